@@ -1,0 +1,428 @@
+"""Everything that can go wrong, as one tree, grouped by what you would do next.
+
+    HoldfastError
+    ├── NotFoundError                  ask for something else
+    │   ├── StoreNotFoundError         no store at this address
+    │   ├── RunNotFoundError           no run with this id
+    │   └── ArtifactNotFoundError      the run holds no such path
+    ├── ConflictError                  choose another name
+    │   ├── ArtifactExistsError        the path holds other content
+    │   ├── PathConflictError          a file where a directory stands, or the reverse
+    │   └── StoreExistsError           there is a store here already
+    ├── RequestError                   ask differently
+    │   ├── NoActiveRunError           start a run first
+    │   ├── InvalidPathError           (ValueError) a path that no run may hold
+    │   └── InvalidURIError            (ValueError) not an address that holdfast knows
+    ├── SourceError                    mend the local file
+    │   ├── SourceUnreadableError      it cannot be read
+    │   ├── UnsupportedFileError       a kind of file that cannot be logged
+    │   └── SourceChangedError         it changed while it was read
+    ├── ReloadError                    look again, then retry
+    │   ├── RunDeletedError            the run was deleted
+    │   ├── FencedOffError             content was collected before it was committed
+    │   └── CommitStateUnknownError    a commit may or may not have happened
+    ├── DamageError                    restore from a copy
+    │   ├── IntegrityError             bytes are not those that were written
+    │   ├── FormatError                bytes that no writer of this format makes
+    │   └── LogGapError                a log entry is missing
+    ├── UnsupportedFeatureError        upgrade holdfast
+    └── StorageError                   wait for the bucket, or mend it
+        ├── ObjectNotFoundError        no object at this key
+        ├── ObjectExistsError          create-only found something there
+        ├── TransientStorageError      may work when tried again
+        ├── AccessDeniedError          credentials are missing, wrong or expired
+        ├── BucketNotFoundError        the bucket itself is not there
+        ├── StorageFullError           no space or quota left
+        ├── MissingBackendError        the package for this scheme is not installed
+        └── UnsafeBucketError          the bucket cannot keep the promise
+
+An error's facts are its attributes and the arguments of its constructor, so
+that it survives pickling between workers; `str(error)` makes the sentence and
+`error.hint` says how to mend it. Bad arguments stay ValueError and TypeError.
+A cause is never hidden: whoever raises one of these in answer to another
+error chains it.
+"""
+
+from __future__ import annotations
+
+
+class HoldfastError(Exception):
+    """The root: `except HoldfastError` catches all that holdfast raises on purpose."""
+
+    hint: str = ""
+
+
+# --- ask for something else ---------------------------------------------------
+
+
+class NotFoundError(HoldfastError, LookupError):
+    """What was asked for does not exist."""
+
+
+class StoreNotFoundError(NotFoundError):
+    """There is no store at this address. Attributes: url."""
+
+    hint = "check the address, or create a store there with `holdfast store init URL`"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+    def __str__(self) -> str:
+        return f"there is no holdfast store at {self.url}"
+
+
+class RunNotFoundError(NotFoundError):
+    """The store holds no run with this id. Attributes: run_id, url."""
+
+    hint = "list the runs with `holdfast run list`"
+
+    def __init__(self, run_id: str, url: str) -> None:
+        super().__init__(run_id, url)
+        self.run_id, self.url = run_id, url
+
+    def __str__(self) -> str:
+        return f"no run {self.run_id!r} in {self.url}"
+
+
+class ArtifactNotFoundError(NotFoundError):
+    """The run holds nothing at this path. Attributes: run_id, path."""
+
+    hint = "list what the run holds with `holdfast artifact list runs:/RUN_ID`"
+
+    def __init__(self, run_id: str, path: str) -> None:
+        super().__init__(run_id, path)
+        self.run_id, self.path = run_id, path
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} holds no artifact at {self.path!r}"
+
+
+# --- choose another name --------------------------------------------------------
+
+
+class ConflictError(HoldfastError):
+    """What you want to write stands in the way of what is there."""
+
+
+class ArtifactExistsError(ConflictError):
+    """A path of a run holds other content already.
+
+    Attributes: run_id, path, stored (what is there), offered (what was refused):
+    `sha256:<hex>` for files, `link to <target>`, `directory`.
+    """
+
+    hint = "log it under another path, or start a new run: what a run holds never changes"
+
+    def __init__(self, run_id: str, path: str, stored: str, offered: str) -> None:
+        super().__init__(run_id, path, stored, offered)
+        self.run_id, self.path, self.stored, self.offered = run_id, path, stored, offered
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run_id} already holds other content at {self.path!r}: "
+            f"{self.stored} is stored, {self.offered} was offered"
+        )
+
+
+class PathConflictError(ConflictError):
+    """A file stands where a directory is needed, or the reverse.
+
+    Attributes: run_id, path (offered), standing (the path in its way).
+    """
+
+    hint = "one path cannot be a file and a directory: log it under another path"
+
+    def __init__(self, run_id: str, path: str, standing: str) -> None:
+        super().__init__(run_id, path, standing)
+        self.run_id, self.path, self.standing = run_id, path, standing
+
+    def __str__(self) -> str:
+        return (
+            f"cannot log {self.path!r} into run {self.run_id}: {self.standing!r} is there, "
+            "and one of the two would have to be a file and a directory at once"
+        )
+
+
+class StoreExistsError(ConflictError):
+    """There is a store at this address already. Attributes: url."""
+
+    hint = "use it as it is, or choose another prefix"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+    def __str__(self) -> str:
+        return f"there is a holdfast store at {self.url} already"
+
+
+# --- ask differently ------------------------------------------------------------
+
+
+class RequestError(HoldfastError):
+    """The call cannot be carried out as it was made."""
+
+
+class NoActiveRunError(RequestError):
+    """A verb needs a run, and none is active."""
+
+    hint = (
+        "wrap the call in `with holdfast.start_run():`, or pass run_id=...; "
+        "HOLDFAST_AUTO_RUN=1 starts a run by itself, as MLflow does"
+    )
+
+    def __str__(self) -> str:
+        return "there is no active run to log to"
+
+
+class InvalidPathError(RequestError, ValueError):
+    """A path that no run may hold. Attributes: path, reason."""
+
+    hint = "paths are relative, with / between names, such as 'plots/loss.png'"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r} cannot be an artifact path: {self.reason}"
+
+
+class InvalidURIError(RequestError, ValueError):
+    """An address that holdfast does not understand. Attributes: uri, reason."""
+
+    hint = "an artifact is runs:/<run_id>/<path>; a store is a folder, file://, s3://, gs:// or az://"
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri, self.reason = uri, reason
+
+    def __str__(self) -> str:
+        return f"{self.uri!r}: {self.reason}"
+
+
+# --- mend the local file --------------------------------------------------------
+
+
+class SourceError(HoldfastError):
+    """A local file could not be logged. Attributes: path, reason."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class SourceUnreadableError(SourceError):
+    """A local file or folder cannot be read. Attributes: path, reason."""
+
+    hint = "nothing was committed; mend the file and log again: what was uploaded is reused"
+
+
+class UnsupportedFileError(SourceError):
+    """A kind of file, or a name, that cannot be logged. Attributes: path, reason."""
+
+    hint = "nothing was committed; remove or rename it, or log the other files one by one"
+
+
+class SourceChangedError(SourceError):
+    """A local file changed while it was read. Attributes: path, reason."""
+
+    hint = "nothing was committed; log it again when its writer has finished"
+
+
+# --- look again, then retry -----------------------------------------------------
+
+
+class ReloadError(HoldfastError):
+    """The store moved on; what was asked may be possible after another look."""
+
+
+class RunDeletedError(ReloadError):
+    """The run was deleted. Attributes: run_id."""
+
+    hint = "restore it first, or start a new run"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} was deleted"
+
+
+class FencedOffError(ReloadError):
+    """Content that a commit wanted to reuse was collected as garbage meanwhile.
+
+    Attributes: path, pack.
+    """
+
+    hint = "nothing was committed; log the file again: it will be uploaded anew"
+
+    def __init__(self, path: str, pack: str) -> None:
+        super().__init__(path, pack)
+        self.path, self.pack = path, pack
+
+    def __str__(self) -> str:
+        return f"{self.path!r} shares content with pack {self.pack}, which is being collected and could not be copied"
+
+
+class CommitStateUnknownError(ReloadError):
+    """A commit was sent, and neither its answer nor a look at the log came through.
+
+    Attributes: write_id, key.
+    """
+
+    hint = (
+        "when the bucket answers again, log the same content again: "
+        "if the commit did happen this writes nothing"
+    )
+
+    def __init__(self, write_id: str, key: str) -> None:
+        super().__init__(write_id, key)
+        self.write_id, self.key = write_id, key
+
+    def __str__(self) -> str:
+        return f"the commit {self.write_id} at {self.key} may or may not have happened"
+
+
+# --- restore from a copy --------------------------------------------------------
+
+
+class DamageError(HoldfastError):
+    """What the store holds is not what was written."""
+
+    hint = "run `holdfast store check` to see what is touched; restore those objects from a copy"
+
+
+class IntegrityError(DamageError):
+    """Bytes came back that are not those that were written.
+
+    Attributes: where (the object, with an offset where there is one), detail,
+    path (the artifact, or None).
+    """
+
+    def __init__(self, where: str, detail: str, path: str | None = None) -> None:
+        super().__init__(where, detail, path)
+        self.where, self.detail, self.path = where, detail, path
+
+    def __str__(self) -> str:
+        of = f" (part of {self.path!r})" if self.path else ""
+        return f"{self.where}{of}: {self.detail}"
+
+
+class FormatError(DamageError):
+    """Bytes that no writer of this format makes. Attributes: what, detail."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(what, detail)
+        self.what, self.detail = what, detail
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.detail}"
+
+
+class LogGapError(DamageError):
+    """A log lacks an entry between others. Attributes: log, n."""
+
+    def __init__(self, log: str, n: int) -> None:
+        super().__init__(log, n)
+        self.log, self.n = log, n
+
+    def __str__(self) -> str:
+        return f"{self.log}: entry {self.n} is missing"
+
+
+# --- upgrade --------------------------------------------------------------------
+
+
+class UnsupportedFeatureError(HoldfastError):
+    """The store uses something that this version does not know. Attributes: what, name."""
+
+    hint = "upgrade holdfast: a newer version wrote this"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(what, name)
+        self.what, self.name = what, name
+
+    def __str__(self) -> str:
+        return f"{self.what} needs {self.name!r}, which this version of holdfast does not know"
+
+
+# --- wait for the bucket, or mend it --------------------------------------------
+
+
+class StorageError(HoldfastError):
+    """The bucket did not do what was asked. Attributes: url, key, reason."""
+
+    hint = "see the cause; `holdfast store doctor URL` tries what the bucket can do"
+
+    def __init__(self, url: str, key: str, reason: str = "") -> None:
+        super().__init__(url, key, reason)
+        self.url, self.key, self.reason = url, key, reason
+
+    def __str__(self) -> str:
+        at = f"{self.url}/{self.key}" if self.key else self.url
+        return f"{at}: {self.reason or type(self).__doc__ or ''}".rstrip(": ")
+
+
+class ObjectNotFoundError(StorageError, LookupError):
+    """There is no object at this key."""
+
+
+class ObjectExistsError(StorageError):
+    """There is an object at this key already."""
+
+
+class TransientStorageError(StorageError):
+    """The request failed in a way that may pass.
+
+    Attributes: url, key, reason, retry_after (seconds that the server asked for, or None).
+    """
+
+    hint = "the bucket was unreachable or busy until the deadline; what was acknowledged is kept, so run it again"
+
+    def __init__(self, url: str, key: str, reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(url, key, reason)
+        self.args = (url, key, reason, retry_after)
+        self.retry_after = retry_after
+
+
+class AccessDeniedError(StorageError):
+    """The bucket refused these credentials."""
+
+    hint = (
+        "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN (expired?), and the bucket's policy; "
+        "a policy that demands encryption or an ACL wants storage_options such as "
+        "s3_additional_kwargs={'ServerSideEncryption': 'aws:kms'}"
+    )
+
+
+class BucketNotFoundError(StorageError):
+    """The bucket itself does not exist."""
+
+    hint = "create the bucket first, or check its name, the endpoint and the region"
+
+
+class StorageFullError(StorageError):
+    """There is no space or quota left for new objects."""
+
+    hint = "free some space and run it again: what was acknowledged is kept"
+
+
+class MissingBackendError(StorageError):
+    """The package that speaks this scheme is not installed."""
+
+    hint = "pip install the package named above"
+
+
+class UnsafeBucketError(StorageError):
+    """The bucket cannot create an object only if it is absent, so writers would overwrite one another."""
+
+    hint = (
+        "use a server that honours `If-None-Match: *` on PutObject (AWS S3, MinIO, R2, Ceph, LocalStack); "
+        "`holdfast store doctor URL` shows what this one does"
+    )
