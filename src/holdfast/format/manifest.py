@@ -1,0 +1,38 @@
+"""What a run holds, as text that `sha256sum -c` accepts.
+
+    9f86d08…  report.txt
+    # link latest -> report.txt
+
+Links and directories stand in comments, so that the digest of the text covers
+them too. SPEC.md, 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from holdfast.format import digest
+from holdfast.format.tree import Entry, Kind
+
+
+def manifest_text(entries: Iterable[Entry]) -> str:
+    """One line for each entry, sorted by the bytes of the path."""
+    return "".join(_line(entry) + "\n" for entry in sorted(entries, key=lambda entry: entry.path.encode()))
+
+
+def manifest_digest(text: str) -> str:
+    """The digest of a manifest: `sha256:` of exactly this text."""
+    return digest.show(digest.SHA256, digest.sha256(text.encode()))
+
+
+def _line(entry: Entry) -> str:
+    path = _escape(entry.path)
+    if entry.kind is Kind.LINK:
+        return f"# link {path} -> {_escape(entry.target)}"
+    if entry.kind is Kind.DIRECTORY:
+        return f"# directory {path}/"
+    return f"{'' if path == entry.path else chr(92)}{entry.sha256.hex()}  {path}"
+
+
+def _escape(path: str) -> str:
+    return path.replace("\n", "\\n").replace("\r", "\\r")

@@ -1,0 +1,136 @@
+"""Many blobs in one object.
+
+A pack exists because a bucket charges by the request: ten thousand small
+objects cost ten thousand round trips, one pack costs one. It is written once,
+never changed, and its name is never used again.
+
+    0          "HOLDPAK1"
+    8          blob 0 | blob 1 | ... | blob n-1
+    B          footer: n, B, BLAKE3 of [0, B), then a row of 48 bytes for each blob
+    last 48    SHA-256 of the footer | footer length | "HOLDPAK1"
+
+SPEC.md, 5, is the law. This module only turns values into bytes and back.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from holdfast.errors import FormatError, UnsupportedFeatureError
+from holdfast.format.digest import Bytes, blob_id, sha256
+from holdfast.format.layout import PackName
+from holdfast.format.reference import Ref, check_lengths
+
+MAGIC: Final = b"HOLDPAK1"
+MAX_PACK: Final = 1 << 30
+_HEAD: Final = struct.Struct("<II32s")
+_ROW: Final = struct.Struct("<32sIIIBBH")
+_TRAILER: Final = struct.Struct("<32sQ8s")
+TRAILER: Final = _TRAILER.size
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One blob of a pack: its id, where it is, its lengths in bytes, how it is encoded and what it is."""
+
+    id: bytes
+    offset: int
+    stored: int
+    raw: int
+    codec: int
+    kind: int
+
+    def ref(self, pack: PackName) -> Ref:
+        """The reference to this blob in the pack of this name."""
+        return Ref(self.id, pack, self.offset, self.stored, self.raw, self.codec)
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What a pack says that it holds: where its body ends, the BLAKE3 of that body, and its rows."""
+
+    body: int
+    body_id: bytes
+    rows: tuple[Row, ...]
+
+
+class PackBuilder:
+    """A pack in the making. `size` is the length of its body so far, in bytes."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = [MAGIC]
+        self.rows: list[Row] = []
+        self.size = len(MAGIC)
+
+    def add(self, blob: bytes, kind: int, codec: int, stored: bytes, raw: int) -> Row:
+        """Put an encoded blob behind the others; its row says where it went."""
+        row = Row(blob, self.size, len(stored), raw, codec, kind)
+        self._parts.append(stored)
+        self.rows.append(row)
+        self.size += len(stored)
+        return row
+
+    def finish(self) -> bytes:
+        """The whole object."""
+        body = b"".join(self._parts)
+        head = _HEAD.pack(len(self.rows), len(body), blob_id(body))
+        rows = (_ROW.pack(r.id, r.offset, r.stored, r.raw, r.codec, r.kind, 0) for r in self.rows)
+        footer = head + b"".join(rows)
+        return b"".join([body, footer, _TRAILER.pack(sha256(footer), len(footer), MAGIC)])
+
+
+def footer_length(tail: Bytes, what: str) -> int:
+    """How long the footer is that the last 48 bytes of a pack speak of.
+
+    Raises:
+        FormatError: These are not the last bytes of a pack.
+    """
+    if len(tail) < TRAILER:
+        raise FormatError(what, "it is shorter than the end of a pack")
+    _, length, magic = _TRAILER.unpack(bytes(tail[-TRAILER:]))
+    if magic != MAGIC:
+        if magic == b"HOLDPAKS":
+            raise UnsupportedFeatureError(what, "sealed packs")
+        raise FormatError(what, "it does not end like a pack")
+    if not _HEAD.size + _ROW.size <= length <= MAX_PACK or (length - _HEAD.size) % _ROW.size:
+        raise FormatError(what, f"a footer of {length} bytes cannot be")
+    return int(length)
+
+
+def parse_footer(tail: Bytes, what: str) -> Footer:
+    """The footer in the last bytes of a pack, of which at least `footer_length + 48` are given.
+
+    Raises:
+        FormatError: The footer is not what was written, or not what any writer writes.
+    """
+    length = footer_length(tail, what)
+    footer = bytes(tail[-TRAILER - length : -TRAILER])
+    if len(footer) != length or sha256(footer) != bytes(tail[-TRAILER : -TRAILER + 32]):
+        raise FormatError(what, "its footer does not match its digest")
+    count, body, body_id = _HEAD.unpack_from(footer)
+    rows, end = [], len(MAGIC)
+    for blob, offset, stored, raw, codec, kind, zero in _ROW.iter_unpack(footer[_HEAD.size :]):
+        check_lengths(stored, raw, what)
+        if offset != end or zero or kind > 3:
+            raise FormatError(what, f"row {len(rows)} of its footer is wrong")
+        rows.append(Row(blob, offset, stored, raw, codec, kind))
+        end += stored
+    if count != len(rows) or body != end or end > MAX_PACK:
+        raise FormatError(what, "its footer does not add up")
+    return Footer(body, body_id, tuple(rows))
+
+
+def parse_pack(data: bytes, what: str) -> Footer:
+    """The footer of a whole pack, after every byte before it was checked against its digest.
+
+    Raises:
+        FormatError: Some byte is not what was written.
+    """
+    footer = parse_footer(data, what)
+    if len(data) != footer.body + _HEAD.size + _ROW.size * len(footer.rows) + TRAILER or data[:8] != MAGIC:
+        raise FormatError(what, f"it has {len(data)} bytes, which its footer does not say")
+    if blob_id(memoryview(data)[: footer.body]) != footer.body_id:
+        raise FormatError(what, "its body does not match its digest")
+    return footer

@@ -1,0 +1,144 @@
+"""What the entries of a run's log amount to.
+
+A pure fold: give it the entries in order and it knows the run's status, its
+open sessions, its parameters and where its tree is. Every 64th entry carries
+the fold of those before it, so that a long log is read with few requests.
+SPEC.md, 9 and 10.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from holdfast.errors import FormatError
+from holdfast.format.records import Json, LogEntry
+from holdfast.format.reference import Ref, ref_from_json
+
+_COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
+_FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
+_KNOWN: Final = {"tree", *_COUNTS, "inline", "experiment", "status", "deleted", "purged", "sessions", "fences", *_FACTS}
+
+
+@dataclass(slots=True)
+class State:
+    """A run, folded up to some entry.
+
+    Attributes:
+        tree: Root of the paths that the last carried state knew.
+        deltas: Roots of the commits since, in order.
+        inline: Bytes of inline blobs that `tree` reaches in log entries.
+        sessions: Open sessions, in hex.
+        fences: Garbage generations met.
+        metrics: Key -> [last value, step, time in ms, count].
+        batches: Numbers of the entries that hold metric points.
+        extra: Fields of a later version, carried on.
+    """
+
+    tree: Ref | None = None
+    deltas: list[Ref] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0
+    new_bytes: int = 0
+    stored_bytes: int = 0
+    inline: int = 0
+    experiment: str = ""
+    status: str = "RUNNING"
+    deleted: bool = False
+    purged: bool = False
+    sessions: set[str] = field(default_factory=set)
+    fences: list[int] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, list[Any]] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
+    pins: dict[str, str] = field(default_factory=dict)
+    extra: Json = field(default_factory=dict)
+
+    def apply(self, entry: LogEntry) -> None:
+        """Take in the operations of the next entry."""
+        for op in entry.ops:
+            self._apply(op, entry)
+
+    def _apply(self, op: Json, entry: LogEntry) -> None:
+        match op["op"]:
+            case "create":
+                self.experiment = op.get("experiment", "")
+            case "open":
+                self.sessions.add(op["session"])
+            case "close":
+                self.sessions.discard(op["session"])
+            case "commit":
+                self._commit(op, entry)
+            case "param":
+                self.params[op["key"]] = op["value"]
+            case "metric":
+                self._measure(op["points"], entry.n)
+            case "tag" if op["value"] is None:
+                self.tags.pop(op["key"], None)
+            case "tag":
+                self.tags[op["key"]] = op["value"]
+            case "status":
+                self.status = op["status"]
+            case "fence":
+                self.fences = sorted({*self.fences, op["generation"]})
+            case "pin":
+                self.pins[op["pin"]] = op["by"]
+            case "unpin":
+                self.pins.pop(op["pin"], None)
+            case "tombstone" | "restore":
+                self.deleted = op["op"] == "tombstone"
+            case "purge":
+                self.purged = True
+
+    def _commit(self, op: Json, entry: LogEntry) -> None:
+        if op["tree"] is not None:
+            self.deltas.append(ref_from_json(op["tree"], f"{entry.log} entry {entry.n}").carried_by(entry.n))
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + op[name])
+
+    def _measure(self, points: list[list[Any]], n: int) -> None:
+        if points:
+            self.batches.append(n)
+        for key, value, step, time in points:
+            last = self.metrics.get(key)
+            count = last[3] + 1 if last else 1
+            newer = last is None or (step, time) >= (last[1], last[2])
+            self.metrics[key] = [value, step, time, count] if newer else [*last[:3], count]  # type: ignore[index]
+
+    def to_json(self) -> Json:
+        """As an entry carries it. The tree must hold all paths: there may be no deltas."""
+        if self.deltas:
+            raise ValueError("a state is written only after its deltas were merged into its tree")
+        body: Json = dict(self.extra)
+        body |= {name: getattr(self, name) for name in sorted(_KNOWN - {"tree", "sessions"})}
+        body |= {"tree": self.tree and self.tree.to_json(), "sessions": sorted(self.sessions)}
+        return body
+
+
+def split_facts(body: Json) -> Json:
+    """Take the facts out of a state that is too large to be carried whole; they become a blob."""
+    return {name: body.pop(name) for name in _FACTS}
+
+
+def state_from_json(body: Json, facts: Json | None, what: str) -> State:
+    """The state that an entry carries.
+
+    Args:
+        body: The entry's `state`.
+        facts: The decoded blob that its `facts` refers to, where it does.
+        what: Where it stands, for errors.
+    """
+    body = body | (facts or {})
+    state = State(extra={name: value for name, value in body.items() if name not in _KNOWN | {"facts"}})
+    for name in _KNOWN - {"tree", "sessions"}:
+        if type(body.get(name)) is not type(getattr(state, name)):
+            raise FormatError(what, f"its state has {name} {body.get(name)!r}")
+        setattr(state, name, body[name])
+    sessions = body.get("sessions")
+    if not isinstance(sessions, list) or not all(isinstance(session, str) for session in sessions):
+        raise FormatError(what, "its state lists no sessions")
+    state.sessions = set(sessions)
+    if body.get("tree") is not None:
+        state.tree = ref_from_json(body["tree"], what)
+    return state
