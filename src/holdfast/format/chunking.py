@@ -38,5 +38,6 @@ class Chunker:
             final: Whether the file ends with them. If not, what follows the
                 last end is to be given again, with more behind it.
         """
-        ends = [chunk.offset + chunk.length for chunk in FastCDC(self.average, self.min, self.max).cut_buf(data)]
+        cutter = FastCDC(avg_size=self.average, min_size=self.min, max_size=self.max)
+        ends = [chunk.offset + chunk.length for chunk in cutter.cut_buf(data)]
         return ends if final else ends[:-1]

@@ -8,6 +8,7 @@ faster one. In JSON a digest carries its algorithm. SPEC.md, 4.
 from __future__ import annotations
 
 import hashlib
+from typing import TypeAlias
 
 from blake3 import blake3
 
@@ -16,7 +17,7 @@ from holdfast.errors import FormatError
 SHA256, BLAKE3 = "sha256", "blake3"
 SIZE = 32
 
-Bytes = bytes | bytearray | memoryview
+Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
 def blob_id(data: Bytes) -> bytes:

@@ -20,6 +20,7 @@ HINTS: Final = "hints/"
 PACKS: Final = "packs/"
 RUNS: Final = "runs/"
 MAX_KEY: Final = 512
+_PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
 _MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"
 _NAME: Final = r"(?:(?!\.)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2}){1,200}|~[0-9a-f]{64})"
@@ -143,8 +144,7 @@ def is_run_id(text: str) -> bool:
 
 def escape(name: str) -> str:
     """A name as one part of a key. It is not meant to be turned back: the name stands in the log."""
-    plain = "".join(
-        chr(byte) if re.fullmatch(rb"[A-Za-z0-9_-]" if at == 0 else rb"[A-Za-z0-9_.-]", bytes([byte])) else f"%{byte:02X}"
-        for at, byte in enumerate(name.encode())
-    )
+    plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
+    if plain.startswith("."):
+        plain = "%2E" + plain[1:]
     return plain if 0 < len(plain) <= 200 else "~" + hashlib.sha256(name.encode()).hexdigest()

@@ -110,7 +110,8 @@ def parse_footer(tail: Bytes, what: str) -> Footer:
     if len(footer) != length or sha256(footer) != bytes(tail[-TRAILER : -TRAILER + 32]):
         raise FormatError(what, "its footer does not match its digest")
     count, body, body_id = _HEAD.unpack_from(footer)
-    rows, end = [], len(MAGIC)
+    rows: list[Row] = []
+    end = len(MAGIC)
     for blob, offset, stored, raw, codec, kind, zero in _ROW.iter_unpack(footer[_HEAD.size :]):
         check_lengths(stored, raw, what)
         if offset != end or zero or kind > 3:

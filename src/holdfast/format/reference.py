@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from holdfast.errors import FormatError
 from holdfast.format import digest
@@ -31,7 +31,7 @@ class InEntry:
     n: int | None
 
 
-Place = PackName | InEntry
+Place: TypeAlias = PackName | InEntry
 
 
 @dataclass(frozen=True, slots=True)

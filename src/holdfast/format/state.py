@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from holdfast.errors import FormatError
-from holdfast.format.records import Json, LogEntry
+from holdfast.format.document import Json
+from holdfast.format.entry import LogEntry
 from holdfast.format.reference import Ref, ref_from_json
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
@@ -62,34 +63,46 @@ class State:
 
     def _apply(self, op: Json, entry: LogEntry) -> None:
         match op["op"]:
-            case "create":
-                self.experiment = op.get("experiment", "")
-            case "open":
-                self.sessions.add(op["session"])
-            case "close":
-                self.sessions.discard(op["session"])
             case "commit":
                 self._commit(op, entry)
-            case "param":
-                self.params[op["key"]] = op["value"]
             case "metric":
                 self._measure(op["points"], entry.n)
-            case "tag" if op["value"] is None:
-                self.tags.pop(op["key"], None)
-            case "tag":
-                self.tags[op["key"]] = op["value"]
+            case "param" | "tag" | "pin" | "unpin":
+                self._note(op)
+            case "open" | "close" | "fence":
+                self._attend(op)
+            case "create":
+                self.experiment = op.get("experiment", "")
             case "status":
                 self.status = op["status"]
-            case "fence":
-                self.fences = sorted({*self.fences, op["generation"]})
-            case "pin":
-                self.pins[op["pin"]] = op["by"]
-            case "unpin":
-                self.pins.pop(op["pin"], None)
             case "tombstone" | "restore":
                 self.deleted = op["op"] == "tombstone"
             case "purge":
                 self.purged = True
+
+    def _note(self, op: Json) -> None:
+        """Parameters, tags and pins: what is said about the run."""
+        match op["op"]:
+            case "param":
+                self.params[op["key"]] = op["value"]
+            case "tag" if op["value"] is not None:
+                self.tags[op["key"]] = op["value"]
+            case "tag":
+                self.tags.pop(op["key"], None)
+            case "pin":
+                self.pins[op["pin"]] = op["by"]
+            case "unpin":
+                self.pins.pop(op["pin"], None)
+
+    def _attend(self, op: Json) -> None:
+        """Sessions and fences: who writes, and what the collector told them."""
+        match op["op"]:
+            case "open":
+                self.sessions.add(op["session"])
+            case "close":
+                self.sessions.discard(op["session"])
+            case "fence":
+                self.fences = sorted({*self.fences, op["generation"]})
 
     def _commit(self, op: Json, entry: LogEntry) -> None:
         if op["tree"] is not None:

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final
 
 from holdfast.errors import FormatError, InvalidPathError, UnsupportedFeatureError
@@ -162,7 +163,7 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
     except (struct.error, IndexError, UnicodeDecodeError, InvalidPathError) as error:
         raise FormatError("tree node", f"a row of it is wrong: {error}") from error
     keys = [sort_key(row.path) for row in rows]
-    if end != len(data) or any(a >= b for a, b in zip(keys, keys[1:], strict=False)):
+    if end != len(data) or any(a >= b for a, b in pairwise(keys)):
         raise FormatError("tree node", "its rows do not ascend or do not fill it")
     return Node(level, tuple(rows))  # type: ignore[arg-type]  # one level, one kind of row
 

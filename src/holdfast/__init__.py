@@ -1,0 +1,1 @@
+"""A content-addressed artifact store for machine learning that needs only a bucket."""
