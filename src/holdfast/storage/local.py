@@ -56,21 +56,22 @@ class LocalBucket:
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = os.path.abspath(os.fspath(root))
-        self._durable: set[str] = set()  # folders whose own names are known to be on disk
+        self.root = Path(root).resolve()
+        self._durable: set[Path] = set()  # folders whose own names are known to be on disk
+        self._swept = False
 
     @property
     def url(self) -> str:
         """The folder's absolute path."""
-        return self.root
+        return str(self.root)
 
     def __repr__(self) -> str:
-        return f"LocalBucket({self.root!r})"
+        return f"LocalBucket({self.url!r})"
 
     def get(self, key: str) -> bytes:
         """All bytes of an object. Cost: one open and read."""
         try:
-            with open(self._path(key), "rb") as file:
+            with self._path(key).open("rb") as file:
                 return file.read()
         except OSError as error:
             raise self._error(key, error) from error
@@ -79,7 +80,7 @@ class LocalBucket:
         """The bytes `[start, stop)`, or the last `-start`. Cost: one open, seek and read."""
         check_range(start, stop)
         try:
-            with open(self._path(key), "rb") as file:
+            with self._path(key).open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 first = max(0, size + start) if stop is None else start
                 file.seek(first)
@@ -93,20 +94,19 @@ class LocalBucket:
     def put(self, key: str, data: bytes) -> None:
         """Create an object, only if there is none, durably. Cost: two fsyncs and a link."""
         path = self._path(key)
-        folder = os.path.dirname(path)
         try:
             temporary = self._write_temporary(data)
         except OSError as error:
             raise self._error(key, error, writing=True) from error
         try:
-            os.makedirs(folder, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._link(key, temporary, path)
-            self._make_durable(folder)
+            self._make_durable(path.parent)
         except OSError as error:
             raise self._error(key, error, writing=True) from error
         finally:
             with suppress(OSError):
-                os.unlink(temporary)
+                temporary.unlink()
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """What is there, in ascending order; folder by folder, as it is consumed.
@@ -127,48 +127,45 @@ class LocalBucket:
         """Remove an object; one that is not there is no error. Cost: one unlink."""
         path = self._path(key)
         try:
-            os.unlink(path)
+            path.unlink()
         except OSError as error:
-            if error.errno not in _NOTHING_THERE and not os.path.isdir(path):
+            if error.errno not in _NOTHING_THERE and not path.is_dir():
                 raise self._error(key, error, writing=True) from error
 
-    def _path(self, key: str) -> str:
+    def _path(self, key: str) -> Path:
         parts = key.split("/")
         if any(part in ("", ".", "..") for part in parts) or "\0" in key or parts[0] == TEMPORARY:
             raise ValueError(f"not a key: {key!r}")
-        return os.path.join(self.root, *parts)
+        return self.root.joinpath(*parts)
 
-    def _write_temporary(self, data: bytes) -> str:
-        folder = os.path.join(self.root, TEMPORARY)
-        path = os.path.join(folder, secrets.token_hex(16))
-        first_here = folder not in self._durable
-        if first_here:
-            os.makedirs(folder, exist_ok=True)
-            self._durable.add(folder)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags, 0o666)
+    def _write_temporary(self, data: bytes) -> Path:
+        folder = self.root / TEMPORARY
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / secrets.token_hex(16)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            with open(descriptor, "wb", buffering=0) as file:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
                 os.fsync(file.fileno())
-            if first_here:
-                _sweep(Path(path))
         except BaseException:
             with suppress(OSError):
-                os.unlink(path)
+                path.unlink()
             raise
+        if not self._swept:
+            self._swept = True
+            _sweep(path)
         return path
 
-    def _link(self, key: str, temporary: str, path: str) -> None:
+    def _link(self, key: str, temporary: Path, path: Path) -> None:
         try:
             os.link(temporary, path)
         except FileExistsError as error:
-            if os.path.isdir(path):
+            if path.is_dir():
                 raise StorageError(self.url, key, "a folder of other objects has this name") from error
             # Its writer may have died before this fsync, and our caller may find that it was ours.
-            self._make_durable(os.path.dirname(path))
+            self._make_durable(path.parent)
             raise ObjectExistsError(self.url, key, "there is an object already") from error
         except OSError as error:
             if error.errno in _NO_LINKS:
@@ -176,21 +173,20 @@ class LocalBucket:
                 raise UnsafeBucketError(self.url, key, reason) from error
             raise
 
-    def _make_durable(self, folder: str) -> None:
+    def _make_durable(self, folder: Path) -> None:
         """The folder's entries survive a power cut, and so do those that lead to it."""
         _fsync_folder(folder)
         while folder not in self._durable:
             self._durable.add(folder)
-            above = os.path.dirname(folder)
-            with suppress(PermissionError):  # of folders above the root, not all are ours to open
-                _fsync_folder(above)
-            if folder == self.root:
+            if folder.is_mount():
                 break
-            folder = above
+            folder = folder.parent
+            with suppress(PermissionError):  # of the folders above the root, not all are ours to open
+                _fsync_folder(folder)
 
     def _walk(self, base: str, prefix: str) -> Iterator[ObjectInfo]:
         try:
-            with os.scandir(os.path.join(self.root, base)) as entries:
+            with os.scandir(self.root / base) as entries:
                 found = [(_sort_name(entry), entry) for entry in entries if _is_utf8(entry.name)]
         except OSError as error:
             if error.errno in _NOTHING_THERE:
@@ -238,7 +234,7 @@ def _info(key: str, entry: os.DirEntry[str]) -> Iterator[ObjectInfo]:
             yield ObjectInfo(key, found.st_size, found.st_mtime_ns // 1_000_000)
 
 
-def _fsync_folder(folder: str) -> None:
+def _fsync_folder(folder: Path) -> None:
     if os.name == "nt":
         return  # Windows cannot open a folder; NTFS journals its names by itself
     descriptor = os.open(folder, os.O_RDONLY)
