@@ -20,9 +20,12 @@ SIZE = 32
 Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
-def blob_id(data: Bytes) -> bytes:
-    """The 32 bytes of BLAKE3-256 that name a blob."""
-    return blake3(data).digest()
+def blob_id(*parts: Bytes) -> bytes:
+    """The 32 bytes of BLAKE3-256 that name a blob, given whole or in parts."""
+    hasher = blake3()
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
 
 
 def file_hash() -> hashlib._Hash:

@@ -55,7 +55,7 @@ def _is_points(value: object) -> bool:
 
 Fields: TypeAlias = dict[str, Callable[[Any], bool]]
 STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
-_COUNTS: Final = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), _is_count)
+_COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), _is_count)
 
 # name of an operation -> its fields, each with what its value must be
 _OPS: Final[dict[str, Fields]] = {

@@ -29,6 +29,7 @@ _HEAD: Final = struct.Struct("<II32s")
 _ROW: Final = struct.Struct("<32sIIIBBH")
 _TRAILER: Final = struct.Struct("<32sQ8s")
 TRAILER: Final = _TRAILER.size
+TAIL: Final = 32 << 10  # holds the footer of a pack of usual chunks: one request instead of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,10 @@ class PackBuilder:
 
     def finish(self) -> bytes:
         """The whole object."""
-        body = b"".join(self._parts)
-        head = _HEAD.pack(len(self.rows), len(body), blob_id(body))
+        head = _HEAD.pack(len(self.rows), self.size, blob_id(*self._parts))
         rows = (_ROW.pack(r.id, r.offset, r.stored, r.raw, r.codec, r.kind, 0) for r in self.rows)
         footer = head + b"".join(rows)
-        return b"".join([body, footer, _TRAILER.pack(sha256(footer), len(footer), MAGIC)])
+        return b"".join([*self._parts, footer, _TRAILER.pack(sha256(footer), len(footer), MAGIC)])
 
 
 def footer_length(tail: Bytes, what: str) -> int:

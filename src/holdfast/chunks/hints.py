@@ -1,0 +1,141 @@
+"""What the bucket is known to hold, as far as one session has looked.
+
+There is no index of all chunks: it would grow with the store, and so would
+whoever loads it. Instead a writer asks for hints to the smallest few chunk ids
+of what it is about to write; a hint names a pack, and that pack's footer, read
+by this session, is what it believes. While a stream runs along a known pack,
+the next pack's footer is loaded without asking. SPEC.md, 11 and 12 (W2, W3).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from holdfast.chunks.pool import Pool
+from holdfast.chunks.reader import ChunkReader
+from holdfast.errors import DamageError, ObjectNotFoundError
+from holdfast.format.layout import GARBAGE, PackName, generation_key, hint_key, parse_key
+from holdfast.format.pack import Footer
+from holdfast.format.records import parse_generation, parse_hint
+from holdfast.format.reference import CHUNK, Ref
+from holdfast.storage.bucket import Bucket
+
+PER_PACK: Final = 4  # hints for each 32 MiB of payload
+CAPACITY: Final = 1 << 20  # chunks remembered, about 300 MB at most
+
+
+def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
+    """The chunk ids that get a hint, of a pack with so many bytes of payload."""
+    return heapq.nsmallest(-(-PER_PACK * payload // (32 << 20)), ids)
+
+
+class Known:
+    """The packs that a session may refer to, and where each of their blobs is."""
+
+    def __init__(self, bucket: Bucket, pool: Pool) -> None:
+        self._bucket, self._pool = bucket, pool
+        self._reader = ChunkReader(bucket, pool)
+        self._condemned: frozenset[PackName] | None = None
+        self._refs: dict[bytes, Ref] = {}
+        self._packs: dict[PackName, tuple[bytes, ...]] = {}
+        self._last: dict[PackName, bytes] = {}  # the last chunk of each pack
+
+    def get(self, blob: bytes) -> Ref | None:
+        """Where a blob is, in a pack that may be referred to."""
+        return self._refs.get(blob)
+
+    def learn(self, pack: PackName, footer: Footer) -> None:
+        """Take in a footer that this session has read or written."""
+        if pack in self.condemned():
+            return
+        chunks = [row.id for row in footer.rows if row.kind == CHUNK]
+        if chunks:
+            self._last[pack] = chunks[-1]
+        self._packs[pack] = tuple(row.id for row in footer.rows)
+        for row in footer.rows:
+            self._refs.setdefault(row.id, row.ref(pack))
+        while len(self._refs) > CAPACITY and len(self._packs) > 1:
+            self._forget(next(iter(self._packs)))
+
+    def ask(self, ids: Sequence[bytes]) -> bool:
+        """Look for hints to some chunks, and believe the footers that they lead to.
+
+        Returns:
+            Whether any new pack became known.
+
+        Cost: one request for each id and one or two for each new pack, side by side.
+        """
+        self.condemned()  # W2 comes before any footer
+        hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
+        return any(self._pool.map(self._load, hinted - self._packs.keys()))
+
+    def follow(self, ref: Ref) -> bool:
+        """Where a stream has come to the end of a known pack: load the next one's footer.
+
+        Returns:
+            Whether a new pack became known.
+        """
+        pack = ref.place
+        if not isinstance(pack, PackName) or self._last.pop(pack, None) != ref.id:
+            return False
+        following = PackName(pack.session, pack.number + 1)
+        return following not in self._packs and self._load(following)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the session has looked at the garbage state: only then do fences concern it."""
+        return self._condemned is not None
+
+    def condemned(self) -> frozenset[PackName]:
+        """The packs that must not be referred to. Cost: the first time, one listing."""
+        if self._condemned is None:
+            self._condemned = self._incomplete_generations()
+        return self._condemned
+
+    def condemn(self, generation: int) -> frozenset[PackName]:
+        """Meet a fence: from now on, what this generation condemned must not be referred to (W4).
+
+        Returns:
+            All that is condemned.
+        """
+        try:
+            more = self._generation(generation, "done")
+        except ObjectNotFoundError:
+            more = self._generation(generation, "condemn")
+        self._condemned = self.condemned() | more
+        for pack in more & self._packs.keys():
+            self._forget(pack)
+        return self._condemned
+
+    def _incomplete_generations(self) -> frozenset[PackName]:
+        words: dict[int, set[str]] = {}
+        for found in self._bucket.list(GARBAGE):
+            if (key := parse_key(found.key)) and key.kind in ("condemn", "done"):
+                words.setdefault(key.number, set()).add(key.kind)
+        incomplete = [generation for generation, there in words.items() if there == {"condemn"}]
+        return frozenset().union(*(self._generation(generation, "condemn") for generation in incomplete))
+
+    def _generation(self, generation: int, word: str) -> frozenset[PackName]:
+        return parse_generation(self._bucket.get(generation_key(generation, word)), generation, word)
+
+    def _hint(self, chunk: bytes) -> PackName | None:
+        """The pack that a hint names; a missing or damaged hint costs space, never correctness."""
+        try:
+            return parse_hint(self._bucket.get(hint_key(chunk)), chunk)
+        except (ObjectNotFoundError, DamageError):
+            return None
+
+    def _load(self, pack: PackName) -> bool:
+        """Believe a pack's footer; one that is gone or damaged is as good as unknown."""
+        try:
+            self.learn(pack, self._reader.footer(pack))
+        except (ObjectNotFoundError, DamageError):
+            return False
+        return pack in self._packs
+
+    def _forget(self, pack: PackName) -> None:
+        for blob in self._packs.pop(pack):
+            if (ref := self._refs.get(blob)) and ref.place == pack:
+                del self._refs[blob]

@@ -1,0 +1,105 @@
+"""The one thread pool of the package, and its one byte budget.
+
+Work that waits for a bucket, or that releases the GIL, is given to a pool of
+threads. Two rules keep it from ever standing still: a task never waits for
+another task, and what a task holds of the budget it gives back itself, at its
+end. So whoever waits for room waits only for tasks that can finish.
+
+Threads do not survive a fork: the pool is keyed by process id, and a child
+gets a fresh one when it first asks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class _Threads:
+    """An executor and the bytes in its hands, of one process."""
+
+    def __init__(self, workers: int, memory: int) -> None:
+        self.pid = os.getpid()
+        self.executor = ThreadPoolExecutor(workers, thread_name_prefix="holdfast")
+        self.free = memory
+        self.changed = threading.Condition()
+
+
+class Pool:
+    """Threads for blocking work, and a bound on the bytes that it holds at once.
+
+    Args:
+        workers: Threads at most.
+        memory: Bytes that tasks may hold together; one that wants more than
+            all of it runs alone.
+    """
+
+    def __init__(self, *, workers: int = 16, memory: int = 256 << 20) -> None:
+        self._workers, self._memory = workers, memory
+        self._threads: _Threads | None = None
+
+    def __reduce__(self) -> tuple[Callable[[], Pool], tuple[()]]:
+        workers, memory = self._workers, self._memory
+        return _Remake(workers, memory), ()
+
+    def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a task in some thread, soon."""
+        return self._mine().executor.submit(task, *args, **kwargs)
+
+    def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
+        """Wait until `size` bytes of the budget are free, then run a task that holds them until it ends."""
+        threads = self._mine()
+        held = min(size, self._memory)
+        with threads.changed:
+            threads.changed.wait_for(lambda: threads.free >= held)
+            threads.free -= held
+
+        def give_back(_: Future[T]) -> None:
+            with threads.changed:
+                threads.free += held
+                threads.changed.notify_all()
+
+        future = threads.executor.submit(task)
+        future.add_done_callback(give_back)
+        return future
+
+    def map(self, task: Callable[[U], T], items: Iterable[U]) -> list[T]:
+        """The task's results for all items, in their order; the first failure is raised when all have ended."""
+        futures = [self.submit(task, item) for item in items]
+        return list(gather(futures))
+
+    def _mine(self) -> _Threads:
+        threads = self._threads
+        if threads is None or threads.pid != os.getpid():
+            self._threads = threads = _Threads(self._workers, self._memory)
+        return threads
+
+
+class _Remake:
+    """Makes an equal pool in another process."""
+
+    def __init__(self, workers: int, memory: int) -> None:
+        self.workers, self.memory = workers, memory
+
+    def __call__(self) -> Pool:
+        return Pool(workers=self.workers, memory=self.memory)
+
+
+def gather(futures: Iterable[Future[T]]) -> Iterator[T]:
+    """Results in order, once all have ended or one has failed; what has not begun by then is cancelled."""
+    waiting = list(futures)
+    wait(waiting, return_when="FIRST_EXCEPTION")
+    failed = [future for future in waiting if future.done() and not future.cancelled() and future.exception()]
+    if failed:
+        for future in waiting:
+            future.cancel()
+        wait(waiting)
+        raise failed[0].exception() or AssertionError  # never the latter: it has failed
+    return (future.result() for future in waiting)

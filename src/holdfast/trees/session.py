@@ -1,0 +1,184 @@
+"""One process writing to one run's log.
+
+A session is opened in the log before it looks at anything (W1), follows the
+log entry by entry, and is closed in it at the end (W5). Appending is a loop:
+build the entry from what the log says now, try to create it, and if a rival
+took the number, take the rival's entry in and build again. SPEC.md, 9 and 12.
+
+Threads of a process share a session and take turns; another process opens its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from holdfast.chunks.hints import Known
+from holdfast.chunks.writer import ChunkWriter, PackNames
+from holdfast.errors import HoldfastError, RunDeletedError
+from holdfast.format.document import Json
+from holdfast.format.entry import InlineBlob, LogEntry
+from holdfast.format.layout import parse_key
+from holdfast.trees.journal import Journal
+from holdfast.trees.location import Location
+from holdfast.trees.summary import summarise
+from holdfast.trees.tree import Blobs
+from holdfast.trees.view import View
+
+STATE_EVERY: Final = 64
+_PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
+_LONGEST: Final = 1.0
+_log = logging.getLogger("holdfast")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an entry is to do: its operations, its inline blobs, and whether it ends the run."""
+
+    ops: Sequence[Json]
+    blobs: Sequence[InlineBlob] = ()
+    final: bool = False
+
+
+class Session:
+    """Writes to one log. Made by `start` for a new log, by `resume` for one that is there."""
+
+    def __init__(self, location: Location, log: str) -> None:
+        descriptor = location.ready_to_write()
+        self.location, self.pid = location, os.getpid()
+        self.id = location.entropy(16)
+        self.known = Known(location.bucket, location.pool)
+        self.journal = Journal(location.bucket, location.pool, log)
+        self.blobs = Blobs(location.bucket, location.pool, self.journal)
+        self.view = View(self.blobs)
+        self.closed = False
+        self.lock = threading.RLock()
+        self._descriptor = descriptor
+        self._names = PackNames(self.id)
+
+    @classmethod
+    def start(cls, location: Location, log: str, ops: Sequence[Json]) -> Session:
+        """A session in a log that it begins. Cost: one PUT."""
+        session = cls(location, log)
+        create, *rest = ops
+        session.append(lambda: Draft([create, session._op("open"), *rest]))
+        _open_sessions.add(session)
+        return session
+
+    @classmethod
+    def resume(cls, location: Location, log: str) -> Session | None:
+        """A session in a log that is there; None where there is none. Cost: reading the log's end, one PUT."""
+        session = cls(location, log)
+        view = View.load(session.blobs)
+        if view is None:
+            return None
+        session.view = view
+        session.append(lambda: Draft([session._op("open")]))
+        _open_sessions.add(session)
+        return session
+
+    def writer(self) -> ChunkWriter:
+        """A writer of packs under this session's name."""
+        location, descriptor = self.location, self._descriptor
+        return ChunkWriter(
+            location.bucket, location.pool, self.known, self._names, descriptor.chunker, descriptor.pack_size
+        )
+
+    def append(self, build: Callable[[], Draft | None]) -> LogEntry | None:
+        """Add one entry to the log, whoever else is writing.
+
+        Args:
+            build: Makes the entry from `view` as it is now. Called again after
+                each lost race; it may raise, or return None when nothing is left to do.
+
+        Returns:
+            The entry as it was written.
+
+        Cost: one PUT; for each lost race a GET, a listing and what else was missed.
+        """
+        with self.lock:
+            for attempt in itertools.count():
+                if self.view.state.deleted or self.view.state.purged:
+                    raise RunDeletedError(self.journal.log.rpartition("/")[2])
+                draft = build()
+                if draft is None:
+                    return None
+                entry = self._entry(draft)
+                standing = self.journal.create(entry)
+                self._take_in(standing)
+                if standing.write_id == entry.write_id:
+                    return standing
+                self._catch_up(attempt)
+        raise AssertionError("count() does not end")
+
+    def close(self, ops: Sequence[Json] = (), *, final: bool = False) -> None:
+        """End the session (W5), with these operations in the same entry. Cost: one PUT."""
+        with self.lock:
+            if not self.closed:
+                self.append(lambda: Draft([*ops, self._op("close")], final=final))
+                self.closed = True
+        _open_sessions.discard(self)
+
+    def _op(self, name: str) -> Json:
+        return {"op": name, "session": self.id.hex()}
+
+    def _entry(self, draft: Draft) -> LogEntry:
+        head, n = self.view.head, self.view.next
+        state_at = head.state_at if head else None
+        state: dict[str, Any] | None = None
+        blobs = list(draft.blobs)
+        if head is not None and (draft.final or n - (state_at or 0) >= STATE_EVERY):
+            state, state_at = summarise(self.view, self.writer(), blobs, final=draft.final), n
+        return LogEntry(
+            log=self.journal.log,
+            n=n,
+            write_id=self.location.entropy(16).hex(),
+            prev=head.sha256 if head else None,
+            time=self.location.clock(),
+            writer=self.location.writer,
+            state_at=state_at,
+            ops=tuple(draft.ops),
+            blobs=tuple(blobs),
+            state=state,
+        )
+
+    def _take_in(self, entry: LogEntry) -> None:
+        self.view.absorb(entry)
+        for op in entry.ops:
+            if op["op"] == "fence" and self.known.in_use:
+                self.known.condemn(op["generation"])
+
+    def _catch_up(self, attempt: int) -> None:
+        """After a lost race: wait a little, at random, then take in what others wrote."""
+        chance = int.from_bytes(self.location.entropy(4)) / 2**32
+        self.location.sleep(chance * min(_PAUSE * 2**attempt, _LONGEST))
+        newest = next(iter(self.location.bucket.list(f"{self.journal.log}/log/", limit=1)), None)
+        key = parse_key(newest.key) if newest else None
+        if key and key.number >= self.view.next:
+            for entry in self.journal.read_many(range(self.view.next, key.number + 1)):
+                self._take_in(entry)
+
+
+_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """At exit, close what this process left open; a session of a parent is the parent's."""
+    for session in list(_open_sessions):
+        if session.pid == os.getpid():
+            try:
+                session.close()
+            except HoldfastError as error:
+                _log.warning("session %s stays open in %s: %s", session.id.hex(), session.journal.log, error)
+
+
+# Threads, which clients need, are gone when atexit's hooks run; this one runs
+# before they are joined. It is what concurrent.futures itself uses.
+getattr(threading, "_register_atexit", atexit.register)(_close_all)

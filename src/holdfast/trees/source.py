@@ -1,0 +1,175 @@
+"""Walking local files on their way into a run.
+
+What cannot be kept exactly is an error, and nothing is dropped in silence:
+links that leave the folder, sockets, names that are not UTF-8, files that
+change while they are read. The policies are those of SPEC.md, 8.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from holdfast.chunks.writer import Readable
+from holdfast.errors import InvalidPathError, SourceChangedError, SourceUnreadableError, UnsupportedFileError
+from holdfast.format.paths import check_link, check_path
+from holdfast.format.tree import Kind
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[Readable]]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something local that is to stand at a path of a run.
+
+    Attributes:
+        path: Where in the run.
+        kind: File, link or directory.
+        open: Opens the file's bytes; anew each time it is called.
+        size: Bytes of the file, as far as is known beforehand.
+        executable: Whether its owner may run it.
+        target: Where a link leads.
+    """
+
+    path: str
+    kind: Kind
+    open: Opener
+    size: int = 0
+    executable: bool = False
+    target: str = ""
+
+
+def bytes_item(path: str, data: bytes) -> Item:
+    """Bytes in memory as a file of a run."""
+
+    @contextmanager
+    def opened() -> Iterator[Readable]:
+        yield io.BytesIO(data)
+
+    return Item(check_path(path), Kind.FILE, opened, len(data))
+
+
+def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
+    """A local file, or all that a local folder holds, as items at a path of a run.
+
+    Args:
+        local: A file or folder. If it is itself a link, what it leads to is meant.
+        path: Where it goes; "" is the run's root, and then it must be a folder.
+
+    Raises:
+        SourceUnreadableError: It is not there, or cannot be read.
+        UnsupportedFileError: It holds something that cannot be kept exactly.
+        InvalidPathError: A name in it makes no valid path.
+    """
+    top = Path(local)
+    with _named_errors(top):
+        status = top.stat()
+    if stat.S_ISDIR(status.st_mode):
+        return list(_folder(top, path, ""))
+    return [_file(top, check_path(path), status)]
+
+
+def _folder(folder: Path, path: str, inside: str) -> Iterator[Item]:
+    """What a folder holds; `inside` is its path below the folder that was named first."""
+    with _named_errors(folder), os.scandir(folder) as found:
+        children = sorted(found, key=lambda child: child.name)
+    if not children and path:
+        yield Item(check_path(path), Kind.DIRECTORY, _nothing)
+    for child in children:
+        place = Path(child.path)
+        below = f"{inside}/{child.name}" if inside else child.name
+        at = _checked(place, f"{path}/{child.name}" if path else child.name)
+        with _named_errors(place):
+            status = child.stat(follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            yield _link(place, at, below)
+        elif stat.S_ISDIR(status.st_mode):
+            yield from _folder(place, at, below)
+        else:
+            yield _file(place, at, status)
+
+
+def _file(place: Path, path: str, status: os.stat_result) -> Item:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedFileError(str(place), f"a {_kind(status.st_mode)} has no content that could be kept")
+    executable = bool(status.st_mode & stat.S_IXUSR)
+    return Item(path, Kind.FILE, partial(open_unchanging, place), status.st_size, executable)
+
+
+def _link(place: Path, path: str, inside: str) -> Item:
+    with _named_errors(place):
+        target = str(place.readlink())
+    try:
+        check_link(inside, target)
+    except InvalidPathError as error:
+        reason = f"{error.reason}; log what it leads to instead, or remove it"
+        raise UnsupportedFileError(str(place), reason) from error
+    return Item(path, Kind.LINK, _nothing, target=target)
+
+
+def _checked(place: Path, path: str) -> str:
+    try:
+        return check_path(path)
+    except InvalidPathError as error:
+        raise UnsupportedFileError(repr(str(place)), f"its name cannot be kept: {error.reason}") from error
+
+
+@contextmanager
+def open_unchanging(place: Path) -> Iterator[Readable]:
+    """A local file, unbuffered, that must not change until it is closed.
+
+    Raises:
+        SourceUnreadableError: It cannot be opened or read.
+        SourceChangedError: It is not what it was when it was opened.
+    """
+    with _named_errors(place), place.open("rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        counting = _Counting(file)
+        yield counting
+        after = os.fstat(file.fileno())
+        if _stamp(before) != _stamp(after) or counting.count != after.st_size:
+            raise SourceChangedError(str(place), "it changed while it was read")
+
+
+class _Counting:
+    """A file that counts what was read of it."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self.count = 0
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._file.readinto(buffer) or 0
+        self.count += count
+        return count
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@contextmanager
+def _named_errors(place: Path) -> Iterator[None]:
+    """An OSError in this block names the file, the reason and keeps its cause."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise SourceUnreadableError(str(place), f"cannot be read: {reason}") from error
+
+
+@contextmanager
+def _nothing() -> Iterator[Readable]:
+    yield io.BytesIO()
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    return kinds.get(stat.S_IFMT(mode), "special file")

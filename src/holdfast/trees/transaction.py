@@ -1,0 +1,270 @@
+"""Many files, one commit: stage, then publish all or nothing.
+
+Staging reads the files and uploads what the bucket lacks; nothing of it can be
+seen. Publishing is one log entry. What is small travels inside that entry, so
+that logging one small file is one request.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from holdfast.chunks.writer import ChunkWriter, Readable, Slot, Written
+from holdfast.errors import ArtifactExistsError, FencedOffError, IntegrityError, PathConflictError
+from holdfast.format import digest
+from holdfast.format.entry import InlineBlob
+from holdfast.format.layout import PackName
+from holdfast.format.paths import ancestors, sort_key
+from holdfast.format.recipe import Recipe, encode_recipe
+from holdfast.format.reference import CHUNK, NODE, RECIPE, Ref
+from holdfast.format.tree import Entry, Kind
+from holdfast.trees.growth import grow
+from holdfast.trees.session import Draft, Session
+from holdfast.trees.source import Item
+from holdfast.trees.summary import INLINE, Inline
+
+_BLOCK: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class Staged:
+    """An item whose bytes were read: they are held here, or written as chunks."""
+
+    entry: Entry  # without content
+    data: bytes | None = None
+    written: Written | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a commit did.
+
+    Attributes:
+        entries: What now stands at each staged path, new or not.
+        new_bytes: Bytes of content that the bucket did not have.
+        stored_bytes: Bytes that were uploaded for the commit, as encoded.
+        committed: Whether there was anything to commit.
+    """
+
+    entries: tuple[Entry, ...]
+    new_bytes: int = 0
+    stored_bytes: int = 0
+    committed: bool = False
+
+
+class Transaction:
+    """One commit in the making, of one session. Not for several threads at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._writer: ChunkWriter | None = None
+        self._staged: dict[str, Staged] = {}
+        self._held = 0
+        self._counts = (0, 0)
+
+    def stage(self, items: Sequence[Item]) -> None:
+        """Read these items and upload what the bucket lacks of them.
+
+        Raises:
+            ArtifactExistsError: A path holds other content already.
+            SourceError: A file cannot be read, or changed meanwhile.
+            StorageError: The bucket does not answer.
+        """
+        there = self._session.view.paths.find([item.path for item in items])
+        for item in items:
+            self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
+
+    def publish(self) -> Published:
+        """Make all that was staged visible at once. What stands there already is left out.
+
+        Raises:
+            ArtifactExistsError: A path holds other content already.
+            PathConflictError: A file stands where a directory is needed, or the reverse.
+            CommitStateUnknownError: The bucket stopped answering at the decisive moment.
+
+        Cost: one PUT if all is small; else the packs and their hints before it.
+        """
+        entry = self._session.append(self._draft)
+        found = self._session.view.paths.find(list(self._staged))
+        entries = tuple(found[path] for path in self._staged)
+        return Published(entries, *self._counts, committed=True) if entry else Published(entries)
+
+    # --- staging ---
+
+    def _add(self, staged: Staged) -> None:
+        path = staged.entry.path
+        other = self._staged.setdefault(path, staged)
+        if not other.entry.same_as(staged.entry):
+            raise ArtifactExistsError(self._run_id, path, str(other.entry), str(staged.entry))
+
+    def _unread(self, item: Item, there: Entry) -> Staged:
+        """An item whose path is taken: only whether it is the same needs to be known."""
+        offered = Entry(item.path, item.kind, executable=item.executable, target=item.target)
+        if item.kind is Kind.FILE:
+            with item.open() as stream:
+                offered = _hashed(item, stream)
+        if not offered.same_as(there):
+            raise ArtifactExistsError(self._run_id, item.path, str(there), str(offered))
+        return Staged(there)
+
+    def _read(self, item: Item) -> Staged:
+        if item.kind is not Kind.FILE:
+            return Staged(Entry(item.path, item.kind, target=item.target))
+        with item.open() as stream:
+            if self._writer is None and self._held + item.size <= INLINE:
+                return self._hold(item, stream)
+            self._pour()
+            written = self._chunks.write(stream)
+        return Staged(_file_entry(item, written.size, written.sha256), written=written)
+
+    def _hold(self, item: Item, stream: Readable) -> Staged:
+        data = b"".join(_blocks(stream))
+        self._held += len(data)
+        return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
+
+    def _pour(self) -> None:
+        """What was held as small turns out to be part of something larger."""
+        for staged in self._staged.values():
+            if staged.data:
+                staged.written = self._chunks.write(io.BytesIO(staged.data))
+            staged.data = None
+
+    @property
+    def _chunks(self) -> ChunkWriter:
+        self._writer = self._writer or self._session.writer()
+        return self._writer
+
+    @property
+    def _run_id(self) -> str:
+        return self._session.journal.log.rpartition("/")[2]
+
+    # --- publishing; the session calls `_draft` again after each lost race ---
+
+    def _draft(self) -> Draft | None:
+        fresh = self._without_conflicts()
+        if not fresh:
+            return None
+        self._evacuate(fresh)
+        root, blobs = self._seal(fresh)
+        files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
+        packed = self._writer.tally if self._writer else None
+        inline = [blob for blob in blobs if blob.kind == CHUNK]
+        new = sum(blob.raw for blob in inline) + (packed.new if packed else 0)
+        stored = sum(len(blob.data) for blob in blobs) + (packed.stored if packed else 0)
+        self._counts = new, stored
+        op = {
+            "op": "commit",
+            "tree": root.to_json(),
+            "files": len(files),
+            "bytes": sum(entry.size for entry in files),
+            "new_bytes": new,
+            "stored_bytes": stored,
+        }
+        return Draft([op], blobs)
+
+    def _without_conflicts(self) -> list[Staged]:
+        """What is not there yet, ascending; or the error that says why it cannot be."""
+        paths, wanted = self._session.view.paths, self._staged
+        parents = {parent for path in wanted for parent in ancestors(path)}
+        there = paths.find([*wanted, *parents])
+        below = paths.below([path for path, staged in wanted.items() if staged.entry.kind is not Kind.DIRECTORY])
+        fresh = []
+        for path, staged in wanted.items():
+            if path in there and not there[path].same_as(staged.entry):
+                raise ArtifactExistsError(self._run_id, path, str(there[path]), str(staged.entry))
+            if path in below:
+                raise PathConflictError(self._run_id, path, below[path])
+            for parent in ancestors(path):
+                standing = there.get(parent) or (wanted[parent].entry if parent in wanted else None)
+                if standing and standing.kind is not Kind.DIRECTORY:
+                    raise PathConflictError(self._run_id, path, parent)
+            if path not in there:
+                fresh.append(staged)
+        return sorted(fresh, key=lambda staged: sort_key(staged.entry.path))
+
+    def _seal(self, fresh: Sequence[Staged]) -> tuple[Ref, list[InlineBlob]]:
+        """The root of the commit's tree, with every blob below it in its place.
+
+        If no pack is in the making and the rest is small, it goes into the entry.
+        """
+        writer = self._writer
+        if writer:
+            writer.settle()
+        if not (writer and writer.unsent):
+            inline = Inline([])
+            root = grow(
+                [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
+            )
+            if inline.size <= INLINE:
+                if writer:
+                    writer.flush()
+                return root, inline.blobs
+        self._pour()
+        self._chunks.settle()
+        root = grow([_placed(staged, self._chunks.place) for staged in fresh], partial(self._chunks.place, kind=NODE))
+        self._chunks.flush()
+        return root, []
+
+    def _inline(self, inline: Inline, data: bytes, kind: int) -> Ref:
+        """In the entry, unless a pack has it already."""
+        return (self._writer.known(data) if self._writer else None) or inline.place(data, kind)
+
+    def _evacuate(self, fresh: Iterable[Staged]) -> None:
+        """Copy staged chunks out of packs that are being collected (W4)."""
+        if not (self._writer and self._session.known.in_use):
+            return
+        self._writer.settle()
+        condemned = self._session.known.condemned()
+        for staged in fresh:
+            slots = (
+                {slot.id: slot for slot in staged.written.slots if slot.settled.place in condemned}
+                if staged.written
+                else {}
+            )
+            self._move(staged.entry.path, list(slots.values()))
+
+    def _move(self, path: str, slots: Sequence[Slot]) -> None:
+        if slots and self._writer:
+            try:
+                contents = self._session.blobs.packs.read([slot.settled for slot in slots])
+            except IntegrityError as error:
+                pack = slots[0].settled.place
+                assert isinstance(pack, PackName)
+                raise FencedOffError(path, str(pack)) from error
+            self._writer.move(slots, contents)
+
+
+def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
+    """The entry of a staged item, with its content where it now is."""
+    entry, written = staged.entry, staged.written
+    if staged.data:
+        return replace(entry, content=place(staged.data, CHUNK), whole=True)
+    if written is None or not written.slots:
+        return entry
+    refs = tuple(slot.settled for slot in written.slots)
+    if len(refs) == 1:
+        return replace(entry, content=refs[0], whole=True)
+    recipe = encode_recipe(Recipe(written.size, written.sha256, refs))
+    return replace(entry, content=place(recipe, RECIPE), whole=False)
+
+
+def _file_entry(item: Item, size: int, sha256: bytes) -> Entry:
+    return Entry(item.path, Kind.FILE, size, sha256, item.executable)
+
+
+def _hashed(item: Item, stream: Readable) -> Entry:
+    hasher, size = digest.file_hash(), 0
+    for block in _blocks(stream):
+        hasher.update(block)
+        size += len(block)
+    return _file_entry(item, size, hasher.digest())
+
+
+def _blocks(stream: Readable) -> Iterator[bytes]:
+    buffer = memoryview(bytearray(_BLOCK))
+    while count := stream.readinto(buffer):
+        yield bytes(buffer[:count])

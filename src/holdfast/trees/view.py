@@ -1,0 +1,81 @@
+"""A run as its log tells it, up to some entry."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from holdfast.errors import FormatError
+from holdfast.format.entry import LogEntry
+from holdfast.format.reference import ref_from_json
+from holdfast.format.state import State, state_from_json
+from holdfast.trees.journal import check_chain
+from holdfast.trees.tree import Blobs, Paths
+
+
+class View:
+    """The state and the paths of a run, as of its entry `head`.
+
+    Attributes:
+        head: The newest entry taken in.
+        state: What all entries to there amount to.
+        paths: What the run holds.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self.head: LogEntry | None = None
+        self.state = State()
+        self.paths = Paths(blobs, [])
+
+    @classmethod
+    def load(cls, blobs: Blobs) -> View | None:
+        """The run as it is now; None where there is no such log.
+
+        Cost: one listing and one GET, and a GET for each entry since the last state.
+        """
+        head = blobs.journal.head()
+        if head is None:
+            return None
+        view = cls(blobs)
+        start = head.state_at if head.state_at is not None else 0
+        for entry in [*(blobs.journal.read_many(range(start, head.n)) if start < head.n else []), head]:
+            view.absorb(entry)
+        return view
+
+    @property
+    def next(self) -> int:
+        """The number of the entry after the head."""
+        return 0 if self.head is None else self.head.n + 1
+
+    def absorb(self, entry: LogEntry) -> None:
+        """Take in the next entry.
+
+        Raises:
+            FormatError: It does not continue the head.
+        """
+        check_chain(self.head, entry)
+        self._blobs.remember(entry)
+        if entry.state is not None:
+            self.state = self._carried(entry, entry.state)
+            self.paths = Paths(self._blobs, [self.state.tree] if self.state.tree else [])
+        known = len(self.state.deltas)
+        self.state.apply(entry)
+        for root in self.state.deltas[known:]:
+            self.paths.add(root)
+        self.head = entry
+
+    def _carried(self, entry: LogEntry, body: dict[str, Any]) -> State:
+        what = f"{entry.log} entry {entry.n}"
+        facts = None
+        if body.get("facts") is not None:
+            ref = ref_from_json(body["facts"], what).carried_by(entry.n)
+            try:
+                facts = json.loads(self._blobs.read([ref])[0])
+            except (ValueError, RecursionError) as error:
+                raise FormatError(what, f"the facts of its state are not JSON: {error}") from error
+            if not isinstance(facts, dict):
+                raise FormatError(what, "the facts of its state are not an object")
+        state = state_from_json(body, facts, what)
+        state.tree = state.tree and state.tree.carried_by(entry.n)
+        return state
