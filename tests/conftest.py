@@ -1,0 +1,108 @@
+"""Servers for all tests, and the account of which backends kept the laws of a bucket.
+
+A full run that did not try every backend of `BACKENDS` fails, however green:
+a suite that was skipped proves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import cast
+
+import pytest
+from tests.support import servers
+from tests.support.servers import Server
+
+BACKENDS = ("memory", "local", "moto", "localstack")
+_PROPERTY = "bucket backend"
+_outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test may reach an account of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    _outcomes.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a backend say so in their reports, which travel between workers."""
+    for item in items:
+        backend = getattr(getattr(item, "cls", None), "backend", None)
+        if isinstance(backend, str):
+            item.user_properties.append((_PROPERTY, backend))
+        if "localstack" in getattr(item, "fixturenames", ()):
+            # The first to need it may have to install it.
+            item.add_marker(pytest.mark.timeout(900))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count outcomes by backend."""
+    for name, backend in report.user_properties:
+        if name == _PROPERTY and (report.when == "call" or report.outcome != "passed"):
+            _outcomes[str(backend)][report.outcome] += 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the servers; fail a full run that left a backend out."""
+    if hasattr(session.config, "workerinput"):
+        return
+    servers.stop_all(_shared_folder(session.config))
+    if _untried(session.config) and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line with the account."""
+    if _outcomes:
+        known = [name for name in BACKENDS if name in _outcomes]
+        names = known + sorted(set(_outcomes) - set(known))
+        told = [f"{name} {count} {outcome}" for name in names for outcome, count in _outcomes[name].items()]
+        terminalreporter.write_line(f"bucket conformance: {', '.join(told)}")
+    for problem in _untried(config):
+        terminalreporter.write_line(f"bucket conformance: {problem}", red=True)
+
+
+def _untried(config: pytest.Config) -> list[str]:
+    if not _is_full(config):
+        return []
+    missing = [f"{name} was not tried" for name in BACKENDS if not _outcomes.get(name, {}).get("passed")]
+    skipped = [f"{name} skipped some laws" for name in BACKENDS if _outcomes.get(name, {}).get("skipped")]
+    return missing + skipped
+
+
+def _is_full(config: pytest.Config) -> bool:
+    option = config.option
+    selected = option.keyword or option.markexpr or option.collectonly or option.maxfail
+    selected = selected or getattr(option, "lf", False) or getattr(option, "deselect", None)
+    everything = {Path(__file__).parent, config.rootpath}
+    return not selected and all((config.invocation_params.dir / arg).resolve() in everything for arg in config.args)
+
+
+def _shared_folder(config: pytest.Config) -> Path:
+    factory = cast("pytest.TempPathFactory", config._tmp_path_factory)  # type: ignore[attr-defined]
+    base = factory.getbasetemp()
+    return (base.parent if hasattr(config, "workerinput") else base) / "servers"
+
+
+@pytest.fixture(scope="session")
+def moto(request: pytest.FixtureRequest) -> Server:
+    """The serialised moto server: one per session, whatever the number of workers."""
+    return servers.shared(_shared_folder(request.config), "moto", servers.start_moto)
+
+
+@pytest.fixture(scope="session")
+def localstack(request: pytest.FixtureRequest) -> Server:
+    """LocalStack: one per session; about 15 seconds for the first who needs it."""
+    return servers.shared(_shared_folder(request.config), "localstack", servers.start_localstack)

@@ -1,0 +1,175 @@
+"""Real S3 servers, started by whoever needs one first, shared by all workers of a session.
+
+A lock file in the session's shared folder makes the first worker start the
+server; the others find its URL written down. The controller stops them all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+KEYS: dict[str, object] = {"key": "test", "secret": "test"}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers.
+
+    Attributes:
+        url: Its endpoint.
+        log: Its access log (moto: one line of JSON per request), or its output.
+    """
+
+    url: str
+    log: Path
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What `bucket_at` needs to reach it."""
+        return {"endpoint_url": self.url, **KEYS}
+
+    def new_bucket(self) -> str:
+        """Create a bucket of a new name; its address."""
+        name = f"bucket-{uuid.uuid4().hex}"
+        request = urllib.request.Request(f"{self.url}/{name}", method="PUT", headers={"Content-Length": "0"})
+        with urllib.request.urlopen(request, timeout=60):
+            return f"s3://{name}"
+
+    def requests(self) -> list[dict[str, object]]:
+        """What moto was asked so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+def shared(folder: Path, name: str, start: Callable[[Path], tuple[Server, int]]) -> Server:
+    """The session's one server of this name, started if it is not running yet."""
+    folder.mkdir(exist_ok=True)
+    note = folder / f"{name}.json"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not note.exists():
+            server, pid = start(folder)
+            note.write_text(json.dumps({"url": server.url, "log": str(server.log), "pid": pid}))
+        found = json.loads(note.read_text())
+    return Server(found["url"], Path(found["log"]))
+
+
+def stop_all(folder: Path) -> None:
+    """Stop what `shared` started; for the controller, at the end."""
+    for note in folder.glob("*.json"):
+        stop(json.loads(note.read_text())["pid"])
+
+
+def stop(pid: int) -> None:
+    """End a process group that we started; harder, if it does not listen."""
+    for kind, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+        with suppress(ProcessLookupError):
+            os.killpg(pid, kind)
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
+
+
+def start_moto(folder: Path) -> tuple[Server, int]:
+    """The serialised moto server in a process of its own, with its access log."""
+    log = folder / "moto.log"
+    log.touch()
+    command = [sys.executable, "-m", "holdfast.demo.server", "--port", "0", "--log", str(log)]
+    path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=(folder / "moto.err").open("w"),
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    if not url:
+        raise RuntimeError(f"moto did not start: {(folder / 'moto.err').read_text()}")
+    return Server(url, log), process.pid
+
+
+def start_localstack(folder: Path) -> tuple[Server, int]:
+    """LocalStack by the project's own script, which installs it where it is missing."""
+    port, log = free_port(), folder / "localstack.out"
+    env = {
+        **os.environ,
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "LOCALSTACK_STATE": str(folder / "localstack"),
+    }
+    with log.open("w") as output:
+        script = str(ROOT / "localstack" / "run.sh")
+        subprocess.run([script, "--install"], stdout=output, stderr=output, env=env, check=True)
+        process = subprocess.Popen(
+            [script], stdout=output, stderr=output, env=env, start_new_session=True, stdin=subprocess.DEVNULL
+        )
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: _answers(f"{url}/_localstack/health"), process, log, seconds=120)
+    return Server(url, log), process.pid
+
+
+@contextmanager
+def rclone_server(folder: Path) -> Iterator[Server]:
+    """`rclone serve s3`, which takes If-None-Match and ignores it."""
+    port, log = free_port(), folder / "rclone.out"
+    (folder / "data").mkdir()
+    program = Path(sys.executable).with_name("rclone")
+    with log.open("w") as output:
+        command = [str(program), "serve", "s3", str(folder / "data"), "--addr", f"127.0.0.1:{port}"]
+        command += ["--auth-key", "test,test", "--config", os.devnull]
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        wait_until(lambda: _listens(port), process, log, seconds=30)
+        yield Server(f"http://127.0.0.1:{port}", log)
+    finally:
+        stop(process.pid)
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, *, seconds: float) -> None:
+    """Wait for a server; its output is the error if it ends or takes too long."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            stop(process.pid)
+            raise RuntimeError(f"the server did not start: {log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
