@@ -11,6 +11,7 @@
     │   └── StoreExistsError           there is a store here already
     ├── RequestError                   ask differently
     │   ├── NoActiveRunError           start a run first
+    │   ├── ActiveRunError             end the active run first
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
     │   └── InvalidURIError            (ValueError) not an address that holdfast knows
     ├── SourceError                    mend the local file
@@ -176,6 +177,19 @@ class NoActiveRunError(RequestError):
         return "there is no active run to log to"
 
 
+class ActiveRunError(RequestError):
+    """A run is active already. Attributes: run_id."""
+
+    hint = "end it with holdfast.end_run(), or start the other one inside it with nested=True"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} is active already"
+
+
 class InvalidPathError(RequestError, ValueError):
     """A path that no run may hold. Attributes: path, reason."""
 
@@ -276,10 +290,7 @@ class CommitStateUnknownError(ReloadError):
     Attributes: write_id, key.
     """
 
-    hint = (
-        "when the bucket answers again, log the same content again: "
-        "if the commit did happen this writes nothing"
-    )
+    hint = "when the bucket answers again, log the same content again: if the commit did happen this writes nothing"
 
     def __init__(self, write_id: str, key: str) -> None:
         super().__init__(write_id, key)

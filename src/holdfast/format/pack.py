@@ -123,14 +123,14 @@ def parse_footer(tail: Bytes, what: str) -> Footer:
     return Footer(body, body_id, tuple(rows))
 
 
-def parse_pack(data: bytes, what: str) -> Footer:
+def parse_pack(data: Bytes, what: str) -> Footer:
     """The footer of a whole pack, after every byte before it was checked against its digest.
 
     Raises:
         FormatError: Some byte is not what was written.
     """
     footer = parse_footer(data, what)
-    if len(data) != footer.body + _HEAD.size + _ROW.size * len(footer.rows) + TRAILER or data[:8] != MAGIC:
+    if len(data) != footer.body + _HEAD.size + _ROW.size * len(footer.rows) + TRAILER or bytes(data[:8]) != MAGIC:
         raise FormatError(what, f"it has {len(data)} bytes, which its footer does not say")
     if blob_id(memoryview(data)[: footer.body]) != footer.body_id:
         raise FormatError(what, "its body does not match its digest")

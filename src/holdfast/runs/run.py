@@ -246,15 +246,26 @@ class Runs:
         return run
 
     def get(self, id: str) -> Run:
-        """A run of the store by its id.
+        """A handle to a run by its id. If there is none, its verbs will say so. Cost: no request.
 
         Raises:
-            RunNotFoundError: There is none.
+            RunNotFoundError: No run can have this id.
         """
         if not is_run_id(id):
             raise RunNotFoundError(id, self._location.bucket.url)
-        run = Run(self._location, id)
-        run._view()
+        return Run(self._location, id)
+
+    def resume(self, id: str) -> Run:
+        """Go on writing to a run.
+
+        Raises:
+            RunNotFoundError: There is none with this id.
+            RunDeletedError: It was deleted.
+
+        Cost: reading the end of its log, and one PUT.
+        """
+        run = self.get(id)
+        run._writing()
         return run
 
 

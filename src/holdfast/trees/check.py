@@ -126,7 +126,8 @@ class _Check:
             self._note(pack.key, detail, touches=tuple(sorted(self._users[pack])))
         self._found.packs = len(keys["pack"])
         self._found.blobs = sum(map(len, self._rows.values()))
-        self._found.orphans = sorted(pack.key for pack in self._rows.keys() - self._users.keys())
+        if not any(problem.where.startswith(RUNS) for problem in self._found.problems):  # else they may be in use
+            self._found.orphans = sorted(pack.key for pack in self._rows.keys() - self._users.keys())
         return self._found
 
     def _list(self) -> defaultdict[str, list[Key]]:

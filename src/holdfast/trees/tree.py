@@ -143,7 +143,10 @@ class Tree:
         root = self._blobs.nodes([self.root])[0]
         levels = [[Child(root.rows[0].path, self.root)]]
         for _ in range(root.level):
-            nodes = self._blobs.nodes([row.ref for row in levels[-1]])
+            rows = levels[-1]
+            nodes = self._blobs.nodes([row.ref for row in rows])
+            if any(node.rows[0].path != row.path for node, row in zip(nodes, rows, strict=True)):
+                raise FormatError("tree node", "it does not begin where the node above it says")
             levels.append([row for node in nodes for row in node.children])
         return levels
 

@@ -1,0 +1,83 @@
+"""Artifacts by address: `holdfast.artifacts`, as users of MLflow know it."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from holdfast.store import FileInfo
+from holdfast.surfaces.fluent import current_store
+
+__all__ = ["FileInfo", "download_artifacts", "list_artifacts", "load_text", "open_artifact"]
+
+
+def download_artifacts(
+    artifact_uri: str | None = None,
+    run_id: str | None = None,
+    artifact_path: str | None = None,
+    dst_path: str | os.PathLike[str] | None = None,
+) -> str:
+    """Fetch a file or directory of a run into a local folder.
+
+    Args:
+        artifact_uri: `runs:/<run_id>/<path>`; or else
+        run_id: the run, and
+        artifact_path: the path in it; all of it when None.
+        dst_path: The folder to put it in; a new temporary one when None.
+
+    Returns:
+        Where it now is: `dst_path/<path>`.
+
+    Raises:
+        ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
+        ArtifactNotFoundError: There is nothing at this address.
+        IntegrityError: Content is not what was logged. No file has wrong bytes.
+    """
+    return str(current_store().artifacts.download(_uri(artifact_uri, run_id, artifact_path), dst_path))
+
+
+def list_artifacts(
+    artifact_uri: str | None = None, run_id: str | None = None, artifact_path: str | None = None
+) -> list[FileInfo]:
+    """What is directly in a directory of a run, sorted; nothing for a file.
+
+    Args:
+        artifact_uri: `runs:/<run_id>/<path>`; or else
+        run_id: the run, and
+        artifact_path: the directory in it; its root when None.
+
+    Raises:
+        ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
+        RunNotFoundError: There is no such run.
+    """
+    return current_store().artifacts.list(_uri(artifact_uri, run_id, artifact_path))
+
+
+def load_text(artifact_uri: str) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        ArtifactNotFoundError: There is no such file.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    return current_store().artifacts.read(artifact_uri).decode()
+
+
+def open_artifact(artifact_uri: str) -> io.BufferedReader:
+    """A file for reading, seekable, in binary. Only what is read is fetched, and all of that is verified.
+
+    Raises:
+        ArtifactNotFoundError: There is no such file.
+        IntegrityError: While reading: a chunk is not what was logged.
+    """
+    return current_store().artifacts.open(artifact_uri)
+
+
+def _uri(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> str:
+    if (artifact_uri is None) == (run_id is None):
+        raise ValueError("give either artifact_uri, or run_id and perhaps artifact_path")
+    if artifact_uri is not None:
+        if artifact_path is not None:
+            raise ValueError("artifact_path goes with run_id; put the path into artifact_uri")
+        return artifact_uri
+    return f"runs:/{run_id}/{artifact_path or ''}"

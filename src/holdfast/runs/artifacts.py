@@ -1,0 +1,108 @@
+"""Artifacts by their address, `runs:/<run_id>/<path>`."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.errors import InvalidPathError, InvalidURIError
+from holdfast.format.layout import is_run_id
+from holdfast.format.paths import check_path
+from holdfast.format.tree import Kind
+from holdfast.runs.run import Run
+from holdfast.trees.location import Location
+
+_SCHEME = "runs:/"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FileInfo:
+    """One line of a listing.
+
+    Attributes:
+        path: From the run's root on.
+        is_dir: Whether it is a directory.
+        file_size: Bytes of a file; None for a directory or link.
+    """
+
+    path: str
+    is_dir: bool
+    file_size: int | None
+
+
+def parse_uri(uri: str) -> tuple[str, str]:
+    """The run id and the path ("" for the root) of an artifact's address.
+
+    Raises:
+        InvalidURIError: It is not of the form `runs:/<run_id>/<path>`.
+    """
+    if not uri.startswith(_SCHEME):
+        raise InvalidURIError(uri, "an artifact's address is runs:/<run_id>/<path>")
+    run_id, _, path = uri[len(_SCHEME) :].strip("/").partition("/")
+    if not is_run_id(run_id):
+        raise InvalidURIError(uri, f"{run_id!r} is not a run id, which is 32 lower-case hex digits")
+    try:
+        return run_id, check_path(path) if path else ""
+    except InvalidPathError as error:
+        raise InvalidURIError(uri, str(error)) from error
+
+
+class Artifacts:
+    """The artifacts of a store's runs, by address."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def list(self, uri: str) -> list[FileInfo]:
+        """What is directly in a directory of a run, sorted by path; nothing for a file or an absent path.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+
+        Cost: for a run that has ended, a listing, a GET and one or two more for its tree.
+        """
+        run, path = self._run(uri)
+        found: dict[str, FileInfo] = {}
+        for entry in run.entries(path or None):
+            below = entry.path[len(path) :].lstrip("/") if path else entry.path
+            name, _, deeper = below.partition("/")
+            if not name:
+                continue
+            at = f"{path}/{name}" if path else name
+            is_dir = bool(deeper) or entry.kind is Kind.DIRECTORY
+            found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
+        return sorted(found.values())
+
+    def open(self, uri: str) -> io.BufferedReader:
+        """A file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading."""
+        run, path = self._run(uri)
+        return run.open(path)
+
+    def read(self, uri: str) -> bytes:
+        """All bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError."""
+        run, path = self._run(uri)
+        return run.read(path)
+
+    def download(self, uri: str, destination: str | os.PathLike[str] | None = None) -> Path:
+        """Write a file, or all that a directory holds, into a local folder.
+
+        Args:
+            uri: What to fetch.
+            destination: The folder; a new temporary one when None.
+
+        Returns:
+            Where it now is: `destination/<path>`.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at this address.
+            IntegrityError: Content is not what was written. No file has wrong bytes.
+        """
+        run, path = self._run(uri)
+        return run.download(path or None, destination or tempfile.mkdtemp(prefix="holdfast-"))
+
+    def _run(self, uri: str) -> tuple[Run, str]:
+        run_id, path = parse_uri(uri)
+        return Run(self._location, run_id), path

@@ -1,0 +1,52 @@
+"""What the environment says, read once into a frozen value.
+
+| variable | meaning | default |
+|---|---|---|
+| `HOLDFAST_STORE` | where the store is | `./holdfast-store` |
+| `HOLDFAST_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
+| `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
+
+Nothing else in holdfast reads the environment. The AWS variables are read by
+the AWS libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.store import MEMORY
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Attributes: store (address), memory (bytes), auto_run."""
+
+    store: str = "./holdfast-store"
+    memory: int = MEMORY
+    auto_run: bool = False
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that an environment makes.
+
+    Raises:
+        ValueError: A variable has a value that it cannot have.
+    """
+    given = os.environ if environment is None else environment
+    default = Settings()
+    memory = given.get("HOLDFAST_MEMORY")
+    return Settings(
+        store=given.get("HOLDFAST_STORE") or default.store,
+        memory=_size("HOLDFAST_MEMORY", memory) if memory else default.memory,
+        auto_run=given.get("HOLDFAST_AUTO_RUN", "").lower() in ("1", "true", "yes", "on"),
+    )
+
+
+def _size(name: str, text: str) -> int:
+    found = re.fullmatch(r"(\d+)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not found or not int(found[1]):
+        raise ValueError(f"{name}={text!r} is not a size such as 256M or 1G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]

@@ -1,0 +1,173 @@
+"""One opened store.
+
+A `Store` joins what the floors below offer under a few attributes: `runs`,
+`artifacts`, `care`. Opening costs nothing; the first verb that needs the
+bucket asks it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from holdfast.chunks.pool import Pool
+from holdfast.format.layout import RUNS, is_run_id, parse_key
+from holdfast.runs.artifacts import Artifacts, FileInfo
+from holdfast.runs.run import Run, Runs
+from holdfast.storage.bucket import Bucket
+from holdfast.storage.probe import Report, probe
+from holdfast.storage.schemes import bucket_at
+from holdfast.trees.check import Findings, check
+from holdfast.trees.location import Location
+
+__all__ = ["FileInfo", "Findings", "Report", "Run", "Stats", "Store"]
+
+MEMORY = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much a store holds.
+
+    Attributes:
+        store: Its id.
+        runs: How many.
+        files, bytes: What the runs hold, each counted for itself.
+        packs, pack_bytes: What that takes in packs.
+        log_bytes: What it takes in logs.
+        objects: All keys, and all bytes behind them.
+    """
+
+    store: str
+    runs: int
+    files: int
+    bytes: int
+    packs: int
+    pack_bytes: int
+    log_bytes: int
+    objects: int
+    object_bytes: int
+
+
+class Store:
+    """A store of artifacts.
+
+    Attributes:
+        runs: Start runs, get them by id.
+        artifacts: Read artifacts by address.
+        care: Look after the store itself.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self.runs = Runs(location)
+        self.artifacts = Artifacts(location)
+        self.care = Care(location)
+
+    def __repr__(self) -> str:
+        return f"<Store {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """Where it is; without credentials."""
+        return self._location.bucket.url
+
+    @classmethod
+    def open(cls, url: str, options: Mapping[str, Any] | None = None, *, memory: int = MEMORY) -> Store:
+        """The store at an address. If there is none, the first run that is started there makes one.
+
+        Args:
+            url: A folder, `file://`, `s3://bucket/prefix`, `gs://`, `az://` or `memory://`.
+            options: What the storage library takes: for S3 `endpoint_url`, `profile`,
+                `key`, `secret`, `token`, `anon`, `requester_pays`, `s3_additional_kwargs`, ...
+            memory: Bytes that transfers may hold at once.
+
+        Raises:
+            InvalidURIError: Not an address that holdfast knows.
+            MissingBackendError: The package for this scheme is not installed.
+
+        Cost: no request.
+        """
+        options = dict(options or {})
+        trusted = bool(options.get("unsafe_single_writer"))
+        return cls.over(bucket_at(url, options), Pool(memory=memory), trusted=trusted)
+
+    @classmethod
+    def over(cls, bucket: Bucket, pool: Pool, *, trusted: bool = False) -> Store:
+        """A store over any bucket, with the clock and the randomness of this machine."""
+        return cls(Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), trusted))
+
+
+class Care:
+    """Looking after a store: make it, try its bucket, check and measure it."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def create(self) -> Report:
+        """Make a store here, if the bucket can keep one.
+
+        Returns:
+            What the bucket was found to do.
+
+        Raises:
+            StoreExistsError: There is one already.
+            UnsafeBucketError: The bucket cannot keep the promise.
+        """
+        report = self._location.create()
+        self._location.ready_to_write()
+        return report
+
+    def doctor(self) -> Report:
+        """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
+        return probe(self._location.bucket, token=self._location.entropy(16).hex())
+
+    def check(self, *, quick: bool = False) -> Findings:
+        """Hold every object against the format, and compute every digest anew.
+
+        Args:
+            quick: Everything but the bytes of chunks and files.
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        return check(self._location, quick=quick)
+
+    def stats(self) -> Stats:
+        """How much the store holds. Cost: one listing of everything, and two requests for each run."""
+        store = self._location.descriptor.store
+        count, size = Counter[str](), Counter[str]()
+        runs = set()
+        for info in self._location.bucket.list():
+            key = parse_key(info.key)
+            kind = key.kind if key else "foreign"
+            count[kind] += 1
+            size[kind] += info.size
+            if key and key.log.startswith(RUNS):
+                runs.add(key.log[len(RUNS) :])
+        states = self._location.pool.map(lambda id: Run(self._location, id).state, filter(is_run_id, sorted(runs)))
+        return Stats(
+            store=store,
+            runs=len(runs),
+            files=sum(state.files for state in states),
+            bytes=sum(state.bytes for state in states),
+            packs=count["pack"],
+            pack_bytes=size["pack"],
+            log_bytes=size["log"],
+            objects=count.total(),
+            object_bytes=size.total(),
+        )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _writer() -> str:
+    try:
+        return f"holdfast {version('holdfast')}"
+    except PackageNotFoundError:
+        return "holdfast"

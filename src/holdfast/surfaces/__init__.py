@@ -1,0 +1,1 @@
+"""Ways in: each a thin shape over `store`, none knowing another."""
