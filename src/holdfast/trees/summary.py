@@ -17,6 +17,7 @@ from holdfast.format.codec import encode
 from holdfast.format.digest import blob_id
 from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob
+from holdfast.format.layout import PackName
 from holdfast.format.paths import sort_key
 from holdfast.format.reference import CHUNK, FACTS, NODE, RECIPE, InEntry, Ref
 from holdfast.format.state import State, split_facts
@@ -98,8 +99,10 @@ def _base(view: View) -> Tree | None:
 
 def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> Ref | None:
     """The root of all paths. At a run's end a tree that is not large is written anew, in one place."""
-    base = _base(view)
+    base, deltas = _base(view), view.state.deltas
     if base is None:
+        if len(deltas) == 1 and isinstance(deltas[0].place, PackName):
+            return deltas[0]  # one commit, which went to packs whole: its tree is the state's
         return grow(fresh, place) if fresh else None
     if final:
         leaves = base.leaves()

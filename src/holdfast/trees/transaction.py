@@ -44,7 +44,7 @@ class Published:
     """What a commit did.
 
     Attributes:
-        entries: What now stands at each staged path, new or not.
+        entries: What now stands at each staged path, new or not; where its content is, is left out.
         new_bytes: Bytes of content that the bucket did not have.
         stored_bytes: Bytes that were uploaded for the commit, as encoded.
         committed: Whether there was anything to commit.
@@ -89,8 +89,7 @@ class Transaction:
         Cost: one PUT if all is small; else the packs and their hints before it.
         """
         entry = self._session.append(self._draft)
-        found = self._session.view.paths.find(list(self._staged))
-        entries = tuple(found[path] for path in self._staged)
+        entries = tuple(staged.entry for staged in self._staged.values())
         return Published(entries, *self._counts, committed=True) if entry else Published(entries)
 
     # --- staging ---
@@ -205,9 +204,14 @@ class Transaction:
                 return root, inline.blobs
         self._pour()
         self._chunks.settle()
-        root = grow([_placed(staged, self._chunks.place) for staged in fresh], partial(self._chunks.place, kind=NODE))
+        root = grow([_placed(staged, self._chunks.place) for staged in fresh], self._place_node)
         self._chunks.flush()
         return root, []
+
+    def _place_node(self, data: bytes) -> Ref:
+        ref = self._chunks.place(data, NODE)
+        self._session.blobs.remember_node(ref, data)
+        return ref
 
     def _inline(self, inline: Inline, data: bytes, kind: int) -> Ref:
         """In the entry, unless a pack has it already."""

@@ -66,6 +66,12 @@ class Blobs:
             self._entries[entry.n] = entry
             _shrink(self._entries)
 
+    def remember_node(self, ref: Ref, data: bytes) -> None:
+        """Keep a node at hand that was just put into a pack."""
+        if isinstance(ref.place, PackName):
+            self._nodes[ref] = parse_node(data, None)
+            _shrink(self._nodes)
+
     def _fetch_entries(self, numbers: Iterable[int | None]) -> None:
         missing = [n for n in numbers if n is not None and n not in self._entries]
         if missing:

@@ -1,0 +1,33 @@
+"""The `holdfast` program: assembles the command line's nouns and the demo."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.demo import show
+from holdfast.surfaces.cli import artifact, run, store
+from holdfast.surfaces.cli.program import program
+
+__all__ = ["artifact", "main", "run", "store"]
+
+
+@program.command("demo")
+@click.option("--s3", is_flag=True, help="Use an S3 server that the demo starts, instead of ./holdfast-store.")
+@click.pass_context
+def demo(ctx: click.Context, s3: bool) -> None:
+    """Train two small models, log what comes out, and fetch it back.
+
+    \b
+    Example: holdfast demo --s3
+    """
+    url = ctx.parent.params["url"] if ctx.parent else None
+    show(url=url, s3=s3)
+
+
+def main() -> None:
+    """Run the program."""
+    program(prog_name="holdfast")
+
+
+if __name__ == "__main__":
+    main()
