@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import TypeAlias
 
@@ -58,11 +57,10 @@ class ChunkReader:
         delivers: defaultdict[Ref, list[Deliver]] = defaultdict(list)
         for ref, function in wanted:
             delivers[ref].append(function)
-        futures: list[Future[None]] = []
-        for span in plan_ranges(delivers):
-            task = partial(self._fetch, span, delivers, path)
-            futures.append(self._pool.submit_holding(span.stop - span.start, task))
-        list(gather(futures))
+        spans = plan_ranges(delivers)
+        run = self._pool.run_holding if len(spans) == 1 else self._pool.submit_holding
+        begun = [run(span.stop - span.start, partial(self._fetch, span, delivers, path)) for span in spans]
+        list(gather(future for future in begun if future is not None))
 
     def footer(self, pack: PackName) -> Footer:
         """What a pack says that it holds.

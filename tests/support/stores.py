@@ -1,0 +1,56 @@
+"""Stores to test with: small chunks, small packs, a frozen clock, known randomness."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import ParamSpec, TypeVar
+
+from holdfast.chunks.pool import Pool
+from holdfast.format.chunking import Chunker
+from holdfast.format.records import Descriptor
+from holdfast.storage.bucket import Bucket
+from holdfast.store import Store
+from holdfast.trees.location import Location
+
+P = ParamSpec("P")
+T = TypeVar("T")
+TINY = Descriptor("0" * 32, 0, Chunker(256, 1024, 4096), 8192)
+
+
+def entropy(seed: int) -> Callable[[int], bytes]:
+    """So many bytes, the same ones each time the tests run."""
+    source = random.Random(seed)
+    return source.randbytes
+
+
+class Serial(Pool):
+    """A pool that does everything at once, in the caller's thread: for tests that call it very often."""
+
+    def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(task(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
+        return self.submit(task)
+
+
+def tiny_location(bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None) -> Location:
+    """A location with 1 KiB chunks and 8 KiB packs, whose clock ticks a second at each look."""
+    ticks = itertools.count(1_700_000_000_000, 1000)
+    clock, sleep = ticks.__next__, lambda _: None
+    location = Location(bucket, pool or Pool(), clock, entropy(seed), sleep, "holdfast test", trusted=True)
+    if create:
+        location.create(TINY)
+    return location
+
+
+def tiny_store(bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None) -> Store:
+    """A store at such a location."""
+    return Store(tiny_location(bucket, seed=seed, create=create, pool=pool))

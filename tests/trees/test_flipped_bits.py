@@ -1,0 +1,107 @@
+"""No flipped bit goes unnoticed: `check` names it, and no read returns wrong bytes."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from holdfast.errors import HoldfastError
+from holdfast.format.codec import PLANES, encode_planes
+from holdfast.format.digest import blob_id, sha256
+from holdfast.format.layout import SHAPES, generation_key, parse_key
+from holdfast.format.pack import PackBuilder
+from holdfast.format.records import encode_generation
+from holdfast.format.reference import CHUNK, NODE
+from holdfast.format.tree import Entry, Kind
+from holdfast.runs.run import Run
+from holdfast.storage.memory import MemoryBucket
+from holdfast.store import Store
+from holdfast.trees.growth import grow
+from holdfast.trees.session import Draft
+from holdfast.trees.summary import Inline
+from tests.support.stores import Serial, entropy, tiny_store
+
+PARTS = 8
+CUT = bytes(66_000) + entropy(7)(300)  # one zstd chunk many times over, and a raw one
+NUMBERS = b"".join(bytes([byte, 7, 1, 63]) for byte in entropy(8)(150))
+
+
+def small_store() -> tuple[MemoryBucket, dict[str, dict[str, bytes]]]:
+    """One object of every kind, each codec, a finished and a crashed run; and what they hold."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    finished = store.runs.start(name="finished")
+    finished.log_bytes(b"words, words, words, words", "a/small.txt")
+    finished.log_bytes(CUT, "cut.bin")
+    log_planes(finished, "numbers.bin")
+    finished.finish()
+    crashed = store.runs.start()
+    crashed.log_bytes(b"half of it", "half.txt")
+    for generation, word in ((0, "condemn"), (0, "done"), (1, "condemn")):
+        bucket.put(generation_key(generation, word), encode_generation(generation, word, []))
+    held = {"a/small.txt": b"words, words, words, words", "cut.bin": CUT, "numbers.bin": NUMBERS}
+    return bucket, {finished.id: held, crashed.id: {"half.txt": b"half of it"}}
+
+
+def log_planes(run: Run, path: str) -> None:
+    """Commit a file whose one chunk is stored in planes, which writers do not choose yet."""
+    session, builder, inline = run._writing(), PackBuilder(), Inline([])
+    codec, stored = encode_planes(NUMBERS, 4, 0)
+    assert codec == PLANES
+    name = next(session._names)
+    ref = builder.add(blob_id(NUMBERS), CHUNK, codec, stored, len(NUMBERS)).ref(name)
+    session.location.bucket.put(name.key, builder.finish())
+    entry = Entry(path, Kind.FILE, len(NUMBERS), sha256(NUMBERS), content=ref)
+    root = grow([entry], lambda data: inline.place(data, NODE))
+    counts = {"files": 1, "bytes": len(NUMBERS), "new_bytes": len(NUMBERS), "stored_bytes": len(stored)}
+    session.append(lambda: Draft([{"op": "commit", "tree": root.to_json(), **counts}], inline.blobs))
+
+
+def test_the_small_store_is_complete_and_intact() -> None:
+    """What is flipped below holds an object of every kind that writers make, and is intact as it stands."""
+    bucket, held = small_store()
+    found = tiny_store(bucket, create=False).care.check()
+    assert (found.problems, found.orphans, found.foreign) == ([], [], [])
+    kinds = {key.kind for name in bucket.objects if (key := parse_key(name))}
+    assert kinds == SHAPES.keys() - {"relocation", "probe"}
+    assert read_all(tiny_store(bucket, create=False), held) == Counter(right=4)
+
+
+def read_all(store: Store, held: dict[str, dict[str, bytes]]) -> Counter[str]:
+    """Read every file: how many came back right, and how many were refused. Wrong bytes fail at once."""
+    outcome = Counter[str]()
+    for run_id, files in held.items():
+        for path, data in files.items():
+            try:
+                assert store.runs.get(run_id).read(path) == data, f"{path} came back different"
+                outcome["right"] += 1
+            except HoldfastError:
+                outcome["refused"] += 1
+    return outcome
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_flipped_bit_goes_unnoticed(part: int) -> None:
+    """Whichever bit of the store is flipped, `check` names its object, and reading gives right bytes or an error."""
+    bucket, held = small_store()
+    store = tiny_store(bucket, create=False, pool=Serial())
+    flips = [(key, at) for key, data in sorted(bucket.objects.items()) for at in range(8 * len(data))][part::PARTS]
+    outcome = Counter[str]()
+    for key, at in flips:
+        whole = bucket.objects[key]
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << at % 8
+        bucket.objects[key] = bytes(flipped)
+        problems = store.care.check().problems
+        assert problems, f"bit {at} of {key} was flipped, and check found nothing"
+        assert any(names(key, problem.where) for problem in problems), f"{key}: {problems}"
+        outcome += read_all(tiny_store(bucket, create=False, pool=Serial()), held)
+        bucket.objects[key] = whole
+    print(f"part {part}: {len(flips)} bits of {len(bucket.objects)} objects flipped, each named; reads: {dict(outcome)}")
+
+
+def names(key: str, where: str) -> bool:
+    """Whether a problem's place names the object: the object itself, or the log that it is an entry of."""
+    parsed = parse_key(key)
+    return where == key or (parsed is not None and parsed.kind == "log" and where == parsed.log)
