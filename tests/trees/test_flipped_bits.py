@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from tests.support.stores import Serial, entropy, tiny_store
 
 from holdfast.errors import HoldfastError
 from holdfast.format.codec import PLANES, encode_planes
@@ -20,7 +21,6 @@ from holdfast.store import Store
 from holdfast.trees.growth import grow
 from holdfast.trees.session import Draft
 from holdfast.trees.summary import Inline
-from tests.support.stores import Serial, entropy, tiny_store
 
 PARTS = 8
 CUT = bytes(66_000) + entropy(7)(300)  # one zstd chunk many times over, and a raw one
@@ -98,7 +98,9 @@ def test_no_flipped_bit_goes_unnoticed(part: int) -> None:
         assert any(names(key, problem.where) for problem in problems), f"{key}: {problems}"
         outcome += read_all(tiny_store(bucket, create=False, pool=Serial()), held)
         bucket.objects[key] = whole
-    print(f"part {part}: {len(flips)} bits of {len(bucket.objects)} objects flipped, each named; reads: {dict(outcome)}")
+    print(
+        f"part {part}: {len(flips)} bits of {len(bucket.objects)} objects flipped, each named; reads: {dict(outcome)}"
+    )
 
 
 def names(key: str, where: str) -> bool:

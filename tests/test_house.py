@@ -1,0 +1,81 @@
+"""The house keeps its rules: imports, types, style, and what the README says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+# Importing any of these costs every script that imports holdfast a tenth of a second or more.
+FORBIDDEN = {
+    *("aiobotocore", "blake3", "boto3", "botocore", "click", "fsspec", "keras", "lightgbm", "matplotlib", "mlflow"),
+    *("numpy", "onnx", "pandas", "pyfastcdc", "requests", "s3fs", "scipy", "sklearn", "tensorflow", "torch"),
+    *("transformers", "xgboost", "yaml", "zstandard"),
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"]],
+    ids=" ".join,
+)
+def test_the_tools_are_quiet(command: list[str]) -> None:
+    """Style, types and the contracts of the floors hold."""
+    done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_importing_holdfast_imports_nothing_heavy() -> None:
+    """`import holdfast` in a fresh process loads none of the forbidden modules."""
+    code = "import sys, holdfast; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert FORBIDDEN & {name.partition(".")[0] for name in done.stdout.split()} == set()
+
+
+def test_every_public_name_resolves() -> None:
+    """What `holdfast` lists as its own can be had from it."""
+    import holdfast
+
+    assert sorted(holdfast.__all__) == list(holdfast.__all__)
+    assert all(getattr(holdfast, name) is not None for name in holdfast.__all__)
+
+
+def test_ci_runs_the_readmes_two_commands() -> None:
+    """What CI runs is what the README tells a newcomer to run, to the letter."""
+    told = re.findall(r"```sh\n(.*?)\n```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = (ROOT / ".ci/run").read_text().splitlines()
+    assert [line for line in lines if line.startswith(("python3.11", ".venv"))] == told
+
+
+def test_every_dependency_has_a_floor_and_a_reason() -> None:
+    """A requirement without a floor lets a resolver fall back by years."""
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    requirements = [line for line in lines if re.match(r'\s+"[a-z0-9_\[\]-]+(\[.*\])?[<>=]', line)]
+    assert len(requirements) > 10
+    assert [line for line in requirements if not re.search(r"[>=]=\d", line)] == []
+
+
+def test_no_file_is_an_attic() -> None:
+    """Files stay below 400 lines (but for the one tree of errors), and no name refuses nothing."""
+    files = list((ROOT / "src").rglob("*.py"))
+    assert {f.name for f in files if len(f.read_text().splitlines()) > 400} <= {"errors.py"}
+    attics = {"utils", "common", "core", "helpers", "base", "types", "misc"}
+    assert attics.isdisjoint({part.removesuffix(".py") for f in files for part in f.relative_to(ROOT).parts})
+
+
+def test_the_readmes_example_runs(tmp_path: Path) -> None:
+    """The README's ten lines do what they say."""
+    (example,) = re.findall(r"```python\n(.*?)\n```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "config.yaml").write_text("rate: 0.1\n")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "last.bin").write_bytes(bytes(100_000))
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "elsewhere/model/last.bin").read_bytes() == bytes(100_000)
+    assert "config.yaml" in done.stdout
