@@ -66,9 +66,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line with the account."""
     if _outcomes:
-        known = [name for name in BACKENDS if name in _outcomes]
-        names = known + sorted(set(_outcomes) - set(known))
-        told = [f"{name} {count} {outcome}" for name in names for outcome, count in _outcomes[name].items()]
+        names = [*BACKENDS, *sorted(set(_outcomes) - set(BACKENDS))]
+        told = [f"{name} {n} {outcome}" for name in names for outcome, n in _outcomes[name].items() if n]
         terminalreporter.write_line(f"bucket conformance: {', '.join(told)}")
     for problem in _untried(config):
         terminalreporter.write_line(f"bucket conformance: {problem}", red=True)
@@ -77,8 +76,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _untried(config: pytest.Config) -> list[str]:
     if not _is_full(config):
         return []
-    missing = [f"{name} was not tried" for name in BACKENDS if not _outcomes.get(name, {}).get("passed")]
-    skipped = [f"{name} skipped some laws" for name in BACKENDS if _outcomes.get(name, {}).get("skipped")]
+    missing = [f"{name} was not tried" for name in BACKENDS if not _outcomes[name]["passed"]]
+    skipped = [f"{name} skipped some laws" for name in BACKENDS if _outcomes[name]["skipped"]]
     return missing + skipped
 
 

@@ -18,7 +18,7 @@ import multiprocessing
 import pickle
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import ClassVar
@@ -223,7 +223,7 @@ class BucketSuite:
         """The object holds the winner's bytes; the fifteen others are told that it exists."""
         for round_ in range(4):
             key = f"race/{round_}"
-            winners = _race(lambda n, key=key: bucket.put(key, bytes([n]) * size))
+            winners = _race(bucket, key, size)
             assert len(winners) == 1
             assert bucket.get(key) == bytes(winners) * size
 
@@ -300,13 +300,13 @@ def _without_retries(bucket: Bucket) -> Bucket:
     return inner
 
 
-def _race(put: Callable[[int], None]) -> list[int]:
+def _race(bucket: Bucket, key: str, size: int) -> list[int]:
     start = threading.Barrier(RACERS)
 
     def run(n: int) -> Iterator[int]:
         start.wait(30)
         try:
-            put(n)
+            bucket.put(key, bytes([n]) * size)
         except ObjectExistsError:
             return
         yield n

@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--log", default=None)
     asked = parser.parse_args()
     with moto_server(asked.log, port=asked.port) as server:
-        print(server.url, flush=True)  # noqa: T201  (whoever started this reads it)
+        print(server.url, flush=True)
         threading.Event().wait()
 
 

@@ -74,7 +74,7 @@ class Run:
         Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
         """
         local = Path(local_path)
-        name = local.name or local.resolve().name
+        name = local.name if local.name not in ("", "..") else local.resolve().name
         published = self.log_items(local_items(local, _join(artifact_path, name)))
         return published.entries[0] if len(published.entries) == 1 and not local.is_dir() else None
 
@@ -224,6 +224,7 @@ class Runs:
 
     def __init__(self, location: Location) -> None:
         self._location = location
+        self._handles: dict[str, Run] = {}  # one for each run, or each call would open a session
 
     def start(self, *, experiment: str = "Default", name: str | None = None) -> Run:
         """Begin a new run.
@@ -243,7 +244,7 @@ class Runs:
             ops.append({"op": "tag", "key": "mlflow.runName", "value": name})
         run = Run(location, id)
         run._session = Session.start(location, run_log(id), ops)
-        return run
+        return self._handles.setdefault(id, run)
 
     def get(self, id: str) -> Run:
         """A handle to a run by its id. If there is none, its verbs will say so. Cost: no request.
@@ -253,7 +254,7 @@ class Runs:
         """
         if not is_run_id(id):
             raise RunNotFoundError(id, self._location.bucket.url)
-        return Run(self._location, id)
+        return self._handles.setdefault(id, Run(self._location, id))
 
     def resume(self, id: str) -> Run:
         """Go on writing to a run.

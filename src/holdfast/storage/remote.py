@@ -105,8 +105,10 @@ class RemoteBucket:
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """What is there, sorted here. Cost: all keys of the prefix's folder, whatever the limit."""
-        folder = self._base + prefix.rpartition("/")[0]
-        found = self._ask(prefix, lambda: self._find(folder))
+        above, slash, _ = prefix.rpartition("/")
+        if slash and any(part in ("", ".", "..") for part in above.split("/")):
+            return  # some backends would take that for a path, and leave the bucket
+        found = self._ask(prefix, lambda: self._find(self._base + above))
         infos = [info for name, facts in found.items() if (info := self._info(name, facts))]
         infos = [info for info in infos if info.key.startswith(prefix)]
         yield from sorted(infos, key=lambda info: info.key.encode())[:limit]
@@ -177,7 +179,7 @@ class RemoteBucket:
         # Before "not found": a backend may raise that while it fetches a token.
         if denied or any(word in reason for word in _DENIED_NAMES):
             return AccessDeniedError(self.url, key, reason)
-        if isinstance(error, FileNotFoundError | IsADirectoryError) or status == 404:
+        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError) or status == 404:
             return ObjectNotFoundError(self.url, key, "there is no such object")
         name = type(error).__name__
         passing = isinstance(error, TimeoutError | ConnectionError) or any(w in name for w in _TRANSIENT_NAMES)

@@ -131,10 +131,13 @@ class S3Bucket:
         try:
             found, size = self._read(key, f"bytes=-{length}")
         except StorageError as error:
-            # Only of nothing is there no last byte.
-            if error.__cause__ is not None and answered_with(error.__cause__, 416):
-                return b""
-            raise
+            if error.__cause__ is None or not answered_with(error.__cause__, 416):
+                raise
+            # Nothing has no last byte; some servers say so of a suffix longer than the object, too.
+            found = self.get(key)
+            size = len(found)
+            if size > length:
+                raise
         if len(found) != length and len(found) != size:
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for the last {length}")
         return found
@@ -158,8 +161,9 @@ class S3Bucket:
         if span is None:
             return found, len(found)
         status = answer["ResponseMetadata"]["HTTPStatusCode"]
-        if status == 200 and span.startswith("bytes=-") and len(found) <= int(span.removeprefix("bytes=-")):
-            return found, len(found)  # the whole object is the suffix; some servers then say so
+        whole = status == 200 and not answer.get("ContentRange")
+        if whole and span.startswith("bytes=-") and len(found) <= int(span.removeprefix("bytes=-")):
+            return found, len(found)  # all of it is the suffix; some servers then say so
         if status != 206:
             raise TransientStorageError(self.url, key, f"HTTP {status} for {span}: the range was ignored")
         return found, self._check_span(key, span, answer.get("ContentRange") or "", len(found))

@@ -165,12 +165,21 @@ async def _connect(system: Any, session: Any) -> bool:
     for name in silent:
         session.set_config_variable(name, "when_supported")
     client = await system.set_session()
-    host = urlsplit(client.meta.endpoint_url).hostname or ""
-    if silent and not host.endswith(_AWS):
-        for name in silent:
-            session.set_config_variable(name, "when_required")
-        await system.set_session(refresh=True)
+    if (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS):
+        return True
+    for name in silent:
+        session.set_config_variable(name, "when_required")
+    client = await system.set_session(refresh=True)
+    # botocore answers a redirect with a search for the region; a server that
+    # redirects that as well, such as one that wants https, makes it search for ever.
+    client.meta.events.register("before-call.s3.HeadBucket", _no_search)
     return True
+
+
+def _no_search(**_: object) -> None:
+    from botocore.exceptions import ClientError
+
+    raise ClientError({"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}, "HeadBucket")
 
 
 def _undecided(name: str) -> tuple[str, str, None, None]:

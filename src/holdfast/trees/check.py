@@ -15,7 +15,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
+from holdfast.chunks.pool import gather
 from holdfast.chunks.reader import ChunkReader, checked
 from holdfast.errors import FormatError, HoldfastError
 from holdfast.format.entry import LogEntry
@@ -31,7 +33,7 @@ from holdfast.format.layout import (
     hint_key,
     parse_key,
 )
-from holdfast.format.pack import Footer, Row, parse_pack
+from holdfast.format.pack import TAIL, Footer, Row, parse_pack
 from holdfast.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
 from holdfast.format.reference import Ref
 from holdfast.trees.check_log import Content, LogCheck
@@ -105,6 +107,7 @@ class _Check:
         self._location, self._quick, self._bucket = location, quick, location.bucket
         self._reader = ChunkReader(location.bucket, location.pool)
         self._found = Findings()
+        self._sizes: dict[PackName, int] = {}  # bytes that looking at a pack takes
         self._rows: dict[PackName, dict[int, Row]] = {}
         self._bad: dict[PackName, str] = {}
         self._users: defaultdict[PackName, set[str]] = defaultdict(set)
@@ -112,12 +115,7 @@ class _Check:
     def run(self) -> Findings:
         keys = self._list()
         self._small_objects(keys)
-        for key, rows in zip(keys["pack"], self._location.pool.map(self._pack, keys["pack"]), strict=True):
-            assert key.pack
-            if isinstance(rows, str):
-                self._bad[key.pack] = rows
-            else:
-                self._rows[key.pack] = {row.offset: row for row in rows}
+        self._packs([key.pack for key in keys["pack"] if key.pack])
         contents = self._logs(keys["log"])
         if not self._quick:
             self._files(contents)
@@ -133,14 +131,16 @@ class _Check:
     def _list(self) -> defaultdict[str, list[Key]]:
         """Every key by its kind; runs are listed first, and only then."""
         keys: defaultdict[str, list[Key]] = defaultdict(list)
-        listed = [info.key for info in self._bucket.list(RUNS)]
-        listed += [info.key for info in self._bucket.list() if not info.key.startswith(RUNS)]
-        for name in listed:
-            key = parse_key(name)
+        listed = list(self._bucket.list(RUNS))
+        listed += [info for info in self._bucket.list() if not info.key.startswith(RUNS)]
+        for info in listed:
+            key = parse_key(info.key)
             if key is None or key.kind in ("relocation", "probe"):
-                self._found.foreign.append(name)
-            else:
-                keys[key.kind].append(key)
+                self._found.foreign.append(info.key)
+                continue
+            keys[key.kind].append(key)
+            if key.pack:
+                self._sizes[key.pack] = TAIL if self._quick else info.size
         self._found.objects = len(listed)
         return keys
 
@@ -155,11 +155,20 @@ class _Check:
             with self._noting(name):
                 parse_generation(self._bucket.get(name), key.number, key.kind)
 
-    def _pack(self, key: Key) -> Sequence[Row] | str:
+    def _packs(self, packs: Sequence[PackName]) -> None:
+        """Read all packs, side by side as far as there is room."""
+        pool = self._location.pool
+        reading = [pool.submit_holding(self._sizes[pack], partial(self._pack, pack)) for pack in packs]
+        for pack, rows in zip(packs, gather(reading), strict=True):
+            if isinstance(rows, str):
+                self._bad[pack] = rows
+            else:
+                self._rows[pack] = {row.offset: row for row in rows}
+
+    def _pack(self, pack: PackName) -> Sequence[Row] | str:
         """The rows of a pack, or what is wrong with it."""
-        assert key.pack
         try:
-            return self._reader.footer(key.pack).rows if self._quick else self._whole(key.pack).rows
+            return self._reader.footer(pack).rows if self._quick else self._whole(pack).rows
         except HoldfastError as error:
             return str(error)
 
@@ -198,7 +207,7 @@ class _Check:
     def _other_log(self, log: str, last: int) -> None:
         journal, before = Journal(self._bucket, self._location.pool, log), None
         with self._noting(log):
-            for entry in journal.read_many(range(last + 1)):
+            for entry in journal.walk(last + 1):
                 check_chain(before, entry)
                 before = entry
                 if entry.n == 0 and log.startswith("experiments/"):

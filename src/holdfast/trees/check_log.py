@@ -79,7 +79,7 @@ class LogCheck:
         """
         told = View(self._blobs)  # believes the states
         folded = View(self._blobs)  # believes only operations
-        for entry in self._journal.read_many(range(last + 1)):
+        for entry in self._journal.walk(last + 1):
             check_chain(folded.head, entry)
             told.absorb(entry)
             folded.absorb(replace(entry, state=None))

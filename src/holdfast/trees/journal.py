@@ -16,7 +16,8 @@ number. Keys count down, so the first key of a listing is the newest entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from holdfast.chunks.pool import Pool
 from holdfast.errors import (
@@ -30,6 +31,8 @@ from holdfast.errors import (
 from holdfast.format.entry import LogEntry, encode_entry, parse_entry
 from holdfast.format.layout import log_key, parse_key
 from holdfast.storage.bucket import Bucket
+
+_AT_ONCE: Final = 128  # entries fetched side by side
 
 
 class Journal:
@@ -63,6 +66,11 @@ class Journal:
         """Several entries, fetched side by side, in the order asked for."""
         wanted = list(numbers)
         return [self.read(wanted[0])] if len(wanted) == 1 else self._pool.map(self.read, wanted)
+
+    def walk(self, stop: int) -> Iterator[LogEntry]:
+        """Entries 0 to `stop`, exclusive, some at a time."""
+        for start in range(0, stop, _AT_ONCE):
+            yield from self.read_many(range(start, min(start + _AT_ONCE, stop)))
 
     def create(self, draft: LogEntry) -> LogEntry:
         """Try to make this the entry of its number.

@@ -15,7 +15,6 @@ import itertools
 import logging
 import os
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -91,21 +90,26 @@ class Session:
             location.bucket, location.pool, self.known, self._names, descriptor.chunker, descriptor.pack_size
         )
 
-    def append(self, build: Callable[[], Draft | None]) -> LogEntry | None:
+    def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:
         """Add one entry to the log, whoever else is writing.
 
         Args:
             build: Makes the entry from `view` as it is now. Called again after
                 each lost race; it may raise, or return None when nothing is left to do.
+            closing: Whether this only ends the session, which a deleted run allows.
 
         Returns:
             The entry as it was written.
+
+        Raises:
+            RunDeletedError: The run was deleted.
+            CommitStateUnknownError: The bucket stopped answering at the decisive moment.
 
         Cost: one PUT; for each lost race a GET, a listing and what else was missed.
         """
         with self.lock:
             for attempt in itertools.count():
-                if self.view.state.deleted or self.view.state.purged:
+                if not closing and (self.view.state.deleted or self.view.state.purged):
                     raise RunDeletedError(self.journal.log.rpartition("/")[2])
                 draft = build()
                 if draft is None:
@@ -122,7 +126,7 @@ class Session:
         """End the session (W5), with these operations in the same entry. Cost: one PUT."""
         with self.lock:
             if not self.closed:
-                self.append(lambda: Draft([*ops, self._op("close")], final=final))
+                self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not ops)
                 self.closed = True
         _open_sessions.discard(self)
 
@@ -166,7 +170,7 @@ class Session:
                 self._take_in(entry)
 
 
-_open_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_open_sessions: set[Session] = set()
 
 
 def _close_all() -> None:
