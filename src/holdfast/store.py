@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from holdfast.chunks.pool import Pool
-from holdfast.format.layout import RUNS, is_run_id, parse_key
+from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts, FileInfo
 from holdfast.runs.run import Run, Runs
 from holdfast.storage.bucket import Bucket
@@ -24,6 +24,7 @@ from holdfast.storage.probe import Report, probe
 from holdfast.storage.schemes import bucket_at
 from holdfast.trees.check import Findings, check
 from holdfast.trees.location import Location
+from holdfast.trees.view import read_states
 
 __all__ = ["FileInfo", "Findings", "Report", "Run", "Stats", "Store"]
 
@@ -147,8 +148,8 @@ class Care:
             count[kind] += 1
             size[kind] += info.size
             if key and key.log.startswith(RUNS):
-                runs.add(key.log[len(RUNS) :])
-        states = self._location.pool.map(lambda id: Run(self._location, id).state, filter(is_run_id, sorted(runs)))
+                runs.add(key.log)
+        states = read_states(self._location, sorted(runs))
         return Stats(
             store=store,
             runs=len(runs),

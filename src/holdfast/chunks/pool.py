@@ -22,12 +22,19 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
+_worker = threading.local()
+
+
+def _begin_worker() -> None:
+    _worker.running = True
+
+
 class _Threads:
     """An executor and the bytes in its hands, of one process."""
 
     def __init__(self, workers: int, memory: int) -> None:
         self.pid = os.getpid()
-        self.executor = ThreadPoolExecutor(workers, thread_name_prefix="holdfast")
+        self.executor = ThreadPoolExecutor(workers, "holdfast", _begin_worker)
         self.free = memory
         self.changed = threading.Condition()
 
@@ -90,6 +97,7 @@ class Pool:
             threads.changed.notify_all()
 
     def _mine(self) -> _Threads:
+        assert not getattr(_worker, "running", False), "a task must not give work to the pool that it runs in"
         threads = self._threads
         if threads is None or threads.pid != os.getpid():
             self._threads = threads = _Threads(self._workers, self._memory)

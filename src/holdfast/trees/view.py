@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast.errors import FormatError
 from holdfast.format.entry import LogEntry
 from holdfast.format.reference import ref_from_json
 from holdfast.format.state import State, state_from_json
-from holdfast.trees.journal import check_chain
+from holdfast.trees.journal import Journal, check_chain
+from holdfast.trees.location import Location
 from holdfast.trees.tree import Blobs, Paths
 
 
@@ -35,8 +37,11 @@ class View:
         Cost: one listing and one GET, and a GET for each entry since the last state.
         """
         head = blobs.journal.head()
-        if head is None:
-            return None
+        return cls.up_to(head, blobs) if head else None
+
+    @classmethod
+    def up_to(cls, head: LogEntry, blobs: Blobs) -> View:
+        """The run as of an entry. Cost: a GET for each entry since the last state."""
         view = cls(blobs)
         start = head.state_at if head.state_at is not None else 0
         for entry in [*(blobs.journal.read_many(range(start, head.n)) if start < head.n else []), head]:
@@ -79,3 +84,11 @@ class View:
         state = state_from_json(body, facts, what)
         state.tree = state.tree and state.tree.carried_by(entry.n)
         return state
+
+
+def read_states(location: Location, logs: Sequence[str]) -> list[State]:
+    """The states of many runs, their newest entries read side by side. Cost: two requests each, if they have ended."""
+    journals = [Journal(location.bucket, location.pool, log) for log in logs]
+    heads = location.pool.map(Journal.head, journals)
+    blobs = [Blobs(location.bucket, location.pool, journal) for journal in journals]
+    return [View.up_to(head, blob).state for head, blob in zip(heads, blobs, strict=True) if head]
