@@ -156,6 +156,7 @@ class S3Client:
             # s3fs drops parameters that botocore does not know: every put would overwrite.
             raise UnsafeBucketError(self.url, "", "the installed botocore is too old for If-None-Match")
         weakref.finalize(system, _close, os.getpid(), get_loop(), system._s3)
+        _open_systems[id(system)] = system
         return system
 
 
@@ -202,6 +203,26 @@ def _one_attempt() -> type:
             return session
 
     return OneAttempt
+
+
+# By id: s3fs calls two filesystems equal that were opened alike.
+_open_systems: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+
+def _abandon() -> None:
+    """In a new child: what the parent opened must not be closed here, nor complained about.
+
+    Closing a connection would take it out of the epoll set, which both share.
+    """
+    for system in list(_open_systems.values()):
+        with suppress(AttributeError):
+            for session in (system._s3._endpoint.http_session._sessions or {}).values():
+                session.connector._closed = True
+                session.detach()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon)
 
 
 def _close(pid: int, loop: asyncio.AbstractEventLoop, client: Any) -> None:
