@@ -6,6 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ def _fetch(run: holdfast.Run, folder: Path) -> None:
 # --- what a training script makes ---
 
 
+@cache
 def _data() -> tuple[Any, Any, Any, Any]:
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -95,6 +97,7 @@ def _data() -> tuple[Any, Any, Any, Any]:
     return tuple(train_test_split(digits.data, digits.target, random_state=0))
 
 
+@cache
 def _forest(trees: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier
 

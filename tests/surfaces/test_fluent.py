@@ -1,0 +1,174 @@
+"""The active run, as users of MLflow know it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import holdfast
+from holdfast.errors import (
+    ActiveRunError,
+    ArtifactNotFoundError,
+    InvalidURIError,
+    NoActiveRunError,
+    RunNotFoundError,
+    StoreNotFoundError,
+)
+from holdfast.surfaces import fluent
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path) -> Iterator[holdfast.Store]:
+    """A store in a folder, current for one test."""
+    yield holdfast.set_store(str(tmp_path / "store"))
+    while holdfast.active_run():
+        holdfast.end_run()
+    fluent._state.store = None
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    """A file to log."""
+    path = tmp_path / "report.txt"
+    path.write_text("all is well\n")
+    return path
+
+
+def test_a_run_logs_and_reads_back(report: Path) -> None:
+    """The shortest script: start, log, end; then list, load and fetch by address."""
+    with holdfast.start_run() as run:
+        holdfast.log_artifact(report)
+        holdfast.log_artifact(str(report), "texts/deep")
+    uri = f"runs:/{run.info.run_id}"
+    assert [(f.path, f.is_dir, f.file_size) for f in holdfast.artifacts.list_artifacts(uri)] == [
+        ("report.txt", False, 12),
+        ("texts", True, None),
+    ]
+    assert [f.path for f in holdfast.artifacts.list_artifacts(run_id=run.id, artifact_path="texts/deep")] == [
+        "texts/deep/report.txt"
+    ]
+    assert holdfast.artifacts.list_artifacts(f"{uri}/report.txt") == []
+    assert holdfast.artifacts.load_text(f"{uri}/report.txt") == "all is well\n"
+    with holdfast.artifacts.open_artifact(f"{uri}/texts/deep/report.txt") as file:
+        assert file.readlines() == [b"all is well\n"]
+    fetched = holdfast.artifacts.download_artifacts(run_id=run.id, artifact_path="texts")
+    assert (Path(fetched) / "deep/report.txt").read_text() == "all is well\n"
+    assert run.state.status == "FINISHED"
+
+
+def test_log_artifact_returns_none_and_the_handle_the_entry(store: holdfast.Store, report: Path) -> None:
+    """The fluent verb returns nothing, as MLflow's; the explicit one returns the entry with its digest."""
+    with holdfast.start_run() as run:
+        assert holdfast.log_artifact(report) is None
+    entry = store.runs.get(run.id).entry("report.txt")
+    assert run.manifest == {"report.txt": entry.sha256.hex()}
+    assert store.runs.start().log_artifact(report).sha256 == entry.sha256  # type: ignore[union-attr]
+
+
+def test_without_a_run_the_error_shows_two_ways_out(report: Path) -> None:
+    """No run is started behind the user's back; the hint names both remedies."""
+    with pytest.raises(NoActiveRunError) as caught:
+        holdfast.log_artifact(report)
+    assert "start_run" in caught.value.hint
+    assert "HOLDFAST_AUTO_RUN=1" in caught.value.hint
+
+
+def test_auto_run_starts_one(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With HOLDFAST_AUTO_RUN=1 a log verb starts a run, as in MLflow."""
+    monkeypatch.setenv("HOLDFAST_AUTO_RUN", "1")
+    holdfast.log_artifact(report)
+    active = holdfast.active_run()
+    assert active is not None
+    assert active.manifest.keys() == {"report.txt"}
+
+
+def test_a_second_run_must_be_nested(report: Path) -> None:
+    """Two active runs are an error that names the first, unless one is inside the other."""
+    with holdfast.start_run() as outer:
+        with pytest.raises(ActiveRunError, match=outer.id):
+            holdfast.start_run()
+        with holdfast.start_run(nested=True) as inner:
+            holdfast.log_artifact(report)
+        assert holdfast.active_run() is outer
+    assert inner.manifest
+    assert not outer.manifest
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_a_block_that_raises_says_how_the_run_ended(error: type[BaseException], status: str) -> None:
+    """An exception ends the run as FAILED, Ctrl-C as KILLED, and goes on."""
+    with pytest.raises(error), holdfast.start_run() as run:
+        raise error
+    assert run.state.status == status
+
+
+def test_a_run_is_gone_on_with_by_id(report: Path) -> None:
+    """`start_run(run_id=...)` and `run_id=` write to a run that has ended."""
+    with holdfast.start_run() as run:
+        pass
+    holdfast.log_artifact(report, "one", run_id=run.id)
+    with holdfast.start_run(run_id=run.id):
+        holdfast.log_artifact(report, "two")
+    assert run.manifest.keys() == {"one/report.txt", "two/report.txt"}
+
+
+def test_threads_log_into_the_main_threads_run(report: Path) -> None:
+    """A worker thread without a run of its own logs into the script's; one with its own does not meet others."""
+    seen: dict[int, str] = {}
+
+    def own(n: int) -> None:
+        with holdfast.start_run() as run:
+            holdfast.log_artifact(report, f"thread{n}")
+            seen[n] = run.id
+
+    with holdfast.start_run() as run:
+        thread = threading.Thread(target=holdfast.log_artifact, args=(report, "worker"))
+        thread.start()
+        thread.join()
+        threads = [threading.Thread(target=own, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert run.manifest.keys() == {"worker/report.txt"}
+    assert len(set(seen.values())) == 4
+
+
+def test_reading_makes_no_store(tmp_path: Path) -> None:
+    """A mistyped address is an error when it is read from, and nothing appears there."""
+    holdfast.set_store(str(tmp_path / "mistyped"))
+    with pytest.raises(StoreNotFoundError, match="mistyped"):
+        holdfast.artifacts.list_artifacts("runs:/" + "0" * 32)
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_addresses_are_checked(report: Path) -> None:
+    """What is no address, no run or no artifact is told apart."""
+    with holdfast.start_run() as run:
+        holdfast.log_artifact(report)
+    with pytest.raises(InvalidURIError, match="32 lower-case hex"):
+        holdfast.artifacts.load_text("runs:/nonsense/report.txt")
+    with pytest.raises(InvalidURIError, match="runs:/<run_id>"):
+        holdfast.artifacts.load_text(str(report))
+    with pytest.raises(RunNotFoundError):
+        holdfast.artifacts.load_text("runs:/" + "0" * 32 + "/report.txt")
+    with pytest.raises(ArtifactNotFoundError, match=r"other\.txt"):
+        holdfast.artifacts.load_text(f"runs:/{run.id}/other.txt")
+    with pytest.raises(ValueError, match="either artifact_uri"):
+        holdfast.artifacts.download_artifacts()
+    with pytest.raises(ValueError, match="either artifact_uri"):
+        holdfast.artifacts.download_artifacts(f"runs:/{run.id}", run_id=run.id)
+
+
+def test_a_script_that_forgets_to_end_its_run(tmp_path: Path, store: holdfast.Store, report: Path) -> None:
+    """At exit the run is finished and its session closed."""
+    code = f"import holdfast; run = holdfast.start_run(); holdfast.log_artifact({str(report)!r}); print(run.id)"
+    environment = {"HOLDFAST_STORE": str(tmp_path / "store"), "PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    state = store.runs.get(done.stdout.strip()).state
+    assert (state.status, state.sessions, state.files) == ("FINISHED", set(), 1)

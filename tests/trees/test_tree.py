@@ -1,0 +1,119 @@
+"""Trees against a dict: whatever was put in is found, in order, with few requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.stores import Serial
+
+from holdfast.chunks.hints import Known
+from holdfast.chunks.pool import Pool
+from holdfast.chunks.writer import ChunkWriter, PackNames
+from holdfast.format.chunking import Chunker
+from holdfast.format.digest import sha256
+from holdfast.format.paths import sort_key
+from holdfast.format.reference import NODE, Ref
+from holdfast.format.tree import Entry, Kind
+from holdfast.storage.memory import MemoryBucket
+from holdfast.storage.wrappers import RequestCounter, TraceBucket
+from holdfast.trees import growth
+from holdfast.trees.growth import grow, merge
+from holdfast.trees.journal import Journal
+from holdfast.trees.tree import Blobs, Paths, Tree
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=6).filter(
+    lambda name: name not in (".", "..")
+)
+paths = st.lists(names, min_size=1, max_size=4).map("/".join)
+
+
+def entry(path: str) -> Entry:
+    """An empty file there."""
+    return Entry(path, Kind.FILE, 0, sha256(b""))
+
+
+def ascending(found: dict[str, Entry]) -> list[Entry]:
+    """Entries in the tree's order."""
+    return sorted(found.values(), key=lambda entry: sort_key(entry.path))
+
+
+class Ground:
+    """A bucket to grow trees in."""
+
+    def __init__(self, bucket: MemoryBucket | None = None, pool: Pool | None = None) -> None:
+        self.bucket, self.pool = bucket or MemoryBucket(), pool or Serial()
+        self.count = RequestCounter()
+        known = Known(self.bucket, self.pool)
+        self.writer = ChunkWriter(self.bucket, self.pool, known, PackNames(b"s" * 16), Chunker(), 32 << 20)
+
+    def blobs(self) -> Blobs:
+        """Read with nothing at hand, and count the requests."""
+        traced = TraceBucket(self.bucket, self.count)
+        return Blobs(traced, self.pool, Journal(traced, self.pool, "runs/" + "0" * 32))
+
+    def plant(self, make: Callable[[Callable[[bytes], Ref]], Ref]) -> Tree:
+        """The tree that is made here, read with nothing at hand."""
+        root = make(lambda data: self.writer.place(data, NODE))
+        self.writer.flush()
+        return Tree(self.blobs(), root)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(paths, st.none(), min_size=1, max_size=60), st.lists(paths, max_size=10), st.data())
+def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str], data: st.DataObject) -> None:
+    """Each path is found or not as in a dict, what follows it is named, and a walk gives all in order."""
+    ground, entries = Ground(), {path: entry(path) for path in there}
+    growth.NODE_SIZE, before = 600, growth.NODE_SIZE  # type: ignore[misc]  # several levels of few rows
+    try:
+        tree = ground.plant(lambda place: grow(ascending(entries), place))
+    finally:
+        growth.NODE_SIZE = before  # type: ignore[misc]
+    order = [found.path for found in ascending(entries)]
+    assert [found.path for found in tree.walk()] == order
+    for path, found in tree.find([*there, *others]).items():
+        assert found.entry == entries.get(path)
+        later = [other for other in order if sort_key(other) > sort_key(path)]
+        assert found.following == (later[0] if later else None)
+    prefix = data.draw(st.sampled_from(order)).rpartition("/")[0] or order[0]
+    expected = [path for path in order if path == prefix or path.startswith(prefix + "/")]
+    assert [found.path for found in tree.walk(prefix)] == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(paths, st.none(), min_size=1, max_size=40), st.dictionaries(paths, st.none(), max_size=20))
+def test_merging_is_the_union(old: dict[str, None], new: dict[str, None]) -> None:
+    """A tree merged with more entries holds both, and the new one where both have a path."""
+    ground = Ground()
+    growth.NODE_SIZE, before = 600, growth.NODE_SIZE  # type: ignore[misc]
+    try:
+        tree = ground.plant(lambda place: grow(ascending({p: entry(p) for p in old}), place))
+        added = {path: Entry(path, Kind.DIRECTORY) for path in new}
+        merged = ground.plant(lambda place: merge(tree, ascending(added), place))
+    finally:
+        growth.NODE_SIZE = before  # type: ignore[misc]
+    assert list(merged.walk()) == ascending({p: entry(p) for p in old} | added)
+
+
+def test_looking_up_one_path_reads_one_node_per_level() -> None:
+    """In a tree of 20,000 paths, finding one takes two requests, and a directory's listing no more than it needs."""
+    ground = Ground(pool=Pool())
+    entries = [entry(f"dir{i // 100:03}/file{i % 100:02}") for i in range(20_000)]
+    tree = ground.plant(lambda place: grow(entries, place))
+    assert tree.find(["dir123/file45"])["dir123/file45"].entry == entries[12345]
+    assert ground.count.requests.total() == 2
+    assert len(list(Tree(ground.blobs(), tree.root).walk("dir150"))) == 100
+    assert ground.count.requests.total() <= 5
+
+
+def test_paths_of_many_commits_are_walked_as_one() -> None:
+    """Commits since the last state are merged in order, and what is below a path is found in any of them."""
+    ground = Ground()
+    trees = [
+        ground.plant(lambda place, some=some: grow([entry(p) for p in some], place)) for some in (["a", "c/x"], ["b"])
+    ]
+    held = Paths(ground.blobs(), [tree.root for tree in trees])
+    assert [found.path for found in held.walk()] == ["a", "b", "c/x"]
+    assert held.below(["a", "c", "d"]) == {"c": "c/x"}
+    assert set(held.find(["a", "b", "c"])) == {"a", "b"}
