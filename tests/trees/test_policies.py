@@ -219,7 +219,7 @@ def test_a_download_has_no_half_files(run: Run, tmp_path: Path) -> None:
         data = bytearray(bucket.objects[key])  # type: ignore[attr-defined]
         data[20] ^= 1
         bucket.objects[key] = bytes(data)  # type: ignore[attr-defined]
-    with pytest.raises(IntegrityError, match="data.bin"):
+    with pytest.raises(IntegrityError, match=r"data\.bin"):
         run.download(None, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"data.bin": b"old"}
 

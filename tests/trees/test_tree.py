@@ -13,7 +13,7 @@ from holdfast.chunks.pool import Pool
 from holdfast.chunks.writer import ChunkWriter, PackNames
 from holdfast.format.chunking import Chunker
 from holdfast.format.digest import sha256
-from holdfast.format.paths import sort_key
+from holdfast.format.paths import ancestors, sort_key
 from holdfast.format.reference import NODE, Ref
 from holdfast.format.tree import Entry, Kind
 from holdfast.storage.memory import MemoryBucket
@@ -27,6 +27,15 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_si
     lambda name: name not in (".", "..")
 )
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
+
+
+def without_directories(some: dict[str, None]) -> dict[str, None]:
+    """Only paths that have none of the others below them, so that all can be files."""
+    parents = {parent for path in some for parent in ancestors(path)}
+    return {path: None for path in some if path not in parents}
+
+
+trees_of_files = st.dictionaries(paths, st.none(), min_size=1, max_size=60).map(without_directories)
 
 
 def entry(path: str) -> Entry:
@@ -61,7 +70,7 @@ class Ground:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(paths, st.none(), min_size=1, max_size=60), st.lists(paths, max_size=10), st.data())
+@given(trees_of_files, st.lists(paths, max_size=10), st.data())
 def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str], data: st.DataObject) -> None:
     """Each path is found or not as in a dict, what follows it is named, and a walk gives all in order."""
     ground, entries = Ground(), {path: entry(path) for path in there}
@@ -82,14 +91,16 @@ def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(paths, st.none(), min_size=1, max_size=40), st.dictionaries(paths, st.none(), max_size=20))
-def test_merging_is_the_union(old: dict[str, None], new: dict[str, None]) -> None:
+@given(trees_of_files, st.data())
+def test_merging_is_the_union(both: dict[str, None], data: st.DataObject) -> None:
     """A tree merged with more entries holds both, and the new one where both have a path."""
+    old = data.draw(st.lists(st.sampled_from(sorted(both)), min_size=1))
+    new = data.draw(st.lists(st.sampled_from(sorted(both))))
     ground = Ground()
     growth.NODE_SIZE, before = 600, growth.NODE_SIZE  # type: ignore[misc]
     try:
         tree = ground.plant(lambda place: grow(ascending({p: entry(p) for p in old}), place))
-        added = {path: Entry(path, Kind.DIRECTORY) for path in new}
+        added = {path: Entry(path, Kind.LINK, target="x") for path in new}
         merged = ground.plant(lambda place: merge(tree, ascending(added), place))
     finally:
         growth.NODE_SIZE = before  # type: ignore[misc]
