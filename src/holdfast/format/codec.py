@@ -79,8 +79,10 @@ def _decompress(stored: Bytes, raw: int) -> bytes:
     """One zstd frame that promises, and holds, exactly `raw` bytes."""
     try:
         frame = zstandard.get_frame_parameters(stored)
-        if frame.content_size != raw or frame.dict_id:
+        if not raw or frame.content_size != raw:
             raise FormatError("blob", f"its zstd frame promises {frame.content_size} bytes, not {raw}")
+        if frame.dict_id:
+            raise FormatError("blob", f"its zstd frame wants dictionary {frame.dict_id}")
         data = zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FormatError("blob", f"not a zstd frame: {error}") from error

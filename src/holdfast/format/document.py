@@ -11,6 +11,7 @@ chains to, is protected too. SPEC.md, 2.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
@@ -39,7 +40,10 @@ def parse_document(data: bytes, what: str) -> tuple[Json, str]:
     if lines[1] != _second_line(lines[0]):
         raise FormatError(what, "its second line is not the digest of its first")
     try:
-        body = json.loads(lines[0], parse_constant=_refuse_constant)
+        text = lines[0].decode()
+        body = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(body, ensure_ascii=False).encode()  # half of a surrogate pair is no UTF-8
     except (ValueError, RecursionError) as error:
         raise FormatError(what, f"its first line is not JSON: {error}") from error
     if not isinstance(body, dict):
@@ -53,6 +57,12 @@ def _second_line(first: bytes) -> bytes:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(value := float(text)):
+        return value
+    raise ValueError(f"{text} is no finite number")
 
 
 def count_of(body: Mapping[str, Any], name: str, what: str) -> int:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
 from holdfast.format import digest
+from holdfast.format.chunking import MAX_CHUNK
 from holdfast.format.document import Json, count_of, encode_document, parse_document
+from holdfast.format.layout import NAMES, RUNS
 from holdfast.format.ops import check_op
-from holdfast.format.reference import InEntry, Ref, check_lengths
+from holdfast.format.reference import FACTS, MAX_BLOB, InEntry, Ref, check_lengths
 
 MAX_ENTRY: Final = 4 << 20
 
@@ -67,8 +70,7 @@ class LogEntry:
 def encode_entry(entry: LogEntry) -> bytes:
     """The document of a log entry. A writer's own mistake is a FormatError here, not in the bucket."""
     body: Json = {name: getattr(entry, name) for name in _ENTRY_FIELDS} | {"ops": list(entry.ops)}
-    for op in entry.ops:
-        check_op(op, entry.log)
+    _check_ops(entry.ops, entry.log, entry.n, f"{entry.log} entry {entry.n}")
     if entry.blobs:
         body["blobs"] = [_blob_to_json(blob) for blob in entry.blobs]
     if entry.state is not None:
@@ -102,14 +104,24 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
         raise FormatError(what, f"its state_at is {state_at}")
     if not isinstance(ops, list) or not isinstance(state, dict | None) or (state is not None) != (state_at == n):
         raise FormatError(what, "its ops are no list, or its state is not where it says")
-    for op in ops:
-        check_op(op, what)
+    if state is not None and not log.startswith(RUNS):
+        raise FormatError(what, "it carries a state, and is not of a run")
+    _check_ops(ops, log, n, what)
     blobs = body.get("blobs", [])
     if not isinstance(blobs, list) or not isinstance(body.get("writer"), str):
         raise FormatError(what, "its blobs are no list, or it names no writer")
     time = count_of(body, "time", what)
     inline = tuple(_blob_from_json(blob, what) for blob in blobs)
     return LogEntry(log, n, body["write_id"], prev, time, body["writer"], state_at, tuple(ops), inline, state, sha256)
+
+
+def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
+    """Each operation for itself; and what a log is stands in its first one, and nowhere else."""
+    for i, op in enumerate(ops):
+        if check_op(op, what) == "create" and (n or i):
+            raise FormatError(what, "operation create stands where no log begins")
+    if n == 0 and not log.startswith(NAMES) and (not ops or check_op(ops[0], what) != "create"):
+        raise FormatError(what, "it begins a log without operation create")
 
 
 _ENTRY_FIELDS: Final = ("log", "n", "write_id", "prev", "time", "writer", "state_at")
@@ -129,5 +141,7 @@ def _blob_from_json(body: object, what: str) -> InlineBlob:
     except binascii.Error as error:
         raise FormatError(what, f"an inline blob is not base64: {error}") from error
     codec, raw, kind = (count_of(body, name, what) for name in ("codec", "raw", "kind"))
-    check_lengths(len(data), raw, what)
+    if kind > FACTS:
+        raise FormatError(what, f"an inline blob is of kind {kind}")
+    check_lengths(len(data), raw, what, MAX_BLOB if kind else MAX_CHUNK)
     return InlineBlob(digest.parse(digest.BLAKE3, body.get("id"), what), codec, raw, kind, data)

@@ -19,11 +19,12 @@ GARBAGE: Final = "gc/"
 HINTS: Final = "hints/"
 PACKS: Final = "packs/"
 RUNS: Final = "runs/"
+NAMES: Final = "names/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
 _MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"
-_NAME: Final = r"(?:(?!\.)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2}){1,200}|~[0-9a-f]{64})"
+_NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
 _LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/{_MODEL}|names/{_NAME})"
 
 # kind of object -> the shape of its key

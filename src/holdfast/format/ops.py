@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
 from holdfast.format.reference import ref_from_json
@@ -18,10 +18,11 @@ def number(value: object) -> float | None:
     """The float that a metric's value stands for, also where JSON has none; None if it is none."""
     if value in ("nan", "inf", "-inf"):
         return float(str(value))
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float(value) if isinstance(value, float) or is_integer(value) else None
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Whether this is a string."""
     return isinstance(value, str)
 
 
@@ -29,16 +30,31 @@ def _is_text_or_null(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**53
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether this is an integer that JSON holds exactly: between -2^53 and 2^53."""
+    return type(value) is int and -(2**53) < value < 2**53
 
 
-def _is_hex16(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Whether this is such an integer, and not negative."""
+    return is_integer(value) and value >= 0
+
+
+def is_session(value: object) -> bool:
+    """Whether this is a session's id: 32 lower-case hex digits."""
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
+
+
+def _is_experiment(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{16}", value) is not None
 
 
 def _is_tree(value: object) -> bool:
     return value is None or bool(ref_from_json(value, "commit"))
+
+
+def _is_reference(value: object) -> bool:
+    return bool(ref_from_json(value, "environment"))
 
 
 def _is_points(value: object) -> bool:
@@ -47,49 +63,51 @@ def _is_points(value: object) -> bool:
         and len(point) == 4
         and isinstance(point[0], str)
         and number(point[1]) is not None
-        and type(point[2]) is int
-        and type(point[3]) is int
+        and is_integer(point[2])
+        and is_integer(point[3])
         for point in value
     )
 
 
 Fields: TypeAlias = dict[str, Callable[[Any], bool]]
 STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
-_COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), _is_count)
+_COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), is_count)
 
 # name of an operation -> its fields, each with what its value must be
 _OPS: Final[dict[str, Fields]] = {
-    "open": {"session": _is_hex16},
-    "close": {"session": _is_hex16},
+    "open": {"session": is_session},
+    "close": {"session": is_session},
     "commit": {"tree": _is_tree} | _COUNTS,
-    "param": {"key": _is_text, "value": _is_text},
+    "param": {"key": is_text, "value": is_text},
     "metric": {"points": _is_points},
-    "tag": {"key": _is_text, "value": _is_text_or_null},
+    "tag": {"key": is_text, "value": _is_text_or_null},
     "status": {"status": STATUSES.__contains__},
-    "fence": {"generation": _is_count},
-    "pin": {"pin": _is_text, "by": _is_text},
-    "unpin": {"pin": _is_text},
+    "fence": {"generation": is_count},
+    "environment": {"facts": _is_reference},
+    "pin": {"pin": is_text, "by": is_text},
+    "unpin": {"pin": is_text},
     "tombstone": {},
     "restore": {},
     "purge": {},
-    "claim": {"id": _is_text},
-    "release": {"id": _is_text},
+    "claim": {"id": is_text},
+    "release": {"id": is_text},
 }
 
 
-def check_op(op: object, what: str) -> None:
-    """Refuse an operation that is unknown or lacks a field."""
+def check_op(op: object, what: str) -> str:
+    """The name of an operation; one that is unknown or lacks a field is refused."""
     name = op.get("op") if isinstance(op, dict) else None
     if not isinstance(op, dict) or not isinstance(name, str):
         raise FormatError(what, f"{op!r} is not an operation")
     if name == "create":
-        fields: Fields = {"experiment" if "experiment" in op else "name": _is_text}
+        fields: Fields = {"experiment": _is_experiment} if "experiment" in op else {"name": is_text}
     elif name in _OPS:
         fields = _OPS[name]
     elif name.startswith("x-"):
-        return
+        return name
     else:
         raise UnsupportedFeatureError(what, f"operation {name}")
     for key, good in fields.items():
         if key not in op or not good(op[key]):
             raise FormatError(what, f"operation {name} has {key} {op.get(key)!r}")
+    return name

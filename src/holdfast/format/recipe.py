@@ -93,9 +93,7 @@ def _locate(
         if place >= len(places):
             raise FormatError("recipe", f"it has no place {place}")
         for blob, stored, raw, codec in rows[len(refs) : len(refs) + count]:
-            check_lengths(stored, raw, "recipe")
-            if raw > MAX_CHUNK:
-                raise FormatError("recipe", f"a chunk of {raw} bytes is too large")
+            check_lengths(stored, raw, "recipe", MAX_CHUNK)
             refs.append(Ref(blob, places[place], offset, stored, raw, codec))
             offset += stored
     return refs

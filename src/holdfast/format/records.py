@@ -54,13 +54,13 @@ def parse_descriptor(data: bytes) -> Descriptor:
     """
     what = "holdfast.json"
     body, _ = parse_document(data, what)
+    known = {"format": 1, "chunk_id": digest.BLAKE3, "file_id": digest.SHA256}
+    for name, value in known.items():
+        if body.get(name) != value or isinstance(body[name], bool | float):
+            raise UnsupportedFeatureError(what, f"{name} {body.get(name)}")
     chunker = body.get("chunker")
     if not isinstance(chunker, dict):
         raise FormatError(what, "it names no chunker")
-    known = {"format": 1, "chunk_id": digest.BLAKE3, "file_id": digest.SHA256}
-    for name, value in known.items():
-        if body.get(name) != value:
-            raise UnsupportedFeatureError(what, f"{name} {body.get(name)}")
     if chunker.get("name") != "fastcdc2020":
         raise UnsupportedFeatureError(what, f"chunker {chunker.get('name')}")
     features = {name: body.get(name) for name in ("reader_features", "writer_features")}
@@ -105,7 +105,7 @@ def parse_generation(data: bytes, generation: int, word: str) -> frozenset[PackN
     what = f"garbage generation {generation}, {word}"
     body, _ = parse_document(data, what)
     packs = body.get("deleted" if word == "done" else "packs")
-    if body.get("generation") != generation or not isinstance(packs, list):
+    if count_of(body, "generation", what) != generation or not isinstance(packs, list):
         raise FormatError(what, "it is not what its key says")
     return frozenset(PackName.parse(pack, what) for pack in packs)
 

@@ -70,9 +70,9 @@ class Ref:
         return body | ({} if self.place.n is None else {"entry": self.place.n}) | {"blob": self.offset}
 
 
-def check_lengths(stored: int, raw: int, what: str) -> None:
-    """Refuse lengths that no blob has, before anything is allocated for them."""
-    if not 0 < raw <= MAX_BLOB or not 0 < stored <= raw + SLACK:
+def check_lengths(stored: int, raw: int, what: str, most: int = MAX_BLOB) -> None:
+    """Refuse lengths that no blob has, or none of its kind, before anything is allocated for them."""
+    if not 0 < raw <= most or not 0 < stored <= raw + SLACK:
         raise FormatError(what, f"a blob of {raw} bytes stored in {stored} cannot be")
 
 

@@ -8,17 +8,74 @@ SPEC.md, 9 and 10.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from holdfast.errors import FormatError
 from holdfast.format.document import Json
 from holdfast.format.entry import LogEntry
+from holdfast.format.ops import STATUSES, Fields, is_count, is_integer, is_session, is_text, number
 from holdfast.format.reference import Ref, ref_from_json
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
+_REFS: Final = ("tree", "environment")
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
-_KNOWN: Final = {"tree", *_COUNTS, "inline", "experiment", "status", "deleted", "purged", "sessions", "fences", *_FACTS}
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _ascend(values: list[Any]) -> bool:
+    return all(a < b for a, b in pairwise(values))
+
+
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_count, value)) and _ascend(value)
+
+
+def _is_sessions(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_session, value)) and _ascend(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(is_text, value.values()))
+
+
+def _is_metrics(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(last, list)
+        and len(last) == 4
+        and number(last[0]) is not None
+        and is_integer(last[1])
+        and is_integer(last[2])
+        and is_count(last[3])
+        for last in value.values()
+    )
+
+
+def _is_count_or_null(value: object) -> bool:
+    return value is None or is_count(value)
+
+
+# field -> what its value must be; `tree` and `environment` are references or null
+_FIELDS: Final[Fields] = dict.fromkeys((*_COUNTS, "inline"), is_count) | {
+    "experiment": is_text,
+    "started": is_count,
+    "ended": _is_count_or_null,
+    "status": STATUSES.__contains__,
+    "deleted": _is_flag,
+    "purged": _is_flag,
+    "sessions": _is_sessions,
+    "fences": _is_numbers,
+    "params": _is_texts,
+    "tags": _is_texts,
+    "metrics": _is_metrics,
+    "batches": _is_numbers,
+    "pins": _is_texts,
+}
 
 
 @dataclass(slots=True)
@@ -29,6 +86,8 @@ class State:
         tree: Root of the paths that the last carried state knew.
         deltas: Roots of the commits since, in order.
         inline: Bytes of inline blobs that `tree` reaches in log entries.
+        environment: What ran where: a JSON object, as a blob.
+        started, ended: When, in ms since 1970 UTC; `ended` is None while it runs.
         sessions: Open sessions, in hex.
         fences: Garbage generations met.
         metrics: Key -> [last value, step, time in ms, count].
@@ -44,6 +103,9 @@ class State:
     stored_bytes: int = 0
     inline: int = 0
     experiment: str = ""
+    environment: Ref | None = None
+    started: int = 0
+    ended: int | None = None
     status: str = "RUNNING"
     deleted: bool = False
     purged: bool = False
@@ -72,9 +134,12 @@ class State:
             case "open" | "close" | "fence":
                 self._attend(op)
             case "create":
-                self.experiment = op.get("experiment", "")
+                self.experiment, self.started = op.get("experiment", ""), entry.time
+            case "environment":
+                self.environment = ref_from_json(op["facts"], entry.log).carried_by(entry.n)
             case "status":
                 self.status = op["status"]
+                self.ended = None if self.status in ("RUNNING", "SCHEDULED") else entry.time
             case "tombstone" | "restore":
                 self.deleted = op["op"] == "tombstone"
             case "purge":
@@ -111,7 +176,7 @@ class State:
             setattr(self, name, getattr(self, name) + op[name])
 
     def _measure(self, points: list[list[Any]], n: int) -> None:
-        if points:
+        if points and n not in self.batches[-1:]:
             self.batches.append(n)
         for key, value, step, time in points:
             last = self.metrics.get(key)
@@ -124,9 +189,9 @@ class State:
         if self.deltas:
             raise ValueError("a state is written only after its deltas were merged into its tree")
         body: Json = dict(self.extra)
-        body |= {name: getattr(self, name) for name in sorted(_KNOWN - {"tree", "sessions"})}
-        body |= {"tree": self.tree and self.tree.to_json(), "sessions": sorted(self.sessions)}
-        return body
+        body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
+        body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
+        return body | {"sessions": sorted(self.sessions)}
 
 
 def split_facts(body: Json) -> Json:
@@ -142,16 +207,15 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
         facts: The decoded blob that its `facts` refers to, where it does.
         what: Where it stands, for errors.
     """
-    body = body | (facts or {})
-    state = State(extra={name: value for name, value in body.items() if name not in _KNOWN | {"facts"}})
-    for name in _KNOWN - {"tree", "sessions"}:
-        if type(body.get(name)) is not type(getattr(state, name)):
+    body = (facts or {}) | body
+    state = State(extra={name: value for name, value in body.items() if name not in {*_FIELDS, *_REFS, "facts"}})
+    for name, good in _FIELDS.items():
+        if name not in body or not good(body[name]):
             raise FormatError(what, f"its state has {name} {body.get(name)!r}")
-        setattr(state, name, body[name])
-    sessions = body.get("sessions")
-    if not isinstance(sessions, list) or not all(isinstance(session, str) for session in sessions):
-        raise FormatError(what, "its state lists no sessions")
-    state.sessions = set(sessions)
-    if body.get("tree") is not None:
-        state.tree = ref_from_json(body["tree"], what)
+        setattr(state, name, copy(body[name]))
+    state.sessions = set(body["sessions"])
+    for name in _REFS:
+        if name not in body:
+            raise FormatError(what, f"its state has no {name}")
+        setattr(state, name, None if body[name] is None else ref_from_json(body[name], what))
     return state

@@ -18,6 +18,7 @@ from holdfast.errors import FormatError, InvalidPathError, UnsupportedFeatureErr
 from holdfast.format.chunking import MAX_CHUNK
 from holdfast.format.paths import check_link, check_path, sort_key
 from holdfast.format.reference import (
+    MAX_BLOB,
     PLACE,
     REFERENCE,
     InEntry,
@@ -165,6 +166,9 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
     keys = [sort_key(row.path) for row in rows]
     if end != len(data) or any(a >= b for a, b in pairwise(keys)):
         raise FormatError("tree node", "its rows do not ascend or do not fill it")
+    for above, below in pairwise(rows):
+        if isinstance(above, Entry) and above.kind is not Kind.DIRECTORY and below.path.startswith(above.path + "/"):
+            raise FormatError("tree node", f"{above.path!r} is no directory, and {below.path!r} lies in it")
     return Node(level, tuple(rows))  # type: ignore[arg-type]  # one level, one kind of row
 
 
@@ -206,7 +210,7 @@ def _parse_rows(
         path, at = _parse_text(data, at)
         check_path(path)
         if level:
-            ref, at = _parse_ref(data, at, places)
+            ref, at = _parse_ref(data, at, places, MAX_NODE)
             rows.append(Child(path, ref))
         else:
             entry, at = _parse_entry(data, at, path, places)
@@ -230,15 +234,15 @@ def _parse_entry(data: bytes, at: int, path: str, places: Sequence[Place]) -> tu
         raise FormatError("tree node", f"{path!r} has {size} bytes and content {how}")
     if how == _EMPTY:
         return Entry(path, Kind.FILE, 0, sha256, bool(flags)), at
-    ref, at = _parse_ref(data, at, places)
-    if how == _WHOLE and (ref.raw != size or size > MAX_CHUNK):
+    ref, at = _parse_ref(data, at, places, MAX_CHUNK if how == _WHOLE else MAX_BLOB)
+    if how == _WHOLE and ref.raw != size:
         raise FormatError("tree node", f"{path!r} has {size} bytes and a blob of {ref.raw}")
     return Entry(path, Kind.FILE, size, sha256, bool(flags), ref, how == _WHOLE), at
 
 
-def _parse_ref(data: bytes, at: int, places: Sequence[Place]) -> tuple[Ref, int]:
+def _parse_ref(data: bytes, at: int, places: Sequence[Place], most: int) -> tuple[Ref, int]:
     blob, place, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
-    check_lengths(stored, raw, "tree node")
+    check_lengths(stored, raw, "tree node", most)
     return Ref(blob, places[place], offset, stored, raw, codec), at + REFERENCE.size
 
 

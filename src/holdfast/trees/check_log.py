@@ -89,6 +89,8 @@ class LogCheck:
                 if op["op"] == "commit" and op["tree"] is not None:
                     root = ref_from_json(op["tree"], self._journal.log).carried_by(entry.n)
                     self._commit(Tree(self._blobs, root), op)
+        if folded.state.environment:
+            self._used(folded.state.environment, self._uri)
         if replace(told.state, tree=None, deltas=[], inline=0) != replace(folded.state, deltas=[], inline=0):
             raise FormatError(self._journal.log, "a state it carries is not what its entries amount to")
 
