@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
         AWS_SECRET_ACCESS_KEY="test",
         AWS_DEFAULT_REGION="us-east-1",
     )
+    if not hasattr(config, "workerinput"):
+        os.environ[servers.SESSION] = str(os.getpid())
     _outcomes.clear()
 
 

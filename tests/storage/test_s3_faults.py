@@ -22,15 +22,25 @@ FAST = {"connect_timeout": 0.5, "read_timeout": 0.5}
 GOOD = Answer(headers=ETAG)
 
 
-@pytest.fixture
-def server() -> Iterator[Recorder]:
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Recorder, S3Bucket]]:
+    """One server and one client for all: to open a client costs more than most of these tests."""
     with recorder() as found:
-        yield found
+        yield found, S3Bucket("s3://bucket", {"endpoint_url": found.url, "config_kwargs": FAST})
 
 
 @pytest.fixture
-def bucket(server: Recorder) -> S3Bucket:
-    return S3Bucket("s3://bucket", {"endpoint_url": server.url, "config_kwargs": FAST})
+def server(running: tuple[Recorder, S3Bucket]) -> Iterator[Recorder]:
+    found = running[0]
+    found.asked.clear()
+    found.released.clear()
+    yield found
+    found.released.set()
+
+
+@pytest.fixture
+def bucket(running: tuple[Recorder, S3Bucket]) -> S3Bucket:
+    return running[1]
 
 
 def retrying(bucket: S3Bucket, slept: list[float]) -> RetryBucket:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SESSION = "HOLDFAST_TESTS_SESSION"  # the controller's process, for its workers to find
 KEYS: dict[str, object] = {"key": "test", "secret": "test"}
 
 
@@ -96,7 +97,7 @@ def start_moto(folder: Path) -> tuple[Server, int]:
     command = [sys.executable, "-m", "holdfast.demo.server", "--port", "0", "--log", str(log)]
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
-        command,
+        [*guarded(), *command],
         stdout=subprocess.PIPE,
         stderr=(folder / "moto.err").open("w"),
         text=True,
@@ -122,7 +123,12 @@ def start_localstack(folder: Path) -> tuple[Server, int]:
         script = str(ROOT / "localstack" / "run.sh")
         subprocess.run([script, "--install"], stdout=output, stderr=output, env=env, check=True)
         process = subprocess.Popen(
-            [script], stdout=output, stderr=output, env=env, start_new_session=True, stdin=subprocess.DEVNULL
+            [*guarded(), script],
+            stdout=output,
+            stderr=output,
+            env=env,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
         )
     url = f"http://127.0.0.1:{port}"
     wait_until(lambda: _answers(f"{url}/_localstack/health"), process, log, seconds=120)
@@ -138,12 +144,18 @@ def rclone_server(folder: Path) -> Iterator[Server]:
     with log.open("w") as output:
         command = [str(program), "serve", "s3", str(folder / "data"), "--addr", f"127.0.0.1:{port}"]
         command += ["--auth-key", "test,test", "--config", os.devnull]
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen([*guarded(), *command], stdout=output, stderr=output, start_new_session=True)
     try:
         wait_until(lambda: _listens(port), process, log, seconds=30)
         yield Server(f"http://127.0.0.1:{port}", log)
     finally:
         stop(process.pid)
+
+
+def guarded() -> list[str]:
+    """The beginning of a command that ends with the session, also when that is killed."""
+    owner = os.environ.get(SESSION, str(os.getpid()))
+    return [sys.executable, str(ROOT / "tests" / "support" / "guard.py"), owner]
 
 
 def free_port() -> int:
