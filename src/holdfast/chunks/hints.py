@@ -10,6 +10,7 @@ the next pack's footer is loaded without asking. SPEC.md, 11 and 12 (W2, W3).
 from __future__ import annotations
 
 import heapq
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -32,11 +33,12 @@ def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
 
 
 class Known:
-    """The packs that a session may refer to, and where each of their blobs is."""
+    """The packs that a session may refer to, and where each of their blobs is. Safe between threads."""
 
     def __init__(self, bucket: Bucket, pool: Pool) -> None:
         self._bucket, self._pool = bucket, pool
         self._reader = ChunkReader(bucket, pool)
+        self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
         self._condemned: frozenset[PackName] | None = None
         self._refs: dict[bytes, Ref] = {}
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
@@ -48,16 +50,18 @@ class Known:
 
     def learn(self, pack: PackName, footer: Footer) -> None:
         """Take in a footer that this session has read or written."""
-        if pack in self.condemned():
-            return
-        chunks = [row.id for row in footer.rows if row.kind == CHUNK]
-        if chunks:
-            self._last[pack] = chunks[-1]
-        self._packs[pack] = tuple(row.id for row in footer.rows)
-        for row in footer.rows:
-            self._refs.setdefault(row.id, row.ref(pack))
-        while len(self._refs) > CAPACITY and len(self._packs) > 1:
-            self._forget(next(iter(self._packs)))
+        self.condemned()
+        with self._lock:
+            if pack in self.condemned():
+                return
+            chunks = [row.id for row in footer.rows if row.kind == CHUNK]
+            if chunks:
+                self._last[pack] = chunks[-1]
+            self._packs[pack] = tuple(row.id for row in footer.rows)
+            for row in footer.rows:
+                self._refs.setdefault(row.id, row.ref(pack))
+            while len(self._refs) > CAPACITY and len(self._packs) > 1:
+                self._forget(next(iter(self._packs)))
 
     def ask(self, ids: Sequence[bytes]) -> bool:
         """Look for hints to some chunks, and believe the footers that they lead to.
@@ -69,7 +73,7 @@ class Known:
         """
         self.condemned()  # W2 comes before any footer
         hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
-        return any(self._pool.map(self._load, hinted - self._packs.keys()))
+        return any(self._pool.map(self._load, [pack for pack in hinted if pack not in self._packs]))
 
     def follow(self, ref: Ref) -> bool:
         """Where a stream has come to the end of a known pack: load the next one's footer.
@@ -104,10 +108,12 @@ class Known:
             more = self._generation(generation, "done")
         except ObjectNotFoundError:
             more = self._generation(generation, "condemn")
-        self._condemned = self.condemned() | more
-        for pack in more & self._packs.keys():
-            self._forget(pack)
-        return self._condemned
+        self.condemned()
+        with self._lock:
+            self._condemned = self.condemned() | more
+            for pack in more & self._packs.keys():
+                self._forget(pack)
+            return self._condemned
 
     def _incomplete_generations(self) -> frozenset[PackName]:
         words: dict[int, set[str]] = {}
