@@ -4,14 +4,18 @@
     ├── NotFoundError                  ask for something else
     │   ├── StoreNotFoundError         no store at this address
     │   ├── RunNotFoundError           no run with this id
+    │   ├── ExperimentNotFoundError    no experiment with this id or name
     │   └── ArtifactNotFoundError      the run holds no such path
     ├── ConflictError                  choose another name
     │   ├── ArtifactExistsError        the path holds other content
     │   ├── PathConflictError          a file where a directory stands, or the reverse
+    │   ├── ParamExistsError           the parameter has another value
+    │   ├── ExperimentExistsError      there is an experiment of this name
     │   └── StoreExistsError           there is a store here already
     ├── RequestError                   ask differently
     │   ├── NoActiveRunError           start a run first
     │   ├── ActiveRunError             end the active run first
+    │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
     │   └── InvalidURIError            (ValueError) not an address that holdfast knows
     ├── SourceError                    mend the local file
@@ -29,6 +33,7 @@
     ├── UnsupportedFeatureError        upgrade holdfast
     └── StorageError                   wait for the bucket, or mend it
         ├── ObjectNotFoundError        no object at this key
+        ├── ObjectTooShortError        it ends before the range that was asked for
         ├── ObjectExistsError          create-only found something there
         ├── TransientStorageError      may work when tried again
         ├── AccessDeniedError          credentials are missing, wrong or expired
@@ -84,6 +89,19 @@ class RunNotFoundError(NotFoundError):
 
     def __str__(self) -> str:
         return f"no run {self.run_id!r} in {self.url}"
+
+
+class ExperimentNotFoundError(NotFoundError):
+    """The store holds no experiment with this id or name. Attributes: experiment, url."""
+
+    hint = "list them with `holdfast experiment list`, or make it with holdfast.create_experiment(name)"
+
+    def __init__(self, experiment: str, url: str) -> None:
+        super().__init__(experiment, url)
+        self.experiment, self.url = experiment, url
+
+    def __str__(self) -> str:
+        return f"no experiment {self.experiment!r} in {self.url}"
 
 
 class ArtifactNotFoundError(NotFoundError):
@@ -145,6 +163,32 @@ class PathConflictError(ConflictError):
         )
 
 
+class ParamExistsError(ConflictError):
+    """A parameter of a run has another value already. Attributes: run_id, key, stored, offered."""
+
+    hint = "a parameter is logged once; log what changes as a metric or a tag"
+
+    def __init__(self, run_id: str, key: str, stored: str, offered: str) -> None:
+        super().__init__(run_id, key, stored, offered)
+        self.run_id, self.key, self.stored, self.offered = run_id, key, stored, offered
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} has parameter {self.key!r} = {self.stored!r}; {self.offered!r} was offered"
+
+
+class ExperimentExistsError(ConflictError):
+    """There is an experiment of this name already. Attributes: name, deleted."""
+
+    hint = "use holdfast.set_experiment(name), which makes it only if there is none"
+
+    def __init__(self, name: str, deleted: bool) -> None:
+        super().__init__(name, deleted)
+        self.name, self.deleted = name, deleted
+
+    def __str__(self) -> str:
+        return f"there is an experiment {self.name!r} already" + (", deleted but not gone" if self.deleted else "")
+
+
 class StoreExistsError(ConflictError):
     """There is a store at this address already. Attributes: url."""
 
@@ -188,6 +232,19 @@ class ActiveRunError(RequestError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} is active already"
+
+
+class InvalidNameError(RequestError, ValueError):
+    """A key, value or status that cannot be kept. Attributes: what, value, reason."""
+
+    hint = "keys have up to 250 characters, values of parameters up to 6,000, those of tags up to 8,000"
+
+    def __init__(self, what: str, value: str, reason: str) -> None:
+        super().__init__(what, value, reason)
+        self.what, self.value, self.reason = what, value, reason
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.value!r}: {self.reason}"
 
 
 class InvalidPathError(RequestError, ValueError):
@@ -382,6 +439,10 @@ class StorageError(HoldfastError):
 
 class ObjectNotFoundError(StorageError, LookupError):
     """There is no object at this key."""
+
+
+class ObjectTooShortError(StorageError):
+    """The object ends before the range that was asked for does."""
 
 
 class ObjectExistsError(StorageError):

@@ -18,7 +18,9 @@ from typing import Any
 from holdfast.chunks.pool import Pool
 from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts, FileInfo
-from holdfast.runs.run import Run, Runs
+from holdfast.runs.experiment import Experiments
+from holdfast.runs.run import Run
+from holdfast.runs.runs import Runs
 from holdfast.storage.bucket import Bucket
 from holdfast.storage.probe import Report, probe
 from holdfast.storage.schemes import bucket_at
@@ -59,6 +61,7 @@ class Store:
     """A store of artifacts.
 
     Attributes:
+        experiments: Group runs under names.
         runs: Start runs, get them by id.
         artifacts: Read artifacts by address.
         care: Look after the store itself.
@@ -66,7 +69,8 @@ class Store:
 
     def __init__(self, location: Location) -> None:
         self._location = location
-        self.runs = Runs(location)
+        self.experiments = Experiments(location)
+        self.runs = Runs(location, self.experiments)
         self.artifacts = Artifacts(location)
         self.care = Care(location)
 
@@ -101,7 +105,7 @@ class Store:
     @classmethod
     def over(cls, bucket: Bucket, pool: Pool, *, trusted: bool = False) -> Store:
         """A store over any bucket, with the clock and the randomness of this machine."""
-        return cls(Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), trusted))
+        return cls(Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), None, trusted))
 
 
 class Care:

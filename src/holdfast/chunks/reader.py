@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from holdfast.chunks.plan import Range, plan_ranges
 from holdfast.chunks.pool import Pool, gather
-from holdfast.errors import FormatError, IntegrityError, ObjectNotFoundError
+from holdfast.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
 from holdfast.format.codec import decode
 from holdfast.format.digest import Bytes, blob_id
 from holdfast.format.layout import PackName
@@ -95,8 +95,9 @@ class ChunkReader:
     def _get(self, span: Range, path: str | None) -> memoryview:
         try:
             return memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
-        except ObjectNotFoundError as error:
-            raise IntegrityError(f"pack {span.pack}", "the pack is gone", path) from error
+        except (ObjectNotFoundError, ObjectTooShortError) as error:
+            reason = "the pack is gone" if isinstance(error, ObjectNotFoundError) else "the pack is cut off"
+            raise IntegrityError(f"pack {span.pack}", reason, path) from error
 
     def _decode(self, body: Bytes, start: int, ref: Ref, path: str | None) -> bytes:
         stored = memoryview(body)[ref.offset - start : ref.offset - start + ref.stored]

@@ -18,6 +18,7 @@ CANARY: Final = "canary"
 GARBAGE: Final = "gc/"
 HINTS: Final = "hints/"
 PACKS: Final = "packs/"
+EXPERIMENTS: Final = "experiments/"
 RUNS: Final = "runs/"
 NAMES: Final = "names/"
 MAX_KEY: Final = 512
@@ -115,7 +116,7 @@ def run_log(run_id: str) -> str:
 
 def experiment_log(experiment_id: str) -> str:
     """The log of an experiment."""
-    return f"experiments/{experiment_id}"
+    return f"{EXPERIMENTS}{experiment_id}"
 
 
 def hint_key(chunk: bytes) -> str:

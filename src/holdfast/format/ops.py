@@ -94,6 +94,14 @@ _OPS: Final[dict[str, Fields]] = {
 }
 
 
+def add_op(ops: list[dict[str, Any]], op: dict[str, Any]) -> None:
+    """Put an operation behind others; measurements join those before them."""
+    if ops and op["op"] == ops[-1]["op"] == "metric":
+        ops[-1]["points"] += op["points"]
+    else:
+        ops.append(op)
+
+
 def check_op(op: object, what: str) -> str:
     """The name of an operation; one that is unknown or lacks a field is refused."""
     name = op.get("op") if isinstance(op, dict) else None

@@ -7,19 +7,21 @@ and whoever writes through it in another process opens a session of its own.
 from __future__ import annotations
 
 import io
+import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from holdfast.errors import ArtifactNotFoundError, RunNotFoundError
-from holdfast.format.layout import is_run_id, run_id, run_log
+from holdfast.format.layout import run_log
 from holdfast.format.manifest import manifest_digest, manifest_text
 from holdfast.format.paths import check_path
 from holdfast.format.state import State
 from holdfast.format.tree import Entry, Kind
-from holdfast.runs.experiment import ensure_experiment
+from holdfast.runs.metrics import history, metric_op, param_op, tag_op
+from holdfast.runs.record import Metric, RunRecord, run_record
 from holdfast.trees.checkout import checkout
 from holdfast.trees.journal import Journal
 from holdfast.trees.location import Location
@@ -99,6 +101,44 @@ class Run:
         """Log bytes as a file of the run. Raises and cost: as `log_artifact`."""
         return self.log_items([bytes_item(artifact_file, data)]).entries[0]
 
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters: each a name and `str(value)`, kept for good.
+
+        Raises:
+            ParamExistsError: The run has one of them with another value.
+            InvalidNameError: A name or value that cannot be kept.
+
+        Cost: none now; they ride on the next entry, within about five seconds of logging.
+        """
+        session = self._writing()
+        for op in [param_op(key, value) for key, value in params.items()]:
+            session.defer(op)
+
+    def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
+        """Log measurements that were taken together.
+
+        Args:
+            metrics: Name -> number; NaN and the infinities are kept as they are.
+            step: Where in the training; 0 when None.
+            timestamp: Milliseconds since 1970 UTC; now when None.
+
+        Cost: none now; they ride on the next entry. Of a process that is killed
+        outright, those of the last five seconds, or the last 999, may be lost.
+        """
+        time = self._location.clock() if timestamp is None else timestamp
+        self._writing().defer(metric_op(metrics, step, time))
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
+        session = self._writing()
+        for op in [tag_op(key, value) for key, value in tags.items()]:
+            session.defer(op)
+
+    def flush(self) -> None:
+        """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
+        if self._session is not None and self._pid == os.getpid():
+            self._session.flush()
+
     def log_items(self, items: Sequence[Item]) -> Published:
         """Log several items as one commit."""
         transaction = Transaction(self._writing())
@@ -113,7 +153,37 @@ class Run:
         """
         self._writing().close([{"op": "status", "status": status}], final=True)
 
+    def delete(self) -> None:
+        """Mark the run as deleted; `restore` takes it back. What it holds stays until it is purged."""
+        self._writing().close([{"op": "tombstone"}])
+
+    def restore(self) -> None:
+        """Take a deletion back."""
+        session = Session.resume(self._location, run_log(self.id), deleted=True)
+        if session is None:
+            raise RunNotFoundError(self.id, self._location.bucket.url)
+        session.close([{"op": "restore"}])
+
     # --- reading ---
+
+    @property
+    def record(self) -> RunRecord:
+        """Who the run is, how it stands, its parameters, last measurements and tags."""
+        return run_record(self.id, self._view().state)
+
+    def history(self, key: str) -> list[Metric]:
+        """Every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
+        view = self._view()
+        return history(view.paths.blobs.journal, view, key)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What ran where: Python, packages, git, command line, hardware; empty where it was not recorded."""
+        view = self._view()
+        if view.state.environment is None:
+            return {}
+        found: dict[str, Any] = json.loads(view.paths.blobs.read([view.state.environment])[0])
+        return found
 
     @property
     def state(self) -> State:
@@ -200,6 +270,7 @@ class Run:
     def _view(self) -> View:
         """The run as it is now. A process that writes to it knows the log already as far as it wrote."""
         location = self._location
+        self.flush()  # what this process logged is seen by it
         location.descriptor  # noqa: B018  # a store that is not there is named as such
         journal = Journal(location.bucket, location.pool, run_log(self.id))
         view = View.load(Blobs(location.bucket, location.pool, journal))
@@ -217,57 +288,6 @@ class Run:
             if self._session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
             return self._session
-
-
-class Runs:
-    """The runs of a store."""
-
-    def __init__(self, location: Location) -> None:
-        self._location = location
-        self._handles: dict[str, Run] = {}  # one for each run, or each call would open a session
-
-    def start(self, *, experiment: str = "Default", name: str | None = None) -> Run:
-        """Begin a new run.
-
-        Args:
-            experiment: The name of its experiment; made if there is none.
-            name: What people call the run.
-
-        Cost: two PUTs.
-        """
-        location = self._location
-        location.ready_to_write()
-        owner = ensure_experiment(location, experiment)
-        id = run_id(owner, location.entropy(12))
-        ops: list[dict[str, Any]] = [{"op": "create", "experiment": owner}, {"op": "status", "status": "RUNNING"}]
-        if name is not None:
-            ops.append({"op": "tag", "key": "mlflow.runName", "value": name})
-        run = Run(location, id)
-        run._session = Session.start(location, run_log(id), ops)
-        return self._handles.setdefault(id, run)
-
-    def get(self, id: str) -> Run:
-        """A handle to a run by its id. If there is none, its verbs will say so. Cost: no request.
-
-        Raises:
-            RunNotFoundError: No run can have this id.
-        """
-        if not is_run_id(id):
-            raise RunNotFoundError(id, self._location.bucket.url)
-        return self._handles.setdefault(id, Run(self._location, id))
-
-    def resume(self, id: str) -> Run:
-        """Go on writing to a run.
-
-        Raises:
-            RunNotFoundError: There is none with this id.
-            RunDeletedError: It was deleted.
-
-        Cost: reading the end of its log, and one PUT.
-        """
-        run = self.get(id)
-        run._writing()
-        return run
 
 
 def _join(directory: str | None, name: str) -> str:

@@ -76,7 +76,8 @@ class Bucket(Protocol):
 
         Raises:
             ObjectNotFoundError: There is none at this key.
-            TransientStorageError: The answer was shorter or longer than asked for.
+            ObjectTooShortError: The object ends before `stop`.
+            TransientStorageError: The answer was shorter or longer than asked for, for no such reason.
             ValueError: Not `0 <= start < stop`, and not a suffix.
 
         Cost: one request.

@@ -28,6 +28,7 @@ from holdfast.errors import (
     AccessDeniedError,
     ObjectExistsError,
     ObjectNotFoundError,
+    ObjectTooShortError,
     StorageError,
     StorageFullError,
     TransientStorageError,
@@ -88,7 +89,7 @@ class LocalBucket:
         except OSError as error:
             raise self._error(key, error) from error
         if stop is not None and len(found) != stop - start:
-            raise StorageError(self.url, key, f"the object ends at byte {size}, before {stop}")
+            raise ObjectTooShortError(self.url, key, f"the object ends at byte {size}, before {stop}")
         return found
 
     def put(self, key: str, data: bytes) -> None:

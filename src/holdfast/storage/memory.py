@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from holdfast.errors import ObjectExistsError, ObjectNotFoundError, TransientStorageError
+from holdfast.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
 from holdfast.storage.bucket import ObjectInfo, check_range
 
 
@@ -30,7 +30,7 @@ class MemoryBucket:
         check_range(start, stop)
         found = self.get(key)[start:stop]
         if stop is not None and len(found) != stop - start:
-            raise TransientStorageError(self.url, key, f"{len(found)} bytes came for {start}-{stop}")
+            raise ObjectTooShortError(self.url, key, f"the object ends before byte {stop}")
         return found
 
     def put(self, key: str, data: bytes) -> None:

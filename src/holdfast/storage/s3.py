@@ -21,7 +21,13 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from holdfast.errors import BucketNotFoundError, ObjectNotFoundError, StorageError, TransientStorageError
+from holdfast.errors import (
+    BucketNotFoundError,
+    ObjectNotFoundError,
+    ObjectTooShortError,
+    StorageError,
+    TransientStorageError,
+)
 from holdfast.storage.bucket import ObjectInfo, check_range
 from holdfast.storage.s3_client import S3Client
 from holdfast.storage.s3_errors import answered_with, meaning
@@ -64,7 +70,7 @@ class S3Bucket:
         found, size = self._read(key, f"bytes={start}-{stop - 1}")
         if len(found) != stop - start:
             if size is not None and size < stop and len(found) == size - start:
-                raise StorageError(self.url, key, f"the object ends at byte {size}, before {stop}")
+                raise ObjectTooShortError(self.url, key, f"the object ends at byte {size}, before {stop}")
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for {start}-{stop}")
         return found
 

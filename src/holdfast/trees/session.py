@@ -21,10 +21,11 @@ from typing import Any, Final
 
 from holdfast.chunks.hints import Known
 from holdfast.chunks.writer import ChunkWriter, PackNames
-from holdfast.errors import HoldfastError, RunDeletedError
+from holdfast.errors import CommitStateUnknownError, HoldfastError, ParamExistsError, RunDeletedError
 from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob, LogEntry
 from holdfast.format.layout import parse_key
+from holdfast.format.ops import add_op
 from holdfast.trees.journal import Journal
 from holdfast.trees.location import Location
 from holdfast.trees.summary import summarise
@@ -32,6 +33,9 @@ from holdfast.trees.tree import Blobs
 from holdfast.trees.view import View
 
 STATE_EVERY: Final = 64
+_PATIENCE: Final = 5_000  # ms that small operations wait for an entry to ride on; doubled for each lost race, up to
+_MOST_PATIENCE: Final = 80_000
+_CROWD: Final = 1_000  # of them, or of their measurements, do not wait
 _PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
 _LONGEST: Final = 1.0
 _log = logging.getLogger("holdfast")
@@ -61,25 +65,31 @@ class Session:
         self.lock = threading.RLock()
         self._descriptor = descriptor
         self._names = PackNames(self.id)
+        self._waiting: list[Json] = []  # small operations, for the next entry
+        self._doubtful: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
+        self._since, self._patience = 0, _PATIENCE
 
     @classmethod
-    def start(cls, location: Location, log: str, ops: Sequence[Json]) -> Session:
+    def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
         """A session in a log that it begins. Cost: one PUT."""
         session = cls(location, log)
         create, *rest = ops
-        session.append(lambda: Draft([create, session._op("open"), *rest]))
+        session.append(lambda: Draft([create, session._op("open"), *rest], blobs))
         _open_sessions.add(session)
         return session
 
     @classmethod
-    def resume(cls, location: Location, log: str) -> Session | None:
-        """A session in a log that is there; None where there is none. Cost: reading the log's end, one PUT."""
+    def resume(cls, location: Location, log: str, *, deleted: bool = False) -> Session | None:
+        """A session in a log that is there, `deleted` or not; None where there is none.
+
+        Cost: reading the log's end, one PUT.
+        """
         session = cls(location, log)
         view = View.load(session.blobs)
         if view is None:
             return None
         session.view = view
-        session.append(lambda: Draft([session._op("open")]))
+        session.append(lambda: Draft([session._op("open")]), closing=deleted)
         _open_sessions.add(session)
         return session
 
@@ -110,23 +120,71 @@ class Session:
         with self.lock:
             for attempt in itertools.count():
                 if not closing and (self.view.state.deleted or self.view.state.purged):
-                    raise RunDeletedError(self.journal.log.rpartition("/")[2])
+                    raise RunDeletedError(self._run_id)
+                self._drop_repeated()
                 draft = build()
                 if draft is None:
                     return None
                 entry = self._entry(draft)
-                standing = self.journal.create(entry)
+                try:
+                    standing = self.journal.create(entry)
+                except CommitStateUnknownError:
+                    self._doubtful[entry.write_id], self._waiting = self._waiting, []
+                    raise
                 self._take_in(standing)
                 if standing.write_id == entry.write_id:
+                    self._doubtful, self._waiting = {}, []
                     return standing
+                self._patience = min(2 * self._patience, _MOST_PATIENCE)
                 self._catch_up(attempt)
         raise AssertionError("count() does not end")
+
+    def defer(self, op: Json) -> None:
+        """Let a small operation ride on the next entry: of a commit, of the end, or of its own.
+
+        It is written at once when a thousand wait, or when the first of them
+        has waited five seconds; there is no timer, so that is looked at here.
+
+        Raises:
+            ParamExistsError: The run has the parameter with another value.
+        """
+        with self.lock:
+            now = self.location.clock()
+            self._since = self._since if self._waiting else now
+            self._refuse_other_value(op)
+            add_op(self._waiting, op)
+            many = len(self._waiting) + len(self._waiting[-1].get("points", ()))
+            if many >= _CROWD or now - self._since >= self._patience:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what waits for an entry to ride on. Cost: one PUT, if anything does."""
+        with self.lock:
+            if (self._waiting or self._doubtful) and not self.closed:
+                self.append(lambda: Draft([]))
+
+    def _drop_repeated(self) -> None:
+        """Parameters that a rival wrote meanwhile: the same value need not be written, another is an error."""
+        for op in [op for op in self._waiting if op["op"] == "param" and op["key"] in self.view.state.params]:
+            self._waiting.remove(op)
+            self._refuse_other_value(op)
+
+    def _refuse_other_value(self, op: Json) -> None:
+        if op["op"] == "param":
+            known = {other["key"]: other["value"] for other in self._waiting if other["op"] == "param"}
+            stored = str((known | self.view.state.params).get(op["key"], op["value"]))
+            if stored != op["value"]:
+                raise ParamExistsError(self._run_id, op["key"], stored, op["value"])
+
+    @property
+    def _run_id(self) -> str:
+        return self.journal.log.rpartition("/")[2]
 
     def close(self, ops: Sequence[Json] = (), *, final: bool = False) -> None:
         """End the session (W5), with these operations in the same entry. Cost: one PUT."""
         with self.lock:
             if not self.closed:
-                self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not ops)
+                self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
                 self.closed = True
         _open_sessions.discard(self)
 
@@ -148,13 +206,14 @@ class Session:
             time=self.location.clock(),
             writer=self.location.writer,
             state_at=state_at,
-            ops=tuple(draft.ops),
+            ops=(*itertools.chain(*self._doubtful.values()), *self._waiting, *draft.ops),
             blobs=tuple(blobs),
             state=state,
         )
 
     def _take_in(self, entry: LogEntry) -> None:
         self.view.absorb(entry)
+        self._doubtful.pop(entry.write_id, None)
         for op in entry.ops:
             if op["op"] == "fence" and self.known.in_use:
                 self.known.condemn(op["generation"])

@@ -1,0 +1,95 @@
+"""What is known of a run or an experiment, as values with the field's names.
+
+`record.info.run_id`, `record.data.metrics["loss"]`: the shapes that users of
+MLflow read. They are snapshots; nothing here asks the bucket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from holdfast.format.ops import number
+from holdfast.format.state import State
+
+RUN_NAME = "mlflow.runName"
+NOTE = "mlflow.note.content"
+PARENT = "mlflow.parentRunId"
+USER = "mlflow.user"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Who a run is and how it stands. Times are ms since 1970 UTC; `end_time` is None while it runs."""
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    status: str
+    start_time: int
+    end_time: int | None
+    lifecycle_stage: str
+    user_id: str
+
+    @property
+    def artifact_uri(self) -> str:
+        """The address of all that the run holds."""
+        return f"runs:/{self.run_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """What a run says of itself: the last value of each metric, every parameter and tag."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it was when it was looked at. Attributes: info, data."""
+
+    info: RunInfo
+    data: RunData
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measurement. `timestamp` is in ms since 1970 UTC."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A name that runs are grouped under. Times are ms since 1970 UTC."""
+
+    experiment_id: str
+    name: str
+    lifecycle_stage: str
+    creation_time: int
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def stage(deleted: bool) -> str:
+    """MLflow's word for whether something is deleted."""
+    return "deleted" if deleted else "active"
+
+
+def run_record(run_id: str, state: State) -> RunRecord:
+    """What a run's folded log says."""
+    info = RunInfo(
+        run_id=run_id,
+        run_name=state.tags.get(RUN_NAME, ""),
+        experiment_id=state.experiment,
+        status=state.status,
+        start_time=state.started,
+        end_time=state.ended,
+        lifecycle_stage=stage(state.deleted),
+        user_id=state.tags.get(USER, ""),
+    )
+    metrics = {key: float(number(last[0]) or 0.0) for key, last in state.metrics.items()}
+    return RunRecord(info, RunData(metrics, dict(state.params), dict(state.tags)))
