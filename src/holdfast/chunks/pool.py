@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,6 +112,42 @@ class _Remake:
 
     def __call__(self) -> Pool:
         return Pool(workers=self.workers, memory=self.memory)
+
+
+class Lane:
+    """Work that nobody waits for, done in order by a thread of its own.
+
+    Not by the pool's: such work gives tasks to the pool and waits for them.
+    Made for one process; a fork leaves its thread behind.
+
+    Args:
+        bound: Pieces of work that may wait; who brings more waits too.
+    """
+
+    def __init__(self, bound: int = 1000) -> None:
+        self.pid = os.getpid()
+        self._executor = ThreadPoolExecutor(1, "holdfast-lane")
+        self._room = threading.Semaphore(bound)
+        self._failed: list[BaseException] = []
+
+    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do this when all before it is done. A failure is in the future, and raised by `drain`."""
+        self._room.acquire()
+        future = self._executor.submit(work, *args, **kwargs)
+        future.add_done_callback(self._ended)
+        return future
+
+    def drain(self) -> None:
+        """Wait until all work is done, and raise the first failure since the last time."""
+        self._executor.submit(int).result()
+        failed, self._failed = self._failed, []
+        if failed:
+            raise failed[0]
+
+    def _ended(self, future: Future[Any]) -> None:
+        self._room.release()
+        if not future.cancelled() and (error := future.exception()):
+            self._failed.append(error)
 
 
 def gather(futures: Iterable[Future[T]]) -> Iterator[T]:

@@ -6,34 +6,32 @@ and whoever writes through it in another process opens a session of its own.
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
-from holdfast.errors import ArtifactNotFoundError, RunNotFoundError
+from holdfast.chunks.pool import Lane
+from holdfast.errors import RunNotFoundError
 from holdfast.format.layout import run_log
-from holdfast.format.manifest import manifest_digest, manifest_text
-from holdfast.format.paths import check_path
 from holdfast.format.state import State
-from holdfast.format.tree import Entry, Kind
-from holdfast.runs.metrics import history, metric_op, param_op, tag_op
-from holdfast.runs.record import Metric, RunRecord, run_record
-from holdfast.trees.checkout import checkout
-from holdfast.trees.journal import Journal
+from holdfast.format.tree import Entry
+from holdfast.runs.metrics import metric_op, param_op, tag_op
+from holdfast.runs.reading import RunReader, join_path
+from holdfast.runs.record import RunRecord, run_record
 from holdfast.trees.location import Location
-from holdfast.trees.opened import ArtifactFile
 from holdfast.trees.session import Session
 from holdfast.trees.source import Item, bytes_item, local_items
 from holdfast.trees.transaction import Published, Transaction
-from holdfast.trees.tree import Blobs
 from holdfast.trees.view import View
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class Run:
+
+class Run(RunReader):
     """A run of a store. Get one from `store.runs`.
 
     Attributes:
@@ -41,9 +39,10 @@ class Run:
     """
 
     def __init__(self, location: Location, id: str) -> None:
-        self._location, self.id = location, id
+        super().__init__(location, id)
         self._session: Session | None = None
         self._opening = threading.Lock()
+        self._lane: Lane | None = None
         self._pid = os.getpid()
 
     def __repr__(self) -> str:
@@ -54,8 +53,6 @@ class Run:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["location"], state["id"])  # type: ignore[misc]  # a handle is its two facts
-
-    # --- writing ---
 
     def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> Entry | None:
         """Log a file, or a folder under its own name. One commit: all or nothing.
@@ -77,7 +74,7 @@ class Run:
         """
         local = Path(local_path)
         name = local.name if local.name not in ("", "..") else local.resolve().name
-        published = self.log_items(local_items(local, _join(artifact_path, name)))
+        published = self.log_items(local_items(local, join_path(artifact_path, name)))
         return published.entries[0] if len(published.entries) == 1 and not local.is_dir() else None
 
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> Sequence[Entry]:
@@ -95,7 +92,7 @@ class Run:
         folder = Path(local_dir)
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder; log one file with log_artifact")
-        return self.log_items(local_items(folder, _join(artifact_path, ""))).entries
+        return self.log_items(local_items(folder, join_path(artifact_path, ""))).entries
 
     def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
         """Log bytes as a file of the run. Raises and cost: as `log_artifact`."""
@@ -150,8 +147,25 @@ class Run:
 
         Args:
             status: `FINISHED`, `FAILED` or `KILLED`.
+
+        Raises:
+            Exception: What failed in the background; the run is then FAILED.
         """
-        self._writing().close([{"op": "status", "status": status}], final=True)
+        error = self._drain()
+        outcome = "FAILED" if error and status == "FINISHED" else status
+        self._writing().close([{"op": "status", "status": outcome}], final=True)
+        if error:
+            raise error
+
+    def later(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do something to this run in the background: in order, and at the latest when the run is finished.
+
+        Returns:
+            Its outcome to be. A failure that nobody asked for is raised by `finish`.
+        """
+        self._leave_parent()
+        self._lane = self._lane or Lane()
+        return self._lane.submit(work, *args, **kwargs)
 
     def delete(self) -> None:
         """Mark the run as deleted; `restore` takes it back. What it holds stays until it is purged."""
@@ -164,133 +178,40 @@ class Run:
             raise RunNotFoundError(self.id, self._location.bucket.url)
         session.close([{"op": "restore"}])
 
-    # --- reading ---
+    def _drain(self) -> BaseException | None:
+        """Wait for what is done in the background; its first failure, if there is one."""
+        self._leave_parent()
+        try:
+            if self._lane:
+                self._lane.drain()
+        except Exception as error:  # whatever went wrong there is the caller's to see
+            return error
+        return None
 
     @property
-    def record(self) -> RunRecord:
-        """Who the run is, how it stands, its parameters, last measurements and tags."""
-        return run_record(self.id, self._view().state)
-
-    def history(self, key: str) -> list[Metric]:
-        """Every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
-        view = self._view()
-        return history(view.paths.blobs.journal, view, key)
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """What ran where: Python, packages, git, command line, hardware; empty where it was not recorded."""
-        view = self._view()
-        if view.state.environment is None:
-            return {}
-        found: dict[str, Any] = json.loads(view.paths.blobs.read([view.state.environment])[0])
-        return found
-
-    @property
-    def state(self) -> State:
-        """Status, counts and open sessions, as the log says now."""
-        return self._view().state
-
-    @property
-    def manifest(self) -> dict[str, str]:
-        """The SHA-256 in hex of each file, by path, sorted."""
-        files = (entry for entry in self._view().paths.walk() if entry.kind is Kind.FILE)
-        return {entry.path: entry.sha256.hex() for entry in sorted(files, key=lambda entry: entry.path.encode())}
-
-    @property
-    def manifest_text(self) -> str:
-        """The manifest as `sha256sum -c` accepts it."""
-        return manifest_text(self._view().paths.walk())
-
-    @property
-    def manifest_digest(self) -> str:
-        """`sha256:` of the manifest's text: one name for all that the run holds."""
-        return manifest_digest(self.manifest_text)
-
-    def entries(self, path: str | None = None) -> Iterator[Entry]:
-        """Every file, link and empty directory at or below a path, in the tree's order."""
-        return self._view().paths.walk(_join(path, ""))
-
-    def entry(self, path: str) -> Entry:
-        """What stands at a path.
-
-        Raises:
-            ArtifactNotFoundError: Nothing does.
-        """
-        found = self._view().paths.find([check_path(path)]).get(path)
-        if found is None:
-            raise ArtifactNotFoundError(self.id, path)
-        return found
-
-    def open(self, path: str) -> io.BufferedReader:
-        """A file of the run for reading, seekable, in binary; only what is read is fetched.
-
-        Raises:
-            ArtifactNotFoundError: There is no file at this path.
-            IntegrityError: While reading: a chunk is not what was written.
-        """
-        view = self._view()
-        return io.BufferedReader(self._opened(view, path))
-
-    def read(self, path: str) -> bytes:
-        """All bytes of a file, verified. Raises: as `open`."""
-        return self._opened(self._view(), path).readall()
-
-    def download(self, path: str | None, destination: str | os.PathLike[str]) -> Path:
-        """Write a file, or all that a directory of the run holds, into a local folder.
-
-        Args:
-            path: A path of the run; all of it when None.
-            destination: The folder; made if it is not there.
-
-        Returns:
-            Where the file or directory now is: `destination/path`.
-
-        Raises:
-            ArtifactNotFoundError: The run holds nothing there.
-            IntegrityError: Content is not what was written. No file has wrong bytes.
-        """
-        view, top = self._view(), _join(path, "")
-        entries = list(view.paths.walk(top))
-        if not entries and top:
-            raise ArtifactNotFoundError(self.id, top)
-        checkout(view.paths.blobs, entries, "", Path(destination))
-        return Path(destination) / top
+    def seen(self) -> RunRecord:
+        """The run as this process knows it, without asking the bucket."""
+        session = self._session
+        return run_record(self.id, session.view.state if session else State())
 
     # --- inside ---
 
-    def _opened(self, view: View, path: str) -> ArtifactFile:
-        entry, seen = view.paths.find([check_path(path)]).get(path), [path]
-        while entry and entry.kind is Kind.LINK and len(seen) < 40:
-            seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
-            entry = view.paths.find([seen[-1]]).get(seen[-1])
-        if entry is None or entry.kind is not Kind.FILE:
-            raise ArtifactNotFoundError(self.id, path)
-        return ArtifactFile(view.paths.blobs, entry)
+    def _leave_parent(self) -> None:
+        """In a forked child: the parent's session, locks and threads are not its own."""
+        if self._pid != os.getpid():
+            self._opening, self._session, self._lane, self._pid = threading.Lock(), None, None, os.getpid()
 
     def _view(self) -> View:
-        """The run as it is now. A process that writes to it knows the log already as far as it wrote."""
-        location = self._location
-        self.flush()  # what this process logged is seen by it
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
-        journal = Journal(location.bucket, location.pool, run_log(self.id))
-        view = View.load(Blobs(location.bucket, location.pool, journal))
-        if view is None or view.state.purged:
-            raise RunNotFoundError(self.id, location.bucket.url)
-        return view
+        """The run as it is now, with what this process has logged."""
+        self.flush()
+        return super()._view()
 
     def _writing(self) -> Session:
         """This process's open session in the run's log."""
-        if self._pid != os.getpid():  # a forked child: its parent's session and locks are not its own
-            self._opening, self._session, self._pid = threading.Lock(), None, os.getpid()
+        self._leave_parent()
         with self._opening:
             if self._session is None or self._session.closed:
                 self._session = Session.resume(self._location, run_log(self.id))
             if self._session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
             return self._session
-
-
-def _join(directory: str | None, name: str) -> str:
-    """A path of a run from a directory, or none, and a name in it, or none."""
-    parts = [part for part in (directory, name) if part]
-    return check_path("/".join(parts)) if parts else ""

@@ -1,0 +1,158 @@
+"""One run, read: what it holds, what it says of itself, its files.
+
+Every verb looks at the log as it is now and keeps nothing, so that a handle
+never shows what was. Cost, where nothing else is said: a listing and a GET for
+a run that has ended, and one or two more for its tree.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from holdfast.errors import ArtifactNotFoundError, RunNotFoundError
+from holdfast.format.layout import run_log
+from holdfast.format.manifest import manifest_digest, manifest_text
+from holdfast.format.paths import check_path
+from holdfast.format.state import State
+from holdfast.format.tree import Entry, Kind
+from holdfast.runs.metrics import history
+from holdfast.runs.record import Metric, RunRecord, run_record
+from holdfast.trees.checkout import checkout
+from holdfast.trees.journal import Journal
+from holdfast.trees.location import Location
+from holdfast.trees.opened import ArtifactFile
+from holdfast.trees.tree import Blobs
+from holdfast.trees.view import View
+
+
+class RunReader:
+    """A run of a store, to be read.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    def __init__(self, location: Location, id: str) -> None:
+        self._location, self.id = location, id
+
+    @property
+    def record(self) -> RunRecord:
+        """Who the run is, how it stands, its parameters, last measurements and tags."""
+        return run_record(self.id, self._view().state)
+
+    def history(self, key: str) -> list[Metric]:
+        """Every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
+        view = self._view()
+        return history(view.paths.blobs.journal, view, key)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What ran where: Python, packages, git, command line, hardware; empty where it was not recorded."""
+        view = self._view()
+        if view.state.environment is None:
+            return {}
+        found: dict[str, Any] = json.loads(view.paths.blobs.read([view.state.environment])[0])
+        return found
+
+    @property
+    def state(self) -> State:
+        """Status, counts and open sessions, as the log says now."""
+        return self._view().state
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """The SHA-256 in hex of each file, by path, sorted."""
+        files = (entry for entry in self._view().paths.walk() if entry.kind is Kind.FILE)
+        return {entry.path: entry.sha256.hex() for entry in sorted(files, key=lambda entry: entry.path.encode())}
+
+    @property
+    def manifest_text(self) -> str:
+        """The manifest as `sha256sum -c` accepts it."""
+        return manifest_text(self._view().paths.walk())
+
+    @property
+    def manifest_digest(self) -> str:
+        """`sha256:` of the manifest's text: one name for all that the run holds."""
+        return manifest_digest(self.manifest_text)
+
+    def entries(self, path: str | None = None) -> Iterator[Entry]:
+        """Every file, link and empty directory at or below a path, in the tree's order."""
+        return self._view().paths.walk(join_path(path, ""))
+
+    def entry(self, path: str) -> Entry:
+        """What stands at a path.
+
+        Raises:
+            ArtifactNotFoundError: Nothing does.
+        """
+        found = self._view().paths.find([check_path(path)]).get(path)
+        if found is None:
+            raise ArtifactNotFoundError(self.id, path)
+        return found
+
+    def open(self, path: str) -> io.BufferedReader:
+        """A file of the run for reading, seekable, in binary; only what is read is fetched.
+
+        Raises:
+            ArtifactNotFoundError: There is no file at this path.
+            IntegrityError: While reading: a chunk is not what was written.
+        """
+        view = self._view()
+        return io.BufferedReader(self._opened(view, path))
+
+    def read(self, path: str) -> bytes:
+        """All bytes of a file, verified. Raises: as `open`."""
+        return self._opened(self._view(), path).readall()
+
+    def download(self, path: str | None, destination: str | os.PathLike[str]) -> Path:
+        """Write a file, or all that a directory of the run holds, into a local folder.
+
+        Args:
+            path: A path of the run; all of it when None.
+            destination: The folder; made if it is not there.
+
+        Returns:
+            Where the file or directory now is: `destination/path`.
+
+        Raises:
+            ArtifactNotFoundError: The run holds nothing there.
+            IntegrityError: Content is not what was written. No file has wrong bytes.
+        """
+        view, top = self._view(), join_path(path, "")
+        entries = list(view.paths.walk(top))
+        if not entries and top:
+            raise ArtifactNotFoundError(self.id, top)
+        checkout(view.paths.blobs, entries, "", Path(destination))
+        return Path(destination) / top
+
+    # --- inside ---
+
+    def _opened(self, view: View, path: str) -> ArtifactFile:
+        entry, seen = view.paths.find([check_path(path)]).get(path), [path]
+        while entry and entry.kind is Kind.LINK and len(seen) < 40:
+            seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
+            entry = view.paths.find([seen[-1]]).get(seen[-1])
+        if entry is None or entry.kind is not Kind.FILE:
+            raise ArtifactNotFoundError(self.id, path)
+        return ArtifactFile(view.paths.blobs, entry)
+
+    def _view(self) -> View:
+        """The run as it is now. A process that writes to it knows the log already as far as it wrote."""
+        location = self._location
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        journal = Journal(location.bucket, location.pool, run_log(self.id))
+        view = View.load(Blobs(location.bucket, location.pool, journal))
+        if view is None or view.state.purged:
+            raise RunNotFoundError(self.id, location.bucket.url)
+        return view
+
+
+def join_path(directory: str | None, name: str) -> str:
+    """A path of a run from a directory, or none, and a name in it, or none."""
+    parts = [part for part in (directory, name) if part]
+    return check_path("/".join(parts)) if parts else ""
