@@ -1,0 +1,217 @@
+"""One run, written to: artifacts, parameters, measurements and tags, and its end.
+
+It is a handle that any process may hold: it survives pickling and fork,
+and whoever writes through it in another process opens a session of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from holdfast.chunks.pool import Lane
+from holdfast.errors import RunNotFoundError
+from holdfast.format.layout import run_log
+from holdfast.format.state import State
+from holdfast.format.tree import Entry
+from holdfast.runs.metrics import metric_op, param_op, tag_op
+from holdfast.runs.reading import RunReader, join_path
+from holdfast.runs.record import RunRecord, run_record
+from holdfast.trees.location import Location
+from holdfast.trees.session import Session
+from holdfast.trees.source import Item, bytes_item, local_items
+from holdfast.trees.transaction import Published, Transaction
+from holdfast.trees.view import View
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class RunWriter(RunReader):
+    """A run of a store, to be written to as well.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    def __init__(self, location: Location, id: str) -> None:
+        super().__init__(location, id)
+        self._session: Session | None = None
+        self._opening = threading.Lock()
+        self._lane: Lane | None = None
+        self._pid = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} in {self._location.bucket.url}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"location": self._location, "id": self.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["location"], state["id"])  # type: ignore[misc]  # a handle is its two facts
+
+    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> Entry | None:
+        """Log a file, or a folder under its own name. One commit: all or nothing.
+
+        Args:
+            local_path: What to log.
+            artifact_path: The directory of the run to put it in; the root when None.
+
+        Returns:
+            For a file, what now stands at its path, with its digest; for a folder, None.
+
+        Raises:
+            ArtifactExistsError: The run holds other content at the path.
+            PathConflictError: A file stands where a directory is needed, or the reverse.
+            SourceError: The file cannot be read, or changed meanwhile.
+            StorageError: The bucket does not answer. What was uploaded is reused next time.
+
+        Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
+        """
+        local = Path(local_path)
+        name = local.name if local.name not in ("", "..") else local.resolve().name
+        published = self.log_items(local_items(local, join_path(artifact_path, name)))
+        return published.entries[0] if len(published.entries) == 1 and not local.is_dir() else None
+
+    def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> Sequence[Entry]:
+        """Log what a folder holds. One commit: all or nothing.
+
+        Args:
+            local_dir: The folder.
+            artifact_path: The directory of the run to put its content in; the root when None.
+
+        Returns:
+            What now stands at each path, with its digest.
+
+        Raises and cost: as `log_artifact`.
+        """
+        folder = Path(local_dir)
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(f"{folder} is not a folder; log one file with log_artifact")
+        return self.log_items(local_items(folder, join_path(artifact_path, ""))).entries
+
+    def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
+        """Log bytes as a file of the run. Raises and cost: as `log_artifact`."""
+        return self.log_items([bytes_item(artifact_file, data)]).entries[0]
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters: each a name and `str(value)`, kept for good.
+
+        Raises:
+            ParamExistsError: The run has one of them with another value.
+            InvalidNameError: A name or value that cannot be kept.
+
+        Cost: none now; they ride on the next entry, within about five seconds of logging.
+        """
+        session = self._writing()
+        for op in [param_op(key, value) for key, value in params.items()]:
+            session.defer(op)
+
+    def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
+        """Log measurements that were taken together.
+
+        Args:
+            metrics: Name -> number; NaN and the infinities are kept as they are.
+            step: Where in the training; 0 when None.
+            timestamp: Milliseconds since 1970 UTC; now when None.
+
+        Cost: none now; they ride on the next entry. Of a process that is killed
+        outright, those of the last five seconds, or the last 999, may be lost.
+        """
+        time = self._location.clock() if timestamp is None else timestamp
+        self._writing().defer(metric_op(metrics, step, time))
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
+        session = self._writing()
+        for op in [tag_op(key, value) for key, value in tags.items()]:
+            session.defer(op)
+
+    def flush(self) -> None:
+        """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
+        if self._session is not None and self._pid == os.getpid():
+            self._session.flush()
+
+    def log_items(self, items: Sequence[Item]) -> Published:
+        """Log several items as one commit."""
+        transaction = Transaction(self._writing())
+        transaction.stage(items)
+        return transaction.publish()
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run. Its last entry carries all there is to know, so that it is read in two requests.
+
+        Args:
+            status: `FINISHED`, `FAILED` or `KILLED`.
+
+        Raises:
+            Exception: What failed in the background; the run is then FAILED.
+        """
+        error = self._drain()
+        outcome = "FAILED" if error and status == "FINISHED" else status
+        self._writing().close([{"op": "status", "status": outcome}], final=True)
+        if error:
+            raise error
+
+    def later(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do something to this run in the background: in order, and at the latest when the run is finished.
+
+        Returns:
+            Its outcome to be. A failure that nobody asked for is raised by `finish`.
+        """
+        self._leave_parent()
+        self._lane = self._lane or Lane()
+        return self._lane.submit(work, *args, **kwargs)
+
+    def delete(self) -> None:
+        """Mark the run as deleted; `restore` takes it back. What it holds stays until it is purged."""
+        self._writing().close([{"op": "tombstone"}])
+
+    def restore(self) -> None:
+        """Take a deletion back."""
+        session = Session.resume(self._location, run_log(self.id), deleted=True)
+        if session is None:
+            raise RunNotFoundError(self.id, self._location.bucket.url)
+        session.close([{"op": "restore"}])
+
+    def _drain(self) -> BaseException | None:
+        """Wait for what is done in the background; its first failure, if there is one."""
+        self._leave_parent()
+        try:
+            if self._lane:
+                self._lane.drain()
+        except Exception as error:  # whatever went wrong there is the caller's to see
+            return error
+        return None
+
+    @property
+    def seen(self) -> RunRecord:
+        """The run as this process knows it, without asking the bucket."""
+        session = self._session
+        return run_record(self.id, session.view.state if session else State())
+
+    # --- inside ---
+
+    def _leave_parent(self) -> None:
+        """In a forked child: the parent's session, locks and threads are not its own."""
+        if self._pid != os.getpid():
+            self._opening, self._session, self._lane, self._pid = threading.Lock(), None, None, os.getpid()
+
+    def _view(self) -> View:
+        """The run as it is now, with what this process has logged."""
+        self.flush()
+        return super()._view()
+
+    def _writing(self) -> Session:
+        """This process's open session in the run's log."""
+        self._leave_parent()
+        with self._opening:
+            if self._session is None or self._session.closed:
+                self._session = Session.resume(self._location, run_log(self.id))
+            if self._session is None:
+                raise RunNotFoundError(self.id, self._location.bucket.url)
+            return self._session
