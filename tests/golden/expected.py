@@ -1,0 +1,135 @@
+"""What the golden stores hold: for each run the digest of its manifest, and of each file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# store -> run -> (digest of the manifest, path -> SHA-256)
+EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
+    "crashed": {
+        "21b111cbb55178cd982b859c7770c562": (
+            "sha256:2cd84fc7097cbc1185b1566f645244fc632e3b81ccad13357802fa4e381057ae",
+            {
+                "before.txt": "3593ddf23f20fa482c68cbad8745ae544709d50b29e3dcd85a441595b0d38984",
+            },
+        ),
+    },
+    "folded": {
+        "21b111cb1d3acbdbdd7a8309b54fffbd": (
+            "sha256:bc4f29352d8395874e6500e9947a161db4146a47a297e791feeb0927891b6afd",
+            {
+                **{
+                    f"folded/0/{i:02}": "514d9b2d3529a8d1a76007f2594ab7e0aa53b576f060120b9e3c7cbad8bb434c"
+                    for i in range(30)
+                },
+                **{
+                    f"folded/1/{i:02}": "63ab06c0ffb54d74b463e4e06fba1f6673b68928a2d740760b08b493e623644c"
+                    for i in range(30)
+                },
+                **{
+                    f"folded/2/{i:02}": "4254c5bfda6e6b2064247fffd2df9adc9ec15a2432e050d77f4b7282c6169804"
+                    for i in range(30)
+                },
+                "folded/alone": "69ad2b09760009258ed040fb08fcb5ff550cdec771e778d399dfb2b29e6d13dd",
+                "packed/0": "514d9b2d3529a8d1a76007f2594ab7e0aa53b576f060120b9e3c7cbad8bb434c",
+                "packed/1": "63ab06c0ffb54d74b463e4e06fba1f6673b68928a2d740760b08b493e623644c",
+                "packed/2": "4254c5bfda6e6b2064247fffd2df9adc9ec15a2432e050d77f4b7282c6169804",
+                "packed/table": "002899b8dc82d0f1e77110efbaa0324490ad4a89212af972eb48c03a0de9fcc4",
+            },
+        ),
+    },
+    "garbage": {
+        "21b111cb4168e8c16a5f67a8d159a928": (
+            "sha256:e1489a751454cb179bbaad079ab6a845aa5072508bc4b8b7e4bc746c7aa3b24e",
+            {
+                "found.txt": "7945e3625fa8994b44a14dbd88a4f1a2bfa0082840c362fd894eea573577e7c0",
+            },
+        ),
+        "21b111cb60938d016dbdc73dbf387ff7": (
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            {},
+        ),
+        "21b111cbd0d7f7c187e9d938b0280b27": (
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            {},
+        ),
+    },
+    "inline": {
+        "21b111cb7a620d3ca2f7b0203974a06e": (
+            "sha256:eafe1843170a6d537d39c62eed2dedd36de79d7b8e99573a1b02911ef4d957b4",
+            {
+                "bin/nothing": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "bin/tool": "0cdc6b79d50869ab8f823bd4748fe65c9a1469d0754ed85a8d773956b76256eb",
+                "copy/of/readme.txt": "f26f107f7ef2526fe2a0617c15d7a2938a1bfb913fcdf2306d5717a238e67d12",
+                "empty": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "log.txt": "a235f6dc0dc2d5e7508f6db68b9a78e328f6353226adbe05adcb38ab87ff8e1f",
+                "noise.bin": "083a9a061526e604a1f85f28e4ef27c50259ebb44299850ea3dfbb158b610246",
+                "odd/#comment": "447a190608a33c49695f80e29a21b24811fb041373097836ffc20847ba2d71d4",
+                "odd/*star": "311ccdc6983cd4f718cbf8225d5dc7dc90082b36e338741a4668fe784eaa7358",
+                "odd/-dash": "b693fbbf1c05e454549b8a9b4c3df4b3bbd6f640f87bfbebc5d9fcf27905a363",
+                "odd/carriage\rreturn": "dd4f044289fe896ec2b9b38c5d0eeedb6ce3bdb91b1c67fe2d202ff9806d31b4",
+                "odd/é": "bf12767b0f2a56b2190075bae8169f656e3ce8d6357d4aff184bc6c7ea48f9f6",
+                "odd/new\nline": "58fb6729e555d21b53bde4cc31a1bfcafa8f7fdfc71cba94dffcf284d75f5d08",
+                "odd/two  spaces ": "aaf3890c41508c509ddaceb33779a5c7eb55306747a9773acdbb90c750ae2ab1",
+                "odd/é": "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c",
+                "odd/漢字 ☃": "aee0074aae44975dd540e3d3622870d37afc7498c56e83009d3f348701a92043",
+                "order/a!": "bb7208bc9b5d7c04f1236a82a0093a5e33f40423d5ba8d4266f7092c3ba43b62",
+                "order/a-/b": "7d9781e0acd199acb1299ca7aea4cc7c551567e3c21d90161532f14718b50ea6",
+                "order/a.b": "868dc77bc9bbfff4adda0a9cd587febed2b6f95151ec610940438a1544828574",
+                "order/a/b": "8d0b86c65c1cfa393e123fe3cff1533451267e9aff3dde93a2965f0d894b02af",
+                "order/ab/c": "b9e2beb9a0cdd309d9f98c1930bf0e3afa6e70a984ad872b714784ce68b2a09e",
+                "readme.txt": "f26f107f7ef2526fe2a0617c15d7a2938a1bfb913fcdf2306d5717a238e67d12",
+            },
+        ),
+        "30f9327f61fc9a2830d8709c71f2cbab": (
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            {},
+        ),
+    },
+    "packed": {
+        "21b111cb63751a58867f4bbc8949e3e7": (
+            "sha256:38b7d4ce902346f501c72ecf7b8daa82a38e0d1e4303827e0e1d12e1c1332fa2",
+            {
+                "again/empty": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "again/table": "05a94535b61c5def481a3f64f3e34f33d3a6497093a6fd23aa279515896528da",
+                "weights.bin": "ab33710917683dd60a110c52a93528e071629700b045aae4bb9533b9f1a1d446",
+            },
+        ),
+        "21b111cb8d74b81613baf28c3cadfe2a": (
+            "sha256:8a0079b244c9113767b987212e78ccb5214bc9e7a993b0f1f3a23e9079314c59",
+            {
+                "model/config.json": "b3cbe1731baf1669a9a48925741264c4baf63daccb2b8bc5607c5b14912945e1",
+                "model/weights.bin": "163143e2fa96bdfe4a9d643cd7c7515a1ea98c9ed14a818cca4674e08ff6da8e",
+                "notes.txt": "7830a3ac09aa882be9a39edb51da7cb2f9725a7fabb745a40be423948a17bff6",
+                "table": "05a94535b61c5def481a3f64f3e34f33d3a6497093a6fd23aa279515896528da",
+            },
+        ),
+    },
+    "planes": {
+        "21b111cb023d5fcc2aefa1f3344cfd4d": (
+            "sha256:d7c08fcb738568ec073600409dfbbe2c60a67eb84a95ce4012d9ee298b6343df",
+            {
+                "2.bin": "443a79298634a3fb850e445eb85797a45d7406cfa05ece41bf3256230645a099",
+                "4.bin": "dc7931775ed17277c1a8302c1997682ddb3629dedc2c7aad65a163fc8602dcda",
+                "8.bin": "a97b96264048dd4262a8707960358ad67c65f06203cb17271bbc1c380922ea4c",
+            },
+        ),
+    },
+    "states": {
+        "21b111cb7223c18e057359187d437186": (
+            "sha256:391a96f210c2b1df275dbd5790b1767b4056911448a125eb2ef8b28adab1fcf8",
+            {
+                "checkpoints/00/state.txt": "59d24a9d9e85e6126cb08743c3f552cb7c99a130d571d4e8eba6bff2424e0818",
+                "checkpoints/07/state.txt": "b4c382070d072c6175bb165fe1e8519665b5ffc7cab479d4c047cc530c3e4e92",
+                "checkpoints/14/state.txt": "6929796a43dce62aa08a8cb5bb0f2e77a329a7e9f470d7c202bcf2d81f9ecb0b",
+                "checkpoints/21/state.txt": "a5027b69cfabe5d36e6e388f05013c0f3e4c14190fc6b0dffb122a55ebadc20a",
+                "checkpoints/28/state.txt": "3dc1b28559c4833a64d2be99b273c88ab42718596ae47d3232317d39b1a381de",
+                "checkpoints/35/state.txt": "c2ab5e7910131102a7f8d174bf542c00f977bb0a177dd019189cdf1df6e61e11",
+                "checkpoints/42/state.txt": "80cf871792326f22ee7a3bf8a645e0ddf36bc9bab314541ca3c845a981b4624f",
+                "checkpoints/49/state.txt": "1a93dbaceeec4a4924903447fc5f1887a72711ea68faa697517b7c682e9c20d9",
+                "checkpoints/56/state.txt": "221475455d0d6d285e21cb24ea4885f61b6348c2706009256575cd8c3365598e",
+                "checkpoints/63/state.txt": "72efcc516423dee26fa7aa62635f359806473a8b4c4fcd9c41b8b78a863b5bfc",
+            },
+        ),
+    },
+}

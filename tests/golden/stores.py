@@ -1,0 +1,213 @@
+"""What each golden store holds, and which corner of the format it keeps."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import sin
+from typing import Any, Final
+
+from tests.golden.builder import World, file, folder, link, noise, text
+
+from holdfast.format.chunking import Chunker
+from holdfast.format.codec import encode, encode_planes
+from holdfast.format.digest import blob_id, sha256
+from holdfast.format.layout import PackName, generation_key, hint_key, parse_key
+from holdfast.format.pack import PackBuilder, parse_footer
+from holdfast.format.recipe import Recipe, encode_recipe
+from holdfast.format.records import encode_generation
+from holdfast.format.reference import CHUNK, FACTS, NODE, RECIPE
+from holdfast.format.tree import Entry, encode_node
+from holdfast.trees.session import Draft, Session
+from holdfast.trees.source import Item
+from holdfast.trees.summary import Inline
+from holdfast.trees.transaction import Transaction
+
+SMALL: Final = {"chunker": Chunker(256, 1024, 4096), "pack_size": 8 << 10}
+MODEL: Final = noise("weights", 9_000) + text("vocabulary", 20_000) + noise("more weights", 2_000)
+TABLE: Final = text("table", 40_000)
+
+
+def inline() -> World:
+    """All that needs no pack: small files, links, empty ones, odd names."""
+    world = World("inline")
+    session = world.begin()
+    odd = ("new\nline", "carriage\rreturn", "two  spaces ", "#comment", "-dash", "*star", "漢字 ☃", "e\u0301", "\u00e9")
+    commit(
+        session,
+        [
+            file("readme.txt", b"Hold fast.\n"),
+            file("copy/of/readme.txt", b"Hold fast.\n"),
+            file("empty"),
+            file("bin/tool", b"#!/bin/sh\necho hold fast\n", executable=True),
+            file("bin/nothing", executable=True),
+            link("bin/latest", "tool"),
+            link("bin/up", "../readme.txt"),
+            link("nowhere", "not/there yet"),
+            folder("void"),
+            *(file(f"odd/{name}", name.encode()) for name in odd),
+            link("odd/link\nto", "new\nline"),
+            folder("odd/folder\rvoid"),
+            file("order/a/b", b"a directory comes before what only begins like it"),
+            *(file(f"order/a{end}", end.encode()) for end in ("!", "-/b", ".b", "b/c")),
+        ],
+    )
+    commit(session, [file("log.txt", text("compressible", 3_000))])
+    commit(session, [file("noise.bin", noise("incompressible", 300))])
+    end(session)
+    end(world.begin(experiment="an experiment / of its own"), "KILLED")
+    return world
+
+
+def packed() -> World:
+    """Several packs, recipes, chunks raw and compressed; a second run that shares most of them."""
+    world = World("packed", **SMALL)
+    session = world.begin()
+    config = file("model/config.json", b'{"layers": 3}\n')
+    commit(session, [file("model/weights.bin", MODEL), config, file("table", TABLE)])
+    commit(session, [file("notes.txt", b"small, and later\n")])
+    end(session)
+    world.another_process()
+    session = world.begin()
+    edited = MODEL[:15_000] + b"a line that was put in\n" + MODEL[15_000:]
+    commit(session, [file("weights.bin", edited), file("again/table", TABLE), file("again/empty")])
+    end(session)
+    return world
+
+
+def planes() -> World:
+    """Numbers of 2, 4 and 8 bytes in planes, cut at every offset from their beginning."""
+    world = World("planes")
+    session = world.begin()
+    waves = [sin(n / 9) * (1 + n % 5) for n in range(1_500)]
+    doubles = struct.pack(f"<{len(waves)}d", *waves)
+    floats = struct.pack(f"<{len(waves)}f", *waves)
+    halves = b"".join(floats[n + 2 : n + 4] for n in range(0, len(floats), 4))
+    pack, builder, entries = PackName(session.id, 0), PackBuilder(), []
+    for item, data in ((2, halves), (4, floats), (8, doubles)):
+        step = len(data) // (item + 1)
+        cuts = [0, *(step * n + n for n in range(1, item + 1)), len(data)]
+        refs = []
+        for start, stop in pairwise(cuts):
+            codec, stored = encode_planes(data[start:stop], item, -start % item)
+            row = builder.add(blob_id(data[start:stop]), CHUNK, codec, stored, stop - start)
+            refs.append(row.ref(pack))
+        recipe = encode_recipe(Recipe(len(data), sha256(data), tuple(refs)))
+        content = builder.add(blob_id(recipe), RECIPE, *encode(recipe), len(recipe)).ref(pack)
+        entries.append(Entry(f"{item}.bin", size=len(data), sha256=sha256(data), content=content, whole=False))
+    node = encode_node(0, entries)
+    root = builder.add(blob_id(node), NODE, *encode(node), len(node)).ref(pack)
+    world.bucket.put(pack.key, builder.finish())
+    size = sum(entry.size for entry in entries)
+    counts = {"files": len(entries), "bytes": size, "new_bytes": size, "stored_bytes": builder.size - 8}
+    session.append(lambda: Draft([{"op": "commit", "tree": root.to_json(), **counts}]))
+    end(session)
+    return world
+
+
+def states() -> World:
+    """A log that passes its 64th entry: parameters, metrics, tags, pins, and small files in between."""
+    world = World("states")
+    session = world.begin()
+    _facts(session, {"os": "Linux", "python": "3.11"})
+    for n in range(66):
+        if n % 7 == 0:
+            commit(session, [file(f"checkpoints/{n:02}/state.txt", text(f"state {n}", 150)), folder(f"plots/{n:02}")])
+            continue
+        time = 1_750_000_000_000 + n
+        loss: Any = 1 / n if n != 40 else "nan"
+        note(session, {"op": "metric", "points": [["loss", loss, n, time], ["steps", n, -n, time]]})
+    note(session, *({"op": "param", "key": f"rate/{n}", "value": f"{n}e-3"} for n in range(3)))
+    note(session, {"op": "tag", "key": "stage", "value": "draft"}, {"op": "tag", "key": "gone", "value": "soon"})
+    note(session, {"op": "tag", "key": "stage", "value": "ünïcödé"}, {"op": "tag", "key": "gone", "value": None})
+    note(session, {"op": "pin", "pin": "p1", "by": "m-1"}, {"op": "pin", "pin": "p2", "by": "m-2"})
+    note(session, {"op": "unpin", "pin": "p1"}, {"op": "x-unheard-of", "anything": [1, 2]})
+    note(session, {"op": "tombstone"}, {"op": "restore"})
+    end(session, "FAILED")
+    return world
+
+
+def folded() -> World:
+    """A state too large for its entry, over a tree of two levels whose inline files went to a pack."""
+    world = World("folded")
+    session = world.begin()
+    deep = "/".join(["a very long name that takes much room in a node"] * 18)
+    commit(session, [folder(f"{deep}/{n:03}") for n in range(100)])
+    shared = [noise(f"shared {n}", 1_500) for n in range(3)]
+    packed = [file(f"packed/{n}", data) for n, data in enumerate(shared)]
+    commit(session, [*packed, file("packed/table", text("large", 64_000))])
+    for n, data in enumerate(shared):  # so small that each entry carries them itself
+        commit(session, [file(f"folded/{n}/{i:02}", data) for i in range(30)])
+    commit(session, [file("folded/alone", noise("alone", 300))])
+    note(session, {"op": "param", "key": "long", "value": "🌊" * 5_500})
+    end(session)
+    return world
+
+
+def crashed() -> World:
+    """A writer that died between its packs and its commit: an open session, and orphans with hints."""
+    world = World("crashed", **SMALL)
+    session = world.begin()
+    commit(session, [file("before.txt", b"this was committed\n")])
+    with world.dying(session.journal.log):
+        commit(session, [file("never.txt", text("lost", 66_000))])
+    return world
+
+
+def garbage() -> World:
+    """One generation of garbage that is done, one that is not; fences in the log of who wrote meanwhile."""
+    world = World("garbage", **SMALL)
+    orphans: list[list[PackName]] = []
+    for content in (text("lost", 66_000), text("found", 66_000)):
+        session, before = world.begin(), _packs(world)
+        with world.dying(session.journal.log):
+            commit(session, [file("lost.txt", content)])
+        orphans.append(sorted(_packs(world) - before))
+    session = world.begin()
+    for generation, packs in enumerate(orphans):
+        world.bucket.put(generation_key(generation, "condemn"), encode_generation(generation, "condemn", packs))
+        note(session, {"op": "fence", "generation": generation})
+    for name in orphans[0]:
+        footer = parse_footer(world.bucket.get(name.key), str(name))
+        for row in footer.rows:
+            world.bucket.delete(hint_key(row.id))
+        world.bucket.delete(name.key)
+    world.bucket.put(generation_key(0, "done"), encode_generation(0, "done", orphans[0]))
+    commit(session, [file("found.txt", text("found", 66_000))])
+    end(session)
+    return world
+
+
+MAKERS: Final[dict[str, Callable[[], World]]] = {
+    maker.__name__: maker for maker in (inline, packed, planes, states, folded, crashed, garbage)
+}
+
+
+def commit(session: Session, items: Sequence[Item]) -> None:
+    """Log items, in one commit."""
+    transaction = Transaction(session)
+    transaction.stage(items)
+    transaction.publish()
+
+
+def note(session: Session, *ops: dict[str, Any]) -> None:
+    """Append one entry of operations."""
+    session.append(lambda: Draft(ops))
+
+
+def end(session: Session, status: str = "FINISHED") -> None:
+    """End a run."""
+    session.close([{"op": "status", "status": status}], final=True)
+
+
+def _facts(session: Session, facts: dict[str, str]) -> None:
+    carried = Inline([])
+    ref = carried.place(repr(facts).replace("'", '"').encode(), FACTS)
+    session.append(lambda: Draft([{"op": "environment", "facts": ref.to_json()}], carried.blobs))
+
+
+def _packs(world: World) -> set[PackName]:
+    """The packs that are there."""
+    keys = map(parse_key, world.bucket.objects)
+    return {key.pack for key in keys if key and key.kind == "pack" and key.pack}

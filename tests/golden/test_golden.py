@@ -1,0 +1,127 @@
+"""Stores that earlier versions wrote are read for ever, and the writer writes what it wrote.
+
+The stores are committed bytes, one folder for each, files laid out by key. No
+test writes them: see `builder.py`. What they hold is told by `expected.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.golden.builder import build, load, write
+from tests.golden.expected import EXPECTED
+from tests.golden.stores import MAKERS
+
+from holdfast.chunks.pool import Pool
+from holdfast.storage.memory import MemoryBucket
+from holdfast.store import Store
+
+HERE = Path(__file__).parent
+STORES = HERE / "v1"
+ORPHANS = {"crashed": 1, "garbage": 1}  # packs that a dead writer left; all other stores have none
+
+every_store = pytest.mark.parametrize("name", sorted(EXPECTED))
+
+
+def opened(name: str) -> Store:
+    """A golden store, in memory so that nothing can touch its folder."""
+    return Store.over(MemoryBucket(name, load(STORES / name)), Pool(workers=4))
+
+
+def read_independently(folder: Path) -> dict[str, str]:
+    """Each run's manifest, as a program tells it that knows nothing but SPEC.md."""
+    command = [sys.executable, "-X", "utf8", str(HERE / "independent_reader.py"), str(folder)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    _, *parts = re.split(r"^# run ([0-9a-f]{32})\n", done.stdout.decode(), flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_every_store_is_expected_and_can_be_made() -> None:
+    """No golden store lies there unread, and none is missing."""
+    assert {folder.name for folder in STORES.iterdir()} == set(EXPECTED) == set(MAKERS)
+
+
+@every_store
+def test_the_writer_writes_every_byte_as_it_did(name: str) -> None:
+    """The same content, clock and randomness make the committed objects, bit by bit."""
+    made, committed = build(MAKERS[name]), load(STORES / name)
+    assert made.keys() == committed.keys()
+    assert [key for key in made if made[key] != committed[key]] == []
+
+
+@every_store
+def test_what_was_logged_is_read_back(name: str) -> None:
+    """Every run of a golden store holds exactly the expected paths and bytes."""
+    runs = {key.split("/")[1] for key in load(STORES / name) if key.startswith("runs/")}
+    assert runs == EXPECTED[name].keys()
+    for run_id, (manifest_digest, files) in EXPECTED[name].items():
+        run = opened(name).runs.get(run_id)
+        assert run.manifest == files
+        assert run.manifest_digest == manifest_digest
+        assert {path: hashlib.sha256(run.read(path)).hexdigest() for path in files} == files
+
+
+@every_store
+def test_a_golden_store_is_intact(name: str) -> None:
+    """Check finds nothing wrong, and only the orphans of writers that died."""
+    found = opened(name).care.check()
+    assert found.problems == []
+    assert (len(found.orphans), found.foreign) == (ORPHANS.get(name, 0), [])
+    assert found.files == sum(len(files) for _, files in EXPECTED[name].values())
+
+
+@every_store
+def test_an_independent_reader_agrees(name: str) -> None:
+    """A second reader, written from SPEC.md alone, sees the same manifests."""
+    store = opened(name)
+    assert read_independently(STORES / name) == {id: store.runs.get(id).manifest_text for id in EXPECTED[name]}
+
+
+def test_a_long_logs_facts_are_read_back() -> None:
+    """What a run's states carry is what its 75 entries said, whichever of them a reader starts from."""
+    (run_id,) = EXPECTED["states"]
+    state = opened("states").runs.get(run_id).state
+    assert (state.status, state.deleted, state.sessions) == ("FAILED", False, set())
+    assert state.params == {"rate/0": "0e-3", "rate/1": "1e-3", "rate/2": "2e-3"}
+    assert state.tags == {"stage": "ünïcödé"}
+    assert state.pins == {"p2": "m-2"}
+    assert state.metrics["loss"] == [1 / 65, 65, 1_750_000_000_065, 56]
+    assert state.metrics["steps"] == [1, -1, 1_750_000_000_001, 56]
+    assert len(state.batches) == 56
+    assert state.environment is not None
+
+
+def test_a_state_too_large_for_its_entry_is_read_back() -> None:
+    """Facts that went to a pack, and files that were folded into one, are as they were."""
+    (run_id,) = EXPECTED["folded"]
+    state = opened("folded").runs.get(run_id).state
+    assert state.params == {"long": "🌊" * 5_500}
+    assert state.inline == 0
+
+
+def test_an_unfinished_generation_stays_condemned() -> None:
+    """What was written while garbage was condemned refers to none of it."""
+    (run_id,) = [id for id, (_, files) in EXPECTED["garbage"].items() if files]
+    store = opened("garbage")
+    assert store.runs.get(run_id).state.fences == [0, 1]
+    assert len([key for key in load(STORES / "garbage") if key.startswith("packs/")]) == 2
+
+
+def test_all_golden_stores_are_small() -> None:
+    """Every clone carries them: 300 KB at most."""
+    assert sum(len(data) for name in EXPECTED for data in load(STORES / name).values()) < 300_000
+
+
+def test_what_is_there_is_never_written_again(tmp_path: Path) -> None:
+    """The command that makes a version's stores refuses to touch one that is there."""
+    (tmp_path / "inline").mkdir()
+    (tmp_path / "inline" / "holdfast.json").write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        write(tmp_path)
+    assert load(tmp_path)["inline/holdfast.json"] == b"old"

@@ -1,0 +1,66 @@
+"""Every way to be wrong is refused, by name: the case book in `rejected/`.
+
+One file for each way, committed as bytes; `cases.json` says for each which
+parser reads it, which error comes of it, and a part of what that error says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from holdfast import errors
+from holdfast.format.codec import decode
+from holdfast.format.digest import blob_id
+from holdfast.format.document import parse_document
+from holdfast.format.entry import parse_entry
+from holdfast.format.pack import parse_pack
+from holdfast.format.recipe import parse_recipe
+from holdfast.format.records import parse_descriptor, parse_generation, parse_hint
+from holdfast.format.reference import ref_from_json
+from holdfast.format.state import state_from_json
+from holdfast.format.tree import parse_node
+
+FOLDER: Final = Path(__file__).parent / "rejected"
+CASES: Final[dict[str, dict[str, str]]] = json.loads((FOLDER / "cases.json").read_text())
+LOG: Final = "runs/" + "ab" * 16
+
+PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
+    "blob": lambda data: decode(data[0], data[2:], data[1] * 10),  # codec; promised bytes in tens; as stored
+    "condemn": lambda data: parse_generation(data, 1, "condemn"),
+    "descriptor": parse_descriptor,
+    "document": lambda data: parse_document(data, "document"),
+    "entry": lambda data: parse_entry(data, LOG, 1),
+    "first": lambda data: parse_entry(data, LOG, 0),
+    "hint": lambda data: parse_hint(data, blob_id(b"hold fast " * 20)),
+    "node": lambda data: parse_node(data, None),
+    "pack": lambda data: parse_pack(data, "pack"),
+    "recipe": parse_recipe,
+    "reference": lambda data: ref_from_json(json.loads(data), "reference"),
+    "state": lambda data: state_from_json(json.loads(data), None, "state"),
+}
+
+
+def test_every_file_has_a_case_and_every_case_a_file() -> None:
+    """Nothing lies there untried, and nothing is promised that is not there."""
+    assert {path.name for path in FOLDER.iterdir()} == {*CASES, "cases.json"}
+    assert len(CASES) >= 40
+
+
+def test_every_parser_refuses_something() -> None:
+    """No parser is without a case."""
+    assert {case["parser"] for case in CASES.values()} == set(PARSERS)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_wrong_is_refused_by_name(name: str) -> None:
+    """Each file raises exactly the error that its case promises, which says what is wrong."""
+    case = CASES[name]
+    with pytest.raises(errors.HoldfastError) as caught:
+        PARSERS[case["parser"]]((FOLDER / name).read_bytes())
+    assert type(caught.value) is getattr(errors, case["error"])
+    assert case["says"] in str(caught.value)
