@@ -18,8 +18,26 @@ if TYPE_CHECKING:
     from holdfast import artifacts, errors
     from holdfast.errors import HoldfastError
     from holdfast.store import Run, Store
-    from holdfast.surfaces.fluent import active_run, end_run, log_artifact, log_artifacts, set_store, start_run
-    from holdfast.surfaces.fluent import open_store as open
+    from holdfast.surfaces.fluent.active import (
+        active_run,
+        end_run,
+        last_active_run,
+        set_experiment,
+        set_store,
+        start_run,
+    )
+    from holdfast.surfaces.fluent.active import open_store as open
+    from holdfast.surfaces.fluent.verbs import (
+        delete_tag,
+        log_artifact,
+        log_artifacts,
+        log_metric,
+        log_metrics,
+        log_param,
+        log_params,
+        set_tag,
+        set_tags,
+    )
 
 __all__ = [
     "HoldfastError",
@@ -27,27 +45,39 @@ __all__ = [
     "Store",
     "active_run",
     "artifacts",
+    "delete_tag",
     "end_run",
     "errors",
+    "last_active_run",
     "log_artifact",
     "log_artifacts",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
     "open",
+    "set_experiment",
     "set_store",
+    "set_tag",
+    "set_tags",
     "start_run",
 ]
 
-# name -> the module that has it, and its name there ("" for the module itself)
+_ACTIVE, _VERBS = "holdfast.surfaces.fluent.active", "holdfast.surfaces.fluent.verbs"
+
+# where each name is: the module itself, or the module and what it is called there
 _HOMES = {
     "HoldfastError": ("holdfast.errors", "HoldfastError"),
     "Run": ("holdfast.store", "Run"),
     "Store": ("holdfast.store", "Store"),
     "artifacts": ("holdfast.artifacts", ""),
     "errors": ("holdfast.errors", ""),
-    "open": ("holdfast.surfaces.fluent", "open_store"),
-} | {
-    name: ("holdfast.surfaces.fluent", name)
-    for name in ("active_run", "end_run", "log_artifact", "log_artifacts", "set_store", "start_run")
+    "open": (_ACTIVE, "open_store"),
 }
+for _name in ("active_run", "end_run", "last_active_run", "set_experiment", "set_store", "start_run"):
+    _HOMES[_name] = (_ACTIVE, _name)
+for _name in __all__:
+    _HOMES.setdefault(_name, (_VERBS, _name))
 
 
 def __getattr__(name: str) -> Any:

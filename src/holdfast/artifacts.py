@@ -6,7 +6,7 @@ import io
 import os
 
 from holdfast.store import FileInfo
-from holdfast.surfaces.fluent import current_store
+from holdfast.surfaces.fluent.active import current_store
 
 __all__ = ["FileInfo", "download_artifacts", "list_artifacts", "load_text", "open_artifact"]
 

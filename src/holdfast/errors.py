@@ -17,7 +17,10 @@
     │   ├── ActiveRunError             end the active run first
     │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
-    │   └── InvalidURIError            (ValueError) not an address that holdfast knows
+    │   ├── InvalidURIError            (ValueError) not an address that holdfast knows
+    │   ├── InvalidFilterError         (ValueError) a filter or order of runs that cannot be read
+    │   ├── ContentError               (ValueError) not the kind of file that it was read as
+    │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
     │   ├── SourceUnreadableError      it cannot be read
     │   ├── UnsupportedFileError       a kind of file that cannot be logged
@@ -271,6 +274,47 @@ class InvalidURIError(RequestError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.uri!r}: {self.reason}"
+
+
+class InvalidFilterError(RequestError, ValueError):
+    """A filter or order of runs that cannot be read.
+
+    Attributes: text, position (of the mistake, counted from 0), reason.
+    """
+
+    hint = "a filter is like \"metrics.acc >= 0.9 AND params.model LIKE 'resnet%'\", an order like 'metrics.acc DESC'"
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        super().__init__(text, position, reason)
+        self.text, self.position, self.reason = text, position, reason
+
+    def __str__(self) -> str:
+        return f"{self.reason} (at position {self.position} of {self.text!r})"
+
+
+class ContentError(RequestError, ValueError):
+    """An artifact is not the kind of file that it was read as. Attributes: path, wanted, reason."""
+
+    hint = "it is as it was logged; read it as what it is, or download it"
+
+    def __init__(self, path: str, wanted: str, reason: str) -> None:
+        super().__init__(path, wanted, reason)
+        self.path, self.wanted, self.reason = path, wanted, reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r} is not {self.wanted}: {self.reason}"
+
+
+class MissingLibraryError(RequestError, ImportError):
+    """A library that this call needs cannot be imported. Attributes: package, purpose, reason."""
+
+    def __init__(self, package: str, purpose: str, reason: str) -> None:
+        super().__init__(package, purpose, reason)
+        self.package, self.purpose, self.reason = package, purpose, reason
+        self.hint = f"pip install '{package}'"
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs {self.package} (pip install '{self.package}'): {self.reason}"
 
 
 # --- mend the local file --------------------------------------------------------

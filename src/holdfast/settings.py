@@ -4,6 +4,9 @@
 |---|---|---|
 | `HOLDFAST_STORE` | where the store is | `./holdfast-store` |
 | `HOLDFAST_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
+| `HOLDFAST_EXPERIMENT` | the experiment of new runs, by name | `Default` |
+| `HOLDFAST_RUN_NAME` | what a new run is called | drawn by lot |
+| `HOLDFAST_CACHE` | folder for what searching remembers; `off`: nowhere | `~/.cache/holdfast` |
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 
 Nothing else in holdfast reads the environment. The AWS variables are read by
@@ -16,16 +19,20 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from holdfast.store import MEMORY
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Attributes: store (address), memory (bytes), auto_run."""
+    """Attributes: as in the table above; None where nothing is set."""
 
     store: str = "./holdfast-store"
     memory: int = MEMORY
+    experiment: str | None = None
+    run_name: str | None = None
+    cache: Path | None = None
     auto_run: bool = False
 
 
@@ -41,8 +48,20 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         store=given.get("HOLDFAST_STORE") or default.store,
         memory=_size("HOLDFAST_MEMORY", memory) if memory else default.memory,
+        experiment=given.get("HOLDFAST_EXPERIMENT") or None,
+        run_name=given.get("HOLDFAST_RUN_NAME") or None,
+        cache=_cache(given),
         auto_run=given.get("HOLDFAST_AUTO_RUN", "").lower() in ("1", "true", "yes", "on"),
     )
+
+
+def _cache(given: Mapping[str, str]) -> Path | None:
+    """The folder of the cache, where the platform's own variable puts it unless ours does."""
+    named = given.get("HOLDFAST_CACHE")
+    if named:
+        return None if named.lower() == "off" else Path(named).expanduser()
+    home = given.get("XDG_CACHE_HOME") or (f"{given['HOME']}/.cache" if given.get("HOME") else "")
+    return Path(home) / "holdfast" if home else None
 
 
 def _size(name: str, text: str) -> int:

@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from holdfast.chunks.pool import Pool
 from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts, FileInfo
 from holdfast.runs.experiment import Experiments
+from holdfast.runs.record import NOTE as DESCRIPTION
+from holdfast.runs.record import Experiment, Metric, RunData, RunInfo, RunRecord
 from holdfast.runs.run import Run
 from holdfast.runs.runs import Runs
 from holdfast.storage.bucket import Bucket
@@ -28,7 +31,20 @@ from holdfast.trees.check import Findings, check
 from holdfast.trees.location import Location
 from holdfast.trees.view import read_states
 
-__all__ = ["FileInfo", "Findings", "Report", "Run", "Stats", "Store"]
+__all__ = [
+    "DESCRIPTION",
+    "Experiment",
+    "FileInfo",
+    "Findings",
+    "Metric",
+    "Report",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunRecord",
+    "Stats",
+    "Store",
+]
 
 MEMORY = 256 << 20
 
@@ -83,7 +99,14 @@ class Store:
         return self._location.bucket.url
 
     @classmethod
-    def open(cls, url: str, options: Mapping[str, Any] | None = None, *, memory: int = MEMORY) -> Store:
+    def open(
+        cls,
+        url: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        memory: int = MEMORY,
+        cache: Path | None = None,
+    ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
         Args:
@@ -91,6 +114,7 @@ class Store:
             options: What the storage library takes: for S3 `endpoint_url`, `profile`,
                 `key`, `secret`, `token`, `anon`, `requester_pays`, `s3_additional_kwargs`, ...
             memory: Bytes that transfers may hold at once.
+            cache: A folder for what searching remembers; nowhere when None.
 
         Raises:
             InvalidURIError: Not an address that holdfast knows.
@@ -100,12 +124,12 @@ class Store:
         """
         options = dict(options or {})
         trusted = bool(options.get("unsafe_single_writer"))
-        return cls.over(bucket_at(url, options), Pool(memory=memory), trusted=trusted)
+        return cls.over(bucket_at(url, options), Pool(memory=memory), trusted=trusted, cache=cache)
 
     @classmethod
-    def over(cls, bucket: Bucket, pool: Pool, *, trusted: bool = False) -> Store:
+    def over(cls, bucket: Bucket, pool: Pool, *, trusted: bool = False, cache: Path | None = None) -> Store:
         """A store over any bucket, with the clock and the randomness of this machine."""
-        return cls(Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), None, trusted))
+        return cls(Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), None, trusted, cache))
 
 
 class Care:

@@ -19,7 +19,7 @@ from holdfast.errors import (
     RunNotFoundError,
     StoreNotFoundError,
 )
-from holdfast.surfaces import fluent
+from holdfast.surfaces.fluent import active
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Iterator[holdfast.Store]:
     yield holdfast.set_store(str(tmp_path / "store"))
     while holdfast.active_run():
         holdfast.end_run()
-    fluent._state.store = None
+    active._state.store = None
 
 
 @pytest.fixture
@@ -82,9 +82,9 @@ def test_auto_run_starts_one(report: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """With HOLDFAST_AUTO_RUN=1 a log verb starts a run, as in MLflow."""
     monkeypatch.setenv("HOLDFAST_AUTO_RUN", "1")
     holdfast.log_artifact(report)
-    active = holdfast.active_run()
-    assert active is not None
-    assert active.manifest.keys() == {"report.txt"}
+    started = holdfast.active_run()
+    assert started is not None
+    assert started.manifest.keys() == {"report.txt"}
 
 
 def test_a_second_run_must_be_nested(report: Path) -> None:

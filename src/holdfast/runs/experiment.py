@@ -55,6 +55,18 @@ class Experiments:
                 raise ExperimentExistsError(name, there.lifecycle_stage == "deleted") from error
         return experiment_id(name)
 
+    def use(self, name: str) -> Experiment:
+        """The experiment of this name, made if there is none.
+
+        Raises:
+            ExperimentExistsError: There is one, and it was deleted.
+        """
+        self._location.ready_to_write()
+        found = self.get(self.ensure(name))
+        if found.lifecycle_stage == "deleted":
+            raise ExperimentExistsError(name, deleted=True)
+        return found
+
     def get(self, id: str) -> Experiment:
         """An experiment by its id.
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from holdfast.chunks.pool import Pool
@@ -49,6 +50,7 @@ class Location:
     writer: str
     environment: Callable[[], dict[str, Any]] | None = None  # what ran where; None: it is not recorded
     trusted: bool = False  # the user vouches that no one else writes here: no race is run
+    cache: Path | None = None  # a folder for what searching remembers
     _descriptor: Descriptor | None = field(default=None, init=False)
     _writable_in: int | None = field(default=None, init=False)
 

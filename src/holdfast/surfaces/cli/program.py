@@ -49,7 +49,7 @@ def opened(url: str | None = None) -> Store:
 
 def _open(url: str | None, options: Sequence[str]) -> Store:
     settings = read_settings()
-    return Store.open(url or settings.store, dict(map(_option, options)), memory=settings.memory)
+    return Store.open(url or settings.store, dict(map(_option, options)), memory=settings.memory, cache=settings.cache)
 
 
 def _option(text: str) -> tuple[str, Any]:

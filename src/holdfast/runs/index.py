@@ -1,0 +1,129 @@
+"""What a search looks at: a summary of each run, read with as few requests as can be.
+
+Listing the runs' logs tells each one's newest entry; a run that has ended has
+all it ever said in that entry, so it costs one GET, once: a summary is kept on
+the local disk by store, run and newest entry, and since an entry never changes
+neither does the summary. The cache may be deleted at any time, and one that
+cannot be read or written is done without.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from holdfast.format.layout import RUNS, parse_key, run_log
+from holdfast.runs.record import run_record
+from holdfast.runs.search import RunSummary
+from holdfast.trees.journal import Journal
+from holdfast.trees.location import Location
+from holdfast.trees.tree import Blobs
+from holdfast.trees.view import View
+
+T = TypeVar("T")
+_log = logging.getLogger("holdfast")
+_SCHEMA = "CREATE TABLE IF NOT EXISTS summary (store TEXT, run TEXT, head INTEGER, body TEXT, PRIMARY KEY (store, run))"
+
+
+def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
+    """The summaries of all runs of some experiments, or of the store.
+
+    Cost: a listing of their logs, and a GET for each run that has an entry
+    more than when it was last looked at from here.
+    """
+    heads = _heads(location, experiments)
+    cache = _Cache(location.cache, location.descriptor.store)
+    found = cache.read(heads)
+    missing = {run: n for run, n in heads.items() if run not in found}
+    fresh = _read(location, missing)
+    cache.write(fresh, heads)
+    return [summary for summary in [*found.values(), *fresh] if summary is not None]
+
+
+def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, int]:
+    """The number of each run's newest entry, by run."""
+    prefixes = [RUNS] if experiments is None else [f"{RUNS}{id[:8]}" for id in dict.fromkeys(experiments)]
+    heads: dict[str, int] = {}
+    for prefix in prefixes:
+        for info in location.bucket.list(prefix):
+            key = parse_key(info.key)
+            if key and key.kind == "log":
+                heads.setdefault(key.log.removeprefix(RUNS), key.number)  # the newest comes first
+    return heads
+
+
+def _read(location: Location, heads: Mapping[str, int]) -> list[RunSummary]:
+    journals = [Journal(location.bucket, location.pool, run_log(run)) for run in heads]
+    entries = location.pool.map(lambda pair: pair[0].read(pair[1]), zip(journals, heads.values(), strict=True))
+    found = []
+    for run, journal, entry in zip(heads, journals, entries, strict=True):
+        view = View.up_to(entry, Blobs(location.bucket, location.pool, journal))
+        if not view.state.purged:
+            found.append(_summary(run, view))
+    return found
+
+
+def _summary(run: str, view: View) -> RunSummary:
+    record = run_record(run, view.state)
+    info, data = record.info, record.data
+    return RunSummary(
+        run_id=run,
+        experiment_id=info.experiment_id,
+        run_name=info.run_name,
+        status=info.status,
+        start_time=info.start_time,
+        end_time=info.end_time,
+        artifact_uri=info.artifact_uri,
+        user_id=info.user_id,
+        lifecycle_stage=info.lifecycle_stage,
+        params=data.params,
+        metrics=data.metrics,
+        tags=data.tags,
+    )
+
+
+class _Cache:
+    """Summaries on the local disk, of one store; without a folder it holds nothing."""
+
+    def __init__(self, folder: Path | None, store: str) -> None:
+        self._folder, self._store = folder, store
+
+    def read(self, heads: Mapping[str, int]) -> dict[str, RunSummary]:
+        """Those that are as new as the runs."""
+
+        def ask(database: sqlite3.Connection) -> dict[str, RunSummary]:
+            rows = database.execute("SELECT run, head, body FROM summary WHERE store = ?", (self._store,))
+            return {run: RunSummary(**json.loads(body)) for run, head, body in rows if heads.get(run) == head}
+
+        return self._try(ask) or {}
+
+    def write(self, summaries: Iterable[RunSummary], heads: Mapping[str, int]) -> None:
+        """Keep these."""
+        rows = [(self._store, s.run_id, heads[s.run_id], json.dumps(asdict(s))) for s in summaries]
+
+        def keep(database: sqlite3.Connection) -> None:
+            with database:
+                database.executemany("INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)", rows)
+
+        if rows:
+            self._try(keep)
+
+    def _try(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do something with the database; whatever is wrong with it, searching goes on without."""
+        if self._folder is None:
+            return None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._folder / "summaries.sqlite", timeout=5)) as database:
+                database.execute(_SCHEMA)
+                return work(database)
+        except (OSError, sqlite3.Error, ValueError, TypeError) as error:
+            _log.warning("searching without a cache in %s: %s", self._folder, error)
+            self._folder = None
+            return None
