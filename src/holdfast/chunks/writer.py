@@ -210,6 +210,7 @@ class ChunkWriter:
 
     def _close_pack(self) -> None:
         if self._builder.rows:
+            self._known.condemned()  # W2 comes before any pack
             builder, self._builder, name = self._builder, PackBuilder(), self._name
             self._uploads.append(self._pool.submit_holding(builder.size, lambda: self._upload(name, builder)))
 

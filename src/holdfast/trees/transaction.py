@@ -8,6 +8,7 @@ that logging one small file is one request.
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -224,22 +225,20 @@ class Transaction:
         self._writer.settle()
         condemned = self._session.known.condemned()
         for staged in fresh:
-            slots = (
-                {slot.id: slot for slot in staged.written.slots if slot.settled.place in condemned}
-                if staged.written
-                else {}
-            )
-            self._move(staged.entry.path, list(slots.values()))
+            slots = {slot.id: slot for slot in staged.written.slots} if staged.written else {}
+            endangered: defaultdict[PackName, list[Slot]] = defaultdict(list)
+            for slot in slots.values():
+                if isinstance(pack := slot.settled.place, PackName) and pack in condemned:
+                    endangered[pack].append(slot)
+            for pack, some in endangered.items():
+                self._move(self._writer, staged.entry.path, pack, some)
 
-    def _move(self, path: str, slots: Sequence[Slot]) -> None:
-        if slots and self._writer:
-            try:
-                contents = self._session.blobs.packs.read([slot.settled for slot in slots])
-            except IntegrityError as error:
-                pack = slots[0].settled.place
-                assert isinstance(pack, PackName)
-                raise FencedOffError(path, str(pack)) from error
-            self._writer.move(slots, contents)
+    def _move(self, writer: ChunkWriter, path: str, pack: PackName, slots: Sequence[Slot]) -> None:
+        try:
+            contents = self._session.blobs.packs.read([slot.settled for slot in slots])
+        except IntegrityError as error:
+            raise FencedOffError(path, str(pack)) from error
+        writer.move(slots, contents)
 
 
 def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
