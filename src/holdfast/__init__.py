@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from holdfast import artifacts, errors
     from holdfast.errors import HoldfastError
-    from holdfast.store import Run, Store
+    from holdfast.store import Run, Store, ViewType
+    from holdfast.surfaces.client import Client
+    from holdfast.surfaces.client import Client as MlflowClient
     from holdfast.surfaces.fluent.active import (
         active_run,
         end_run,
@@ -27,6 +29,19 @@ if TYPE_CHECKING:
         start_run,
     )
     from holdfast.surfaces.fluent.active import open_store as open
+    from holdfast.surfaces.fluent.finding import (
+        create_experiment,
+        delete_experiment,
+        delete_run,
+        get_experiment,
+        get_experiment_by_name,
+        get_metric_history,
+        get_run,
+        restore_run,
+        search_experiments,
+        search_runs,
+        set_experiment_tag,
+    )
     from holdfast.surfaces.fluent.verbs import (
         delete_tag,
         log_artifact,
@@ -40,14 +55,24 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Client",
     "HoldfastError",
+    "MlflowClient",
     "Run",
     "Store",
+    "ViewType",
     "active_run",
     "artifacts",
+    "create_experiment",
+    "delete_experiment",
+    "delete_run",
     "delete_tag",
     "end_run",
     "errors",
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_metric_history",
+    "get_run",
     "last_active_run",
     "log_artifact",
     "log_artifacts",
@@ -56,26 +81,48 @@ __all__ = [
     "log_param",
     "log_params",
     "open",
+    "restore_run",
+    "search_experiments",
+    "search_runs",
     "set_experiment",
+    "set_experiment_tag",
     "set_store",
     "set_tag",
     "set_tags",
     "start_run",
 ]
 
-_ACTIVE, _VERBS = "holdfast.surfaces.fluent.active", "holdfast.surfaces.fluent.verbs"
+_ACTIVE, _FINDING = "holdfast.surfaces.fluent.active", "holdfast.surfaces.fluent.finding"
+_VERBS = "holdfast.surfaces.fluent.verbs"
 
 # where each name is: the module itself, or the module and what it is called there
 _HOMES = {
     "HoldfastError": ("holdfast.errors", "HoldfastError"),
     "Run": ("holdfast.store", "Run"),
     "Store": ("holdfast.store", "Store"),
+    "ViewType": ("holdfast.store", "ViewType"),
+    "Client": ("holdfast.surfaces.client", "Client"),
+    "MlflowClient": ("holdfast.surfaces.client", "Client"),
     "artifacts": ("holdfast.artifacts", ""),
     "errors": ("holdfast.errors", ""),
     "open": (_ACTIVE, "open_store"),
 }
 for _name in ("active_run", "end_run", "last_active_run", "set_experiment", "set_store", "start_run"):
     _HOMES[_name] = (_ACTIVE, _name)
+for _name in (
+    "create_experiment",
+    "delete_experiment",
+    "delete_run",
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_metric_history",
+    "get_run",
+    "restore_run",
+    "search_experiments",
+    "search_runs",
+    "set_experiment_tag",
+):
+    _HOMES[_name] = (_FINDING, _name)
 for _name in __all__:
     _HOMES.setdefault(_name, (_VERBS, _name))
 

@@ -21,7 +21,7 @@ from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts, FileInfo
 from holdfast.runs.experiment import Experiments
 from holdfast.runs.record import NOTE as DESCRIPTION
-from holdfast.runs.record import Experiment, Metric, RunData, RunInfo, RunRecord
+from holdfast.runs.record import Experiment, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdfast.runs.run import Run
 from holdfast.runs.runs import Runs
 from holdfast.storage.bucket import Bucket
@@ -44,6 +44,7 @@ __all__ = [
     "RunRecord",
     "Stats",
     "Store",
+    "ViewType",
 ]
 
 MEMORY = 256 << 20

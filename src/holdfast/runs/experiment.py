@@ -18,6 +18,7 @@ from holdfast.format.layout import EXPERIMENTS, experiment_id, experiment_log, l
 from holdfast.format.state import State
 from holdfast.runs.metrics import tag_op
 from holdfast.runs.record import Experiment, stage
+from holdfast.runs.search import RunSummary, parse_filter
 from holdfast.trees.journal import Journal
 from holdfast.trees.location import Location
 
@@ -91,6 +92,20 @@ class Experiments:
         logs = {key.log for key in keys if key and key.log}
         return sorted(self._read([log.removeprefix(EXPERIMENTS) for log in logs]), key=lambda found: found.name)
 
+    def search(self, filter: str | None = None, *, stage: str | None = "active") -> list[Experiment]:
+        """The experiments that a filter means, by name.
+
+        Args:
+            filter: Conditions on `name` and `tags`, in the grammar of runs; None: nothing.
+            stage: "active", "deleted", or None for both.
+
+        Raises:
+            InvalidFilterError: The filter is not understood; it says where.
+        """
+        wanted = parse_filter(filter)
+        some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
+        return [found for found in some if wanted.matches(_as_run(found), dict)]
+
     def set_tag(self, id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment, or remove it when the value is None."""
         self._append(id, tag_op(key, value))
@@ -159,6 +174,24 @@ def _folded(id: str, entries: Sequence[LogEntry]) -> Experiment:
         state.apply(entry)
     name = str(entries[0].ops[0].get("name", ""))
     return Experiment(id, name, stage(state.deleted), state.started, state.tags)
+
+
+def _as_run(found: Experiment) -> RunSummary:
+    """An experiment in the shape that filters look at: its name is the `run_name`."""
+    return RunSummary(
+        run_id=found.experiment_id,
+        experiment_id=found.experiment_id,
+        run_name=found.name,
+        status="",
+        start_time=found.creation_time,
+        end_time=None,
+        artifact_uri="",
+        user_id="",
+        lifecycle_stage=found.lifecycle_stage,
+        params={},
+        metrics={},
+        tags=found.tags,
+    )
 
 
 def _checked(name: str) -> str:

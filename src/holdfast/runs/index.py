@@ -14,12 +14,12 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TypeVar
 
 from holdfast.format.layout import RUNS, parse_key, run_log
-from holdfast.runs.record import run_record
+from holdfast.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdfast.runs.search import RunSummary
 from holdfast.trees.journal import Journal
 from holdfast.trees.location import Location
@@ -27,6 +27,7 @@ from holdfast.trees.tree import Blobs
 from holdfast.trees.view import View
 
 T = TypeVar("T")
+_INFO = tuple(field.name for field in fields(RunInfo))
 _log = logging.getLogger("holdfast")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS summary (store TEXT, run TEXT, head INTEGER, body TEXT, PRIMARY KEY (store, run))"
 
@@ -71,21 +72,14 @@ def _read(location: Location, heads: Mapping[str, int]) -> list[RunSummary]:
 
 def _summary(run: str, view: View) -> RunSummary:
     record = run_record(run, view.state)
-    info, data = record.info, record.data
-    return RunSummary(
-        run_id=run,
-        experiment_id=info.experiment_id,
-        run_name=info.run_name,
-        status=info.status,
-        start_time=info.start_time,
-        end_time=info.end_time,
-        artifact_uri=info.artifact_uri,
-        user_id=info.user_id,
-        lifecycle_stage=info.lifecycle_stage,
-        params=data.params,
-        metrics=data.metrics,
-        tags=data.tags,
-    )
+    info = {name: getattr(record.info, name) for name in _INFO}
+    return RunSummary(**info, artifact_uri=record.info.artifact_uri, **asdict(record.data))
+
+
+def record_of(summary: RunSummary) -> RunRecord:
+    """The run that a summary is of."""
+    info = RunInfo(**{name: getattr(summary, name) for name in _INFO})
+    return RunRecord(info, RunData(summary.metrics, summary.params, summary.tags))
 
 
 class _Cache:

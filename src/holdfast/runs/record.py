@@ -7,6 +7,7 @@ MLflow read. They are snapshots; nothing here asks the bucket.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from holdfast.format.ops import number
 from holdfast.format.state import State
@@ -72,6 +73,19 @@ class Experiment:
     lifecycle_stage: str
     creation_time: int
     tags: dict[str, str] = field(default_factory=dict)
+
+
+class ViewType(IntEnum):
+    """MLflow's numbers for what a search shows."""
+
+    ACTIVE_ONLY = 1
+    DELETED_ONLY = 2
+    ALL = 3
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that is shown; None for all."""
+        return {1: "active", 2: "deleted"}.get(self)
 
 
 def stage(deleted: bool) -> str:

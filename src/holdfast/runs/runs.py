@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import RunNotFoundError
 from holdfast.format.document import Json
@@ -12,12 +13,18 @@ from holdfast.format.entry import InlineBlob
 from holdfast.format.layout import is_run_id, run_id, run_log
 from holdfast.format.reference import FACTS
 from holdfast.runs.experiment import DEFAULT, Experiments
+from holdfast.runs.frames import frame_of
+from holdfast.runs.index import record_of, summaries
 from holdfast.runs.metrics import tag_op
-from holdfast.runs.record import NOTE, PARENT, RUN_NAME
+from holdfast.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdfast.runs.run import Run
+from holdfast.runs.search import parse_filter, parse_order_by
 from holdfast.trees.location import Location
 from holdfast.trees.session import Session
 from holdfast.trees.summary import Inline
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _HOW: Final = """
     amber brave brisk calm clever dapper eager early fair fleet gentle glad happy keen kind lively lucky
@@ -98,6 +105,39 @@ class Runs:
         run = self.get(id)
         run._writing().defer({"op": "status", "status": "RUNNING"})
         return run
+
+    def search(
+        self,
+        filter: str | None = None,
+        *,
+        experiments: Iterable[str] | None = None,
+        order_by: Sequence[str] | None = None,
+        limit: int | None = None,
+        stage: str | None = "active",
+    ) -> list[RunRecord]:
+        """The runs that a filter means, in MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`.
+
+        Args:
+            filter: What they must fulfil; beyond MLflow's, `artifacts.path` and `artifacts.digest`. None: nothing.
+            experiments: Ids of the experiments to look in; all when None.
+            order_by: What they are sorted by, such as `["metrics.loss ASC"]`; the latest first when None.
+            limit: At most so many.
+            stage: "active", "deleted", or None for both.
+
+        Raises:
+            InvalidFilterError: The filter or an order is not understood; it says where.
+
+        Cost: a listing of the runs' logs; a GET for each run that changed since the
+            last search from here; and for `artifacts` two requests for each run that all else fits.
+        """
+        wanted, order = parse_filter(filter), parse_order_by(order_by)
+        some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
+        fitting = (s for s in order.sorted(some) if wanted.matches(s, lambda: self.get(s.run_id).manifest))  # noqa: B023
+        return [record_of(summary) for summary in islice(fitting, limit)]
+
+    def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
+        """Runs as a pandas DataFrame, one row each."""
+        return frame_of(records)
 
     def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
         if experiment_id is None:

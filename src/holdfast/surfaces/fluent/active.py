@@ -31,6 +31,8 @@ class ActiveRun:
         self._run, self._pid = run, os.getpid()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # while it is unpickled there is no `_run` yet
+            raise AttributeError(name)
         return getattr(self._run, name)
 
     @property
@@ -52,7 +54,7 @@ class ActiveRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self in _stack():
+        if self._pid == os.getpid() and self in _stack():  # a forked child that leaves the block ends nothing
             end_run("FINISHED" if kind is None else _status(kind))
 
 
@@ -103,6 +105,12 @@ def set_experiment(experiment_name: str | None = None, *, experiment_id: str | N
     found = experiments.use(experiment_name) if experiment_name else experiments.get(str(experiment_id))
     _state.experiment_id = found.experiment_id
     return found
+
+
+def current_experiment_id() -> str:
+    """The id of the experiment that new runs belong to."""
+    experiments = current_store().experiments
+    return _state.experiment_id or experiments.ensure(read_settings().experiment or "Default")
 
 
 def start_run(

@@ -1,0 +1,153 @@
+"""A client that names its runs: MLflow's `MlflowClient`, for a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from holdfast.settings import read_settings
+from holdfast.store import Experiment, FileInfo, Metric, RunRecord, Store, ViewType
+
+
+class Client:
+    """Verbs on experiments and runs by their ids; nothing here is active.
+
+    Args:
+        tracking_uri: The store's address; `HOLDFAST_STORE`'s when None.
+        storage_options: What the storage library takes, as for `holdfast.open`.
+    """
+
+    def __init__(self, tracking_uri: str | None = None, **storage_options: Any) -> None:
+        settings = read_settings()
+        self.store = Store.open(
+            tracking_uri or settings.store, storage_options, memory=settings.memory, cache=settings.cache
+        )
+
+    # --- experiments ---
+
+    def create_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> str:
+        """Make an experiment and return its id. Raises: ExperimentExistsError."""
+        return self.store.experiments.create(name, tags)
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        """An experiment by its id. Raises: ExperimentNotFoundError."""
+        return self.store.experiments.get(experiment_id)
+
+    def get_experiment_by_name(self, name: str) -> Experiment | None:
+        """An experiment by its name; None if there is none."""
+        return self.store.experiments.named(name)
+
+    def search_experiments(
+        self, view_type: int = ViewType.ACTIVE_ONLY, max_results: int | None = None, filter_string: str | None = None
+    ) -> list[Experiment]:
+        """The experiments of the store, by name."""
+        return self.store.experiments.search(filter_string, stage=ViewType(view_type).stage)[:max_results]
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Mark an experiment as deleted."""
+        self.store.experiments.delete(experiment_id)
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Take the deletion of an experiment back."""
+        self.store.experiments.restore(experiment_id)
+
+    def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
+        """Set a tag of an experiment."""
+        self.store.experiments.set_tag(experiment_id, key, value)
+
+    # --- runs ---
+
+    def create_run(
+        self, experiment_id: str, tags: Mapping[str, Any] | None = None, run_name: str | None = None
+    ) -> RunRecord:
+        """Begin a run. It stays open until `set_terminated`. Raises: ExperimentNotFoundError."""
+        return self.store.runs.start(experiment_id=experiment_id, tags=tags, name=run_name).seen
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Who a run is, its parameters, last measurements and tags. Raises: RunNotFoundError."""
+        return self.store.runs.get(run_id).record
+
+    def set_terminated(self, run_id: str, status: str | None = None) -> None:
+        """End a run: FINISHED, FAILED or KILLED."""
+        self.store.runs.get(run_id).finish(status or "FINISHED")
+
+    def delete_run(self, run_id: str) -> None:
+        """Mark a run as deleted."""
+        self.store.runs.get(run_id).delete()
+
+    def restore_run(self, run_id: str) -> None:
+        """Take the deletion of a run back."""
+        self.store.runs.get(run_id).restore()
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str],
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = 1000,
+        order_by: Sequence[str] | None = None,
+    ) -> list[RunRecord]:
+        """The runs of some experiments that a filter means. Raises: InvalidFilterError."""
+        stage = ViewType(run_view_type).stage
+        return self.store.runs.search(
+            filter_string, experiments=experiment_ids, order_by=order_by, limit=max_results, stage=stage
+        )
+
+    # --- parameters, measurements, tags ---
+
+    def log_param(self, run_id: str, key: str, value: Any) -> Any:
+        """Log a parameter. Raises: ParamExistsError."""
+        self.store.runs.get(run_id).log_params({key: value})
+        return value
+
+    def log_metric(
+        self, run_id: str, key: str, value: float, timestamp: int | None = None, step: int | None = None
+    ) -> None:
+        """Log a measurement; `timestamp` in ms since 1970 UTC."""
+        self.store.runs.get(run_id).log_metrics({key: value}, step=step, timestamp=timestamp)
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Iterable[Metric] = (),
+        params: Iterable[Any] = (),
+        tags: Iterable[Any] = (),
+    ) -> None:
+        """Log measurements, and parameters and tags that have a `key` and a `value`, in one entry."""
+        run = self.store.runs.get(run_id)
+        run.log_params({param.key: param.value for param in params})
+        for metric in metrics:
+            run.log_metrics({metric.key: metric.value}, step=metric.step, timestamp=metric.timestamp)
+        run.set_tags({tag.key: tag.value for tag in tags})
+        run.flush()
+
+    def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
+        """Every measurement of a metric, in the order in which they were logged."""
+        return self.store.runs.get(run_id).history(key)
+
+    def set_tag(self, run_id: str, key: str, value: Any) -> None:
+        """Set a tag of a run."""
+        self.store.runs.get(run_id).set_tags({key: value})
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Remove a tag of a run."""
+        self.store.runs.get(run_id).set_tags({key: None})
+
+    # --- artifacts ---
+
+    def log_artifact(self, run_id: str, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Log a local file, or a folder under its own name. Raises: as `holdfast.log_artifact`."""
+        self.store.runs.get(run_id).log_artifact(local_path, artifact_path)
+
+    def log_artifacts(self, run_id: str, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Log what a local folder holds, as one commit. Raises: as `holdfast.log_artifact`."""
+        self.store.runs.get(run_id).log_artifacts(local_dir, artifact_path)
+
+    def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
+        """What is directly in a directory of a run, sorted."""
+        return self.store.artifacts.list(f"runs:/{run_id}/{path or ''}")
+
+    def download_artifacts(self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None) -> str:
+        """Fetch a file or directory of a run; where it now is."""
+        return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path))
