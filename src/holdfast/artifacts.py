@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 
 from holdfast.store import FileInfo
 from holdfast.surfaces.fluent.active import current_store
@@ -16,6 +17,9 @@ def download_artifacts(
     run_id: str | None = None,
     artifact_path: str | None = None,
     dst_path: str | os.PathLike[str] | None = None,
+    *,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
 ) -> str:
     """Fetch a file or directory of a run into a local folder.
 
@@ -24,6 +28,8 @@ def download_artifacts(
         run_id: the run, and
         artifact_path: the path in it; all of it when None.
         dst_path: The folder to put it in; a new temporary one when None.
+        include: Only what one of these patterns fits, such as `*.json` or `model/*`.
+        exclude: Not what one of these fits.
 
     Returns:
         Where it now is: `dst_path/<path>`.
@@ -33,7 +39,8 @@ def download_artifacts(
         ArtifactNotFoundError: There is nothing at this address.
         IntegrityError: Content is not what was logged. No file has wrong bytes.
     """
-    return str(current_store().artifacts.download(_uri(artifact_uri, run_id, artifact_path), dst_path))
+    uri = _uri(artifact_uri, run_id, artifact_path)
+    return str(current_store().artifacts.download(uri, dst_path, include=include, exclude=exclude))
 
 
 def list_artifacts(

@@ -253,3 +253,22 @@ def test_random_access_reads_what_is_asked_and_little_more(run: Run) -> None:
         assert file.read() == data
     with run.open("big.bin") as file:
         assert b"".join(iter(lambda: file.read(7777), b"")) == data
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        ("*.txt", None, {"a.txt", "deep/b.txt", "deep/er/c.txt"}),
+        (["deep/*"], "*/er/*", {"deep/b.txt", "deep/d.bin"}),
+        (None, ["*.txt"], {"deep/d.bin"}),
+        ("deep/er/c.txt", None, {"deep/er/c.txt"}),
+    ],
+)
+def test_globs_choose_what_is_fetched(
+    run: Run, tmp_path: Path, include: str | list[str] | None, exclude: str | list[str] | None, expected: set[str]
+) -> None:
+    """Patterns fit whole paths, or names alone where they hold no slash; what is left out is not there."""
+    for path in ("a.txt", "deep/b.txt", "deep/er/c.txt", "deep/d.bin"):
+        run.log_bytes(b"x", path)
+    run.download(None, tmp_path, include=include, exclude=exclude)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +87,20 @@ class Artifacts:
         run, path = self._run(uri)
         return run.read(path)
 
-    def download(self, uri: str, destination: str | os.PathLike[str] | None = None) -> Path:
+    def download(
+        self,
+        uri: str,
+        destination: str | os.PathLike[str] | None = None,
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+    ) -> Path:
         """Write a file, or all that a directory holds, into a local folder.
 
         Args:
             uri: What to fetch.
             destination: The folder; a new temporary one when None.
+            include, exclude: Patterns of what to fetch and what not, as for `Run.download`.
 
         Returns:
             Where it now is: `destination/<path>`.
@@ -101,7 +110,8 @@ class Artifacts:
             IntegrityError: Content is not what was written. No file has wrong bytes.
         """
         run, path = self._run(uri)
-        return run.download(path or None, destination or tempfile.mkdtemp(prefix="holdfast-"))
+        folder = destination or tempfile.mkdtemp(prefix="holdfast-")
+        return run.download(path or None, folder, include=include, exclude=exclude)
 
     def _run(self, uri: str) -> tuple[Run, str]:
         run_id, path = parse_uri(uri)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -109,12 +110,22 @@ class RunReader:
         """All bytes of a file, verified. Raises: as `open`."""
         return self._opened(self._view(), path).readall()
 
-    def download(self, path: str | None, destination: str | os.PathLike[str]) -> Path:
+    def download(
+        self,
+        path: str | None,
+        destination: str | os.PathLike[str],
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+    ) -> Path:
         """Write a file, or all that a directory of the run holds, into a local folder.
 
         Args:
             path: A path of the run; all of it when None.
             destination: The folder; made if it is not there.
+            include: Only what one of these patterns fits, such as `*.json` or `model/*`;
+                `*` is any text, slashes too, and a pattern without a slash may fit the name alone.
+            exclude: Not what one of these fits.
 
         Returns:
             Where the file or directory now is: `destination/path`.
@@ -127,7 +138,8 @@ class RunReader:
         entries = list(view.paths.walk(top))
         if not entries and top:
             raise ArtifactNotFoundError(self.id, top)
-        checkout(view.paths.blobs, entries, "", Path(destination))
+        chosen = [entry for entry in entries if _chosen(entry.path, _patterns(include), _patterns(exclude))]
+        checkout(view.paths.blobs, chosen, "", Path(destination))
         return Path(destination) / top
 
     # --- inside ---
@@ -150,6 +162,17 @@ class RunReader:
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
         return view
+
+
+def _patterns(given: str | Sequence[str] | None) -> Sequence[str]:
+    return [given] if isinstance(given, str) else list(given or [])
+
+
+def _chosen(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    def fits(pattern: str) -> bool:
+        return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(path.rpartition("/")[2], pattern))
+
+    return (not include or any(map(fits, include))) and not any(map(fits, exclude))
 
 
 def join_path(directory: str | None, name: str) -> str:
