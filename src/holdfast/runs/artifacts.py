@@ -100,7 +100,8 @@ class Artifacts:
         Args:
             uri: What to fetch.
             destination: The folder; a new temporary one when None.
-            include, exclude: Patterns of what to fetch and what not, as for `Run.download`.
+            include: Only what one of these patterns fits, as for `Run.download`.
+            exclude: Not what one of these fits.
 
         Returns:
             Where it now is: `destination/<path>`.

@@ -1,0 +1,266 @@
+"""Parameters, measurements and tags: kept exactly, in few requests."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from tests.support.stores import tiny_location, tiny_store
+
+from holdfast.errors import (
+    CommitStateUnknownError,
+    InvalidNameError,
+    ParamExistsError,
+    RunDeletedError,
+    TransientStorageError,
+)
+from holdfast.storage.memory import MemoryBucket
+from holdfast.storage.wrappers import RequestCounter, TraceBucket
+from holdfast.store import Store
+
+
+@pytest.fixture
+def bucket() -> MemoryBucket:
+    """Where the store is."""
+    return MemoryBucket()
+
+
+@pytest.fixture
+def store(bucket: MemoryBucket) -> Store:
+    """A store with small chunks, whose clock ticks a second at each look."""
+    return tiny_store(bucket)
+
+
+def test_what_was_logged_is_read_by_another_process(bucket: MemoryBucket, store: Store) -> None:
+    """Parameters as text, the last of each measurement, tags but for those removed; odd numbers survive."""
+    run = store.runs.start(name="first", description="to see")
+    run.log_params({"rate": 0.1, "layers": [1, 2], "none": None})
+    run.log_metrics({"loss": 0.5}, step=1)
+    run.log_metrics({"loss": float("nan"), "best": float("-inf")}, step=2)
+    run.set_tags({"kind": "forest", "gone": "soon"})
+    run.set_tags({"gone": None})
+    run.finish()
+    seen = tiny_store(bucket, create=False).runs.get(run.id).record
+    assert seen.data.params == {"rate": "0.1", "layers": "[1, 2]", "none": "None"}
+    assert math.isnan(seen.data.metrics["loss"])
+    assert seen.data.metrics["best"] == -math.inf
+    assert seen.data.tags == {"kind": "forest", "mlflow.runName": "first", "mlflow.note.content": "to see"}
+    assert (seen.info.status, seen.info.run_name, seen.info.lifecycle_stage) == ("FINISHED", "first", "active")
+    assert seen.info.end_time > seen.info.start_time  # type: ignore[operator]
+
+
+def test_history_has_every_measurement_in_order(store: Store) -> None:
+    """Steps that repeat or go back are kept as they were logged; the last is that of the highest step."""
+    run = store.runs.start()
+    for step, value in ((0, 1.0), (5, 2.0), (3, 3.0), (5, 4.0)):
+        run.log_metrics({"loss": value, "other": 0}, step=step, timestamp=step)
+        run.flush()
+    assert [(m.step, m.value, m.timestamp) for m in run.history("loss")] == [(0, 1, 0), (5, 2, 5), (3, 3, 3), (5, 4, 5)]
+    assert run.record.data.metrics["loss"] == 4.0
+    assert run.history("never") == []
+
+
+def test_a_parameter_is_logged_once(bucket: MemoryBucket, store: Store) -> None:
+    """The same value again is nothing; another is an error naming both, here and in another process."""
+    run = store.runs.start()
+    run.log_params({"rate": 1})
+    run.log_params({"rate": "1"})
+    with pytest.raises(ParamExistsError, match=r"'1'; '2' was offered"):
+        run.log_params({"rate": 2})
+    run.flush()
+    other = tiny_store(bucket, seed=9, create=False).runs.get(run.id)
+    with pytest.raises(ParamExistsError):
+        other.log_params({"rate": 2})
+    assert run.record.data.params == {"rate": "1"}
+
+
+def test_a_rivals_parameter_wins_and_the_loser_is_told(bucket: MemoryBucket, store: Store) -> None:
+    """Of two processes that log one parameter differently, the one that wrote first has its way."""
+    run = store.runs.start()
+    other = tiny_store(bucket, seed=9, create=False).runs.get(run.id)
+    other.log_params({"mine": 1})
+    run.log_params({"mine": 2, "else": 3})
+    other.flush()
+    with pytest.raises(ParamExistsError):
+        run.flush()
+    run.flush()
+    assert run.record.data.params == {"mine": "1", "else": "3"}
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a//b", "../a", "a\nb", "x" * 251, "a?b", "."])
+def test_keys_that_mlflow_refuses_are_refused(store: Store, key: str) -> None:
+    """A name that cannot be kept is a ValueError that says why, and nothing is logged."""
+    run = store.runs.start()
+    for verb in (run.log_params, run.log_metrics, run.set_tags):
+        with pytest.raises(InvalidNameError):
+            verb({key: 1})
+    assert run.record.data.params == {}
+
+
+def test_values_that_cannot_be_kept_are_refused(store: Store) -> None:
+    """A measurement must be a number, a parameter has 6,000 characters at most."""
+    run = store.runs.start()
+    with pytest.raises(InvalidNameError, match="not a number"):
+        run.log_metrics({"loss": "high"})
+    with pytest.raises(InvalidNameError, match="6001 characters"):
+        run.log_params({"text": "x" * 6001})
+
+
+def test_small_things_ride_on_the_next_entry() -> None:
+    """A thousand measurements cost one PUT; a commit takes along what waits."""
+    count, inner = RequestCounter(), MemoryBucket()
+    run = tiny_store(TraceBucket(inner, count)).runs.start()
+    run._location.clock = lambda: 1
+    count.clear()
+    for step in range(998):
+        run.log_metrics({"loss": step}, step=step)
+    assert count.total == 0
+    run.log_metrics({"loss": 0})
+    assert dict(count.requests) == {"put": 1}
+    run.set_tags({"a": "b"})
+    run.log_bytes(b"x", "a.txt")
+    assert dict(count.requests) == {"put": 2}
+    run.finish()
+    assert dict(count.requests) == {"put": 3}
+    assert len(run.history("loss")) == 999
+
+
+def test_what_waits_is_written_after_five_seconds() -> None:
+    """The first call after five seconds writes what waits, so that is all a SIGKILL can lose."""
+    count, now = RequestCounter(), [0]
+    run = tiny_store(TraceBucket(MemoryBucket(), count)).runs.start()
+    run._location.clock = lambda: now[0]
+    count.clear()
+    run.log_metrics({"loss": 1})
+    now[0] = 4_999
+    run.log_metrics({"loss": 2})
+    assert count.total == 0
+    now[0] = 5_000
+    run.log_metrics({"loss": 3})
+    assert dict(count.requests) == {"put": 1}
+
+
+class Silent:
+    """A bucket that writes a run's entries and then neither answers nor lets them be read."""
+
+    def __init__(self, inner: MemoryBucket) -> None:
+        self.inner, self.url, self.silent = inner, inner.url, False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def put(self, key: str, data: bytes) -> None:
+        self.inner.put(key, data)
+        self._fall_silent(key)
+
+    def get(self, key: str) -> bytes:
+        self._fall_silent(key)
+        return self.inner.get(key)
+
+    def _fall_silent(self, key: str) -> None:
+        if self.silent and key.startswith("runs/"):
+            raise TransientStorageError(self.url, key, "no answer")
+
+
+def test_an_entry_of_unknown_fate_is_not_written_twice() -> None:
+    """Measurements whose entry did land, though nobody could tell, are not logged again."""
+    bucket = Silent(MemoryBucket())
+    run = tiny_store(bucket).runs.start()  # type: ignore[arg-type]
+    run.log_metrics({"loss": 1}, step=1)
+    bucket.silent = True
+    with pytest.raises(CommitStateUnknownError):
+        run.flush()
+    bucket.silent = False
+    run.log_metrics({"loss": 2}, step=2)
+    run.finish()
+    assert [m.step for m in run.history("loss")] == [1, 2]
+
+
+def test_a_deleted_run_is_read_but_not_written_to(bucket: MemoryBucket, store: Store) -> None:
+    """A tombstone hides a run from searches and from writers, and is taken back."""
+    run = store.runs.start()
+    run.log_bytes(b"x", "a.txt")
+    run.delete()
+    assert run.record.info.lifecycle_stage == "deleted"
+    assert run.read("a.txt") == b"x"
+    with pytest.raises(RunDeletedError):
+        run.log_bytes(b"y", "b.txt")
+    run.restore()
+    run.log_bytes(b"y", "b.txt")
+    assert run.record.info.lifecycle_stage == "active"
+    assert tiny_store(bucket, create=False).care.check().problems == []
+
+
+def test_background_work_keeps_its_order_and_raises_at_the_end(store: Store) -> None:
+    """Futures are done in order; what failed unseen makes the run FAILED and is raised by its end."""
+    run, order = store.runs.start(), []
+    gate = threading.Event()
+    run.later(gate.wait)
+    futures = [run.later(order.append, n) for n in range(20)]
+    gate.set()
+    for future in futures:
+        future.result()
+    assert order == list(range(20))
+    run.later(run.log_bytes, b"a", "a.txt")
+    run.later(run.log_bytes, b"b", "a.txt")
+    with pytest.raises(Exception, match="already holds other content"):
+        run.finish()
+    assert run.state.status == "FAILED"
+    assert run.read("a.txt") == b"a"
+
+
+def test_the_folded_log_agrees_with_its_states(bucket: MemoryBucket) -> None:
+    """After hundreds of entries of every small kind, every state that is carried is what came before it."""
+    store = tiny_store(bucket)
+    run = store.runs.start()
+    for n in range(200):
+        run.log_params({f"p{n}": n})
+        run.log_metrics({"m": n, f"m{n % 7}": 1}, step=n)
+        run.set_tags({f"t{n % 5}": n if n % 3 else None})
+        run.flush()
+    run.finish()
+    assert store.care.check().problems == []
+    again = tiny_store(bucket, create=False).runs.get(run.id)
+    assert len(again.history("m")) == 200
+    assert len(again.record.data.params) == 200
+
+
+@pytest.mark.parametrize(("ending", "status"), [("os.kill(os.getpid(), signal.SIGTERM)", "KILLED"), ("1/0", "FAILED")])
+@pytest.mark.parametrize("block", [True, False])
+def test_a_process_that_ends_badly_says_so(tmp_path: Path, ending: str, status: str, *, block: bool) -> None:
+    """SIGTERM makes an active run KILLED and an exception FAILED, within a `with` block and without."""
+    start = "with holdfast.start_run() as run:\n    " if block else "run = holdfast.start_run()\n"
+    body = f"print(run.id, flush=True); holdfast.log_metric('loss', 1); {ending}"
+    code = f"import os, signal, holdfast\n{start}{body}\n"
+    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode in (1, 128 + signal.SIGTERM)
+    record = Store.open(str(tmp_path / "store")).runs.get(done.stdout.strip()).record
+    assert (record.info.status, record.data.metrics) == (status, {"loss": 1.0})
+
+
+def test_experiments_are_made_once_and_named(bucket: MemoryBucket) -> None:
+    """Creating one twice is an error, using it is not; tags and deletion are kept."""
+    location = tiny_location(bucket)
+    experiments = Store(location).experiments
+    id = experiments.create("vision", {"team": "a"})
+    with pytest.raises(Exception, match="'vision' already"):
+        experiments.create("vision")
+    assert experiments.use("vision").experiment_id == id
+    experiments.set_tag(id, "team", "b")
+    experiments.delete(id)
+    with pytest.raises(Exception, match="deleted but not gone"):
+        experiments.use("vision")
+    experiments.restore(id)
+    found = experiments.named("vision")
+    assert found is not None
+    assert (found.tags, found.lifecycle_stage) == ({"team": "b"}, "active")
+    assert [e.name for e in experiments.all()] == ["vision"]
+    assert experiments.named("none such") is None
+    assert Store(location).care.check().problems == []
