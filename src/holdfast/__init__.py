@@ -129,10 +129,20 @@ for _name in __all__:
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}{_suggestion(name)}")
     module, attribute = _HOMES[name]
     found = import_module(module)
     return getattr(found, attribute) if attribute else found
+
+
+def _suggestion(name: str) -> str:
+    """The public name that was perhaps meant. Names with underscores are asked for by tools, not by people."""
+    if name.startswith("_"):
+        return ""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, __all__, n=1, cutoff=0.5) or [other for other in __all__ if other.startswith(name)]
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def __dir__() -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from holdfast.chunks.pool import Lane
-from holdfast.errors import RunNotFoundError
+from holdfast.errors import RunNotFoundError, UnsupportedFileError
 from holdfast.format.layout import run_log
 from holdfast.format.state import State
 from holdfast.format.tree import Entry
@@ -72,7 +72,7 @@ class RunWriter(RunReader):
 
         Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
         """
-        local = Path(local_path)
+        local = _one_path(local_path, "call log_artifact for each file, or log_artifacts for their folder")
         name = local.name if local.name not in ("", "..") else local.resolve().name
         published = self.log_items(local_items(local, join_path(artifact_path, name)))
         return published.entries[0] if len(published.entries) == 1 and not local.is_dir() else None
@@ -89,9 +89,9 @@ class RunWriter(RunReader):
 
         Raises and cost: as `log_artifact`.
         """
-        folder = Path(local_dir)
+        folder = _one_path(local_dir, "call log_artifact for each file")
         if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(f"{folder} is not a folder; log one file with log_artifact")
+            raise UnsupportedFileError(str(folder), "it is not a folder; log one file with log_artifact")
         return self.log_items(local_items(folder, join_path(artifact_path, ""))).entries
 
     def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
@@ -215,3 +215,10 @@ class RunWriter(RunReader):
             if self._session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
             return self._session
+
+
+def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:
+    """A path, or a TypeError that says what to do with what was given instead."""
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"one path is needed, not {type(given).__name__}: {remedy}")
+    return Path(given)
