@@ -21,7 +21,7 @@ from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts, FileInfo
 from holdfast.runs.experiment import Experiments
 from holdfast.runs.record import NOTE as DESCRIPTION
-from holdfast.runs.record import Experiment, Metric, RunData, RunInfo, RunRecord, ViewType
+from holdfast.runs.record import RUN_NAME, Experiment, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdfast.runs.run import Run
 from holdfast.runs.runs import Runs
 from holdfast.storage.bucket import Bucket
@@ -29,6 +29,7 @@ from holdfast.storage.probe import Report, probe
 from holdfast.storage.schemes import bucket_at
 from holdfast.trees.check import Findings, check
 from holdfast.trees.location import Location
+from holdfast.trees.usage import RunUsage, Space, Usage, usage
 from holdfast.trees.view import read_states
 
 __all__ = [
@@ -42,8 +43,11 @@ __all__ = [
     "RunData",
     "RunInfo",
     "RunRecord",
+    "RunUsage",
+    "Space",
     "Stats",
     "Store",
+    "Usage",
     "ViewType",
 ]
 
@@ -190,6 +194,25 @@ class Care:
             objects=count.total(),
             object_bytes=size.total(),
         )
+
+    def du(self) -> Usage:
+        """What each run and experiment takes, and how much of it is shared; no content is read.
+
+        Cost: as reading every run's listing, many side by side, and the recipes of its large files.
+        """
+        return usage(self._location, lambda state: state.tags.get(RUN_NAME, ""))
+
+    def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
+        """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs."""
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        found: dict[str, None] = {}
+        for info in self._location.bucket.list(RUNS + beginning):
+            key = parse_key(info.key)
+            if key and key.kind == "log":
+                found[key.log.removeprefix(RUNS)] = None
+            if limit is not None and len(found) >= limit:
+                break
+        return list(found)
 
 
 def _now() -> int:
