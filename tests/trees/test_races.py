@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import sys
 import threading
 from collections.abc import Callable
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from tests.support.faulty import FaultyBucket
 from tests.support.logs import entries_of, ops_of
 from tests.support.stores import tiny_store
 from tests.support.worker import Place, place_of, side_by_side
 
 from holdfast.chunks.hints import Known
 from holdfast.chunks.pool import Pool
-from holdfast.errors import ArtifactExistsError
+from holdfast.errors import ArtifactExistsError, TransientStorageError
 from holdfast.format.digest import blob_id
 from holdfast.format.entry import LogEntry
 from holdfast.format.layout import PackName, generation_key, hint_key
@@ -26,6 +28,7 @@ from holdfast.format.pack import PackBuilder, parse_footer
 from holdfast.format.records import encode_generation, encode_hint
 from holdfast.format.reference import CHUNK
 from holdfast.storage.memory import MemoryBucket
+from holdfast.storage.wrappers import RetryBucket
 from holdfast.trees.journal import Journal
 
 T = TypeVar("T")
@@ -128,6 +131,30 @@ def test_each_number_of_a_log_has_one_winner() -> None:
     for answers in zip(*together(racers, race), strict=True):
         assert len({standing for _, standing in answers}) == 1
         assert sum(mine == standing for mine, standing in answers) == 1
+
+
+def test_no_commit_is_lost_though_answers_are() -> None:
+    """Eight sessions race for one log while a third of all answers to puts are lost: 200 commits, each once."""
+    bucket, chance = MemoryBucket(), random.Random(8)
+
+    def lose(number: int, moment: str, verb: str, key: str) -> None:
+        if (verb, moment) == ("put", "after") and chance.random() < 0.3:
+            raise TransientStorageError("memory://", key, "the answer was lost")
+
+    run_id = tiny_store(bucket).runs.start().id
+    patient = RetryBucket(FaultyBucket(bucket, on=lose), sleep=lambda _: None)
+
+    def write(writer: int) -> None:
+        run = tiny_store(patient, seed=writer + 1, create=False).runs.get(run_id)
+        for n in range(25):
+            run.log_bytes(content(writer, n), f"{writer}/{n:02}.txt")
+
+    together(8, write)
+    run = tiny_store(bucket, seed=9, create=False).runs.get(run_id)
+    wanted = {f"{w}/{n:02}.txt": content(w, n) for w in range(8) for n in range(25)}
+    assert {path: run.read(path) for path in run.manifest} == wanted
+    assert len(ops_of(entries_of(bucket, run_id), "commit")) == 200
+    assert tiny_store(bucket, seed=10, create=False).care.check().problems == []
 
 
 def test_packs_may_become_known_while_others_are_looked_up() -> None:
