@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import random
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ def main(url: str, options: dict[str, Any], folder: Path) -> None:
         print(run.id, flush=True)
         holdfast.log_artifact(folder / "parent/before", "parent")
         with ThreadPoolExecutor(8) as threads:
+            jobs: list[Future[Any]]
             jobs = [threads.submit(holdfast.log_artifact, folder / f"threads/{n}", "threads") for n in range(4)]
             handle = store.runs.get(run.id)
             jobs += [threads.submit(handle.log_artifact, folder / f"threads/{n}", "threads") for n in range(4, 8)]
