@@ -46,6 +46,7 @@ def _plain_documents() -> None:
     case("document", "latin-1", document(b'{"a":"\xe9"}'), DAMAGE, "not JSON")
     case("document", "nan", document(b'{"a":NaN}'), DAMAGE, "NaN is not JSON")
     case("document", "huge-float", document(b'{"a":1e999}'), DAMAGE, "no finite number")
+    case("document", "twin-keys", document(b'{"a":1,"a":1}'), DAMAGE, "has a key twice")
     case("document", "lone-surrogate", document(b'{"a":"\\ud800"}'), DAMAGE, "not JSON")
     case("document", "deep", document(b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"), DAMAGE, "not JSON")
 
@@ -95,6 +96,7 @@ def _entries() -> None:
 
 def _ops() -> None:
     commit = {"op": "commit", "tree": REF.to_json(), "files": 1, "bytes": 1, "new_bytes": 1, "stored_bytes": 1}
+    inline = {key: value for key, value in REF.to_json().items() if key not in ("pack", "offset")} | {"blob": 0}
     wrong: dict[str, tuple[object, str, str]] = {
         "text": ("commit", DAMAGE, "is not an operation"),
         "nameless": ({}, DAMAGE, "is not an operation"),
@@ -110,13 +112,26 @@ def _ops() -> None:
         "metric-huge": ({"op": "metric", "points": [["a", 10**400, 2, 3]]}, DAMAGE, "metric has points"),
         "fence-negative": ({"op": "fence", "generation": -1}, DAMAGE, "fence has generation -1"),
         "create-late": ({"op": "create", "experiment": "0" * 16}, DAMAGE, "create stands where no log begins"),
+        "commit-bomb": ({**commit, "tree": REF.to_json() | {"raw": (1 << 20) + 1}}, DAMAGE, "cannot be"),
+        "commit-later": ({**commit, "tree": inline | {"entry": 2}}, DAMAGE, "its tree is in entry 2"),
+        "environment-later": ({"op": "environment", "facts": inline | {"entry": 2}}, DAMAGE, "facts is in entry 2"),
+        "metric-step-float": ({"op": "metric", "points": [["a", 1, 2.0, 3]]}, DAMAGE, "metric has points"),
+        "metric-step-small-text": ({"op": "metric", "points": [["a", 1, "2", 3]]}, DAMAGE, "metric has points"),
         "create-experiment": ({"op": "create", "experiment": "Default"}, DAMAGE, "create has experiment"),
     }
     good = {"log": LOG, "n": 1, "write_id": "c" * 32, "prev": "d" * 64, "time": 1, "writer": "x", "state_at": None}
     for name, (op, error, part) in wrong.items():
         case("entry", f"op-{name}", encode_document(good | {"ops": [op]}), error, part)
     first = good | {"n": 0, "prev": None, "ops": [{"op": "open", "session": "e" * 32}]}
-    case("first", "no-create", encode_document(first), DAMAGE, "begins a log without operation create")
+    case("first", "no-create", encode_document(first), DAMAGE, "a log begins without it")
+    for name, op, part in (
+        ("create-name", {"op": "create", "name": "Default"}, "does not say whose log"),
+        ("create-of-another", {"op": "create", "experiment": "0" * 16}, "has no run of this id"),
+    ):
+        case("first", name, encode_document(first | {"ops": [op]}), DAMAGE, part)
+    born = first | {"ops": [{"op": "create", "experiment": "ab" * 8}]}
+    case("first", "no-ops", encode_document(first | {"ops": []}), DAMAGE, "does not say whose log")
+    case("first", "state", encode_document(born | {"state": {}, "state_at": 0}), DAMAGE, "begins a log")
     case("first", "prev", encode_document(first | {"prev": "d" * 64}), DAMAGE, "its prev is not the digest")
 
 
@@ -136,8 +151,11 @@ def _references() -> None:
     ):
         case("reference", name, json.dumps(body).encode(), DAMAGE, part)
     state = State().to_json()
+    own = inline | {"entry": ...}
     for name, body, part in (
         ("no-tree", {key: value for key, value in state.items() if key != "tree"}, "has no tree"),
+        ("environment-own", state | {"environment": {k: v for k, v in own.items() if v is not ...}}, "comes after it"),
+        ("tree-bomb", state | {"tree": good | {"raw": (1 << 20) + 1}}, "cannot be"),
         ("count-negative", state | {"files": -1}, "has files -1"),
         ("sessions-unsorted", state | {"sessions": ["b" * 32, "a" * 32]}, "has sessions"),
         ("batches-twice", state | {"batches": [3, 3]}, "has batches"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import zstandard
 from tests.golden.rejected_builder import DAMAGE, DATA, PACK, REF, UNKNOWN, case, patched
 
 from holdfast.format.codec import encode, encode_planes
 from holdfast.format.digest import sha256
+from holdfast.format.layout import PackName
 from holdfast.format.pack import PackBuilder
 from holdfast.format.recipe import Recipe, encode_recipe
 from holdfast.format.reference import Ref
@@ -42,6 +44,8 @@ def _recipes() -> None:
         ("chunk-empty", chunk + 36, bytes(4), DAMAGE, "cannot be"),
     ):
         case("recipe", name, patched(good, at, new), error, part)
+    twice = encode_recipe(Recipe(2 * len(DATA), sha256(DATA), (REF, replace(REF, place=PackName(PACK.session, 4)))))
+    case("recipe", "place-twice", patched(twice, 60 + 24, twice[60:84]), DAMAGE, "lists a place twice")
     case("recipe", "cut-off", good[:-1], DAMAGE, "tables do not fill it")
     case("recipe", "trailing", good + b"\0", DAMAGE, "tables do not fill it")
 
@@ -115,7 +119,8 @@ def _packs() -> None:
     footer("count", builder.size, b"\2", "does not add up")
     footer("body-length", builder.size + 4, b"\1", "does not add up")
     footer("offset", row + 32, b"\x09", "row 0 of its footer is wrong")
-    footer("kind", row + 45, b"\4", "row 0 of its footer is wrong")
+    footer("kind", row + 45, b"\4", "of kind 4")
+    footer("node-bomb", row + 40, struct.pack("<IBB", (1 << 20) + 1, 1, 2), "cannot be")
     footer("zero", row + 46, b"\1", "row 0 of its footer is wrong")
     footer("chunk-bomb", row + 40, struct.pack("<I", (16 << 20) + 1), "cannot be")
 

@@ -41,7 +41,7 @@ def parse_document(data: bytes, what: str) -> tuple[Json, str]:
         raise FormatError(what, "its second line is not the digest of its first")
     try:
         text = lines[0].decode()
-        body = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        body = json.loads(text, object_pairs_hook=_no_twins, parse_constant=_refuse_constant, parse_float=_finite)
         if "\\u" in text:
             json.dumps(body, ensure_ascii=False).encode()  # half of a surrogate pair is no UTF-8
     except (ValueError, RecursionError) as error:
@@ -57,6 +57,13 @@ def _second_line(first: bytes) -> bytes:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> Json:
+    body = dict(pairs)
+    if len(body) != len(pairs):
+        raise ValueError("an object has a key twice")
+    return body
 
 
 def _finite(text: str) -> float:

@@ -13,11 +13,10 @@ from typing import Final
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
 from holdfast.format import digest
-from holdfast.format.chunking import MAX_CHUNK
 from holdfast.format.document import Json, count_of, encode_document, parse_document
-from holdfast.format.layout import NAMES, RUNS
+from holdfast.format.layout import RUNS
 from holdfast.format.ops import check_op
-from holdfast.format.reference import FACTS, MAX_BLOB, InEntry, Ref, check_lengths
+from holdfast.format.reference import InEntry, Ref, check_lengths
 
 MAX_ENTRY: Final = 4 << 20
 
@@ -104,9 +103,10 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
         raise FormatError(what, f"its state_at is {state_at}")
     if not isinstance(ops, list) or not isinstance(state, dict | None) or (state is not None) != (state_at == n):
         raise FormatError(what, "its ops are no list, or its state is not where it says")
-    if state is not None and not log.startswith(RUNS):
-        raise FormatError(what, "it carries a state, and is not of a run")
+    if state is not None and (not n or not log.startswith(RUNS)):
+        raise FormatError(what, "it carries a state, and begins a log or is not of a run")
     _check_ops(ops, log, n, what)
+    _check_order(state, n, what)
     blobs = body.get("blobs", [])
     if not isinstance(blobs, list) or not isinstance(body.get("writer"), str):
         raise FormatError(what, "its blobs are no list, or it names no writer")
@@ -118,10 +118,29 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
 def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
     """Each operation for itself; and what a log is stands in its first one, and nowhere else."""
     for i, op in enumerate(ops):
-        if check_op(op, what) == "create" and (n or i):
-            raise FormatError(what, "operation create stands where no log begins")
-    if n == 0 and not log.startswith(NAMES) and (not ops or check_op(ops[0], what) != "create"):
-        raise FormatError(what, "it begins a log without operation create")
+        if (check_op(op, what) == "create") != (n == i == 0):
+            raise FormatError(what, "operation create stands where no log begins, or a log begins without it")
+        _check_order(op, n, what)
+    if n == 0:
+        _check_create(ops[0] if ops else None, log, what)
+
+
+def _check_create(op: object, log: str, what: str) -> None:
+    """A run's log names its experiment, as the run's id does; any other a name."""
+    experiment = op.get("experiment") if isinstance(op, dict) else None
+    if not isinstance(op, dict) or log.startswith(RUNS) != isinstance(experiment, str):
+        raise FormatError(what, "it does not say whose log it begins")
+    if experiment and experiment[:8] != log[len(RUNS) :][:8]:
+        raise FormatError(what, f"experiment {experiment} has no run of this id")
+
+
+def _check_order(body: object, n: int, what: str) -> None:
+    """An operation or state refers to no later entry."""
+    for name in ("tree", "environment", "facts"):
+        ref = body.get(name) if isinstance(body, dict) else None
+        entry = ref.get("entry", n) if isinstance(ref, dict) else n
+        if isinstance(entry, int) and entry > n:
+            raise FormatError(what, f"its {name} is in entry {entry}")
 
 
 _ENTRY_FIELDS: Final = ("log", "n", "write_id", "prev", "time", "writer", "state_at")
@@ -141,7 +160,5 @@ def _blob_from_json(body: object, what: str) -> InlineBlob:
     except binascii.Error as error:
         raise FormatError(what, f"an inline blob is not base64: {error}") from error
     codec, raw, kind = (count_of(body, name, what) for name in ("codec", "raw", "kind"))
-    if kind > FACTS:
-        raise FormatError(what, f"an inline blob is of kind {kind}")
-    check_lengths(len(data), raw, what, MAX_BLOB if kind else MAX_CHUNK)
+    check_lengths(len(data), raw, what, kind)
     return InlineBlob(digest.parse(digest.BLAKE3, body.get("id"), what), codec, raw, kind, data)

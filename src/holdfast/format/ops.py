@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.reference import ref_from_json
+from holdfast.format.reference import FACTS, NODE, ref_from_json
 
 
 def number(value: object) -> float | None:
     """The float that a metric's value stands for, also where JSON has none; None if it is none."""
     if value in ("nan", "inf", "-inf"):
         return float(str(value))
-    return float(value) if isinstance(value, float) or is_integer(value) else None
+    exact = integer(value)
+    return value if isinstance(value, float) else None if exact is None else float(exact)
+
+
+def integer(value: object) -> int | None:
+    """The integer that this stands for: itself, or beyond 2^53 either way its digits; None if it is none."""
+    if type(value) is int and abs(value) <= 2**53:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]{15,99}", value) and abs(int(value)) > 2**53:
+        return int(value)
+    return None
 
 
 def is_text(value: object) -> bool:
@@ -30,14 +40,14 @@ def _is_text_or_null(value: object) -> bool:
     return value is None or isinstance(value, str)
 
 
-def is_integer(value: object) -> TypeGuard[int]:
-    """Whether this is an integer that JSON holds exactly: between -2^53 and 2^53."""
-    return type(value) is int and -(2**53) < value < 2**53
+def is_integer(value: object) -> bool:
+    """Whether this stands for an integer."""
+    return integer(value) is not None
 
 
 def is_count(value: object) -> bool:
-    """Whether this is such an integer, and not negative."""
-    return is_integer(value) and value >= 0
+    """Whether this is an integer from 0 to 2^53."""
+    return type(value) is int and 0 <= value < 2**53
 
 
 def is_session(value: object) -> bool:
@@ -50,11 +60,11 @@ def _is_experiment(value: object) -> bool:
 
 
 def _is_tree(value: object) -> bool:
-    return value is None or bool(ref_from_json(value, "commit"))
+    return value is None or bool(ref_from_json(value, "commit", NODE))
 
 
 def _is_reference(value: object) -> bool:
-    return bool(ref_from_json(value, "environment"))
+    return bool(ref_from_json(value, "environment", FACTS))
 
 
 def _is_points(value: object) -> bool:

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.chunking import MAX_CHUNK
 from holdfast.format.digest import Bytes, blob_id, sha256
 from holdfast.format.layout import PackName
-from holdfast.format.reference import FACTS, MAX_BLOB, Ref, check_lengths
+from holdfast.format.reference import Ref, check_lengths
 
 MAGIC: Final = b"HOLDPAK1"
 MAX_PACK: Final = 1 << 30
@@ -114,8 +113,8 @@ def parse_footer(tail: Bytes, what: str) -> Footer:
     rows: list[Row] = []
     end = len(MAGIC)
     for blob, offset, stored, raw, codec, kind, zero in _ROW.iter_unpack(footer[_HEAD.size :]):
-        check_lengths(stored, raw, what, MAX_BLOB if kind else MAX_CHUNK)
-        if offset != end or zero or kind > FACTS:
+        check_lengths(stored, raw, what, kind)
+        if offset != end or zero:
             raise FormatError(what, f"row {len(rows)} of its footer is wrong")
         rows.append(Row(blob, offset, stored, raw, codec, kind))
         end += stored

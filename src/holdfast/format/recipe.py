@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.chunking import MAX_CHUNK
 from holdfast.format.layout import PackName
-from holdfast.format.reference import PLACE, Place, Ref, check_lengths, encode_places, parse_places
+from holdfast.format.reference import CHUNK, PLACE, Place, Ref, check_lengths, encode_places, parse_places
 
 MAGIC: Final = b"HFR1"
 _HEADER: Final = struct.Struct("<4sBBHQ32sIII")
@@ -93,7 +92,7 @@ def _locate(
         if place >= len(places):
             raise FormatError("recipe", f"it has no place {place}")
         for blob, stored, raw, codec in rows[len(refs) : len(refs) + count]:
-            check_lengths(stored, raw, "recipe", MAX_CHUNK)
+            check_lengths(stored, raw, "recipe", CHUNK)
             refs.append(Ref(blob, places[place], offset, stored, raw, codec))
             offset += stored
     return refs

@@ -14,13 +14,16 @@ from typing import Any, Final, TypeAlias
 
 from holdfast.errors import FormatError
 from holdfast.format import digest
+from holdfast.format.chunking import MAX_CHUNK
 from holdfast.format.codec import SLACK
 from holdfast.format.layout import PackName
 
 PLACE: Final = struct.Struct("<16sQ")
 REFERENCE: Final = struct.Struct("<32sIIIIB")
 CHUNK, RECIPE, NODE, FACTS = 0, 1, 2, 3
+MAX_NODE: Final = 1 << 20
 MAX_BLOB: Final = 256 << 20
+_MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_BLOB, NODE: MAX_NODE, FACTS: MAX_BLOB}
 _HERE: Final = 2**64 - 1
 
 
@@ -70,14 +73,14 @@ class Ref:
         return body | ({} if self.place.n is None else {"entry": self.place.n}) | {"blob": self.offset}
 
 
-def check_lengths(stored: int, raw: int, what: str, most: int = MAX_BLOB) -> None:
-    """Refuse lengths that no blob has, or none of its kind, before anything is allocated for them."""
-    if not 0 < raw <= most or not 0 < stored <= raw + SLACK:
-        raise FormatError(what, f"a blob of {raw} bytes stored in {stored} cannot be")
+def check_lengths(stored: int, raw: int, what: str, kind: int) -> None:
+    """Refuse lengths that no blob of a kind has, before anything is allocated for them."""
+    if not 0 < raw <= _MOST.get(kind, 0) or not 0 < stored <= raw + SLACK:
+        raise FormatError(what, f"a blob of kind {kind}, {raw} bytes stored in {stored}, cannot be")
 
 
-def ref_from_json(body: object, what: str) -> Ref:
-    """The reference that a document holds, or a FormatError about `what`."""
+def ref_from_json(body: object, what: str, kind: int = FACTS) -> Ref:
+    """The reference to a blob of some kind that a document holds, or a FormatError about `what`."""
     if not isinstance(body, dict):
         raise FormatError(what, "a reference is not an object")
     numbers = [body.get(name, -1) for name in ("codec", "raw", "stored")]
@@ -90,7 +93,7 @@ def ref_from_json(body: object, what: str) -> Ref:
         numbers += [body.get("blob", -1), body.get("entry", 0)]
     if any(type(number) is not int or not 0 <= number < 2**53 for number in numbers):
         raise FormatError(what, "a reference lacks a number, or has one that is none")
-    check_lengths(numbers[2], numbers[1], what)
+    check_lengths(numbers[2], numbers[1], what, kind)
     blob = digest.parse(digest.BLAKE3, body.get("id"), what)
     return Ref(blob, place, numbers[3], numbers[2], numbers[1], numbers[0])
 
@@ -115,4 +118,6 @@ def parse_places(table: bytes, what: str) -> list[Place]:
             places.append(PackName(session, number))
         else:
             raise FormatError(what, f"pack number {number} is too large")
+    if len(set(places)) != len(places):
+        raise FormatError(what, "it lists a place twice")
     return places

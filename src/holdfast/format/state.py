@@ -16,11 +16,11 @@ from typing import Any, Final
 from holdfast.errors import FormatError
 from holdfast.format.document import Json
 from holdfast.format.entry import LogEntry
-from holdfast.format.ops import STATUSES, Fields, is_count, is_integer, is_session, is_text, number
-from holdfast.format.reference import Ref, ref_from_json
+from holdfast.format.ops import STATUSES, Fields, integer, is_count, is_integer, is_session, is_text, number
+from holdfast.format.reference import FACTS, NODE, InEntry, Ref, ref_from_json
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
-_REFS: Final = ("tree", "environment")
+_REFS: Final = {"tree": NODE, "environment": FACTS}
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
 
@@ -181,8 +181,9 @@ class State:
         for key, value, step, time in points:
             last = self.metrics.get(key)
             count = last[3] + 1 if last else 1
-            newer = last is None or (step, time) >= (last[1], last[2])
-            self.metrics[key] = [value, step, time, count] if newer else [*last[:3], count]  # type: ignore[index]
+            if last is None or _when(step, time) >= _when(last[1], last[2]):
+                last = [value, step, time]
+            self.metrics[key] = [*last[:3], count]
 
     def to_json(self) -> Json:
         """As an entry carries it. The tree must hold all paths: there may be no deltas."""
@@ -192,6 +193,11 @@ class State:
         body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
         return body | {"sessions": sorted(self.sessions)}
+
+
+def _when(step: Any, time: Any) -> tuple[int, int]:
+    """Orders measurements, also where JSON could not hold the integers."""
+    return integer(step) or 0, integer(time) or 0
 
 
 def split_facts(body: Json) -> Json:
@@ -214,8 +220,10 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
             raise FormatError(what, f"its state has {name} {body.get(name)!r}")
         setattr(state, name, copy(body[name]))
     state.sessions = set(body["sessions"])
-    for name in _REFS:
+    for name, kind in _REFS.items():
         if name not in body:
             raise FormatError(what, f"its state has no {name}")
-        setattr(state, name, None if body[name] is None else ref_from_json(body[name], what))
+        setattr(state, name, None if body[name] is None else ref_from_json(body[name], what, kind))
+    if state.environment and state.environment.place == InEntry(None):
+        raise FormatError(what, "its state refers to an environment that comes after it")
     return state

@@ -15,11 +15,14 @@ from itertools import pairwise
 from typing import Final
 
 from holdfast.errors import FormatError, InvalidPathError, UnsupportedFeatureError
-from holdfast.format.chunking import MAX_CHUNK
+from holdfast.format.layout import PackName
 from holdfast.format.paths import check_link, check_path, sort_key
 from holdfast.format.reference import (
-    MAX_BLOB,
+    CHUNK,
+    MAX_NODE,
+    NODE,
     PLACE,
+    RECIPE,
     REFERENCE,
     InEntry,
     Place,
@@ -31,7 +34,6 @@ from holdfast.format.reference import (
 
 MAGIC: Final = b"HFT1"
 NODE_SIZE: Final = 64 << 10  # what writers keep to
-MAX_NODE: Final = 1 << 20  # what readers accept
 MAX_LEVEL: Final = 7
 _HEADER: Final = struct.Struct("<4sBBBBII")
 _FILE: Final = struct.Struct("<Q32sB")
@@ -173,8 +175,10 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
 
 
 def _absolute(place: Place, carrier: int | None) -> Place:
-    if place != InEntry(None):
+    if isinstance(place, PackName) or (place.n is not None and (carrier is None or place.n <= carrier)):
         return place
+    if place.n is not None:
+        raise FormatError("tree node", f"it is in entry {carrier} and refers to entry {place.n}")
     if carrier is None:
         raise FormatError("tree node", "it refers to the entry that carries it, and is in a pack")
     return InEntry(carrier)
@@ -210,7 +214,7 @@ def _parse_rows(
         path, at = _parse_text(data, at)
         check_path(path)
         if level:
-            ref, at = _parse_ref(data, at, places, MAX_NODE)
+            ref, at = _parse_ref(data, at, places, NODE)
             rows.append(Child(path, ref))
         else:
             entry, at = _parse_entry(data, at, path, places)
@@ -234,15 +238,15 @@ def _parse_entry(data: bytes, at: int, path: str, places: Sequence[Place]) -> tu
         raise FormatError("tree node", f"{path!r} has {size} bytes and content {how}")
     if how == _EMPTY:
         return Entry(path, Kind.FILE, 0, sha256, bool(flags)), at
-    ref, at = _parse_ref(data, at, places, MAX_CHUNK if how == _WHOLE else MAX_BLOB)
+    ref, at = _parse_ref(data, at, places, CHUNK if how == _WHOLE else RECIPE)
     if how == _WHOLE and ref.raw != size:
         raise FormatError("tree node", f"{path!r} has {size} bytes and a blob of {ref.raw}")
     return Entry(path, Kind.FILE, size, sha256, bool(flags), ref, how == _WHOLE), at
 
 
-def _parse_ref(data: bytes, at: int, places: Sequence[Place], most: int) -> tuple[Ref, int]:
+def _parse_ref(data: bytes, at: int, places: Sequence[Place], kind: int) -> tuple[Ref, int]:
     blob, place, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
-    check_lengths(stored, raw, "tree node", most)
+    check_lengths(stored, raw, "tree node", kind)
     return Ref(blob, places[place], offset, stored, raw, codec), at + REFERENCE.size
 
 
