@@ -5,11 +5,26 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from holdfast.store import FileInfo
+from holdfast.store import Difference, FileInfo
 from holdfast.surfaces.fluent.active import current_store
 
-__all__ = ["FileInfo", "download_artifacts", "list_artifacts", "load_text", "open_artifact"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Difference",
+    "FileInfo",
+    "diff",
+    "download_artifacts",
+    "list_artifacts",
+    "load_dict",
+    "load_image",
+    "load_table",
+    "load_text",
+    "open_artifact",
+]
 
 
 def download_artifacts(
@@ -65,9 +80,37 @@ def load_text(artifact_uri: str) -> str:
 
     Raises:
         ArtifactNotFoundError: There is no such file.
-        UnicodeDecodeError: It is not UTF-8.
+        ContentError: It is not UTF-8.
     """
-    return current_store().artifacts.read(artifact_uri).decode()
+    return current_store().artifacts.load_text(artifact_uri)
+
+
+def load_dict(artifact_uri: str) -> Any:
+    """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError."""
+    return current_store().artifacts.load_dict(artifact_uri)
+
+
+def load_image(artifact_uri: str) -> Any:
+    """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError."""
+    return current_store().artifacts.load_image(artifact_uri)
+
+
+def load_table(artifact_uri: str) -> pd.DataFrame:
+    """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+    return current_store().artifacts.load_table(artifact_uri)
+
+
+def diff(uri_a: str, uri_b: str) -> Difference:
+    """What differs between two directories of runs; no content is read.
+
+    Returns:
+        What was added, removed and changed, with sizes and how many bytes of
+        chunks both have; `.text(path)` is a unified diff of a text file.
+
+    Raises:
+        ArtifactNotFoundError: There is nothing at one of the addresses.
+    """
+    return current_store().artifacts.diff(uri_a, uri_b)
 
 
 def open_artifact(artifact_uri: str) -> io.BufferedReader:

@@ -6,32 +6,22 @@ import io
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import InvalidPathError, InvalidURIError
 from holdfast.format.layout import is_run_id
 from holdfast.format.paths import check_path
 from holdfast.format.tree import Kind
+from holdfast.runs.differences import Difference
+from holdfast.runs.record import FileInfo
 from holdfast.runs.run import Run
 from holdfast.trees.location import Location
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _SCHEME = "runs:/"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class FileInfo:
-    """One line of a listing.
-
-    Attributes:
-        path: From the run's root on.
-        is_dir: Whether it is a directory.
-        file_size: Bytes of a file; None for a directory or link.
-    """
-
-    path: str
-    is_dir: bool
-    file_size: int | None
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
@@ -113,6 +103,39 @@ class Artifacts:
         run, path = self._run(uri)
         folder = destination or tempfile.mkdtemp(prefix="holdfast-")
         return run.download(path or None, folder, include=include, exclude=exclude)
+
+    def load_text(self, uri: str) -> str:
+        """The text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_text(path)
+
+    def load_dict(self, uri: str) -> Any:
+        """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_dict(path)
+
+    def load_image(self, uri: str) -> Any:
+        """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_image(path)
+
+    def load_table(self, uri: str) -> pd.DataFrame:
+        """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_table(path)
+
+    def diff(self, uri_a: str, uri_b: str) -> Difference:
+        """What differs between two directories of runs; no content is read.
+
+        Returns:
+            What was added, removed and changed, with sizes and how many bytes of
+            chunks both have; `.text(path)` is a unified diff of a text file.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at one of the addresses.
+        """
+        (a, path_a), (b, path_b) = self._run(uri_a), self._run(uri_b)
+        return a.diff(path_a or None, b, path_b or None)
 
     def _run(self, uri: str) -> tuple[Run, str]:
         run_id, path = parse_uri(uri)

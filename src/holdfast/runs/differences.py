@@ -16,8 +16,8 @@ from typing import Final
 from holdfast.errors import ArtifactNotFoundError
 from holdfast.format.paths import sort_key
 from holdfast.format.tree import Entry, Kind
-from holdfast.runs.artifacts import FileInfo
 from holdfast.runs.reading import RunReader
+from holdfast.runs.record import FileInfo
 from holdfast.trees.checkout import recipes
 from holdfast.trees.tree import Blobs
 

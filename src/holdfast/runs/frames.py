@@ -37,3 +37,13 @@ def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
         for key in dict.fromkeys(key for some in values for key in some):
             columns[f"{kind}.{key}"] = [some.get(key, absent) for some in values]
     return pd.DataFrame(columns)
+
+
+def facts_of(record: RunRecord, names: Sequence[str]) -> dict[str, object]:
+    """What a run says under some column names, such as `run_id` or `params.rate`; None for what it does not say."""
+    facts: dict[str, object] = {}
+    for name in names:
+        kind, _, key = name.partition(".")
+        known = getattr(record.data, kind).get(key) if kind in ("params", "metrics", "tags") else None
+        facts[name] = getattr(record.info, name, known)
+    return facts

@@ -75,6 +75,21 @@ class Experiment:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class FileInfo:
+    """One line of a listing.
+
+    Attributes:
+        path: From the run's root on.
+        is_dir: Whether it is a directory.
+        file_size: Bytes of a file; None for a directory or link.
+    """
+
+    path: str
+    is_dir: bool
+    file_size: int | None
+
+
 class ViewType(IntEnum):
     """MLflow's numbers for what a search shows."""
 

@@ -97,6 +97,16 @@ def dict_bytes(dictionary: Any, artifact_file: str) -> bytes:
     return json.dumps(dictionary, indent=2, default=str).encode()
 
 
+def parse_text(data: bytes, path: str) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        ContentError: It is none.
+    """
+    with _readable(path, "UTF-8 text", UnicodeDecodeError):
+        return data.decode()
+
+
 def parse_dict(data: bytes, path: str) -> Any:
     """What a file of JSON, or of YAML by its extension, says.
 

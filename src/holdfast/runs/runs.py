@@ -12,12 +12,13 @@ from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob
 from holdfast.format.layout import is_run_id, run_id, run_log
 from holdfast.format.reference import FACTS
+from holdfast.runs.environment import mlflow_tags
 from holdfast.runs.experiment import DEFAULT, Experiments
-from holdfast.runs.frames import frame_of
+from holdfast.runs.frames import facts_of, frame_of
 from holdfast.runs.index import record_of, summaries
 from holdfast.runs.metrics import tag_op
 from holdfast.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
-from holdfast.runs.run import Run
+from holdfast.runs.run import TABLES, Run
 from holdfast.runs.search import parse_filter, parse_order_by
 from holdfast.trees.location import Location
 from holdfast.trees.session import Session
@@ -139,6 +140,33 @@ class Runs:
         """Runs as a pandas DataFrame, one row each."""
         return frame_of(records)
 
+    def load_table(
+        self,
+        artifact_file: str,
+        ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+        experiments: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """The rows of a table of several runs, one below the other.
+
+        Args:
+            artifact_file: The table's name.
+            ids: The runs; all of the experiments that logged such a table when None.
+            extra_columns: What of each run to put beside its rows, such as `run_id` or `params.rate`.
+            experiments: Where to look for runs; everywhere when None.
+        """
+        import pandas as pd
+
+        if ids is None:
+            quoted = json.dumps(artifact_file).replace("'", "''")
+            found = self.search(f"tags.`{TABLES}` LIKE '%{quoted}%'", experiments=experiments)
+            ids = [record.info.run_id for record in found]
+        wanted = extra_columns or ()
+        parts = [
+            run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}) for run in map(self.get, ids)
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
     def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
         if experiment_id is None:
             return self._experiments.ensure(experiment or DEFAULT)
@@ -149,8 +177,6 @@ class Runs:
         look = self._location.environment
         if look is None:
             return {}, []
-        from holdfast.runs.environment import mlflow_tags
-
         found = look()
         inline = Inline([])
         inline.place(json.dumps(found, separators=(",", ":")).encode(), FACTS)

@@ -35,7 +35,7 @@ from holdfast.runs.columns import (
 )
 from holdfast.runs.reading import RunReader
 from holdfast.runs.rendering import compressed_bytes, image_bytes, suffix
-from holdfast.runs.run import Run
+from holdfast.runs.writing import RunWriter
 from holdfast.trees.source import Item, bytes_item
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def log_table(
-    run: Run,
+    run: RunWriter,
     data: dict[Any, Any] | pandas.DataFrame,
     artifact_file: str,
     *,

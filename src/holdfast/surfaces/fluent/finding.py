@@ -75,6 +75,23 @@ def get_metric_history(run_id: str, key: str) -> list[Metric]:
     return run_of(run_id).history(key)
 
 
+def load_table(
+    artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The rows of a table of several runs, one below the other.
+
+    Args:
+        artifact_file: The table's name.
+        run_ids: The runs; all of the current experiment that logged such a table when None.
+        extra_columns: What of each run to put beside its rows: `run_id`, `experiment_id`, `status`,
+            `params.<key>`, `metrics.<key>`, `tags.<key>`.
+
+    Raises:
+        ArtifactNotFoundError: One of the runs named has no such table.
+    """
+    return current_store().runs.load_table(artifact_file, run_ids, extra_columns, [current_experiment_id()])
+
+
 def search_runs(
     experiment_ids: Sequence[str] | None = None,
     filter_string: str = "",

@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
 
 from holdfast.store import Run
 from holdfast.surfaces.fluent.active import run_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 P = ParamSpec("P")
 
@@ -122,6 +125,83 @@ def log_artifacts(
 ) -> Future[Any] | None:
     """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`."""
     return _do(run_id, synchronous, Run.log_artifacts, local_dir, artifact_path)
+
+
+def log_text(
+    text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+) -> Future[Any] | None:
+    """Log text as a UTF-8 file. Raises, cost: as `log_artifact`."""
+    return _do(run_id, synchronous, Run.log_text, text, artifact_file)
+
+
+def log_dict(
+    dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+) -> Future[Any] | None:
+    """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+    return _do(run_id, synchronous, Run.log_dict, dictionary, artifact_file)
+
+
+def log_stream(
+    stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+) -> Future[Any] | None:
+    """Log what a binary stream still gives, without holding it. It is read once."""
+    return _do(run_id, synchronous, Run.log_stream, stream, artifact_file)
+
+
+def log_figure(
+    figure: Any,
+    artifact_file: str,
+    *,
+    save_kwargs: dict[str, Any] | None = None,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> Future[Any] | None:
+    """Log a matplotlib or plotly figure in the format that the name's ending says.
+
+    Raises:
+        TypeError: It is neither, or the format is none of theirs.
+    """
+    return _do(run_id, synchronous, Run.log_figure, figure, artifact_file, save_kwargs=save_kwargs)
+
+
+def log_image(
+    image: Any,
+    artifact_file: str | None = None,
+    key: str | None = None,
+    step: int | None = None,
+    timestamp: int | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+) -> Future[Any] | None:
+    """Log an image: under a name, or as one of a series under a key.
+
+    Args:
+        image: numpy array (H x W, or H x W x 1, 3 or 4; bool, integers 0-255 or floats 0-1) or PIL image.
+        artifact_file: Its name; or else
+        key: the name of its series, and
+        step: where in the training it belongs.
+        timestamp: Milliseconds since 1970 UTC; now when None.
+        synchronous: False: in the background; the image must stay as it is until then.
+        run_id: The run; the active one when None.
+    """
+    return _do(run_id, synchronous, Run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
+
+
+def log_table(
+    data: dict[Any, Any] | pd.DataFrame,
+    artifact_file: str,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> Future[Any] | None:
+    """Append rows to a table, which is a directory of immutable parts in the order of logging.
+
+    Args:
+        data: Columns by name, of cells or of one cell each; or a DataFrame.
+        artifact_file: The table's name, which ends in .json or .parquet.
+        run_id: The run; the active one when None.
+        synchronous: False: in the background.
+    """
+    return _do(run_id, synchronous, Run.log_table, data, artifact_file)
 
 
 def _do(
