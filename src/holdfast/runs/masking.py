@@ -1,0 +1,154 @@
+"""Credentials, taken out of text before it is kept.
+
+What a run holds never changes and is read by many, so a password that once
+got in stays in. People put them where they do not look like secrets: in an
+option, a git remote, a signed URL, a requirement. In doubt this module masks
+too much: a lost word costs a puzzled look, a kept key costs the key.
+
+    train.py --api-key X --rate 0.1 DB_PASSWORD=X https://user:X@host/d?sig=X&part=2
+    train.py --api-key *** --rate 0.1 DB_PASSWORD=*** https://***@host/d?sig=***&part=2
+
+A credential is known by the name before it, by its place in a URL, or by its
+own look. One that has none of these, such as a bare password among the
+arguments, goes unnoticed. These are functions of text; they read nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+MASK: Final = "***"
+
+# Names are compared in lower case, with `_` where a camel had its hump. `tokenizer`, `keyboard` and
+# `max_tokens` are no secrets; `apikey`, `key_file` and `accessKeyId` are.
+_SECRET_NAME: Final = re.compile(
+    r"keys?(?![a-z])|token(?![a-z])|secret|passw(?:or)?d|passphrase|credential"
+    r"|(?<![a-z])pwd(?![a-z])|(?<![a-z])(?:tokens|pass|auth|authorization|cookie|jwt|sig|signature)$"
+)
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_QUANTITY: Final = re.compile(r"[\d_.,]{1,9}[kKmM]?")
+
+_ASSIGNED: Final = re.compile(r"(?P<name>[\w.+~-]+)\s*=")
+_OPTION: Final = re.compile(r"-[A-Za-z]|--[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*(?:=.*)?", re.DOTALL)
+
+# A name in text, and what parts it from its value: `name=`, `"name": `, or `--name ` as in a shell's command.
+_NAMED: Final = re.compile(
+    r"""(?<![\w.-])\\?["']?(?P<dashes>-*)(?P<name>[A-Za-z_][\w.-]*)(?P<parted>\\?["']?\s*[=:]\s*|\s+(?!-))"""
+)
+_VALUE: Final = re.compile(
+    r"""(?:(?:bearer|basic|token)\s+)?(?:"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|[\[{].*|\S+)""",
+    re.DOTALL | re.IGNORECASE,
+)
+_QUERY_VALUE: Final = re.compile(r"[^\s&#]+")
+_SCHEME: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
+
+# Before the host; a raw slash in a password is told from a path by the colon that no port follows.
+# Whatever could scan far in vain is bounded, for an argument may be 128 KiB of anything.
+_URL_USER: Final = re.compile(r"://(?P<user>[^\s/?#]*|[^\s/?#@:\[]*:(?!\d+[/?#])[^\s@]*)@")
+_BARE_USER: Final = re.compile(r"(?<![^\s/=])[^\s:@/=]{1,256}:[^\s@/]{1,512}@(?!sha\d)(?=[\w\[])")
+
+_LOOKS: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+    r"|(?<![A-Za-z0-9])(?:"
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
+    r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"  # GitHub, GitLab
+    r"|hf_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|dckr_pat_[\w-]{16,}"  # places to upload to
+    r"|sk-(?=[\w-]{0,64}[A-Z0-9])[\w-]{16,}|[rs]k_(?:live|test)_\w{10,}"  # OpenAI and many others, Stripe
+    r"|AIza[\w-]{30,}|ya29\.[\w.-]{16,}|xox[a-z]-[\w-]{10,}|dapi[0-9a-f]{32}"  # Google, Slack, Databricks
+    r"|eyJ[\w-]{8,1024}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON web token
+    r")",
+    re.DOTALL,
+)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether an option, variable or parameter of this name holds a credential."""
+    return bool(_SECRET_NAME.search(_HUMP.sub("_", name).lower()))
+
+
+def mask_arguments(argv: Sequence[str]) -> list[str]:
+    """A command line, as many words as before, with `***` where a credential was.
+
+    Args:
+        argv: The words as the program got them. An option whose name says secret hides
+            what follows its `=`, or else the next word, unless that looks like an option.
+    """
+    masked: list[str] = []
+    name = ""  # of the secret option just before, without a value of its own
+    for word in argv:
+        masked.append(MASK if name and not _OPTION.fullmatch(word) and _hides(name, word) else _mask_word(word))
+        name = word if word.startswith("-") and "=" not in word and is_secret_name(word) else ""
+    return masked
+
+
+def mask_text(text: str) -> str:
+    """Any text, such as a URL or a message, with `***` where a credential was."""
+    text = _LOOKS.sub(MASK, text)
+    text = re.sub(r"\S+", _mask_users, text) if "@" in text else text
+    return _SCHEME.sub(rf"\1 {MASK}", _mask_named(text))
+
+
+def mask_all(value: Any) -> Any:
+    """A JSON value in which every string was masked, and can be written as UTF-8."""
+    match value:
+        case str():
+            return mask_text(value.encode(errors="backslashreplace").decode())
+        case dict():
+            return {mask_all(key): mask_all(item) for key, item in value.items()}
+        case list() | tuple():
+            return [mask_all(item) for item in value]
+    return value
+
+
+def _mask_word(word: str) -> str:
+    """One argument: whatever follows the `=` of a secret name goes, spaces and all."""
+    position = 0
+    while assigned := _ASSIGNED.match(word, position):
+        position = assigned.end()
+        if is_secret_name(assigned["name"]):
+            return mask_text(word[:position]) + MASK if _hides(assigned["name"], word[position:]) else word
+    return mask_text(word)
+
+
+def _mask_users(match: re.Match[str]) -> str:
+    """A stretch without spaces; users stand before its last `@`, with the start of what follows it."""
+    end = match[0].rfind("@") + 5
+    return _BARE_USER.sub(f"{MASK}@", _URL_USER.sub(_mask_user, match[0][:end])) + match[0][end:]
+
+
+def _mask_user(match: re.Match[str]) -> str:
+    """`git` alone is the user of every forge, and opens nothing."""
+    return match[0] if match["user"] == "git" else f"://{MASK}@"
+
+
+def _mask_named(text: str) -> str:
+    """Text without the values that stand after a secret name."""
+    kept, position = [], 0
+    while match := _NAMED.search(text, position):
+        kept.append(text[position : match.end()])
+        position = match.end()
+        before = text[max(0, match.start() - 2) : match.start()]
+        if not _names_a_secret(match, before):
+            continue
+        value = (_QUERY_VALUE if before.endswith(("?", "&")) else _VALUE).match(text, position)
+        if value and _hides(match["name"], value[0]):
+            kept.append(MASK)
+            position = value.end()
+    return "".join(kept) + text[position:]
+
+
+def _names_a_secret(match: re.Match[str], before: str) -> bool:
+    """A word before a space is no name without dashes; a host before its port is none at all."""
+    if not is_secret_name(match["name"]):
+        return False
+    parted = match["parted"].strip()
+    if parted == ":":
+        return not before.endswith(("@", "//"))
+    return bool(parted) or bool(match["dashes"])
+
+
+def _hides(name: str, value: str) -> bool:
+    """Whether what a secret name holds is one: `--tokens 4096` is a quantity."""
+    return not (name.lower().endswith("tokens") and _QUANTITY.fullmatch(value))
