@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from holdfast.demo import show
-from holdfast.surfaces.cli import artifact, run, store
+from holdfast.demo import show as show_demo
+from holdfast.surfaces.cli import artifact, compare, du, experiment, guide, run, show, store
 from holdfast.surfaces.cli.program import program
 
-__all__ = ["artifact", "main", "run", "store"]
+__all__ = ["artifact", "compare", "du", "experiment", "guide", "main", "run", "show", "store"]
 
 
 @program.command("demo")
@@ -21,7 +21,7 @@ def demo(ctx: click.Context, s3: bool) -> None:
     Example: holdfast demo --s3
     """
     url = ctx.parent.params["url"] if ctx.parent else None
-    show(url=url, s3=s3)
+    show_demo(url=url, s3=s3)
 
 
 def main() -> None:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from tests.support.shell import Shell
 
-
-class Shell:
-    """Runs `holdfast` in a folder, on a store there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, *words: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "holdfast", *words],
-            cwd=self.folder,
-            env=os.environ | {"HOLDFAST_STORE": "./store"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
+from holdfast.__main__ import program
 
 
 @pytest.fixture
@@ -98,9 +86,205 @@ def test_errors_are_two_lines_and_a_code(shell: Shell) -> None:
     assert "nonsense" in shell("store", "nonsense", code=2)
 
 
+def _commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        yield (*words, name), command
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*words, name))
+
+
+COMMANDS = dict(_commands(program))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_an_example_that_is_a_right_call(
+    words: tuple[str, ...], shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--help` of every noun and verb has an example, and the program accepts it as it stands there."""
+    told = shell(*words, "--help")
+    (example,) = (line for line in told.splitlines() if "Example: holdfast " in line)
+    called: list[tuple[str, ...]] = []
+    for verb, command in COMMANDS.items():
+        if not isinstance(command, click.Group):
+            monkeypatch.setattr(command, "callback", lambda verb=verb, **_: called.append(verb))
+    (shell.folder / "model.pt").touch()
+    shell(*shlex.split(example.partition("holdfast ")[2].partition(" | ")[0]))
+    assert called
+    assert called[0][: len(words)] == words
+
+
+def test_what_is_mistyped_is_answered_with_what_was_meant(shell: Shell) -> None:
+    """A wrong noun, verb, option, subject, address, path or experiment: code 2 or 1, and a suggestion."""
+    run_id = shell.log("data", "--experiment", "digits")
+    for words, code, suggestion in [
+        (["artifct", "list"], 2, "'artifact'"),
+        (["artifact", "lst"], 2, "'list'"),
+        (["run", "list", "--jsn"], 2, "--json"),
+        (["guide", "serach"], 2, "'search'"),
+        (["artifact", "list", f"run:/{run_id}/data"], 2, f"'runs:/{run_id}/data'"),
+        (["artifact", "cat", f"{run_id}/data/a.txt"], 2, f"'runs:/{run_id}/data/a.txt'"),
+        (["artifact", "list", f"runs:/{run_id}/dat"], 1, "'data'"),
+        (["artifact", "get", f"runs:/{run_id}/data/a.tx"], 1, "'data/a.txt'"),
+        (["run", "list", "-e", "digit"], 1, "'digits'"),
+    ]:
+        assert suggestion in shell(*words, code=code).lower().partition("did you mean")[2], words
+
+
+def test_wrong_calls_are_code_2_and_failures_code_1(shell: Shell) -> None:
+    """A script can tell what it did wrong from what went wrong."""
+    shell.log("data")
+    shell("run", "search", "metrics.x <", code=2)
+    shell("run", "show", "nonsense!", code=2)
+    shell("artifact", "log", "absent", code=2)
+    shell("artifact", "log", "data", "--run", "0" * 32, "--name", "new", code=2)
+    shell("run", "show", "0" * 32, code=1)
+    shell("run", "show", "0123", code=1)
+    shell("store", "check", "./elsewhere", code=1)
+    os.environ["HOLDFAST_MEMORY"] = "much"
+    try:
+        assert "is not a size" in shell("run", "list", code=2)
+    finally:
+        del os.environ["HOLDFAST_MEMORY"]
+
+
+def test_a_reader_that_stops_early_is_no_error(shell: Shell) -> None:
+    """`holdfast artifact cat ... | head -c 1` says nothing of broken pipes."""
+    uri = f"runs:/{shell.log('data/big.bin')}/big.bin"
+    command = f"{sys.executable} -m holdfast --store ./store artifact cat {uri} | head -c 1 > /dev/null"
+    done = subprocess.run(command, shell=True, cwd=shell.folder, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_listing_directories_files_and_all_that_is_below(shell: Shell) -> None:
+    """Directories with their sums, a file by itself, everything with -r; as JSON with digests."""
+    (shell.folder / "data/deep").mkdir()
+    (shell.folder / "data/deep/b.txt").write_text("bb")
+    (shell.folder / "data/link").symlink_to("a.txt")
+    (shell.folder / "data/empty").mkdir()
+    uri = f"runs:/{shell.log('data')}"
+    assert shell("artifact", "list", uri).split() == ["300.0", "kB", "data/"]
+    assert shell("artifact", "list", f"{uri}/data").splitlines() == [
+        "     1 B  data/a.txt",
+        "300.0 kB  data/big.bin",
+        "     2 B  data/deep/",
+        "       -  data/empty/",
+        "       -  data/link -> a.txt",
+    ]
+    assert shell("artifact", "list", f"{uri}/data/a.txt").split() == ["1", "B", "data/a.txt"]
+    assert "data/deep/b.txt" in shell("artifact", "list", "-r", uri)
+    found = {one["path"]: one for one in shell.json("artifact", "list", "-r", uri)}
+    assert found["data/deep/b.txt"]["bytes"] == 2
+    assert len(found["data/deep/b.txt"]["sha256"]) == 64
+    assert found["data/link"] == {"path": "data/link", "kind": "link", "target": "a.txt"}
+
+
+def test_get_takes_globs(shell: Shell) -> None:
+    """Only what is included and not excluded is fetched."""
+    uri = f"runs:/{shell.log('data')}"
+    shell("artifact", "get", uri, "-d", "some", "--include", "*.txt")
+    assert sorted(os.listdir(shell.folder / "some/data")) == ["a.txt"]
+    assert shell.json("artifact", "get", uri, "-d", "others", "--exclude", "*.txt") == {"path": "others"}
+    assert sorted(os.listdir(shell.folder / "others/data")) == ["big.bin"]
+
+
+def test_diff_says_what_differs_and_by_its_code_whether(shell: Shell) -> None:
+    """0 for the same, 1 for a difference; which paths, which lines."""
+    before = f"runs:/{shell.log('data')}/data"
+    (shell.folder / "data/a.txt").write_text("a\nb\n")
+    (shell.folder / "data/c.txt").write_text("c")
+    after = f"runs:/{shell.log('data')}/data"
+    assert "0 added" in shell("artifact", "diff", before, before)
+    told = shell("artifact", "diff", before, after, code=1)
+    assert "+ c.txt" in told
+    assert "~ a.txt" in told
+    assert "+b" in shell("artifact", "diff", before, after, "--text", code=1).splitlines()
+    found = shell.json("artifact", "diff", before, after, code=1)
+    assert [one["path"] for one in found["added"]] == ["c.txt"]
+    assert [one["path"] for one in found["changed"]] == ["a.txt"]
+    assert found["removed"] == []
+
+
+def test_a_new_run_whose_logging_fails_has_failed(shell: Shell) -> None:
+    """It does not look as if it were still running."""
+    (shell.folder / "data/pipe").unlink(missing_ok=True)
+    os.mkfifo(shell.folder / "data/pipe")
+    shell("artifact", "log", "data", code=1)
+    assert [run["status"] for run in shell.json("run", "list")] == ["FAILED"]
+
+
+def test_du_shows_what_is_shared(shell: Shell) -> None:
+    """Two runs with the same files: each one's bytes are shared, their sum is stored once."""
+    for name in ("one", "two"):
+        shell.log("data/big.bin", "--experiment", name, "--name", name)
+    found = shell.json("store", "du")
+    assert found["total"]["logical"] == 600_000
+    assert 300_000 < found["total"]["stored"] < 302_000
+    assert [run["run_name"] for run in found["runs"]] == ["one", "two"] or len(found["runs"]) == 2
+    assert all(one["shared"] >= 300_000 for one in (*found["runs"], *found["experiments"]))
+    told = shell("store", "du").splitlines()
+    assert len(told) == 6
+    assert told[-1].endswith("all together")
+    assert len(shell("store", "du", "--summary").splitlines()) == 4
+
+
+def test_the_store_verbs_speak_json(shell: Shell) -> None:
+    """init, doctor, stats and check: one document each, with the verdict in it."""
+    assert shell.json("store", "init")["safe_for_writing"] is True
+    shell.log("data")
+    assert shell.json("store", "doctor")["safe_for_writing"] is True
+    assert shell.json("store", "stats")["files"] == 2
+    assert shell.json("store", "check")["intact"] is True
+    (pack,) = (shell.folder / "store/packs").rglob("*-00000000")
+    pack.unlink()
+    found = shell.json("store", "check", code=1)
+    assert found["intact"] is False
+    assert found["problems"]
+
+
+@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
+def test_completion_can_be_switched_on(shell_name: str) -> None:
+    """The program prints what a shell needs to complete nouns, verbs and run ids."""
+    env = os.environ | {"_HOLDFAST_COMPLETE": f"{shell_name}_source"}
+    done = subprocess.run([Path(sys.executable).with_name("holdfast")], env=env, capture_output=True, text=True)
+    assert "_HOLDFAST_COMPLETE" in done.stdout
+
+
+def test_completion_knows_run_ids_experiments_and_subjects(shell: Shell) -> None:
+    """What is completed is looked up in the store that the line names; without one, nothing is offered."""
+    run_id = shell.log("data", "--experiment", "digits")
+
+    def complete(*words: str) -> list[str]:
+        env = os.environ | {"_HOLDFAST_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words))}
+        env |= {"COMP_WORDS": " ".join(["holdfast", *words]), "HOLDFAST_STORE": "./store"}
+        program = [Path(sys.executable).with_name("holdfast")]
+        done = subprocess.run(program, env=env, cwd=shell.folder, capture_output=True, text=True)
+        return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+    assert complete("run", "show", run_id[:5]) == [run_id]
+    assert complete("--store", "./nowhere", "run", "show", run_id[:5]) == []
+    assert complete("run", "list", "-e", "di") == ["digits"]
+    assert complete("guide", "sea") == ["search"]
+    assert complete("sto") == ["store"]
+
+
+class Process(Shell):
+    """The same in a process of its own, for what lasts as long as that."""
+
+    def __call__(self, *words: str, code: int = 0, input: str | None = None) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "holdfast", *words],
+            cwd=self.folder,
+            env=os.environ | {"HOLDFAST_STORE": "./store"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
 def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
     """The demo's second run finds most bytes in the store, and every fetched byte is verified."""
-    told = shell("demo")
+    told = Process(shell.folder)("demo")
     percent = [int(line.split()[-3].rstrip("%")) for line in told.splitlines() if line.strip().startswith("all")]
     assert percent[0] == 0
     assert percent[1] > 60
@@ -110,7 +294,7 @@ def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
 
 def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell) -> None:
     """`demo --s3` needs nothing from outside and leaves nothing behind."""
-    told = shell("demo", "--s3")
+    told = Process(shell.folder)("demo", "--s3")
     assert "s3://" in told
     assert "every SHA-256" in told
     assert not (shell.folder / "store").exists()

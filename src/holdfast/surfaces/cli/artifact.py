@@ -1,53 +1,76 @@
-"""`holdfast artifact`: log, list and fetch what runs hold."""
+"""`holdfast artifact`: log, list, fetch and compare what runs hold."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from holdfast.surfaces.cli.program import opened, program, show_table, size
+from holdfast.settings import read_settings
+from holdfast.store import Run
+from holdfast.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
+from holdfast.surfaces.cli.listing import listed, rows_of
+from holdfast.surfaces.cli.program import json_option, opened, program
+from holdfast.surfaces.cli.table import show_json, show_table
 
 
 @program.group("artifact")
 def artifact() -> None:
-    """Log, list and fetch artifacts."""
+    """Log, list, fetch and compare artifacts.
+
+    \b
+    Example: holdfast artifact list runs:/RUN_ID
+    """
 
 
 @artifact.command("log")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--run", "run_id", help="The run to log to; a new one if not given.")
+@click.option("--run", "run_id", shell_complete=complete_run, help="The run to log to; a new one if not given.")
 @click.option("--to", "directory", help="The directory of the run to put it in.")
-def log(path: Path, run_id: str | None, directory: str | None) -> None:
+@click.option("-e", "--experiment", shell_complete=complete_experiment, help="The experiment of a new run.")
+@click.option("--name", help="What a new run is called.")
+@json_option
+def log(
+    path: Path, run_id: str | None, directory: str | None, experiment: str | None, name: str | None, as_json: bool
+) -> None:
     """Log a file, or a folder under its own name, and print its address.
 
     \b
     Example: holdfast artifact log model.pt --to models
     """
-    runs = opened().runs
-    run = runs.resume(run_id) if run_id else runs.start()
-    run.log_artifact(path, directory)
-    if not run_id:
-        run.finish()
-    click.echo("/".join(part for part in (f"runs:/{run.id}", directory, path.resolve().name) if part))
+    if run_id and (experiment or name):
+        raise click.UsageError("--experiment and --name are for a new run, and --run names one that there is")
+    store, settings = opened(), read_settings()
+    if run_id:
+        run = run_of(store, run_id)
+        run.log_artifact(path, directory)
+    else:
+        run = store.runs.start(experiment=experiment or settings.experiment, name=name or settings.run_name)
+        _log_all_of(run, path, directory)
+    uri = "/".join(part for part in (f"runs:/{run.id}", directory, path.resolve().name) if part)
+    show_json({"run_id": run.id, "uri": uri}) if as_json else click.echo(uri)
 
 
 @artifact.command("list")
 @click.argument("uri")
-def list_(uri: str) -> None:
-    """List what is directly in a directory of a run.
+@click.option("-r", "--recursive", is_flag=True, help="Everything below, too.")
+@json_option
+def list_(uri: str, recursive: bool, as_json: bool) -> None:
+    """List what is in a directory of a run; of directories, what they hold together.
 
     \b
     Example: holdfast artifact list runs:/RUN_ID/models
     """
-    rows = [
-        [size(f.file_size) if f.file_size is not None else "-", f.path + "/" * f.is_dir]
-        for f in opened().artifacts.list(uri)
-    ]
-    if rows:
-        show_table(rows, right=[0])
+    run, path = address_of(opened(), uri)
+    found = listed(run, path, deep=recursive)
+    if as_json:
+        show_json(found)
+    elif found:
+        show_table(rows_of(found), right=[0], fixed=[0])
 
 
 @artifact.command("get")
@@ -55,13 +78,22 @@ def list_(uri: str) -> None:
 @click.option(
     "-d", "--to", "destination", type=click.Path(path_type=Path), default=Path(), help="The folder to put it in."
 )
-def get(uri: str, destination: Path) -> None:
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Only what fits this, such as '*.json'; may be repeated."
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not what fits this; may be repeated.")
+@json_option
+def get(uri: str, destination: Path, include: Sequence[str], exclude: Sequence[str], as_json: bool) -> None:
     """Fetch a file, or all that a directory of a run holds; every byte is verified.
 
     \b
-    Example: holdfast artifact get runs:/RUN_ID/models -d fetched
+    Example: holdfast artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
     """
-    click.echo(opened().artifacts.download(uri, destination))
+    store = opened()
+    place = store.artifacts.download(
+        uri_of(store, uri), destination, include=list(include) or None, exclude=list(exclude) or None
+    )
+    show_json({"path": str(place)}) if as_json else click.echo(place)
 
 
 @artifact.command("cat")
@@ -72,5 +104,42 @@ def cat(uri: str) -> None:
     \b
     Example: holdfast artifact cat runs:/RUN_ID/config.yaml
     """
-    with opened().artifacts.open(uri) as file:
+    store = opened()
+    with store.artifacts.open(uri_of(store, uri)) as file:
         shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+
+
+@artifact.command("diff")
+@click.argument("uri")
+@click.argument("other")
+@click.option("--text", is_flag=True, help="The lines in which files of text differ.")
+@json_option
+def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
+    """Show what OTHER adds, lacks and changes; exit code 1 if it differs. No content is read, but for --text.
+
+    \b
+    Example: holdfast artifact diff runs:/RUN_ID/models runs:/OTHER_ID/models
+    """
+    if text and as_json:
+        raise click.UsageError("--text is for people, --json for programs")
+    store = opened()
+    found = store.artifacts.diff(uri_of(store, uri), uri_of(store, other))
+    if as_json:
+        show_json({name: [asdict(one) for one in getattr(found, name)] for name in ("added", "removed", "changed")})
+    elif text:
+        differing = [one.path for some in (found.removed, found.added, found.changed) for one in some]
+        for path in sorted(differing):
+            click.echo(found.text(path), nl=False)
+    else:
+        click.echo(str(found))
+    sys.exit(1 if found else 0)
+
+
+def _log_all_of(run: Run, path: Path, directory: str | None) -> None:
+    """Log into a new run and end it, as what it came to be."""
+    try:
+        run.log_artifact(path, directory)
+    except BaseException:
+        run.finish("FAILED")
+        raise
+    run.finish()

@@ -1,32 +1,67 @@
-"""The program itself: its options, its errors, how it shows a table."""
+"""The program itself: its options, the store it opens, what it says when something is wrong.
+
+    exit code 0   done, and all is well
+              1   it failed; or damage was found; or what was compared differs
+              2   the call was wrong: nothing was tried
+
+What a command shows goes to the standard output, all else to the standard error.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any, Final, TypeAlias
 
 import click
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import ArtifactNotFoundError, ExperimentNotFoundError, HoldfastError, RequestError
 from holdfast.settings import read_settings
 from holdfast.store import Store
 
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead, for programs.")
 
-class Program(click.Group):
-    """The top of the command line, which turns holdfast's errors into two lines and exit code 1."""
+_Resolved: TypeAlias = tuple[str | None, click.Command | None, list[str]]
+
+_SEARCHED: Final = 10_000  # paths of a run that a mistyped one is held against
+
+
+class Noun(click.Group):
+    """A group of commands that knows what a mistyped one was meant to be."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> _Resolved:
+        """Find the command. Raises: UsageError, with the nearest names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchOption:
+            raise
+        except click.UsageError as error:
+            near = meant(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"there is no command {args[0]!r}{near}", ctx) from error
+
+
+class Program(Noun):
+    """The top of the command line, which turns holdfast's errors into a few lines and an exit code."""
+
+    group_class = Noun
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # the reader has seen enough
+            raise
         except (HoldfastError, OSError) as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {error}{_advice(error)}", err=True)
             for cause in _causes(error):
                 click.echo(f"cause: {type(cause).__name__}: {cause}", err=True)
             if hint := getattr(error, "hint", ""):
                 click.echo(f"hint:  {hint}", err=True)
-            sys.exit(1)
+            sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,7 +72,12 @@ class Program(click.Group):
 )
 @click.pass_context
 def program(ctx: click.Context, url: str | None, options: Sequence[str]) -> None:
-    """A content-addressed artifact store for machine learning that needs only a bucket."""
+    """A content-addressed artifact store for machine learning that needs only a bucket.
+
+    \b
+    Example: holdfast --store s3://bucket/experiments run list
+    Guide: holdfast guide start
+    """
     ctx.obj = lambda other=None: _open(other or url, options)
 
 
@@ -47,8 +87,41 @@ def opened(url: str | None = None) -> Store:
     return opener(url)
 
 
+def opened_while_typing(ctx: click.Context) -> Store:
+    """The store that an unfinished command line is about."""
+    given = ctx.find_root().params
+    return _open(given.get("url"), given.get("options") or ())
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """The end of an error: what this may have been meant to be."""
+    near = get_close_matches(word, list(words), cutoff=0.5)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if a person says so, or `--yes` did.
+
+    Raises:
+        UsageError: There is nobody to ask.
+        Abort: The answer was no.
+    """
+    if yes:
+        return
+    if not _at_a_terminal():
+        raise click.UsageError("there is no terminal to ask at; --yes goes on without asking")
+    click.confirm(question, abort=True, err=True)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _open(url: str | None, options: Sequence[str]) -> Store:
-    settings = read_settings()
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     return Store.open(url or settings.store, dict(map(_option, options)), memory=settings.memory, cache=settings.cache)
 
 
@@ -62,21 +135,19 @@ def _option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def show_table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Print rows as columns, those in `right` aligned to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [f"{cell:{'>' if i in right else '<'}{widths[i]}}" for i, cell in enumerate(row)]
-        click.echo("  ".join(cells).rstrip())
-
-
-def size(count: float) -> str:
-    """Bytes for people: `1.5 MB`."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+def _advice(error: Exception) -> str:
+    """The end of an error: which path or experiment a wrong one may have been meant to be."""
+    try:
+        match error:
+            case ArtifactNotFoundError():
+                entries = islice(opened().runs.get(error.run_id).entries(), _SEARCHED)
+                paths = [PurePosixPath(entry.path) for entry in entries]
+                return meant(error.path, {str(at) for path in paths for at in (path, *path.parents)} - {"."})
+            case ExperimentNotFoundError():
+                return meant(error.experiment, (found.name for found in opened().experiments.all()))
+    except HoldfastError:  # the first error is the one to be told
+        pass
+    return ""
 
 
 def _causes(error: BaseException) -> list[BaseException]:
