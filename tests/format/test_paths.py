@@ -1,0 +1,126 @@
+"""Paths: what a run may hold, where a link may lead, and in which order they stand."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.format.strategies import paths
+
+from holdfast.errors import InvalidPathError
+from holdfast.format.paths import ancestors, check_link, check_path, resolve, sort_key
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a", "a/b", "...", ".a", "a.", "a b", "a\nb", "\r", "-", "漢字", "e\u0301", "é", "a" * 1024, "é" * 512, "COM1"],
+)
+def test_odd_paths_are_paths(path: str) -> None:
+    """Any names of valid UTF-8 are kept as they are, up to 1,024 bytes."""
+    assert check_path(path) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("", "empty"),
+        ("/", "absolute"),
+        ("/etc/passwd", "absolute"),
+        ("a/", "a name in it is empty"),
+        ("a//b", "a name in it is empty"),
+        (".", "a name in it is empty, '.'"),
+        ("a/./b", "a name in it is empty, '.'"),
+        ("..", "'..'"),
+        ("a/../../b", "'..'"),
+        ("a\0b", "NUL"),
+        ("a\\b", "backslash"),
+        ("C:\\a", "backslash"),
+        ("\ud800", "not valid UTF-8"),
+        ("a" * 1025, "1025 bytes"),
+        ("é" * 513, "1026 bytes"),
+    ],
+)
+def test_what_could_escape_is_no_path(path: str, reason: str) -> None:
+    """Absolute, relative to above, ambiguous or too long: an InvalidPathError that says why."""
+    with pytest.raises(InvalidPathError, match=reason.replace(".", r"\.")):
+        check_path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "where"),
+    [
+        ("a", "b", "b"),
+        ("a/b", "c", "a/c"),
+        ("a/b", "../c", "c"),
+        ("a/b", "..", ""),
+        ("a/b/c", "../../d/./e", "d/e"),
+        ("a", "b//c/", "b/c"),
+        ("a", "b/..", ""),
+        ("a", ".", ""),
+        ("a", "..", None),
+        ("a/b", "../../c", None),
+        ("a/b", "../a/../../c", None),
+    ],
+)
+def test_a_link_is_resolved_by_its_letters(path: str, target: str, where: str | None) -> None:
+    """From the link's folder, `..` going up and `.` nowhere; above the root is outside."""
+    assert resolve(path, target) == where
+    if where is None:
+        with pytest.raises(InvalidPathError, match="lies outside"):
+            check_link(path, target)
+    else:
+        assert check_link(path, target) == target
+
+
+@pytest.mark.parametrize("target", ["", "/", "/etc/passwd", "a\0", "a\\b", "b" * 1025, "\udcff"])
+def test_a_target_obeys_the_bytes_of_paths(target: str) -> None:
+    """A link's target is relative, of 1 to 1,024 bytes, without NUL and backslash."""
+    with pytest.raises(InvalidPathError, match="link to"):
+        check_link("a/b", target)
+
+
+@given(paths, st.lists(st.sampled_from(["..", ".", "", "a", "b"]), min_size=1, max_size=8).map("/".join))
+def test_a_link_never_leads_out(path: str, target: str) -> None:
+    """What `check_link` lets pass resolves inside the run, each step of the way."""
+    try:
+        check_link(path, target)
+    except InvalidPathError:
+        return
+    depth = path.count("/")
+    for name in target.split("/"):
+        depth += -1 if name == ".." else name not in ("", ".")
+        assert depth >= 0
+
+
+@given(paths, paths, paths)
+def test_a_directory_is_followed_by_all_it_holds(a: str, b: str, below: str) -> None:
+    """No path stands between a directory and what is in it."""
+    inside = f"{a}/{below}"
+    assert sort_key(a) < sort_key(inside)
+    if sort_key(a) < sort_key(b) < sort_key(inside):
+        assert b.startswith(a + "/")
+
+
+@given(paths, paths)
+def test_paths_are_ordered_by_their_names(a: str, b: str) -> None:
+    """The order of trees is that of lists of names, compared by their bytes."""
+    as_names = [[name.encode() for name in path.split("/")] for path in (a, b)]
+    assert (sort_key(a) < sort_key(b)) == (as_names[0] < as_names[1])
+
+
+@given(paths)
+def test_ancestors_are_the_directories_above(path: str) -> None:
+    """Outermost first, each the folder of the next."""
+    above = ancestors(path)
+    assert len(above) == path.count("/")
+    assert all(path.startswith(folder + "/") for folder in above)
+    assert above == sorted(above, key=len)
+
+
+@given(st.text())
+def test_any_text_is_a_path_or_is_refused(text: str) -> None:
+    """`check_path` raises nothing but InvalidPathError."""
+    with suppress(InvalidPathError):
+        assert check_path(text) == text

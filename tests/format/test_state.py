@@ -1,0 +1,158 @@
+"""States: a fold over the log, and what it amounts to, carried in JSON and taken on from there."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.format.strategies import hexes, packs, refs, refuses_or_parses
+from tests.format.test_document import texts, values
+from tests.format.test_entry import LOG, ops, points, steps
+
+from holdfast.format.entry import LogEntry
+from holdfast.format.ops import integer
+from holdfast.format.reference import InEntry
+from holdfast.format.state import State, split_facts, state_from_json
+
+histories = st.lists(st.lists(ops, max_size=5), max_size=8)
+
+
+def entry(n: int, ops: list[dict[str, Any]], time: int = 5) -> LogEntry:
+    """Entry n of a run's log."""
+    return LogEntry(LOG, n, "c" * 32, None, time, "x", None, tuple(ops))
+
+
+def folded(history: list[list[dict[str, Any]]], *, start: int = 0, state: State | None = None) -> State:
+    """What a history amounts to, its commits merged away as a writer does."""
+    state = state or State()
+    for n, some in enumerate(history, start):
+        state.apply(entry(n, some))
+    state.deltas = []
+    return state
+
+
+@given(histories, st.none() | refs(packs))
+def test_a_state_survives_json(history: list[list[dict[str, Any]]], tree: Any) -> None:
+    """`state_from_json` takes back what `to_json` gives, through text and all."""
+    state = folded(history)
+    state.tree = tree
+    assert state_from_json(json.loads(json.dumps(state.to_json())), None, "it") == state
+
+
+@given(histories, histories)
+def test_going_on_from_a_state_is_going_on_from_the_beginning(
+    first: list[list[dict[str, Any]]], then: list[list[dict[str, Any]]]
+) -> None:
+    """A reader that starts at a state ends where one does that read the whole log."""
+    carried = state_from_json(folded(first).to_json(), None, "it")
+    assert folded(then, start=len(first), state=carried) == folded(first + then)
+
+
+@given(histories)
+def test_a_states_facts_may_lie_elsewhere(history: list[list[dict[str, Any]]]) -> None:
+    """Split off as a blob, they come back; the body alone is damage."""
+    state = folded(history)
+    body = state.to_json()
+    facts = split_facts(body)
+    assert set(facts) == {"params", "tags", "metrics", "batches", "pins"}
+    assert not set(facts) & set(body)
+    assert state_from_json(body | {"facts": {}}, facts, "it") == state
+    refuses_or_parses(lambda _: pytest.fail(str(state_from_json(body, None, "it"))), b"")
+
+
+@given(histories, st.dictionaries(texts.map("later ".__add__), values, max_size=3))
+def test_unknown_fields_are_carried_on(history: list[list[dict[str, Any]]], later: dict[str, Any]) -> None:
+    """What a later version wrote into a state is still in the next one."""
+    state = state_from_json(State().to_json() | later, None, "it")
+    assert state.extra == later
+    assert folded(history, state=state).to_json().items() >= later.items()
+
+
+@given(histories, st.data(), values)
+def test_a_wrong_field_makes_no_state(history: list[list[dict[str, Any]]], data: st.DataObject, value: object) -> None:
+    """Whatever stands in a field, it is damage or a state that the log can go on from."""
+    body = folded(history).to_json()
+    body |= {data.draw(st.sampled_from(sorted(body))): value}
+    refuses_or_parses(lambda _: folded(history, state=state_from_json(body, None, "it")), b"")
+
+
+@given(histories, st.data())
+def test_a_missing_field_is_damage(history: list[list[dict[str, Any]]], data: st.DataObject) -> None:
+    """Every field of a state is needed."""
+    body = folded(history).to_json()
+    del body[data.draw(st.sampled_from(sorted(body)))]
+    refuses_or_parses(lambda _: pytest.fail(str(state_from_json(body, None, "it"))), b"")
+
+
+@given(histories)
+def test_folding_changes_nothing_it_was_given(history: list[list[dict[str, Any]]]) -> None:
+    """Neither the entries nor the body of the state that it started from."""
+    body, kept = folded(history).to_json(), copy.deepcopy(history)
+    before = copy.deepcopy(body)
+    folded(history, state=state_from_json(body, None, "it"))
+    assert (body, history) == (before, kept)
+
+
+@given(st.lists(points, max_size=5))
+def test_the_last_measurement_is_the_latest_by_step_then_time(batches: list[list[list[Any]]]) -> None:
+    """Of equal ones the later in the log; and each is counted."""
+    state = folded([[{"op": "metric", "points": some}] for some in batches])
+    by_key: dict[str, list[list[Any]]] = {}
+    for key, *point in (point for some in batches for point in some):
+        by_key.setdefault(key, []).append(point)
+    latest = {
+        key: max(enumerate(some), key=lambda at: (integer(at[1][1]), integer(at[1][2]), at[0]))
+        for key, some in by_key.items()
+    }
+    assert state.metrics == {key: [*latest[key][1], len(some)] for key, some in by_key.items()}
+    assert state.batches == [n for n, some in enumerate(batches) if some]
+
+
+@given(st.lists(hexes, unique=True), st.lists(st.integers(0, 9)), steps)
+def test_sessions_and_fences_are_sets_in_order(sessions: list[str], fences: list[int], seed: int | str) -> None:
+    """A session opened twice is open once; a fence met twice was met once."""
+    opened = [{"op": "open", "session": session} for session in sessions * 2]
+    closed = [{"op": "close", "session": session} for session in sessions[::2]]
+    state = folded([[*opened, *closed, *({"op": "fence", "generation": n} for n in fences)]])
+    assert state.to_json()["sessions"] == sorted(sessions[1::2])
+    assert state.fences == sorted(set(fences))
+
+
+def test_operations_mean_what_the_table_says() -> None:
+    """One of each, as a run would have them."""
+    history: list[list[dict[str, Any]]] = [
+        [{"op": "create", "experiment": "ab" * 8}, {"op": "status", "status": "RUNNING"}],
+        [{"op": "param", "key": "rate", "value": "1"}, {"op": "tag", "key": "a", "value": "b"}],
+        [
+            {"op": "tag", "key": "a", "value": None},
+            {"op": "pin", "pin": "p", "by": "m"},
+            {"op": "pin", "pin": "q", "by": "m"},
+        ],
+        [{"op": "unpin", "pin": "q"}, {"op": "unpin", "pin": "never"}, {"op": "tombstone"}],
+        [{"op": "restore"}, {"op": "x-later"}],
+    ]
+    state = folded(history)
+    assert (state.experiment, state.status, state.started, state.ended) == ("ab" * 8, "RUNNING", 5, None)
+    assert (state.params, state.tags, state.pins, state.deleted) == ({"rate": "1"}, {}, {"p": "m"}, False)
+    state.apply(entry(5, [{"op": "status", "status": "FAILED"}, {"op": "tombstone"}], time=9))
+    assert (state.status, state.ended, state.deleted, state.purged) == ("FAILED", 9, True, False)
+    state.apply(entry(6, [{"op": "status", "status": "SCHEDULED"}, {"op": "purge"}]))
+    assert (state.status, state.ended, state.purged) == ("SCHEDULED", None, True)
+
+
+@given(refs(st.just(InEntry(None))))
+def test_a_commit_adds_its_tree_and_its_counts(ref: Any) -> None:
+    """The tree's place gets the entry's number; a state is not written before it was merged."""
+    state = State()
+    counts = {"files": 1, "bytes": 2, "new_bytes": 3, "stored_bytes": 4}
+    for n in (7, 8):
+        state.apply(entry(n, [{"op": "commit", "tree": ref.to_json(), **counts}]))
+    state.apply(entry(9, [{"op": "commit", "tree": None, **counts}]))
+    assert [delta.place for delta in state.deltas] == [InEntry(7), InEntry(8)]
+    assert (state.files, state.bytes, state.new_bytes, state.stored_bytes) == (3, 6, 9, 12)
+    with pytest.raises(ValueError, match="merged into its tree"):
+        state.to_json()
