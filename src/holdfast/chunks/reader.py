@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.plan import Range, plan_ranges
 from holdfast.chunks.pool import Pool, gather
 from holdfast.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
@@ -42,12 +43,15 @@ class ChunkReader:
         self.deliver((ref, partial(found.__setitem__, ref)) for ref in refs)
         return [found[ref] for ref in refs]
 
-    def deliver(self, wanted: Iterable[tuple[Ref, Deliver]], *, path: str | None = None) -> None:
+    def deliver(
+        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: str | None = None, transfer: Transfer = SILENT
+    ) -> None:
         """Hand each blob's decoded bytes to its function, from some thread, in no order.
 
         Args:
             wanted: Blobs in packs, each with what is to be done with its bytes.
             path: The artifact that they belong to, for errors.
+            transfer: Is told of every byte that was delivered.
 
         Raises:
             IntegrityError: A blob is not what was written, or its pack is gone.
@@ -59,7 +63,7 @@ class ChunkReader:
             delivers[ref].append(function)
         spans = plan_ranges(delivers)
         run = self._pool.run_holding if len(spans) == 1 else self._pool.submit_holding
-        begun = [run(span.stop - span.start, partial(self._fetch, span, delivers, path)) for span in spans]
+        begun = [run(span.stop - span.start, partial(self._fetch, span, delivers, path, transfer)) for span in spans]
         list(gather(future for future in begun if future is not None))
 
     def footer(self, pack: PackName) -> Footer:
@@ -78,10 +82,14 @@ class ChunkReader:
             tail = self._bucket.get_range(pack.key, -needed)
         return parse_footer(tail, what)
 
-    def _fetch(self, span: Range, delivers: dict[Ref, list[Deliver]], path: str | None) -> None:
+    def _fetch(self, span: Range, delivers: dict[Ref, list[Deliver]], path: str | None, transfer: Transfer) -> None:
+        done = saved = 0
         for ref, data in self._verified(span, path):
             for deliver in delivers[ref]:
                 deliver(data)
+            done += len(data) * len(delivers[ref])
+            saved += len(data) * (len(delivers[ref]) - 1)
+        transfer.add(done, saved)
 
     def _verified(self, span: Range, path: str | None) -> Iterable[tuple[Ref, bytes]]:
         body = self._get(span, path)

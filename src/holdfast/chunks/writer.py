@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from holdfast.chunks.hints import PER_PACK, Known, sample
+from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.pool import Pool, gather
 from holdfast.errors import ObjectExistsError, StorageError
 from holdfast.format import digest
@@ -88,10 +89,17 @@ class ChunkWriter:
     """Writes streams and blobs for one commit. Not for several threads at once."""
 
     def __init__(
-        self, bucket: Bucket, pool: Pool, known: Known, names: PackNames, chunker: Chunker, pack_size: int
+        self,
+        bucket: Bucket,
+        pool: Pool,
+        known: Known,
+        names: PackNames,
+        chunker: Chunker,
+        pack_size: int,
+        transfer: Transfer = SILENT,
     ) -> None:
         self._bucket, self._pool, self._known, self._names = bucket, pool, known, names
-        self._chunker, self._pack_size = chunker, pack_size
+        self._chunker, self._pack_size, self._transfer = chunker, pack_size, transfer
         self._buffer = bytearray(max(BUFFER, 2 * chunker.max))
         self._window: list[tuple[Slot, bytes]] = []
         self._waiting = 0  # bytes in the window
@@ -99,6 +107,8 @@ class ChunkWriter:
         self._before: Ref | None = None  # where the stream stands in a known pack
         self._builder = PackBuilder()
         self._uploads: list[Future[None]] = []
+        self._saved = 0  # bytes of the streams that need no journey, not yet told
+        self._sent = 0  # bytes of the streams in the pack in the making
         self.tally = Tally()
 
     @property
@@ -113,6 +123,7 @@ class ChunkWriter:
             for start, end in itertools.pairwise([0, *ends]):
                 slots.append(self._add(bytes(block[start:end])))
                 size += end - start
+            self._tell_saved(BUFFER)
         return Written(size, hasher.digest(), tuple(slots))
 
     def settle(self) -> None:
@@ -121,6 +132,9 @@ class ChunkWriter:
         new = [(slot, data) for slot, data in self._window if slot.ref is None]
         for (slot, data), (codec, stored) in zip(new, self._pool.map(encode, [d for _, d in new]), strict=True):
             slot.ref = self._pack(slot.id, CHUNK, codec, stored, len(data))
+            self._sent += len(data)
+        self._saved += self._waiting - sum(len(data) for _, data in new)
+        self._tell_saved(1)
         self._window, self._waiting = [], 0
 
     def place(self, data: bytes, kind: int) -> Ref:
@@ -167,6 +181,7 @@ class ChunkWriter:
     def _add(self, data: bytes) -> Slot:
         blob = digest.blob_id(data)
         if slot := self._slots.get(blob):
+            self._saved += len(data)
             return slot
         slot = self._slots[blob] = Slot(blob, len(data))
         self._window.append((slot, data))
@@ -174,6 +189,11 @@ class ChunkWriter:
         if self._waiting >= self._pack_size:
             self.settle()
         return slot
+
+    def _tell_saved(self, least: int) -> None:
+        if self._saved >= least:
+            saved, self._saved = self._saved, 0
+            self._transfer.add(saved, saved)
 
     def _recognise(self) -> None:
         """Find out which chunks of the window the bucket has.
@@ -212,9 +232,10 @@ class ChunkWriter:
         if self._builder.rows:
             self._known.condemned()  # W2 comes before any pack
             builder, self._builder, name = self._builder, PackBuilder(), self._name
-            self._uploads.append(self._pool.submit_holding(builder.size, lambda: self._upload(name, builder)))
+            sent, self._sent = self._sent, 0
+            self._uploads.append(self._pool.submit_holding(builder.size, lambda: self._upload(name, builder, sent)))
 
-    def _upload(self, name: PackName, builder: PackBuilder) -> None:
+    def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
         """Create a pack, then the hints to it. Hints are advice: one that fails costs space later."""
         data = builder.finish()
         try:
@@ -222,6 +243,7 @@ class ChunkWriter:
         except ObjectExistsError:
             if self._bucket.get_range(name.key, -TRAILER) != data[-TRAILER:]:
                 raise
+        self._transfer.add(sent)
         self._known.learn(name, parse_footer(data, str(name)))
         chunks = [row.id for row in builder.rows if row.kind == CHUNK]
         for chunk in sample(chunks, builder.size):

@@ -139,7 +139,7 @@ class RunReader:
         if not entries and top:
             raise ArtifactNotFoundError(self.id, top)
         chosen = [entry for entry in entries if _chosen(entry.path, _patterns(include), _patterns(exclude))]
-        checkout(view.paths.blobs, chosen, "", Path(destination))
+        checkout(view.paths.blobs, chosen, "", Path(destination), observer=self._location.observer)
         return Path(destination) / top
 
     # --- inside ---

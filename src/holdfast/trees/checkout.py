@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from holdfast.chunks.observer import SILENT, Observer, Transfer, begin_transfer
 from holdfast.errors import IntegrityError, InvalidPathError
 from holdfast.format import digest
 from holdfast.format.layout import PackName
@@ -25,7 +26,9 @@ from holdfast.trees.tree import Blobs
 _BLOCK = 1 << 20
 
 
-def checkout(blobs: Blobs, entries: Sequence[Entry], below: str, destination: Path) -> None:
+def checkout(
+    blobs: Blobs, entries: Sequence[Entry], below: str, destination: Path, *, observer: Observer = SILENT
+) -> None:
     """Write entries of a run into a folder.
 
     Args:
@@ -33,6 +36,7 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], below: str, destination: Pa
         entries: What to write.
         below: The directory of the run that becomes `destination`; "" for the root.
         destination: A folder; made if it is not there.
+        observer: Is told how far it is.
 
     Raises:
         IntegrityError: Content is not what was written. The file is not there, or as it was before.
@@ -52,9 +56,10 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], below: str, destination: Pa
         elif entry.kind is Kind.LINK:
             _link(target[entry.path], entry.target)
     files = [entry for entry in entries if entry.kind is Kind.FILE]
-    _small(blobs, [entry for entry in files if entry.whole], target)
-    for entry, recipe in zip(large := [e for e in files if not e.whole], recipes(blobs, large), strict=True):
-        _large(blobs, entry, recipe, target[entry.path])
+    with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
+        _small(blobs, [entry for entry in files if entry.whole], target, transfer)
+        for entry, recipe in zip(large := [e for e in files if not e.whole], recipes(blobs, large), strict=True):
+            _large(blobs, entry, recipe, target[entry.path], transfer)
 
 
 def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
@@ -68,7 +73,7 @@ def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
     return found
 
 
-def _small(blobs: Blobs, entries: Sequence[Entry], target: dict[str, Path]) -> None:
+def _small(blobs: Blobs, entries: Sequence[Entry], target: dict[str, Path], transfer: Transfer) -> None:
     """Files that are one blob, or empty: those that lie together come together."""
     packed = []
     for entry in entries:
@@ -77,10 +82,11 @@ def _small(blobs: Blobs, entries: Sequence[Entry], target: dict[str, Path]) -> N
             write(b"")
         elif isinstance(entry.content.place, PackName):
             packed.append((entry.content, write))
-    blobs.packs.deliver(packed)
+    blobs.packs.deliver(packed, transfer=transfer)
     inline = [entry for entry in entries if entry.content and not isinstance(entry.content.place, PackName)]
     for entry, data in zip(inline, blobs.read([entry.content for entry in inline if entry.content]), strict=True):
         _write_whole(entry, target[entry.path], data)
+        transfer.add(len(data))
 
 
 def _write_whole(entry: Entry, target: Path, data: bytes) -> None:
@@ -90,13 +96,13 @@ def _write_whole(entry: Entry, target: Path, data: bytes) -> None:
         _pwrite(file, 0, data)
 
 
-def _large(blobs: Blobs, entry: Entry, recipe: Recipe, target: Path) -> None:
+def _large(blobs: Blobs, entry: Entry, recipe: Recipe, target: Path, transfer: Transfer) -> None:
     with _partial(target, entry) as file:
         at, wanted = 0, []
         for ref in recipe.chunks:
             wanted.append((ref, partial(_pwrite, file, at)))
             at += ref.raw
-        blobs.packs.deliver(wanted, path=entry.path)
+        blobs.packs.deliver(wanted, path=entry.path, transfer=transfer)
         if _sha256_of(file) != entry.sha256:
             raise IntegrityError(str(target), "its content has another SHA-256 than was logged", entry.path)
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Pool
 from holdfast.errors import (
     ObjectExistsError,
@@ -51,6 +52,7 @@ class Location:
     environment: Callable[[], dict[str, Any]] | None = None  # what ran where; None: it is not recorded
     trusted: bool = False  # the user vouches that no one else writes here: no race is run
     cache: Path | None = None  # a folder for what searching remembers
+    observer: Observer = SILENT  # is told how far transfers are
     _descriptor: Descriptor | None = field(default=None, init=False)
     _writable_in: int | None = field(default=None, init=False)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdfast.chunks.hints import Known
+from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.writer import ChunkWriter, PackNames
 from holdfast.errors import CommitStateUnknownError, HoldfastError, ParamExistsError, RunDeletedError
 from holdfast.format.document import Json
@@ -93,11 +94,11 @@ class Session:
         _open_sessions.add(session)
         return session
 
-    def writer(self) -> ChunkWriter:
+    def writer(self, transfer: Transfer = SILENT) -> ChunkWriter:
         """A writer of packs under this session's name."""
         location, descriptor = self.location, self._descriptor
         return ChunkWriter(
-            location.bucket, location.pool, self.known, self._names, descriptor.chunker, descriptor.pack_size
+            location.bucket, location.pool, self.known, self._names, descriptor.chunker, descriptor.pack_size, transfer
         )
 
     def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from holdfast.chunks.observer import SILENT, Transfer, begin_transfer
 from holdfast.chunks.writer import ChunkWriter, Readable, Slot, Written
 from holdfast.errors import ArtifactExistsError, FencedOffError, IntegrityError, PathConflictError
 from holdfast.format import digest
@@ -29,6 +31,7 @@ from holdfast.trees.source import Item
 from holdfast.trees.summary import INLINE, Inline
 
 _BLOCK: Final = 1 << 20
+_TOLD: Final = 4 << 20  # bytes after which an observer hears of them
 
 
 @dataclass(slots=True)
@@ -66,6 +69,8 @@ class Transaction:
         self._staged: dict[str, Staged] = {}
         self._held = 0
         self._counts = (0, 0)
+        self._transfer: Transfer = SILENT
+        self._until_published = ExitStack()
 
     def stage(self, items: Sequence[Item]) -> None:
         """Read these items and upload what the bucket lacks of them.
@@ -75,9 +80,15 @@ class Transaction:
             SourceError: A file cannot be read, or changed meanwhile.
             StorageError: The bucket does not answer.
         """
-        there = self._session.view.paths.find([item.path for item in items])
-        for item in items:
-            self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
+        with self._until_published.pop_all() as ends:  # at once, if this fails
+            if self._transfer is SILENT:
+                total = sum(item.size for item in items)  # 0 where a stream does not know its own
+                self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
+                ends.enter_context(self._transfer)
+            there = self._session.view.paths.find([item.path for item in items])
+            for item in items:
+                self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
+            self._until_published = ends.pop_all()
 
     def publish(self) -> Published:
         """Make all that was staged visible at once. What stands there already is left out.
@@ -89,7 +100,9 @@ class Transaction:
 
         Cost: one PUT if all is small; else the packs and their hints before it.
         """
-        entry = self._session.append(self._draft)
+        with self._until_published:
+            entry = self._session.append(self._draft)
+            self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
         entries = tuple(staged.entry for staged in self._staged.values())
         return Published(entries, *self._counts, committed=True) if entry else Published(entries)
 
@@ -106,7 +119,7 @@ class Transaction:
         offered = Entry(item.path, item.kind, executable=item.executable, target=item.target)
         if item.kind is Kind.FILE:
             with item.open() as stream:
-                offered = _hashed(item, stream)
+                offered = _hashed(item, stream, self._transfer)
         if not offered.same_as(there):
             raise ArtifactExistsError(self._run_id, item.path, str(there), str(offered))
         return Staged(there)
@@ -135,7 +148,7 @@ class Transaction:
 
     @property
     def _chunks(self) -> ChunkWriter:
-        self._writer = self._writer or self._session.writer()
+        self._writer = self._writer or self._session.writer(self._transfer)
         return self._writer
 
     @property
@@ -259,11 +272,15 @@ def _file_entry(item: Item, size: int, sha256: bytes) -> Entry:
     return Entry(item.path, Kind.FILE, size, sha256, item.executable)
 
 
-def _hashed(item: Item, stream: Readable) -> Entry:
-    hasher, size = digest.file_hash(), 0
+def _hashed(item: Item, stream: Readable, transfer: Transfer) -> Entry:
+    hasher, size, told = digest.file_hash(), 0, 0
     for block in _blocks(stream):
         hasher.update(block)
         size += len(block)
+        if size - told >= _TOLD:
+            transfer.add(size - told, size - told)
+            told = size
+    transfer.add(size - told, size - told)
     return _file_entry(item, size, hasher.digest())
 
 
