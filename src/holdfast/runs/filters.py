@@ -134,7 +134,7 @@ def _operators(field: Field) -> tuple[str, ...]:
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Say that a name is not known, and which one may have been meant."""
-    names = list(known)
+    names = [str(name) for name in known]
     if name in _REFUSED:
         return _REFUSED[name]
     close = difflib.get_close_matches(name.lower(), names, n=1)
@@ -156,8 +156,9 @@ class _Token:
     position: int
 
     def __str__(self) -> str:
-        shown = self.text if len(self.text) <= 40 else self.text[:37] + "..."
-        return shown if self.kind != "end" else "the end"
+        if self.kind in ("mark", "comparison"):
+            return repr(self.text)
+        return (self.text if len(self.text) <= 40 else self.text[:37] + "...") or "the end"
 
     @property
     def word(self) -> str:
@@ -171,9 +172,10 @@ _TOKEN = re.compile(
     r"(?P<number>-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?(?![\w.]))"
     rf"|(?P<name>{_NAME})|(?P<string>{_SINGLE}|{_DOUBLE})|(?P<comparison>[<>=!~]+)|(?P<mark>[(),])"
 )
+_INTEGER = re.compile("-?[0-9]{1,18}")
 _SPACE = re.compile(r"\s*")
 _PARTS = re.compile(rf"(\w+|{_BACK})(?:\.(.+))?", re.DOTALL)
-_GLUED = re.compile(r"[^\s<>=!~(),;]*")
+_KEY_END = re.compile(r"[\s<>=!~(),;]|\Z")
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -197,11 +199,13 @@ def _stray(text: str, at: int, last: _Token) -> tuple[int, str]:
     quoted_key = text[at] == "." and last.kind == "name" and text[at + 1 : at + 2] in ("'", '"', "`")
     if quoted_key or text[at] in "'\"`":
         return at + quoted_key, "this quote is never closed; one that is part of the text is written twice"
-    if last.kind == "name" and last.position + len(last.text) == at:
-        prefix, _, key = text[last.position : _end(_GLUED.match(text, at))].partition(".")
+    if last.kind == "name" and last.position + len(last.text) == at and text[at] != ";":
+        prefix, _, key = re.split(_KEY_END, text[last.position :], maxsplit=1)[0].partition(".")
+        if prefix in _PREFIXES and not key:
+            return at, "expected a key after the dot"
         if prefix in _PREFIXES:
             quoted = key.replace("`", "``")
-            return at, f"write this key in backticks: {prefix}.`{quoted}`" if key else "expected a key after the dot"
+            return at, f"write this key in backticks: {prefix}.`{quoted}`"
     return at, f"unexpected {text[at]!r}"
 
 
@@ -253,7 +257,7 @@ class _Parser:
         if parts[2] is None:
             return self._attribute(token, name)
         if name not in _PREFIXES:
-            self._fail(token, _unknown("field starts with", name, _PREFIXES))
+            self._fail(token, _unknown("field starts with", name, Entity))
         return self._keyed(token, _PREFIXES[name], key)
 
     def _keyed(self, token: _Token, entity: Entity, key: str) -> Field:
@@ -267,6 +271,9 @@ class _Parser:
 
     def _attribute(self, token: _Token, name: str) -> Field:
         name = _ALIASES.get(name, name)
+        prefix, _, key = name.partition(".")
+        if prefix in _PREFIXES and key:
+            self._fail(token, f"quotes stand around the key alone: {prefix}.`{key}`")
         if name not in _ATTRIBUTES:
             self._fail(token, _unknown("attribute", name, _ATTRIBUTES))
         return Field(Entity.ATTRIBUTE, name)
@@ -283,7 +290,7 @@ class _Parser:
         """An operator of one or more words."""
         found = self._took("LIKE", "ILIKE", "IN", "NOT", "IS")
         if found == "NOT":
-            return "NOT " + self._expected("IN", "LIKE", "ILIKE")
+            return "NOT " + (self._took("LIKE", "ILIKE") or self._expected("IN"))
         if found == "IS":
             return ("IS NOT " if self._took("NOT") else "IS ") + self._expected("NULL")
         return found or self._fail(self._next, f"expected a comparison such as = or LIKE, found {self._next}")
@@ -291,16 +298,16 @@ class _Parser:
     # --- values ---
 
     def _number(self, field: Field) -> int | float:
-        token = self._take()
+        token, is_time = self._take(), field.entity is Entity.ATTRIBUTE
         if token.kind != "number":
-            self._fail(token, f"{field} is compared with a number such as 0.9, found {token}")
-        is_time = field.entity is Entity.ATTRIBUTE
-        return int(token.text) if is_time and token.text.lstrip("-").isdecimal() else float(token.text)
+            example = "milliseconds since 1970, such as 1767225600000" if is_time else "a number such as 0.9"
+            self._fail(token, f"{field} is compared with {example}; found {token}")
+        return int(token.text) if is_time and _INTEGER.fullmatch(token.text) else float(token.text)
 
     def _string(self, field: Field) -> str:
         token = self._take()
         if token.kind != "string":
-            self._fail(token, f"{field} is compared with a text in quotes such as 'adam', found {token}")
+            self._fail(token, f"{field} is compared with a text in quotes, such as 'adam'; found {token}")
         value = _unquoted(token.text)
         return self._digest(token, value) if field == Field(Entity.ARTIFACT, "digest") else value
 
@@ -315,7 +322,7 @@ class _Parser:
         self._mark("(")
         values = [self._string(field)]
         while not self._is_mark(")"):
-            self._mark(",")
+            self._mark(",", "',' or ')'")
             if not self._is_mark(")"):
                 values.append(self._string(field))
         self._mark(")")
@@ -336,15 +343,15 @@ class _Parser:
         """Take and tell the keyword that comes next, if it is one of these; "" otherwise."""
         return self._take().word if self._next.word in words else ""
 
-    def _expected(self, *words: str) -> str:
-        return self._took(*words) or self._fail(self._next, f"expected {' or '.join(words)}, found {self._next}")
+    def _expected(self, word: str) -> str:
+        return self._took(word) or self._fail(self._next, f"expected {word}, found {self._next}")
 
     def _is_mark(self, mark: str) -> bool:
         return self._next.kind == "mark" and self._next.text == mark
 
-    def _mark(self, mark: str) -> None:
+    def _mark(self, mark: str, expected: str = "") -> None:
         if not self._is_mark(mark):
-            self._fail(self._next, f"expected {mark}, found {self._next}")
+            self._fail(self._next, f"expected {expected or repr(mark)}, found {self._next}")
         self._take()
 
     def _why_not_joined(self, token: _Token | None = None) -> str:
