@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 FORBIDDEN = {
     *("aiobotocore", "blake3", "boto3", "botocore", "click", "fsspec", "keras", "lightgbm", "matplotlib", "mlflow"),
     *("numpy", "onnx", "pandas", "pyfastcdc", "requests", "s3fs", "scipy", "sklearn", "tensorflow", "torch"),
-    *("transformers", "xgboost", "yaml", "zstandard"),
+    *("tqdm", "transformers", "xgboost", "yaml", "zstandard"),
 }
 
 

@@ -7,6 +7,7 @@
 | `HOLDFAST_EXPERIMENT` | the experiment of new runs, by name | `Default` |
 | `HOLDFAST_RUN_NAME` | what a new run is called | drawn by lot |
 | `HOLDFAST_CACHE` | folder for what searching remembers; `off`: nowhere | `~/.cache/holdfast` |
+| `HOLDFAST_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 
 Nothing else in holdfast reads the environment. The AWS variables are read by
@@ -20,8 +21,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from holdfast.store import MEMORY
+
+PROGRESS: Final = ("auto", "bar", "log", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Settings:
     run_name: str | None = None
     cache: Path | None = None
     auto_run: bool = False
+    progress: str = "auto"
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -52,6 +57,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         run_name=given.get("HOLDFAST_RUN_NAME") or None,
         cache=_cache(given),
         auto_run=given.get("HOLDFAST_AUTO_RUN", "").lower() in ("1", "true", "yes", "on"),
+        progress=_progress(given),
     )
 
 
@@ -62,6 +68,14 @@ def _cache(given: Mapping[str, str]) -> Path | None:
         return None if named.lower() == "off" else Path(named).expanduser()
     home = given.get("XDG_CACHE_HOME") or (f"{given['HOME']}/.cache" if given.get("HOME") else "")
     return Path(home) / "holdfast" if home else None
+
+
+def _progress(given: Mapping[str, str]) -> str:
+    """How progress is shown; a terminal that cannot go back to the start of a line gets no bar."""
+    named = given.get("HOLDFAST_PROGRESS", "").strip().lower()
+    if named and named not in PROGRESS:
+        raise ValueError(f"HOLDFAST_PROGRESS={named!r} is none of {', '.join(PROGRESS)}")
+    return named or ("log" if given.get("TERM") == "dumb" else "auto")
 
 
 def _size(name: str, text: str) -> int:

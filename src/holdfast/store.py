@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Pool
 from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts, FileInfo
@@ -111,6 +112,7 @@ class Store:
         *,
         memory: int = MEMORY,
         cache: Path | None = None,
+        observer: Observer = SILENT,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -120,6 +122,7 @@ class Store:
                 `key`, `secret`, `token`, `anon`, `requester_pays`, `s3_additional_kwargs`, ...
             memory: Bytes that transfers may hold at once.
             cache: A folder for what searching remembers; nowhere when None.
+            observer: Is told how far transfers are.
 
         Raises:
             InvalidURIError: Not an address that holdfast knows.
@@ -129,12 +132,22 @@ class Store:
         """
         options = dict(options or {})
         trusted = bool(options.get("unsafe_single_writer"))
-        return cls.over(bucket_at(url, options), Pool(memory=memory), trusted=trusted, cache=cache)
+        return cls.over(bucket_at(url, options), Pool(memory=memory), trusted=trusted, cache=cache, observer=observer)
 
     @classmethod
-    def over(cls, bucket: Bucket, pool: Pool, *, trusted: bool = False, cache: Path | None = None) -> Store:
+    def over(
+        cls,
+        bucket: Bucket,
+        pool: Pool,
+        *,
+        trusted: bool = False,
+        cache: Path | None = None,
+        observer: Observer = SILENT,
+    ) -> Store:
         """A store over any bucket, with the clock and the randomness of this machine."""
-        return cls(Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), None, trusted, cache))
+        return cls(
+            Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), None, trusted, cache, observer)
+        )
 
 
 class Care:

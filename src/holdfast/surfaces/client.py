@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from holdfast.progress import observer_for
 from holdfast.settings import read_settings
 from holdfast.store import Experiment, FileInfo, Metric, RunRecord, Store, ViewType
 
@@ -21,7 +23,11 @@ class Client:
     def __init__(self, tracking_uri: str | None = None, **storage_options: Any) -> None:
         settings = read_settings()
         self.store = Store.open(
-            tracking_uri or settings.store, storage_options, memory=settings.memory, cache=settings.cache
+            tracking_uri or settings.store,
+            storage_options,
+            memory=settings.memory,
+            cache=settings.cache,
+            observer=observer_for(settings.progress, sys.stderr),
         )
 
     # --- experiments ---

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 import click
 
 from holdfast.errors import ArtifactNotFoundError, ExperimentNotFoundError, HoldfastError, RequestError
+from holdfast.progress import observer_for
 from holdfast.settings import read_settings
 from holdfast.store import Store
 
@@ -122,7 +123,13 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
         settings = read_settings()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return Store.open(url or settings.store, dict(map(_option, options)), memory=settings.memory, cache=settings.cache)
+    return Store.open(
+        url or settings.store,
+        dict(map(_option, options)),
+        memory=settings.memory,
+        cache=settings.cache,
+        observer=observer_for(settings.progress, sys.stderr),
+    )
 
 
 def _option(text: str) -> tuple[str, Any]:

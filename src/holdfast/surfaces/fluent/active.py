@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from holdfast.errors import ActiveRunError, NoActiveRunError
+from holdfast.progress import observer_for
 from holdfast.settings import read_settings
 from holdfast.store import DESCRIPTION, Experiment, Run, RunData, RunInfo, Store
 
@@ -82,7 +83,13 @@ def set_store(url: str, **storage_options: Any) -> Store:
 def open_store(url: str | None = None, **storage_options: Any) -> Store:
     """The store at an address, as a handle of its own; `HOLDFAST_STORE`'s when None. Cost: no request."""
     settings = read_settings()
-    return Store.open(url or settings.store, storage_options, memory=settings.memory, cache=settings.cache)
+    return Store.open(
+        url or settings.store,
+        storage_options,
+        memory=settings.memory,
+        cache=settings.cache,
+        observer=observer_for(settings.progress, sys.stderr),
+    )
 
 
 def current_store() -> Store:
