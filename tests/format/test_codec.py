@@ -105,7 +105,7 @@ def test_nothing_may_follow_a_frame() -> None:
 
 def test_a_frame_may_not_want_a_dictionary() -> None:
     """What was compressed with a dictionary names it, and is refused."""
-    samples = [b"%d holds fast to %d" % (n, n * n) for n in range(2000)]
+    samples: list[bytes | bytearray | memoryview] = [b"%d holds fast to %d" % (n, n * n) for n in range(2000)]
     words = zstandard.train_dictionary(2_000, samples)
     frame = zstandard.ZstdCompressor(dict_data=words).compress(samples[7])
     with pytest.raises(FormatError, match="wants dictionary"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 
 import pytest
@@ -148,7 +149,7 @@ def test_two_names_never_share_a_key(a: str, b: str) -> None:
 @pytest.mark.parametrize("name", ["a" * 201, "ü" * 34, ""])
 def test_a_long_or_empty_name_is_hashed(name: str) -> None:
     """What does not fit into 200 bytes becomes `~` and its SHA-256."""
-    assert escape(name) == "~" + layout.hashlib.sha256(name.encode()).hexdigest()
+    assert escape(name) == "~" + hashlib.sha256(name.encode()).hexdigest()
 
 
 @given(st.none() | st.integers() | st.text() | st.text(HEX + "-", min_size=41, max_size=41))

@@ -24,8 +24,9 @@ def recipes(draw: st.DrawFn) -> Recipe:
     """A recipe over a few packs, in which some chunks are neighbours."""
     where = st.sampled_from(draw(st.lists(packs, min_size=1, max_size=3)))
     chunks: list[Ref] = []
-    for ref in draw(st.lists(refs(where), min_size=1, max_size=12)):
-        last = chunks[-1] if chunks and draw(st.booleans()) else None
+    drawn = draw(st.lists(st.tuples(refs(where), st.booleans()), min_size=1, max_size=12))
+    for ref, joins in drawn:
+        last = chunks[-1] if chunks and joins else None
         chunks.append(replace(ref, place=last.place, offset=last.offset + last.stored) if last else ref)
     fit = tuple(chunk for chunk in chunks if chunk.offset < 2**32)
     return Recipe(sum(chunk.raw for chunk in fit), draw(digests), fit)

@@ -14,8 +14,8 @@ from holdfast.errors import FormatError
 from holdfast.format.digest import sha256
 from holdfast.format.layout import PackName
 from holdfast.format.paths import sort_key
-from holdfast.format.reference import InEntry, Ref
-from holdfast.format.tree import MAX_LEVEL, MAX_NODE, Child, Entry, Kind, encode_node, parse_node, split_rows
+from holdfast.format.reference import MAX_NODE, InEntry, Ref
+from holdfast.format.tree import MAX_LEVEL, Child, Entry, Kind, encode_node, parse_node, split_rows
 
 PACK = PackName(b"s" * 16, 0)
 CARRIER = 2**32

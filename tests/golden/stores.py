@@ -24,7 +24,7 @@ from holdfast.trees.source import Item
 from holdfast.trees.summary import Inline
 from holdfast.trees.transaction import Transaction
 
-SMALL: Final = {"chunker": Chunker(256, 1024, 4096), "pack_size": 8 << 10}
+SMALL: Final = Chunker(256, 1024, 4096)
 MODEL: Final = noise("weights", 9_000) + text("vocabulary", 20_000) + noise("more weights", 2_000)
 TABLE: Final = text("table", 40_000)
 
@@ -62,7 +62,7 @@ def inline() -> World:
 
 def packed() -> World:
     """Several packs, recipes, chunks raw and compressed; a second run that shares most of them."""
-    world = World("packed", **SMALL)
+    world = World("packed", chunker=SMALL, pack_size=8 << 10)
     session = world.begin()
     config = file("model/config.json", b'{"layers": 3}\n')
     commit(session, [file("model/weights.bin", MODEL), config, file("table", TABLE)])
@@ -147,7 +147,7 @@ def folded() -> World:
 
 def crashed() -> World:
     """A writer that died between its packs and its commit: an open session, and orphans with hints."""
-    world = World("crashed", **SMALL)
+    world = World("crashed", chunker=SMALL, pack_size=8 << 10)
     session = world.begin()
     commit(session, [file("before.txt", b"this was committed\n")])
     with world.dying(session.journal.log):
@@ -157,7 +157,7 @@ def crashed() -> World:
 
 def garbage() -> World:
     """One generation of garbage that is done, one that is not; fences in the log of who wrote meanwhile."""
-    world = World("garbage", **SMALL)
+    world = World("garbage", chunker=SMALL, pack_size=8 << 10)
     orphans: list[list[PackName]] = []
     for content in (text("lost", 66_000), text("found", 66_000)):
         session, before = world.begin(), _packs(world)
