@@ -102,7 +102,7 @@ class Experiments:
         Raises:
             InvalidFilterError: The filter is not understood; it says where.
         """
-        wanted = parse_filter(filter)
+        wanted = parse_filter(filter, {"name": "run_name"})
         some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
         return [found for found in some if wanted.matches(_as_run(found), dict)]
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NoReturn
@@ -62,9 +62,9 @@ class Condition:
     value: Value
 
 
-def parse_conditions(text: str) -> tuple[Condition, ...]:
-    """The conditions of a filter. Raises: InvalidFilterError."""
-    return _Parser(text).filter()
+def parse_conditions(text: str, also: Mapping[str, str] | None = None) -> tuple[Condition, ...]:
+    """The conditions of a filter, where attributes may `also` have these names. Raises: InvalidFilterError."""
+    return _Parser(text, also or {}).filter()
 
 
 def parse_order(text: str) -> tuple[Field, bool]:
@@ -218,8 +218,9 @@ def _unquoted(text: str) -> str:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, also: Mapping[str, str] | None = None) -> None:
         self._text, self._tokens, self._at = text, list(_tokens(text)), 0
+        self._aliases = _ALIASES | dict(also or {})
 
     def filter(self) -> tuple[Condition, ...]:
         found = [self._condition()]
@@ -270,7 +271,7 @@ class _Parser:
         return Field(entity, key)
 
     def _attribute(self, token: _Token, name: str) -> Field:
-        name = _ALIASES.get(name, name)
+        name = self._aliases.get(name, name)
         prefix, _, key = name.partition(".")
         if prefix in _PREFIXES and key:
             self._fail(token, f"quotes stand around the key alone: {prefix}.`{key}`")
