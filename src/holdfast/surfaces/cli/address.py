@@ -129,5 +129,5 @@ def _candidates(store: Store, ids: Sequence[str]) -> str:
 
 def _meant_address(uri: str) -> str:
     """The end of an error: the address that this may have been meant to be."""
-    found = re.fullmatch(r"([A-Za-z]*:?/*)([0-9a-f]{4,32}(?:/.*)?)", uri)
+    found = re.fullmatch(r"((?:[A-Za-z]+(?:/|:/*))??)([0-9a-f]{4,32}(?:/.*)?)", uri)
     return f"; did you mean '{_SCHEME}{found[2]}'?" if found and (not found[1] or meant(found[1], [_SCHEME])) else ""

@@ -1,0 +1,238 @@
+"""Every example in the README and the guide is run, and prints what is shown.
+
+    ```python     run in one interpreter per page, in order, in a fresh folder with a fresh store
+    ```text       what the python block before it printed
+    ```console    `$ command` is run by bash in that folder; the lines below are what it wrote, errors included
+
+In what is shown, `...` stands for anything. `RUN_ID` is the run that was started last, `OTHER_ID` the one before it. A
+command that fails must show what it says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support.servers import Server
+
+from holdfast.__main__ import program
+from holdfast.store import Store
+
+ROOT = Path(__file__).parent.parent
+GUIDE = ROOT / "src/holdfast/guide"
+PAGES = {page.stem: page for page in sorted(GUIDE.glob("*.md"))}
+_MARK = "\x01"
+
+_INTERPRETER = """
+import contextlib, io, json, sys, traceback
+scope, reply = {"__name__": "__main__"}, sys.stdout
+for line in sys.stdin:
+    printed, error = io.StringIO(), ""
+    with contextlib.redirect_stdout(printed):
+        try:
+            exec(compile(json.loads(line), "<example>", "exec"), scope)
+        except BaseException:
+            error = traceback.format_exc()
+    reply.write(json.dumps([printed.getvalue(), error]) + chr(10))
+    reply.flush()
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block. Attributes: line (of its first line, from 1)."""
+
+    language: str
+    body: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    text = page.read_text()
+    found = re.finditer(r"^```([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [Block(match[1], match[2], text[: match.start()].count("\n") + 2) for match in found]
+
+
+class Reader:
+    """Someone who follows a page in a folder, to the letter."""
+
+    def __init__(self, folder: Path, more: dict[str, str]) -> None:
+        self.folder = folder
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "AWS_"))}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.env = kept | {"PATH": path, "HOLDFAST_CACHE": "off", "HOME": str(folder), "TZ": "UTC"} | more
+        self._python = subprocess.Popen(
+            [sys.executable, "-c", _INTERPRETER],
+            cwd=folder,
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def close(self) -> None:
+        self._python.communicate()
+
+    def follow(self, page: Path) -> None:
+        printed = ""
+        for block in blocks(page):
+            where = f"{page.name}:{block.line}"
+            if block.language == "python":
+                printed = self._run(block.body, where)
+            elif block.language == "text":
+                agree(printed, block.body, where)
+            elif block.language == "console":
+                self._type(block, where)
+
+    def _run(self, code: str, where: str) -> str:
+        assert self._python.stdin
+        assert self._python.stdout
+        self._python.stdin.write(json.dumps(code) + "\n")
+        self._python.stdin.flush()
+        printed, error = json.loads(self._python.stdout.readline())
+        assert not error, f"{where}\n{error}"
+        return str(printed)
+
+    def _type(self, block: Block, where: str) -> None:
+        """Run the commands of a block, one after the other, in one shell."""
+        status = 0
+        for typed in re.split(r"^\$ ", block.body, flags=re.MULTILINE)[1:]:
+            command, _, shown = typed.partition("\n")
+            script = f"(exit {status})\n{self._named(command)}"
+            done = subprocess.run(
+                ["bash", "-c", script],
+                cwd=self.folder,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            status = done.returncode
+            assert shown or not status, f"{where}: {command}\n{done.stdout}"
+            if shown:
+                agree(done.stdout, self._named(shown), f"{where}: {command}")
+
+    def _named(self, text: str) -> str:
+        """With the ids of the last two runs in the places that stand for them."""
+        if "RUN_ID" in text or "OTHER_ID" in text:
+            records = Store.open(str(self.folder / "holdfast-store")).runs.search(stage=None, limit=2)
+            for word, record in zip(("RUN_ID", "OTHER_ID"), records, strict=False):
+                text = text.replace(word, record.info.run_id)
+        return text
+
+
+def agree(found: str, shown: str, where: str) -> None:
+    """Whether what was written is what is shown, where `...` is anything and columns are as wide as they like."""
+    pattern = ".*?".join(re.escape(part) for part in _plain(shown).split("..."))
+    assert re.fullmatch(pattern, _plain(found), re.DOTALL), f"{where}\n--- shown\n{shown}\n--- written\n{found}"
+
+
+def _plain(text: str) -> str:
+    return "\n".join(re.sub(" +", " ", line.rstrip()) for line in text.strip("\n").splitlines())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A fresh folder with what the README's example logs."""
+    (tmp_path / "config.yaml").write_text("rate: 0.1\n")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/last.bin").write_bytes(bytes(100_000))
+    return tmp_path
+
+
+def read(page: Path, folder: Path, more: dict[str, str]) -> None:
+    reader = Reader(folder, more)
+    try:
+        reader.follow(page)
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("subject", [subject for subject in PAGES if subject != "s3"])
+def test_every_example_of_a_page_does_what_it_shows(subject: str, tmp_path: Path) -> None:
+    """Run from top to bottom in an empty folder, a page's examples print what stands under them."""
+    read(PAGES[subject], tmp_path, {})
+
+
+def test_the_pages_on_s3_hold_on_a_server(moto: Server, tmp_path: Path) -> None:
+    """The same for S3, with the AWS variables that its page speaks of."""
+    subprocess.run(["curl", "-sf", "-X", "PUT", f"{moto.url}/my-bucket"], check=True)
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    read(PAGES["s3"], tmp_path, {"AWS_ENDPOINT_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true", **keys})
+
+
+def test_the_readmes_examples_run(folder: Path) -> None:
+    """The README's too; its two installing commands are what CI runs."""
+    read(ROOT / "README.md", folder, {})
+    assert (folder / "elsewhere/model/last.bin").read_bytes() == bytes(100_000)
+
+
+def test_nothing_in_the_guide_goes_untried() -> None:
+    """Each block is of a kind that is run or compared, and each console block begins with a command."""
+    for page in PAGES.values():
+        before = ""
+        for block in blocks(page):
+            assert block.language in ("python", "text", "console"), f"{page.name}:{block.line}"
+            assert block.language != "text" or before == "python", f"{page.name}:{block.line}"
+            assert block.language != "console" or block.body.startswith("$ "), f"{page.name}:{block.line}"
+            before = block.language
+        assert page.read_text().count("```") == 2 * len(blocks(page))
+
+
+def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
+    """Other output, a python error, and a command that fails in silence are each told."""
+    for body in (
+        "```python\nprint(1)\n```\n\n```text\n2\n```\n",
+        "```python\n1 / 0\n```\n",
+        "```console\n$ holdfast run shw\n```\n",
+        "```console\n$ echo one\ntwo\n```\n",
+    ):
+        page = tmp_path / "page.md"
+        page.write_text(body)
+        with pytest.raises(AssertionError):
+            read(page, tmp_path, {})
+
+
+def test_the_guide_is_shipped_and_shown(tmp_path: Path) -> None:
+    """`holdfast guide` lists every page with its title, and prints each as it is."""
+    from click.testing import CliRunner
+
+    listed = CliRunner().invoke(program, ["guide"]).output.splitlines()
+    assert sorted(line.split()[0] for line in listed) == sorted(PAGES)
+    assert listed[0].startswith("start ")
+    for subject, page in PAGES.items():
+        assert CliRunner().invoke(program, ["guide", subject]).output.rstrip() == page.read_text().rstrip()
+        assert page.read_text().startswith("# ")
+
+
+def _verbs() -> Iterator[str]:
+    for name, command in program.commands.items():
+        below = getattr(command, "commands", None)
+        yield from (f"holdfast {name} {verb}" for verb in below) if below else [f"holdfast {name}"]
+
+
+def test_the_guide_names_every_command_and_every_setting() -> None:
+    """What there is stands in the guide, and what stands in the guide is there."""
+    from holdfast import settings
+
+    text = PAGES["command-line"].read_text()
+    assert [verb for verb in _verbs() if f"`{verb}`" not in text] == []
+    there = set(re.findall(r"HOLDFAST_[A-Z_]+", settings.__doc__ or ""))
+    told = {name for page in PAGES.values() for name in re.findall(r"\bHOLDFAST_[A-Z_]+", page.read_text())}
+    assert told == there
+
+
+def test_the_readme_is_one_screen_and_leads_to_the_guide() -> None:
+    """One line of it names the guide, and few lines stand before the map."""
+    text = (ROOT / "README.md").read_text()
+    assert text.count("holdfast guide") == 1
+    assert len(text.partition("## The map")[0].splitlines()) <= 75
