@@ -17,6 +17,8 @@ from tests.support.servers import Server
 
 BACKENDS = ("memory", "local", "moto", "localstack")
 _PROPERTY = "bucket backend"
+_COUNTED = "counted"  # what a test found out, to be shown though it passed
+_counted: list[str] = []
 _outcomes: dict[str, Counter[str]] = defaultdict(Counter)
 
 
@@ -35,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[servers.SESSION] = str(os.getpid())
     _outcomes.clear()
+    _counted.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,7 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count outcomes by backend."""
+    """Count outcomes by backend, and keep what tests want to be shown."""
+    _counted.extend(str(value) for name, value in report.user_properties if name == _COUNTED and report.when == "call")
     for name, backend in report.user_properties:
         if name == _PROPERTY and (report.when == "call" or report.outcome != "passed"):
             _outcomes[str(backend)][report.outcome] += 1
@@ -66,7 +70,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """One line with the account."""
+    """One line with the account, and one for each thing that was counted."""
+    for line in sorted(_counted):
+        terminalreporter.write_line(line)
     if _outcomes:
         names = [*BACKENDS, *sorted(set(_outcomes) - set(BACKENDS))]
         told = [f"{name} {n} {outcome}" for name in names for outcome, n in _outcomes[name].items() if n]

@@ -8,6 +8,7 @@ bucket asks it.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -19,10 +20,12 @@ from typing import Any
 from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Pool
 from holdfast.format.layout import RUNS, parse_key
-from holdfast.runs.artifacts import Artifacts, FileInfo
+from holdfast.runs.artifacts import Artifacts
+from holdfast.runs.differences import Difference
+from holdfast.runs.environment import capture
 from holdfast.runs.experiment import Experiments
 from holdfast.runs.record import NOTE as DESCRIPTION
-from holdfast.runs.record import RUN_NAME, Experiment, Metric, RunData, RunInfo, RunRecord, ViewType
+from holdfast.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdfast.runs.run import Run
 from holdfast.runs.runs import Runs
 from holdfast.storage.bucket import Bucket
@@ -35,6 +38,7 @@ from holdfast.trees.view import read_states
 
 __all__ = [
     "DESCRIPTION",
+    "Difference",
     "Experiment",
     "FileInfo",
     "Findings",
@@ -146,7 +150,7 @@ class Store:
     ) -> Store:
         """A store over any bucket, with the clock and the randomness of this machine."""
         return cls(
-            Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), None, trusted, cache, observer)
+            Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer)
         )
 
 
@@ -230,6 +234,10 @@ class Care:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _environment() -> dict[str, Any]:
+    return capture(argv=sys.argv, cwd=Path.cwd())
 
 
 def _writer() -> str:

@@ -79,7 +79,7 @@ def test_a_manifest_is_written_as_the_law_says() -> None:
         Entry("a-b", Kind.DIRECTORY),
     ]
     zeros = "00" * 32
-    expected = f"\\{zeros}  a\\nb\n# directory a-b/\n{zeros}  a/c\n# link b -> x\\ny\n"
+    expected = f'\\{zeros}  a\\nb\n# directory "a-b"\n{zeros}  a/c\n# link "b" -> "x\\ny"\n'
     assert manifest_text(entries) == expected
     assert manifest_digest(expected) == "sha256:" + hashlib.sha256(expected.encode()).hexdigest()
     assert manifest_text([]) == ""

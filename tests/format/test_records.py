@@ -30,9 +30,10 @@ from holdfast.format.records import (
 @st.composite
 def descriptors(draw: st.DrawFn) -> Descriptor:
     """The descriptor of any store that version 1 can make."""
-    low, middle, high = sorted(draw(st.sets(st.integers(64, 16 << 20), min_size=3, max_size=3)))
+    middle = draw(st.integers(256, 4 << 20))
+    low, high = draw(st.integers(64, middle - 1)), draw(st.integers(middle + 1, 16 << 20))
     features = tuple(draw(st.lists(texts, max_size=2)))
-    size = draw(st.integers(4096, 1 << 30))
+    size = draw(st.integers(4096, 512 << 20))
     return Descriptor(draw(hexes), draw(st.integers(0, 2**53 - 1)), Chunker(low, middle, high), size, features)
 
 

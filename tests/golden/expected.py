@@ -16,7 +16,7 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
     },
     "folded": {
         "21b111cb1d3acbdbdd7a8309b54fffbd": (
-            "sha256:bc4f29352d8395874e6500e9947a161db4146a47a297e791feeb0927891b6afd",
+            "sha256:dc70248e48aba24c64073cd9df9f6312249684c743247833909f0014a740ca7d",
             {
                 **{
                     f"folded/0/{i:02}": "514d9b2d3529a8d1a76007f2594ab7e0aa53b576f060120b9e3c7cbad8bb434c"
@@ -56,7 +56,7 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
     },
     "inline": {
         "21b111cb7a620d3ca2f7b0203974a06e": (
-            "sha256:eafe1843170a6d537d39c62eed2dedd36de79d7b8e99573a1b02911ef4d957b4",
+            "sha256:56ff5668b24fd19960affb0707f7a6904a57ba231d291149449c80cb72af9134",
             {
                 "bin/nothing": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                 "bin/tool": "0cdc6b79d50869ab8f823bd4748fe65c9a1469d0754ed85a8d773956b76256eb",
@@ -117,7 +117,7 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
     },
     "states": {
         "21b111cb7223c18e057359187d437186": (
-            "sha256:391a96f210c2b1df275dbd5790b1767b4056911448a125eb2ef8b28adab1fcf8",
+            "sha256:1655fd3e9bcdd166625a5cff115b1d091dbe5efe2e5cc5d341635e7f6faec4b7",
             {
                 "checkpoints/00/state.txt": "59d24a9d9e85e6126cb08743c3f552cb7c99a130d571d4e8eba6bff2424e0818",
                 "checkpoints/07/state.txt": "b4c382070d072c6175bb165fe1e8519665b5ffc7cab479d4c047cc530c3e4e92",

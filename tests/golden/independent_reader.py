@@ -170,13 +170,13 @@ class Run:
 
 
 def manifest(paths: dict[str, Entry]) -> str:
-    """What `sha256sum -c` accepts (13)."""
-    text = ""
+    text = ""  # (13)
     for path, (kind, *rest) in sorted(paths.items(), key=lambda item: item[0].encode()):
-        name, to = (part.replace("\n", "\\n").replace("\r", "\\r") for part in (path, str(rest and rest[-1])))
-        line = f"# link {name} -> {to}\n" if kind == "link" else f"# directory {name}/\n"
-        whole = kind == "file" and f"{hashlib.sha256(rest[0]).hexdigest()}  {name}\n"
-        text += "\\" * (name != path) + whole if whole else line
+        if kind == "file":
+            name = path.replace("\n", "\\n").replace("\r", "\\r")
+            text += "\\" * (name != path) + f"{hashlib.sha256(rest[0]).hexdigest()}  {name}\n"
+        else:
+            text += f"# {kind} " + " -> ".join(json.dumps(part, ensure_ascii=False) for part in (path, *rest)) + "\n"
     return text
 
 

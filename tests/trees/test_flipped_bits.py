@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from tests.support.stores import Serial, entropy, tiny_store
@@ -82,7 +83,7 @@ def read_all(store: Store, held: dict[str, dict[str, bytes]]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_flipped_bit_goes_unnoticed(part: int) -> None:
+def test_no_flipped_bit_goes_unnoticed(part: int, record_property: Callable[[str, object], None]) -> None:
     """Whichever bit of the store is flipped, `check` names its object, and reading gives right bytes or an error."""
     bucket, held = small_store()
     store = tiny_store(bucket, create=False, pool=Serial())
@@ -98,9 +99,8 @@ def test_no_flipped_bit_goes_unnoticed(part: int) -> None:
         assert any(names(key, problem.where) for problem in problems), f"{key}: {problems}"
         outcome += read_all(tiny_store(bucket, create=False, pool=Serial()), held)
         bucket.objects[key] = whole
-    print(
-        f"part {part}: {len(flips)} bits of {len(bucket.objects)} objects flipped, each named; reads: {dict(outcome)}"
-    )
+    counted = f"flipped bits, part {part}: {len(flips)} of {len(bucket.objects)} objects, each named by check"
+    record_property("counted", f"{counted}; reads: {dict(outcome)}")
 
 
 def names(key: str, where: str) -> bool:

@@ -73,7 +73,11 @@ class Known:
         """
         self.condemned()  # W2 comes before any footer
         hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
-        return any(self._pool.map(self._load, [pack for pack in hinted if pack not in self._packs]))
+        unknown = sorted(pack for pack in hinted if pack not in self._packs)
+        footers = self._pool.map(self._footer, unknown)
+        # Learned in order, so that of two packs with one chunk the same is always chosen.
+        believed = [self._believe(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
+        return any(believed)
 
     def follow(self, ref: Ref) -> bool:
         """Where a stream has come to the end of a known pack: load the next one's footer.
@@ -85,7 +89,7 @@ class Known:
         if not isinstance(pack, PackName) or self._last.pop(pack, None) != ref.id:
             return False
         following = PackName(pack.session, pack.number + 1)
-        return following not in self._packs and self._load(following)
+        return following not in self._packs and self._believe(following, self._footer(following))
 
     @property
     def in_use(self) -> bool:
@@ -133,12 +137,16 @@ class Known:
         except (ObjectNotFoundError, DamageError):
             return None
 
-    def _load(self, pack: PackName) -> bool:
-        """Believe a pack's footer; one that is gone or damaged is as good as unknown."""
+    def _footer(self, pack: PackName) -> Footer | None:
+        """A pack's footer; one that is gone or damaged is as good as unknown."""
         try:
-            self.learn(pack, self._reader.footer(pack))
+            return self._reader.footer(pack)
         except (ObjectNotFoundError, DamageError):
-            return False
+            return None
+
+    def _believe(self, pack: PackName, footer: Footer | None) -> bool:
+        if footer is not None:
+            self.learn(pack, footer)
         return pack in self._packs
 
     def _forget(self, pack: PackName) -> None:

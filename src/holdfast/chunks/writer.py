@@ -104,6 +104,7 @@ class ChunkWriter:
         self._window: list[tuple[Slot, bytes]] = []
         self._waiting = 0  # bytes in the window
         self._slots: dict[bytes, Slot] = {}  # chunks of this commit that are not in `known` yet
+        self._placed: dict[bytes, Ref] = {}  # what this writer packed, acknowledged or not
         self._before: Ref | None = None  # where the stream stands in a known pack
         self._builder = PackBuilder()
         self._uploads: list[Future[None]] = []
@@ -140,9 +141,8 @@ class ChunkWriter:
     def place(self, data: bytes, kind: int) -> Ref:
         """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
         blob = digest.blob_id(data)
-        if known := self._known.get(blob):
-            return known
-        return self._pack(blob, kind, *encode(data), len(data))
+        there = self._placed.get(blob) or self._known.get(blob)
+        return there or self._pack(blob, kind, *encode(data), len(data))
 
     def known(self, data: bytes) -> Ref | None:
         """Where the bucket has a blob already, if it does."""
@@ -226,7 +226,8 @@ class ChunkWriter:
         if kind == CHUNK:
             self.tally.new += raw
         self.tally.stored += len(stored)
-        return self._builder.add(blob, kind, codec, stored, raw).ref(self._name)
+        ref = self._placed[blob] = self._builder.add(blob, kind, codec, stored, raw).ref(self._name)
+        return ref
 
     def _close_pack(self) -> None:
         if self._builder.rows:

@@ -27,8 +27,10 @@ class Chunker:
     max: int = 256 << 10
 
     def __post_init__(self) -> None:
-        if not 64 <= self.min < self.average < self.max <= MAX_CHUNK:
-            raise ValueError(f"chunk sizes must obey 64 <= min < average < max <= 16 MiB, not {self}")
+        in_order = 64 <= self.min < self.average < self.max <= MAX_CHUNK
+        if not in_order or not 256 <= self.average <= 4 << 20:
+            bounds = "64 <= min < average < max <= 16 MiB, 256 <= average <= 4 MiB"
+            raise ValueError(f"chunk sizes must obey {bounds}, not {self}")
 
     def cut_points(self, data: Bytes, *, final: bool) -> list[int]:
         """Ends of the chunks in `data`, ascending.

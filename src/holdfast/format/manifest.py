@@ -1,7 +1,7 @@
 """What a run holds, as text that `sha256sum -c` accepts.
 
     9f86d08…  report.txt
-    # link latest -> report.txt
+    # link "latest" -> "report.txt"
 
 Links and directories stand in comments, so that the digest of the text covers
 them too. SPEC.md, 13.
@@ -9,6 +9,7 @@ them too. SPEC.md, 13.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from holdfast.format import digest
@@ -26,13 +27,18 @@ def manifest_digest(text: str) -> str:
 
 
 def _line(entry: Entry) -> str:
-    path = _escape(entry.path)
     if entry.kind is Kind.LINK:
-        return f"# link {path} -> {_escape(entry.target)}"
+        return f"# link {_quoted(entry.path)} -> {_quoted(entry.target)}"
     if entry.kind is Kind.DIRECTORY:
-        return f"# directory {path}/"
+        return f"# directory {_quoted(entry.path)}"
+    path = _escape(entry.path)
     return f"{'' if path == entry.path else chr(92)}{entry.sha256.hex()}  {path}"
 
 
 def _escape(path: str) -> str:
     return path.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _quoted(text: str) -> str:
+    """As a JSON string, so that no path can look like a path, an arrow and another path."""
+    return json.dumps(text, ensure_ascii=False)

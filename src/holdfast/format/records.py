@@ -73,7 +73,7 @@ def parse_descriptor(data: bytes) -> Descriptor:
         digest.parse_hex(body.get("store"), 16, what)
         sizes = Chunker(*(count_of(chunker, name, what) for name in ("min", "average", "max")))
         pack_size = count_of(body, "pack_size", what)
-        if not 4096 <= pack_size <= 1 << 30:
+        if not 4096 <= pack_size <= 512 << 20:
             raise ValueError(f"pack_size {pack_size} is out of bounds")
     except ValueError as error:
         raise FormatError(what, str(error)) from error

@@ -81,7 +81,7 @@ class Runs:
             first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
         first += [tag_op(key, value) for key, value in said.items()]
         run = Run(location, id)
-        run._session = Session.start(location, run_log(id), first, blobs)
+        run.take(Session.start(location, run_log(id), first, blobs))
         return self._handles.setdefault(id, run)
 
     def get(self, id: str) -> Run:

@@ -31,6 +31,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class _Hold:
+    """What one process has of a run: its session and its lane. Not a forked child's: it gets its own."""
+
+    def __init__(self) -> None:
+        self.opening = threading.Lock()
+        self.session: Session | None = None
+        self.lane: Lane | None = None
+
+
 class RunWriter(RunReader):
     """A run of a store, to be written to as well.
 
@@ -40,10 +49,7 @@ class RunWriter(RunReader):
 
     def __init__(self, location: Location, id: str) -> None:
         super().__init__(location, id)
-        self._session: Session | None = None
-        self._opening = threading.Lock()
-        self._lane: Lane | None = None
-        self._pid = os.getpid()
+        self._holds: dict[int, _Hold] = {}  # by process id
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} in {self._location.bucket.url}>"
@@ -133,8 +139,8 @@ class RunWriter(RunReader):
 
     def flush(self) -> None:
         """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
-        if self._session is not None and self._pid == os.getpid():
-            self._session.flush()
+        if session := self._hold.session:
+            session.flush()
 
     def log_items(self, items: Sequence[Item]) -> Published:
         """Log several items as one commit."""
@@ -163,9 +169,10 @@ class RunWriter(RunReader):
         Returns:
             Its outcome to be. A failure that nobody asked for is raised by `finish`.
         """
-        self._leave_parent()
-        self._lane = self._lane or Lane()
-        return self._lane.submit(work, *args, **kwargs)
+        hold = self._hold
+        with hold.opening:
+            lane = hold.lane = hold.lane or Lane()
+        return lane.submit(work, *args, **kwargs)
 
     def delete(self) -> None:
         """Mark the run as deleted; `restore` takes it back. What it holds stays until it is purged."""
@@ -180,10 +187,9 @@ class RunWriter(RunReader):
 
     def _drain(self) -> BaseException | None:
         """Wait for what is done in the background; its first failure, if there is one."""
-        self._leave_parent()
         try:
-            if self._lane:
-                self._lane.drain()
+            if lane := self._hold.lane:
+                lane.drain()
         except Exception as error:  # whatever went wrong there is the caller's to see
             return error
         return None
@@ -191,15 +197,19 @@ class RunWriter(RunReader):
     @property
     def seen(self) -> RunRecord:
         """The run as this process knows it, without asking the bucket."""
-        session = self._session
+        session = self._hold.session
         return run_record(self.id, session.view.state if session else State())
 
     # --- inside ---
 
-    def _leave_parent(self) -> None:
-        """In a forked child: the parent's session, locks and threads are not its own."""
-        if self._pid != os.getpid():
-            self._opening, self._session, self._lane, self._pid = threading.Lock(), None, None, os.getpid()
+    @property
+    def _hold(self) -> _Hold:
+        """This process's; of threads that ask at once in a new child, all get the same."""
+        return self._holds.setdefault(os.getpid(), _Hold())
+
+    def take(self, session: Session) -> None:
+        """Write through a session that this process has opened."""
+        self._hold.session = session
 
     def _view(self) -> View:
         """The run as it is now, with what this process has logged."""
@@ -208,13 +218,13 @@ class RunWriter(RunReader):
 
     def _writing(self) -> Session:
         """This process's open session in the run's log."""
-        self._leave_parent()
-        with self._opening:
-            if self._session is None or self._session.closed:
-                self._session = Session.resume(self._location, run_log(self.id))
-            if self._session is None:
+        hold = self._hold
+        with hold.opening:
+            if hold.session is None or hold.session.closed:
+                hold.session = Session.resume(self._location, run_log(self.id))
+            if hold.session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
-            return self._session
+            return hold.session
 
 
 def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:

@@ -26,6 +26,7 @@ from holdfast.errors import (
     MissingBackendError,
     ObjectExistsError,
     ObjectNotFoundError,
+    ObjectTooShortError,
     StorageError,
     TransientStorageError,
     UnsafeBucketError,
@@ -89,6 +90,11 @@ class RemoteBucket:
         if start == stop:
             return b""
         found = self._ask(key, lambda: self._bytes(self._fs.cat_file(self._base + key, start=start, end=stop)))
+        if (
+            len(found) < stop - start
+            and (size := int(self._ask(key, lambda: self._fs.info(self._base + key)["size"]))) < stop
+        ):
+            raise ObjectTooShortError(self.url, key, f"the object ends at byte {size}, before {stop}")
         if len(found) != stop - start:
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for {start}-{stop}")
         return found

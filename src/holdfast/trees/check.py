@@ -83,8 +83,8 @@ class Findings:
 
     @property
     def intact(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
+        """Whether nothing is wrong by which anything could be lost."""
+        return all(problem.harmless for problem in self.problems)
 
 
 def check(location: Location, *, quick: bool = False) -> Findings:

@@ -11,7 +11,7 @@ import click
 from holdfast.store import RunRecord, Store
 from holdfast.surfaces.cli.address import experiment_option, experiments_of, run_argument, run_of
 from holdfast.surfaces.cli.program import ask, json_option, opened, program
-from holdfast.surfaces.cli.table import files, lasted, number, short_ids, show_json, show_table, size, when
+from holdfast.surfaces.cli.table import files, lasted, number, printable, short_ids, show_json, show_table, size, when
 
 _RUN_NAME = "mlflow.runName"
 
@@ -96,11 +96,10 @@ def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
     runs = {found.id: found for found in (run_of(store, text) for text in run_ids)}
     states = {id: found.state for id, found in runs.items()}
     going = [id for id, state in states.items() if not state.deleted]
-    if not as_json:
-        for id, state in states.items():
-            said = "delete" if id in going else "deleted already"
-            named = f"{state.tags.get(_RUN_NAME, '')}, {state.status}, {files(state.files)}, {size(state.bytes)}"
-            click.echo(f"{said}  {id}  {named}")
+    for id, state in states.items():
+        said = "delete" if id in going else "deleted already"
+        named = f"{state.tags.get(_RUN_NAME, '')}, {state.status}, {files(state.files)}, {size(state.bytes)}"
+        click.echo(printable(f"{said}  {id}  {named}"), err=as_json)
     if going:
         ask(f"Delete {len(going)} run{'s' * (len(going) > 1)}?", yes=yes)
     for id in going:

@@ -25,6 +25,10 @@ from holdfast.store import DESCRIPTION, Experiment, Run, RunData, RunInfo, Store
 _log = logging.getLogger("holdfast")
 
 
+# Of the process that imported this: in a child that a worker thread forked, that thread is the main one.
+_MAIN = threading.main_thread().ident
+
+
 class ActiveRun:
     """A run that is active until its `with` block ends. `run.info.run_id` and `run.id` name it."""
 
@@ -171,8 +175,7 @@ def start_run(
 
 def active_run() -> ActiveRun | None:
     """This thread's active run; where it started none, the main thread's."""
-    main = threading.main_thread().ident
-    stack = _stack() or (_state.stacks.get(main, []) if main else [])
+    stack = _stack() or (_state.stacks.get(_MAIN, []) if _MAIN else [])
     return stack[-1] if stack else None
 
 
