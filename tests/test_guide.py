@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from tests.support.servers import Server
@@ -165,7 +166,8 @@ def test_every_example_of_a_page_does_what_it_shows(subject: str, tmp_path: Path
 
 def test_the_pages_on_s3_hold_on_a_server(moto: Server, tmp_path: Path) -> None:
     """The same for S3, with the AWS variables that its page speaks of."""
-    subprocess.run(["curl", "-sf", "-X", "PUT", f"{moto.url}/my-bucket"], check=True)
+    with urlopen(Request(f"{moto.url}/my-bucket", method="PUT"), timeout=60):
+        pass
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
     read(PAGES["s3"], tmp_path, {"AWS_ENDPOINT_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true", **keys})
 
