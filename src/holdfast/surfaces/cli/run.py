@@ -30,7 +30,7 @@ def _chosen(command: Any) -> Any:
     options = [
         experiment_option,
         click.option(
-            "--order-by", multiple=True, metavar="CLAUSE", help="Such as 'metrics.loss ASC'; may be repeated."
+            "--order-by", multiple=True, metavar="CLAUSE", help="Such as 'metrics.loss ASC'; repeatable."
         ),
         click.option("-n", "--limit", type=click.IntRange(min=1), help="At most so many."),
         click.option("--deleted", "stage", flag_value="deleted", help="Only deleted ones."),
@@ -166,4 +166,6 @@ def _show_records(store: Store, records: Sequence[RunRecord]) -> None:
         experiment = names.get(info.experiment_id, info.experiment_id)
         times = [when(info.start_time)[:-3], lasted(info.start_time, info.end_time).removesuffix(" so far")]
         rows.append([ids[info.run_id], info.run_name, experiment, status, *times, metrics])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
     show_table(rows, fixed=[0, 4, 5])
