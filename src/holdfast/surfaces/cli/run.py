@@ -29,9 +29,7 @@ def _chosen(command: Any) -> Any:
     """The options of a command that shows some of the runs."""
     options = [
         experiment_option,
-        click.option(
-            "--order-by", multiple=True, metavar="CLAUSE", help="Such as 'metrics.loss ASC'; repeatable."
-        ),
+        click.option("--order-by", multiple=True, metavar="CLAUSE", help="Such as 'metrics.loss ASC'; repeatable."),
         click.option("-n", "--limit", type=click.IntRange(min=1), help="At most so many."),
         click.option("--deleted", "stage", flag_value="deleted", help="Only deleted ones."),
         click.option("--all", "stage", flag_value="all", help="Deleted ones too."),
