@@ -285,7 +285,12 @@ def test_counts_of_many_threads_add_up() -> None:
     notes = Notes()
     progress, clock = unwatched(lambda: notes)
     with progress.begin("log", None) as transfer:
-        adding = [threading.Thread(target=lambda: [transfer.add(2, 1) for _ in range(5000)]) for _ in range(8)]
+
+        def add() -> None:
+            for _ in range(5000):
+                transfer.add(2, 1)
+
+        adding = [threading.Thread(target=add) for _ in range(8)]
         for thread in adding:
             thread.start()
         for thread in adding:
