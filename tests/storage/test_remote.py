@@ -11,6 +11,7 @@ from holdfast.errors import (
     AccessDeniedError,
     ObjectExistsError,
     ObjectNotFoundError,
+    ObjectTooShortError,
     StorageError,
     TransientStorageError,
 )
@@ -81,12 +82,15 @@ def test_listings_are_sorted_here(fake: Fake) -> None:
     assert [info.key for info in bucket.list("", limit=1)] == ["a-1"]
 
 
-def test_short_answers_are_not_passed_on(fake: Fake) -> None:
-    """Length is checked here, as everywhere."""
+def test_short_answers_are_not_passed_on(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Length is checked here, as everywhere: an object that ends too early is told from an answer that does."""
     fake.objects["b/k"] = b"abc"
     bucket = RemoteBucket("gs://b")
     assert bucket.get_range("k", 1, 3) == b"bc"
     assert bucket.get_range("k", -9) == b"abc"
+    with pytest.raises(ObjectTooShortError, match="ends at byte 3, before 5"):
+        bucket.get_range("k", 0, 5)
+    monkeypatch.setattr(fake, "info", lambda path: {"size": 9})
     with pytest.raises(TransientStorageError, match="3 bytes came"):
         bucket.get_range("k", 0, 5)
 
