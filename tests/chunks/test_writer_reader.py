@@ -19,7 +19,7 @@ from holdfast.format.digest import sha256
 from holdfast.format.layout import HINTS, PACKS, generation_key, parse_key
 from holdfast.format.pack import parse_pack
 from holdfast.format.records import encode_generation
-from holdfast.format.reference import CHUNK
+from holdfast.format.reference import CHUNK, RECIPE
 from holdfast.storage.memory import MemoryBucket
 from holdfast.storage.wrappers import RequestCounter, TraceBucket
 
@@ -89,6 +89,18 @@ def test_another_session_finds_what_is_there() -> None:
     assert read(bucket, written) == data
     packs = sum(key.startswith(PACKS) for key in before)
     assert count.requests["get_range"] <= packs + 2
+
+
+def test_a_recipe_in_the_next_pack_is_found_again() -> None:
+    """Where a file's chunks filled their pack, its recipe stands in the one behind, and is not stored twice."""
+    bucket, data, recipe = MemoryBucket(), entropy(11)(8_000), entropy(12)(5_000)
+    first = writer_of(bucket, 1)
+    write(first, data)
+    there = first.place(recipe, RECIPE)
+    first.flush()
+    second = writer_of(bucket, 2)
+    write(second, data)
+    assert second.place(recipe, RECIPE) == there
 
 
 def test_hints_are_the_smallest_chunks_of_each_pack() -> None:

@@ -140,13 +140,18 @@ class ChunkWriter:
 
     def place(self, data: bytes, kind: int) -> Ref:
         """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
-        blob = digest.blob_id(data)
-        there = self._placed.get(blob) or self._known.get(blob)
-        return there or self._pack(blob, kind, *encode(data), len(data))
+        return self.known(data) or self._pack(digest.blob_id(data), kind, *encode(data), len(data))
 
     def known(self, data: bytes) -> Ref | None:
-        """Where the bucket has a blob already, if it does."""
-        return self._known.get(digest.blob_id(data))
+        """Where the bucket has a blob already, if it does.
+
+        A recipe lies behind its file's chunks: where these ended a pack, it began the next.
+        """
+        blob = digest.blob_id(data)
+        there = self._placed.get(blob) or self._known.get(blob)
+        if there is None and self._before is not None and self._known.follow(self._before):
+            there = self._known.get(blob)
+        return there
 
     def move(self, slots: Iterable[Slot], contents: Iterable[bytes]) -> None:
         """Pack chunks anew whose pack is condemned."""
