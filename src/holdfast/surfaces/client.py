@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdfast.progress import observer_for
 from holdfast.settings import read_settings
 from holdfast.store import Experiment, FileInfo, Metric, RunRecord, Store, ViewType
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Client:
@@ -32,7 +35,7 @@ class Client:
 
     # --- experiments ---
 
-    def create_experiment(self, name: str, tags: Mapping[str, Any] | None = None) -> str:
+    def create_experiment(self, name: str, *, tags: Mapping[str, Any] | None = None) -> str:
         """Make an experiment and return its id. Raises: ExperimentExistsError."""
         return self.store.experiments.create(name, tags)
 
@@ -65,7 +68,7 @@ class Client:
     # --- runs ---
 
     def create_run(
-        self, experiment_id: str, tags: Mapping[str, Any] | None = None, run_name: str | None = None
+        self, experiment_id: str, *, tags: Mapping[str, Any] | None = None, run_name: str | None = None
     ) -> RunRecord:
         """Begin a run. It stays open until `set_terminated`. Raises: ExperimentNotFoundError."""
         return self.store.runs.start(experiment_id=experiment_id, tags=tags, name=run_name).seen
@@ -149,6 +152,50 @@ class Client:
     def log_artifacts(self, run_id: str, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
         """Log what a local folder holds, as one commit. Raises: as `holdfast.log_artifact`."""
         self.store.runs.get(run_id).log_artifacts(local_dir, artifact_path)
+
+    def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
+        """Log text as a UTF-8 file."""
+        self.store.runs.get(run_id).log_text(text, artifact_file)
+
+    def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
+        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+        self.store.runs.get(run_id).log_dict(dictionary, artifact_file)
+
+    def log_stream(self, run_id: str, stream: BinaryIO, artifact_file: str) -> None:
+        """Log what a binary stream still gives, without holding it. It is read once."""
+        self.store.runs.get(run_id).log_stream(stream, artifact_file)
+
+    def log_figure(
+        self, run_id: str, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None
+    ) -> None:
+        """Log a matplotlib or plotly figure. Raises: as `holdfast.log_figure`."""
+        self.store.runs.get(run_id).log_figure(figure, artifact_file, save_kwargs=save_kwargs)
+
+    def log_image(
+        self,
+        run_id: str,
+        image: Any,
+        artifact_file: str | None = None,
+        key: str | None = None,
+        step: int | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        """Log an image: under a name, or as one of a series under a key. Args: as `holdfast.log_image`."""
+        self.store.runs.get(run_id).log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
+
+    def log_table(self, run_id: str, data: dict[Any, Any] | pd.DataFrame, artifact_file: str) -> None:
+        """Append rows to a table. Args: as `holdfast.log_table`."""
+        self.store.runs.get(run_id).log_table(data, artifact_file)
+
+    def load_table(
+        self,
+        experiment_id: str,
+        artifact_file: str,
+        run_ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The rows of a table of several runs; of all of the experiment that logged such a table when None."""
+        return self.store.runs.load_table(artifact_file, run_ids, extra_columns, [experiment_id])
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
         """What is directly in a directory of a run, sorted."""

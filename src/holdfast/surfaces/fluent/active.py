@@ -103,7 +103,7 @@ def current_store() -> Store:
     return _state.store
 
 
-def set_experiment(experiment_name: str | None = None, *, experiment_id: str | None = None) -> Experiment:
+def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
     """Make this the experiment of the runs that are started from now on; it is created if there is none of this name.
 
     Raises:
@@ -168,7 +168,6 @@ def start_run(
             description=description,
         )
     stack.append(ActiveRun(run))
-    _state.last = stack[-1]
     _watch_for_the_end()
     return stack[-1]
 
@@ -180,14 +179,15 @@ def active_run() -> ActiveRun | None:
 
 
 def last_active_run() -> ActiveRun | None:
-    """The active run, or the one that was active last in this process."""
+    """The active run, or the one that ended last in this process."""
     return active_run() or _state.last
 
 
 def end_run(status: str = "FINISHED") -> None:
     """End this thread's active run, if there is one. Cost: one PUT."""
     if stack := _stack():
-        stack.pop()._run.finish(status)
+        _state.last = ended = stack.pop()
+        ended._run.finish(status)
 
 
 def run_of(run_id: str | None = None) -> Run:

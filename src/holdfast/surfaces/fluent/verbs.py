@@ -1,8 +1,9 @@
 """Logging into the active run, or into one that is named.
 
 Each verb takes `run_id`, and `synchronous=False` for doing it in the
-background: then it returns a future. What is done so keeps its order within a
-run, and what fails is raised at the run's end at the latest.
+background: then it returns a future, which has MLflow's `wait()` too. What is
+done so keeps its order within a run, and what fails is raised at the run's end
+at the latest.
 """
 
 from __future__ import annotations
@@ -21,6 +22,25 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
+class Outcome(Future[Any]):
+    """What comes of something that is done in the background. It cannot be called back."""
+
+    def __init__(self, work: Future[Any]) -> None:
+        super().__init__()
+        self.set_running_or_notify_cancel()
+        work.add_done_callback(self._settle)
+
+    def wait(self) -> None:
+        """Return when it is done. Raises: what went wrong."""
+        self.result()
+
+    def _settle(self, work: Future[Any]) -> None:
+        if error := work.exception():
+            self.set_exception(error)
+        else:
+            self.set_result(work.result())
+
+
 def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Any:
     """Log a parameter, kept for good as `str(value)`.
 
@@ -37,9 +57,7 @@ def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str
     return value if later is None else later
 
 
-def log_params(
-    params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None
-) -> Future[Any] | None:
+def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
     """Log several parameters. Raises, cost: as `log_param`."""
     return _do(run_id, synchronous, Run.log_params, params)
 
@@ -51,7 +69,7 @@ def log_metric(
     synchronous: bool | None = None,
     timestamp: int | None = None,
     run_id: str | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log a measurement.
 
     Args:
@@ -73,17 +91,17 @@ def log_metrics(
     synchronous: bool | None = None,
     run_id: str | None = None,
     timestamp: int | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log measurements that were taken together. Args, cost: as `log_metric`."""
     return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
 
 
-def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Future[Any] | None:
+def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
     """Set a tag of the run to `str(value)`. Cost: none now; it rides on the next entry."""
     return set_tags({key: value}, synchronous, run_id)
 
 
-def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Future[Any] | None:
+def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
     """Set several tags. Cost: as `set_tag`."""
     return _do(run_id, synchronous, Run.set_tags, tags)
 
@@ -98,7 +116,7 @@ def log_artifact(
     artifact_path: str | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log a local file, or a folder under its own name, into a run.
 
     Args:
@@ -122,28 +140,28 @@ def log_artifacts(
     artifact_path: str | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`."""
     return _do(run_id, synchronous, Run.log_artifacts, local_dir, artifact_path)
 
 
 def log_text(
     text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log text as a UTF-8 file. Raises, cost: as `log_artifact`."""
     return _do(run_id, synchronous, Run.log_text, text, artifact_file)
 
 
 def log_dict(
     dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
     return _do(run_id, synchronous, Run.log_dict, dictionary, artifact_file)
 
 
 def log_stream(
     stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log what a binary stream still gives, without holding it. It is read once."""
     return _do(run_id, synchronous, Run.log_stream, stream, artifact_file)
 
@@ -155,7 +173,7 @@ def log_figure(
     save_kwargs: dict[str, Any] | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log a matplotlib or plotly figure in the format that the name's ending says.
 
     Raises:
@@ -172,7 +190,7 @@ def log_image(
     timestamp: int | None = None,
     synchronous: bool | None = None,
     run_id: str | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Log an image: under a name, or as one of a series under a key.
 
     Args:
@@ -192,7 +210,7 @@ def log_table(
     artifact_file: str,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Append rows to a table, which is a directory of immutable parts in the order of logging.
 
     Args:
@@ -211,10 +229,10 @@ def _do(
     /,
     *args: P.args,
     **kwargs: P.kwargs,
-) -> Future[Any] | None:
+) -> Outcome | None:
     """Do something to the run that is meant: now, or in the background."""
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(verb, run, *args, **kwargs)
+        return Outcome(run.later(verb, run, *args, **kwargs))
     verb(run, *args, **kwargs)
     return None
