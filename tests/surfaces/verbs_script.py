@@ -1,0 +1,351 @@
+"""The verbs as a user of MLflow writes them; `test_like_mlflow.py` runs this text twice.
+
+Once as it stands, and once with its one `import mlflow` replaced. What it saw
+is written to `seen.json` in the folder that it runs in, by field.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections import namedtuple
+from pathlib import Path
+
+import matplotlib as mpl
+import mlflow
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from PIL import Image
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+Pair = namedtuple("Pair", "key value")
+DAY = 1_767_225_600_000  # the first of January 2026, in milliseconds
+seen, ids = {}, {}
+
+
+def about(run):
+    """What a user reads of a run."""
+    info, data = run.info, run.data
+    return {
+        "id": info.run_id,
+        "name": info.run_name,
+        "experiment": ids.get(info.experiment_id),
+        "status": info.status,
+        "stage": info.lifecycle_stage,
+        "user": info.user_id,
+        "started": isinstance(info.start_time, int) and info.start_time > DAY,
+        "ended": isinstance(info.end_time, int) and info.end_time >= info.start_time,
+        "artifact_uri": info.artifact_uri,
+        "params": data.params,
+        "metrics": {key: repr(value) for key, value in data.metrics.items()},
+        "tags": data.tags,
+    }
+
+
+def history(metrics):
+    """Measurements as a user reads them."""
+    return [[metric.key, repr(metric.value), metric.step, metric.timestamp] for metric in metrics]
+
+
+def listing(found):
+    """Lines of a listing: size by path, None for a directory."""
+    return [[info.path, info.is_dir, info.file_size] for info in found]
+
+
+def rows(frame):
+    """A table: the type of each column, then its rows."""
+    return {"types": {str(key): str(kind) for key, kind in frame.dtypes.items()}, "rows": frame.values.tolist()}
+
+
+def digest(data):
+    """How content is told apart."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def pixels(path):
+    """What a picture shows, whatever its file says besides."""
+    with Image.open(path) as image:
+        return [image.mode, *image.size, digest(image.tobytes())]
+
+
+def refused(work, *args, **kwargs):
+    """Whether a call raises."""
+    try:
+        work(*args, **kwargs)
+    except Exception:
+        return True
+    return False
+
+
+# --- what there is to log -------------------------------------------------------
+
+Path("weights.bin").write_bytes(bytes(range(256)) * 300)
+Path("notes.txt").write_text("räksmörgås\r\nline two\n", newline="")
+for name, data in {"model/config.json": b"{}", "model/layers/0.bin": b"\0" * 1000, "model/empty": b""}.items():
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(data)
+ramp = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+wide = np.linspace(0, 1, 600 * 20).reshape(20, 600)
+axes = plt.figure(figsize=(2, 1)).add_subplot()
+axes.plot([1, 4, 9])
+bars = go.Figure(go.Bar(x=["a", "b"], y=[1, 2]))
+settings = {"b": [1, {"c": None}], "a": "é", "when": pd.Timestamp("2026-01-02")}
+plain = {"b": [1, {"c": None}], "a": "é", "rate": 1e-3}
+answers = pd.DataFrame({"question": ["why", "how"], "score": [0.25, 1.0], "tries": [1, 2], "sure": [True, False]})
+
+# --- one run with everything, and a child in it ----------------------------------
+
+client = mlflow.MlflowClient()
+made = mlflow.create_experiment("vision", tags={"team": "a"})
+there = mlflow.set_experiment("vision")
+ids[there.experiment_id] = "<vision>"
+mlflow.set_experiment_tag("stage", 2)
+client.set_experiment_tag(made, "stage", 3)
+
+with mlflow.start_run(run_name="parent", tags={"kind": "full", "round": 1}, description="all **verbs**") as parent:
+    ids[parent.info.run_id] = "<parent>"
+    seen["active"] = {
+        "is the run": mlflow.active_run().info.run_id == parent.info.run_id,
+        "status": mlflow.active_run().info.status,
+        "name": mlflow.active_run().info.run_name,
+        "second refused": refused(mlflow.start_run),
+    }
+    seen["value of log_param"] = mlflow.log_param("rate", 0.1)
+    mlflow.log_params({"layers": [64, 32], "dropout": None, "opt.beta 1/x": True, "empty": ""})
+    mlflow.log_param("rate", "0.1")
+    seen["other value of a param refused"] = refused(mlflow.log_param, "rate", 0.2)
+    for step, loss in enumerate([3.0, 2.5, 2.25]):
+        mlflow.log_metric("loss", loss, step=step, timestamp=DAY + step)
+    mlflow.log_metric("late", 1.0, step=5, timestamp=DAY)
+    mlflow.log_metric("late", 7.0, step=3, timestamp=DAY + 9)
+    mlflow.log_metric("tie", 1.0, step=1, timestamp=DAY + 9)
+    mlflow.log_metric("tie", 2.0, step=1, timestamp=DAY + 8)
+    mlflow.log_metrics({"accuracy": 1, "val/f1 score": 0.1 + 0.2}, step=2, timestamp=DAY)
+    mlflow.log_metric("gone wrong", float("nan"), timestamp=DAY)
+    mlflow.log_metric("off the scale", float("inf"), timestamp=DAY)
+    background = mlflow.log_metric("later", 0.5, step=1, timestamp=DAY, synchronous=False)
+    background.wait()
+    mlflow.set_tag("stage", "draft")
+    mlflow.set_tag("stage", "ready")
+    mlflow.set_tags({"count": 3, "none": None, "passing": "soon gone"})
+    mlflow.delete_tag("passing")
+    seen["at once"] = {
+        "history by a client": history(client.get_metric_history(parent.info.run_id, "loss")),
+        "params by the verb": mlflow.get_run(parent.info.run_id).data.params,
+        "rate of the handle": parent.data.params.get("rate"),
+    }
+
+    seen["returned"] = [
+        mlflow.log_artifact("weights.bin"),
+        mlflow.log_artifact(Path("notes.txt"), artifact_path="texts/deep"),
+        mlflow.log_artifact("model", "checkpoints"),
+        mlflow.log_artifacts("model", artifact_path="flat"),
+        mlflow.log_text("grüße\n", "texts/greeting.txt"),
+        mlflow.log_text("<p>no newline</p>", "page.html"),
+        mlflow.log_dict(settings, "config/settings.json"),
+        mlflow.log_dict(plain, "config/plain.yaml"),
+        mlflow.log_dict([1, "two"], "config/list.data"),
+        mlflow.log_stream(io.BytesIO(b"streamed" * 5000), "streams/bytes.bin"),
+        mlflow.log_figure(axes.figure, "figures/line.png", save_kwargs={"dpi": 50}),
+        mlflow.log_figure(bars, "figures/bars.html"),
+        mlflow.log_image(ramp, "images/ramp.png"),
+        mlflow.log_image(Image.fromarray(ramp), artifact_file="images/ramp.jpg"),
+        mlflow.log_image(wide, key="val/wide", step=7, timestamp=DAY, synchronous=True),
+        mlflow.log_table({"n": [1, 2], "word": ["one", "two"]}, "tables/numbers.json"),
+        mlflow.log_table(pd.DataFrame({"n": [3], "word": ["three"]}), artifact_file="tables/numbers.json"),
+        mlflow.log_table(answers, "tables/answers.parquet"),
+        mlflow.log_table(answers.head(1), "tables/answers.parquet"),
+    ]
+    seen["refused"] = {
+        "a figure of no library": refused(mlflow.log_figure, object(), "figures/none.png"),
+        "an image under a name and a key": refused(mlflow.log_image, ramp, "a.png", key="a"),
+        "an image with a strange key": refused(mlflow.log_image, ramp, key="a*b"),
+        "a path out of the run": refused(mlflow.log_text, "x", "../x.txt"),
+        "an absolute path": refused(mlflow.log_text, "x", "/x.txt"),
+        "a table of another kind": refused(mlflow.log_table, {"a": [1]}, "a.csv"),
+        "a file that is not there": refused(mlflow.log_artifact, "absent.bin"),
+        "a metric that is no number": refused(mlflow.log_metric, "word", "high"),
+    }
+
+    with mlflow.start_run(run_name="child", nested=True) as child:
+        ids[child.info.run_id] = "<child>"
+        mlflow.log_metric("loss", 9)
+        mlflow.log_table({"n": [4], "word": ["four"]}, "tables/numbers.json")
+        mlflow.log_text("for the parent", "from_child.txt", run_id=parent.info.run_id)
+    seen["after the child"] = mlflow.active_run().info.run_id
+
+seen["no active run"] = mlflow.active_run() is None
+last = mlflow.last_active_run()
+seen["last"] = [last.info.run_id, last.info.status, last.data.tags["stage"]]
+
+# --- runs that end otherwise ----------------------------------------------------
+
+failed = mlflow.start_run(run_name="failed")
+ids[failed.info.run_id] = "<failed>"
+mlflow.log_params({"rate": 0.5})
+mlflow.end_run("FAILED")
+
+try:
+    with mlflow.start_run(run_name="raised") as raised:
+        ids[raised.info.run_id] = "<raised>"
+        raise KeyError("on purpose")
+except KeyError:
+    pass
+
+with mlflow.start_run(run_id=raised.info.run_id) as resumed:
+    seen["resumed"] = [resumed.info.run_id, mlflow.get_run(resumed.info.run_id).info.status]
+    mlflow.log_metric("again", 1, 4, timestamp=DAY)
+
+other = client.create_run(there.experiment_id, run_name="by the client", tags={"kind": "other"})
+id = other.info.run_id
+ids[id] = "<other>"
+seen["created"] = about(other)
+client.log_param(id, "rate", 2)
+client.log_metric(id, "loss", 4.5, DAY + 1, 1)
+client.set_tag(id, "stage", "raw")
+client.set_tag(id, "passing", "x")
+client.delete_tag(id, "passing")
+batch = client.get_metric_history(parent.info.run_id, "loss")
+client.log_batch(id, metrics=batch, params=[Pair("batch", "8")], tags=[Pair("in", "one go")])
+client.log_artifact(id, "notes.txt", "texts")
+client.log_artifacts(id, "model")
+client.log_text(id, "by id", "said.txt")
+client.log_dict(id, {"by": "id"}, "said.json")
+client.log_stream(id, io.BytesIO(b"by id"), "said.bin")
+client.log_figure(id, bars, "said.html")
+client.log_image(id, ramp, "said.png")
+client.log_table(id, {"n": [5], "word": ["five"]}, "tables/numbers.json")
+client.set_tag(id, "mlflow.runName", "renamed")
+client.set_terminated(id, "KILLED")
+seen["ended by the client"] = about(client.get_run(id))
+
+client.delete_run(failed.info.run_id)
+seen["deleted"] = {
+    "stage": client.get_run(failed.info.run_id).info.lifecycle_stage,
+    "logging refused": refused(client.log_metric, failed.info.run_id, "loss", 1.0),
+    "shown": sorted(run.info.run_name for run in client.search_runs([there.experiment_id])),
+    "asked for": [run.info.run_name for run in client.search_runs([there.experiment_id], run_view_type=2)],
+}
+client.restore_run(failed.info.run_id)
+mlflow.delete_run(raised.info.run_id)
+seen["deleted"]["by the verb"] = mlflow.get_run(raised.info.run_id).info.lifecycle_stage
+mlflow.restore_run(raised.info.run_id)
+
+# --- reading back ---------------------------------------------------------------
+
+for run_id, name in ids.items():
+    if name == "<vision>":
+        continue
+    seen[f"run {name}"] = about(mlflow.get_run(run_id))
+for key in ("loss", "late", "tie", "val/f1 score", "gone wrong", "off the scale", "later", "absent"):
+    seen[f"history of {key}"] = history(client.get_metric_history(parent.info.run_id, key))
+seen["history of a batch"] = history(client.get_metric_history(id, "loss"))
+
+experiment = client.get_experiment_by_name("vision")
+second, third = client.create_experiment("second", tags={"team": "b"}), mlflow.create_experiment("third")
+client.delete_experiment(second)
+mlflow.delete_experiment(third)
+seen["experiment"] = {
+    "same id": {made, there.experiment_id, experiment.experiment_id, mlflow.get_experiment(made).experiment_id}
+    == {made},
+    "set": [there.name, there.lifecycle_stage],
+    "found": [experiment.name, experiment.lifecycle_stage, experiment.tags],
+    "created": isinstance(experiment.creation_time, int) and experiment.creation_time > DAY,
+    "absent": mlflow.get_experiment_by_name("absent"),
+    "made twice refused": refused(client.create_experiment, "vision"),
+    "filtered": [one.name for one in mlflow.search_experiments(filter_string="name LIKE 'vis%'")],
+    "active": sorted(one.name for one in client.search_experiments()),
+    "deleted": sorted(one.name for one in mlflow.search_experiments(view_type=2)),
+    "deleted stage": client.get_experiment(second).lifecycle_stage,
+    "deleted set refused": refused(mlflow.set_experiment, "second"),
+}
+client.restore_experiment(second)
+seen["experiment"]["restored"] = mlflow.get_experiment(second).lifecycle_stage
+
+found = mlflow.search_runs(output_format="list", order_by=["attributes.run_name ASC"])
+seen["search"] = {
+    "list": [run.info.run_name for run in found],
+    "filter": [run.info.run_name for run in mlflow.search_runs([made], "params.rate = '0.1'", output_format="list")],
+    "latest first": [run.info.run_name for run in mlflow.search_runs(output_format="list", max_results=2)],
+    "names": len(mlflow.search_runs(experiment_names=["vision"], filter_string="metrics.loss < 4")),
+}
+frame = mlflow.search_runs(filter_string="tags.kind LIKE '%'", order_by=["attributes.run_name ASC"])
+seen["frame"] = {
+    "first": list(frame.columns)[:6],
+    "groups": list(dict.fromkeys(column.partition(".")[0] for column in frame.columns[6:])),
+    "columns": sorted(frame.columns),
+    "types": {column: str(kind) for column, kind in frame.dtypes.items()},
+    "cells": {
+        column: [cell if isinstance(cell, str) else repr(cell) for cell in frame[column].tolist()]
+        for column in sorted(frame.columns)
+        if column not in ("experiment_id", "start_time", "end_time")
+    },
+}
+seen["empty frame"] = len(mlflow.search_runs(filter_string="params.rate = 'none'"))
+
+seen["table json"] = rows(mlflow.load_table("tables/numbers.json", run_ids=[parent.info.run_id]))
+seen["table parquet"] = rows(mlflow.load_table("tables/answers.parquet", [parent.info.run_id]))
+columns = ["run_id", "params.rate", "tags.stage"]
+every = mlflow.load_table("tables/numbers.json", run_ids=[parent.info.run_id, id], extra_columns=columns)
+seen["table of two runs"] = rows(every.astype(object))
+seen["table by the client"] = rows(client.load_table(made, "tables/numbers.json", run_ids=[child.info.run_id]))
+everywhere = mlflow.load_table("tables/numbers.json", extra_columns=["run_id"])
+seen["table of all runs"] = sorted(map(str, everywhere["n"]))
+
+run_id = parent.info.run_id
+uri = f"runs:/{run_id}"
+for path in (None, "texts", "checkpoints", "checkpoints/model", "flat", "config", "figures", "images", "page.html"):
+    seen[f"listing of {path}"] = listing(mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=path))
+seen["listing of tables"] = listing(client.list_artifacts(run_id, "tables"))
+seen["listing of absent"] = listing(client.list_artifacts(run_id, "absent"))
+seen["listing by uri"] = listing(mlflow.artifacts.list_artifacts(f"{uri}/checkpoints/model/layers"))
+seen["listing of the other"] = listing(client.list_artifacts(id))
+
+seen["loaded"] = {
+    "text": mlflow.artifacts.load_text(f"{uri}/texts/greeting.txt"),
+    "json": mlflow.artifacts.load_dict(f"{uri}/config/settings.json"),
+    "data": mlflow.artifacts.load_dict(f"{uri}/config/list.data"),
+    "image": np.asarray(mlflow.artifacts.load_image(f"{uri}/images/ramp.png")).tolist() == ramp.tolist(),
+    "image is": type(mlflow.artifacts.load_image(f"{uri}/images/ramp.png")).__name__ == "PngImageFile",
+    "no dict": refused(mlflow.artifacts.load_dict, f"{uri}/texts/greeting.txt"),
+    "no image": refused(mlflow.artifacts.load_image, f"{uri}/texts/greeting.txt"),
+    "no text": refused(mlflow.artifacts.load_text, f"{uri}/images/ramp.png"),
+    "absent": refused(mlflow.artifacts.load_text, f"{uri}/absent.txt"),
+    "absent download": refused(mlflow.artifacts.download_artifacts, f"{uri}/absent", dst_path="absent"),
+    "uri and id": refused(mlflow.artifacts.download_artifacts, uri, run_id=run_id),
+    "neither": refused(mlflow.artifacts.download_artifacts),
+}
+
+
+def fetched(name, place, root):
+    """What a download made, and where it says that it is."""
+    seen[f"{name} is at"] = [os.path.isabs(place), os.path.relpath(place, root)]
+    place, root = Path(place).resolve(), Path(root).resolve()
+    for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        if file.is_file():
+            seen[f"{name}: {file.relative_to(root).as_posix()}"] = digest(file.read_bytes())
+
+
+Path("there").mkdir()
+fetched("all", mlflow.artifacts.download_artifacts(run_id=run_id, dst_path="all"), "all")
+fetched("folder", mlflow.artifacts.download_artifacts(f"{uri}/checkpoints/model", dst_path="new/folder"), "new/folder")
+fetched(
+    "file", mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="texts/greeting.txt", dst_path="f"), "f"
+)
+fetched("client", client.download_artifacts(run_id, "texts/deep", "there"), "there")
+temporary = client.download_artifacts(id, "said.txt")
+fetched("temporary", temporary, Path(temporary).parent)
+wide_file, small_file = sorted(Path("all/images").glob("val~wide*"), key=lambda file: file.suffix)
+page = Path("all/figures/bars.html").read_text()
+seen["drawn"] = {
+    "line.png": pixels("all/figures/line.png"),
+    "bars.html but for the id": digest(re.sub(r"figure-\w{16}|\w{8}(-\w{4}){3}-\w{12}", "", page).encode()),
+    "wide": [pixels(wide_file), pixels(small_file)],
+}
+seen["yaml"] = Path("all/config/plain.yaml").read_text()
+
+Path("seen.json").write_text(json.dumps({"ids": ids, "seen": seen}))
