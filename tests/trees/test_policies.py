@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,14 @@ from holdfast.errors import (
     SourceUnreadableError,
     UnsupportedFileError,
 )
+from holdfast.format.pack import parse_pack
+from holdfast.format.reference import CHUNK
 from holdfast.format.tree import Entry, Kind
 from holdfast.runs.run import Run
 from holdfast.storage.memory import MemoryBucket
 from holdfast.storage.wrappers import RequestCounter, TraceBucket
 from holdfast.trees.checkout import checkout
-from holdfast.trees.source import local_items, open_unchanging
+from holdfast.trees.source import bytes_item, local_items, open_unchanging
 
 
 @pytest.fixture
@@ -222,6 +225,22 @@ def test_a_download_has_no_half_files(run: Run, tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match=r"data\.bin"):
         run.download(None, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"data.bin": b"old"}
+
+
+@pytest.mark.parametrize("size", [70_000, 900])
+def test_damage_names_the_artifact_however_it_is_read(run: Run, tmp_path: Path, size: int) -> None:
+    """Reading, seeking and fetching tell which file the damaged bytes belong to."""
+    run.log_items([bytes_item("other.bin", entropy(8)(66_000)), bytes_item("deep/data.bin", entropy(9)(size))])
+    bucket = run._location.bucket
+    for key, whole in bucket.objects.items():  # type: ignore[attr-defined]
+        if key.startswith("packs/"):
+            chunks = [row for row in parse_pack(whole, key).rows if row.kind == CHUNK]
+            zeros = sum(row.stored for row in chunks)
+            bucket.objects[key] = whole[:8] + bytes(zeros) + whole[8 + zeros :]  # type: ignore[attr-defined]
+    for verb in (partial(run.read, "deep/data.bin"), partial(run.download, "deep", tmp_path)):
+        with pytest.raises(IntegrityError) as caught:
+            verb()
+        assert caught.value.path == "deep/data.bin"
 
 
 def test_what_is_not_there_is_not_found(run: Run, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ than disks; what is wrong twice is damage, and named.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ from holdfast.format.reference import Ref
 from holdfast.storage.bucket import Bucket
 
 Deliver: TypeAlias = Callable[[bytes], object]
+Whose: TypeAlias = str | Mapping[Ref, str] | None
 
 
 class ChunkReader:
@@ -33,24 +34,24 @@ class ChunkReader:
     def __init__(self, bucket: Bucket, pool: Pool) -> None:
         self._bucket, self._pool = bucket, pool
 
-    def read(self, refs: Sequence[Ref]) -> list[bytes]:
-        """The decoded bytes of some blobs, in the order asked for.
+    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
+        """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
 
         Raises:
             IntegrityError: A blob is not what was written, or its pack is gone.
         """
         found: dict[Ref, bytes] = {}
-        self.deliver((ref, partial(found.__setitem__, ref)) for ref in refs)
+        self.deliver(((ref, partial(found.__setitem__, ref)) for ref in refs), path=path)
         return [found[ref] for ref in refs]
 
     def deliver(
-        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: str | None = None, transfer: Transfer = SILENT
+        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: Whose = None, transfer: Transfer = SILENT
     ) -> None:
         """Hand each blob's decoded bytes to its function, from some thread, in no order.
 
         Args:
             wanted: Blobs in packs, each with what is to be done with its bytes.
-            path: The artifact that they belong to, for errors.
+            path: The artifact that they belong to, or that each belongs to, for errors.
             transfer: Is told of every byte that was delivered.
 
         Raises:
@@ -82,7 +83,7 @@ class ChunkReader:
             tail = self._bucket.get_range(pack.key, -needed)
         return parse_footer(tail, what)
 
-    def _fetch(self, span: Range, delivers: dict[Ref, list[Deliver]], path: str | None, transfer: Transfer) -> None:
+    def _fetch(self, span: Range, delivers: dict[Ref, list[Deliver]], path: Whose, transfer: Transfer) -> None:
         done = saved = 0
         for ref, data in self._verified(span, path):
             for deliver in delivers[ref]:
@@ -91,14 +92,15 @@ class ChunkReader:
             saved += len(data) * (len(delivers[ref]) - 1)
         transfer.add(done, saved)
 
-    def _verified(self, span: Range, path: str | None) -> Iterable[tuple[Ref, bytes]]:
-        body = self._get(span, path)
+    def _verified(self, span: Range, path: Whose) -> Iterable[tuple[Ref, bytes]]:
+        body = self._get(span, _of(path, span.refs[0]))
         for ref in span.refs:
+            whose = _of(path, ref)
             try:
-                yield ref, self._decode(body, span.start, ref, path)
+                yield ref, self._decode(body, span.start, ref, whose)
             except IntegrityError:
                 again = Range(span.pack, (ref,))
-                yield ref, self._decode(self._get(again, path), again.start, ref, path)
+                yield ref, self._decode(self._get(again, whose), again.start, ref, whose)
 
     def _get(self, span: Range, path: str | None) -> memoryview:
         try:
@@ -111,6 +113,11 @@ class ChunkReader:
         stored = memoryview(body)[ref.offset - start : ref.offset - start + ref.stored]
         where = f"pack {ref.place}, offset {ref.offset}"
         return checked(ref, stored, where, path)
+
+
+def _of(path: Whose, ref: Ref) -> str | None:
+    """The artifact that a blob belongs to."""
+    return path if path is None or isinstance(path, str) else path.get(ref)
 
 
 def checked(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> bytes:

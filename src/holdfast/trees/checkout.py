@@ -82,7 +82,8 @@ def _small(blobs: Blobs, entries: Sequence[Entry], target: dict[str, Path], tran
             write(b"")
         elif isinstance(entry.content.place, PackName):
             packed.append((entry.content, write))
-    blobs.packs.deliver(packed, transfer=transfer)
+    whose = {entry.content: entry.path for entry in entries if entry.content}
+    blobs.packs.deliver(packed, path=whose, transfer=transfer)
     inline = [entry for entry in entries if entry.content and not isinstance(entry.content.place, PackName)]
     for entry, data in zip(inline, blobs.read([entry.content for entry in inline if entry.content]), strict=True):
         _write_whole(entry, target[entry.path], data)

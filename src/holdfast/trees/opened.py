@@ -97,7 +97,8 @@ class ArtifactFile(io.RawIOBase):
             return
         until = self._chunk_at(min(stop + self._ahead, self.entry.size) - 1)
         missing = [i for i in range(first, until + 1) if i not in self._kept]
-        for i, data in zip(missing, self._blobs.read([self._chunks[i] for i in missing]), strict=True):
+        found = self._blobs.read([self._chunks[i] for i in missing], path=self.entry.path)
+        for i, data in zip(missing, found, strict=True):
             self._kept[i] = data
             self._held += len(data)
 

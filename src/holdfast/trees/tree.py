@@ -38,14 +38,14 @@ class Blobs:
         self._entries: OrderedDict[int, LogEntry] = OrderedDict()
         self._nodes: OrderedDict[Ref, Node] = OrderedDict()
 
-    def read(self, refs: Sequence[Ref]) -> list[bytes]:
-        """The decoded bytes of some blobs, in the order asked for.
+    def read(self, refs: Sequence[Ref], *, path: str | None = None) -> list[bytes]:
+        """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
 
         Raises:
             IntegrityError: One of them is not what was written.
         """
         packed = [ref for ref in refs if isinstance(ref.place, PackName)]
-        found = dict(zip(packed, self.packs.read(packed), strict=True)) if packed else {}
+        found = dict(zip(packed, self.packs.read(packed, path=path), strict=True)) if packed else {}
         self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
         return [found[ref] if ref in found else self._inline(ref) for ref in refs]
 
