@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from holdfast import artifacts, errors
     from holdfast.errors import HoldfastError
     from holdfast.store import Run, Store, ViewType
-    from holdfast.surfaces.client import Client
-    from holdfast.surfaces.client import Client as MlflowClient
     from holdfast.surfaces.fluent.active import (
         active_run,
         end_run,
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
         start_run,
     )
     from holdfast.surfaces.fluent.active import open_store as open
+    from holdfast.surfaces.fluent.client import Client
+    from holdfast.surfaces.fluent.client import Client as MlflowClient
     from holdfast.surfaces.fluent.finding import (
         create_experiment,
         delete_experiment,
@@ -115,8 +115,8 @@ _HOMES = {
     "Run": ("holdfast.store", "Run"),
     "Store": ("holdfast.store", "Store"),
     "ViewType": ("holdfast.store", "ViewType"),
-    "Client": ("holdfast.surfaces.client", "Client"),
-    "MlflowClient": ("holdfast.surfaces.client", "Client"),
+    "Client": ("holdfast.surfaces.fluent.client", "Client"),
+    "MlflowClient": ("holdfast.surfaces.fluent.client", "Client"),
     "artifacts": ("holdfast.artifacts", ""),
     "errors": ("holdfast.errors", ""),
     "open": (_ACTIVE, "open_store"),

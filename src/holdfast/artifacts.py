@@ -47,7 +47,7 @@ def download_artifacts(
         exclude: Not what one of these fits.
 
     Returns:
-        Where it now is: `dst_path/<path>`.
+        Where it now is: `dst_path/<path>`, from the root of the disk on.
 
     Raises:
         ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
@@ -55,7 +55,7 @@ def download_artifacts(
         IntegrityError: Content is not what was logged. No file has wrong bytes.
     """
     uri = _uri(artifact_uri, run_id, artifact_path)
-    return str(current_store().artifacts.download(uri, dst_path, include=include, exclude=exclude))
+    return str(current_store().artifacts.download(uri, dst_path, include=include, exclude=exclude).absolute())
 
 
 def list_artifacts(

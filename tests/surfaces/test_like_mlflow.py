@@ -166,10 +166,9 @@ WANTED: dict[str, tuple[Any, Any, str]] = {
         "a path is the run's, however it was asked for, and can be asked for again; "
         "MLflow counts from the folder above an address",
     ),
-    "all is at": ([True, "."], [False, "."], "a place is given as its folder was, and MLflow's is always absolute"),
-    "file is at": ([True, "greeting.txt"], [False, "texts/greeting.txt"], _WHOLE),
-    "folder is at": ([True, "model"], [False, "checkpoints/model"], _WHOLE),
-    "client is at": ([True, "deep"], [False, "texts/deep"], _WHOLE),
+    "file is at": ([True, "greeting.txt"], [True, "texts/greeting.txt"], _WHOLE),
+    "folder is at": ([True, "model"], [True, "checkpoints/model"], _WHOLE),
+    "client is at": ([True, "deep"], [True, "texts/deep"], _WHOLE),
     "file: greeting.txt": (ANY, ABSENT, _WHOLE),
     "file: texts/greeting.txt": (ABSENT, ANY, _WHOLE),
     "folder: model/*": (ANY, ABSENT, _WHOLE),
@@ -233,7 +232,6 @@ def test_a_difference_on_purpose_is_one(both: Both, pattern: str) -> None:
         assert both.differing[field] == (theirs, ours)
 
 
-@pytest.mark.xfail(strict=True, reason="a client has a session of its own; what waits in the run's is not there yet")
 def test_a_client_sees_at_once_what_a_verb_logged(both: Both) -> None:
     """Measurements of the active run are there for `MlflowClient()` in the same process, as in MLflow."""
     assert UNWANTED not in both.differing

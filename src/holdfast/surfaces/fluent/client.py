@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdfast.progress import observer_for
-from holdfast.settings import read_settings
-from holdfast.store import Experiment, FileInfo, Metric, RunRecord, Store, ViewType
+from holdfast.store import Experiment, FileInfo, Metric, RunRecord, ViewType
+from holdfast.surfaces.fluent.active import current_store, open_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,19 +17,13 @@ class Client:
     """Verbs on experiments and runs by their ids; nothing here is active.
 
     Args:
-        tracking_uri: The store's address; `HOLDFAST_STORE`'s when None.
+        tracking_uri: A store's address; when None, the store that verbs without a handle use.
         storage_options: What the storage library takes, as for `holdfast.open`.
     """
 
     def __init__(self, tracking_uri: str | None = None, **storage_options: Any) -> None:
-        settings = read_settings()
-        self.store = Store.open(
-            tracking_uri or settings.store,
-            storage_options,
-            memory=settings.memory,
-            cache=settings.cache,
-            observer=observer_for(settings.progress, sys.stderr),
-        )
+        shared = tracking_uri is None and not storage_options
+        self.store = current_store() if shared else open_store(tracking_uri, **storage_options)
 
     # --- experiments ---
 
@@ -203,4 +195,4 @@ class Client:
 
     def download_artifacts(self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None) -> str:
         """Fetch a file or directory of a run; where it now is."""
-        return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path))
+        return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path).absolute())
