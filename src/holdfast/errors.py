@@ -25,8 +25,10 @@
     │   ├── SourceUnreadableError      it cannot be read
     │   ├── UnsupportedFileError       a kind of file that cannot be logged
     │   └── SourceChangedError         it changed while it was read
+    ├── DestinationError               mend the local folder
     ├── ReloadError                    look again, then retry
     │   ├── RunDeletedError            the run was deleted
+    │   ├── RunEndedError              the run was ended by this process meanwhile
     │   ├── FencedOffError             content was collected before it was committed
     │   └── CommitStateUnknownError    a commit may or may not have happened
     ├── DamageError                    restore from a copy
@@ -50,6 +52,9 @@ that it survives pickling between workers; `str(error)` makes the sentence and
 `error.hint` says how to mend it. Bad arguments stay ValueError and TypeError.
 A cause is never hidden: whoever raises one of these in answer to another
 error chains it.
+
+One long file on purpose: it is a list, and whoever decides what to catch wants
+to see all of it at once.
 """
 
 from __future__ import annotations
@@ -349,6 +354,22 @@ class SourceChangedError(SourceError):
     hint = "nothing was committed; log it again when its writer has finished"
 
 
+# --- mend the local folder ------------------------------------------------------
+
+
+class DestinationError(HoldfastError):
+    """A local folder does not take what is written into it. Attributes: path, reason."""
+
+    hint = "mend the folder or choose another one, and fetch again; no file there is half written"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
 # --- look again, then retry -----------------------------------------------------
 
 
@@ -367,6 +388,19 @@ class RunDeletedError(ReloadError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} was deleted"
+
+
+class RunEndedError(ReloadError):
+    """This process ended the run while something was still being logged to it. Attributes: run_id."""
+
+    hint = "wait for what logs in other threads before the run ends, or log it again: that goes on with the run"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} was ended while this was being logged"
 
 
 class FencedOffError(ReloadError):

@@ -139,7 +139,7 @@ def test_bad_paths_are_refused_on_the_way_in(run: Run, path: str) -> None:
 def test_bad_paths_are_refused_on_the_way_out(run: Run, path: str, tmp_path: Path) -> None:
     """A tree that some other program wrote cannot make checkout leave its folder."""
     with pytest.raises(InvalidPathError):
-        checkout(run._view().paths.blobs, [Entry(path, Kind.DIRECTORY)], "", tmp_path / "in")
+        checkout(run._view().paths.blobs, [Entry(path, Kind.DIRECTORY)], tmp_path / "in")
     assert not (tmp_path / "out").exists()
 
 

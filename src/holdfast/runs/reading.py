@@ -11,6 +11,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -120,6 +121,8 @@ class RunReader:
     ) -> Path:
         """Write a file, or all that a directory of the run holds, into a local folder.
 
+        Links stay links; but a link to a file that is asked for by its own path comes as that file.
+
         Args:
             path: A path of the run; all of it when None.
             destination: The folder; made if it is not there.
@@ -133,22 +136,23 @@ class RunReader:
         Raises:
             ArtifactNotFoundError: The run holds nothing there.
             IntegrityError: Content is not what was written. No file has wrong bytes.
+            DestinationError: The folder does not take it: full, not writable, or something stands in the way.
         """
         view, top = self._view(), join_path(path, "")
         entries = list(view.paths.walk(top))
         if not entries and top:
             raise ArtifactNotFoundError(self.id, top)
+        if top and entries[0].kind is Kind.LINK and entries[0].path == top:
+            file = _followed(view, top)
+            entries = [replace(file, path=top)] if file and file.kind is Kind.FILE else entries
         chosen = [entry for entry in entries if _chosen(entry.path, _patterns(include), _patterns(exclude))]
-        checkout(view.paths.blobs, chosen, "", Path(destination), observer=self._location.observer)
+        checkout(view.paths.blobs, chosen, Path(destination), observer=self._location.observer)
         return Path(destination) / top
 
     # --- inside ---
 
     def _opened(self, view: View, path: str) -> ArtifactFile:
-        entry, seen = view.paths.find([check_path(path)]).get(path), [path]
-        while entry and entry.kind is Kind.LINK and len(seen) < 40:
-            seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
-            entry = view.paths.find([seen[-1]]).get(seen[-1])
+        entry = _followed(view, path)
         if entry is None or entry.kind is not Kind.FILE:
             raise ArtifactNotFoundError(self.id, path)
         return ArtifactFile(view.paths.blobs, entry)
@@ -162,6 +166,15 @@ class RunReader:
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
         return view
+
+
+def _followed(view: View, path: str) -> Entry | None:
+    """What stands at a path, or where the links from there end."""
+    entry, seen = view.paths.find([check_path(path)]).get(path), [path]
+    while entry and entry.kind is Kind.LINK and len(seen) < 40:
+        seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
+        entry = view.paths.find([seen[-1]]).get(seen[-1])
+    return entry
 
 
 def _patterns(given: str | Sequence[str] | None) -> Sequence[str]:
