@@ -25,7 +25,7 @@ from typing import ClassVar
 
 import pytest
 
-from holdfast.errors import ObjectExistsError, ObjectNotFoundError, StorageError
+from holdfast.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
 from holdfast.storage.bucket import Bucket
 from holdfast.storage.schemes import bucket_at
 
@@ -137,7 +137,7 @@ class BucketSuite:
         inner.put("k", b"0123456789")
         inner.put("empty", b"")
         for key, start, stop in (("k", 5, 11), ("k", 10, 11), ("k", 50, 60), ("empty", 0, 1)):
-            with pytest.raises(StorageError):
+            with pytest.raises(ObjectTooShortError):
                 inner.get_range(key, start, stop)
 
     def test_what_is_no_range_is_a_value_error(self, bucket: Bucket) -> None:

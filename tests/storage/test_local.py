@@ -17,6 +17,7 @@ from holdfast.errors import (
     StorageFullError,
     UnsafeBucketError,
 )
+from holdfast.storage import local
 from holdfast.storage.local import LocalBucket
 
 
@@ -101,6 +102,32 @@ def test_a_full_or_forbidden_disk_says_so(
     assert isinstance(caught.value.__cause__, OSError)
     assert list(bucket.list()) == []
     assert list((tmp_path / ".tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("failing", ["a/b", "a", "."])
+def test_a_folder_that_could_not_be_made_durable_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """A folder whose fsync failed once is not taken for durable at the next put, nor one below it."""
+    asked: list[Path] = []
+    broken = {tmp_path / failing}
+
+    def fsync(folder: Path) -> None:
+        asked.append(folder)
+        if folder in broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(local, "_fsync_folder", fsync)
+    bucket = LocalBucket(tmp_path)
+    with pytest.raises(StorageError):
+        bucket.put("a/b/k", b"v")
+    broken.clear()
+    asked.clear()
+    bucket.put("a/b/l", b"v")
+    assert asked[:3] == [tmp_path / "a/b", tmp_path / "a", tmp_path]
+    asked.clear()
+    bucket.put("a/b/m", b"v")
+    assert asked == [tmp_path / "a/b"]
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV])

@@ -122,6 +122,7 @@ class ClientAuthenticationError(Exception):
         (TimeoutError(), TransientStorageError),
         (ConnectionResetError(), TransientStorageError),
         (HttpError(400), StorageError),
+        (HttpError(416), ObjectTooShortError),
         (RuntimeError("odd"), StorageError),
     ],
 )

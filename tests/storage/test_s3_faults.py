@@ -11,6 +11,7 @@ from tests.support.http import ETAG, Answer, Asked, Recorder, error, recorder
 from holdfast.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
+    ObjectTooShortError,
     StorageError,
     StorageFullError,
     TransientStorageError,
@@ -174,6 +175,14 @@ def test_a_wrong_answer_to_a_suffix_is_not_passed_on(bucket: S3Bucket, server: R
     server.replies(answer)
     with pytest.raises(TransientStorageError):
         bucket.get_range("k", -5)
+
+
+def test_a_416_to_a_range_says_that_the_object_is_too_short(bucket: S3Bucket, server: Recorder) -> None:
+    """It ends before the range begins; another attempt would not change that."""
+    server.replies(error(416, "InvalidRange"))
+    with pytest.raises(ObjectTooShortError, match="ends before byte 7: HTTP 416"):
+        bucket.get_range("k", 2, 7)
+    assert len(server.asked) == 1
 
 
 def test_a_416_to_a_suffix_is_believed_only_of_nothing(bucket: S3Bucket, server: Recorder) -> None:

@@ -177,13 +177,15 @@ class LocalBucket:
     def _make_durable(self, folder: Path) -> None:
         """The folder's entries survive a power cut, and so do those that lead to it."""
         _fsync_folder(folder)
+        done = set()
         while folder not in self._durable:
-            self._durable.add(folder)
+            done.add(folder)
             if folder.is_mount():
                 break
             folder = folder.parent
             with suppress(PermissionError):  # of the folders above the root, not all are ours to open
                 _fsync_folder(folder)
+        self._durable |= done  # not before all that leads there is: a failure must not end the next attempt early
 
     def _walk(self, base: str, prefix: str) -> Iterator[ObjectInfo]:
         try:

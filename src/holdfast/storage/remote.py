@@ -187,6 +187,8 @@ class RemoteBucket:
             return AccessDeniedError(self.url, key, reason)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError) or status == 404:
             return ObjectNotFoundError(self.url, key, "there is no such object")
+        if status == 416:  # ranges are asked for by first and last byte only
+            return ObjectTooShortError(self.url, key, f"the object ends before the range: {reason}")
         name = type(error).__name__
         passing = isinstance(error, TimeoutError | ConnectionError) or any(w in name for w in _TRANSIENT_NAMES)
         if passing or status in _TRANSIENT_STATUS:

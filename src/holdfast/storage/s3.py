@@ -67,7 +67,12 @@ class S3Bucket:
         check_range(start, stop)
         if stop is None:
             return self._suffix(key, -start)
-        found, size = self._read(key, f"bytes={start}-{stop - 1}")
+        try:
+            found, size = self._read(key, f"bytes={start}-{stop - 1}")
+        except StorageError as error:
+            if error.__cause__ is None or not answered_with(error.__cause__, 416):
+                raise
+            raise ObjectTooShortError(self.url, key, f"the object ends before byte {stop}: {error.reason}") from error
         if len(found) != stop - start:
             if size is not None and size < stop and len(found) == size - start:
                 raise ObjectTooShortError(self.url, key, f"the object ends at byte {size}, before {stop}")
