@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.chunks.observer import SILENT, Observer
-from holdfast.chunks.pool import Pool
+from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
 from holdfast.runs.artifacts import Artifacts
 from holdfast.runs.differences import Difference
@@ -43,6 +43,7 @@ __all__ = [
     "FileInfo",
     "Findings",
     "Metric",
+    "Outcome",
     "Report",
     "Run",
     "RunData",

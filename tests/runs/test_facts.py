@@ -8,21 +8,30 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_location, tiny_store
 
 from holdfast.errors import (
+    AccessDeniedError,
     CommitStateUnknownError,
     InvalidNameError,
     ParamExistsError,
     RunDeletedError,
+    RunEndedError,
     TransientStorageError,
 )
 from holdfast.storage.memory import MemoryBucket
 from holdfast.storage.wrappers import RequestCounter, TraceBucket
 from holdfast.store import Store
+from holdfast.trees.source import bytes_item
+from holdfast.trees.transaction import Transaction
 
 
 @pytest.fixture
@@ -180,6 +189,114 @@ def test_an_entry_of_unknown_fate_is_not_written_twice() -> None:
     run.log_metrics({"loss": 2}, step=2)
     run.finish()
     assert [m.step for m in run.history("loss")] == [1, 2]
+
+
+@pytest.mark.parametrize("step", [np.int64(3), np.int32(3), 3.0, True + 2])
+def test_steps_of_any_integer_type_are_kept(store: Store, step: Any) -> None:
+    """What numpy counts with is a step, and a float of milliseconds a time."""
+    run = store.runs.start()
+    run.log_metrics({"loss": np.float32(0.5)}, step=step, timestamp=1_700_000_000_000.7)  # type: ignore[arg-type]
+    run.log_metrics({"loss": 1}, step=2**62)
+    run.finish()
+    assert [(m.step, m.value) for m in run.history("loss")] == [(3, 0.5), (2**62, 1.0)]
+    assert run.history("loss")[0].timestamp == 1_700_000_000_000
+
+
+@pytest.mark.parametrize("step", ["3", 2**63, float("nan"), [1]])
+def test_an_odd_value_is_refused_at_once_and_spoils_nothing(store: Store, step: Any) -> None:
+    """What cannot be kept is an error of the call that brings it; the run goes on and ends as ever."""
+    run = store.runs.start()
+    odd = (
+        partial(run.log_metrics, {"loss": 1}, step=step),
+        partial(run.log_metrics, {"huge": 10**400}),
+        partial(run.finish, "DONE"),
+    )
+    for refused in odd:
+        with pytest.raises(InvalidNameError):
+            refused()
+    run.log_metrics({"loss": 2})
+    run.finish()
+    assert run.record.data.metrics == {"loss": 2.0}
+
+
+def test_much_at_once_is_written_in_several_entries(store: Store) -> None:
+    """Thousands of long parameters, tags and measurements never make an entry that is too large."""
+    run = store.runs.start()
+    run.log_params({f"p{n}": "x" * 6000 for n in range(900)})
+    run.set_tags({f"t{n}": "é" * 8000 for n in range(300)})
+    run.log_metrics({f"m{n}": n for n in range(20_000)})
+    run.finish()
+    seen = run.record.data
+    assert (len(seen.params), len(seen.tags) >= 300, len(seen.metrics)) == (900, True, 20_000)
+    assert store.care.check().problems == []
+
+
+def test_several_parameters_are_logged_all_or_none(store: Store) -> None:
+    """If one of them has another value already, the others of the call are not logged either."""
+    run = store.runs.start()
+    run.log_params({"b": 1})
+    with pytest.raises(ParamExistsError):
+        run.log_params({"a": 1, "b": 2})
+    assert run.record.data.params == {"b": "1"}
+
+
+def test_an_ended_session_takes_nothing_more(store: Store) -> None:
+    """A commit that was staged before the end is refused after it; a measurement begins a session anew."""
+    run = store.runs.start()
+    transaction = Transaction(run._writing())
+    transaction.stage([bytes_item("late.txt", b"late")])
+    run.finish()
+    with pytest.raises(RunEndedError):
+        transaction.publish()
+    run.log_metrics({"late": 1})
+    run.finish()
+    assert run.record.data.metrics == {"late": 1.0}
+    assert run.manifest == {}
+    assert store.care.check().problems == []
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), AccessDeniedError("b", "k", "expired"), TransientStorageError("b", "k")]
+)
+def test_an_entry_that_landed_is_not_sent_again_whatever_was_raised(error: BaseException) -> None:
+    """An interrupt or a refusal after the PUT took effect does not double what it carried."""
+    armed = [False]
+
+    def fail(number: int, when: str, verb: str, key: str) -> None:
+        if armed[0] and when == "after" and verb == "put" and key.startswith("runs/"):
+            armed[0] = False
+            raise error
+
+    run = tiny_store(FaultyBucket(MemoryBucket(), on=fail)).runs.start()
+    run.log_metrics({"loss": 1}, step=1)
+    armed[0] = True
+    with suppress(type(error)):
+        run.flush()
+    assert not armed[0]
+    run.log_metrics({"loss": 2}, step=2)
+    run.finish()
+    assert [m.step for m in run.history("loss")] == [1, 2]
+
+
+def test_a_foreign_file_among_a_logs_entries_is_passed_over(bucket: MemoryBucket, store: Store) -> None:
+    """A file manager's droppings in a run's folder stop neither readers nor writers, and are reported."""
+    run = store.runs.start()
+    bucket.put(f"runs/{run.id}/log/.DS_Store", b"finder")
+    run.log_bytes(b"x", "a.txt")
+    other = tiny_store(bucket, seed=5, create=False)
+    other.runs.get(run.id).log_bytes(b"y", "b.txt")
+    assert other.runs.get(run.id).manifest.keys() == {"a.txt", "b.txt"}
+    assert other.care.check().foreign == [f"runs/{run.id}/log/.DS_Store"]
+
+
+def test_background_failures_that_were_seen_are_not_raised_again(store: Store) -> None:
+    """Who waits for an outcome has its error; the end of the run then has none of it."""
+    run = store.runs.start()
+    outcome = run.later(run.log_params, {"": 1})
+    with pytest.raises(InvalidNameError):
+        outcome.wait()
+    run.finish()
+    assert run.state.status == "FINISHED"
 
 
 def test_a_deleted_run_is_read_but_not_written_to(bucket: MemoryBucket, store: Store) -> None:

@@ -48,6 +48,10 @@ class Known:
         """Where a blob is, in a pack that may be referred to."""
         return self._refs.get(blob)
 
+    def allows(self, ref: Ref) -> bool:
+        """Whether a blob's place may be referred to, as far as this session has met the collector."""
+        return ref.place not in (self._condemned or ())
+
     def learn(self, pack: PackName, footer: Footer) -> None:
         """Take in a footer that this session has read or written."""
         self.condemned()

@@ -15,6 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -33,7 +34,6 @@ class _Threads:
     """An executor and the bytes in its hands, of one process."""
 
     def __init__(self, workers: int, memory: int) -> None:
-        self.pid = os.getpid()
         self.executor = ThreadPoolExecutor(workers, "holdfast", _begin_worker)
         self.free = memory
         self.changed = threading.Condition()
@@ -50,7 +50,7 @@ class Pool:
 
     def __init__(self, *, workers: int = 16, memory: int = 256 << 20) -> None:
         self._workers, self._memory = workers, memory
-        self._threads: _Threads | None = None
+        self._threads: dict[int, _Threads] = {}  # by process id
 
     def __reduce__(self) -> tuple[Callable[[], Pool], tuple[()]]:
         workers, memory = self._workers, self._memory
@@ -98,10 +98,9 @@ class Pool:
 
     def _mine(self) -> _Threads:
         assert not getattr(_worker, "running", False), "a task must not give work to the pool that it runs in"
-        threads = self._threads
-        if threads is None or threads.pid != os.getpid():
-            self._threads = threads = _Threads(self._workers, self._memory)
-        return threads
+        pid = os.getpid()
+        # Of threads that come first at once, all get the same.
+        return self._threads.get(pid) or self._threads.setdefault(pid, _Threads(self._workers, self._memory))
 
 
 class _Remake:
@@ -112,6 +111,64 @@ class _Remake:
 
     def __call__(self) -> Pool:
         return Pool(workers=self.workers, memory=self.memory)
+
+
+class Batch:
+    """Tasks of one job, which end with it, whatever ends it: what they write to may be gone afterwards."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._futures: list[Future[Any]] = []
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            _call_off(self._futures)
+
+    def submit_holding(self, size: int, task: Callable[[], object]) -> None:
+        """As the pool's; but once a task of the batch has failed, its failure is raised instead."""
+        done = [future for future in self._futures if future.done()]
+        for future in done:
+            future.result()
+        self._futures = [future for future in self._futures if future not in done]
+        self._futures.append(self._pool.submit_holding(size, task))
+
+    def finish(self) -> None:
+        """Wait for all, and raise the first failure."""
+        futures, self._futures = self._futures, []
+        list(gather(futures))
+
+
+class Outcome(Future[Any]):
+    """What comes of something that is done in the background. It cannot be called off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_running_or_notify_cancel()
+        self.taken = False  # whether somebody has asked for it
+
+    def wait(self) -> None:
+        """Return when it is done. Raises: what went wrong."""
+        self.result()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What it returned, or raised."""
+        self.taken = True
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What went wrong; None if nothing did."""
+        self.taken = True
+        return super().exception(timeout)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What went wrong with something that is done, without taking it."""
+        return super().exception()
 
 
 class Lane:
@@ -125,39 +182,53 @@ class Lane:
     """
 
     def __init__(self, bound: int = 1000) -> None:
-        self.pid = os.getpid()
         self._executor = ThreadPoolExecutor(1, "holdfast-lane")
         self._room = threading.Semaphore(bound)
-        self._failed: list[BaseException] = []
+        self._failed: list[Outcome] = []
 
-    def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Do this when all before it is done. A failure is in the future, and raised by `drain`."""
+    def submit(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+        """Do this when all before it is done. A failure that nobody asks for is raised by `drain`."""
         self._room.acquire()
-        future = self._executor.submit(work, *args, **kwargs)
-        future.add_done_callback(self._ended)
-        return future
+        outcome = Outcome()
+        self._executor.submit(self._do, outcome, partial(work, *args, **kwargs))
+        return outcome
 
     def drain(self) -> None:
-        """Wait until all work is done, and raise the first failure since the last time."""
+        """Wait until all work is done, and raise the first failure that nobody has asked for."""
         self._executor.submit(int).result()
         failed, self._failed = self._failed, []
-        if failed:
-            raise failed[0]
+        for outcome in failed:
+            if not outcome.taken:
+                raise outcome.failure or AssertionError  # never the latter: it has failed
 
-    def _ended(self, future: Future[Any]) -> None:
-        self._room.release()
-        if not future.cancelled() and (error := future.exception()):
-            self._failed.append(error)
+    def _do(self, outcome: Outcome, work: Callable[[], object]) -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            self._failed.append(outcome)
+            outcome.set_exception(error)
+        finally:
+            self._room.release()
 
 
 def gather(futures: Iterable[Future[T]]) -> Iterator[T]:
-    """Results in order, once all have ended or one has failed; what has not begun by then is cancelled."""
+    """Results in order, once all have ended or one has failed; what has not begun by then is called off.
+
+    Also where the caller is interrupted, no task is left running.
+    """
     waiting = list(futures)
-    wait(waiting, return_when="FIRST_EXCEPTION")
-    failed = [future for future in waiting if future.done() and not future.cancelled() and future.exception()]
-    if failed:
-        for future in waiting:
-            future.cancel()
-        wait(waiting)
-        raise failed[0].exception() or AssertionError  # never the latter: it has failed
+    try:
+        wait(waiting, return_when="FIRST_EXCEPTION")
+        failed = [future for future in waiting if future.done() and not future.cancelled() and future.exception()]
+        if failed:
+            raise failed[0].exception() or AssertionError  # never the latter: it has failed
+    except BaseException:
+        _call_off(waiting)
+        raise
     return (future.result() for future in waiting)
+
+
+def _call_off(futures: Iterable[Future[Any]]) -> None:
+    """Cancel what has not begun, and wait for the rest."""
+    begun = [future for future in futures if not future.cancel()]
+    wait(begun)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.plan import Range, plan_ranges
-from holdfast.chunks.pool import Pool, gather
+from holdfast.chunks.pool import Batch, Pool
 from holdfast.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
 from holdfast.format.codec import decode
 from holdfast.format.digest import Bytes, blob_id
@@ -63,9 +63,13 @@ class ChunkReader:
         for ref, function in wanted:
             delivers[ref].append(function)
         spans = plan_ranges(delivers)
-        run = self._pool.run_holding if len(spans) == 1 else self._pool.submit_holding
-        begun = [run(span.stop - span.start, partial(self._fetch, span, delivers, path, transfer)) for span in spans]
-        list(gather(future for future in begun if future is not None))
+        if len(spans) == 1:
+            size = spans[0].stop - spans[0].start
+            self._pool.run_holding(size, partial(self._fetch, spans[0], delivers, path, transfer))
+            return
+        with Batch(self._pool) as batch:
+            for span in spans:
+                batch.submit_holding(span.stop - span.start, partial(self._fetch, span, delivers, path, transfer))
 
     def footer(self, pack: PackName) -> Footer:
         """What a pack says that it holds.

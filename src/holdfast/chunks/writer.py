@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from holdfast.chunks.hints import PER_PACK, Known, sample
 from holdfast.chunks.observer import SILENT, Transfer
-from holdfast.chunks.pool import Pool, gather
+from holdfast.chunks.pool import Batch, Pool
 from holdfast.errors import ObjectExistsError, StorageError
 from holdfast.format import digest
 from holdfast.format.chunking import Chunker
@@ -107,7 +106,7 @@ class ChunkWriter:
         self._placed: dict[bytes, Ref] = {}  # what this writer packed, acknowledged or not
         self._before: Ref | None = None  # where the stream stands in a known pack
         self._builder = PackBuilder()
-        self._uploads: list[Future[None]] = []
+        self._uploads = Batch(pool)
         self._saved = 0  # bytes of the streams that need no journey, not yet told
         self._sent = 0  # bytes of the streams in the pack in the making
         self.tally = Tally()
@@ -148,7 +147,9 @@ class ChunkWriter:
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
         """
         blob = digest.blob_id(data)
-        there = self._placed.get(blob) or self._known.get(blob)
+        there = self._placed.get(blob)
+        if there is None or not self._known.allows(there):
+            there = self._known.get(blob)
         if there is None and self._before is not None and self._known.follow(self._before):
             there = self._known.get(blob)
         return there
@@ -166,8 +167,7 @@ class ChunkWriter:
         """
         self.settle()
         self._close_pack()
-        uploads, self._uploads = self._uploads, []
-        list(gather(uploads))
+        self._uploads.finish()
 
     def _blocks(self, stream: Readable, hasher: Any) -> Iterator[tuple[memoryview, list[int]]]:
         """The stream in blocks with the ends of their chunks. A block's rest is moved in front of the next."""
@@ -239,7 +239,7 @@ class ChunkWriter:
             self._known.condemned()  # W2 comes before any pack
             builder, self._builder, name = self._builder, PackBuilder(), self._name
             sent, self._sent = self._sent, 0
-            self._uploads.append(self._pool.submit_holding(builder.size, lambda: self._upload(name, builder, sent)))
+            self._uploads.submit_holding(builder.size, lambda: self._upload(name, builder, sent))
 
     def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
         """Create a pack, then the hints to it. Hints are advice: one that fails costs space later."""

@@ -112,6 +112,13 @@ def add_op(ops: list[dict[str, Any]], op: dict[str, Any]) -> None:
         ops.append(op)
 
 
+def weight(op: dict[str, Any]) -> int:
+    """About how many bytes an operation takes in an entry, at most."""
+    points = op.get("points", ())
+    texts = [*op.values(), *(point[0] for point in points)]
+    return 100 * (1 + len(points)) + 6 * sum(len(text) for text in texts if isinstance(text, str))
+
+
 def check_op(op: object, what: str) -> str:
     """The name of an operation; one that is unknown or lacks a field is refused."""
     name = op.get("op") if isinstance(op, dict) else None

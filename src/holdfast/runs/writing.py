@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
-from holdfast.chunks.pool import Lane
-from holdfast.errors import RunNotFoundError, UnsupportedFileError
+from holdfast.chunks.pool import Lane, Outcome
+from holdfast.errors import RunEndedError, RunNotFoundError, UnsupportedFileError
+from holdfast.format.document import Json
 from holdfast.format.layout import run_log
 from holdfast.format.state import State
 from holdfast.format.tree import Entry
-from holdfast.runs.metrics import metric_op, param_op, tag_op
+from holdfast.runs.metrics import metric_ops, param_op, status_op, tag_op
 from holdfast.runs.reading import RunReader, join_path
 from holdfast.runs.record import RunRecord, run_record
 from holdfast.trees.location import Location
@@ -28,7 +29,6 @@ from holdfast.trees.transaction import Published, Transaction
 from holdfast.trees.view import View
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class _Hold:
@@ -111,11 +111,9 @@ class RunWriter(RunReader):
             ParamExistsError: The run has one of them with another value.
             InvalidNameError: A name or value that cannot be kept.
 
-        Cost: none now; they ride on the next entry, within about five seconds of logging.
+        Cost: none now; they ride on the next entry, as measurements do.
         """
-        session = self._writing()
-        for op in [param_op(key, value) for key, value in params.items()]:
-            session.defer(op)
+        self._defer([param_op(key, value) for key, value in params.items()])
 
     def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
         """Log measurements that were taken together.
@@ -125,22 +123,26 @@ class RunWriter(RunReader):
             step: Where in the training; 0 when None.
             timestamp: Milliseconds since 1970 UTC; now when None.
 
-        Cost: none now; they ride on the next entry. Of a process that is killed
-        outright, those of the last five seconds, or the last 999, may be lost.
+        Raises:
+            InvalidNameError: A name, number, step or time that cannot be kept; then none is logged.
+
+        Cost: none now; they ride on the next entry, which is written by the
+        first call after five seconds, the thousandth measurement, an artifact or
+        the end. A process that is killed outright loses what was logged since
+        its last entry; `flush` writes one.
         """
         time = self._location.clock() if timestamp is None else timestamp
-        self._writing().defer(metric_op(metrics, step, time))
+        self._defer(metric_ops(metrics, step, time))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
-        session = self._writing()
-        for op in [tag_op(key, value) for key, value in tags.items()]:
-            session.defer(op)
+        self._defer([tag_op(key, value) for key, value in tags.items()])
 
     def flush(self) -> None:
         """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
-        if session := self._hold.session:
-            session.flush()
+        if self.is_open and (session := self._hold.session):
+            with suppress(RunEndedError):  # then its last entry took them along
+                session.flush()
 
     def log_items(self, items: Sequence[Item]) -> Published:
         """Log several items as one commit."""
@@ -155,15 +157,17 @@ class RunWriter(RunReader):
             status: `FINISHED`, `FAILED` or `KILLED`.
 
         Raises:
+            InvalidNameError: It is no status; the run goes on.
             Exception: What failed in the background; the run is then FAILED.
         """
+        status_op(status)  # before anything is waited for
         error = self._drain()
         outcome = "FAILED" if error and status == "FINISHED" else status
-        self._writing().close([{"op": "status", "status": outcome}], final=True)
+        self._writing().close([status_op(outcome)], final=True)
         if error:
             raise error
 
-    def later(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def later(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
         """Do something to this run in the background: in order, and at the latest when the run is finished.
 
         Returns:
@@ -201,6 +205,19 @@ class RunWriter(RunReader):
         return run_record(self.id, session.view.state if session else State())
 
     # --- inside ---
+
+    def _defer(self, ops: Sequence[Json]) -> None:
+        """Let small operations ride on the next entry, of a new session if this one was closed a moment ago."""
+        try:
+            self._writing().defer(*ops)
+        except RunEndedError:
+            self._writing().defer(*ops)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process is writing to the run."""
+        session = self._hold.session
+        return session is not None and not session.closed
 
     @property
     def _hold(self) -> _Hold:

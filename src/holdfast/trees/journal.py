@@ -26,6 +26,7 @@ from holdfast.errors import (
     LogGapError,
     ObjectExistsError,
     ObjectNotFoundError,
+    StorageError,
     TransientStorageError,
 )
 from holdfast.format.entry import LogEntry, encode_entry, parse_entry
@@ -44,11 +45,22 @@ class Journal:
 
     def head(self) -> LogEntry | None:
         """The newest entry; None where there is no log. Cost: one listing and one GET."""
-        newest = next(iter(self._bucket.list(f"{self.log}/log/", limit=1)), None)
-        key = parse_key(newest.key) if newest else None
-        if newest and (key is None or key.kind != "log"):
-            raise FormatError(newest.key, "it is no log entry, and stands among them")
-        return self.read(key.number) if key else None
+        n = self.newest()
+        return None if n is None else self.read(n)
+
+    def newest(self) -> int | None:
+        """The number of the newest entry; None where there is no log. Cost: one listing.
+
+        A foreign key may stand among the entries (a file manager's, say): then all are listed.
+        """
+        prefix = f"{self.log}/log/"
+        for info in [*self._bucket.list(prefix, limit=1)]:
+            key = parse_key(info.key)
+            if key is None or key.kind != "log":
+                keys = (parse_key(other.key) for other in self._bucket.list(prefix))
+                key = next((other for other in keys if other and other.kind == "log"), None)
+            return key.number if key else None
+        return None
 
     def read(self, n: int) -> LogEntry:
         """Entry n.
@@ -92,14 +104,14 @@ class Journal:
         except TransientStorageError as error:
             try:
                 return self.read(draft.n)
-            except (LogGapError, TransientStorageError):
+            except (LogGapError, StorageError):
                 raise CommitStateUnknownError(draft.write_id, key) from error
         return parse_entry(data, draft.log, draft.n)
 
     def _standing(self, draft: LogEntry, key: str) -> LogEntry:
         try:
             return self.read(draft.n)
-        except TransientStorageError as error:
+        except StorageError as error:
             raise CommitStateUnknownError(draft.write_id, key) from error
 
 

@@ -22,11 +22,10 @@ from typing import Any, Final
 from holdfast.chunks.hints import Known
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.writer import ChunkWriter, PackNames
-from holdfast.errors import CommitStateUnknownError, HoldfastError, ParamExistsError, RunDeletedError
+from holdfast.errors import HoldfastError, ParamExistsError, RunDeletedError, RunEndedError
 from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob, LogEntry
-from holdfast.format.layout import parse_key
-from holdfast.format.ops import add_op
+from holdfast.format.ops import add_op, weight
 from holdfast.trees.journal import Journal
 from holdfast.trees.location import Location
 from holdfast.trees.summary import summarise
@@ -37,6 +36,7 @@ STATE_EVERY: Final = 64
 _PATIENCE: Final = 5_000  # ms that small operations wait for an entry to ride on; doubled for each lost race, up to
 _MOST_PATIENCE: Final = 80_000
 _CROWD: Final = 1_000  # of them, or of their measurements, do not wait
+_HEAVY: Final = 1 << 20  # nor do so many bytes of them
 _PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
 _LONGEST: Final = 1.0
 _log = logging.getLogger("holdfast")
@@ -68,7 +68,7 @@ class Session:
         self._names = PackNames(self.id)
         self._waiting: list[Json] = []  # small operations, for the next entry
         self._doubtful: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
-        self._since, self._patience = 0, _PATIENCE
+        self._since, self._patience, self._weight = 0, _PATIENCE, 0
 
     @classmethod
     def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
@@ -120,6 +120,8 @@ class Session:
         """
         with self.lock:
             for attempt in itertools.count():
+                if self.closed:
+                    raise RunEndedError(self._run_id)
                 if not closing and (self.view.state.deleted or self.view.state.purged):
                     raise RunDeletedError(self._run_id)
                 self._drop_repeated()
@@ -129,39 +131,45 @@ class Session:
                 entry = self._entry(draft)
                 try:
                     standing = self.journal.create(entry)
-                except CommitStateUnknownError:
+                except BaseException:  # an interrupt, too, may come when the entry is there already
                     self._doubtful[entry.write_id], self._waiting = self._waiting, []
                     raise
                 self._take_in(standing)
                 if standing.write_id == entry.write_id:
-                    self._doubtful, self._waiting = {}, []
+                    self._doubtful, self._waiting, self._weight = {}, [], 0
                     return standing
                 self._patience = min(2 * self._patience, _MOST_PATIENCE)
                 self._catch_up(attempt)
         raise AssertionError("count() does not end")
 
-    def defer(self, op: Json) -> None:
-        """Let a small operation ride on the next entry: of a commit, of the end, or of its own.
+    def defer(self, *ops: Json) -> None:
+        """Let small operations ride on the next entry: of a commit, of the end, or of its own.
 
-        It is written at once when a thousand wait, or when the first of them
-        has waited five seconds; there is no timer, so that is looked at here.
+        They are written at once when a thousand or a megabyte wait, or when the
+        first has waited five seconds; there is no timer, so that is looked at here.
 
         Raises:
-            ParamExistsError: The run has the parameter with another value.
+            ParamExistsError: The run has a parameter with another value; then none of them is logged.
+            RunEndedError: The session was closed.
         """
         with self.lock:
+            if self.closed:
+                raise RunEndedError(self._run_id)
+            for op in ops:
+                self._refuse_other_value(op)
             now = self.location.clock()
             self._since = self._since if self._waiting else now
-            self._refuse_other_value(op)
-            add_op(self._waiting, op)
-            many = len(self._waiting) + len(self._waiting[-1].get("points", ()))
-            if many >= _CROWD or now - self._since >= self._patience:
-                self.flush()
+            for op in ops:
+                add_op(self._waiting, op)
+                self._weight += weight(op)
+                many = len(self._waiting) + len(self._waiting[-1].get("points", ()))
+                if many >= _CROWD or self._weight >= _HEAVY or now - self._since >= self._patience:
+                    self.flush()
 
     def flush(self) -> None:
         """Write what waits for an entry to ride on. Cost: one PUT, if anything does."""
         with self.lock:
-            if (self._waiting or self._doubtful) and not self.closed:
+            if self._waiting or self._doubtful:
                 self.append(lambda: Draft([]))
 
     def _drop_repeated(self) -> None:
@@ -223,10 +231,9 @@ class Session:
         """After a lost race: wait a little, at random, then take in what others wrote."""
         chance = int.from_bytes(self.location.entropy(4)) / 2**32
         self.location.sleep(chance * min(_PAUSE * 2**attempt, _LONGEST))
-        newest = next(iter(self.location.bucket.list(f"{self.journal.log}/log/", limit=1)), None)
-        key = parse_key(newest.key) if newest else None
-        if key and key.number >= self.view.next:
-            for entry in self.journal.read_many(range(self.view.next, key.number + 1)):
+        newest = self.journal.newest()
+        if newest is not None and newest >= self.view.next:
+            for entry in self.journal.read_many(range(self.view.next, newest + 1)):
                 self._take_in(entry)
 
 
@@ -246,3 +253,4 @@ def _close_all() -> None:
 # Threads, which clients need, are gone when atexit's hooks run; this one runs
 # before they are joined. It is what concurrent.futures itself uses.
 getattr(threading, "_register_atexit", atexit.register)(_close_all)
+atexit.register(_close_all)  # and again, for what threads opened that outlived the main one

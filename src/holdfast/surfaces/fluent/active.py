@@ -184,10 +184,14 @@ def last_active_run() -> ActiveRun | None:
 
 
 def end_run(status: str = "FINISHED") -> None:
-    """End this thread's active run, if there is one. Cost: one PUT."""
+    """End this thread's active run, if there is one. If that fails, it stays active. Cost: one PUT."""
     if stack := _stack():
-        _state.last = ended = stack.pop()
-        ended._run.finish(status)
+        _state.last = ended = stack[-1]
+        try:
+            ended._run.finish(status)
+        finally:
+            if not ended._run.is_open:
+                stack.remove(ended)
 
 
 def run_of(run_id: str | None = None) -> Run:
@@ -226,16 +230,14 @@ def _watch_for_the_end() -> None:
     Only where nobody else has an interest: a handler or hook that is there is
     called as before, and SIGTERM is left alone where it is handled already.
     """
-    if _state.watching:
-        return
-    _state.watching = True
-    told = sys.excepthook
+    if not _state.watching:
+        _state.watching, told = True, sys.excepthook
 
-    def note(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
-        _state.outcome = _status(kind)
-        told(kind, error, at)
+        def note(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+            _state.outcome = _status(kind)
+            told(kind, error, at)
 
-    sys.excepthook = note
+        sys.excepthook = note
     main = threading.current_thread() is threading.main_thread()
     if main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
@@ -265,3 +267,4 @@ def _end_quietly(active: ActiveRun) -> None:
 # Before threads are joined, and (registered later) before sessions are closed.
 _at_exit: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
 _at_exit(_end_all)
+atexit.register(_end_all)  # and again, for what threads began that outlived the main one

@@ -9,36 +9,18 @@ at the latest.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
 
-from holdfast.store import Run
+from holdfast.store import Outcome, Run
 from holdfast.surfaces.fluent.active import run_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 P = ParamSpec("P")
-
-
-class Outcome(Future[Any]):
-    """What comes of something that is done in the background. It cannot be called back."""
-
-    def __init__(self, work: Future[Any]) -> None:
-        super().__init__()
-        self.set_running_or_notify_cancel()
-        work.add_done_callback(self._settle)
-
-    def wait(self) -> None:
-        """Return when it is done. Raises: what went wrong."""
-        self.result()
-
-    def _settle(self, work: Future[Any]) -> None:
-        if error := work.exception():
-            self.set_exception(error)
-        else:
-            self.set_result(work.result())
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Any:
@@ -80,7 +62,7 @@ def log_metric(
         timestamp: Milliseconds since 1970 UTC; now when None.
         run_id: The run; the active one when None.
 
-    Cost: none now; it rides on the next entry, within about five seconds of logging.
+    Cost: none now; it rides on the next entry, which the first call after five seconds writes at the latest.
     """
     return log_metrics({key: value}, step, synchronous, run_id, timestamp)
 
@@ -93,6 +75,8 @@ def log_metrics(
     timestamp: int | None = None,
 ) -> Outcome | None:
     """Log measurements that were taken together. Args, cost: as `log_metric`."""
+    if synchronous is False and timestamp is None:
+        timestamp = time.time_ns() // 1_000_000  # when it was measured, not when it is written down
     return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
 
 
@@ -163,7 +147,11 @@ def log_stream(
     stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> Outcome | None:
     """Log what a binary stream still gives, without holding it. It is read once."""
-    return _do(run_id, synchronous, Run.log_stream, stream, artifact_file)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_stream, stream, artifact_file)
+    run.log_stream(stream, artifact_file)
+    return None
 
 
 def log_figure(
@@ -233,6 +221,7 @@ def _do(
     """Do something to the run that is meant: now, or in the background."""
     run = run_of(run_id)
     if synchronous is False:
-        return Outcome(run.later(verb, run, *args, **kwargs))
+        # As it is now: what the caller does with it afterwards is not what was logged.
+        return run.later(verb, run, *[deepcopy(arg) for arg in args], **deepcopy(kwargs))  # type: ignore[arg-type]
     verb(run, *args, **kwargs)
     return None
