@@ -142,6 +142,13 @@ for _name in __all__:
     _HOMES.setdefault(_name, (_VERBS, _name))
 
 
+_INSTEAD = {"set_tracking_uri": "set_store", "get_tracking_uri": "open", "get_artifact_uri": "active_run"}
+_LATER = {
+    *("autolog", "evaluate", "keras", "lightgbm", "load_model", "log_model", "models", "onnx", "pyfunc", "pytorch"),
+    *("register_model", "sklearn", "tensorflow", "transformers", "xgboost"),
+}
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'holdfast' has no attribute {name!r}{_suggestion(name)}")
@@ -156,6 +163,10 @@ def _suggestion(name: str) -> str:
         return ""
     from difflib import get_close_matches
 
+    if name in _INSTEAD:
+        return f"; here it is {_INSTEAD[name]!r}"
+    if name in _LATER:
+        return ": models and their registry are not here yet; `holdfast guide mlflow` says what is"
     near = get_close_matches(name, __all__, n=1, cutoff=0.5) or [other for other in __all__ if other.startswith(name)]
     return f"; did you mean {near[0]!r}?" if near else ""
 

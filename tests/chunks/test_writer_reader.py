@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import io
+import threading
+import time
 from collections import Counter
 
 import pytest
@@ -14,9 +17,9 @@ from holdfast.chunks.hints import Known, sample
 from holdfast.chunks.pool import Pool
 from holdfast.chunks.reader import ChunkReader
 from holdfast.chunks.writer import ChunkWriter, PackNames, Written
-from holdfast.errors import IntegrityError, ObjectExistsError
+from holdfast.errors import AccessDeniedError, IntegrityError, ObjectExistsError
 from holdfast.format.digest import sha256
-from holdfast.format.layout import HINTS, PACKS, generation_key, parse_key
+from holdfast.format.layout import HINTS, PACKS, PackName, generation_key, parse_key
 from holdfast.format.pack import parse_pack
 from holdfast.format.records import encode_generation
 from holdfast.format.reference import CHUNK, RECIPE
@@ -191,3 +194,70 @@ def test_a_range_that_comes_back_wrong_is_fetched_once_more(times: int) -> None:
     else:
         with pytest.raises(IntegrityError, match=f"pack {refs[0].place}, offset {refs[0].offset}"):
             reader.read(refs[:1])
+
+
+def test_a_condemned_pack_of_ones_own_is_not_referred_to_either() -> None:
+    """What this very writer packed is packed again when a fence condemned it meanwhile (W4)."""
+    bucket, recipe = MemoryBucket(), entropy(13)(3000)
+    known = Known(bucket, POOL)
+    writer = ChunkWriter(bucket, POOL, known, PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size)
+    first = writer.place(recipe, RECIPE)
+    writer.flush()
+    assert isinstance(first.place, PackName)
+    bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [first.place]))
+    known.condemn(0)
+    again = writer.place(recipe, RECIPE)
+    writer.flush()
+    assert again.place != first.place
+    assert ChunkReader(bucket, POOL).read([again]) == [recipe]
+
+
+def test_an_interrupted_read_leaves_nothing_running() -> None:
+    """After Ctrl-C no thread hands on another byte: what it would write to may be gone."""
+    bucket, done = MemoryBucket(), []
+    written = write(writer_of(bucket), entropy(14)(100_000))
+    interrupted = threading.Event()
+
+    def deliver(data: bytes) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            _thread.interrupt_main()
+        time.sleep(0.05)
+        done.append(data)
+
+    with pytest.raises(KeyboardInterrupt):
+        ChunkReader(bucket, POOL).deliver((slot.settled, deliver) for slot in written.slots)
+        time.sleep(5)  # the interrupt comes at the latest here
+    count = len(done)
+    time.sleep(0.3)
+    assert len(done) == count
+
+
+class Refusing:
+    """A bucket whose credentials have expired: it takes no pack."""
+
+    def __init__(self, inner: MemoryBucket) -> None:
+        self.inner, self.url, self.asked = inner, inner.url, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def put(self, key: str, data: bytes) -> None:
+        self.asked += 1
+        raise AccessDeniedError(self.url, key, "expired")
+
+
+def test_a_bucket_that_refuses_is_not_asked_for_ever() -> None:
+    """The first refused pack ends the upload; the rest of a large file is neither read nor sent."""
+    bucket = Refusing(MemoryBucket())
+    source = io.BytesIO(entropy(15)(40_000_000))
+    with pytest.raises(AccessDeniedError):
+        write_stream(writer_of(bucket), source)  # type: ignore[arg-type]
+    assert bucket.asked < 2000
+    assert source.tell() < 40_000_000
+
+
+def write_stream(writer: ChunkWriter, stream: io.BytesIO) -> None:
+    """Write a stream, wait for the bucket."""
+    writer.write(stream)
+    writer.flush()

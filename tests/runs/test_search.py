@@ -129,3 +129,14 @@ def test_a_run_that_went_on_is_seen_anew(store: Store, tmp_path: Path) -> None:
     run.log_metrics({"loss": 0.01}, step=9)
     run.flush()
     assert names(store, "metrics.loss < 0.05") == ["run1"]
+
+
+def test_a_damaged_run_hides_no_other(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """One flipped byte in one run's newest entry leaves the other runs to be found, and is said."""
+    bucket = store._location.bucket
+    hurt = store.runs.search("run_name = 'run1'")[0].info.run_id
+    key = next(iter(bucket.list(f"runs/{hurt}/"))).key
+    bucket.objects[key] = bucket.objects[key].replace(b"loss", b"lost", 1)  # type: ignore[attr-defined]
+    bucket.objects[key] = bucket.objects[key][:-9] + b"x" + bucket.objects[key][-8:]  # type: ignore[attr-defined]
+    assert names(store) == ["run0"]
+    assert f"run {hurt} is damaged" in caplog.text

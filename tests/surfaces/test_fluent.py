@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.faulty import FaultyBucket
+from tests.support.stores import tiny_store
 
 import holdfast
 from holdfast.errors import (
+    AccessDeniedError,
     ActiveRunError,
     ArtifactNotFoundError,
     InvalidURIError,
@@ -19,6 +23,7 @@ from holdfast.errors import (
     RunNotFoundError,
     StoreNotFoundError,
 )
+from holdfast.storage.memory import MemoryBucket
 from holdfast.surfaces.fluent import active
 
 
@@ -172,3 +177,68 @@ def test_a_script_that_forgets_to_end_its_run(tmp_path: Path, store: holdfast.St
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     state = store.runs.get(done.stdout.strip()).state
     assert (state.status, state.sessions, state.files) == ("FINISHED", set(), 1)
+
+
+def test_a_run_whose_end_was_refused_stays_active() -> None:
+    """When the last PUT fails, the run can be ended again, and then says how it ended."""
+    armed = [False]
+
+    def refuse(number: int, when: str, verb: str, key: str) -> None:
+        if armed[0] and when == "before" and verb == "put":
+            raise AccessDeniedError("b", key, "expired")
+
+    active._state.store = tiny_store(FaultyBucket(MemoryBucket(), on=refuse))
+    run = holdfast.start_run()
+    armed[0] = True
+    with pytest.raises(AccessDeniedError):
+        holdfast.end_run()
+    assert holdfast.active_run() is run
+    armed[0] = False
+    holdfast.end_run()
+    assert holdfast.active_run() is None
+    assert run.state.status == "FINISHED"
+
+
+def test_what_is_logged_in_the_background_is_what_it_was(store: holdfast.Store) -> None:
+    """Changing a dict after it was handed over changes nothing of what is logged."""
+    with holdfast.start_run() as run:
+        gate = threading.Event()
+        run.later(gate.wait)
+        metrics, notes = {"loss": 0.5}, {"text": "then"}
+        holdfast.log_metrics(metrics, synchronous=False)
+        holdfast.log_dict(notes, "notes.json", synchronous=False)
+        metrics["loss"], notes["text"] = 999.0, "now"
+        gate.set()
+    assert store.runs.get(run.id).record.data.metrics == {"loss": 0.5}
+    assert holdfast.artifacts.load_dict(f"runs:/{run.id}/notes.json") == {"text": "then"}
+
+
+def test_sigterm_is_seen_to_though_a_thread_began_the_first_run(tmp_path: Path, store: holdfast.Store) -> None:
+    """Where a thread started a run first, the main thread's run is still KILLED by SIGTERM."""
+    code = (
+        "import holdfast, os, signal, threading\n"
+        "first = threading.Thread(target=lambda: holdfast.start_run().__exit__(None, None, None))\n"
+        "first.start(); first.join()\n"
+        "run = holdfast.start_run(); print(run.id, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert store.runs.get(done.stdout.strip()).state.status == "KILLED"
+
+
+def test_what_an_outliving_thread_logs_is_kept(tmp_path: Path, store: holdfast.Store) -> None:
+    """A thread that goes on after the main one loses nothing: its session is closed at the very end."""
+    code = (
+        "import holdfast, threading, time\n"
+        "run = holdfast.start_run(); print(run.id, flush=True)\n"
+        "def work():\n"
+        "    time.sleep(0.5)\n"
+        "    for n in range(10): run.log_metrics({'late': n}, step=n)\n"
+        "threading.Thread(target=work).start()\n"
+    )
+    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    run = store.runs.get(done.stdout.strip())
+    assert len(run.history("late")) == 10
+    assert run.state.sessions == set()

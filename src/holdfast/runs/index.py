@@ -18,6 +18,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TypeVar
 
+from holdfast.errors import DamageError
+from holdfast.format.entry import LogEntry
 from holdfast.format.layout import RUNS, parse_key, run_log
 from holdfast.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdfast.runs.search import RunSummary
@@ -60,11 +62,25 @@ def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, i
 
 
 def _read(location: Location, heads: Mapping[str, int]) -> list[RunSummary]:
+    """The summaries of these runs. One that is damaged is left out and named: the others can still be found."""
     journals = [Journal(location.bucket, location.pool, run_log(run)) for run in heads]
-    entries = location.pool.map(lambda pair: pair[0].read(pair[1]), zip(journals, heads.values(), strict=True))
+
+    def newest(pair: tuple[Journal, int]) -> LogEntry | DamageError:
+        try:
+            return pair[0].read(pair[1])
+        except DamageError as error:
+            return error
+
+    entries = location.pool.map(newest, zip(journals, heads.values(), strict=True))
     found = []
     for run, journal, entry in zip(heads, journals, entries, strict=True):
-        view = View.up_to(entry, Blobs(location.bucket, location.pool, journal))
+        try:
+            if isinstance(entry, DamageError):
+                raise entry
+            view = View.up_to(entry, Blobs(location.bucket, location.pool, journal))
+        except DamageError as error:
+            _log.warning("run %s is damaged and left out: %s", run, error)
+            continue
         if not view.state.purged:
             found.append(_summary(run, view))
     return found
