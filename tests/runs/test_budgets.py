@@ -143,3 +143,14 @@ def test_a_small_file_of_a_finished_run_is_read_in_three_requests(counted: Count
     with counted.store.artifacts.open(f"runs:/{run.id}/report.txt") as file:
         assert file.read() == b"all is well"
     assert len(asked := counted.asked()) <= 3, told(asked)
+
+
+def test_a_training_loop_of_ten_thousand_measurements_takes_forty_requests(counted: Counted) -> None:
+    """From the run's beginning to its end, 10,000 calls that each log a metric cost at most 40 requests."""
+    run = counted.store.runs.start()
+    for step in range(10_000):
+        run.log_metrics({"loss": 1 / (step + 1)}, step=step)
+    run.finish()
+    asked = counted.asked()
+    assert len(asked) <= 40, told(asked)
+    assert len(run.history("loss")) == 10_000

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
 import holdfast
+from holdfast.chunks.pool import Lane
 from holdfast.errors import (
     AccessDeniedError,
     ActiveRunError,
@@ -41,6 +46,8 @@ def report(tmp_path: Path) -> Path:
     """A file to log."""
     path = tmp_path / "report.txt"
     path.write_text("all is well\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/inside.txt").write_text("inside\n")
     return path
 
 
@@ -242,3 +249,67 @@ def test_what_an_outliving_thread_logs_is_kept(tmp_path: Path, store: holdfast.S
     run = store.runs.get(done.stdout.strip())
     assert len(run.history("late")) == 10
     assert run.state.sessions == set()
+
+
+def test_background_work_is_done_before_the_process_ends(tmp_path: Path, store: holdfast.Store) -> None:
+    """What was handed over and never waited for is there when the script has ended."""
+    code = (
+        "import holdfast\n"
+        "run = holdfast.start_run(); print(run.id, flush=True)\n"
+        "for n in range(50): holdfast.log_text(str(n), f'{n}.txt', synchronous=False)\n"
+    )
+    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    run = store.runs.get(done.stdout.strip())
+    assert len(run.manifest) == 50
+    assert run.state.status == "FINISHED"
+
+
+def test_every_verb_can_be_done_in_the_background(tmp_path: Path, report: Path) -> None:
+    """Each log verb takes `synchronous=False` and gives an outcome to wait for."""
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    with holdfast.start_run() as run:
+        later = {"synchronous": False}
+        outcomes = [
+            holdfast.log_param("a", 1, **later),
+            holdfast.log_params({"b": 2}, **later),
+            holdfast.log_metric("m", 1.0, **later),
+            holdfast.log_metrics({"n": 2.0}, **later),
+            holdfast.set_tag("t", "x", **later),
+            holdfast.set_tags({"u": "y"}, **later),
+            holdfast.log_artifact(report, **later),
+            holdfast.log_artifacts(report.parent / "folder", "folder", **later),
+            holdfast.log_text("text", "text.txt", **later),
+            holdfast.log_dict({"a": 1}, "dict.json", **later),
+            holdfast.log_stream(io.BytesIO(b"stream"), "stream.bin", **later),
+            holdfast.log_figure(figure, "figure.png", **later),
+            holdfast.log_image(np.zeros((4, 4)), "image.png", **later),
+            holdfast.log_table({"c": [1]}, "table.json", **later),
+        ]
+        for outcome in outcomes:
+            assert outcome is not None
+            outcome.wait()
+    assert {path.partition("/")[0] for path in run.manifest} == {
+        *("dict.json", "figure.png", "folder", "image.png", "report.txt", "stream.bin", "table.json", "text.txt"),
+    }
+    assert run.data.params == {"a": "1", "b": "2"}
+
+
+def test_a_full_queue_makes_the_caller_wait() -> None:
+    """No more than the bound wait to be done in the background."""
+    lane, gate, handed = Lane(bound=2), threading.Event(), []
+
+    def hand_over() -> None:
+        for n in range(5):
+            lane.submit(gate.wait)
+            handed.append(n)
+
+    thread = threading.Thread(target=hand_over)
+    thread.start()
+    time.sleep(0.3)
+    assert len(handed) == 2
+    gate.set()
+    thread.join()
+    lane.drain()
+    assert len(handed) == 5
