@@ -34,6 +34,7 @@ names = st.sampled_from(
     [
         *("api-key", "api_key", "apiKey", "APIKEY", "key", "Session.key", "private_key_file", "AWS_SECRET_ACCESS_KEY"),
         *("db_password", "DB_PASSWD", "token", "hf-token", "AUTH_TOKEN", "client.secret", "gcp-credentials"),
+        *("pat", "github_pat", "bearer", "pw", "db-pw"),
     ]
 )
 URLS = [
@@ -116,9 +117,27 @@ def test_harmless_words_survive(words: list[str]) -> None:
     assert mask_all({"a": [*words, 1, None, True]}) == {"a": [*words, 1, None, True]}
 
 
+@pytest.mark.parametrize("name", ["login", "gitLogin"])
+def test_a_login_with_a_password_goes_whole(name: str) -> None:
+    """`user:secret` is masked; a user's name alone opens nothing."""
+    assert mask_arguments([f"--{name}", f"me:{SECRET}", "x"]) == [f"--{name}", MASK, "x"]
+    assert mask_arguments([f"--{name}=me:{SECRET}"]) == [f"--{name}={MASK}"]
+    assert mask_text(f"sh -c 'train --{name} me:{SECRET}'").count(SECRET) == 0
+    assert mask_arguments([f"--{name}", "me", f"--{name}=me"]) == [f"--{name}", "me", f"--{name}=me"]
+
+
+@pytest.mark.parametrize("name", ["--api_key", "--token", "--client-secret", "--password"])
+@pytest.mark.parametrize("value", ["--X", "--x9", "--pl4nted", "--a-B", "-XY", "---x", "--x9=y"])
+def test_a_secret_may_begin_as_an_option_does(name: str, value: str) -> None:
+    """In doubt too much is masked: capitals and digits are rarer in options than in credentials."""
+    assert mask_arguments([name, value, "rest"]) == [name, MASK, "rest"]
+
+
 def test_an_option_is_not_taken_for_a_value() -> None:
     """A secret option used as a switch does not shift what is masked after it."""
     assert mask_arguments(["--use-auth-token", "--password", "x", "y"]) == ["--use-auth-token", "--password", MASK, "y"]
+    words = ["--use-auth-token", "--lr=0.1", "--use-auth-token", "--batch_size", "8", "--use-auth-token", "-v"]
+    assert mask_arguments(words) == words
 
 
 @given(st.text())

@@ -25,13 +25,13 @@ MASK: Final = "***"
 # `max_tokens` are no secrets; `apikey`, `key_file` and `accessKeyId` are.
 _SECRET_NAME: Final = re.compile(
     r"keys?(?![a-z])|token(?![a-z])|secret|passw(?:or)?d|passphrase|credential"
-    r"|(?<![a-z])pwd(?![a-z])|(?<![a-z])(?:tokens|pass|auth|authorization|cookie|jwt|sig|signature)$"
+    r"|(?<![a-z])(?:bearer|pat|pwd?)(?![a-z])|(?<![a-z])(?:tokens|pass|auth|authorization|cookie|jwt|login|sig|signature)$"
 )
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _QUANTITY: Final = re.compile(r"[\d_.,]{1,9}[kKmM]?")
 
 _ASSIGNED: Final = re.compile(r"(?P<name>[\w.+~-]+)\s*=")
-_OPTION: Final = re.compile(r"-[A-Za-z]|--[a-z][a-z0-9]*(?:[-_.][a-z0-9]+)*(?:=.*)?", re.DOTALL)
+_OPTION: Final = re.compile(r"-[A-Za-z]|--[a-z]+(?:[-_.][a-z]+)*(?:=.*)?", re.DOTALL)
 
 # A name in text, and what parts it from its value: `name=`, `"name": `, or `--name ` as in a shell's command.
 _NAMED: Final = re.compile(
@@ -73,7 +73,8 @@ def mask_arguments(argv: Sequence[str]) -> list[str]:
 
     Args:
         argv: The words as the program got them. An option whose name says secret hides
-            what follows its `=`, or else the next word, unless that looks like an option.
+            what follows its `=`, or else the next word, unless that looks like an option:
+            `--` and small letters alone, for what has capitals or digits may be a credential.
     """
     masked: list[str] = []
     name = ""  # of the secret option just before, without a value of its own
@@ -150,5 +151,7 @@ def _names_a_secret(match: re.Match[str], before: str) -> bool:
 
 
 def _hides(name: str, value: str) -> bool:
-    """Whether what a secret name holds is one: `--tokens 4096` is a quantity."""
+    """Whether what a secret name holds is one: `--tokens 4096` is a quantity, `--login alice` only a name."""
+    if name.lower().endswith("login") and ":" not in value:
+        return False
     return not (name.lower().endswith("tokens") and _QUANTITY.fullmatch(value))
