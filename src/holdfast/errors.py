@@ -59,6 +59,8 @@ to see all of it at once.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class HoldfastError(Exception):
     """The root: `except HoldfastError` catches all that holdfast raises on purpose."""
@@ -313,13 +315,21 @@ class ContentError(RequestError, ValueError):
 class MissingLibraryError(RequestError, ImportError):
     """A library that this call needs cannot be imported. Attributes: package, purpose, reason."""
 
+    # package -> the extra of holdfast that brings it, in a version that works
+    _EXTRAS: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("pandas", "pyarrow"), "tables"),
+        **dict.fromkeys(("matplotlib", "plotly"), "figures"),
+        "pillow": "images",
+    }
+
     def __init__(self, package: str, purpose: str, reason: str) -> None:
         super().__init__(package, purpose, reason)
         self.package, self.purpose, self.reason = package, purpose, reason
-        self.hint = f"pip install '{package}'"
+        extra = self._EXTRAS.get(package)
+        self.hint = f"pip install 'holdfast[{extra}]'" if extra else f"pip install '{package}'"
 
     def __str__(self) -> str:
-        return f"{self.purpose} needs {self.package} (pip install '{self.package}'): {self.reason}"
+        return f"{self.purpose} needs {self.package} ({self.hint}): {self.reason}"
 
 
 # --- mend the local file --------------------------------------------------------

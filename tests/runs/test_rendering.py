@@ -8,9 +8,10 @@ import pickle
 import re
 import subprocess
 import sys
+import tomllib
 import uuid
 from collections.abc import Callable
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -137,10 +138,10 @@ def test_a_plotly_page_is_the_same_each_time() -> None:
     assert b"cdn.plot.ly" not in figure_bytes(plotted(), "plot.html", {"include_plotlyjs": False})
 
 
-@pytest.mark.skipif(find_spec("kaleido") is not None, reason="kaleido is installed")
 @pytest.mark.parametrize("extension", ["png", "jpeg", "webp", "svg", "pdf"])
-def test_a_picture_of_plotly_needs_kaleido(extension: str) -> None:
+def test_a_picture_of_plotly_needs_kaleido(extension: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, the error says what to install."""
+    monkeypatch.setitem(sys.modules, "kaleido", None)  # as if it were not installed
     with pytest.raises(MissingLibraryError, match="kaleido") as caught:
         figure_bytes(plotted(), f"plot.{extension}")
     assert "pip install" in caught.value.hint
@@ -277,6 +278,17 @@ def test_a_missing_library_is_named() -> None:
     assert error.hint == "pip install 'no-such'"
     assert isinstance(error, HoldfastError)
     assert isinstance(error, ImportError)
+
+
+@pytest.mark.parametrize("package", ["pandas", "pyarrow", "matplotlib", "plotly", "pillow"])
+def test_a_missing_library_comes_with_an_extra(package: str) -> None:
+    """Where holdfast has an extra for it, that is what the error says to install; and the extra holds it."""
+    error = MissingLibraryError(package, "this", "No module")
+    (extra,) = re.findall(r"^pip install 'holdfast\[(\w+)\]'$", error.hint)
+    assert error.hint in str(error)
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert any(needed.startswith(package + ">=") for needed in project["optional-dependencies"][extra])
+    assert extra in project["optional-dependencies"]["all"][0]
 
 
 def test_rendering_imports_no_library() -> None:

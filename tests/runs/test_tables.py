@@ -120,7 +120,7 @@ def test_a_dict_of_lists_needs_no_pandas(run: Run, data: dict[str, Any], monkeyp
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "pandas", None)
         log_table(run, data, "dict.json")
-        with pytest.raises(MissingLibraryError, match="pip install 'pandas'"):
+        with pytest.raises(MissingLibraryError, match=r"pip install 'holdfast\[tables\]'"):
             log_table(run, data, "dict.parquet")
         with pytest.raises(MissingLibraryError, match="loading a table needs pandas"):
             load_table(run, "dict.json")
