@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from tests.support.shell import Shell
 
 from holdfast.__main__ import program
+from holdfast.store import Run
 
 
 @pytest.fixture
@@ -61,6 +63,19 @@ def test_init_check_stats_doctor(shell: Shell) -> None:
     assert shell("store", "check", "--quick").splitlines()[-1] == "intact"
     assert "300.0 kB in 2 files" in shell("store", "stats")
     assert "safe for writing" in shell("store", "doctor", "./elsewhere")
+
+
+def test_check_tells_what_may_be_a_packs_upload_still_going_on(shell: Shell) -> None:
+    """A pack that no run refers to is no damage, and need not be a dead writer's."""
+    run_id = shell("artifact", "log", "data/big.bin").split("/")[1]
+    shutil.rmtree(shell.folder / "store/runs" / run_id)
+    told = shell("store", "check").splitlines()
+    orphans = [line for line in told if line.startswith("orphan   packs/")]
+    assert orphans
+    assert all(
+        line.endswith(": no run refers to it, as after a killed upload or while one goes on") for line in orphans
+    )
+    assert told[-1] == "intact"
 
 
 def test_check_names_damage_and_whom_it_touches(shell: Shell) -> None:
@@ -204,12 +219,59 @@ def test_diff_says_what_differs_and_by_its_code_whether(shell: Shell) -> None:
     assert found["removed"] == []
 
 
-def test_a_new_run_whose_logging_fails_has_failed(shell: Shell) -> None:
+def test_a_new_run_whose_logging_fails_has_failed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not look as if it were still running."""
-    (shell.folder / "data/pipe").unlink(missing_ok=True)
-    os.mkfifo(shell.folder / "data/pipe")
+
+    def refuse(*_: object) -> None:
+        raise OSError("the disk is on fire")
+
+    monkeypatch.setattr(Run, "log_items", refuse)
     shell("artifact", "log", "data", code=1)
     assert [run["status"] for run in shell.json("run", "list")] == ["FAILED"]
+
+
+def test_what_cannot_be_logged_starts_no_run(shell: Shell) -> None:
+    """A path that no run may hold, a device, a pipe and an empty path leave nothing behind."""
+    shell.log("data")
+    os.mkfifo(shell.folder / "pipe")
+    (shell.folder / "data/link").symlink_to("/etc/hostname")
+    for code, words in [
+        (2, ["data/a.txt", "--to", "/abs"]),
+        (2, ["data/a.txt", "--to", "../x"]),
+        (2, ["data/a.txt", "--to", ""]),
+        (2, [""]),
+        (1, ["/dev/null"]),
+        (1, ["pipe"]),
+        (1, ["data"]),
+    ]:
+        shell("artifact", "log", *words, code=code)
+        assert len(shell.json("run", "list")) == 1, words
+
+
+def test_an_empty_value_is_a_wrong_call(shell: Shell) -> None:
+    """As of a variable that is not set: it is not taken for the default."""
+    run_id = shell.log("data")
+    for words in [
+        ["--store", "", "run", "list"],
+        ["store", "stats", ""],
+        ["store", "du", ""],
+        ["run", "list", "-e", ""],
+        ["run", "show", ""],
+        ["artifact", "log", "data", "-e", ""],
+        ["artifact", "log", "data", "--name", ""],
+        ["artifact", "log", "data", "--run", ""],
+        ["artifact", "get", f"runs:/{run_id}", "-d", ""],
+    ]:
+        shell(*words, code=2)
+    assert len(shell.json("run", "list")) == 1
+
+
+def test_what_is_logged_is_where_the_printed_address_says(shell: Shell) -> None:
+    """A file that is reached by a link has the link's name."""
+    (shell.folder / "link.txt").symlink_to("data/a.txt")
+    for path in ("link.txt", "data/../data", "./data/a.txt"):
+        uri = shell("artifact", "log", path, "--to", "there").strip()
+        assert shell.json("artifact", "list", uri), uri
 
 
 def test_du_shows_what_is_shared(shell: Shell) -> None:

@@ -66,7 +66,8 @@ class Findings:
         objects, packs, blobs, runs, entries: How many there are.
         files, bytes: As the runs' paths count them, shared content each time.
         problems: What is wrong.
-        orphans: Packs that no run refers to, such as a killed writer leaves.
+        orphans: Packs that no run refers to, such as a killed writer leaves, or has
+            not yet committed. Neither is damage; the same upload reuses them.
         foreign: Keys that are not holdfast's, or left by a probe.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from holdfast.store import Findings, Report
-from holdfast.surfaces.cli.program import json_option, opened, program
+from holdfast.surfaces.cli.program import json_option, not_empty, opened, program
 from holdfast.surfaces.cli.table import files, printable, show_json, show_table, size
 
 
@@ -22,7 +22,7 @@ def store() -> None:
 
 
 @store.command("init")
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=not_empty)
 @json_option
 def init(url: str | None, as_json: bool) -> None:
     """Make a store at URL, if its bucket can keep one.
@@ -34,7 +34,7 @@ def init(url: str | None, as_json: bool) -> None:
 
 
 @store.command("doctor")
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=not_empty)
 @json_option
 def doctor(url: str | None, as_json: bool) -> None:
     """Try what the bucket at URL can do; exit code 1 if it is not safe for writing.
@@ -48,7 +48,7 @@ def doctor(url: str | None, as_json: bool) -> None:
 
 
 @store.command("check")
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=not_empty)
 @click.option("--quick", is_flag=True, help="Everything but the bytes of chunks and files.")
 @json_option
 def check(url: str | None, quick: bool, as_json: bool) -> None:
@@ -63,7 +63,7 @@ def check(url: str | None, quick: bool, as_json: bool) -> None:
 
 
 @store.command("stats")
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=not_empty)
 @json_option
 def stats(url: str | None, as_json: bool) -> None:
     """Show how much the store holds, and how much that takes.
@@ -101,8 +101,7 @@ def _show_findings(found: Findings) -> None:
         f"{found.packs} packs with {found.blobs} blobs; {found.objects} objects"
     )
     lines = [
-        f"orphan   {key}: no run refers to it, as after a killed upload; the same upload will reuse it"
-        for key in found.orphans
+        f"orphan   {key}: no run refers to it, as after a killed upload or while one goes on" for key in found.orphans
     ]
     lines += [f"foreign  {key}: not holdfast's; left alone" for key in found.foreign]
     for problem in found.problems:
