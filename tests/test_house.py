@@ -61,6 +61,15 @@ def test_every_dependency_has_a_floor_and_a_reason() -> None:
     assert [line for line in requirements if not re.search(r"[>=]=\d", line)] == []
 
 
+def test_the_environment_is_read_in_two_places() -> None:
+    """By the settings; and copied, unread, for the programs that say what ran where."""
+    files = (ROOT / "src").rglob("*.py")
+    assert {f.name for f in files if re.search(r"os\.(environ|getenv)", f.read_text())} == {
+        "settings.py",
+        "environment.py",
+    }
+
+
 def test_no_file_is_an_attic() -> None:
     """Files stay below 400 lines (but for the one tree of errors), and no name refuses nothing."""
     files = list((ROOT / "src").rglob("*.py"))

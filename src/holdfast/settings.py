@@ -10,8 +10,10 @@
 | `HOLDFAST_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 
-Nothing else in holdfast reads the environment. The AWS variables are read by
-the AWS libraries.
+Nothing else in holdfast reads the environment, nor more than these and, for
+their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. One exception: when a run
+starts, `runs/environment.py` copies all of it for git and nvidia-smi, which it
+calls, and looks at no value. The AWS variables are read by the AWS libraries.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ writes them down by itself, once, when it starts.
 
 What cannot be had never stops a run: the fact is null, and the entry named like
 the program says why. No value of an environment variable is kept, and every
-text has gone through `masking`. This module writes nothing and asks no network.
+text has gone through `masking`. The environment is read here, besides in
+`settings`, for one purpose: the programs get a copy of it, less the variables
+that show git another repository. This module writes nothing and asks no network.
 """
 
 from __future__ import annotations
