@@ -78,10 +78,21 @@ class RunWriter(RunReader):
 
         Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
         """
+        items = self.items_of(local_path, artifact_path)
+        published = self.log_items(items)
+        return published.entries[0] if len(published.entries) == 1 and not Path(local_path).is_dir() else None
+
+    @staticmethod
+    def items_of(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> list[Item]:
+        """What `log_artifact` would log: looked at, not yet read. Cost: no request.
+
+        Raises:
+            InvalidPathError: No run may hold such a path.
+            SourceError: It is not there, or something in it cannot be kept.
+        """
         local = _one_path(local_path, "call log_artifact for each file, or log_artifacts for their folder")
         name = local.name if local.name not in ("", "..") else local.resolve().name
-        published = self.log_items(local_items(local, join_path(artifact_path, name)))
-        return published.entries[0] if len(published.entries) == 1 and not local.is_dir() else None
+        return local_items(local, join_path(artifact_path, name))
 
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> Sequence[Entry]:
         """Log what a folder holds. One commit: all or nothing.

@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 
 from holdfast.errors import ExperimentNotFoundError, HoldfastError, InvalidURIError, RunNotFoundError
 from holdfast.store import Experiment, Run, Store
-from holdfast.surfaces.cli.program import meant, opened_while_typing
+from holdfast.surfaces.cli.program import meant, not_empty, opened_while_typing
 from holdfast.surfaces.cli.table import table_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,6 +106,7 @@ experiment_option = click.option(
     "experiments",
     multiple=True,
     metavar="NAME",
+    callback=not_empty,
     shell_complete=complete_experiment,
     help="Only this experiment; repeatable.",
 )

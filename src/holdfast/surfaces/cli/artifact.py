@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,8 +15,17 @@ from holdfast.settings import read_settings
 from holdfast.store import Run
 from holdfast.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
 from holdfast.surfaces.cli.listing import listed, rows_of
-from holdfast.surfaces.cli.program import json_option, opened, program
+from holdfast.surfaces.cli.program import json_option, not_empty, opened, program
 from holdfast.surfaces.cli.table import show_json, show_table
+
+
+class _Folder(click.Path):
+    """A folder, there or not; an empty text is none, where `Path` would take it for this one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @program.group("artifact")
@@ -29,10 +39,22 @@ def artifact() -> None:
 
 @artifact.command("log")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--run", "run_id", shell_complete=complete_run, help="The run to log to; a new one if not given.")
-@click.option("--to", "directory", help="The directory of the run to put it in.")
-@click.option("-e", "--experiment", shell_complete=complete_experiment, help="The experiment of a new run.")
-@click.option("--name", help="What a new run is called.")
+@click.option(
+    "--run",
+    "run_id",
+    callback=not_empty,
+    shell_complete=complete_run,
+    help="The run to log to; a new one if not given.",
+)
+@click.option("--to", "directory", callback=not_empty, help="The directory of the run to put it in.")
+@click.option(
+    "-e",
+    "--experiment",
+    callback=not_empty,
+    shell_complete=complete_experiment,
+    help="The experiment of a new run.",
+)
+@click.option("--name", callback=not_empty, help="What a new run is called.")
 @json_option
 def log(
     path: Path, run_id: str | None, directory: str | None, experiment: str | None, name: str | None, as_json: bool
@@ -45,13 +67,15 @@ def log(
     if run_id and (experiment or name):
         raise click.UsageError("--experiment and --name are for a new run, and --run names one that there is")
     store, settings = opened(), read_settings()
+    items = Run.items_of(path, directory)  # what is wrong with these is no run's failure
     if run_id:
         run = run_of(store, run_id)
-        run.log_artifact(path, directory)
+        run.log_items(items)
     else:
         run = store.runs.start(experiment=experiment or settings.experiment, name=name or settings.run_name)
-        _log_all_of(run, path, directory)
-    uri = "/".join(part for part in (f"runs:/{run.id}", directory, path.resolve().name) if part)
+        _log_all_of(run, items)
+    at = path.name if path.name not in ("", "..") else path.resolve().name
+    uri = "/".join(part for part in (f"runs:/{run.id}", directory, at) if part)
     show_json({"run_id": run.id, "uri": uri}) if as_json else click.echo(uri)
 
 
@@ -76,7 +100,7 @@ def list_(uri: str, recursive: bool, as_json: bool) -> None:
 @artifact.command("get")
 @click.argument("uri")
 @click.option(
-    "-d", "--to", "destination", type=click.Path(path_type=Path), default=Path(), help="The folder to put it in."
+    "-d", "--to", "destination", type=_Folder(path_type=Path), default=Path(), help="The folder to put it in."
 )
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Only what fits this, such as '*.json'; may be repeated."
@@ -135,10 +159,10 @@ def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
     sys.exit(1 if found else 0)
 
 
-def _log_all_of(run: Run, path: Path, directory: str | None) -> None:
+def _log_all_of(run: Run, items: Sequence[Any]) -> None:
     """Log into a new run and end it, as what it came to be."""
     try:
-        run.log_artifact(path, directory)
+        run.log_items(items)
     except BaseException:
         run.finish("FAILED")
         raise

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from holdfast.store import RunUsage, Space, Usage
-from holdfast.surfaces.cli.program import json_option, opened
+from holdfast.surfaces.cli.program import json_option, not_empty, opened
 from holdfast.surfaces.cli.store import store
 from holdfast.surfaces.cli.table import short_ids, show_json, show_table, size
 
 
 @store.command("du")
-@click.argument("url", required=False)
+@click.argument("url", required=False, callback=not_empty)
 @click.option("-s", "--summary", is_flag=True, help="Only experiments, not their runs.")
 @json_option
 def du(url: str | None, summary: bool, as_json: bool) -> None:

@@ -65,9 +65,18 @@ class Program(Noun):
             sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
 
 
+def not_empty(_: click.Context, __: click.Parameter, given: Any) -> Any:
+    """What was given, unless that is an empty text, as of a variable that is not set: then BadParameter."""
+    if "" in (given if isinstance(given, tuple) else (given,)):
+        raise click.BadParameter("it is empty")
+    return given
+
+
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="holdfast")
-@click.option("--store", "url", help="The store: a folder, s3://bucket/prefix, ...  [env: HOLDFAST_STORE]")
+@click.option(
+    "--store", "url", callback=not_empty, help="The store: a folder, s3://bucket/prefix, ...  [env: HOLDFAST_STORE]"
+)
 @click.option(
     "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A storage option; VALUE may be JSON."
 )
