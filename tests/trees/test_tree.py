@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import Serial
@@ -12,9 +14,11 @@ from holdfast.chunks.hints import Known
 from holdfast.chunks.pool import Pool
 from holdfast.chunks.writer import ChunkWriter, PackNames
 from holdfast.format.chunking import Chunker
-from holdfast.format.digest import sha256
+from holdfast.format.codec import RAW
+from holdfast.format.digest import blob_id, sha256
+from holdfast.format.entry import InlineBlob, LogEntry
 from holdfast.format.paths import ancestors, sort_key
-from holdfast.format.reference import NODE, Ref
+from holdfast.format.reference import FACTS, NODE, Ref
 from holdfast.format.tree import Entry, Kind
 from holdfast.storage.memory import MemoryBucket
 from holdfast.storage.wrappers import RequestCounter, TraceBucket
@@ -128,3 +132,53 @@ def test_paths_of_many_commits_are_walked_as_one() -> None:
     assert [found.path for found in held.walk()] == ["a", "b", "c/x"]
     assert held.below(["a", "c", "d"]) == {"c": "c/x"}
     assert set(held.find(["a", "b", "c"])) == {"a", "b"}
+
+
+class Log(Journal):
+    """A log whose every entry carries one blob, and that remembers which entries it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryBucket(), Serial(), "runs/" + "0" * 32)
+        self.asked: list[int] = []
+
+    def read(self, n: int) -> LogEntry:
+        self.asked.append(n)
+        data = str(n).encode()
+        blob = InlineBlob(blob_id(data), RAW, len(data), FACTS, data)
+        return LogEntry(self.log, n, "", None, 0, "", None, (), (blob,))
+
+    def ref(self, n: int) -> Ref:
+        return self.read(n).blobs[0].ref(0).carried_by(n)
+
+
+def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more entries are kept than are to be, and what is used again outlives what is not."""
+    monkeypatch.setattr("holdfast.trees.tree._KEPT", 3)
+    log = Log()
+    refs = [log.ref(n) for n in range(10)]
+    blobs = Blobs(MemoryBucket(), Serial(), log)
+    log.asked.clear()
+    for n in (0, 1, 2, 0, 3, 0, 1):  # 3 drops 1, since 0 was used again
+        assert blobs.read([refs[n]]) == [str(n).encode()]
+    assert log.asked == [0, 1, 2, 3, 1]
+    log.asked.clear()
+    assert blobs.read(refs) == [str(n).encode() for n in range(10)]  # more at once than are kept: each read once
+    assert sorted(log.asked) == [2, 4, 5, 6, 7, 8, 9]
+    log.asked.clear()
+    blobs.read(refs[:7])
+    assert log.asked == list(range(7))
+
+
+def test_threads_share_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgetting in one thread does not take from another what it is about to use."""
+    monkeypatch.setattr("holdfast.trees.tree._KEPT", 2)
+    log = Log()
+    refs = [log.ref(n) for n in range(5)]
+    blobs = Blobs(MemoryBucket(), Serial(), log)
+
+    def look(seed: int) -> bool:
+        numbers = [(seed * step) % 5 for step in range(200)]
+        return all(blobs.read([refs[n]]) == [str(n).encode()] for n in numbers)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(look, range(1, 9)))

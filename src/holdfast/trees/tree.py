@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import merge
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from holdfast.chunks.pool import Pool
 from holdfast.chunks.reader import ChunkReader, checked
@@ -28,6 +29,9 @@ from holdfast.trees.journal import Journal
 _KEPT: Final = 256  # nodes and entries that a run's handle remembers
 _AT_ONCE: Final = 128  # nodes fetched side by side
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
 
 class Blobs:
     """Blobs of one run, wherever they are: in packs, or inline in its log."""
@@ -35,8 +39,8 @@ class Blobs:
     def __init__(self, bucket: Bucket, pool: Pool, journal: Journal) -> None:
         self.journal = journal
         self.packs = ChunkReader(bucket, pool)
-        self._entries: OrderedDict[int, LogEntry] = OrderedDict()
-        self._nodes: OrderedDict[Ref, Node] = OrderedDict()
+        self._entries: _Recent[int, LogEntry] = _Recent()
+        self._nodes: _Recent[Ref, Node] = _Recent()
 
     def read(self, refs: Sequence[Ref], *, path: str | None = None) -> list[bytes]:
         """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
@@ -46,51 +50,70 @@ class Blobs:
         """
         packed = [ref for ref in refs if isinstance(ref.place, PackName)]
         found = dict(zip(packed, self.packs.read(packed, path=path), strict=True)) if packed else {}
-        self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
-        return [found[ref] if ref in found else self._inline(ref) for ref in refs]
+        entries = self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
+        return [found[ref] if ref in found else _inline(ref, entries) for ref in refs]
 
     def nodes(self, refs: Sequence[Ref]) -> list[Node]:
         """The tree nodes at some references."""
-        missing = [ref for ref in refs if ref not in self._nodes]
-        fresh = {}
+        found = self._nodes.get_all(refs)
+        missing = [ref for ref in refs if ref not in found]
         for ref, data in zip(missing, self.read(missing), strict=True):
-            fresh[ref] = parse_node(data, ref.place.n if isinstance(ref.place, InEntry) else None)
-        found = [fresh[ref] if ref in fresh else self._nodes[ref] for ref in refs]
-        self._nodes.update(fresh)
-        _shrink(self._nodes)
-        return found
+            found[ref] = parse_node(data, ref.place.n if isinstance(ref.place, InEntry) else None)
+            self._nodes.put(ref, found[ref])
+        return [found[ref] for ref in refs]
 
     def remember(self, entry: LogEntry) -> None:
         """Keep an entry at hand that was read or written anyway."""
         if entry.blobs:
-            self._entries[entry.n] = entry
-            _shrink(self._entries)
+            self._entries.put(entry.n, entry)
 
     def remember_node(self, ref: Ref, data: bytes) -> None:
         """Keep a node at hand that was just put into a pack."""
         if isinstance(ref.place, PackName):
-            self._nodes[ref] = parse_node(data, None)
-            _shrink(self._nodes)
+            self._nodes.put(ref, parse_node(data, None))
 
-    def _fetch_entries(self, numbers: Iterable[int | None]) -> None:
-        missing = [n for n in numbers if n is not None and n not in self._entries]
-        if missing:
-            for entry in self.journal.read_many(sorted(missing)):
-                self._entries[entry.n] = entry
-
-    def _inline(self, ref: Ref) -> bytes:
-        assert isinstance(ref.place, InEntry)
-        assert ref.place.n is not None, "absolute once it was read"
-        entry = self._entries.get(ref.place.n) or self.journal.read(ref.place.n)
-        where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
-        if ref.offset >= len(entry.blobs):
-            raise IntegrityError(where, "there is no such blob")
-        return checked(ref, entry.blobs[ref.offset].data, where)
+    def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
+        """Some entries: all of them, however few are kept."""
+        wanted = {n for n in numbers if n is not None}
+        found = self._entries.get_all(wanted)
+        if missing := sorted(wanted - found.keys()):
+            for entry in self.journal.read_many(missing):
+                found[entry.n] = entry
+                self._entries.put(entry.n, entry)
+        return found
 
 
-def _shrink(kept: OrderedDict[int, LogEntry] | OrderedDict[Ref, Node]) -> None:
-    while len(kept) > _KEPT:
-        kept.popitem(last=False)
+def _inline(ref: Ref, entries: Mapping[int, LogEntry]) -> bytes:
+    assert isinstance(ref.place, InEntry)
+    assert ref.place.n is not None, "absolute once it was read"
+    entry = entries[ref.place.n]
+    where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
+    if ref.offset >= len(entry.blobs):
+        raise IntegrityError(where, "there is no such blob")
+    return checked(ref, entry.blobs[ref.offset].data, where)
+
+
+class _Recent(Generic[K, V]):
+    """What was used last, and no more of it than `_KEPT`; threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[K, V] = OrderedDict()
+
+    def get_all(self, keys: Iterable[K]) -> dict[K, V]:
+        """What is kept of these, which are then the latest used."""
+        found = {}
+        for key in keys:
+            with suppress(KeyError):  # not kept, or no longer, by another thread's doing
+                found[key] = self._kept[key]
+                self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        """Keep this, and forget what was not used for longest."""
+        self._kept[key] = value
+        self._kept.move_to_end(key)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
