@@ -522,19 +522,20 @@ class StorageError(HoldfastError):
 
     def __str__(self) -> str:
         at = f"{self.url}/{self.key}" if self.key else self.url
-        return f"{at}: {self.reason or type(self).__doc__ or ''}".rstrip(": ")
+        meaning = (type(self).__doc__ or "").partition("Attributes:")[0].strip()
+        return f"{at}: {self.reason or meaning}"
 
 
 class ObjectNotFoundError(StorageError, LookupError):
-    """There is no object at this key."""
+    """There is no object at this key. Attributes: url, key, reason."""
 
 
 class ObjectTooShortError(StorageError):
-    """The object ends before the range that was asked for does."""
+    """The object ends before the range that was asked for does. Attributes: url, key, reason."""
 
 
 class ObjectExistsError(StorageError):
-    """There is an object at this key already."""
+    """There is an object at this key already. Attributes: url, key, reason."""
 
 
 class TransientStorageError(StorageError):
@@ -552,7 +553,7 @@ class TransientStorageError(StorageError):
 
 
 class AccessDeniedError(StorageError):
-    """The bucket refused these credentials."""
+    """The bucket refused these credentials. Attributes: url, key, reason."""
 
     hint = (
         "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN (expired?), and the bucket's policy; "
@@ -562,25 +563,28 @@ class AccessDeniedError(StorageError):
 
 
 class BucketNotFoundError(StorageError):
-    """The bucket itself does not exist."""
+    """The bucket itself does not exist. Attributes: url, key, reason."""
 
     hint = "create the bucket first, or check its name, the endpoint and the region"
 
 
 class StorageFullError(StorageError):
-    """There is no space or quota left for new objects."""
+    """There is no space or quota left for new objects. Attributes: url, key, reason."""
 
     hint = "free some space and run it again: what was acknowledged is kept"
 
 
 class MissingBackendError(StorageError):
-    """The package that speaks this scheme is not installed."""
+    """The package that speaks this scheme is not installed. Attributes: url, key, reason."""
 
     hint = "pip install the package named above"
 
 
 class UnsafeBucketError(StorageError):
-    """The bucket cannot create an object only if it is absent, so writers would overwrite one another."""
+    """The bucket cannot create an object only if it is absent, so writers would overwrite one another.
+
+    Attributes: url, key, reason.
+    """
 
     hint = (
         "use a server that honours `If-None-Match: *` on PutObject (AWS S3, MinIO, R2, Ceph, LocalStack); "

@@ -1,0 +1,67 @@
+"""The tree of errors: drawn whole, each with its facts, each fit to travel between workers."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+
+import pytest
+
+from holdfast import errors
+from holdfast.errors import HoldfastError
+
+
+def below(kind: type[HoldfastError]) -> list[type[HoldfastError]]:
+    """A class of errors and all that are made from it, in their order."""
+    return [kind, *(found for child in kind.__subclasses__() for found in below(child))]
+
+
+def attributes(kind: type[HoldfastError]) -> list[str]:
+    """What its constructor takes, which is what it has."""
+    return list(inspect.signature(kind).parameters) if inspect.isfunction(kind.__init__) else []
+
+
+ALL = [kind for kind in below(HoldfastError) if kind.__module__ == errors.__name__]
+
+
+def test_the_drawn_tree_is_the_tree() -> None:
+    """Every class stands in the header, below its parent, in the order of the file; and nothing else does."""
+    drawn: list[tuple[str, str]] = []
+    above = [""]
+    for line in str(errors.__doc__).splitlines():
+        if found := re.match(r"    ([ │├└─]*)([A-Z]\w+Error)\b", line):
+            depth = len(found[1]) // 4
+            above[depth + 1 :] = [found[2]]
+            drawn.append((above[depth], found[2]))
+    assert drawn == [("" if kind is HoldfastError else kind.__mro__[1].__name__, kind.__name__) for kind in ALL]
+    there = [name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)]
+    assert there == [kind.__name__ for kind in ALL]
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_an_error_names_its_facts_and_travels(kind: type[HoldfastError]) -> None:
+    """Its docstring names its attributes; pickled and back, it has them still, and says the same."""
+    names = attributes(kind)
+    told = " ".join(str(kind.__doc__).partition("Attributes: ")[2].split())
+    assert re.findall(r"(?:^|, )(\w+)", re.sub(r" \([^)]*\)", "", told.partition(".")[0].partition(":")[0])) == names
+    error = kind(*(f"{name} given" for name in names))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is kind
+    assert vars(again) == vars(error)
+    assert vars(error).items() >= {name: f"{name} given" for name in names}.items()
+    assert (str(again), again.args, again.hint) == (str(error), error.args, error.hint)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if not kind.__subclasses__()], ids=lambda kind: kind.__name__)
+def test_an_error_says_something(kind: type[HoldfastError]) -> None:
+    """A sentence, also without a reason, and how to mend it."""
+    assert str(kind(*("x" for _ in attributes(kind))))
+    assert kind(*("x" for _ in attributes(kind))).hint or issubclass(kind, errors.StorageError)
+
+
+def test_an_error_of_storage_without_a_reason_says_what_its_kind_means() -> None:
+    """In the first sentence of its docstring, and no more of that."""
+    assert str(errors.ObjectNotFoundError("s3://b", "k")) == "s3://b/k: There is no object at this key."
+    assert str(errors.TransientStorageError("s3://b", "")) == "s3://b: The request failed in a way that may pass."
+    assert str(errors.StorageError("s3://b", "", "no")) == "s3://b: no"
