@@ -15,7 +15,8 @@ import pytest
 from tests.support.shell import Shell
 
 from holdfast.__main__ import program
-from holdfast.store import Run
+from holdfast.errors import StorageError
+from holdfast.store import Run, Store
 
 
 @pytest.fixture
@@ -246,6 +247,77 @@ def test_what_cannot_be_logged_starts_no_run(shell: Shell) -> None:
     ]:
         shell("artifact", "log", *words, code=code)
         assert len(shell.json("run", "list")) == 1, words
+
+
+def test_a_wrong_storage_option_is_one_line_and_code_2(shell: Shell) -> None:
+    """Whatever the place it is meant for says of it."""
+    s3 = ["--store", "s3://bucket/x"]
+    for words, told in [
+        ([*s3, "-o", "bogus=1"], "bogus"),
+        ([*s3, "-o", "=1"], "''"),
+        ([*s3, "-o", "endpoint_url=5"], "endpoint_url"),
+        ([*s3, "-o", "client_kwargs=7"], "client_kwargs"),
+        ([*s3, "-o", "s3_additional_kwargs=much"], "s3_additional_kwargs"),
+        (["-o", "foo=1"], "foo"),
+        (["-o", "endpoint_url=5"], "endpoint_url"),
+        (["-o", "nonsense"], "NAME=VALUE"),
+    ]:
+        (line,) = shell(*words, "run", "list", code=2).splitlines()
+        assert line.startswith("error: "), words
+        assert told in line
+
+
+def test_a_key_of_digits_is_a_text(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is a text to the storage library is never read as a number."""
+    given: list[dict[str, object]] = []
+
+    def refuse(_: str, options: dict[str, object], **__: object) -> None:
+        given.append(options)
+        raise OSError("enough")
+
+    monkeypatch.setattr(Store, "open", refuse)
+    shell("-o", "key=012", "-o", "secret=3", "-o", "anon=true", "run", "list", code=1)
+    assert given == [{"key": "012", "secret": "3", "anon": True}]
+
+
+def test_options_of_the_store_stand_before_the_noun(shell: Shell) -> None:
+    """Whoever writes them behind it is told."""
+    run_id = shell.log("data")
+    for words in (["--store", "x"], ["--store=x"], ["-o", "a=b"], ["--option", "a=b"]):
+        for before, after in [(["run"], ["show", run_id]), (["run", "show", run_id], [])]:
+            told = shell(*before, *words, *after, code=2)
+            assert "before the noun" in told
+    assert "before the noun" not in shell("run", "show", "--nonsense", code=2)
+
+
+def test_cat_of_a_directory_names_what_takes_one(shell: Shell) -> None:
+    """It is there, but it is no file."""
+    (shell.folder / "data/empty").mkdir()
+    run_id = shell.log("data")
+    for path in ("", "/data", "/data/empty"):
+        told = shell("artifact", "cat", f"runs:/{run_id}{path}", code=2)
+        assert "directory" in told
+        assert f"holdfast artifact list runs:/{run_id}{path}`" in told
+        assert f"holdfast artifact get runs:/{run_id}{path}`" in told
+    shell("artifact", "cat", f"runs:/{run_id}/dat", code=1)
+
+
+def test_causes_are_told_once_and_after_the_hint(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an error says already is not said again as its cause."""
+
+    def fail(*_: object, **__: object) -> None:
+        try:
+            try:
+                raise OSError("no route")
+            except OSError as error:
+                raise RuntimeError("request failed: no route") from error
+        except RuntimeError as error:
+            raise StorageError("s3://b", "key", "HTTP 500: slow down") from error
+
+    monkeypatch.setattr(Store, "open", fail)
+    lines = shell("run", "list", code=1).splitlines()
+    assert [line.split()[0] for line in lines] == ["error:", "hint:", "cause:"]
+    assert lines[2] == "cause: RuntimeError: request failed: no route"
 
 
 def test_an_empty_value_is_a_wrong_call(shell: Shell) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from holdfast.errors import ArtifactNotFoundError, ContentError
 from holdfast.settings import read_settings
 from holdfast.store import Run
 from holdfast.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
@@ -128,8 +129,17 @@ def cat(uri: str) -> None:
     \b
     Example: holdfast artifact cat runs:/RUN_ID/config.yaml
     """
-    store = opened()
-    with store.artifacts.open(uri_of(store, uri)) as file:
+    run, path = address_of(opened(), uri)
+    if not path:
+        raise _no_file(run, path)
+    try:
+        file = run.open(path)
+    except ArtifactNotFoundError as error:
+        found = next(run.entries(path), None)
+        if found is None or (found.path == path and found.kind.name != "DIRECTORY"):
+            raise
+        raise _no_file(run, path) from error
+    with file:
         shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
 
 
@@ -157,6 +167,13 @@ def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
     else:
         click.echo(str(found))
     sys.exit(1 if found else 0)
+
+
+def _no_file(run: Run, path: str) -> ContentError:
+    uri = f"runs:/{run.id}/{path}".rstrip("/")
+    error = ContentError(uri, "a file", "it is a directory")
+    error.hint = f"`holdfast artifact list {uri}` lists it, `holdfast artifact get {uri}` fetches it"
+    return error
 
 
 def _log_all_of(run: Run, items: Sequence[Any]) -> None:

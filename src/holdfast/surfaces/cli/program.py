@@ -28,7 +28,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 
 _Resolved: TypeAlias = tuple[str | None, click.Command | None, list[str]]
 
+_TEXTS: Final = ("endpoint_url", "key", "password", "profile", "secret", "token", "username")  # never numbers
+_OBJECTS: Final = ("client_kwargs", "config_kwargs", "s3_additional_kwargs")
 _SEARCHED: Final = 10_000  # paths of a run that a mistyped one is held against
+
+
+class WrongOption(click.ClickException):
+    """A storage option that the store's place cannot have; one line says so."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Say it."""
+        click.echo(f"error: {self.message}", file=file, err=file is None)
 
 
 class Noun(click.Group):
@@ -56,12 +68,14 @@ class Program(Noun):
             return super().invoke(ctx)
         except BrokenPipeError:  # the reader has seen enough
             raise
+        except click.NoSuchOption as error:
+            raise _where_it_belongs(error) from error
         except (HoldfastError, OSError) as error:
             click.echo(f"error: {error}{_advice(error)}", err=True)
-            for cause in _causes(error):
-                click.echo(f"cause: {type(cause).__name__}: {cause}", err=True)
             if hint := getattr(error, "hint", ""):
                 click.echo(f"hint:  {hint}", err=True)
+            for cause in _causes(error):
+                click.echo(f"cause: {cause}", err=True)
             sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
 
 
@@ -132,23 +146,44 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
         settings = read_settings()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    return Store.open(
-        url or settings.store,
-        dict(map(_option, options)),
-        memory=settings.memory,
-        cache=settings.cache,
-        observer=observer_for(settings.progress, sys.stderr),
-    )
+    try:
+        return Store.open(
+            url or settings.store,
+            dict(map(_option, options)),
+            memory=settings.memory,
+            cache=settings.cache,
+            observer=observer_for(settings.progress, sys.stderr),
+        )
+    except HoldfastError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise WrongOption(str(error)) from error
 
 
 def _option(text: str) -> tuple[str, Any]:
+    """A storage option's name and value. Raises: WrongOption."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--option")
-    try:
-        return name, json.loads(value)
-    except ValueError:
+        raise WrongOption(f"{text!r} is not NAME=VALUE")
+    if name == "endpoint_url" and not value.startswith(("http://", "https://")):
+        raise WrongOption(f"endpoint_url={value!r} is no address of a server, such as http://localhost:9000")
+    if name in _TEXTS:
         return name, value
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = value
+    if name in _OBJECTS and not isinstance(found, dict):
+        raise WrongOption(f"""{name}={value!r} is no JSON object, such as '{{"name": "value"}}'""")
+    return name, found
+
+
+def _where_it_belongs(error: click.NoSuchOption) -> click.UsageError:
+    """The error as it is; of an option of the program behind a noun, with where that stands."""
+    if error.option_name.partition("=")[0] not in ("--store", "--option", "-o"):
+        return error
+    said = f"{error.message.rstrip('.')}: --store and -o stand before the noun, as in holdfast --store URL run list"
+    return click.UsageError(said, error.ctx)
 
 
 def _advice(error: Exception) -> str:
@@ -166,10 +201,13 @@ def _advice(error: Exception) -> str:
     return ""
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    causes: list[BaseException] = []
-    cause = error.__cause__
+def _causes(error: BaseException) -> list[str]:
+    """What led to an error, but for what the one before says already."""
+    causes: list[str] = []
+    said, cause = str(error), error.__cause__
     while cause is not None and len(causes) < 5:
-        causes.append(cause)
-        cause = cause.__cause__
+        text = str(cause) or type(cause).__name__
+        if text not in said:
+            causes.append(f"{type(cause).__name__}: {cause}".removesuffix(": "))
+        said, cause = text, cause.__cause__
     return causes
