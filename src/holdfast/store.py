@@ -31,6 +31,7 @@ from holdfast.runs.runs import Runs
 from holdfast.storage.bucket import Bucket
 from holdfast.storage.probe import Report, probe
 from holdfast.storage.schemes import bucket_at
+from holdfast.storage.wrappers import impatient
 from holdfast.trees.check import Findings, check
 from holdfast.trees.location import Location
 from holdfast.trees.usage import RunUsage, Space, Usage, usage
@@ -58,6 +59,7 @@ __all__ = [
 ]
 
 MEMORY = 256 << 20
+_DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Care:
 
     def doctor(self) -> Report:
         """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
-        return probe(self._location.bucket, token=self._location.entropy(16).hex())
+        return probe(impatient(self._location.bucket, _DOCTORS_PATIENCE), token=self._location.entropy(16).hex())
 
     def check(self, *, quick: bool = False) -> Findings:
         """Hold every object against the format, and compute every digest anew.

@@ -15,6 +15,7 @@ from holdfast.errors import (
     ObjectExistsError,
     StorageError,
     StorageFullError,
+    TransientStorageError,
     UnsafeBucketError,
 )
 from holdfast.storage import local
@@ -161,3 +162,10 @@ def test_a_relative_root_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     bucket.put("k", b"v")
     assert (tmp_path / "here" / "k").read_bytes() == b"v"
     assert pickle.loads(pickle.dumps(bucket)).get("k") == b"v"
+
+
+def test_a_folder_that_cannot_be_made_is_not_waited_for() -> None:
+    """Where no folder can ever be, the error comes at once and is not one that may pass."""
+    with pytest.raises(StorageError) as caught:
+        LocalBucket("/proc/there/is/no/such/folder").put("k", b"v")
+    assert not isinstance(caught.value, TransientStorageError)

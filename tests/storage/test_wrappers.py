@@ -19,7 +19,14 @@ from holdfast.errors import (
 )
 from holdfast.storage.bucket import Bucket, ObjectInfo
 from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import LimitBucket, Request, RequestCounter, RetryBucket, TraceBucket
+from holdfast.storage.wrappers import (
+    LimitBucket,
+    Request,
+    RequestCounter,
+    RetryBucket,
+    TraceBucket,
+    impatient,
+)
 
 
 class Clock:
@@ -233,3 +240,23 @@ def test_wrapped_handles_pickle() -> None:
     bucket: Bucket = pickle.loads(pickle.dumps(RetryBucket(LimitBucket(MemoryBucket(objects={"k": b"v"})))))
     assert bucket.get("k") == b"v"
     assert bucket.url == "memory://memory"
+
+
+def test_whoever_waits_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
+    """After some seconds of retrying one warning says what is wrong and how long it will be tried; no more than one."""
+    faulty, clock = FaultyBucket(MemoryBucket()), Clock()
+    faulty.plan(Fault("get", "fail", times=None))
+    with pytest.raises(TransientStorageError):
+        retrying(faulty, clock).get("k")
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert "trying again for up to" in warnings[0]
+
+
+def test_an_impatient_bucket_gives_up_sooner() -> None:
+    """The same bucket with a shorter deadline; one that does not retry is left as it is."""
+    memory = MemoryBucket()
+    made = impatient(RetryBucket(memory, deadline=120), 5)
+    assert isinstance(made, RetryBucket)
+    assert (made.inner, made.deadline) == (memory, 5)
+    assert impatient(memory, 5) is memory

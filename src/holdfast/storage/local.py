@@ -211,7 +211,7 @@ class LocalBucket:
         if error.errno in _NOTHING_THERE:
             if not writing:
                 return ObjectNotFoundError(self.url, key, "there is no such object")
-            if error.errno == errno.ENOENT:  # a folder, or our temporary file, was removed meanwhile
+            if error.errno == errno.ENOENT and self.root.is_dir():  # something below was removed meanwhile
                 return TransientStorageError(self.url, key, reason)
         kind = _KINDS.get(error.errno or 0, StorageError)
         return kind(self.url, key, reason)

@@ -18,6 +18,7 @@ skipping the keys that were given out, which needs their ascending order.
 
 from __future__ import annotations
 
+import logging
 import os
 import random as _random
 import threading
@@ -31,6 +32,8 @@ from holdfast.errors import HoldfastError, TransientStorageError
 from holdfast.storage.bucket import Bucket, ObjectInfo
 
 T = TypeVar("T")
+_log = logging.getLogger("holdfast")
+_SILENCE = 3.0  # seconds of retrying after which whoever waits is told why
 PAGE = 1000  # keys that a server lists per request
 
 
@@ -99,7 +102,7 @@ class RetryBucket:
     def persist(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer, or raise the last error with the number of attempts."""
         begin = self._clock()
-        attempts = 0
+        attempts, told = 0, False
         while True:
             try:
                 return ask()
@@ -110,12 +113,20 @@ class RetryBucket:
                 if spent + pause > self.deadline:
                     reason = f"{error.reason} (attempt {attempts}, the last, after {spent:.1f} s)"
                     raise TransientStorageError(error.url, error.key, reason, error.retry_after) from error
+                if spent > _SILENCE and not told:
+                    told = True
+                    _log.warning("%s; trying again for up to %.0f s", error, self.deadline - spent)
                 self._sleep(pause)
 
     def _pause(self, attempts: int, asked: float | None) -> float:
         widest = min(self.cap, self.base * 2.0 ** min(attempts - 1, 60))
         # The jitter comes on top of what the server asked for: it asked many of us at once.
         return (asked or 0.0) + self._random() * widest
+
+
+def impatient(bucket: Bucket, deadline: float) -> Bucket:
+    """The same bucket, with a shorter deadline for each request: for whoever waits before a screen."""
+    return RetryBucket(bucket.inner, deadline=deadline) if isinstance(bucket, RetryBucket) else bucket
 
 
 class _Persistent(Iterator[ObjectInfo]):
