@@ -15,7 +15,7 @@ import pytest
 from tests.support.shell import Shell
 
 from holdfast.__main__ import program
-from holdfast.errors import StorageError
+from holdfast.errors import ArtifactNotFoundError, StorageError
 from holdfast.store import Run, Store
 
 
@@ -38,7 +38,7 @@ def test_log_list_cat_get_manifest(shell: Shell) -> None:
         "300.0 kB  inputs/data/big.bin",
     ]
     assert shell("artifact", "cat", f"{uri}/a.txt") == "a"
-    assert shell("artifact", "get", f"runs:/{run_id}", "-d", "out").strip() == "out"
+    assert shell.run("artifact", "get", f"runs:/{run_id}", "-d", "out").stdout.strip() == "out"
     (shell.folder / "sums").write_text(shell("run", "manifest", run_id))
     checked = subprocess.run(["sha256sum", "-c", "../sums"], cwd=shell.folder / "out", capture_output=True, text=True)
     assert checked.stdout.splitlines() == ["inputs/data/a.txt: OK", "inputs/data/big.bin: OK"]
@@ -89,6 +89,7 @@ def test_check_names_damage_and_whom_it_touches(shell: Shell) -> None:
     told = shell("store", "check", code=1)
     assert str(pack.relative_to(shell.folder / "store")) in told
     assert f"touches {uri}" in told
+    assert told.startswith("1 run, ")
     assert "big.bin" in shell("artifact", "get", uri, "-d", "out", code=1)
     assert not (shell.folder / "out/big.bin").exists()
 
@@ -201,6 +202,53 @@ def test_get_takes_globs(shell: Shell) -> None:
     assert sorted(os.listdir(shell.folder / "some/data")) == ["a.txt"]
     assert shell.json("artifact", "get", uri, "-d", "others", "--exclude", "*.txt") == {"path": "others"}
     assert sorted(os.listdir(shell.folder / "others/data")) == ["big.bin"]
+
+
+def test_get_says_how_much_it_fetched(shell: Shell) -> None:
+    """On the standard error, so that the path alone can be piped on."""
+    uri = f"runs:/{shell.log('data')}"
+    assert shell.run("artifact", "get", uri, "-d", "out").stderr == "fetched 2 files, 300.0 kB\n"
+    assert "default" in shell("artifact", "get", "--help")
+    shell("artifact", "get", uri)
+    assert (shell.folder / "data/a.txt").read_text() == "a"
+
+
+def test_patterns_that_fit_nothing_are_an_error(shell: Shell) -> None:
+    """It names them; an empty folder would look like success."""
+    uri = f"runs:/{shell.log('data')}"
+    assert "*.zip" in shell("artifact", "get", uri, "-d", "out", "--include", "*.zip", code=1)
+    told = shell("artifact", "get", f"{uri}/data", "-d", "out", "--include", "a.*", "--exclude", "*.txt", code=1)
+    assert "a.* below data without *.txt" in told
+    assert not (shell.folder / "out").exists()
+    with pytest.raises(ArtifactNotFoundError, match="zip"):
+        Store.open(str(shell.folder / "store")).artifacts.download(uri, shell.folder / "out", include="*.zip")
+
+
+def test_get_replaces_no_other_file_unless_forced(shell: Shell) -> None:
+    """The same content stays as it is; other content, or a link, is refused before anything is fetched."""
+    (shell.folder / "data/link").symlink_to("a.txt")
+    uri = f"runs:/{shell.log('data')}"
+    shell("artifact", "get", uri, "-d", "out")
+    out = shell.folder / "out/data"
+    before = (out / "big.bin").stat()
+    (out / "a.txt").unlink()
+    assert "fetched 1 file, 1 B; 1 file there already" in shell("artifact", "get", uri, "-d", "out")
+    assert (out / "big.bin").stat() == before
+    (out / "a.txt").write_text("b")
+    (out / "big.bin").unlink()
+    told = shell("artifact", "get", uri, "-d", "out", code=1)
+    assert "a.txt" in told
+    assert "--force" in told
+    assert (out / "a.txt").read_text() == "b"
+    assert not (out / "big.bin").exists()
+    shell("artifact", "get", uri, "-d", "out", "--force")
+    assert (out / "a.txt").read_text() == "a"
+    assert (out / "big.bin").exists()
+    (out / "link").unlink()
+    (out / "link").symlink_to("big.bin")
+    assert "link" in shell("artifact", "get", uri, "-d", "out", code=1)
+    shell("artifact", "get", uri, "-d", "out", "--force")
+    assert os.readlink(out / "link") == "a.txt"
 
 
 def test_diff_says_what_differs_and_by_its_code_whether(shell: Shell) -> None:

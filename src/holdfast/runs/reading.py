@@ -134,22 +134,48 @@ class RunReader:
             Where the file or directory now is: `destination/path`.
 
         Raises:
-            ArtifactNotFoundError: The run holds nothing there.
+            ArtifactNotFoundError: The run holds nothing there, or nothing that `include` fits.
             IntegrityError: Content is not what was written. No file has wrong bytes.
             DestinationError: The folder does not take it: full, not writable, or something stands in the way.
         """
-        view, top = self._view(), join_path(path, "")
+        view = self._view()
+        self._fetch(view, self._chosen(view, path, include, exclude), destination)
+        return Path(destination) / join_path(path, "")
+
+    def chosen(
+        self,
+        path: str | None = None,
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+    ) -> list[Entry]:
+        """What `download` would write. Raises: as it does, but for what the folder refuses."""
+        return self._chosen(self._view(), path, include, exclude)
+
+    def fetch(self, entries: Sequence[Entry], destination: str | os.PathLike[str]) -> None:
+        """Write some of what `chosen` gave into a local folder, each at its path. Raises: as `download`."""
+        self._fetch(self._view(), entries, destination)
+
+    # --- inside ---
+
+    def _chosen(
+        self, view: View, path: str | None, include: str | Sequence[str] | None, exclude: str | Sequence[str] | None
+    ) -> list[Entry]:
+        top, wanted, unwanted = join_path(path, ""), _patterns(include), _patterns(exclude)
         entries = list(view.paths.walk(top))
         if not entries and top:
             raise ArtifactNotFoundError(self.id, top)
         if top and entries[0].kind is Kind.LINK and entries[0].path == top:
             file = _followed(view, top)
             entries = [replace(file, path=top)] if file and file.kind is Kind.FILE else entries
-        chosen = [entry for entry in entries if _chosen(entry.path, _patterns(include), _patterns(exclude))]
-        checkout(view.paths.blobs, chosen, Path(destination), observer=self._location.observer)
-        return Path(destination) / top
+        found = [entry for entry in entries if _fits(entry.path, wanted, unwanted)]
+        if wanted and not found:
+            below, without = f" below {top}" if top else "", f" without {', '.join(unwanted)}" if unwanted else ""
+            raise ArtifactNotFoundError(self.id, f"{', '.join(wanted)}{below}{without}")
+        return found
 
-    # --- inside ---
+    def _fetch(self, view: View, entries: Sequence[Entry], destination: str | os.PathLike[str]) -> None:
+        checkout(view.paths.blobs, entries, Path(destination), observer=self._location.observer)
 
     def _opened(self, view: View, path: str) -> ArtifactFile:
         entry = _followed(view, path)
@@ -181,7 +207,7 @@ def _patterns(given: str | Sequence[str] | None) -> Sequence[str]:
     return [given] if isinstance(given, str) else list(given or [])
 
 
-def _chosen(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+def _fits(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
     def fits(pattern: str) -> bool:
         return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(path.rpartition("/")[2], pattern))
 

@@ -15,9 +15,10 @@ from holdfast.errors import ArtifactNotFoundError, ContentError
 from holdfast.settings import read_settings
 from holdfast.store import Run
 from holdfast.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
+from holdfast.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdfast.surfaces.cli.listing import listed, rows_of
 from holdfast.surfaces.cli.program import json_option, not_empty, opened, program
-from holdfast.surfaces.cli.table import show_json, show_table
+from holdfast.surfaces.cli.table import files, show_json, show_table, size
 
 
 class _Folder(click.Path):
@@ -101,23 +102,40 @@ def list_(uri: str, recursive: bool, as_json: bool) -> None:
 @artifact.command("get")
 @click.argument("uri")
 @click.option(
-    "-d", "--to", "destination", type=_Folder(path_type=Path), default=Path(), help="The folder to put it in."
+    "-d",
+    "--to",
+    "destination",
+    type=_Folder(path_type=Path),
+    default=Path(),
+    help="The folder to put it in, made if need be.  [default: the current one]",
 )
 @click.option(
     "--include", multiple=True, metavar="GLOB", help="Only what fits this, such as '*.json'; may be repeated."
 )
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Not what fits this; may be repeated.")
+@click.option("--force", is_flag=True, help="Replace files that are there with other content.")
 @json_option
-def get(uri: str, destination: Path, include: Sequence[str], exclude: Sequence[str], as_json: bool) -> None:
+def get(
+    uri: str, destination: Path, include: Sequence[str], exclude: Sequence[str], force: bool, as_json: bool
+) -> None:
     """Fetch a file, or all that a directory of a run holds; every byte is verified.
+
+    Each path is kept below the folder. Files that are there with the same content are left as they are.
 
     \b
     Example: holdfast artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
     """
-    store = opened()
-    place = store.artifacts.download(
-        uri_of(store, uri), destination, include=list(include) or None, exclude=list(exclude) or None
-    )
+    run, path = address_of(opened(), uri)
+    wanted = run.chosen(path or None, include=include, exclude=exclude)
+    missing = [one for one in wanted if not is_there(one, destination)]
+    if not force:
+        refuse_to_replace(missing, destination)
+    run.fetch(missing, destination)
+    fetched = [one for one in missing if one.kind.name == "FILE"]
+    click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", nl=False, err=True)
+    kept = sum(one.kind.name == "FILE" for one in wanted) - len(fetched)
+    click.echo(f"; {files(kept)} there already" if kept else "", err=True)
+    place = destination / path
     show_json({"path": str(place)}) if as_json else click.echo(place)
 
 
