@@ -51,6 +51,24 @@ def test_runs_are_listed_latest_first_with_what_was_measured(lab: Lab) -> None:
     assert [run["run_name"] for run in lab.json("run", "list", "--order-by", "params.rate")] == ["first", "second"]
 
 
+def test_a_child_run_is_marked_with_its_parent(lab: Lab) -> None:
+    """By the parent's name where that is listed, too, else by its id."""
+    lab.store.runs.start(experiment="digits", name="fold 1", parent=lab.first).finish()
+    assert "fold 1 (part of first)" in lab("run", "list")
+    assert f"fold 1 (part of {lab.first})" in lab("run", "list", "--limit", "1")
+    assert lab.json("run", "list", "--limit", "1")[0]["run_name"] == "fold 1"
+
+
+def test_a_very_long_name_is_cut_but_for_programs(lab: Lab) -> None:
+    """One run's name must not make every line of a pipe a page wide."""
+    name = "x" * 5000
+    lab.store.runs.start(experiment="digits", name=name).finish()
+    told = lab("run", "list")
+    assert "xxx...xxx" in told
+    assert max(map(len, told.splitlines())) < 400
+    assert lab.json("run", "list", "--limit", "1")[0]["run_name"] == name
+
+
 def test_json_of_a_run_is_what_the_api_says_with_numbers_that_json_has(lab: Lab) -> None:
     """The keys are those of `info` and `data`; NaN becomes a text."""
     (run,) = lab.json("run", "list", "--limit", "1")

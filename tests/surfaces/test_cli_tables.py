@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.shell import Shell
 
-from holdfast.surfaces.cli.table import columns, cut, lasted, number, printable, size, table_lines
+from holdfast.surfaces.cli.table import columns, counted, cut, lasted, number, printable, size, table_lines
 
 texts = st.text(max_size=40)
 cells = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=5)
@@ -75,6 +75,11 @@ def test_sizes_are_for_people(count: float, shown: str) -> None:
 def test_durations_are_for_people(ms: int, shown: str) -> None:
     """The two largest units."""
     assert lasted(0, ms) == shown
+
+
+def test_one_is_not_several() -> None:
+    """A number and its noun agree."""
+    assert [counted(n, "problem") for n in (0, 1, 2)] == ["0 problems", "1 problem", "2 problems"]
 
 
 def test_numbers_have_six_digits() -> None:

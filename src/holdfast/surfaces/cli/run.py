@@ -11,9 +11,21 @@ import click
 from holdfast.store import RunRecord, Store
 from holdfast.surfaces.cli.address import experiment_option, experiments_of, run_argument, run_of
 from holdfast.surfaces.cli.program import ask, json_option, opened, program
-from holdfast.surfaces.cli.table import files, lasted, number, printable, short_ids, show_json, show_table, size, when
+from holdfast.surfaces.cli.table import (
+    cut,
+    files,
+    lasted,
+    number,
+    printable,
+    short_ids,
+    show_json,
+    show_table,
+    size,
+    when,
+)
 
-_RUN_NAME = "mlflow.runName"
+_RUN_NAME, _PARENT = "mlflow.runName", "mlflow.parentRunId"
+_LONGEST = 200  # columns of a run's name, to a file or pipe, too
 
 
 @program.group("run")
@@ -156,6 +168,7 @@ def _show_runs(
 def _show_records(store: Store, records: Sequence[RunRecord]) -> None:
     names = {found.experiment_id: found.name for found in store.experiments.all()}
     ids = short_ids([record.info.run_id for record in records])
+    called = {record.info.run_id: cut(record.info.run_name, _LONGEST) for record in records}
     rows = [["RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "LASTED", "METRICS"]]
     for record in records:
         info = record.info
@@ -163,7 +176,9 @@ def _show_records(store: Store, records: Sequence[RunRecord]) -> None:
         status = info.status + " (deleted)" * (info.lifecycle_stage == "deleted")
         experiment = names.get(info.experiment_id, info.experiment_id)
         times = [when(info.start_time)[:-3], lasted(info.start_time, info.end_time).removesuffix(" so far")]
-        rows.append([ids[info.run_id], info.run_name, experiment, status, *times, metrics])
+        parent = record.data.tags.get(_PARENT, "")
+        name = called[info.run_id] + f" (part of {called.get(parent) or parent})" * bool(parent)
+        rows.append([ids[info.run_id], name, experiment, status, *times, metrics])
     if not any(row[-1] for row in rows[1:]):
         rows = [row[:-1] for row in rows]
     show_table(rows, fixed=[0, 4, 5])

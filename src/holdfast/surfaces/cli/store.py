@@ -9,7 +9,7 @@ import click
 
 from holdfast.store import Findings, Report
 from holdfast.surfaces.cli.program import json_option, not_empty, opened, program
-from holdfast.surfaces.cli.table import files, printable, show_json, show_table, size
+from holdfast.surfaces.cli.table import counted, files, printable, show_json, show_table, size
 
 
 @program.group("store")
@@ -80,8 +80,8 @@ def stats(url: str | None, as_json: bool) -> None:
             ["store", found.store],
             ["runs", str(found.runs)],
             ["logged", f"{size(found.bytes)} in {files(found.files)}"],
-            ["stored", f"{size(found.object_bytes)} in {found.objects} objects"],
-            ["  packs", f"{size(found.pack_bytes)} in {found.packs} objects"],
+            ["stored", f"{size(found.object_bytes)} in {counted(found.objects, 'object')}"],
+            ["  packs", f"{size(found.pack_bytes)} in {counted(found.packs, 'object')}"],
             ["  logs", size(found.log_bytes)],
         ]
     )
@@ -97,8 +97,8 @@ def _show_report(report: Report, *, as_json: bool) -> None:
 
 def _show_findings(found: Findings) -> None:
     click.echo(
-        f"{found.runs} runs, {found.entries} log entries, {files(found.files)} of {size(found.bytes)}; "
-        f"{found.packs} packs with {found.blobs} blobs; {found.objects} objects"
+        f"{counted(found.runs, 'run')}, {found.entries} log entries, {files(found.files)} of {size(found.bytes)}; "
+        f"{counted(found.packs, 'pack')} with {counted(found.blobs, 'blob')}; {counted(found.objects, 'object')}"
     )
     lines = [
         f"orphan   {key}: no run refers to it, as after a killed upload or while one goes on" for key in found.orphans
@@ -109,4 +109,4 @@ def _show_findings(found: Findings) -> None:
         lines += [f"           touches {touched}" for touched in problem.touches]
     for line in lines:
         click.echo(printable(line))
-    click.echo("intact" if found.intact else f"{len(found.problems)} problems")
+    click.echo("intact" if found.intact else counted(len(found.problems), "problem"))

@@ -2,8 +2,9 @@
 
 On a terminal a table is as wide as that: its widest columns give way, and what
 does not fit is cut in the middle, where paths and names differ least. Written
-to a file or a pipe nothing is cut. What a store holds may be anyone's text, so
-characters that would steer the terminal are shown, not sent.
+to a file or a pipe nothing is cut, but for names of runs beyond 200 columns.
+What a store holds may be anyone's text, so characters that would steer the
+terminal are shown, not sent.
 """
 
 from __future__ import annotations
@@ -121,7 +122,12 @@ def number(value: float) -> str:
 
 def files(count: int) -> str:
     """So many files, in words."""
-    return "1 file" if count == 1 else f"{count} files"
+    return counted(count, "file")
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of them, in words."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 # --- text ---
