@@ -62,6 +62,7 @@ class Experiments:
         Raises:
             ExperimentExistsError: There is one, and it was deleted.
         """
+        _checked(name)  # before a store is made for it
         self._location.ready_to_write()
         found = self.get(self.ensure(name))
         if found.lifecycle_stage == "deleted":

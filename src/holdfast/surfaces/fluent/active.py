@@ -113,7 +113,7 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
     if (experiment_name is None) == (experiment_id is None):
         raise ValueError("give either experiment_name or experiment_id")
     experiments = current_store().experiments
-    found = experiments.use(experiment_name) if experiment_name else experiments.get(str(experiment_id))
+    found = experiments.use(experiment_name) if experiment_name is not None else experiments.get(str(experiment_id))
     _state.experiment_id = found.experiment_id
     return found
 
