@@ -71,11 +71,12 @@ class Location:
                 raise StoreNotFoundError(self.bucket.url) from error
         return self._descriptor
 
-    def create(self, template: Descriptor | None = None) -> Report:
+    def create(self, template: Descriptor | None = None, *, rounds: int = 3) -> Report:
         """Make a store here, if the bucket can keep one.
 
         Args:
             template: Its chunk and pack sizes, where they are not to be the usual ones.
+            rounds: How often writers are raced against each other, to see that one wins.
 
         Returns:
             What the bucket was found to do.
@@ -84,7 +85,7 @@ class Location:
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
         """
-        report = probe(self.bucket, token=self.entropy(16).hex(), rounds=0 if self.trusted else 1)
+        report = probe(self.bucket, token=self.entropy(16).hex(), rounds=0 if self.trusted else rounds)
         refuse_unsafe(report)
         made = partial(Descriptor, self.entropy(16).hex(), self.clock())
         descriptor = made(template.chunker, template.pack_size) if template else made()
@@ -118,6 +119,6 @@ class Location:
     def _make(self) -> None:
         """Create the store; that another process did so at the same moment is as good."""
         try:
-            self.create()
+            self.create(rounds=1)
         except StoreExistsError:
             return
