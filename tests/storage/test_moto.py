@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.conformance.bucket import BucketSuite
 from tests.support.servers import ROOT, Server
 
 from holdfast.demo.server import moto_server
+from holdfast.errors import ObjectNotFoundError
 from holdfast.storage.schemes import bucket_at
 
 
@@ -47,6 +49,7 @@ def test_leaving_is_silent_also_from_a_fork(moto: Server) -> None:
     """A process that used S3 ends without a word, and so does its child that did."""
     code = f"""
 import os, sys
+from holdfast.errors import ObjectNotFoundError
 from holdfast.storage.schemes import bucket_at
 bucket = bucket_at({moto.new_bucket()!r}, {moto.options!r})
 bucket.put("k", b"v")
@@ -59,3 +62,17 @@ bucket.get("k")
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=env)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_half_an_object_is_never_kept(moto: Server) -> None:
+    """A client that dies in the middle of a PUT leaves nothing, as with any S3."""
+    bucket = moto.new_bucket()
+    host, _, port = moto.url.removeprefix("http://").partition(":")
+    name = bucket.removeprefix("s3://")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        head = f"PUT /{name}/half HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100000\r\nContent-Type: x/y\r\n\r\n"
+        client.sendall(head.encode() + bytes(50_000))
+        client.shutdown(socket.SHUT_WR)
+        assert b"400" in client.recv(100)
+    with pytest.raises(ObjectNotFoundError):
+        bucket_at(bucket, moto.options).get("half")

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, TextIO
 from urllib.request import Request, urlopen
 
+_CUT_OFF = b"<Error><Code>IncompleteBody</Code><Message>fewer bytes came than were announced</Message></Error>"
 Start = Callable[..., Any]
 
 
@@ -54,6 +55,11 @@ class Serialised:
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer one request."""
         body = _read(environ)
+        if not environ.get("wsgi.input_terminated") and len(body) < int(environ.get("CONTENT_LENGTH") or 0):
+            # Its client was cut off. moto would keep the half that came, which no S3 does.
+            start_response("400 Bad Request", [("Content-Type", "application/xml"), ("Connection", "close")])
+            self._write(environ, "400 Bad Request", len(body), len(_CUT_OFF))
+            return [_CUT_OFF]
         environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         kept: list[Any] = []
