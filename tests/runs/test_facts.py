@@ -278,6 +278,30 @@ def test_an_entry_that_landed_is_not_sent_again_whatever_was_raised(error: BaseE
     assert [m.step for m in run.history("loss")] == [1, 2]
 
 
+def test_of_two_doubtful_entries_the_second_takes_the_first_along() -> None:
+    """One entry never landed, the next did: what that carried of the first is not sent a third time."""
+    plan: list[str] = []
+
+    def fail(number: int, when: str, verb: str, key: str) -> None:
+        if plan and plan[0] == when and verb == "put" and key.startswith("runs/"):
+            plan.pop(0)
+            raise AccessDeniedError("b", key, "expired")
+
+    run = tiny_store(FaultyBucket(MemoryBucket(), on=fail)).runs.start()
+    for step, when in ((1, "before"), (2, "after")):
+        run.log_params({f"p{step}": step})
+        run.log_metrics({"loss": step}, step=step)
+        plan.append(when)
+        with pytest.raises(AccessDeniedError):
+            run.flush()
+    with pytest.raises(ParamExistsError):
+        run.log_params({"p1": "other"})
+    run.log_metrics({"loss": 3}, step=3)
+    run.finish()
+    assert [m.step for m in run.history("loss")] == [1, 2, 3]
+    assert run.record.data.params == {"p1": "1", "p2": "2"}
+
+
 def test_a_foreign_file_among_a_logs_entries_is_passed_over(bucket: MemoryBucket, store: Store) -> None:
     """A file manager's droppings in a run's folder stop neither readers nor writers, and are reported."""
     run = store.runs.start()

@@ -132,7 +132,8 @@ class Session:
                 try:
                     standing = self.journal.create(entry)
                 except BaseException:  # an interrupt, too, may come when the entry is there already
-                    self._doubtful[entry.write_id], self._waiting = self._waiting, []
+                    if self._waiting or self._doubtful:
+                        self._doubtful[entry.write_id], self._waiting = self._waiting, []
                     raise
                 self._take_in(standing)
                 if standing.write_id == entry.write_id:
@@ -174,13 +175,15 @@ class Session:
 
     def _drop_repeated(self) -> None:
         """Parameters that a rival wrote meanwhile: the same value need not be written, another is an error."""
-        for op in [op for op in self._waiting if op["op"] == "param" and op["key"] in self.view.state.params]:
-            self._waiting.remove(op)
-            self._refuse_other_value(op)
+        for ops in (*self._doubtful.values(), self._waiting):
+            for op in [op for op in ops if op["op"] == "param" and op["key"] in self.view.state.params]:
+                ops.remove(op)
+                self._refuse_other_value(op)
 
     def _refuse_other_value(self, op: Json) -> None:
         if op["op"] == "param":
-            known = {other["key"]: other["value"] for other in self._waiting if other["op"] == "param"}
+            unwritten = itertools.chain(*self._doubtful.values(), self._waiting)
+            known = {other["key"]: other["value"] for other in unwritten if other["op"] == "param"}
             stored = str((known | self.view.state.params).get(op["key"], op["value"]))
             if stored != op["value"]:
                 raise ParamExistsError(self._run_id, op["key"], stored, op["value"])
@@ -222,7 +225,10 @@ class Session:
 
     def _take_in(self, entry: LogEntry) -> None:
         self.view.absorb(entry)
-        self._doubtful.pop(entry.write_id, None)
+        if entry.write_id in self._doubtful:  # it took along what was doubtful before it
+            written = itertools.takewhile(lambda id: id != entry.write_id, list(self._doubtful))
+            for id in (*written, entry.write_id):
+                del self._doubtful[id]
         for op in entry.ops:
             if op["op"] == "fence" and self.known.in_use:
                 self.known.condemn(op["generation"])
