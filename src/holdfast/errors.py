@@ -20,6 +20,8 @@
     │   ├── InvalidURIError            (ValueError) not an address that holdfast knows
     │   ├── InvalidFilterError         (ValueError) a filter or order of runs that cannot be read
     │   ├── ContentError               (ValueError) not the kind of file that it was read as
+    │   ├── SignatureError             (ValueError) a signature that cannot be
+    │   ├── SchemaMismatchError        (ValueError) data that a model's signature does not admit
     │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
     │   ├── SourceUnreadableError      it cannot be read
@@ -310,6 +312,35 @@ class ContentError(RequestError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.path!r} is not {self.wanted}: {self.reason}"
+
+
+class SignatureError(RequestError, ValueError):
+    """A schema or signature that cannot be. Attributes: what, reason."""
+
+    hint = "let holdfast.infer_signature(model_input, model_output) make it from data that the model really takes"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+class SchemaMismatchError(RequestError, ValueError):
+    """Data that the signature of a model does not admit. Attributes: column (or place in it), came, expected."""
+
+    hint = (
+        "give the model what its signature says, or log it with a signature inferred from data like this; "
+        "whole numbers that may be missing are `double` there, for pandas makes floats of them"
+    )
+
+    def __init__(self, column: str, came: str, expected: str) -> None:
+        super().__init__(column, came, expected)
+        self.column, self.came, self.expected = column, came, expected
+
+    def __str__(self) -> str:
+        return f"{self.column}: expected {self.expected}, but {self.came} came"
 
 
 class MissingLibraryError(RequestError, ImportError):
