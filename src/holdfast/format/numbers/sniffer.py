@@ -1,0 +1,81 @@
+"""One file's blocks in, spans out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdfast.format.numbers import npy, safetensors
+from holdfast.format.numbers.cursor import Cursor, Span, Steps
+
+_PIECE: Final = 64 << 10  # a parser is given this much at a time, so that only headers are copied
+
+
+class Sniffer:
+    """Which numbers stand where in one file, whose blocks are shown to it in order."""
+
+    def __init__(self) -> None:
+        self._cursor = Cursor()
+        self._steps: Steps[None] | None = _files(self._cursor)
+        self._fed = 0
+
+    def feed(self, offset: int, data: memoryview) -> list[Span]:
+        """The spans that cover a block.
+
+        Args:
+            offset: Where the block stands in the file: behind the one before.
+            data: Its bytes; they are not kept, beyond a header that goes on in the next block.
+
+        Returns:
+            Spans in order without gaps, the last of which ends with the block.
+            The first begins at `offset` or earlier, where its numbers begin.
+            Bytes of a header that is not complete yet are unknown.
+
+        Raises:
+            ValueError: The block does not follow the one before.
+
+        Cost: time of the headers in the block, and of the spans returned.
+        """
+        if offset != self._fed:
+            raise ValueError(f"the next block is at {self._fed}, not at {offset}")
+        self._fed = offset + len(data)
+        self._follow(offset, data)
+        return self._cover(offset, self._fed) if len(data) else []
+
+    def _follow(self, offset: int, data: memoryview) -> None:
+        cursor = self._cursor
+        while self._steps and cursor.wants < self._fed:
+            begin = cursor.wants - offset
+            cursor.supply(data[begin : begin + _PIECE])
+            try:
+                next(self._steps)
+            except StopIteration:
+                self._steps = None
+
+    def _cover(self, start: int, stop: int) -> list[Span]:
+        marked, spans = self._cursor.marked, []
+        while marked and marked[0].stop <= start:
+            marked.popleft()
+        for span in marked:
+            if span.start >= stop:
+                break
+            spans.append(Span(span.start, min(span.stop, stop), span.item))
+        if self._cursor.at < stop:
+            spans.append(Span(self._cursor.at, stop, None))
+        return spans
+
+
+def _files(cursor: Cursor) -> Steps[None]:
+    """Follow one file after the other: arrays and archives are often written into one file in a row."""
+    known = True
+    while known:
+        parser = _parser(bytes((yield from cursor.need(9))[:9]))
+        known = parser is not None and (yield from parser(cursor))
+
+
+def _parser(head: bytes) -> Callable[[Cursor], Steps[bool]] | None:
+    if head.startswith(npy.MAGIC):
+        return npy.follow
+    if head[8:] == b"{":
+        return safetensors.follow
+    return None
