@@ -1,0 +1,1 @@
+"""Measured answers: one question per file, each a command that anyone can run."""

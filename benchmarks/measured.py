@@ -1,0 +1,143 @@
+"""One measurement, in a process of its own.
+
+    measure("benchmarks.peers.ours:log", url=..., path=...)         -> Taken
+    python -m benchmarks.measured benchmarks.peers.ours:log '{...}'    the same, by hand
+
+What is measured is a function that takes a `Clock` and its arguments, and lets
+the clock run over what its user waits for and nothing else:
+
+    def log(clock, *, url, path):
+        client = ...                 imports, and one byte sent elsewhere: not measured
+        with clock:
+            client.log(path)         measured
+        assert ...                   not measured
+
+A fresh process each time, so that no peer inherits the other's warm caches,
+threads or heap, and so that its peak memory is its own. What the whole process
+took, from fork to exit, is kept beside it. Before the clock starts, dirty pages
+are written back: nobody pays for what the one before left behind. Reads come
+from a warm page cache, for everybody.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 900  # seconds; a measurement that hangs is a failure, not a wait
+
+
+class PeerFailedError(Exception):
+    """A side could not do its work; its own words say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one measurement took.
+
+    Attributes:
+        seconds: What the user waited for.
+        whole: The whole process, interpreter and imports included.
+        cpu: Seconds of processor time within `seconds`.
+        memory: Bytes resident at the process's peak.
+        bytes: What is stored now, where that was asked.
+        facts: What the function returned: ids, counts.
+    """
+
+    seconds: float
+    whole: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    bytes: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Clock:
+    """Adds up what is spent within its `with` blocks."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu = 0.0
+
+    def __enter__(self) -> None:
+        os.sync()
+        self._cpu, self._start = time.process_time(), time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+        self.cpu += time.process_time() - self._cpu
+
+
+def measure(act: str, *, env: Mapping[str, str] | None = None, **arguments: Any) -> Taken:
+    """Run `module:function` in a process of its own.
+
+    Raises:
+        PeerFailedError: It ended with an error, or not at all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        command = [sys.executable, "-m", "benchmarks.measured", act, json.dumps(arguments), str(report)]
+        whole = _run(command, {**os.environ, **(env or {})}, act)
+        return Taken(whole=whole, **json.loads(report.read_text()))
+
+
+def measure_program(command: list[str], *, env: Mapping[str, str], cwd: Path | None = None) -> Taken:
+    """Run a program that is no Python: all of it counts."""
+    os.sync()
+    seconds = _run(command, {**os.environ, **env}, command[0], cwd)
+    return Taken(seconds, whole=seconds)
+
+
+def peak_memory() -> int:
+    """Bytes resident at this process's peak.
+
+    Linux's own figure where there is one: `ru_maxrss` is inherited from the parent across exec.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _run(command: list[str], env: Mapping[str, str], name: str, cwd: Path | None = None) -> float:
+    start = time.perf_counter()
+    try:
+        done = subprocess.run(command, cwd=cwd or ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise PeerFailedError(f"{name}: not done after {PATIENCE} s") from error
+    except OSError as error:
+        raise PeerFailedError(f"{name}: {error}") from error
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
+        raise PeerFailedError(f"{name}: {last}")
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """The other end of `measure`."""
+    (module, _, function), arguments, *report = sys.argv[1].partition(":"), sys.argv[2], *sys.argv[3:]
+    clock = Clock()
+    facts = getattr(import_module(module), function)(clock, **json.loads(arguments)) or {}
+    size = facts.pop("bytes", 0)
+    found = {"seconds": clock.seconds, "cpu": clock.cpu, "memory": peak_memory(), "bytes": size, "facts": facts}
+    if report:
+        Path(report[0]).write_text(json.dumps(found))
+    else:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    from benchmarks import measured  # this file runs as __main__; its functions know the classes by their proper name
+
+    measured.main()
