@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdfast.format.numbers import npy, safetensors
+from holdfast.format.numbers import archive, gguf, npy, safetensors
 from holdfast.format.numbers.cursor import Cursor, Span, Steps
 
 _PIECE: Final = 64 << 10  # a parser is given this much at a time, so that only headers are copied
@@ -73,9 +73,15 @@ def _files(cursor: Cursor) -> Steps[None]:
         known = parser is not None and (yield from parser(cursor))
 
 
+_PARSERS: Final[dict[bytes, Callable[[Cursor], Steps[bool]]]] = {
+    npy.MAGIC: npy.follow,
+    archive.MAGIC: archive.follow,
+    gguf.MAGIC: gguf.follow,
+}
+
+
 def _parser(head: bytes) -> Callable[[Cursor], Steps[bool]] | None:
-    if head.startswith(npy.MAGIC):
-        return npy.follow
-    if head[8:] == b"{":
-        return safetensors.follow
-    return None
+    for magic, parser in _PARSERS.items():
+        if head.startswith(magic):
+            return parser
+    return safetensors.follow if head[8:] == b"{" else None
