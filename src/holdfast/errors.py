@@ -5,12 +5,15 @@
     │   ├── StoreNotFoundError         no store at this address
     │   ├── RunNotFoundError           no run with this id
     │   ├── ExperimentNotFoundError    no experiment with this id or name
-    │   └── ArtifactNotFoundError      the run holds no such path
+    │   ├── ArtifactNotFoundError      the run holds no such path
+    │   ├── ModelNotFoundError         no registered model of this name
+    │   └── ModelVersionNotFoundError  the model has no such version, alias or stage
     ├── ConflictError                  choose another name
     │   ├── ArtifactExistsError        the path holds other content
     │   ├── PathConflictError          a file where a directory stands, or the reverse
     │   ├── ParamExistsError           the parameter has another value
     │   ├── ExperimentExistsError      there is an experiment of this name
+    │   ├── ModelExistsError           there is a registered model of this name
     │   └── StoreExistsError           there is a store here already
     ├── RequestError                   ask differently
     │   ├── NoActiveRunError           start a run first
@@ -129,6 +132,36 @@ class ArtifactNotFoundError(NotFoundError):
         return f"run {self.run_id} holds no artifact at {self.path!r}"
 
 
+class ModelNotFoundError(NotFoundError):
+    """The store has no registered model of this name. Attributes: name, url, near (a name like it, or "")."""
+
+    hint = "make it with holdfast.register_model(uri, name), or find its name with holdfast.registry.search_models()"
+
+    def __init__(self, name: str, url: str, near: str = "") -> None:
+        super().__init__(name, url, near)
+        self.name, self.url, self.near = name, url, near
+
+    def __str__(self) -> str:
+        meant = f"; did you mean {self.near!r}?" if self.near else ""
+        return f"no registered model {self.name!r} in {self.url}{meant}"
+
+
+class ModelVersionNotFoundError(NotFoundError):
+    """A registered model has no such version, alias or stage.
+
+    Attributes: name, wanted (such as "version 9" or "alias 'champion'"), known (what there is instead).
+    """
+
+    hint = "see what it has with holdfast.registry.get_model(name)"
+
+    def __init__(self, name: str, wanted: str, known: str) -> None:
+        super().__init__(name, wanted, known)
+        self.name, self.wanted, self.known = name, wanted, known
+
+    def __str__(self) -> str:
+        return f"model {self.name!r} has no {self.wanted}; {self.known}"
+
+
 # --- choose another name --------------------------------------------------------
 
 
@@ -199,6 +232,19 @@ class ExperimentExistsError(ConflictError):
 
     def __str__(self) -> str:
         return f"there is an experiment {self.name!r} already" + (", deleted but not gone" if self.deleted else "")
+
+
+class ModelExistsError(ConflictError):
+    """There is a registered model of this name already. Attributes: name."""
+
+    hint = "add a version to it with holdfast.register_model(uri, name), or choose another name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"there is a registered model {self.name!r} already"
 
 
 class StoreExistsError(ConflictError):

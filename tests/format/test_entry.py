@@ -50,7 +50,7 @@ ops = st.one_of(
     op("pin", pin=texts, by=texts),
     op("unpin", pin=texts),
     op("tombstone"), op("restore"), op("purge"),
-    op("claim", id=texts),
+    op("claim", id=texts, at=counts),
     op("release", id=texts),
     op("x-later", anything=values),
 )  # fmt: skip

@@ -25,6 +25,8 @@ DATA: Final = b"hold fast " * 20
 PACK: Final = PackName(bytes(range(1, 17)), 3)
 REF: Final = Ref(blob_id(DATA), PACK, 8, 30, len(DATA), 1)
 LOG: Final = "runs/" + "ab" * 16
+MODEL: Final = "models/" + "cd" * 16
+NAME: Final = "names/fraud"
 
 Case = tuple[str, bytes, str, str]  # parser, the file, the error's class, a part of its message
 _cases: Final[dict[str, Case]] = {}
@@ -74,8 +76,10 @@ def main() -> None:
 if __name__ == "__main__":
     from tests.golden import rejected_builder
     from tests.golden.rejected_documents import documents
+    from tests.golden.rejected_registry import registry
     from tests.golden.rejected_tables import tables
 
     documents()
     tables()
+    registry()
     rejected_builder.main()  # the book that they filled is that of the imported module

@@ -22,12 +22,14 @@ from holdfast.format.pack import parse_pack
 from holdfast.format.recipe import parse_recipe
 from holdfast.format.records import parse_descriptor, parse_generation, parse_hint
 from holdfast.format.reference import ref_from_json
+from holdfast.format.registered import Holder, Registered
 from holdfast.format.state import state_from_json
 from holdfast.format.tree import parse_node
 
 FOLDER: Final = Path(__file__).parent / "rejected"
 CASES: Final[dict[str, dict[str, str]]] = json.loads((FOLDER / "cases.json").read_text())
 LOG: Final = "runs/" + "ab" * 16
+MODEL: Final = "models/" + "cd" * 16
 
 PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "blob": lambda data: decode(data[0], data[2:], data[1] * 10),  # codec; promised bytes in tens; as stored
@@ -36,10 +38,13 @@ PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "document": lambda data: parse_document(data, "document"),
     "entry": lambda data: parse_entry(data, LOG, 1),
     "first": lambda data: parse_entry(data, LOG, 0),
+    "holder": lambda data: Holder().apply(parse_entry(data, "names/fraud", 0)),
     "hint": lambda data: parse_hint(data, blob_id(b"hold fast " * 20)),
+    "model": lambda data: parse_entry(data, MODEL, 1),
     "node": lambda data: parse_node(data, None),
     "pack": lambda data: parse_pack(data, "pack"),
     "recipe": parse_recipe,
+    "registered": lambda data: Registered().apply(parse_entry(data, MODEL, 0)),
     "reference": lambda data: ref_from_json(json.loads(data), "reference"),
     "state": lambda data: state_from_json(json.loads(data), None, "state"),
 }

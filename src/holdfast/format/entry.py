@@ -14,7 +14,7 @@ from typing import Final
 from holdfast.errors import FormatError, UnsupportedFeatureError
 from holdfast.format import digest
 from holdfast.format.document import Json, count_of, encode_document, parse_document
-from holdfast.format.layout import RUNS
+from holdfast.format.layout import MODELS, RUNS
 from holdfast.format.ops import check_op
 from holdfast.format.reference import InEntry, Ref, check_lengths
 
@@ -118,7 +118,7 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
 def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
     """Each operation for itself; and what a log is stands in its first one, and nowhere else."""
     for i, op in enumerate(ops):
-        if (check_op(op, what) == "create") != (n == i == 0):
+        if (check_op(op, what, of_model=log.startswith(MODELS)) == "create") != (n == i == 0):
             raise FormatError(what, "operation create stands where no log begins, or a log begins without it")
         _check_order(op, n, what)
     if n == 0:

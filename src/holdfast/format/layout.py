@@ -20,13 +20,15 @@ HINTS: Final = "hints/"
 PACKS: Final = "packs/"
 EXPERIMENTS: Final = "experiments/"
 RUNS: Final = "runs/"
+MODELS: Final = "models/"
 NAMES: Final = "names/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
-_MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"
+_MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"  # a model that a run logged
+_REGISTERED: Final = r"[0-9a-f]{32}"
 _NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
-_LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/{_MODEL}|names/{_NAME})"
+_LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/(?:{_REGISTERED}|{_MODEL})|names/{_NAME})"
 
 # kind of object -> the shape of its key
 SHAPES: Final = {
@@ -117,6 +119,21 @@ def run_log(run_id: str) -> str:
 def experiment_log(experiment_id: str) -> str:
     """The log of an experiment."""
     return f"{EXPERIMENTS}{experiment_id}"
+
+
+def model_log(id: str) -> str:
+    """The log of a registered model."""
+    return f"{MODELS}{id}"
+
+
+def name_log(name: str) -> str:
+    """The log that says which registered model holds a name."""
+    return f"{NAMES}{escape(name)}"
+
+
+def parse_model_id(text: str) -> tuple[str, int] | None:
+    """The run id and the number in the id of a logged model, `m-<run id>-<n>`; None if it is none."""
+    return (text[2:34], int(text[35:])) if re.fullmatch(_MODEL, text) else None
 
 
 def hint_key(chunk: bytes) -> str:

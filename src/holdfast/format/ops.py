@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
+from holdfast.format import digest
 from holdfast.format.reference import FACTS, NODE, ref_from_json
 
 
@@ -50,6 +51,18 @@ def is_count(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**53
 
 
+def _is_version(value: object) -> bool:
+    return is_count(value) and value != 0
+
+
+def _is_version_or_null(value: object) -> bool:
+    return value is None or _is_version(value)
+
+
+def _is_file_digest(value: object) -> bool:
+    return bool(digest.parse(digest.SHA256, value, "version"))
+
+
 def is_session(value: object) -> bool:
     """Whether this is a session's id: 32 lower-case hex digits."""
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
@@ -81,6 +94,7 @@ def _is_points(value: object) -> bool:
 
 Fields: TypeAlias = dict[str, Callable[[Any], bool]]
 STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+STAGES: Final = ("None", "Staging", "Production", "Archived")
 _COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), is_count)
 
 # name of an operation -> its fields, each with what its value must be
@@ -99,8 +113,23 @@ _OPS: Final[dict[str, Fields]] = {
     "tombstone": {},
     "restore": {},
     "purge": {},
-    "claim": {"id": is_text},
+    "claim": {"id": is_text, "at": is_count},
     "release": {"id": is_text},
+}
+
+# the same, for operations that stand in the log of a registered model alone
+_MODEL_OPS: Final[dict[str, Fields]] = {
+    "name": {"name": is_text},
+    "version": {
+        **{"version": _is_version, "run": is_session, "digest": _is_file_digest},
+        **dict.fromkeys(("source", "path", "pin"), is_text),
+        **dict.fromkeys(("user", "run_link", "model_id"), _is_text_or_null),
+    },
+    "drop": {"version": _is_version},
+    "alias": {"alias": is_text, "version": _is_version_or_null},
+    "stage": {"version": _is_version, "stage": STAGES.__contains__},
+    "describe": {"version": _is_version_or_null, "text": _is_text_or_null},
+    "version_tag": {"version": _is_version, "key": is_text, "value": _is_text_or_null},
 }
 
 
@@ -119,8 +148,8 @@ def weight(op: dict[str, Any]) -> int:
     return 100 * (1 + len(points)) + 6 * sum(len(text) for text in texts if isinstance(text, str))
 
 
-def check_op(op: object, what: str) -> str:
-    """The name of an operation; one that is unknown or lacks a field is refused."""
+def check_op(op: object, what: str, *, of_model: bool = False) -> str:
+    """The name of an operation; one that is unknown there, or lacks a field, is refused."""
     name = op.get("op") if isinstance(op, dict) else None
     if not isinstance(op, dict) or not isinstance(name, str):
         raise FormatError(what, f"{op!r} is not an operation")
@@ -128,6 +157,8 @@ def check_op(op: object, what: str) -> str:
         fields: Fields = {"experiment": _is_experiment} if "experiment" in op else {"name": is_text}
     elif name in _OPS:
         fields = _OPS[name]
+    elif of_model and name in _MODEL_OPS:
+        fields = _MODEL_OPS[name]
     elif name.startswith("x-"):
         return name
     else:

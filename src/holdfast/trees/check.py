@@ -24,6 +24,8 @@ from holdfast.format.entry import LogEntry
 from holdfast.format.layout import (
     CANARY,
     DESCRIPTOR,
+    MODELS,
+    NAMES,
     RUNS,
     Key,
     PackName,
@@ -32,10 +34,12 @@ from holdfast.format.layout import (
     generation_key,
     hint_key,
     parse_key,
+    parse_model_id,
 )
 from holdfast.format.pack import TAIL, Footer, Row, parse_pack
 from holdfast.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
 from holdfast.format.reference import Ref
+from holdfast.format.registered import Holder, Registered
 from holdfast.trees.check_log import Content, LogCheck
 from holdfast.trees.journal import Journal, check_chain
 from holdfast.trees.location import Location
@@ -207,10 +211,13 @@ class _Check:
 
     def _other_log(self, log: str, last: int) -> None:
         journal, before = Journal(self._bucket, self._location.pool, log), None
+        folded = _fold_of(log)
         with self._noting(log):
             for entry in journal.walk(last + 1):
                 check_chain(before, entry)
                 before = entry
+                if folded:
+                    folded.apply(entry)
                 if entry.n == 0 and log.startswith("experiments/"):
                     self._experiment(entry)
 
@@ -257,3 +264,10 @@ class _Check:
 
     def _note(self, where: str, detail: str, *, touches: tuple[str, ...] = (), harmless: bool = False) -> None:
         self._found.problems.append(Problem(where, detail, touches, harmless))
+
+
+def _fold_of(log: str) -> Registered | Holder | None:
+    """What makes sense of such a log. Logs of logged models are reserved: nothing is known of them."""
+    if log.startswith(NAMES):
+        return Holder()
+    return Registered() if log.startswith(MODELS) and parse_model_id(log.removeprefix(MODELS)) is None else None
