@@ -20,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+Bytes: TypeAlias = bytes | bytearray | memoryview  # of single bytes; as in `format`, which storage does not import
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Bucket(Protocol):
         """
         ...
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """The bytes `[start, stop)` of an object; with a negative start, its last `-start`.
 
         Args:
@@ -72,7 +74,8 @@ class Bucket(Protocol):
             stop: The byte after the last one.
 
         Returns:
-            Exactly `stop - start` bytes: an answer of another length is never passed on.
+            Exactly `stop - start` bytes, as whatever the adapter read them into, which nobody
+            changes any more: an answer of another length is never passed on.
 
         Raises:
             ObjectNotFoundError: There is none at this key.
@@ -84,8 +87,13 @@ class Bucket(Protocol):
         """
         ...
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """Create an object, only if there is none at this key, durably.
+
+        Args:
+            key: The object's key.
+            data: Its bytes. They must not change before this returns or raises, and may
+                afterwards: buffers are used again, so whoever keeps the bytes copies them.
 
         Raises:
             ObjectExistsError: Something is there. It may be ours: when an earlier

@@ -34,7 +34,7 @@ from holdfast.errors import (
     TransientStorageError,
     UnsafeBucketError,
 )
-from holdfast.storage.bucket import ObjectInfo, check_range
+from holdfast.storage.bucket import Bytes, ObjectInfo, check_range
 
 TEMPORARY = ".tmp"
 ABANDONED_NS = 24 * 3600 * 10**9  # a temporary file this old belongs to a writer that died
@@ -92,7 +92,7 @@ class LocalBucket:
             raise ObjectTooShortError(self.url, key, f"the object ends at byte {size}, before {stop}")
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """Create an object, only if there is none, durably. Cost: two fsyncs and a link."""
         path = self._path(key)
         try:
@@ -139,7 +139,7 @@ class LocalBucket:
             raise ValueError(f"not a key: {key!r}")
         return self.root.joinpath(*parts)
 
-    def _write_temporary(self, data: bytes) -> Path:
+    def _write_temporary(self, data: Bytes) -> Path:
         folder = self.root / TEMPORARY
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / secrets.token_hex(16)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from holdfast.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
-from holdfast.storage.bucket import ObjectInfo, check_range
+from holdfast.storage.bucket import Bytes, ObjectInfo, check_range
 
 
 class MemoryBucket:
@@ -33,7 +33,7 @@ class MemoryBucket:
             raise ObjectTooShortError(self.url, key, f"the object ends before byte {stop}")
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         with self._lock:
             if key in self.objects:
                 raise ObjectExistsError(self.url, key, "there is an object already")

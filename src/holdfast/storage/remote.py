@@ -31,7 +31,7 @@ from holdfast.errors import (
     TransientStorageError,
     UnsafeBucketError,
 )
-from holdfast.storage.bucket import ObjectInfo, check_range
+from holdfast.storage.bucket import Bytes, ObjectInfo, check_range
 
 T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}
@@ -99,15 +99,15 @@ class RemoteBucket:
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for {start}-{stop}")
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """Create an object, only if there is none. Cost: one request, or two without a condition."""
         path = self._base + key
         if self._scheme in CONDITIONAL:
-            self._ask(key, lambda: self._fs.pipe_file(path, data, mode="create"))
+            self._ask(key, lambda: self._fs.pipe_file(path, bytes(data), mode="create"))
             return
         if self._ask(key, lambda: self._fs.exists(path)):
             raise ObjectExistsError(self.url, key, "there is an object already")
-        self._ask(key, lambda: self._fs.pipe_file(path, data))
+        self._ask(key, lambda: self._fs.pipe_file(path, bytes(data)))
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """What is there, sorted here. Cost: all keys of the prefix's folder, whatever the limit."""

@@ -1,8 +1,7 @@
 """S3, and what speaks it, one request per verb.
 
-Through s3fs's client, but below its files: `cat_file` sends a HEAD first and
-has filled a short answer with zeros, `open("xb")` overwrites with an empty
-file, `find` remembers. Here each verb is one request, and says what it wants:
+Through one of two lanes (`s3_lane.py`), which differ in the client and in
+nothing else. Each verb is one request, and says what it wants:
 
     get        GetObject
     get_range  GetObject, Range: bytes=a-b, or bytes=-n for a suffix
@@ -17,9 +16,8 @@ believed. Content-Encoding is never set, and never undone.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from holdfast.errors import (
     BucketNotFoundError,
@@ -28,10 +26,17 @@ from holdfast.errors import (
     StorageError,
     TransientStorageError,
 )
-from holdfast.storage.bucket import ObjectInfo, check_range
-from holdfast.storage.s3_client import S3Client
+from holdfast.storage.bucket import Bytes, ObjectInfo, check_range
+from holdfast.storage.s3_boto import BotoLane
 from holdfast.storage.s3_errors import answered_with, meaning
+from holdfast.storage.s3_fs import S3fsLane
+from holdfast.storage.s3_lane import Answer, S3Lane, mocked
 
+T = TypeVar("T")
+LANES: dict[str, type[S3Lane]] = {lane.name: lane for lane in (BotoLane, S3fsLane)}
+# Less than half of the other's CPU per byte read, no event loop that all threads share,
+# and the only one that moto's `mock_aws` can answer.
+DEFAULT_LANE = "boto3"
 PAGE = 1000
 Page = tuple[list[ObjectInfo], str | None]  # keys, and where the next page begins
 _NOT_S3 = "the answer is not one of an S3 server"
@@ -44,16 +49,16 @@ class S3Bucket:
         url: `s3://bucket` or `s3://bucket/prefix`; the bucket may be an access point's ARN.
         options: In the names of s3fs: key, secret, token, endpoint_url, profile, anon,
             client_kwargs, config_kwargs, requester_pays, s3_additional_kwargs, use_ssl.
-            What is not given is found by botocore as everywhere.
+            What is not given is found by botocore as everywhere. And `lane`: boto3 or s3fs.
 
     Raises:
-        ValueError: An unknown option.
+        ValueError: An unknown option, or lane.
     """
 
     def __init__(self, url: str, options: Mapping[str, object] | None = None) -> None:
         self.url = url.rstrip("/")
         self.bucket, self.prefix = _split(self.url.removeprefix("s3://"))
-        self._client = S3Client(self.url, options or {})
+        self.lane = _lane(self.url, dict(options or {}))
 
     def __repr__(self) -> str:
         return f"S3Bucket({self.url!r})"
@@ -68,7 +73,7 @@ class S3Bucket:
         if stop is None:
             return self._suffix(key, -start)
         try:
-            found, size = self._read(key, f"bytes={start}-{stop - 1}")
+            found, size = self._read(key, f"bytes={start}-{stop - 1}", stop - start)
         except StorageError as error:
             if error.__cause__ is None or not answered_with(error.__cause__, 416):
                 raise
@@ -79,15 +84,10 @@ class S3Bucket:
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for {start}-{stop}")
         return found
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """Create an object, only if there is none at this key. Cost: one request."""
-        name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": bytes(data)}
-
-        async def send(system: Any) -> Any:
-            sent = system._call_s3("put_object", **name)
-            return await asyncio.wait_for(sent, self._client.patience(len(data)))
-
-        answer = self._run(key, send, verb="put")
+        name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}
+        answer = self._run(key, lambda: self.lane.ask("PutObject", name), verb="put")
         if not answer.get("ETag"):
             raise TransientStorageError(self.url, key, _NOT_S3)
 
@@ -104,12 +104,8 @@ class S3Bucket:
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error. Cost: one request."""
         name = {"Bucket": self.bucket, "Key": self._key(key)}
-
-        async def send(system: Any) -> Any:
-            return await asyncio.wait_for(system._call_s3("delete_object", **name), self._client.patience(0))
-
         try:
-            self._run(key, send, verb="delete")
+            self._run(key, lambda: self.lane.ask("DeleteObject", name), verb="delete")
         except ObjectNotFoundError:
             return
 
@@ -118,11 +114,8 @@ class S3Bucket:
         name: dict[str, object] = {"Bucket": self.bucket, "Prefix": prefix, "MaxKeys": count}
         if token:
             name["ContinuationToken"] = token
-
-        async def send(system: Any) -> Any:
-            return await asyncio.wait_for(system._call_s3("list_objects_v2", **name), self._client.patience(0))
-
-        answer = self._run(prefix.removeprefix(self.prefix), send, verb="list")
+        place = prefix.removeprefix(self.prefix)
+        answer = self._run(place, lambda: self.lane.ask("ListObjectsV2", name), verb="list")
         more = answer.get("IsTruncated")
         if more is None or (more and not answer.get("NextContinuationToken")):
             raise TransientStorageError(self.url, prefix, _NOT_S3)
@@ -140,7 +133,7 @@ class S3Bucket:
 
     def _suffix(self, key: str, length: int) -> bytes:
         try:
-            found, size = self._read(key, f"bytes=-{length}")
+            found, size = self._read(key, f"bytes=-{length}", length)
         except StorageError as error:
             if error.__cause__ is None or not answered_with(error.__cause__, 416):
                 raise
@@ -153,21 +146,14 @@ class S3Bucket:
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for the last {length}")
         return found
 
-    def _read(self, key: str, span: str | None) -> tuple[bytes, int | None]:
+    def _read(self, key: str, span: str | None, most: int | None = None) -> tuple[bytes, int | None]:
         """A body as long as announced, and the size of the whole object where it was told."""
         name = {"Bucket": self.bucket, "Key": self._key(key), **({"Range": span} if span else {})}
-
-        async def send(system: Any) -> Any:
-            answer = await asyncio.wait_for(system._call_s3("get_object", **name), self._client.patience(0))
-            async with answer.pop("Body") as body:
-                patience = self._client.patience(int(answer.get("ContentLength") or 0))
-                return answer, await asyncio.wait_for(body.read(), patience)
-
-        answer, found = self._run(key, send, verb="get")
-        if not answer.get("ETag"):
-            raise TransientStorageError(self.url, key, _NOT_S3)
-        if answer.get("ContentLength") != len(found):
-            reason = f"{len(found)} bytes came, {answer.get('ContentLength')} were announced"
+        answer, found = self._run(
+            key, lambda: self.lane.read(name, lambda answer: self._announced(key, answer, most)), verb="get"
+        )
+        if answer["ContentLength"] != len(found):
+            reason = f"{len(found)} bytes came, {answer['ContentLength']} were announced"
             raise TransientStorageError(self.url, key, reason)
         if span is None:
             return found, len(found)
@@ -178,6 +164,15 @@ class S3Bucket:
         if status != 206:
             raise TransientStorageError(self.url, key, f"HTTP {status} for {span}: the range was ignored")
         return found, self._check_span(key, span, answer.get("ContentRange") or "", len(found))
+
+    def _announced(self, key: str, answer: Answer, most: int | None) -> int:
+        """How long a body will be: no buffer is made for one that was not asked for."""
+        length = answer.get("ContentLength")
+        if not answer.get("ETag") or length is None:
+            raise TransientStorageError(self.url, key, _NOT_S3)
+        if most is not None and length > most:
+            raise TransientStorageError(self.url, key, f"{length} bytes were announced, where {most} were asked for")
+        return int(length)
 
     def _check_span(self, key: str, span: str, told: str, length: int) -> int | None:
         """The object's size, from an answer's Content-Range that begins where it was asked to."""
@@ -190,9 +185,9 @@ class S3Bucket:
             raise TransientStorageError(self.url, key, f"{told or 'no range'} came for {span}")
         return size
 
-    def _run(self, key: str, send: Any, *, verb: str) -> Any:
+    def _run(self, key: str, send: Callable[[], T], *, verb: str) -> T:
         try:
-            return self._client.run(send)
+            return send()
         except StorageError:
             raise
         except Exception as error:
@@ -249,6 +244,14 @@ class _Unordered(Iterator[ObjectInfo]):
             self._found.sort(key=lambda info: info.key.encode())
             self._sorted = iter(self._found[: self._limit])
         return next(self._sorted)
+
+
+def _lane(url: str, options: dict[str, object]) -> S3Lane:
+    """The lane that was chosen; or else the one that can be answered, where a mock is to answer."""
+    name = options.pop("lane", None) or ("boto3" if mocked() else DEFAULT_LANE)
+    if name not in LANES:
+        raise ValueError(f"an s3:// bucket has the lanes {' and '.join(LANES)}, not {name!r}")
+    return LANES[str(name)](url, options)
 
 
 def _split(place: str) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from holdfast.errors import HoldfastError, TransientStorageError
-from holdfast.storage.bucket import Bucket, ObjectInfo
+from holdfast.storage.bucket import Bucket, Bytes, ObjectInfo
 
 T = TypeVar("T")
 _log = logging.getLogger("holdfast")
@@ -83,11 +83,11 @@ class RetryBucket:
         """As the inner bucket's, until the deadline."""
         return self.persist(lambda: self.inner.get(key))
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """As the inner bucket's, until the deadline."""
         return self.persist(lambda: self.inner.get_range(key, start, stop))
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """As the inner bucket's, until the deadline; what then exists may be our own."""
         self.persist(lambda: self.inner.put(key, data))
 
@@ -206,12 +206,12 @@ class LimitBucket:
         with self._gate:
             return self.inner.get(key)
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """As the inner bucket's, in turn."""
         with self._gate:
             return self.inner.get_range(key, start, stop)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """As the inner bucket's, in turn."""
         with self._gate:
             self.inner.put(key, data)
@@ -273,11 +273,11 @@ class TraceBucket:
         """As the inner bucket's, told."""
         return self._tell("get", key, lambda: self.inner.get(key), len)
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """As the inner bucket's, told."""
         return self._tell("get_range", key, lambda: self.inner.get_range(key, start, stop), len)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """As the inner bucket's, told."""
         self._tell("put", key, lambda: self.inner.put(key, data), lambda _: len(data))
 
