@@ -22,7 +22,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NoReturn
 
@@ -62,14 +62,55 @@ class Condition:
     value: Value
 
 
-def parse_conditions(text: str, also: Mapping[str, str] | None = None) -> tuple[Condition, ...]:
-    """The conditions of a filter, where attributes may `also` have these names. Raises: InvalidFilterError."""
-    return _Parser(text, also or {}).filter()
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A kind of thing that filters are about.
+
+    Attributes:
+        texts, numbers: Its attributes.
+        listed: Those that are compared with IN, too.
+        prefixes: What may stand before the dot of a field.
+        example: A field to show to who writes none.
+    """
+
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...]
+    listed: tuple[str, ...]
+    prefixes: Mapping[str, Entity] = field(default_factory=lambda: _PREFIXES)
+    example: str = "metrics.acc"
+
+    def is_numeric(self, field: Field) -> bool:
+        """Whether a field is compared with numbers."""
+        return field.entity is Entity.METRIC or (field.entity is Entity.ATTRIBUTE and field.key in self.numbers)
+
+    def operators(self, field: Field) -> tuple[str, ...]:
+        """How a field may be compared."""
+        if self.is_numeric(field):
+            return _NUMERIC
+        match field:
+            case Field(Entity.ARTIFACT, "digest"):
+                return ("=", "IN")
+            case Field(Entity.ARTIFACT):
+                return ("=", "LIKE", "ILIKE", "IN")
+            case Field(Entity.ATTRIBUTE, key):
+                return (*_TEXTUAL, "IN", "NOT IN") if key in self.listed else _TEXTUAL
+        return (*_TEXTUAL, "IS NULL", "IS NOT NULL")
 
 
-def parse_order(text: str) -> tuple[Field, bool]:
+def parse_conditions(
+    text: str, also: Mapping[str, str] | None = None, subject: Subject | None = None
+) -> tuple[Condition, ...]:
+    """The conditions of a filter of runs, or of another subject, whose attributes may `also` have these names.
+
+    Raises:
+        InvalidFilterError: It cannot be read.
+    """
+    return _Parser(text, also or {}, subject or RUN).filter()
+
+
+def parse_order(text: str, subject: Subject | None = None) -> tuple[Field, bool]:
     """What a clause sorts by, and whether the largest come first. Raises: InvalidFilterError."""
-    return _Parser(text).order()
+    return _Parser(text, {}, subject or RUN).order()
 
 
 # --- names ----------------------------------------------------------------------
@@ -90,8 +131,7 @@ _PREFIXES = {
     "artifact": Entity.ARTIFACT,
     "artifacts": Entity.ARTIFACT,
 }
-_TIMES = ("start_time", "end_time")
-_ATTRIBUTES = ("run_id", "run_name", "status", "user_id", "artifact_uri", *_TIMES)
+RUN = Subject(("run_id", "run_name", "status", "user_id", "artifact_uri"), ("start_time", "end_time"), ("run_id",))
 _ALIASES = {
     "created": "start_time",
     "Created": "start_time",
@@ -110,26 +150,6 @@ _RESERVED = ("AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE")
 
 _NUMERIC = ("=", "!=", "<", "<=", ">", ">=")
 _TEXTUAL = ("=", "!=", "LIKE", "ILIKE")
-
-
-def _is_numeric(field: Field) -> bool:
-    return field.entity is Entity.METRIC or (field.entity is Entity.ATTRIBUTE and field.key in _TIMES)
-
-
-def _operators(field: Field) -> tuple[str, ...]:
-    """How a field may be compared."""
-    if _is_numeric(field):
-        return _NUMERIC
-    match field:
-        case Field(Entity.ARTIFACT, "digest"):
-            return ("=", "IN")
-        case Field(Entity.ARTIFACT):
-            return ("=", "LIKE", "ILIKE", "IN")
-        case Field(Entity.ATTRIBUTE, "run_id"):
-            return (*_TEXTUAL, "IN", "NOT IN")
-        case Field(Entity.ATTRIBUTE):
-            return _TEXTUAL
-    return (*_TEXTUAL, "IS NULL", "IS NOT NULL")
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -218,9 +238,9 @@ def _unquoted(text: str) -> str:
 
 
 class _Parser:
-    def __init__(self, text: str, also: Mapping[str, str] | None = None) -> None:
+    def __init__(self, text: str, also: Mapping[str, str], subject: Subject) -> None:
         self._text, self._tokens, self._at = text, list(_tokens(text)), 0
-        self._aliases = _ALIASES | dict(also or {})
+        self._subject, self._aliases = subject, dict(also) | (_ALIASES if subject is RUN else {})
 
     def filter(self) -> tuple[Condition, ...]:
         found = [self._condition()]
@@ -245,7 +265,9 @@ class _Parser:
             return Condition(field, operator, None)
         if operator.endswith("IN"):
             return Condition(field, operator, self._list(field))
-        return Condition(field, operator, self._number(field) if _is_numeric(field) else self._string(field))
+        return Condition(
+            field, operator, self._number(field) if self._subject.is_numeric(field) else self._string(field)
+        )
 
     def _field(self) -> Field:
         token = self._take()
@@ -253,13 +275,15 @@ class _Parser:
             return self._attribute(token, _unquoted(token.text))
         parts = _PARTS.fullmatch(token.text) if token.kind == "name" and not token.word else None
         if parts is None:
-            self._fail(token, f"expected a field such as metrics.acc, found {token}{self._why_not_joined(token)}")
+            found = f"found {token}{self._why_not_joined(token)}"
+            self._fail(token, f"expected a field such as {self._subject.example}, {found}")
         name, key = _unquoted(parts[1]), _unquoted(parts[2] or "`")
         if parts[2] is None:
             return self._attribute(token, name)
-        if name not in _PREFIXES:
-            self._fail(token, _unknown("field starts with", name, Entity))
-        return self._keyed(token, _PREFIXES[name], key)
+        prefixes = self._subject.prefixes
+        if name not in prefixes:
+            self._fail(token, _unknown("field starts with", name, dict.fromkeys(prefixes.values())))
+        return self._keyed(token, prefixes[name], key)
 
     def _keyed(self, token: _Token, entity: Entity, key: str) -> Field:
         if entity is Entity.ATTRIBUTE:
@@ -275,15 +299,17 @@ class _Parser:
         prefix, _, key = name.partition(".")
         if prefix in _PREFIXES and key:
             self._fail(token, f"quotes stand around the key alone: {prefix}.`{key}`")
-        if name not in _ATTRIBUTES:
-            self._fail(token, _unknown("attribute", name, _ATTRIBUTES))
+        known = (*self._subject.texts, *self._subject.numbers)
+        if name not in known:
+            self._fail(token, _unknown("attribute", name, known))
         return Field(Entity.ATTRIBUTE, name)
 
     def _operator(self, field: Field) -> str:
         at = self._next
         found = self._take().text if at.kind == "comparison" else self._spelled()
-        if found not in _operators(field):
-            allowed = ", ".join(_operators(field))
+        operators = self._subject.operators(field)
+        if found not in operators:
+            allowed = ", ".join(operators)
             self._fail(at, f"{field} is compared with {allowed}; not with {found}{_suggested(found)}")
         return found
 
@@ -299,11 +325,12 @@ class _Parser:
     # --- values ---
 
     def _number(self, field: Field) -> int | float:
-        token, is_time = self._take(), field.entity is Entity.ATTRIBUTE
+        token, is_whole = self._take(), field.entity is Entity.ATTRIBUTE
         if token.kind != "number":
+            is_time = is_whole and "time" in field.key
             example = "milliseconds since 1970, such as 1767225600000" if is_time else "a number such as 0.9"
             self._fail(token, f"{field} is compared with {example}; found {token}")
-        return int(token.text) if is_time and _INTEGER.fullmatch(token.text) else float(token.text)
+        return int(token.text) if is_whole and _INTEGER.fullmatch(token.text) else float(token.text)
 
     def _string(self, field: Field) -> str:
         token = self._take()

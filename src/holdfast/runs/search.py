@@ -78,10 +78,10 @@ class Filter:
         """
         of_files = [condition for condition in self.conditions if condition.field.entity is Entity.ARTIFACT]
         others = (condition for condition in self.conditions if condition.field.entity is not Entity.ARTIFACT)
-        if not all(_holds(condition, _value(run, condition.field)) for condition in others):
+        if not all(holds(condition, _value(run, condition.field)) for condition in others):
             return False
         files = artifacts() if of_files else {}
-        return all(any(_holds(condition, fact) for fact in _facts(files, condition.field)) for condition in of_files)
+        return all(any(holds(condition, fact) for fact in _facts(files, condition.field)) for condition in of_files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _holds(condition: Condition, found: str | float | None) -> bool:
+def holds(condition: Condition, found: str | float | None) -> bool:
     """Whether a condition is true of a value. Of a missing one only IS NULL is."""
     if condition.value is None:
         return (found is None) == (condition.operator == "IS NULL")
