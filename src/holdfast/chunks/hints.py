@@ -24,11 +24,12 @@ from holdfast.format.reference import CHUNK, Ref
 from holdfast.storage.bucket import Bucket
 
 PER_PACK: Final = 4  # hints for each 32 MiB of payload
-CAPACITY: Final = 1 << 20  # chunks remembered, about 300 MB at most
+CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
+COPIES: Final = 4  # places remembered of one chunk
 
 
 def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
-    """The chunk ids that get a hint, of a pack with so many bytes of payload."""
+    """The smallest chunk ids of a pack with so many bytes of payload, one for each of its hints."""
     return heapq.nsmallest(-(-PER_PACK * payload // (32 << 20)), ids)
 
 
@@ -40,13 +41,33 @@ class Known:
         self._reader = ChunkReader(bucket, pool)
         self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
         self._condemned: frozenset[PackName] | None = None
-        self._refs: dict[bytes, Ref] = {}
+        self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
         self._last: dict[PackName, bytes] = {}  # the last chunk of each pack
+        self._sought: set[bytes] = set()  # chunks without a hint, which may get one
 
     def get(self, blob: bytes) -> Ref | None:
-        """Where a blob is, in a pack that may be referred to."""
-        return self._refs.get(blob)
+        """Where a blob is, in a pack that may be referred to; of several copies the one met first."""
+        copies = self._refs.get(blob)
+        return copies[0] if copies else None
+
+    def copies(self, blob: bytes) -> tuple[Ref, ...]:
+        """All places of a blob that may be referred to: what was stored again against fragments has several."""
+        return self._refs.get(blob, ())
+
+    def sample(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
+        """The chunk ids that get a hint, of a pack that was learned and has so many bytes of payload.
+
+        Those that stand nowhere else come first: a hint is created once, so
+        that of a chunk that was stored again leads to its older copy. And one
+        of them is the first that was asked for in vain: whoever writes the same
+        stream again asks for it in the same window, before the others.
+        """
+        alone = [chunk for chunk in chunks if len(self.copies(chunk)) < 2]
+        found = sample(alone or chunks, payload)
+        sought = next((chunk for chunk in alone if chunk in self._sought), None)
+        self._sought.difference_update(chunks)
+        return found if sought is None or sought in found else [*found[: PER_PACK - 1], sought]
 
     def allows(self, ref: Ref) -> bool:
         """Whether a blob's place may be referred to, as far as this session has met the collector."""
@@ -56,14 +77,14 @@ class Known:
         """Take in a footer that this session has read or written."""
         self.condemned()
         with self._lock:
-            if pack in self.condemned():
+            if pack in self.condemned() or pack in self._packs:
                 return
             chunks = [row.id for row in footer.rows if row.kind == CHUNK]
             if chunks:
                 self._last[pack] = chunks[-1]
             self._packs[pack] = tuple(row.id for row in footer.rows)
             for row in footer.rows:
-                self._refs.setdefault(row.id, row.ref(pack))
+                self._refs[row.id] = (*self._refs.get(row.id, ()), row.ref(pack))[-COPIES:]
             while len(self._refs) > CAPACITY and len(self._packs) > 1:
                 self._forget(next(iter(self._packs)))
 
@@ -76,7 +97,9 @@ class Known:
         Cost: one request for each id and one or two for each new pack, side by side.
         """
         self.condemned()  # W2 comes before any footer
-        hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
+        hints = self._pool.map(self._hint, ids)
+        self._sought.update(chunk for chunk, pack in zip(ids, hints, strict=True) if pack is None)
+        hinted = {pack for pack in hints if pack}
         unknown = sorted(pack for pack in hinted if pack not in self._packs)
         footers = self._pool.map(self._footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
@@ -154,6 +177,8 @@ class Known:
         return pack in self._packs
 
     def _forget(self, pack: PackName) -> None:
+        self._last.pop(pack, None)
         for blob in self._packs.pop(pack):
-            if (ref := self._refs.get(blob)) and ref.place == pack:
-                del self._refs[blob]
+            copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.place != pack)
+            if copies:
+                self._refs[blob] = copies
