@@ -22,9 +22,10 @@ from holdfast.format.numbers.torch_pickle import Storages, storages
 
 MAGIC: Final = b"PK\3\4"
 _DESCRIPTOR: Final = b"PK\7\x08"
+_DIRECTORY: Final = b"PK\1\2"
 _END: Final = b"PK\5\6"
 _TAIL: Final = {  # behind the entries: length of a record, and where its variable lengths stand
-    b"PK\1\2": (46, "<28x3H"),
+    _DIRECTORY: (46, "<28x3H"),
     b"PK\6\6": (12, "<4xQ"),
     b"PK\6\7": (20, ""),
     _END: (22, "<20xH"),
@@ -67,7 +68,7 @@ def _entry(cursor: Cursor, known: Storages) -> Steps[bool]:
     if entry.streamed:
         held = yield from cursor.need(20)
         if held.startswith(_DESCRIPTOR):
-            cursor.mark(16 if held[16:18] == b"PK" else 24, 1)
+            cursor.mark(16 if held[16:20] in (MAGIC, _DIRECTORY) else 24, 1)
     return True
 
 

@@ -14,7 +14,7 @@ from holdfast.format.numbers.cursor import LIMIT, Cursor, Span, Steps
 # fmt: off
 _ITEMS: Final = {
     "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "C64": 4,  # C64: two F32
-    "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1,
+    "F16": 2, "BF16": 2, "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1, "F4": 1,
 }
 # fmt: on
 
@@ -48,4 +48,4 @@ def _tensors(header: dict[str, object], base: int) -> Iterator[Span]:
 
 
 def _item(dtype: str) -> int | None:
-    return 1 if dtype.startswith(("F8", "F6", "F4")) else _ITEMS.get(dtype)
+    return 1 if dtype.startswith(("F8_", "F6_")) else _ITEMS.get(dtype)
