@@ -24,7 +24,7 @@ def pack_of(blobs: list[bytes]) -> bytes:
     builder = PackBuilder()
     for n, data in enumerate(blobs):
         builder.add(blob_id(data), n % 4, *encode(data), len(data))
-    return builder.finish()
+    return bytes(builder.finish())
 
 
 @given(blobs, packs)

@@ -98,7 +98,7 @@ def _nodes() -> None:
 def _packs() -> None:
     builder = PackBuilder()
     builder.add(REF.id, 0, *encode(DATA), len(DATA))
-    good = builder.finish()
+    good = bytes(builder.finish())
     row = builder.size + 40  # where the only row of the footer begins
 
     def footer(name: str, at: int, new: bytes, part: str) -> None:

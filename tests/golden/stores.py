@@ -98,7 +98,7 @@ def planes() -> World:
         entries.append(Entry(f"{item}.bin", size=len(data), sha256=sha256(data), content=content, whole=False))
     node = encode_node(0, entries)
     root = builder.add(blob_id(node), NODE, *encode(node), len(node)).ref(pack)
-    world.bucket.put(pack.key, builder.finish())
+    world.bucket.put(pack.key, bytes(builder.finish()))
     size = sum(entry.size for entry in entries)
     counts = {"files": len(entries), "bytes": size, "new_bytes": size, "stored_bytes": builder.size - 8}
     session.append(lambda: Draft([{"op": "commit", "tree": root.to_json(), **counts}]))

@@ -23,7 +23,7 @@ from tests.support.servers import Server, start_moto, stop
 from tests.support.stores import Serial, tiny_location, tiny_store
 from tests.support.worker import Place
 
-from holdfast.chunks.writer import Readable
+from holdfast.chunks.cutter import Readable
 from holdfast.errors import CommitStateUnknownError, SourceChangedError, SourceUnreadableError
 from holdfast.format.layout import DESCRIPTOR, PACKS, log_key, run_log
 from holdfast.runs.run import Run

@@ -52,7 +52,7 @@ def log_planes(run: Run, path: str) -> None:
     assert codec == PLANES
     name = next(session._names)
     ref = builder.add(blob_id(NUMBERS), CHUNK, codec, stored, len(NUMBERS)).ref(name)
-    session.location.bucket.put(name.key, builder.finish())
+    session.location.bucket.put(name.key, bytes(builder.finish()))
     entry = Entry(path, Kind.FILE, len(NUMBERS), sha256(NUMBERS), content=ref)
     root = grow([entry], lambda data: inline.place(data, NODE))
     counts = {"files": 1, "bytes": len(NUMBERS), "new_bytes": len(NUMBERS), "stored_bytes": len(stored)}

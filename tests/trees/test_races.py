@@ -187,7 +187,7 @@ def one_chunk_pack(name: PackName) -> tuple[PackName, bytes, bytes]:
     data, builder = str(name).encode(), PackBuilder()
     chunk = blob_id(data)
     builder.add(chunk, CHUNK, 0, data, len(data))
-    return name, chunk, builder.finish()
+    return name, chunk, bytes(builder.finish())
 
 
 def learn_all(known: Known, packs: list[tuple[PackName, bytes, bytes]]) -> None:

@@ -1,9 +1,13 @@
 """The one thread pool of the package, and its one byte budget.
 
 Work that waits for a bucket, or that releases the GIL, is given to a pool of
-threads. Two rules keep it from ever standing still: a task never waits for
-another task, and what a task holds of the budget it gives back itself, at its
-end. So whoever waits for room waits only for tasks that can finish.
+threads. Three rules keep it from ever standing still: a task never waits for
+another task; what a task holds of the budget it gives back itself, at its end;
+and while no task holds anything, whoever comes is let in, whatever is free. So
+whoever waits for room waits only for tasks that can finish.
+
+Buffers that outlive a task are counted too (`claim`), but nobody waits for
+them to be given back: a writer may keep some for as long as its user likes.
 
 Threads do not survive a fork: the pool is keyed by process id, and a child
 gets a fresh one when it first asks.
@@ -36,6 +40,7 @@ class _Threads:
     def __init__(self, workers: int, memory: int) -> None:
         self.executor = ThreadPoolExecutor(workers, "holdfast", _begin_worker)
         self.free = memory
+        self.holding = 0  # tasks that hold some of it
         self.changed = threading.Condition()
 
 
@@ -56,6 +61,11 @@ class Pool:
         workers, memory = self._workers, self._memory
         return _Remake(workers, memory), ()
 
+    @property
+    def memory(self) -> int:
+        """Bytes that may be held at once."""
+        return self._memory
+
     def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a task in some thread, soon."""
         return self._mine().executor.submit(task, *args, **kwargs)
@@ -63,19 +73,37 @@ class Pool:
     def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
         """Wait until `size` bytes of the budget are free, then run a task that holds them until it ends."""
         threads = self._mine()
-        held = self._take(threads, size)
+        self._take(threads, size)
         future = threads.executor.submit(task)
-        future.add_done_callback(lambda _: self._give_back(threads, held))
+        future.add_done_callback(lambda _: self._give_back(threads, size))
         return future
 
     def run_holding(self, size: int, task: Callable[[], T]) -> T:
         """The same in the caller's own thread, which is quicker where there is only one task."""
         threads = self._mine()
-        held = self._take(threads, size)
+        self._take(threads, size)
         try:
             return task()
         finally:
-            self._give_back(threads, held)
+            self._give_back(threads, size)
+
+    def claim(self, size: int, *, at_all_costs: bool = False) -> bool:
+        """Count `size` bytes as held, if they are free, or at all costs; returns whether they are counted.
+
+        Whoever claimed them owes an `unclaim`.
+        """
+        threads = self._mine()
+        with threads.changed:
+            granted = at_all_costs or threads.free >= size
+            threads.free -= size if granted else 0
+        return granted
+
+    def unclaim(self, size: int) -> None:
+        """Give back what was claimed, by this process."""
+        if threads := self._threads.get(os.getpid()):
+            with threads.changed:
+                threads.free += size
+                threads.changed.notify_all()
 
     def map(self, task: Callable[[U], T], items: Iterable[U]) -> list[T]:
         """The task's results for all items, in their order; the first failure is raised when all have ended."""
@@ -84,16 +112,18 @@ class Pool:
             return [task(wanted[0])]  # a thread would only make it later
         return list(gather([self.submit(task, item) for item in wanted]))
 
-    def _take(self, threads: _Threads, size: int) -> int:
-        held = min(size, self._memory)
+    @staticmethod
+    def _take(threads: _Threads, size: int) -> None:
         with threads.changed:
-            threads.changed.wait_for(lambda: threads.free >= held)
-            threads.free -= held
-        return held
+            threads.changed.wait_for(lambda: threads.free >= size or not threads.holding)
+            threads.free -= size
+            threads.holding += 1
 
-    def _give_back(self, threads: _Threads, held: int) -> None:
+    @staticmethod
+    def _give_back(threads: _Threads, size: int) -> None:
         with threads.changed:
-            threads.free += held
+            threads.free += size
+            threads.holding -= 1
             threads.changed.notify_all()
 
     def _mine(self) -> _Threads:
@@ -129,13 +159,25 @@ class Batch:
         else:
             _call_off(self._futures)
 
-    def submit_holding(self, size: int, task: Callable[[], object]) -> None:
+    def submit(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Future[Any]:
         """As the pool's; but once a task of the batch has failed, its failure is raised instead."""
-        done = [future for future in self._futures if future.done()]
-        for future in done:
-            future.result()
-        self._futures = [future for future in self._futures if future not in done]
+        self._look_back()
+        self._futures.append(future := self._pool.submit(task, *args, **kwargs))
+        return future
+
+    def submit_holding(self, size: int, task: Callable[[], object]) -> None:
+        """The same with a share of the budget."""
+        self._look_back()
         self._futures.append(self._pool.submit_holding(size, task))
+
+    def _look_back(self) -> None:
+        waiting = []
+        for future in self._futures:
+            if future.done():
+                future.result()
+            else:
+                waiting.append(future)
+        self._futures = waiting
 
     def finish(self) -> None:
         """Wait for all, and raise the first failure."""

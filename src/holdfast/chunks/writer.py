@@ -1,9 +1,16 @@
-"""Bytes in, packs out.
+"""Bytes in, packs out: a pipeline that one thread drives and the pool works.
 
-A stream is read into a reused buffer, cut and hashed. Chunks gather in a window
-of a pack's size; then the writer looks which of them the bucket has, and only
-the others are encoded and packed. Packs are uploaded side by side while the
-stream goes on. Nothing may refer to a pack before `flush` has returned.
+    read, cut          the caller's thread, into reused blocks of 4 MiB
+    SHA-256            a thread of the file's own
+    BLAKE3             the pool, a block at a time
+    recognise          the caller's thread, a window of a pack's size at a time
+    encode, verify     the pool, what a block has new
+    pack               the caller's thread, in order
+    digest, upload     the pool, several packs at once
+
+The caller's thread never waits for what it has just begun: while a window is
+being encoded it reads the next, and it comes back to the first when it needs
+the buffers. Nothing may refer to a pack before `flush` has returned.
 
 Resume needs no code of its own: packs that a killed writer had acknowledged
 have hints, so the same bytes again find them.
@@ -11,33 +18,27 @@ have hints, so the same bytes again find them.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final, NamedTuple
 
-from holdfast.chunks.hints import PER_PACK, Known, sample
+from holdfast.chunks.buffers import Buffers
+from holdfast.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable
+from holdfast.chunks.hints import PER_PACK, Known
 from holdfast.chunks.observer import SILENT, Transfer
-from holdfast.chunks.pool import Batch, Pool
-from holdfast.errors import ObjectExistsError, StorageError
+from holdfast.chunks.packer import Packer, PackNames, Tally
+from holdfast.chunks.pool import Pool
 from holdfast.format import digest
 from holdfast.format.chunking import Chunker
 from holdfast.format.codec import encode
-from holdfast.format.layout import PackName, hint_key
-from holdfast.format.pack import TRAILER, PackBuilder, parse_footer
-from holdfast.format.records import encode_hint
+from holdfast.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 from holdfast.format.reference import CHUNK, Ref
 from holdfast.storage.bucket import Bucket
 
-BUFFER: Final = 4 << 20
-
-
-class Readable(Protocol):
-    """Anything that reads into a buffer, such as a file opened with `buffering=0`."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill some of the buffer; 0 at the end."""
-        ...
+_SAMPLES: Final = 4
 
 
 class Slot:
@@ -56,32 +57,34 @@ class Slot:
         return self.ref
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A stream that was written: its bytes, its SHA-256 and its chunks in order."""
-
-    size: int
-    sha256: bytes
-    slots: tuple[Slot, ...]
-
-
 @dataclass(slots=True)
-class Tally:
-    """How many bytes a writer did not find in the bucket: decoded, and as stored."""
+class Written:
+    """A stream that was read: its bytes, and its chunks in order once they were settled."""
 
-    new: int = 0
-    stored: int = 0
+    size: int = 0
+    slots: list[Slot] = field(default_factory=list)
+    hashing: Future[bytes] = field(default_factory=Future)
+
+    @property
+    def sha256(self) -> bytes:
+        """Of all the stream; waits for the thread that makes it."""
+        return self.hashing.result()
 
 
-class PackNames:
-    """The names of one session's packs, each given once, to any thread."""
+class _New(NamedTuple):
+    """A chunk that the bucket is not known to have."""
 
-    def __init__(self, session: bytes) -> None:
-        self.session = session
-        self._numbers = itertools.count()  # next() is atomic
+    slot: Slot
+    piece: Piece
 
-    def __next__(self) -> PackName:
-        return PackName(self.session, next(self._numbers))
+
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    """A block whose new chunks are being encoded."""
+
+    block: Block
+    new: list[_New]
+    encoded: Future[list[Encoded]] | None
 
 
 class ChunkWriter:
@@ -97,49 +100,45 @@ class ChunkWriter:
         pack_size: int,
         transfer: Transfer = SILENT,
     ) -> None:
-        self._bucket, self._pool, self._known, self._names = bucket, pool, known, names
-        self._chunker, self._pack_size, self._transfer = chunker, pack_size, transfer
-        self._buffer = bytearray(max(BUFFER, 2 * chunker.max))
-        self._window: list[tuple[Slot, bytes]] = []
+        self._pool, self._known, self._transfer = pool, known, transfer
+        self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
+        block = max(min(BLOCK, pack_size), 2 * chunker.max)
+        self._window_size = max(min(pack_size, pool.memory // 8), block)
+        self._buffers = Buffers(pool, block, most=max(2 * self._window_size // block, 3) + 1)
+        self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
+        self._window: list[Block] = []
         self._waiting = 0  # bytes in the window
-        self._slots: dict[bytes, Slot] = {}  # chunks of this commit that are not in `known` yet
-        self._placed: dict[bytes, Ref] = {}  # what this writer packed, acknowledged or not
+        self._encoding: deque[_Encoding] = deque()
+        self._slots: dict[bytes, Slot] = {}  # chunks of this commit
         self._before: Ref | None = None  # where the stream stands in a known pack
-        self._builder = PackBuilder()
-        self._uploads = Batch(pool)
-        self._saved = 0  # bytes of the streams that need no journey, not yet told
-        self._sent = 0  # bytes of the streams in the pack in the making
-        self.tally = Tally()
+
+    @property
+    def tally(self) -> Tally:
+        """What was not there."""
+        return self._packer.tally
 
     @property
     def unsent(self) -> bool:
         """Whether a pack is in the making."""
-        return bool(self._builder.rows)
+        return self._packer.unsent
 
     def write(self, stream: Readable) -> Written:
         """Cut, hash and keep a stream. Its chunks have no place until `settle`."""
-        hasher, size, slots = digest.file_hash(), 0, []
-        for block, ends in self._blocks(stream, hasher):
-            for start, end in itertools.pairwise([0, *ends]):
-                slots.append(self._add(bytes(block[start:end])))
-                size += end - start
-            self._tell_saved(BUFFER)
-        return Written(size, hasher.digest(), tuple(slots))
+        written = Written()
+        written.size, written.hashing = self._cutter.cut(stream, written)
+        return written
 
     def settle(self) -> None:
         """Give every chunk so far its place: where the bucket has it, or in a pack in the making."""
-        self._recognise()
-        new = [(slot, data) for slot, data in self._window if slot.ref is None]
-        for (slot, data), (codec, stored) in zip(new, self._pool.map(encode, [d for _, d in new]), strict=True):
-            slot.ref = self._pack(slot.id, CHUNK, codec, stored, len(data))
-            self._sent += len(data)
-        self._saved += self._waiting - sum(len(data) for _, data in new)
-        self._tell_saved(1)
-        self._window, self._waiting = [], 0
+        self._cutter.finish()
+        self._recognise_window()
+        while self._encoding:
+            self._pack_oldest()
+        self._buffers.let_go()
 
     def place(self, data: bytes, kind: int) -> Ref:
         """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
-        return self.known(data) or self._pack(digest.blob_id(data), kind, *encode(data), len(data))
+        return self.known(data) or self._pack(digest.blob_id(data), kind, data)
 
     def known(self, data: bytes) -> Ref | None:
         """Where the bucket has a blob already, if it does.
@@ -147,7 +146,7 @@ class ChunkWriter:
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
         """
         blob = digest.blob_id(data)
-        there = self._placed.get(blob)
+        there = self._packer.placed.get(blob)
         if there is None or not self._known.allows(there):
             there = self._known.get(blob)
         if there is None and self._before is not None and self._known.follow(self._before):
@@ -157,7 +156,7 @@ class ChunkWriter:
     def move(self, slots: Iterable[Slot], contents: Iterable[bytes]) -> None:
         """Pack chunks anew whose pack is condemned."""
         for slot, data in zip(slots, contents, strict=True):
-            slot.ref = self._pack(slot.id, CHUNK, *encode(data), len(data))
+            slot.ref = self._pack(slot.id, CHUNK, data)
 
     def flush(self) -> None:
         """Return when the bucket has acknowledged every pack.
@@ -166,55 +165,83 @@ class ChunkWriter:
             StorageError: It did not; nothing may refer to what was written.
         """
         self.settle()
-        self._close_pack()
-        self._uploads.finish()
+        self._packer.flush()
 
-    def _blocks(self, stream: Readable, hasher: Any) -> Iterator[tuple[memoryview, list[int]]]:
-        """The stream in blocks with the ends of their chunks. A block's rest is moved in front of the next."""
-        view, filled, final = memoryview(self._buffer), 0, False
-        while not final:
-            count = stream.readinto(view[filled:]) or 0
-            hashing = self._pool.submit(hasher.update, view[filled : filled + count])
-            filled, final = filled + count, count == 0
-            ends = self._chunker.cut_points(view[:filled], final=final) if final or filled > self._chunker.max else []
-            yield view, ends
-            hashing.result()
-            done = ends[-1] if ends else 0
-            view[: filled - done] = view[done:filled]
-            filled -= done
+    def _pack(self, blob: bytes, kind: int, data: bytes) -> Ref:
+        codec, stored = encode(data)
+        return self._packer.add(blob, kind, Encoded(codec, (stored,), len(stored)), len(data))
 
-    def _add(self, data: bytes) -> Slot:
-        blob = digest.blob_id(data)
-        if slot := self._slots.get(blob):
-            self._saved += len(data)
-            return slot
-        slot = self._slots[blob] = Slot(blob, len(data))
-        self._window.append((slot, data))
-        self._waiting += len(data)
-        if self._waiting >= self._pack_size:
-            self.settle()
-        return slot
+    # --- blocks, from the cutter and back to it ---
 
-    def _tell_saved(self, least: int) -> None:
-        if self._saved >= least:
-            saved, self._saved = self._saved, 0
+    def _fresh(self) -> memoryview:
+        """A buffer for the next block; if there is none, the oldest is emptied first."""
+        while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._window))) is None:
+            if not self._encoding:
+                self._recognise_window()
+            self._pack_oldest()
+        return buffer
+
+    def _gather(self, block: Block) -> None:
+        """Take a full block; with a window of them, look what is new."""
+        self._window.append(block)
+        self._waiting += block.size
+        if self._waiting >= self._window_size:
+            self._recognise_window()
+        while self._encoding and (ready := self._encoding[0].encoded) and ready.done():
+            self._pack_oldest()
+
+    def _recognise_window(self) -> None:
+        """Find out which chunks of the window the bucket has, and have the others encoded."""
+        window, self._window, self._waiting = self._window, [], 0
+        new = [self._new_to_this_commit(block) for block in window]
+        self._recognise([slot for some in new for slot, _ in some])
+        saved = 0
+        for block, some in zip(window, new, strict=True):
+            unknown = [one for one in some if one.slot.ref is None]
+            saved += block.size - sum(slot.raw for slot, _ in unknown)
+            encoded = self._pool.submit(_encode, [piece for _, piece in unknown]) if unknown else None
+            self._encoding.append(_Encoding(block, unknown, encoded))
+        if saved:
             self._transfer.add(saved, saved)
 
-    def _recognise(self) -> None:
-        """Find out which chunks of the window the bucket has.
+    def _new_to_this_commit(self, block: Block) -> list[_New]:
+        """The chunks of a block that came for the first time; each file is told of all of its own."""
+        new = []
+        for piece in block.pieces.result():
+            slot = self._slots.get(piece.id)
+            if slot is None:
+                slot = self._slots[piece.id] = Slot(piece.id, len(piece.data))
+                new.append(_New(slot, piece))
+            piece.owner.slots.append(slot)
+        return new
+
+    def _pack_oldest(self) -> None:
+        """Put what a block had new into packs, and have its buffer back."""
+        oldest = self._encoding.popleft()
+        if oldest.encoded is not None:
+            for (slot, _), encoded in zip(oldest.new, oldest.encoded.result(), strict=True):
+                slot.ref = self._packer.add(slot.id, CHUNK, encoded, slot.raw, file_bytes=slot.raw)
+        for reader in oldest.block.readers:
+            reader.result()
+        self._buffers.bring_back(oldest.block.view)
+
+    # --- what the bucket has ---
+
+    def _recognise(self, slots: Sequence[Slot]) -> None:
+        """Find out which of these chunks the bucket has.
 
         The stream is followed along known packs first; only where that leaves
         much unknown is the bucket asked for hints.
         """
-        missing = self._match()
-        if 4 * sum(slot.raw for slot in missing) > self._waiting:
+        missing = self._match(slots)
+        if 4 * sum(slot.raw for slot in missing) > sum(slot.raw for slot in slots):
             smallest = sorted(slot.id for slot in missing)[:PER_PACK]
             if self._known.ask(smallest):
-                self._match()
+                self._match(slots)
 
-    def _match(self) -> list[Slot]:
+    def _match(self, slots: Sequence[Slot]) -> list[Slot]:
         missing = []
-        for slot, _ in self._window:
+        for slot in slots:
             slot.ref = slot.ref or self._known.get(slot.id)
             if slot.ref is None and self._before is not None and self._known.follow(self._before):
                 slot.ref = self._known.get(slot.id)
@@ -223,37 +250,27 @@ class ChunkWriter:
             self._before = slot.ref
         return missing
 
-    def _pack(self, blob: bytes, kind: int, codec: int, stored: bytes, raw: int) -> Ref:
-        if self._builder.rows and self._builder.size + len(stored) > self._pack_size:
-            self._close_pack()
-        if not self._builder.rows:
-            self._name = next(self._names)
-        if kind == CHUNK:
-            self.tally.new += raw
-        self.tally.stored += len(stored)
-        ref = self._placed[blob] = self._builder.add(blob, kind, codec, stored, raw).ref(self._name)
-        return ref
 
-    def _close_pack(self) -> None:
-        if self._builder.rows:
-            self._known.condemned()  # W2 comes before any pack
-            builder, self._builder, name = self._builder, PackBuilder(), self._name
-            sent, self._sent = self._sent, 0
-            self._uploads.submit_holding(builder.size, lambda: self._upload(name, builder, sent))
+def _encode(pieces: Sequence[Piece]) -> list[Encoded]:
+    """Chunks that lie together, as they are to be stored; neighbours of one file and kind share a plan."""
+    encoder = Encoder()
+    encoded: list[Encoded] = []
+    for (_, item), group in groupby(pieces, key=lambda piece: (id(piece.owner), piece.item)):
+        alike = list(group)
+        if len(alike) == 1 and item in (None, 1) and len(alike[0].data) <= SMALL:
+            encoded.append(encoder.encode_alone(alike[0].data))
+            continue
+        plan = encoder.plan(_sample(alike), item)
+        encoded += [encoder.encode(piece.data, plan, piece.head % plan.item) for piece in alike]
+    return encoded
 
-    def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
-        """Create a pack, then the hints to it. Hints are advice: one that fails costs space later."""
-        data = builder.finish()
-        try:
-            self._bucket.put(name.key, data)
-        except ObjectExistsError:
-            if self._bucket.get_range(name.key, -TRAILER) != data[-TRAILER:]:
-                raise
-        self._transfer.add(sent)
-        self._known.learn(name, parse_footer(data, str(name)))
-        chunks = [row.id for row in builder.rows if row.kind == CHUNK]
-        for chunk in sample(chunks, builder.size):
-            try:
-                self._bucket.put(hint_key(chunk), encode_hint(chunk, name))
-            except StorageError:
-                continue
+
+def _sample(pieces: Sequence[Piece]) -> bytes:
+    """A few kilobytes from here and there, each beginning with a whole number."""
+    length = SAMPLE // _SAMPLES
+    some = pieces[:: -(-len(pieces) // _SAMPLES)]
+    return b"".join(_whole_numbers(piece.data[piece.head : piece.head + length]) for piece in some)
+
+
+def _whole_numbers(data: memoryview) -> memoryview:
+    return data[: len(data) // 8 * 8]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holdfast.format.planes import Array
 
 SAMPLE: Final = 16 << 10  # bytes that a plan is made from
-SMALL: Final = 16 << 10  # a lone blob up to this length is tried whole rather than sampled
+SMALL: Final = 16 << 10  # a lone blob up to this length is not worth a sample
 _PROBE: Final = 1 << 10
 _CLEARLY: Final = 0.98  # a costlier way must be better by this
 _LEVEL, _ENTROPY = 0, 1
@@ -116,8 +116,8 @@ class Encoder:
         return self._whole(data, plan.ways[0])
 
     def encode_alone(self, data: Bytes) -> Encoded:
-        """A blob that has no neighbours to learn from."""
-        return self.encode(data, self.plan(data[:SAMPLE], 1)) if len(data) > SMALL else self._whole(data, _LEVEL)
+        """A short blob that has no neighbours to learn from."""
+        return self._whole(data, _LEVEL)
 
     def _second_look(self, data: Bytes) -> Plan:
         """Where the sample was incompressible, this blob may not be: a little of it is asked."""

@@ -15,6 +15,7 @@ SPEC.md, 5, is the law. This module only turns values into bytes and back.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ from holdfast.format.reference import Ref, check_lengths
 
 MAGIC: Final = b"HOLDPAK1"
 MAX_PACK: Final = 1 << 30
+_ROOM: Final = 64 << 10
 _HEAD: Final = struct.Struct("<II32s")
 _ROW: Final = struct.Struct("<32sIIIBBH")
 _TRAILER: Final = struct.Struct("<32sQ8s")
@@ -58,27 +60,44 @@ class Footer:
 
 
 class PackBuilder:
-    """A pack in the making. `size` is the length of its body so far, in bytes."""
+    """A pack in the making. `size` is the length of its body so far, in bytes.
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = [MAGIC]
+    Args:
+        room: Where to build it, such as a buffer that is used again; a larger one is made when it is full.
+    """
+
+    def __init__(self, room: memoryview | None = None) -> None:
+        self._room = memoryview(bytearray(_ROOM)) if room is None else room
+        self._room[: len(MAGIC)] = MAGIC
         self.rows: list[Row] = []
         self.size = len(MAGIC)
 
-    def add(self, blob: bytes, kind: int, codec: int, stored: bytes, raw: int) -> Row:
-        """Put an encoded blob behind the others; its row says where it went."""
-        row = Row(blob, self.size, len(stored), raw, codec, kind)
-        self._parts.append(stored)
+    def add(self, blob: bytes, kind: int, codec: int, stored: Bytes | Sequence[Bytes], raw: int) -> Row:
+        """Put an encoded blob, whole or in parts, behind the others; its row says where it went."""
+        start = self.size
+        for part in [stored] if isinstance(stored, Bytes) else stored:
+            self._write(self.size, part)
+            self.size += len(part)
+        row = Row(blob, start, self.size - start, raw, codec, kind)
         self.rows.append(row)
-        self.size += len(stored)
         return row
 
-    def finish(self) -> bytes:
-        """The whole object."""
-        head = _HEAD.pack(len(self.rows), self.size, blob_id(*self._parts))
+    def finish(self) -> memoryview:
+        """The whole object, in the room that it was built in."""
+        head = _HEAD.pack(len(self.rows), self.size, blob_id(self._room[: self.size]))
         rows = (_ROW.pack(r.id, r.offset, r.stored, r.raw, r.codec, r.kind, 0) for r in self.rows)
         footer = head + b"".join(rows)
-        return b"".join([*self._parts, footer, _TRAILER.pack(sha256(footer), len(footer), MAGIC)])
+        end = footer + _TRAILER.pack(sha256(footer), len(footer), MAGIC)
+        self._write(self.size, end)
+        return self._room[: self.size + len(end)]
+
+    def _write(self, at: int, part: Bytes) -> None:
+        end = at + len(part)
+        if end > len(self._room):
+            larger = memoryview(bytearray(max(end, 2 * len(self._room))))
+            larger[:at] = self._room[:at]
+            self._room = larger
+        self._room[at:end] = part
 
 
 def footer_length(tail: Bytes, what: str) -> int:

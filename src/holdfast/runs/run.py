@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdfast.chunks.writer import Readable
+from holdfast.chunks.cutter import Readable
 from holdfast.format.paths import check_path
 from holdfast.format.tree import Entry, Kind
 from holdfast.runs import differences, rendering, tables

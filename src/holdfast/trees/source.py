@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from holdfast.chunks.writer import Readable
+from holdfast.chunks.cutter import Readable
 from holdfast.errors import InvalidPathError, SourceChangedError, SourceUnreadableError, UnsupportedFileError
 from holdfast.format.paths import check_link, check_path
 from holdfast.format.tree import Kind

@@ -16,7 +16,8 @@ from functools import partial
 from typing import Final
 
 from holdfast.chunks.observer import SILENT, Transfer, begin_transfer
-from holdfast.chunks.writer import ChunkWriter, Readable, Slot, Written
+from holdfast.chunks.cutter import Readable
+from holdfast.chunks.writer import ChunkWriter, Slot, Written
 from holdfast.errors import ArtifactExistsError, FencedOffError, IntegrityError, PathConflictError
 from holdfast.format import digest
 from holdfast.format.entry import InlineBlob
@@ -41,6 +42,11 @@ class Staged:
     entry: Entry  # without content
     data: bytes | None = None
     written: Written | None = None
+
+    def name(self) -> None:
+        """Wait for the file's SHA-256, which is made while the next files are read."""
+        if self.written and not self.entry.sha256:
+            self.entry = replace(self.entry, size=self.written.size, sha256=self.written.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ class Transaction:
             there = self._session.view.paths.find([item.path for item in items])
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
+            for staged in self._staged.values():
+                staged.name()
             self._until_published = ends.pop_all()
 
     def publish(self) -> Published:
@@ -111,6 +119,10 @@ class Transaction:
     def _add(self, staged: Staged) -> None:
         path = staged.entry.path
         other = self._staged.setdefault(path, staged)
+        if other is staged:
+            return
+        other.name()
+        staged.name()
         if not other.entry.same_as(staged.entry):
             raise ArtifactExistsError(self._run_id, path, str(other.entry), str(staged.entry))
 
@@ -132,7 +144,7 @@ class Transaction:
                 return self._hold(item, stream)
             self._pour()
             written = self._chunks.write(stream)
-        return Staged(_file_entry(item, written.size, written.sha256), written=written)
+        return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
 
     def _hold(self, item: Item, stream: Readable) -> Staged:
         data = b"".join(_blocks(stream))

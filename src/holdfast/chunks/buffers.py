@@ -1,0 +1,68 @@
+"""Memory that is used again.
+
+A fresh buffer costs five times what reading into it does, since the system
+clears and maps each of its pages first. So whoever moves many megabytes takes
+them from here and brings them back; all are counted in the pool's budget until
+their owner lets go of the whole lot.
+"""
+
+from __future__ import annotations
+
+import mmap
+import weakref
+
+from holdfast.chunks.pool import Pool
+
+
+class Buffers:
+    """Buffers of one size for one owner. For one thread at a time.
+
+    Args:
+        pool: Whose budget they count in.
+        size: Bytes of each.
+        most: How many there may be, unless the owner cannot go on.
+    """
+
+    def __init__(self, pool: Pool, size: int, *, most: int) -> None:
+        self._size, self._most, self._tab = size, most, _Tab(pool)
+        self._free: list[memoryview] = []
+        weakref.finalize(self, self._tab.pay)  # of an owner that was given up
+
+    def take(self, *, at_all_costs: bool = False) -> memoryview | None:
+        """A buffer whose pages exist once they are written to; None where there is no room for one.
+
+        Args:
+            at_all_costs: Make one all the same, since the owner cannot go on without.
+        """
+        if self._free:
+            return self._free.pop()
+        within = self._tab.owed < self._most * self._size
+        if not (within or at_all_costs) or not self._tab.add(self._size, at_all_costs=at_all_costs):
+            return None
+        return memoryview(mmap.mmap(-1, self._size))
+
+    def bring_back(self, buffer: memoryview) -> None:
+        """A buffer of these that nobody looks at any more."""
+        self._free.append(buffer)
+
+    def let_go(self) -> None:
+        """Give all memory back that is not in use; what is in use may not be brought back."""
+        self._free.clear()
+        self._tab.pay()
+
+
+class _Tab:
+    """What an owner has claimed and not given back."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool, self.owed = pool, 0
+
+    def add(self, size: int, *, at_all_costs: bool) -> bool:
+        granted = self._pool.claim(size, at_all_costs=at_all_costs)
+        self.owed += size if granted else 0
+        return granted
+
+    def pay(self) -> None:
+        owed, self.owed = self.owed, 0
+        if owed:
+            self._pool.unclaim(owed)
