@@ -12,10 +12,11 @@ import pytest
 from tests.support.stores import entropy, tiny_store
 
 from holdfast.errors import DestinationError
+from holdfast.format.digest import sha256
 from holdfast.format.tree import Entry, Kind
 from holdfast.runs.run import Run
 from holdfast.storage.memory import MemoryBucket
-from holdfast.trees.checkout import _partial
+from holdfast.trees.arriving import Arriving
 
 
 @pytest.fixture
@@ -126,16 +127,20 @@ def test_a_link_within_what_is_asked_for_stays_a_link(run: Run, tmp_path: Path) 
     assert (run.download("d", tmp_path / "to") / "lnk").readlink() == Path("small")
 
 
+def arriving(target: Path, content: bytes) -> Arriving:
+    """A file that is to hold this."""
+    return Arriving(Entry("file", Kind.FILE, len(content), sha256(content)), str(target))
+
+
 def test_who_writes_late_writes_nowhere(tmp_path: Path) -> None:
     """A descriptor's number is used again; a thread that outlived its file must not write into the next one."""
-    with _partial(tmp_path / "file", Entry("file", Kind.FILE)) as file:
-        file.write(0, b"in time")
-        late = partial(file.write, 0)
+    file = arriving(tmp_path / "file", b"in time")
+    file.write(0, b"in time")
     with (tmp_path / "other").open("w+b") as other:
         other.write(b"untouched")
         other.flush()
         with pytest.raises(ValueError, match="closed"):
-            late(b"too late")
-    file.close()
+            file.write(0, b"too late")
+    file.discard()
     assert (tmp_path / "other").read_bytes() == b"untouched"
     assert (tmp_path / "file").read_bytes() == b"in time"

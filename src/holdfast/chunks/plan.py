@@ -8,12 +8,13 @@ into balanced parts. A rule without I/O.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from holdfast.format.layout import PackName
-from holdfast.format.reference import Ref
+from holdfast.format.reference import Place, Ref
 
 GAP: Final = 1 << 20
 LIMIT: Final = 16 << 20
@@ -21,38 +22,36 @@ LIMIT: Final = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bytes `[start, stop)` of a pack, and the blobs in them."""
+    """Bytes `[start, stop)` of a pack, and the blobs in them by offset."""
 
     pack: PackName
-    refs: tuple[Ref, ...]
+    refs: Sequence[Ref]
+    start: int
+    stop: int
 
-    @property
-    def start(self) -> int:
-        """The first byte."""
-        return self.refs[0].offset
-
-    @property
-    def stop(self) -> int:
-        """The byte after the last."""
-        return max(ref.offset + ref.stored for ref in self.refs)
+    @classmethod
+    def over(cls, refs: Sequence[Ref]) -> Range:
+        """The range of blobs of one pack that ascend."""
+        place = refs[0].place
+        assert isinstance(place, PackName), "inline blobs are not fetched from packs"
+        return cls(place, refs, refs[0].offset, max(ref.offset + ref.stored for ref in refs))
 
 
 def plan_ranges(refs: Iterable[Ref], *, gap: int = GAP, limit: int = LIMIT) -> list[Range]:
     """The ranges to fetch for blobs in packs, each blob once.
 
     Args:
-        refs: Blobs in packs, in any order, repeated or not.
+        refs: Blobs in packs, in any order, repeated or not. Packs are fetched in the order of their first blobs.
         gap: Bytes between two blobs that are fetched along rather than skipped.
         limit: Bytes that a range has at most, unless one blob is longer.
     """
-    by_pack: defaultdict[PackName, set[Ref]] = defaultdict(set)
+    by_pack: defaultdict[Place, dict[Ref, None]] = defaultdict(dict)
     for ref in refs:
-        assert isinstance(ref.place, PackName), "inline blobs are not fetched from packs"
-        by_pack[ref.place].add(ref)
+        by_pack[ref.place][ref] = None
     ranges = []
-    for pack, wanted in by_pack.items():
-        for stretch in _stretches(sorted(wanted, key=lambda ref: ref.offset), gap):
-            ranges += [Range(pack, tuple(part)) for part in _balanced(stretch, limit)]
+    for wanted in by_pack.values():
+        for stretch in _stretches(sorted(wanted, key=attrgetter("offset")), gap):
+            ranges += [Range.over(part) for part in _balanced(stretch, limit)]
     return ranges
 
 

@@ -56,6 +56,9 @@ class Ref:
     raw: int
     codec: int
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.offset))  # enough to tell them apart, and reading a large file asks for thousands
+
     def carried_by(self, n: int) -> Ref:
         """The same, with "the entry that says so" made entry n."""
         return replace(self, place=InEntry(n)) if self.place == InEntry(None) else self

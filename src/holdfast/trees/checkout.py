@@ -1,33 +1,33 @@
 """Writing a run's files back to a local folder.
 
-Every byte is verified before a file gets its name: content goes into
-`<name>.<random>.partial`, the whole file's SHA-256 is checked, and only then is
-it renamed. What stands there before is replaced in one step, never half; a
-folder never gives way to a file, nor a file to a folder: that is a
-`DestinationError`, as is all that the local disk refuses.
+Every byte is verified before a file gets its name: each chunk by its hash, the
+whole by its SHA-256. All files share one stream of requests, so that many of
+them cost no more pauses than one.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from holdfast.chunks.observer import SILENT, Observer, Transfer, begin_transfer
-from holdfast.errors import DestinationError, IntegrityError, InvalidPathError
+from holdfast.chunks.reader import Deliver, Delivery
+from holdfast.errors import IntegrityError, InvalidPathError
 from holdfast.format import digest
 from holdfast.format.layout import PackName
 from holdfast.format.paths import check_link, check_path
 from holdfast.format.recipe import Recipe, parse_recipe
+from holdfast.format.reference import Ref
 from holdfast.format.tree import Entry, Kind
+from holdfast.trees.arriving import Arriving, refusals_named, replacing, write_whole
 from holdfast.trees.tree import Blobs
 
-_BLOCK = 1 << 20
+_AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
+_TOGETHER: Final = 4 << 30  # bytes of them; the recipes of so many take 20 MB
 
 
 def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, observer: Observer = SILENT) -> None:
@@ -44,25 +44,23 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, obser
         InvalidPathError: A path or link would leave the destination, or two paths are one on this disk.
         DestinationError: The disk is full, a folder is not writable, or a file and a folder want one place.
 
-    Cost: one request for what lies together in a pack, of 16 MiB at most.
+    Cost: one request for what lies together in a pack, of 16 MiB at most (4 MiB of a local disk).
     """
     for entry in entries:
         _check(entry)
     _make_folder(destination)
     _refuse_collisions([entry.path for entry in entries], destination)
-    target = {entry.path: destination / entry.path for entry in entries}
-    for place in sorted({place.parent for place in target.values()}):
-        _make_folder(place)
+    target = {entry.path: f"{destination}/{entry.path}" for entry in entries}
+    for place in sorted({place.rpartition("/")[0] for place in target.values()}):
+        _make_folder(Path(place))
     for entry in entries:
         if entry.kind is Kind.DIRECTORY:
-            _make_folder(target[entry.path])
+            _make_folder(Path(target[entry.path]))
         elif entry.kind is Kind.LINK:
             _link(target[entry.path], entry.target)
     files = [entry for entry in entries if entry.kind is Kind.FILE]
     with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
-        _small(blobs, [entry for entry in files if entry.whole], target, transfer)
-        for entry, recipe in zip(large := [e for e in files if not e.whole], recipes(blobs, large), strict=True):
-            _large(blobs, entry, recipe, target[entry.path], transfer)
+        _files(blobs, files, target, transfer)
 
 
 def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
@@ -76,132 +74,77 @@ def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
     return found
 
 
-def _small(blobs: Blobs, entries: Sequence[Entry], target: dict[str, Path], transfer: Transfer) -> None:
+def _files(blobs: Blobs, files: Sequence[Entry], target: Mapping[str, str], transfer: Transfer) -> None:
+    """Write all files, those that are cut and those that are not in one stream."""
+    arriving: list[Arriving] = []
+    try:
+        with blobs.packs.delivery(transfer) as delivery:
+            _whole(blobs, [entry for entry in files if entry.whole], target, delivery, transfer)
+            for group in _groups([entry for entry in files if not entry.whole]):
+                begun = [Arriving(entry, target[entry.path]) for entry in group]
+                arriving = [file for file in arriving if not file.closed] + begun
+                _cut(recipes(blobs, group), begun, delivery)
+        assert all(file.closed for file in arriving), "a recipe's chunks are all of its file"
+    finally:
+        for file in arriving:
+            file.discard()
+
+
+def _whole(
+    blobs: Blobs, entries: Sequence[Entry], target: Mapping[str, str], delivery: Delivery, transfer: Transfer
+) -> None:
     """Files that are one blob, or empty: those that lie together come together."""
-    packed = []
+    packed: list[tuple[Ref, Deliver]] = []
+    inline: list[Entry] = []
     for entry in entries:
-        write = partial(_write_whole, entry, target[entry.path])
         if entry.content is None:
-            write(b"")
+            write_whole(entry, target[entry.path], b"")
         elif isinstance(entry.content.place, PackName):
-            packed.append((entry.content, write))
-    whose = {entry.content: entry.path for entry in entries if entry.content}
-    blobs.packs.deliver(packed, path=whose, transfer=transfer)
-    inline = [entry for entry in entries if entry.content and not isinstance(entry.content.place, PackName)]
+            packed.append((entry.content, partial(write_whole, entry, target[entry.path])))
+        else:
+            inline.append(entry)
+    delivery.add(packed, path={entry.content: entry.path for entry in entries if entry.content}.get)
     for entry, data in zip(inline, blobs.read([entry.content for entry in inline if entry.content]), strict=True):
-        _write_whole(entry, target[entry.path], data)
+        write_whole(entry, target[entry.path], data)
         transfer.add(len(data))
 
 
-def _write_whole(entry: Entry, target: Path, data: bytes) -> None:
-    if digest.sha256(data) != entry.sha256:
-        raise IntegrityError(str(target), "its content has another SHA-256 than was logged", entry.path)
-    with _partial(target, entry) as file:
-        file.write(0, data)
+def _cut(recipes: Sequence[Recipe], files: Sequence[Arriving], delivery: Delivery) -> None:
+    """Begin to fetch files that are cut into chunks."""
+
+    def whose(ref: Ref) -> str | None:
+        return next((file.path for recipe, file in zip(recipes, files, strict=True) if ref in recipe.chunks), None)
+
+    placed = (_placed(recipe, file) for recipe, file in zip(recipes, files, strict=True))
+    delivery.add(chain.from_iterable(placed), path=whose)
 
 
-def _large(blobs: Blobs, entry: Entry, recipe: Recipe, target: Path, transfer: Transfer) -> None:
-    with _partial(target, entry) as file:
-        at, wanted = 0, []
-        for ref in recipe.chunks:
-            wanted.append((ref, partial(file.write, at)))
-            at += ref.raw
-        blobs.packs.deliver(wanted, path=entry.path, transfer=transfer)
-        if file.sha256() != entry.sha256:
-            raise IntegrityError(str(target), "its content has another SHA-256 than was logged", entry.path)
+def _placed(recipe: Recipe, file: Arriving) -> Iterator[tuple[Ref, Deliver]]:
+    at = 0
+    for ref in recipe.chunks:
+        yield ref, partial(file.write, at)
+        at += ref.raw
 
 
-class _NewFile:
-    """A file that threads write at once, each where its bytes belong.
-
-    Once it is closed, its descriptor's number may be another file's: whoever
-    comes late, such as a request that outlived the failure of its neighbour,
-    is refused here rather than let loose on that one.
-    """
-
-    def __init__(self, path: Path, mode: int, target: Path) -> None:
-        self._target, self._lock = target, threading.Lock()
-        with _refusals_named(target):
-            self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-
-    def write(self, at: int, data: bytes) -> None:
-        """Put bytes at an offset. Raises: ValueError if it is closed."""
-        view = memoryview(data)
-        with self._lock, _refusals_named(self._target):
-            while view:
-                count = os.pwrite(self._open, view, at)
-                view, at = view[count:], at + count
-
-    def sha256(self) -> bytes:
-        """Of all that it holds, read back."""
-        hasher, at = digest.file_hash(), 0
-        with self._lock, _refusals_named(self._target):
-            while data := os.pread(self._open, _BLOCK, at):
-                hasher.update(data)
-                at += len(data)
-        return hasher.digest()
-
-    def close(self) -> None:
-        """Give the descriptor back. A second time does nothing."""
-        with self._lock, _refusals_named(self._target):
-            descriptor, self._descriptor = self._descriptor, None
-            if descriptor is not None:
-                os.close(descriptor)
-
-    @property
-    def _open(self) -> int:
-        if self._descriptor is None:
-            raise ValueError(f"write to closed file {self._target}")
-        return self._descriptor
+def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    group: list[Entry] = []
+    for entry in entries:
+        if group and (len(group) == _AT_ONCE or sum(other.size for other in group) + entry.size > _TOGETHER):
+            yield group
+            group = []
+        group.append(entry)
+    if group:
+        yield group
 
 
-@contextmanager
-def _partial(target: Path, entry: Entry) -> Iterator[_NewFile]:
-    """A new file beside the target, renamed to it if all goes well, removed if not."""
-    with _replacing(target) as name:
-        file = _NewFile(name, 0o777 if entry.executable else 0o666, target)
-        try:
-            yield file
-        finally:
-            file.close()
-
-
-def _link(place: Path, target: str) -> None:
-    with _replacing(place) as name, _refusals_named(place):
-        name.symlink_to(target)
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """A free name beside the target; what got it takes the target's place if all goes well, and goes if not."""
-    name = target.with_name(f"{target.name[:200]}.{os.urandom(4).hex()}.partial")
-    try:
-        yield name
-        with _refusals_named(target):
-            name.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            name.unlink()
-        raise
+def _link(place: str, target: str) -> None:
+    with replacing(place) as name:
+        Path(name).symlink_to(target)
 
 
 def _make_folder(place: Path) -> None:
-    with _refusals_named(place):
+    with refusals_named(str(place)):
         place.mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def _refusals_named(path: Path) -> Iterator[None]:
-    """What the local disk refuses at a path becomes a `DestinationError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            standing = next((above for above in (path, *path.parents) if os.path.lexists(above)), path)
-            raise DestinationError(str(standing), "a folder must be here, and what stands here is none") from error
-        if error.errno == errno.EISDIR:
-            raise DestinationError(str(path), "a file must be here, and a folder stands here") from error
-        raise DestinationError(str(path), error.strerror or str(error)) from error
 
 
 def _check(entry: Entry) -> None:
@@ -221,5 +164,5 @@ def _refuse_collisions(names: Sequence[str], destination: Path) -> None:
 
 
 def _folds_case(folder: Path) -> bool:
-    with _refusals_named(folder), tempfile.NamedTemporaryFile(dir=folder, prefix="holdfast-Case-") as file:
+    with refusals_named(str(folder)), tempfile.NamedTemporaryFile(dir=folder, prefix="holdfast-Case-") as file:
         return Path(file.name.replace("holdfast-Case-", "holdfast-cASE-")).exists()
