@@ -9,6 +9,7 @@
 | `HOLDFAST_CACHE` | folder for what searching remembers; `off`: nowhere | `~/.cache/holdfast` |
 | `HOLDFAST_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
+| `HOLDFAST_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 
 Nothing else in holdfast reads the environment, nor more than these and, for
 their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. One exception: when a run
@@ -28,6 +29,7 @@ from typing import Final
 from holdfast.store import MEMORY
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
+S3_LANES: Final = ("boto3", "s3fs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Settings:
     cache: Path | None = None
     auto_run: bool = False
     progress: str = "auto"
+    s3_lane: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -60,6 +63,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         cache=_cache(given),
         auto_run=given.get("HOLDFAST_AUTO_RUN", "").lower() in ("1", "true", "yes", "on"),
         progress=_progress(given),
+        s3_lane=_lane(given),
     )
 
 
@@ -78,6 +82,13 @@ def _progress(given: Mapping[str, str]) -> str:
     if named and named not in PROGRESS:
         raise ValueError(f"HOLDFAST_PROGRESS={named!r} is none of {', '.join(PROGRESS)}")
     return named or ("log" if given.get("TERM") == "dumb" else "auto")
+
+
+def _lane(given: Mapping[str, str]) -> str | None:
+    named = given.get("HOLDFAST_S3_LANE", "").strip().lower()
+    if named and named not in S3_LANES:
+        raise ValueError(f"HOLDFAST_S3_LANE={named!r} is none of {', '.join(S3_LANES)}")
+    return named or None
 
 
 def _size(name: str, text: str) -> int:

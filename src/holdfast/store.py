@@ -120,6 +120,7 @@ class Store:
         memory: int = MEMORY,
         cache: Path | None = None,
         observer: Observer = SILENT,
+        s3_lane: str | None = None,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -130,6 +131,7 @@ class Store:
             memory: Bytes that transfers may hold at once.
             cache: A folder for what searching remembers; nowhere when None.
             observer: Is told how far transfers are.
+            s3_lane: The client for S3 where no option `lane` names one: `boto3` or `s3fs`.
 
         Raises:
             InvalidURIError: Not an address that holdfast knows.
@@ -139,7 +141,13 @@ class Store:
         """
         options = dict(options or {})
         trusted = bool(options.get("unsafe_single_writer"))
-        return cls.over(bucket_at(url, options), Pool(memory=memory), trusted=trusted, cache=cache, observer=observer)
+        return cls.over(
+            bucket_at(url, options, s3_lane=s3_lane),
+            Pool(memory=memory),
+            trusted=trusted,
+            cache=cache,
+            observer=observer,
+        )
 
     @classmethod
     def over(

@@ -33,14 +33,15 @@ _memory: dict[str, Bucket] = {}
 _memory_lock = threading.Lock()
 
 
-def bucket_at(url: str, options: Mapping[str, object] | None = None) -> Bucket:
+def bucket_at(url: str, options: Mapping[str, object] | None = None, *, s3_lane: str | None = None) -> Bucket:
     """Open the bucket at an address; nothing is asked of it yet.
 
     Args:
         url: A path or a URL, as in this module's table; slashes at its end do not matter.
         options: `unsafe_single_writer`, and what the scheme's adapter takes: for
             s3:// the names of s3fs (`key`, `secret`, `token`, `endpoint_url`,
-            `profile`, `anon`, ...), for the others of fsspec those of their filesystem.
+            `profile`, `anon`, ...) and `lane`, for the others of fsspec those of their filesystem.
+        s3_lane: The lane of an s3:// bucket whose options name none.
 
     Returns:
         A handle that is safe between threads, picklable and usable after fork.
@@ -52,10 +53,10 @@ def bucket_at(url: str, options: Mapping[str, object] | None = None) -> Bucket:
 
     Cost: none.
     """
-    return RetryBucket(LimitBucket(_adapter(url, dict(options or {}))))
+    return RetryBucket(LimitBucket(_adapter(url, dict(options or {}), s3_lane)))
 
 
-def _adapter(url: str, options: dict[str, object]) -> Bucket:
+def _adapter(url: str, options: dict[str, object], s3_lane: str | None) -> Bucket:
     single_writer = bool(options.pop("unsafe_single_writer", False))
     scheme, rest = _split(url)
     if scheme in ("", "file", "memory"):
@@ -69,7 +70,7 @@ def _adapter(url: str, options: dict[str, object]) -> Bucket:
     if scheme == "s3":
         from holdfast.storage.s3 import S3Bucket
 
-        return S3Bucket(place, options)
+        return S3Bucket(place, {"lane": s3_lane, **options})
     from holdfast.storage.remote import RemoteBucket
 
     return RemoteBucket(place, options, unsafe_single_writer=single_writer)

@@ -153,6 +153,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
             memory=settings.memory,
             cache=settings.cache,
             observer=observer_for(settings.progress, sys.stderr),
+            s3_lane=settings.s3_lane,
         )
     except HoldfastError:
         raise

@@ -93,6 +93,7 @@ def open_store(url: str | None = None, **storage_options: Any) -> Store:
         memory=settings.memory,
         cache=settings.cache,
         observer=observer_for(settings.progress, sys.stderr),
+        s3_lane=settings.s3_lane,
     )
 
 
