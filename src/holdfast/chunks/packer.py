@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdfast.chunks.buffers import Buffers
-from holdfast.chunks.hints import Known, sample
+from holdfast.chunks.hints import Known
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.pool import Batch, Pool
 from holdfast.errors import ObjectExistsError, StorageError
@@ -29,10 +29,17 @@ _FOOTER: Final = 64 << 10  # room behind a pack's body for the footer of usual c
 
 @dataclass(slots=True)
 class Tally:
-    """How many bytes a writer did not find in the bucket: decoded, and as stored."""
+    """What a writer stored.
+
+    Attributes:
+        new: Bytes of chunks, decoded, whether the bucket had them or not.
+        stored: Bytes of all blobs, as encoded.
+        again: Those of `new` that the bucket had, where reading them would have cost too many requests.
+    """
 
     new: int = 0
     stored: int = 0
+    again: int = 0
 
 
 class PackNames:
@@ -143,7 +150,7 @@ class Packer:
             upload.done.result()
             self._buffers.bring_back(upload.buffer)
             chunks = [row.id for row in upload.builder.rows if row.kind == CHUNK]
-            for chunk in sample(chunks, upload.builder.size):
+            for chunk in self._known.sample(chunks, upload.builder.size):
                 self._hints.submit(self._hint, chunk, upload.name)
 
     def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:

@@ -18,19 +18,20 @@ have hints, so the same bytes again find them.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from holdfast.chunks.buffers import Buffers
 from holdfast.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable
-from holdfast.chunks.hints import PER_PACK, Known
+from holdfast.chunks.hints import Known
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.packer import Packer, PackNames, Tally
 from holdfast.chunks.pool import Pool
+from holdfast.chunks.recognition import Recogniser, Wanted
 from holdfast.format import digest
 from holdfast.format.chunking import Chunker
 from holdfast.format.codec import encode
@@ -59,8 +60,9 @@ class Slot:
 
 @dataclass(slots=True)
 class Written:
-    """A stream that was read: its bytes, and its chunks in order once they were settled."""
+    """A stream that was read, the writer's `number`th: its bytes, and its chunks in order once they were settled."""
 
+    number: int
     size: int = 0
     slots: list[Slot] = field(default_factory=list)
     hashing: Future[bytes] = field(default_factory=Future)
@@ -101,6 +103,7 @@ class ChunkWriter:
         transfer: Transfer = SILENT,
     ) -> None:
         self._pool, self._known, self._transfer = pool, known, transfer
+        self._recogniser = Recogniser(known, pack_size=pack_size)
         self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
         block = max(min(BLOCK, pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), block)
@@ -110,12 +113,12 @@ class ChunkWriter:
         self._waiting = 0  # bytes in the window
         self._encoding: deque[_Encoding] = deque()
         self._slots: dict[bytes, Slot] = {}  # chunks of this commit
-        self._before: Ref | None = None  # where the stream stands in a known pack
+        self._numbers = itertools.count()  # of the streams
 
     @property
     def tally(self) -> Tally:
-        """What was not there."""
-        return self._packer.tally
+        """What was stored so far."""
+        return replace(self._packer.tally, again=self._recogniser.again)
 
     @property
     def unsent(self) -> bool:
@@ -124,7 +127,7 @@ class ChunkWriter:
 
     def write(self, stream: Readable) -> Written:
         """Cut, hash and keep a stream. Its chunks have no place until `settle`."""
-        written = Written()
+        written = Written(next(self._numbers))
         written.size, written.hashing = self._cutter.cut(stream, written)
         return written
 
@@ -148,9 +151,7 @@ class ChunkWriter:
         blob = digest.blob_id(data)
         there = self._packer.placed.get(blob)
         if there is None or not self._known.allows(there):
-            there = self._known.get(blob)
-        if there is None and self._before is not None and self._known.follow(self._before):
-            there = self._known.get(blob)
+            there = self._recogniser.find(blob)
         return there
 
     def move(self, slots: Iterable[Slot], contents: Iterable[bytes]) -> None:
@@ -194,9 +195,12 @@ class ChunkWriter:
         """Find out which chunks of the window the bucket has, and have the others encoded."""
         window, self._window, self._waiting = self._window, [], 0
         new = [self._new_to_this_commit(block) for block in window]
-        self._recognise([slot for some in new for slot, _ in some])
+        wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for some in new for slot, piece in some]
+        places = iter(self._recogniser.look(wanted))
         saved = 0
         for block, some in zip(window, new, strict=True):
+            for slot, _ in some:
+                slot.ref = next(places)
             unknown = [one for one in some if one.slot.ref is None]
             saved += block.size - sum(slot.raw for slot, _ in unknown)
             encoded = self._pool.submit(_encode, [piece for _, piece in unknown]) if unknown else None
@@ -225,37 +229,12 @@ class ChunkWriter:
             reader.result()
         self._buffers.bring_back(oldest.block.view)
 
-    # --- what the bucket has ---
-
-    def _recognise(self, slots: Sequence[Slot]) -> None:
-        """Find out which of these chunks the bucket has.
-
-        The stream is followed along known packs first; only where that leaves
-        much unknown is the bucket asked for hints.
-        """
-        missing = self._match(slots)
-        if 4 * sum(slot.raw for slot in missing) > sum(slot.raw for slot in slots):
-            smallest = sorted(slot.id for slot in missing)[:PER_PACK]
-            if self._known.ask(smallest):
-                self._match(slots)
-
-    def _match(self, slots: Sequence[Slot]) -> list[Slot]:
-        missing = []
-        for slot in slots:
-            slot.ref = slot.ref or self._known.get(slot.id)
-            if slot.ref is None and self._before is not None and self._known.follow(self._before):
-                slot.ref = self._known.get(slot.id)
-            if slot.ref is None:
-                missing.append(slot)
-            self._before = slot.ref
-        return missing
-
 
 def _encode(pieces: Sequence[Piece]) -> list[Encoded]:
     """Chunks that lie together, as they are to be stored; neighbours of one file and kind share a plan."""
     encoder = Encoder()
     encoded: list[Encoded] = []
-    for (_, item), group in groupby(pieces, key=lambda piece: (id(piece.owner), piece.item)):
+    for (_, item), group in itertools.groupby(pieces, key=lambda piece: (id(piece.owner), piece.item)):
         alike = list(group)
         if len(alike) == 1 and item in (None, 1) and len(alike[0].data) <= SMALL:
             encoded.append(encoder.encode_alone(alike[0].data))
