@@ -50,7 +50,9 @@ class Row:
         return median(values) if values else None
 
     def ratio(self, peer: str, of: str | None = None) -> float | None:
-        """Theirs / ours; None where either is missing."""
+        """Theirs / ours; None where either is missing, or where only a ceiling was asked for."""
+        if self.ceiling is not None:
+            return None
         theirs, ours = self.median(peer, of), self.median(self.ours, of)
         return theirs / ours if theirs and ours else None
 
@@ -142,7 +144,10 @@ def text_of(answer: Answer) -> str:
 
 def _side(row: Row, side: str) -> str:
     """A side's median, its ratio, and every single figure."""
-    text = f"{side:<20} {shown(row.of, row.median(side)):>12}"
+    found = row.median(side)
+    text = f"{side:<20} {shown(row.of, found):>12}"
+    if row.ceiling is not None and found is not None:
+        text += f"   {'yes' if found <= row.ceiling else 'no'}"
     ratio = row.ratio(side) if side != row.ours else None
     if ratio is not None:
         text += f"   x {ratio:.2f}"

@@ -38,7 +38,6 @@ def random_file(folder: Path, size: int) -> Path:
 
 def weights_file(folder: Path, size: int, kind: str) -> Path:
     """Gaussian weights, `kind` being fp32 or bf16, in a safetensors file: 64 MiB of them are one tensor."""
-
     name, width = {"fp32": ("F32", 4), "bf16": ("BF16", 2)}[kind]
     parts = [part // width * width for part in _parts(size)]
     ends = list(accumulate(parts, initial=0))

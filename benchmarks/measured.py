@@ -52,6 +52,7 @@ class Taken:
         cpu: Seconds of processor time within `seconds`.
         memory: Bytes resident at the process's peak.
         bytes: What is stored now, where that was asked.
+        requests: How many the bucket was asked, where that was counted.
         facts: What the function returned: ids, counts.
     """
 
@@ -60,6 +61,7 @@ class Taken:
     cpu: float = 0.0
     memory: int = 0
     bytes: int = 0
+    requests: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -129,8 +131,8 @@ def main() -> None:
     (module, _, function), arguments, *report = sys.argv[1].partition(":"), sys.argv[2], *sys.argv[3:]
     clock = Clock()
     facts = getattr(import_module(module), function)(clock, **json.loads(arguments)) or {}
-    size = facts.pop("bytes", 0)
-    found = {"seconds": clock.seconds, "cpu": clock.cpu, "memory": peak_memory(), "bytes": size, "facts": facts}
+    found: dict[str, Any] = {"seconds": clock.seconds, "cpu": clock.cpu, "memory": peak_memory()}
+    found |= {"requests": facts.pop("requests", 0), "facts": facts}
     if report:
         Path(report[0]).write_text(json.dumps(found))
     else:

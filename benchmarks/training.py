@@ -47,7 +47,7 @@ def train(clock: Clock, *, folder: str, epochs: int) -> dict[str, Any]:
     for epoch in range(epochs):
         for batch in torch.randperm(len(texts)).split(32):
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(head(features[batch]), wanted[batch]).backward()  # type: ignore[no-untyped-call]
+            torch.nn.functional.cross_entropy(head(features[batch]), wanted[batch]).backward()
             optimizer.step()
         weights = {f"backbone.{name}": value for name, value in backbone.state_dict().items()}
         weights |= {f"head.{name}": value for name, value in head.state_dict().items()}

@@ -18,9 +18,9 @@ from benchmarks.rounds import Side
 class Kind(Protocol):
     """What such a side can do; see this package's head."""
 
-    def log(self, *paths: Path) -> Taken: ...  # noqa: D102
-    def fetch(self, path: Path) -> Taken: ...  # noqa: D102
-    def stored(self) -> Taken: ...  # noqa: D102
+    def log(self, *paths: Path) -> Taken: ...
+    def fetch(self, path: Path) -> Taken: ...
+    def stored(self) -> Taken: ...
 
 
 class OnDisk:

@@ -76,7 +76,7 @@ def log(clock: Clock, *, url: str, options: dict[str, Any], paths: list[str]) ->
     """A run of its own, from its start to its end."""
     import holdfast
 
-    _warm_up(url, options)
+    warm_up(url, options)
     holdfast.set_store(url, **options)
     with clock, holdfast.start_run() as run:
         for path in paths:
@@ -91,7 +91,7 @@ def fetch(clock: Clock, *, url: str, options: dict[str, Any], run: str, source: 
     """A download, by its address."""
     import holdfast
 
-    _warm_up(url, options)
+    warm_up(url, options)
     holdfast.set_store(url, **options)
     with clock:
         found = holdfast.artifacts.download_artifacts(run_id=run, artifact_path=Path(source).name, dst_path=into)
@@ -99,7 +99,8 @@ def fetch(clock: Clock, *, url: str, options: dict[str, Any], run: str, source: 
         raise ValueError("what came back is not what was logged")
 
 
-def _warm_up(url: str, options: dict[str, Any]) -> None:
+def warm_up(url: str, options: dict[str, Any]) -> None:
+    """One file there and back, in the store beside."""
     import holdfast
 
     holdfast.set_store(_beside(url), **options)

@@ -1,0 +1,113 @@
+"""The benchmarks run: the harness, a question at tiny size, and what is drawn from its answer. No time is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from benchmarks.all import QUESTIONS
+from benchmarks.answer import Answer, text_of, verdict
+from benchmarks.data import random_file, same, small_files, weights_file
+from benchmarks.measured import PeerFailedError, Taken, measure
+from benchmarks.peers.on_disk import Copies, holdfast_in, on_disk
+from benchmarks.plot import draw
+from benchmarks.rounds import Options, Question, Work, answer
+from benchmarks.table import write_table
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    """Two rounds with tiny sizes."""
+    return Options(rounds=2, size=300_000, files=5, scratch=tmp_path / "scratch", data=tmp_path / "data")
+
+
+@contextmanager
+def ask(options: Options) -> Iterator[Question]:
+    """Ours against copies, and against a peer that cannot start."""
+    noise, small = random_file(options.data, options.size), small_files(options.data, options.files)
+
+    @contextmanager
+    def broken(scratch: Path) -> Iterator[None]:
+        raise PeerFailedError("it is not installed")
+        yield
+
+    yield Question(
+        text="Does it run?",
+        works=(
+            Work("log", lambda side: side.log(noise), floors={"copies": 0.0, "broken": 1.0}),
+            Work("log again", lambda side: side.log(noise), of="memory", ceiling=1 << 40),
+            Work("fetch", lambda side: side.fetch(noise)),
+            Work("stored", lambda side: side.kept(noise), of="bytes", once=True),
+            Work("a folder", lambda side: side.log(small)),
+        ),
+        sides={"holdfast": on_disk(holdfast_in), "copies": on_disk(Copies), "broken": broken},
+    )
+
+
+def test_a_question_is_answered_from_measurements_to_the_picture(options: Options, tmp_path: Path) -> None:
+    """Every side's every round is kept, failures are told, and the table and the picture come from the file alone."""
+    found = answer("smoke", ask, options, tell=lambda text: None)
+    log, again, fetch, stored, folder = found.rows
+    assert [len(row.taken["holdfast"]) for row in found.rows] == [2, 2, 2, 1, 2]
+    assert [len(row.taken["copies"]) for row in (log, again, fetch, stored)] == [2, 2, 2, 1]
+    assert log.taken["broken"] == folder.taken["copies"] == []
+    assert found.failures[0] == "broken: it is not installed"
+    assert found.failures[1].startswith("copies, a folder: ")
+    assert len(found.failures) == 2
+    assert all(taken.whole > taken.seconds > 0 < taken.memory for taken in log.taken["holdfast"])
+    assert stored.values("copies") == [options.size]
+    assert options.size < stored.values("holdfast")[0] < options.size + 20_000
+    assert verdict(log, "copies") == "yes"
+    assert not any((options.scratch / "smoke").rglob("*"))
+
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "smoke.json").write_text(found.to_json())
+    assert Answer.read(tmp_path / "answers" / "smoke.json") == found
+    assert "broken: it is not installed" in text_of(found)
+    write_table(tmp_path / "answers", tmp_path / "README.md")
+    write_table(tmp_path / "answers", tmp_path / "README.md")
+    assert (tmp_path / "README.md").read_text().count("| log again |") == 1
+    assert draw(tmp_path / "answers").stat().st_size > 1000
+
+
+def test_the_data_is_the_same_every_time(tmp_path: Path) -> None:
+    """Two folders get the same bytes, and what is there already is not made again."""
+    for kind in ("fp32", "bf16"):
+        one, other = (weights_file(tmp_path / name, 100_000, kind) for name in ("a", "b"))
+        assert same(one, other)
+        assert 100_000 < one.stat().st_size < 100_200
+    one, other = (small_files(tmp_path / name, 12) for name in ("a", "b"))
+    assert same(one, other)
+    (other / "part-1" / "00001.bin").write_bytes(b"changed")
+    assert not same(one, small_files(tmp_path / "b", 12))
+
+
+def test_what_goes_wrong_in_a_measured_process_is_told() -> None:
+    """The last line that the process said is the error."""
+    with pytest.raises(PeerFailedError, match="No module named 'no_such_thing'"):
+        measure("benchmarks.imports:load", name="no_such_thing")
+
+
+def test_ratios_are_of_medians() -> None:
+    """One slow round changes nothing."""
+    from benchmarks.answer import Row
+
+    row = Row("log", "seconds", {"peer": 2.0}, None, {"ours": [], "peer": []})
+    assert row.ratio("peer") is None
+    row.taken["ours"] += [Taken(1.0), Taken(50.0), Taken(1.5)]
+    row.taken["peer"] += [Taken(3.0), Taken(3.0), Taken(90.0)]
+    assert row.ratio("peer") == 2.0
+    assert verdict(row, "peer") == "yes"
+    assert verdict(replace(row, floors={"peer": 2.5}), "peer") == "no"
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_can_be_asked(name: str) -> None:
+    """Its file imports without its peers, and says what it asks."""
+    question = import_module(f"benchmarks.{name}")
+    assert question.__doc__
+    assert callable(question.ask)
