@@ -34,10 +34,12 @@ from holdfast.storage.schemes import bucket_at
 from holdfast.storage.wrappers import impatient
 from holdfast.trees.check import Findings, check
 from holdfast.trees.location import Location
+from holdfast.trees.opened import ArtifactReader
 from holdfast.trees.usage import RunUsage, Space, Usage, usage
 from holdfast.trees.view import read_states
 
 __all__ = [
+    "ArtifactReader",
     "DESCRIPTION",
     "Difference",
     "Experiment",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from holdfast.runs.differences import Difference
 from holdfast.runs.record import FileInfo
 from holdfast.runs.run import Run
 from holdfast.trees.location import Location
+from holdfast.trees.opened import ArtifactReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,10 +42,15 @@ def parse_uri(uri: str) -> tuple[str, str]:
 
 
 class Artifacts:
-    """The artifacts of a store's runs, by address."""
+    """The artifacts of a store's runs, by address: `runs:/<run_id>/<path>`, or what `resolve` makes one of."""
 
-    def __init__(self, location: Location) -> None:
-        self._location = location
+    def __init__(self, location: Location, resolve: Callable[[str], str] = str) -> None:
+        self._location, self._resolve = location, resolve
+
+    def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """Many ranges of a file at once; as `Run.read_ranges`."""
+        run, path = self._run(uri)
+        return run.read_ranges(path, ranges)
 
     def list(self, uri: str) -> list[FileInfo]:
         """What is directly in a directory of a run, sorted by path; nothing for a file or an absent path.
@@ -67,7 +72,7 @@ class Artifacts:
             found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
         return sorted(found.values())
 
-    def open(self, uri: str) -> io.BufferedReader:
+    def open(self, uri: str) -> ArtifactReader:
         """A file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading."""
         run, path = self._run(uri)
         return run.open(path)
@@ -138,5 +143,5 @@ class Artifacts:
         return a.diff(path_a or None, b, path_b or None)
 
     def _run(self, uri: str) -> tuple[Run, str]:
-        run_id, path = parse_uri(uri)
+        run_id, path = parse_uri(self._resolve(uri))
         return Run(self._location, run_id), path

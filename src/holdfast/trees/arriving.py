@@ -36,7 +36,7 @@ class Follower:
     """The SHA-256 of bytes that arrive in pieces, by many threads.
 
     Args:
-        size: How many there will be; at least one.
+        size: How many there will be.
         read: Gives the bytes `[start, stop)` of those that are there, or the first of them.
     """
 
