@@ -115,7 +115,7 @@ def parse_order(text: str, subject: Subject | None = None) -> tuple[Field, bool]
 
 # --- names ----------------------------------------------------------------------
 
-_PREFIXES = {
+_PREFIXES: Mapping[str, Entity] = {
     "metric": Entity.METRIC,
     "metrics": Entity.METRIC,
     "param": Entity.PARAM,
