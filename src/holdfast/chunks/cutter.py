@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from holdfast.chunks.hashing import FileHash
 from holdfast.chunks.pool import Pool
@@ -31,8 +31,7 @@ class Readable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A chunk in memory.
 
     Attributes:
@@ -99,8 +98,8 @@ class Cutter:
         self._fresh, self._full = fresh, full
         self._block: Block | None = None
 
-    def cut(self, stream: Readable, owner: object) -> tuple[int, Future[bytes]]:
-        """Read a stream to its end; its length, and its SHA-256 when that is done."""
+    def cut(self, stream: Readable, owner: object) -> tuple[int, bytes | Future[bytes]]:
+        """Read a stream to its end; its length, and its SHA-256 or what will be it."""
         file = _File(owner, FileHash(self._pool))
         block = self._roomy()
         file.start = file.unseen = block.filled
@@ -143,9 +142,9 @@ class Cutter:
         self._hand_over(block)
         return following
 
-    def _end(self, block: Block, file: _File) -> tuple[int, Future[bytes]]:
+    def _end(self, block: Block, file: _File) -> tuple[int, bytes | Future[bytes]]:
         sha256 = file.hash.end(file.see(block))
-        if not sha256.done():
+        if not isinstance(sha256, bytes):
             block.readers.append(sha256)
         file.take(block, self._chunker.cut_points(block.view[file.start : block.filled], final=True))
         return file.offset, sha256

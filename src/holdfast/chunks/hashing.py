@@ -30,17 +30,15 @@ class FileHash:
             self._thread = ThreadPoolExecutor(1, "holdfast-sha256")
         return self._thread.submit(self._hasher.update, data)
 
-    def end(self, data: memoryview) -> Future[bytes]:
-        """The last of the file, or all of it; the hash, when it is done."""
+    def end(self, data: memoryview) -> bytes | Future[bytes]:
+        """The last of the file, or all of it; the hash, or what will be the hash."""
         if self._thread is not None:
             last = self._thread.submit(self._finish, data)
             self._thread.shutdown(wait=False)
             return last
         if len(data) > _AT_ONCE:
             return self._pool.submit(self._finish, data)
-        at_once: Future[bytes] = Future()
-        at_once.set_result(self._finish(data))
-        return at_once
+        return self._finish(data)
 
     def give_up(self) -> None:
         """The file cannot be read: let the thread go."""

@@ -65,12 +65,12 @@ class Written:
     number: int
     size: int = 0
     slots: list[Slot] = field(default_factory=list)
-    hashing: Future[bytes] = field(default_factory=Future)
+    hashing: bytes | Future[bytes] = b""
 
     @property
     def sha256(self) -> bytes:
         """Of all the stream; waits for the thread that makes it."""
-        return self.hashing.result()
+        return self.hashing if isinstance(self.hashing, bytes) else self.hashing.result()
 
 
 class _New(NamedTuple):

@@ -72,6 +72,10 @@ class Entry:
     whole: bool = True
     target: str = ""
 
+    def at(self, content: Ref, *, whole: bool) -> Entry:
+        """The same with its content in its place. (`dataclasses.replace` takes ten times as long.)"""
+        return Entry(self.path, self.kind, self.size, self.sha256, self.executable, content, whole, self.target)
+
     def same_as(self, other: Entry) -> bool:
         """Whether both stand for the same thing, wherever its bytes are stored."""
         return self._identity == other._identity

@@ -11,7 +11,7 @@ import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -46,7 +46,8 @@ class Staged:
     def name(self) -> None:
         """Wait for the file's SHA-256, which is made while the next files are read."""
         if self.written and not self.entry.sha256:
-            self.entry = replace(self.entry, size=self.written.size, sha256=self.written.sha256)
+            entry, written = self.entry, self.written
+            self.entry = Entry(entry.path, entry.kind, written.size, written.sha256, entry.executable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,8 @@ class Transaction:
         with item.open() as stream:
             if self._writer is None and self._held + item.size <= INLINE:
                 return self._hold(item, stream)
-            self._pour()
+            if self._held:
+                self._pour()
             written = self._chunks.write(stream)
         return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
 
@@ -153,6 +155,7 @@ class Transaction:
 
     def _pour(self) -> None:
         """What was held as small turns out to be part of something larger."""
+        self._held = 0
         for staged in self._staged.values():
             if staged.data:
                 staged.written = self._chunks.write(io.BytesIO(staged.data))
@@ -270,14 +273,14 @@ def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
     """The entry of a staged item, with its content where it now is."""
     entry, written = staged.entry, staged.written
     if staged.data:
-        return replace(entry, content=place(staged.data, CHUNK), whole=True)
+        return entry.at(place(staged.data, CHUNK), whole=True)
     if written is None or not written.slots:
         return entry
     refs = tuple(slot.settled for slot in written.slots)
     if len(refs) == 1:
-        return replace(entry, content=refs[0], whole=True)
+        return entry.at(refs[0], whole=True)
     recipe = encode_recipe(Recipe(written.size, written.sha256, refs))
-    return replace(entry, content=place(recipe, RECIPE), whole=False)
+    return entry.at(place(recipe, RECIPE), whole=False)
 
 
 def _file_entry(item: Item, size: int, sha256: bytes) -> Entry:
