@@ -113,8 +113,9 @@ class Known:
             Whether a new pack became known.
         """
         pack = ref.place
-        if not isinstance(pack, PackName) or self._last.pop(pack, None) != ref.id:
+        if not isinstance(pack, PackName) or self._last.get(pack) != ref.id:
             return False
+        del self._last[pack]  # once is enough
         following = PackName(pack.session, pack.number + 1)
         return following not in self._packs and self._believe(following, self._footer(following))
 
