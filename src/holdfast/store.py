@@ -1,7 +1,7 @@
 """One opened store.
 
 A `Store` joins what the floors below offer under a few attributes: `runs`,
-`artifacts`, `care`. Opening costs nothing; the first verb that needs the
+`artifacts`, `registry`, `care`. Opening costs nothing; the first verb that needs the
 bucket asks it.
 """
 
@@ -20,6 +20,8 @@ from typing import Any
 from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
+from holdfast.naming.record import AliasMove, ModelVersion, RegisteredModel
+from holdfast.naming.registry import Registry
 from holdfast.runs.artifacts import Artifacts
 from holdfast.runs.differences import Difference
 from holdfast.runs.environment import capture
@@ -39,14 +41,17 @@ from holdfast.trees.usage import RunUsage, Space, Usage, usage
 from holdfast.trees.view import read_states
 
 __all__ = [
-    "ArtifactReader",
     "DESCRIPTION",
+    "AliasMove",
+    "ArtifactReader",
     "Difference",
     "Experiment",
     "FileInfo",
     "Findings",
     "Metric",
+    "ModelVersion",
     "Outcome",
+    "RegisteredModel",
     "Report",
     "Run",
     "RunData",
@@ -95,6 +100,7 @@ class Store:
         experiments: Group runs under names.
         runs: Start runs, get them by id.
         artifacts: Read artifacts by address.
+        registry: Give models names, versions and aliases.
         care: Look after the store itself.
     """
 
@@ -102,7 +108,8 @@ class Store:
         self._location = location
         self.experiments = Experiments(location)
         self.runs = Runs(location, self.experiments)
-        self.artifacts = Artifacts(location)
+        self.registry = Registry(location)
+        self.artifacts = Artifacts(location, self.registry.resolve)
         self.care = Care(location)
 
     def __repr__(self) -> str:
