@@ -12,13 +12,16 @@
     datetime, any unit   datetime                       unless it has a time zone
 
 The rules are MLflow's, measured: what it lets through comes through here, what
-it refuses is refused. Five of its surprises are not kept. A column of categories
-passes for what the categories are, or the data that a signature was inferred
-from would not pass it. A nested dictionary that the caller holds is not
-changed. In lists None stays None (there: "nan"), bytes keep the zeros at their
-end (there: cut off), and dates stay dates (there: integers of nanoseconds).
-Single values that already are what they should be stay Python's own, where
-MLflow makes numpy's of them.
+it refuses is refused. Where it surprises, they are not:
+
+- A column of categories passes for what the categories are; or the data that a
+  signature was inferred from would not pass it.
+- A nested dictionary that the caller holds is not changed.
+- In lists nothing is made text, bytes or truth that is not (there: 1 becomes
+  "1", any object True), None stays None (there: "None", False), bytes keep the
+  zeros at their end, and dates stay dates (there: nanoseconds as integers).
+- Single values that already are what they should be stay Python's own (there:
+  numpy's).
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.errors import SchemaMismatchError
-from holdfast.modeling.kinds import is_missing, is_ndarray, is_scalar
+from holdfast.modeling.kinds import is_a, is_missing, is_ndarray, is_scalar
 from holdfast.modeling.schema import AnyType, Array, DataType, Map, Object, Type
 from holdfast.runs.rendering import library
 
@@ -43,6 +46,7 @@ NUMPY: Final = {
     DataType.datetime: "datetime64[ns]",
 }
 _LIKE_TEXT: Final = (DataType.string, DataType.binary)
+_ALIKE: Final = (*_LIKE_TEXT, DataType.boolean)
 # Python's own values, and what each passes for as it is
 _PASSES: Final[dict[type, tuple[DataType, ...]]] = {
     bool: (DataType.boolean,),
@@ -160,7 +164,10 @@ def _cast_scalar(place: str, value: Any, want: DataType) -> Any:
         return value
     if not is_scalar(value):
         raise SchemaMismatchError(place, _named(value), repr(want))
-    return _cast_series(place, [value], want).iloc[0]
+    try:
+        return _cast_series(place, [value], want).iloc[0]
+    except SchemaMismatchError as error:
+        raise SchemaMismatchError(place, _named(value), repr(want)) from error
 
 
 def _cast_series(place: str, values: Any, want: DataType) -> pandas.Series:
@@ -186,12 +193,32 @@ def _cast_list(place: str, value: Any, want: Array, *, required: bool) -> Any:
 
 
 def _cast_flat(place: str, value: Any, want: DataType) -> Any:
-    if isinstance(value, list) and all(want in _PASSES.get(type(each), ()) and _in_range(each) for each in value):
+    if want in _ALIKE:
+        each = [_alike(f"{place}[{n}]", item, want) for n, item in enumerate(value)]
+        return each if isinstance(value, list) else library("numpy", "arrays of a model's values").array(each)
+    if isinstance(value, list) and all(want in _PASSES.get(type(item), ()) and _in_range(item) for item in value):
         return value
     cast = _cast_series(place, value, want)
-    if isinstance(value, list):
-        return value if want in _LIKE_TEXT else cast.tolist()
-    return value if want in _LIKE_TEXT else cast.to_numpy(dtype=NUMPY[want])
+    if isinstance(value, list) and want is DataType.datetime:
+        return cast.tolist()
+    array = cast.to_numpy(dtype=NUMPY[want])
+    return array.tolist() if isinstance(value, list) else array
+
+
+def _alike(place: str, item: Any, want: DataType) -> Any:
+    """An item of a list of text, bytes or truths; text and bytes pass for one another where they are ASCII."""
+    try:
+        if is_missing(item):
+            return item
+        if want is DataType.string and isinstance(item, str | bytes):
+            return item.decode("ascii") if isinstance(item, bytes) else item
+        if want is DataType.binary and isinstance(item, str | bytes):
+            return item.encode("ascii") if isinstance(item, str) else item
+    except UnicodeError as error:
+        raise SchemaMismatchError(place, f"{_named(item)}, which is not ASCII,", repr(want)) from error
+    if want is DataType.boolean and (isinstance(item, bool) or is_a(item, "numpy", "bool")):
+        return item
+    raise SchemaMismatchError(place, _named(item), repr(want))
 
 
 def _cast_object(place: str, value: Any, want: Object, *, required: bool) -> Any:

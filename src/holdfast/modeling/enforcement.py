@@ -8,8 +8,11 @@ arrays; see `tensors`.
 
 What becomes which table is MLflow's rule: a list or array is rows, a
 dictionary is columns, or one row if the schema has lists or objects or all its
-values are single ones or lists of text. Beyond MLflow, records are taken as
-dictionaries and torch's tensors as arrays. DataFrames of Spark are not taken.
+values are single ones or lists of text. DataFrames of Spark are not taken.
+Beyond MLflow, records are taken as dictionaries and torch's tensors as arrays;
+a list under one unnamed column of lists or objects is that column (MLflow
+refuses what it inferred such a schema from); and under one unnamed Any, which
+stands where no schema could be inferred, no column is cut off.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.errors import SchemaMismatchError
 from holdfast.modeling import kinds
 from holdfast.modeling.casting import cast_column, cast_value
-from holdfast.modeling.schema import Array, ColSpec, DataType, Object, Schema, TensorSpec
+from holdfast.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec
 from holdfast.modeling.tensors import conform_tensor, conform_tensors
 from holdfast.runs.rendering import library
 
@@ -69,6 +72,8 @@ def _by_name(frame: pandas.DataFrame, schema: Schema) -> pandas.DataFrame:
 
 
 def _by_place(frame: pandas.DataFrame, schema: Schema) -> pandas.DataFrame:
+    if isinstance(schema.inputs[0].type, AnyType) and len(schema) == 1:
+        return frame
     if len(frame.columns) < len(schema):
         raise SchemaMismatchError("", f"{len(frame.columns)} columns", f"{len(schema)} columns, {schema!r}")
     names = frame.columns[: len(schema)]
@@ -93,7 +98,7 @@ def _frame(columns: dict[Any, pandas.Series], like: pandas.DataFrame) -> pandas.
     return library("pandas", "a model's columns").DataFrame(columns, index=like.index)
 
 
-def _check_names(there: Sequence[Any], schema: Schema) -> None:
+def _check_names(there: Sequence[Any], schema: Schema, *, stacklevel: int = 3) -> None:
     """Refuse data that lacks a required name; warn of names that the schema has not."""
     known = schema.input_dict()
     extra = [name for name in there if name not in known]
@@ -103,7 +108,7 @@ def _check_names(there: Sequence[Any], schema: Schema) -> None:
         raise SchemaMismatchError(", ".join(map(str, missing)), came, f"{expected} (required)")
     if extra:
         shown = ", ".join(map(str, extra))
-        warnings.warn(f"not in the model's signature, so left out: columns {shown}", stacklevel=3)
+        warnings.warn(f"not in the model's signature, so left out: columns {shown}", stacklevel=stacklevel)
 
 
 # --- tables ---
@@ -114,11 +119,18 @@ def _table(data: Any, schema: Schema) -> pandas.DataFrame:
         return data
     if not isinstance(data, dict | list) and not kinds.is_ndarray(data) and not kinds.is_scalar(data):
         raise SchemaMismatchError("", type(data).__name__, f"a table of {schema!r}")
-    one_row = kinds.is_scalar(data) or (isinstance(data, dict) and _is_row(data, schema))
+    if is_column := isinstance(data, list) and _is_nested_column(schema):
+        data = {0: data}
+    one_row = kinds.is_scalar(data) or (isinstance(data, dict) and not is_column and _is_row(data, schema))
     try:
         return library("pandas", "a model's columns").DataFrame([data] if one_row else _flat(data))
     except (TypeError, ValueError) as error:
         raise SchemaMismatchError("", f"{type(data).__name__} ({error})", f"a table of {schema!r}") from error
+
+
+def _is_nested_column(schema: Schema) -> bool:
+    nested = isinstance(schema.inputs[0].type, Array | Object | Map)
+    return nested and len(schema) == 1 and not schema.has_input_names()
 
 
 def _is_row(data: dict[Any, Any], schema: Schema) -> bool:
@@ -156,5 +168,5 @@ def _conform_tensors(data: Any, schema: Schema) -> Any:
         data = dict.fromkeys(specs, data)
     if not isinstance(data, dict) and not kinds.is_frame(data):
         raise SchemaMismatchError("", type(data).__name__, f"a dictionary of arrays or a DataFrame, {schema!r}")
-    _check_names(list(data), schema)
+    _check_names(list(data), schema, stacklevel=4)
     return conform_tensors(data, specs)

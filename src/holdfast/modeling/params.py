@@ -265,6 +265,8 @@ def _single(name: str, value: Any) -> DataType:
         )
     if kinds.is_a(value, "numpy", "generic"):
         return numpy_type(value.dtype, widened=True)
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise SignatureError(f"parameter {name!r}", f"{value} has more than 64 bits")
     found = infer_type(value) if value == value else DataType.double
     if not isinstance(found, DataType):
         raise SignatureError(f"parameter {name!r}", f"{found!r} is no type of a parameter")

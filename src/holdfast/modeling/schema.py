@@ -368,15 +368,15 @@ def _input(body: Json) -> ColSpec | TensorSpec:
 
 
 def _fault(inputs: Sequence[ColSpec | TensorSpec]) -> str | None:
-    kinds = {isinstance(each, TensorSpec) for each in inputs}
-    named = {each.name is not None for each in inputs}
+    kinds = {type(each) for each in inputs}
     if not inputs:
         return "it needs at least one input"
-    if len(kinds) > 1 or not all(isinstance(each, ColSpec | TensorSpec) for each in inputs):
+    if kinds not in ({ColSpec}, {TensorSpec}):
         return "it holds columns (ColSpec) or tensors (TensorSpec), not both and nothing else"
+    named = {each.name is not None for each in inputs}
     if len(named) > 1:
         return f"all inputs have names or none has: {[each.name for each in inputs]}"
-    if named == {False} and kinds == {True} and len(inputs) > 1:
+    if named == {False} and kinds == {TensorSpec} and len(inputs) > 1:
         return "several tensors need names"
     if named == {False} and not all(each.required for each in inputs):
         return "an optional column needs a name"

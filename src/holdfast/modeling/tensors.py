@@ -7,9 +7,10 @@ dictionary   -                                    each by its name
 DataFrame    its rows, or its only column         each column
 
 A column of a DataFrame holds single values (shape (-1,) or (-1, 1)), lists, or
-flat arrays, and is brought into the tensor's shape; only single values and
-lists, which have no dtype of their own, are cast to it. The rules are MLflow's;
-but rows are told from others by place, where MLflow wants one that is called 0.
+flat arrays, and is brought into the tensor's shape; single values and lists,
+which have no dtype of their own, are cast to it, while arrays keep theirs. The
+rules are MLflow's; but the first row is found by its place, where MLflow wants
+one that is called 0.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _from_column(place: str, column: Any, spec: TensorSpec) -> Any:
         if isinstance(first, list) and first and kinds.is_scalar(first[0]):
             return _stacked(column, spec).astype(spec.type)
         if kinds.is_ndarray(first):
-            return checked(place, _stacked(column, spec), spec)
+            return _stacked(column, spec)
     except (TypeError, ValueError) as error:
         if isinstance(error, SchemaMismatchError):
             raise
