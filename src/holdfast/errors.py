@@ -386,7 +386,7 @@ class SchemaMismatchError(RequestError, ValueError):
         self.column, self.came, self.expected = column, came, expected
 
     def __str__(self) -> str:
-        return f"{self.column}: expected {self.expected}, but {self.came} came"
+        return f"{self.column or 'the input'}: expected {self.expected}, but {self.came} came"
 
 
 class MissingLibraryError(RequestError, ImportError):
