@@ -46,7 +46,7 @@ class _Entry:
 def follow(cursor: Cursor) -> Steps[bool]:
     """Mark an archive's entries and records; False where it stops to make sense."""
     known: Storages = {}
-    while True:
+    while cursor.afford():
         kind = bytes((yield from cursor.need(4))[:4])
         if kind in _TAIL:
             yield from _record(cursor, *_TAIL[kind])
@@ -54,6 +54,7 @@ def follow(cursor: Cursor) -> Steps[bool]:
                 return True
         elif kind != MAGIC or not (yield from _entry(cursor, known)):
             return False
+    return False
 
 
 def _record(cursor: Cursor, fixed: int, lengths: str) -> Steps[None]:
@@ -68,7 +69,7 @@ def _entry(cursor: Cursor, known: Storages) -> Steps[bool]:
     if entry.streamed:
         held = yield from cursor.need(20)
         if held.startswith(_DESCRIPTOR):
-            cursor.mark(16 if held[16:20] in (MAGIC, _DIRECTORY) else 24, 1)
+            cursor.mark(16 if held.startswith((MAGIC, _DIRECTORY), 16) else 24, 1)
     return True
 
 
@@ -125,7 +126,7 @@ def _whole(cursor: Cursor, entry: _Entry, item: int | None) -> Steps[bool]:
 def _pickle(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
     """A checkpoint's pickle tells of the entries `data/<key>` beside it."""
     size = yield from _size(cursor, entry)
-    if size is not None and size <= LIMIT:
+    if size is not None and size <= LIMIT and cursor.afford(size):
         folder = entry.name.removesuffix(_PICKLE) + "data/"
         pickle = bytes((yield from cursor.need(size))[:size])
         known.update((folder + key, told) for key, told in storages(pickle).items())
@@ -139,7 +140,7 @@ def _size(cursor: Cursor, entry: _Entry) -> Steps[int | None]:
         return entry.stop - cursor.at
     seen = 0
     held = yield from cursor.need(0)
-    while seen < LIMIT:
+    while seen < LIMIT and cursor.afford():
         at = held.find(_DESCRIPTOR, seen)
         if at < 0:
             seen = max(seen, len(held) - 3)

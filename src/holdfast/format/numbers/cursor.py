@@ -15,6 +15,8 @@ from typing import Final, TypeAlias, TypeVar
 
 LIMIT: Final = 4 << 20  # bytes of a header that are ever held: 35,000 tensors in safetensors
 
+_BUDGET: Final = 4 * LIMIT  # bytes of headers that are ever followed in one file: a second or two, at the worst
+
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
 
@@ -44,6 +46,7 @@ class Cursor:
     def __init__(self) -> None:
         self.at = 0
         self.marked: deque[Span] = deque()
+        self._budget = _BUDGET
         self._held = bytearray()
 
     @property
@@ -60,6 +63,11 @@ class Cursor:
         while len(self._held) < count:
             yield
         return self._held
+
+    def afford(self, count: int = 64) -> bool:
+        """Whether so many bytes of header may still be looked at: a file of nothing but headers is not followed far."""
+        self._budget -= count
+        return self._budget >= 0
 
     def mark(self, count: int, item: int | None) -> None:
         """Call the next bytes numbers of `item` bytes, and move behind them."""

@@ -19,10 +19,12 @@ _STRING, _ARRAY, _U32 = 8, 9, 4
 _SIZES: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # type of value -> bytes
 _ITEMS: Final = {0: 4, 1: 2, 25: 2, 26: 4, 27: 8, 28: 8, 30: 2}  # type of tensor -> bytes; all others are quantised
 _HEADER: Final = 32 << 20  # bytes; a vocabulary of 260,000 words takes 10 MB
-_TENSORS: Final = 1 << 16
+_TENSORS: Final = 1 << 14  # a mixture of experts has some thousand
+_PAIRS: Final = 1 << 12  # a model has fewer than a hundred
 _NAME: Final = 1 << 16  # bytes
 _DIMENSIONS: Final = 8
-_ENDLESS: Final = 1 << 64
+_LENGTH: Final = struct.Struct("<Q")
+_ENDLESS: Final = 1 << 64  # behind the end of every file
 
 
 class _OddError(Exception):
@@ -40,7 +42,7 @@ def follow(cursor: Cursor) -> Steps[bool]:
 
 def _file(cursor: Cursor) -> Steps[None]:
     version, tensors, pairs = struct.unpack_from("<4xIQQ", (yield from cursor.need(24)))
-    if cursor.at or version not in _VERSIONS or tensors > _TENSORS:
+    if cursor.at or version not in _VERSIONS or tensors > _TENSORS or pairs > _PAIRS:
         raise _OddError  # nothing is ever put in front of one, so offsets are the file's
     alignment = 32
     _pass(cursor, 24)
@@ -105,7 +107,7 @@ def _strings(cursor: Cursor, count: int) -> Steps[None]:
         held = yield from cursor.need(8)
         at, end = 0, len(held) - 8
         while count and at <= end:
-            at += 8 + int.from_bytes(held[at : at + 8], "little")
+            at += 8 + _LENGTH.unpack_from(held, at)[0]
             count -= 1
         _pass(cursor, at)
 

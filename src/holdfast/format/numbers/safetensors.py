@@ -22,7 +22,7 @@ _ITEMS: Final = {
 def follow(cursor: Cursor) -> Steps[bool]:
     """Mark the header and every tensor; False where it is no such file, or one with a longer header than is held."""
     length = int.from_bytes((yield from cursor.need(8))[:8], "little")
-    if length > LIMIT:
+    if length > LIMIT or not cursor.afford(length):
         return False
     held = yield from cursor.need(8 + length)
     header = _json(bytes(held[8 : 8 + length]))

@@ -68,7 +68,7 @@ class Sniffer:
 def _files(cursor: Cursor) -> Steps[None]:
     """Follow one file after the other: arrays and archives are often written into one file in a row."""
     known = True
-    while known:
+    while known and cursor.afford():
         parser = _parser(bytes((yield from cursor.need(9))[:9]))
         known = parser is not None and (yield from parser(cursor))
 
