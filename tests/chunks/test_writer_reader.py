@@ -16,7 +16,8 @@ from tests.support.stores import TINY, entropy
 from holdfast.chunks.hints import Known, sample
 from holdfast.chunks.pool import Pool
 from holdfast.chunks.reader import ChunkReader
-from holdfast.chunks.writer import ChunkWriter, PackNames, Written
+from holdfast.chunks.packer import PackNames
+from holdfast.chunks.writer import ChunkWriter, Written
 from holdfast.errors import AccessDeniedError, IntegrityError, ObjectExistsError
 from holdfast.format.digest import sha256
 from holdfast.format.layout import HINTS, PACKS, PackName, generation_key, parse_key

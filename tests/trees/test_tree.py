@@ -12,7 +12,8 @@ from tests.support.stores import Serial
 
 from holdfast.chunks.hints import Known
 from holdfast.chunks.pool import Pool
-from holdfast.chunks.writer import ChunkWriter, PackNames
+from holdfast.chunks.packer import PackNames
+from holdfast.chunks.writer import ChunkWriter
 from holdfast.format.chunking import Chunker
 from holdfast.format.codec import RAW
 from holdfast.format.digest import blob_id, sha256

@@ -9,14 +9,14 @@ imports numpy, and it is itself imported when the first planes are met.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from holdfast.format.digest import Bytes
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
-_DTYPES = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+_DTYPES: Final[dict[int, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
 
 
 def numbers(data: Bytes, item: int, head: int) -> Array:
@@ -38,7 +38,7 @@ def split(whole: Array) -> list[Array]:
 def join(planes: Sequence[Bytes], item: int) -> Array:
     """The numbers whose planes, least significant first and all equally long, these are."""
     dtype = _DTYPES[item]
-    whole = np.frombuffer(planes[-1], np.uint8).astype(dtype)
+    whole: Array = np.frombuffer(planes[-1], np.uint8).astype(dtype)
     for plane in reversed(planes[:-1]):
         whole <<= dtype.type(8)
         whole |= np.frombuffer(plane, np.uint8)

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 from holdfast.chunks.hints import Known
 from holdfast.chunks.observer import SILENT, Transfer
-from holdfast.chunks.writer import ChunkWriter, PackNames
+from holdfast.chunks.packer import PackNames
+from holdfast.chunks.writer import ChunkWriter
 from holdfast.errors import HoldfastError, ParamExistsError, RunDeletedError, RunEndedError
 from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob, LogEntry
