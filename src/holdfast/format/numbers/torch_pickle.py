@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 Storages: TypeAlias = dict[str, tuple[int, int | None]]  # key -> (bytes, item)
 
 _OPCODES: Final = 1 << 20  # as many as 4 MiB of a real checkpoint's pickle have; a second's work
+_COUNT: Final = 1 << 48  # numbers in a storage: more than any disk has
 # fmt: off
 _SIZES: Final = {  # name -> bytes of an element, bytes of a number
     "Double": (8, 8), "Long": (8, 8), "Float": (4, 4), "Int": (4, 4), "QInt32": (4, 4),
@@ -86,7 +87,7 @@ class _Walk:
         match list(self._atoms):
             case ["storage", str(kind), str(key), str(), int(count)] if kind.startswith("torch"):
                 name = kind.rpartition(" ")[2].removesuffix("Storage")
-                if name in _SIZES:
+                if name in _SIZES and 0 <= count < _COUNT:
                     size, item = _SIZES[name]
                     self.found[key] = (count * size, item)
                     self._untyped = None if item else key
