@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
 from holdfast.chunks.hints import Known, sample
+from holdfast.chunks.packer import PackNames
 from holdfast.chunks.pool import Pool
 from holdfast.chunks.reader import ChunkReader
-from holdfast.chunks.packer import PackNames
 from holdfast.chunks.writer import ChunkWriter, Written
 from holdfast.errors import AccessDeniedError, IntegrityError, ObjectExistsError
 from holdfast.format.digest import sha256

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.support.stores import Serial
 
 from holdfast.chunks.hints import Known
-from holdfast.chunks.pool import Pool
 from holdfast.chunks.packer import PackNames
+from holdfast.chunks.pool import Pool
 from holdfast.chunks.writer import ChunkWriter
 from holdfast.format.chunking import Chunker
 from holdfast.format.codec import RAW

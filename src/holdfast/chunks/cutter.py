@@ -111,7 +111,8 @@ class Cutter:
             return self._end(block, file)
         except BaseException:
             file.hash.give_up()
-            self._block = None  # with half a file in it
+            if self._block is not None:
+                self._block.filled = file.start  # the files before this one stay
             raise
 
     def finish(self) -> None:

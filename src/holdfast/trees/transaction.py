@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from holdfast.chunks.observer import SILENT, Transfer, begin_transfer
 from holdfast.chunks.cutter import Readable
+from holdfast.chunks.observer import SILENT, Transfer, begin_transfer
 from holdfast.chunks.writer import ChunkWriter, Slot, Written
 from holdfast.errors import ArtifactExistsError, FencedOffError, IntegrityError, PathConflictError
 from holdfast.format import digest
@@ -58,12 +58,14 @@ class Published:
         entries: What now stands at each staged path, new or not; where its content is, is left out.
         new_bytes: Bytes of content that the bucket did not have.
         stored_bytes: Bytes that were uploaded for the commit, as encoded.
+        again_bytes: Of the new ones, what the bucket had, stored again so that files stay in few pieces.
         committed: Whether there was anything to commit.
     """
 
     entries: tuple[Entry, ...]
     new_bytes: int = 0
     stored_bytes: int = 0
+    again_bytes: int = 0
     committed: bool = False
 
 
@@ -75,7 +77,7 @@ class Transaction:
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
-        self._counts = (0, 0)
+        self._counts = (0, 0, 0)
         self._transfer: Transfer = SILENT
         self._until_published = ExitStack()
 
@@ -183,7 +185,8 @@ class Transaction:
         inline = [blob for blob in blobs if blob.kind == CHUNK]
         new = sum(blob.raw for blob in inline) + (packed.new if packed else 0)
         stored = sum(len(blob.data) for blob in blobs) + (packed.stored if packed else 0)
-        self._counts = new, stored
+        again = packed.again if packed else 0
+        self._counts = new, stored, again
         op = {
             "op": "commit",
             "tree": root.to_json(),
@@ -191,7 +194,7 @@ class Transaction:
             "bytes": sum(entry.size for entry in files),
             "new_bytes": new,
             "stored_bytes": stored,
-        }
+        } | ({"again_bytes": again} if again else {})
         return Draft([op], blobs)
 
     def _without_conflicts(self) -> list[Staged]:

@@ -1,0 +1,103 @@
+"""Blocks: whatever their size, files are cut as if each were read in one piece."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import Future
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.stores import TINY, entropy
+
+from holdfast.chunks.cutter import Block, Cutter, Piece
+from holdfast.chunks.pool import Pool
+from holdfast.format.digest import blob_id, sha256
+
+POOL = Pool(workers=4)
+BLOCK = 2 * TINY.chunker.max
+
+
+class Dribble(io.RawIOBase):
+    """A stream that gives a little at a time, as pipes do."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        self._inner, self._most = io.BytesIO(data), most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        return self._inner.readinto(buffer[: self._most])
+
+
+def cut(files: list[bytes], *, block: int = BLOCK, most: int = 1 << 30) -> tuple[list[list[bytes]], list[bytes]]:
+    """The chunks of each file, and its hash."""
+    chunks: list[list[bytes]] = [[] for _ in files]
+    blocks: list[Block] = []
+
+    def keep(pieces: list[Piece]) -> None:
+        for piece in pieces:
+            assert piece.id == blob_id(piece.data)
+            assert 0 <= piece.head < 8
+            chunks[piece.owner].append(bytes(piece.data))
+
+    cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(block)), blocks.append)
+    hashes = []
+    for number, data in enumerate(files):
+        size, digest = cutter.cut(Dribble(data, most), number)
+        assert size == len(data)
+        hashes.append(digest.result() if isinstance(digest, Future) else digest)
+    cutter.finish()
+    for one in blocks:
+        keep(one.pieces.result())
+        assert one.size == sum(len(piece.data) for piece in one.pieces.result())
+    return chunks, hashes
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, 40_000), max_size=6), st.sampled_from([BLOCK, BLOCK + 1, 5 * BLOCK]), st.integers(1, 9000))
+def test_cuts_are_those_of_the_whole_file(sizes: list[int], block: int, most: int) -> None:
+    """However long the blocks, however little comes at a time, whatever file came before."""
+    files = [entropy(n)(size) for n, size in enumerate(sizes)]
+    chunks, hashes = cut(files, block=block, most=most)
+    for data, found, digest in zip(files, chunks, hashes, strict=True):
+        ends = TINY.chunker.cut_points(data, final=True)
+        assert found == [data[a:b] for a, b in pairwise([0, *ends])]
+        assert digest == sha256(data)
+
+
+def test_short_files_share_a_block() -> None:
+    """Forty files of 100 bytes need one buffer."""
+    taken = []
+
+    def fresh() -> memoryview:
+        taken.append(1)
+        return memoryview(bytearray(BLOCK))
+
+    cutter = Cutter(POOL, TINY.chunker, fresh, lambda block: None)
+    for n in range(40):
+        cutter.cut(io.BytesIO(bytes([n]) * 100), n)
+    assert len(taken) == 1
+
+
+def test_a_file_that_breaks_off_leaves_nothing_behind() -> None:
+    """The files before and after it are cut as if there were none between them."""
+
+    class Broken(io.RawIOBase):
+        def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+            if not self.closed:
+                self.close()
+                buffer[:10] = b"0123456789"
+                return 10
+            raise OSError("gone")
+
+    blocks: list[Block] = []
+    cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(BLOCK)), blocks.append)
+    cutter.cut(io.BytesIO(b"before"), 0)
+    with pytest.raises(OSError, match="gone"):
+        cutter.cut(Broken(), 1)
+    cutter.cut(io.BytesIO(b"after"), 2)
+    cutter.finish()
+    assert [bytes(piece.data) for block in blocks for piece in block.pieces.result()] == [b"before", b"after"]

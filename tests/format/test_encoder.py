@@ -1,0 +1,100 @@
+"""Plans: what is like a sample is stored as the sample was best, and comes back whatever the plan says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.errors import IntegrityError
+from holdfast.format import planes
+from holdfast.format.codec import PLANES, RAW, SLACK, ZSTD, decode
+from holdfast.format.encoder import SAMPLE, Encoder, Plan
+
+RANDOM = np.random.default_rng(20261121)
+FLOATS = RANDOM.standard_normal(32 << 10, dtype=np.float32)
+HALVES = (FLOATS.view(np.uint32) >> 16).astype(np.uint16).tobytes()  # bfloat16
+TEXT = b"".join(b"epoch %d loss %.4f\n" % (n, 1 / (n + 1)) for n in range(4000))
+WAYS = st.sampled_from([None, 0, 1])
+PLANS = st.sampled_from([1, 2, 4, 8]).flatmap(lambda item: st.builds(Plan, st.just(item), st.tuples(*[WAYS] * item)))
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=1, max_size=3000), PLANS, st.integers(0, 7))
+def test_every_plan_decodes_to_its_source(data: bytes, plan: Plan, head: int) -> None:
+    """Also a plan that was made for something else altogether."""
+    encoded = Encoder().encode(memoryview(data), plan, head % plan.item)
+    stored = b"".join(encoded.parts)
+    assert len(stored) == encoded.stored <= len(data) + SLACK
+    assert decode(encoded.codec, stored, len(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "item", "codec", "ratio"),
+    [
+        (FLOATS.tobytes(), 4, PLANES, 0.85),
+        (FLOATS.tobytes(), None, PLANES, 0.85),
+        (HALVES, 2, PLANES, 0.70),
+        (HALVES, None, PLANES, 0.70),
+        (FLOATS.astype(np.float64).tobytes(), None, PLANES, 0.55),  # 29 bits of 53 are zero
+        (np.arange(16 << 10, dtype=np.int64).tobytes(), 8, PLANES, 0.30),
+        (TEXT, None, ZSTD, 0.30),
+        (RANDOM.bytes(128 << 10), None, RAW, 1.0),
+        (FLOATS.tobytes(), 1, RAW, 1.0),  # a format that says "bytes" is believed
+    ],
+    ids=["fp32", "fp32 unsaid", "bf16", "bf16 unsaid", "fp64", "ids", "text", "noise", "bytes"],
+)
+def test_a_sample_finds_the_codec(data: bytes, item: int | None, codec: int, ratio: float) -> None:
+    """Numbers in planes, text whole, noise not at all."""
+    encoder = Encoder()
+    encoded = encoder.encode(memoryview(data), encoder.plan(data[:SAMPLE], item))
+    assert encoded.codec == codec or (item == 1 and encoded.codec in (RAW, ZSTD))
+    assert encoded.stored <= ratio * len(data)
+
+
+@pytest.mark.parametrize("item", [2, 4, 8])
+def test_the_phase_makes_no_difference(item: int) -> None:
+    """A tensor behind 0 to 7 bytes of something else takes the same room, if it is told where numbers begin."""
+    tensor = {2: HALVES, 4: FLOATS.tobytes(), 8: FLOATS.astype(np.float64).tobytes()}[item]
+    encoder = Encoder()
+    plan = encoder.plan(tensor[:SAMPLE], item)
+    sizes = [encoder.encode(memoryview(bytes(shift) + tensor), plan, shift % item).stored for shift in range(8)]
+    assert max(sizes) - min(sizes) < 0.002 * len(tensor)
+
+
+def test_exponents_are_coded_by_their_entropy() -> None:
+    """The high plane of fp32 takes less than level 1 of zstd makes of it."""
+    import zstandard
+
+    exponents = FLOATS.view(np.uint8).reshape(-1, 4)[:, 3].tobytes()
+    encoder = Encoder()
+    encoded = encoder.encode(memoryview(exponents), encoder.plan(exponents[:SAMPLE], 1))
+    assert encoded.stored < 0.9 * len(zstandard.ZstdCompressor(level=1).compress(exponents))
+
+
+def test_where_the_sample_was_noise_each_blob_is_asked_again() -> None:
+    """A plan that says "incompressible" does not keep text from being compressed."""
+    encoder = Encoder()
+    plan = encoder.plan(RANDOM.bytes(SAMPLE), None)
+    assert plan == Plan(1, (None,))
+    assert encoder.encode(memoryview(TEXT[:65536]), plan).codec == ZSTD
+
+
+@pytest.mark.parametrize("codec", ["planes", "zstd"])
+def test_what_decodes_to_something_else_is_never_handed_out(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bit that flips between taking numbers apart and storing them is caught."""
+    honest = planes.split
+
+    def faulty(whole: planes.Array) -> list[planes.Array]:
+        found = honest(whole)
+        found[0][7] ^= 1  # a plane that is stored as it is
+        return found
+
+    encoder = Encoder()
+    data = memoryview(FLOATS.tobytes() if codec == "planes" else TEXT)
+    plan = encoder.plan(data[:SAMPLE], 4 if codec == "planes" else 1)
+    monkeypatch.setattr(planes, "split", faulty)
+    monkeypatch.setattr(encoder._decoder, "decode", lambda *_: bytes(len(data)), raising=False)
+    with pytest.raises(IntegrityError, match="does not decode to its source"):
+        encoder.encode(data, plan)
