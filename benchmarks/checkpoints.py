@@ -21,8 +21,10 @@ def ask(options: Options) -> Iterator[Question]:
         works=(
             Work(f"log {count} checkpoints, safetensors", lambda side: side.kept(*tensors)),
             Work(f"log {count} checkpoints, torch.save", lambda side: side.kept(*pickles)),
-            Work("stored, safetensors", lambda side: side.kept(*tensors), of="bytes", once=True),
-            Work("stored, torch.save", lambda side: side.kept(*pickles), of="bytes", once=True),
+            Work(
+                f"stored of {count} checkpoints, safetensors", lambda side: side.kept(*tensors), of="bytes", once=True
+            ),
+            Work(f"stored of {count} checkpoints, torch.save", lambda side: side.kept(*pickles), of="bytes", once=True),
         ),
         sides={"holdfast": on_disk(holdfast_in), "copies": on_disk(Copies), "xet": on_disk(Xet)},
         peers=("hf_xet", "torch", "safetensors", "sentence-transformers"),

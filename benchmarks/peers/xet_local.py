@@ -7,11 +7,11 @@ ours does. Its caches are kept within a round, for the second upload to find.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import same, size_of
+from benchmarks.data import size_of
 from benchmarks.measured import Clock, Taken, measure
 
 
@@ -26,7 +26,7 @@ class Xet:
         """Uploads, one after the other; a folder's files in one call."""
         taken = self._measure("log", paths=[str(path) for path in paths])
         self.held.update({Path(path): found for path, found in taken.facts["held"].items()})
-        return taken
+        return replace(taken, facts={})  # thousands of hashes
 
     def fetch(self, path: Path) -> Taken:
         """A download of what was uploaded."""
@@ -64,8 +64,7 @@ def fetch(clock: Clock, *, store: str, held: dict[str, tuple[str, int]], source:
     with clock:
         wanted = [hf_xet.PyXetDownloadInfo(str(top / name), *about) for name, about in held.items()]
         hf_xet.download_files(wanted, store, None, None, None)
-    if not same(Path(source), Path(into)):
-        raise ValueError("what came back is not what was logged")
+    clock.compare(Path(source), Path(into))
 
 
 def _names(path: Path) -> list[str]:
