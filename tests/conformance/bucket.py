@@ -18,7 +18,7 @@ import multiprocessing
 import pickle
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import ClassVar
@@ -26,7 +26,7 @@ from typing import ClassVar
 import pytest
 
 from holdfast.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
-from holdfast.storage.bucket import Bucket
+from holdfast.storage.bucket import Bucket, Bytes
 from holdfast.storage.schemes import bucket_at
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%~-"
@@ -75,6 +75,29 @@ class BucketSuite:
         bucket.put("packs/00/large", content)
         assert bucket.get("packs/00/large") == content
         assert bucket.get_range("packs/00/large", 19_999_990, 20_000_000) == content[-10:]
+
+    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+    @pytest.mark.parametrize("size", [0, 1, 300_000])
+    def test_any_bytes_may_be_put(self, bucket: Bucket, kind: Callable[[bytes], Bytes], size: int) -> None:
+        """Also a part of a buffer, which begins and ends anywhere."""
+        content = random.Random(size).randbytes(size)
+        bucket.put("whole", kind(content))
+        bucket.put("part", memoryview(kind(b"<" + content + b">"))[1:-1])
+        for key in ("whole", "part"):
+            assert bucket.get(key) == content
+            assert [info.size for info in bucket.list(key)] == [size]
+
+    @pytest.mark.parametrize("size", [5, 3_000_000])
+    def test_a_buffer_may_be_used_again_after_its_put(self, bucket: Bucket, size: int) -> None:
+        """Nothing of it is sent later, or kept; also when the put was refused."""
+        buffer = bytearray(size)
+        for n in range(3):
+            buffer[:] = bytes([n]) * size
+            bucket.put(f"k{n}", memoryview(buffer))
+            with pytest.raises(ObjectExistsError):
+                bucket.put("k0", memoryview(buffer))
+        buffer[:] = b"\xff" * size
+        assert [bytes(bucket.get(f"k{n}")) == bytes([n]) * size for n in range(3)] == [True] * 3
 
     def test_bytes_that_look_like_html_or_gzip_come_back_untouched(self, bucket: Bucket) -> None:
         """Nothing on the way interprets content."""

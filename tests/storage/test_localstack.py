@@ -1,4 +1,4 @@
-"""LocalStack keeps the laws of a bucket, over HTTP, through s3fs."""
+"""LocalStack keeps the laws of a bucket, over HTTP, through both lanes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ class TestLocalStack(BucketSuite):
     """S3, as LocalStack speaks it."""
 
     backend = "localstack"
+    lane = "boto3"
 
     @pytest.fixture
     def fresh_bucket_url(self, localstack: Server) -> str:
-        self.options = localstack.options
+        self.options = {**localstack.options, "lane": self.lane}
         return f"{localstack.new_bucket()}/some/prefix"
+
+
+class TestLocalStackThroughS3fs(TestLocalStack):
+    """The other lane."""
+
+    backend = "localstack-s3fs"
+    lane = "s3fs"

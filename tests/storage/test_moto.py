@@ -1,4 +1,4 @@
-"""Moto keeps the laws of a bucket, over HTTP, through s3fs."""
+"""Moto keeps the laws of a bucket, over HTTP, through both lanes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.support.servers import ROOT, Server
 
 from holdfast.demo.server import moto_server
 from holdfast.errors import ObjectNotFoundError
+from holdfast.storage.s3 import LANES
 from holdfast.storage.schemes import bucket_at
 
 
@@ -22,11 +23,19 @@ class TestMoto(BucketSuite):
     """S3, as Moto speaks it."""
 
     backend = "moto"
+    lane = "boto3"
 
     @pytest.fixture
     def fresh_bucket_url(self, moto: Server) -> str:
-        self.options = moto.options
+        self.options = {**moto.options, "lane": self.lane}
         return f"{moto.new_bucket()}/some/prefix"
+
+
+class TestMotoThroughS3fs(TestMoto):
+    """The other lane."""
+
+    backend = "moto-s3fs"
+    lane = "s3fs"
 
 
 def test_the_server_runs_within_a_process_and_writes_down_each_request(tmp_path: Path) -> None:
@@ -45,13 +54,15 @@ def test_the_server_runs_within_a_process_and_writes_down_each_request(tmp_path:
     assert "max-keys=7" in lines[3]["query"]
 
 
-def test_leaving_is_silent_also_from_a_fork(moto: Server) -> None:
+@pytest.mark.parametrize("lane", LANES)
+def test_leaving_is_silent_also_from_a_fork(moto: Server, lane: str) -> None:
     """A process that used S3 ends without a word, and so does its child that did."""
     code = f"""
 import os, sys
 from holdfast.errors import ObjectNotFoundError
+from holdfast.storage.s3 import LANES
 from holdfast.storage.schemes import bucket_at
-bucket = bucket_at({moto.new_bucket()!r}, {moto.options!r})
+bucket = bucket_at({moto.new_bucket()!r}, {{**{moto.options!r}, "lane": {lane!r}}})
 bucket.put("k", b"v")
 if os.fork() == 0:
     bucket.get("k")

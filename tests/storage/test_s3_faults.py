@@ -16,18 +16,19 @@ from holdfast.errors import (
     StorageFullError,
     TransientStorageError,
 )
-from holdfast.storage.s3 import S3Bucket
+from holdfast.storage.s3 import LANES, S3Bucket
 from holdfast.storage.wrappers import RetryBucket
 
 FAST = {"connect_timeout": 0.5, "read_timeout": 0.5}
 GOOD = Answer(headers=ETAG)
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Recorder, S3Bucket]]:
+@pytest.fixture(scope="module", params=LANES)
+def running(request: pytest.FixtureRequest) -> Iterator[tuple[Recorder, S3Bucket]]:
     """One server and one client for all: to open a client costs more than most of these tests."""
     with recorder() as found:
-        yield found, S3Bucket("s3://bucket", {"endpoint_url": found.url, "config_kwargs": FAST})
+        options = {"endpoint_url": found.url, "config_kwargs": FAST, "lane": request.param}
+        yield found, S3Bucket("s3://bucket", options)
 
 
 @pytest.fixture
@@ -255,9 +256,10 @@ def test_a_server_that_stalls_is_given_up(bucket: S3Bucket, server: Recorder, wh
     assert len(server.asked) == 1
 
 
-def test_nobody_there_is_transient() -> None:
+@pytest.mark.parametrize("lane", LANES)
+def test_nobody_there_is_transient(lane: str) -> None:
     """A refused connection may be a restart."""
-    options = {"endpoint_url": "http://127.0.0.1:1", "config_kwargs": FAST}
+    options = {"endpoint_url": "http://127.0.0.1:1", "config_kwargs": FAST, "lane": lane}
     with pytest.raises(TransientStorageError, match=r"127\.0\.0\.1:1"):
         S3Bucket("s3://bucket", options).get("k")
 

@@ -11,11 +11,18 @@ from tests.support.servers import Server
 
 from holdfast.errors import AccessDeniedError, BucketNotFoundError, StorageError, UnsafeBucketError
 from holdfast.storage.bucket import ObjectInfo
-from holdfast.storage.s3 import Page, S3Bucket
+from holdfast.storage.s3 import LANES, Page, S3Bucket
 from holdfast.storage.schemes import bucket_at
 
 EMPTY_LIST = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 KEYS = {"key": "AKID", "secret": "SECRET"}
+
+
+@pytest.fixture(autouse=True, params=LANES)
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test here holds for each lane, as the one that is taken when none is named."""
+    monkeypatch.setattr("holdfast.storage.s3.DEFAULT_LANE", request.param)
+    return str(request.param)
 
 
 @pytest.fixture

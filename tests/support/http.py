@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 
 ETAG = {"ETag": '"0"'}
 
@@ -50,11 +51,12 @@ def error(status: int, code: str, message: str = "on purpose", **headers: str) -
 
 
 class Recorder:
-    """Answers by a function of the request; by default that all is well."""
+    """Answers by a function of the request, by default that all is well; `take` is how it reads a body."""
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.reply: Callable[[Asked], Answer] = lambda _: Answer(headers=ETAG)
+        self.take: Callable[[BinaryIO, int], bytes] = lambda stream, size: stream.read(size)
         self.released = threading.Event()
         self.url = ""
 
@@ -70,15 +72,15 @@ class Recorder:
 
 
 @contextmanager
-def recorder(host: str = "127.0.0.1") -> Iterator[Recorder]:
-    """Serve until the block ends."""
+def recorder(host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> Iterator[Recorder]:
+    """Serve until the block ends; over https where there is a context."""
     record = Recorder()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = _body(self, record)
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, self.path, headers, body)
             record.asked.append(asked)
@@ -112,9 +114,11 @@ def recorder(host: str = "127.0.0.1") -> Iterator[Recorder]:
 
     server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
-    record.url = f"http://{host}:{server.server_port}"
+    record.url = f"{'https' if tls else 'http'}://{host}:{server.server_port}"
     try:
         yield record
     finally:
@@ -122,3 +126,14 @@ def recorder(host: str = "127.0.0.1") -> Iterator[Recorder]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _body(handler: BaseHTTPRequestHandler, record: Recorder) -> bytes:
+    if handler.headers.get("Transfer-Encoding") != "chunked":
+        return record.take(handler.rfile, int(handler.headers.get("Content-Length") or 0))
+    parts = []
+    while size := int(handler.rfile.readline(), 16):
+        parts.append(handler.rfile.read(size))
+        handler.rfile.readline()
+    handler.rfile.readline()
+    return b"".join(parts)

@@ -62,7 +62,8 @@ class S3fsLane(S3Lane):
         async def send(system: Any) -> tuple[Answer, bytes]:
             answer = await asyncio.wait_for(system._call_s3("get_object", **arguments), self._patience(0))
             async with answer.pop("Body") as body:
-                return answer, await asyncio.wait_for(body.read(), self._patience(announced(answer)))
+                patience = self._patience(announced(answer))
+                return answer, await asyncio.wait_for(body.read(), patience)
 
         return self._run(send)
 
