@@ -100,7 +100,7 @@ def test_a_pickle_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("count", [-1, 1 << 64, 1 << 100_000])
+@pytest.mark.parametrize("count", [-1, 1 << 64, 1 << 100_000], ids=["negative", "wide", "endless"])
 def test_a_storage_of_no_possible_length_is_left_out(count: int) -> None:
     """Offsets stay small numbers, whatever a pickle claims."""
     atoms = b"".join(pickle.dumps(atom, 2)[2:-1] for atom in ("0", "cpu", count))
