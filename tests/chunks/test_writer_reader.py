@@ -258,6 +258,15 @@ def test_a_bucket_that_refuses_is_not_asked_for_ever() -> None:
     assert source.tell() < 40_000_000
 
 
+def test_what_was_refused_is_never_called_flushed() -> None:
+    """Whoever tries again after a failure meets it again, since nothing may refer to a pack that is not there."""
+    writer = writer_of(Refusing(MemoryBucket()))  # type: ignore[arg-type]
+    writer.write(io.BytesIO(entropy(15)(6_000)))
+    for _ in range(3):
+        with pytest.raises(AccessDeniedError):
+            writer.flush()
+
+
 def write_stream(writer: ChunkWriter, stream: io.BytesIO) -> None:
     """Write a stream, wait for the bucket."""
     writer.write(stream)

@@ -53,7 +53,7 @@ class PackNames:
         return PackName(self.session, next(self._numbers))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Upload:
     """A pack on its way."""
 
@@ -143,11 +143,15 @@ class Packer:
         self._look_back()
 
     def _look_back(self) -> None:
-        """See which packs were acknowledged: their buffers are free, and they get their hints."""
+        """See which packs were acknowledged: their buffers are free, and they get their hints.
+
+        One that failed stays in the list, so that whoever tries again meets the same failure.
+        """
         done = [upload for upload in self._uploads if upload.done.done()]
-        self._uploads = [upload for upload in self._uploads if upload not in done]
         for upload in done:
             upload.done.result()
+        self._uploads = [upload for upload in self._uploads if upload not in done]
+        for upload in done:
             self._buffers.bring_back(upload.buffer)
             chunks = [row.id for row in upload.builder.rows if row.kind == CHUNK]
             for chunk in self._known.sample(chunks, upload.builder.size):

@@ -221,12 +221,13 @@ class ChunkWriter:
 
     def _pack_oldest(self) -> None:
         """Put what a block had new into packs, and have its buffer back."""
-        oldest = self._encoding.popleft()
+        oldest = self._encoding[0]
         if oldest.encoded is not None:
             for (slot, _), encoded in zip(oldest.new, oldest.encoded.result(), strict=True):
                 slot.ref = self._packer.add(slot.id, CHUNK, encoded, slot.raw, file_bytes=slot.raw)
         for reader in oldest.block.readers:
             reader.result()
+        self._encoding.popleft()  # not before: what failed fails again
         self._buffers.bring_back(oldest.block.view)
 
 
