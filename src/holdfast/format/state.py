@@ -20,6 +20,7 @@ from holdfast.format.ops import STATUSES, Fields, integer, is_count, is_integer,
 from holdfast.format.reference import FACTS, NODE, InEntry, Ref, ref_from_json
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
+_SELDOM: Final = "again_bytes"  # carried only where it is not 0
 _REFS: Final = {"tree": NODE, "environment": FACTS}
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
@@ -85,6 +86,7 @@ class State:
     Attributes:
         tree: Root of the paths that the last carried state knew.
         deltas: Roots of the commits since, in order.
+        again_bytes: Of `new_bytes`, what the bucket had, stored again so that files stay in few pieces.
         inline: Bytes of inline blobs that `tree` reaches in log entries.
         environment: What ran where: a JSON object, as a blob.
         started, ended: When, in ms since 1970 UTC; `ended` is None while it runs.
@@ -101,6 +103,7 @@ class State:
     bytes: int = 0
     new_bytes: int = 0
     stored_bytes: int = 0
+    again_bytes: int = 0
     inline: int = 0
     experiment: str = ""
     environment: Ref | None = None
@@ -174,6 +177,7 @@ class State:
             self.deltas.append(ref_from_json(op["tree"], f"{entry.log} entry {entry.n}").carried_by(entry.n))
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + op[name])
+        self.again_bytes += op.get(_SELDOM, 0)
 
     def _measure(self, points: list[list[Any]], n: int) -> None:
         if points and n not in self.batches[-1:]:
@@ -192,6 +196,7 @@ class State:
         body: Json = dict(self.extra)
         body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
+        body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
         return body | {"sessions": sorted(self.sessions)}
 
 
@@ -214,12 +219,16 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
         what: Where it stands, for errors.
     """
     body = (facts or {}) | body
-    state = State(extra={name: value for name, value in body.items() if name not in {*_FIELDS, *_REFS, "facts"}})
+    ours = {*_FIELDS, *_REFS, _SELDOM, "facts"}
+    state = State(extra={name: value for name, value in body.items() if name not in ours})
     for name, good in _FIELDS.items():
         if name not in body or not good(body[name]):
             raise FormatError(what, f"its state has {name} {body.get(name)!r}")
         setattr(state, name, copy(body[name]))
     state.sessions = set(body["sessions"])
+    state.again_bytes = body.get(_SELDOM, 0)
+    if not is_count(state.again_bytes):
+        raise FormatError(what, f"its state has {_SELDOM} {state.again_bytes!r}")
     for name, kind in _REFS.items():
         if name not in body:
             raise FormatError(what, f"its state has no {name}")

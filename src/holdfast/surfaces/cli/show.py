@@ -37,7 +37,7 @@ def _show_document(store: Store, found: Run) -> None:
     show_json(
         record_json(record)
         | {"experiment_name": _experiment(store, record)}
-        | {name: getattr(state, name) for name in ("files", "bytes", "new_bytes", "stored_bytes")}
+        | {name: getattr(state, name) for name in ("files", "bytes", "new_bytes", "stored_bytes", "again_bytes")}
         | {"environment": found.environment, "artifacts": listed(found, "", deep=True)}
     )
 
@@ -81,7 +81,8 @@ def _held(found: Run) -> str:
     if not state.bytes:
         return held
     share = state.new_bytes / state.bytes
-    return f"{held}; {size(state.new_bytes)} ({share:.0%}) were new, stored in {size(state.stored_bytes)}"
+    told = f"{held}; {size(state.new_bytes)} ({share:.0%}) were new, stored in {size(state.stored_bytes)}"
+    return told + (f"; {size(state.again_bytes)} of them again, to keep files together" if state.again_bytes else "")
 
 
 def _experiment(store: Store, record: RunRecord) -> str:
