@@ -17,7 +17,7 @@ from holdfast.format.layout import PackName
 from holdfast.format.reference import Place, Ref
 
 GAP: Final = 1 << 20
-LIMIT: Final = 16 << 20
+LIMIT: Final = (16 << 20) + (256 << 10)  # half of a full pack, and the chunk that lies across its middle
 
 
 @dataclass(frozen=True, slots=True)
