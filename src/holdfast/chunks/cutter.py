@@ -9,7 +9,7 @@ block is full its chunks are hashed by the pool, while the next is being read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
@@ -188,11 +188,18 @@ def _pieces(block: Block) -> list[Piece]:
 
 
 def _named(cut: _Cut, view: memoryview) -> Iterator[Piece]:
-    """The chunks of a stretch, each with the kind of number that its middle holds."""
+    """The chunks of a stretch, each with the kind of number that most of it holds."""
     at = 0
     for begin, end in itertools.pairwise([0, *cut.ends]):
-        middle = cut.offset + (begin + end) // 2
-        while cut.spans[at].stop <= middle:
+        low, high = cut.offset + begin, cut.offset + end
+        while cut.spans[at].stop <= low:
             at += 1
-        span, data = cut.spans[at], view[cut.start + begin : cut.start + end]
-        yield Piece(cut.owner, blob_id(data), data, span.item, (span.start - cut.offset - begin) % 8)
+        span = cut.spans[at] if cut.spans[at].stop >= high else _longest(cut.spans[at:], low, high)
+        data = view[cut.start + begin : cut.start + end]
+        yield Piece(cut.owner, blob_id(data), data, span.item, (span.start - low) % 8)
+
+
+def _longest(spans: Sequence[Span], low: int, high: int) -> Span:
+    """The span that has most of some bytes of a file."""
+    inside = itertools.takewhile(lambda span: span.start < high, spans)
+    return max(inside, key=lambda span: min(span.stop, high) - max(span.start, low))
