@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from holdfast.errors import InvalidNameError, InvalidURIError, ModelExistsError, NotFoundError
+from holdfast.errors import InvalidNameError, InvalidURIError, ModelExistsError, ModelNotFoundError, NotFoundError
 from holdfast.format.document import Json
 from holdfast.format.registered import Registered, Version
 from holdfast.naming.pins import pin, unpin
@@ -37,10 +37,13 @@ class Registry(RegistryWriter):
         Raises and cost: as `create_version`, and as `create_model` where there is none.
         """
         source = self._source(uri)  # no model is made for what is not there
-        if not self._names.holder(check_name(name)):
-            with suppress(ModelExistsError):  # a rival was quicker, which is as good
-                self.create_model(name)
-        return self._add(name, source, [*tag_ops(tags), *described(None, description)])
+        said = [*tag_ops(tags), *described(None, description)]
+        while True:
+            if not self._names.holder(check_name(name)):
+                with suppress(ModelExistsError):  # a rival was quicker, which is as good
+                    self.create_model(name)
+            with suppress(ModelNotFoundError):  # a rival took it away again
+                return self._add(name, source, said)
 
     def create_version(
         self,

@@ -144,5 +144,8 @@ def _what_is_missing(name: str, which: str) -> str:
 
 
 def _meant(word: str) -> str:
-    near = difflib.get_close_matches(word.lower(), _BY_WORD, n=1)
+    word = word.lower()
+    near = difflib.get_close_matches(word, _BY_WORD, n=1) or [
+        known for known in _BY_WORD if word and known.startswith(word)
+    ]
     return f"; did you mean {_BY_WORD[near[0]]}?" if near else ""

@@ -115,14 +115,12 @@ class RegistryWriter(RegistryReader):
         """
 
         def build(model: Registered) -> list[Json]:
-            now = model.aliases.get(alias)
-            before = [move.version for move in model.moves if move.alias == alias and move.version != now]
-            there = [version for version in before if version in model.versions]
-            if now is None or not there:
-                raise ModelVersionNotFoundError(
-                    name, f"version that alias {alias!r} pointed at before", "none is there"
-                )
-            return [{"op": "alias", "alias": alias, "version": there[-1]}]
+            trail = _trail(model, alias)
+            if alias in model.aliases:
+                trail.pop()
+            if not trail:
+                raise ModelVersionNotFoundError(name, f"version that {alias!r} pointed at before", "none is there")
+            return [{"op": "alias", "alias": alias, "version": trail[-1]}]
 
         self._change(name, build)
         return self.get_version_by_alias(name, alias)
