@@ -9,7 +9,7 @@ block is full its chunks are hashed by the pool, while the next is being read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
@@ -194,12 +194,9 @@ def _named(cut: _Cut, view: memoryview) -> Iterator[Piece]:
         low, high = cut.offset + begin, cut.offset + end
         while cut.spans[at].stop <= low:
             at += 1
-        span = cut.spans[at] if cut.spans[at].stop >= high else _longest(cut.spans[at:], low, high)
+        last = at
+        while cut.spans[last].stop < high:
+            last += 1
+        span = max(cut.spans[at : last + 1], key=lambda span: min(span.stop, high) - max(span.start, low))
         data = view[cut.start + begin : cut.start + end]
         yield Piece(cut.owner, blob_id(data), data, span.item, (span.start - low) % 8)
-
-
-def _longest(spans: Sequence[Span], low: int, high: int) -> Span:
-    """The span that has most of some bytes of a file."""
-    inside = itertools.takewhile(lambda span: span.start < high, spans)
-    return max(inside, key=lambda span: min(span.stop, high) - max(span.start, low))
