@@ -70,7 +70,7 @@ def cast_column(column: str, values: pandas.Series, want: DataType) -> pandas.Se
     """
     if values.dtype == "object" and want not in _LIKE_TEXT:
         values = values.infer_objects()
-    if _fits(values, want):
+    if _fits(values.dtype, want):
         return values
     convert = _conversion(values, want)
     if convert is None:
@@ -79,6 +79,12 @@ def cast_column(column: str, values: pandas.Series, want: DataType) -> pandas.Se
         return convert(values)
     except (TypeError, ValueError, OverflowError) as error:
         raise SchemaMismatchError(column, f"{_shown(values)} ({error})", repr(want)) from error
+
+
+def stays(dtype: Any, want: Type) -> bool:
+    """Whether every column of a dtype is known to pass for a type as it is, whatever it holds."""
+    seen_through = want in _LIKE_TEXT or dtype != "object"  # other objects are looked at first
+    return isinstance(want, DataType) and seen_through and _fits(dtype, want)
 
 
 def cast_value(place: str, value: Any, want: Type, *, required: bool = True) -> Any:
@@ -108,11 +114,10 @@ def cast_value(place: str, value: Any, want: Type, *, required: bool = True) -> 
 # --- columns ---
 
 
-def _fits(values: pandas.Series, want: DataType) -> bool:
-    """Whether a column can stay as it is."""
-    have = values.dtype
+def _fits(have: Any, want: DataType) -> bool:
+    """Whether a column of a dtype can stay as it is."""
     if have.name == "category":
-        return _fits(values.cat.categories.to_series(), want)
+        return _fits(have.categories.dtype, want)
     if want in _LIKE_TEXT:
         return bool(have == "object" or _is_text(have) or (want is DataType.binary and have.kind == "S"))
     return bool(have == NUMPY[want]) or (want is DataType.boolean and bool(have == "object"))

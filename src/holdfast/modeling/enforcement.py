@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.errors import SchemaMismatchError
 from holdfast.modeling import kinds
-from holdfast.modeling.casting import cast_column, cast_value
+from holdfast.modeling.casting import cast_column, cast_value, stays
 from holdfast.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec
 from holdfast.modeling.tensors import conform_tensor, conform_tensors
 from holdfast.runs.rendering import library
@@ -67,7 +67,10 @@ def conform(data: Any, schema: Schema | None) -> Any:
 
 
 def _by_name(frame: pandas.DataFrame, schema: Schema) -> pandas.DataFrame:
-    kept = {spec.name: spec for spec in schema if spec.name in frame}
+    dtypes = dict(zip(frame.columns, frame.dtypes, strict=True))
+    kept = {spec.name: spec for spec in schema if spec.name in dtypes}
+    if frame.columns.is_unique and all(stays(dtypes[name], spec.type) for name, spec in kept.items()):  # type: ignore[arg-type]
+        return frame[list(kept)]
     return _frame({name: _column(str(name), frame[name], spec) for name, spec in kept.items()}, frame)
 
 
@@ -95,7 +98,8 @@ def _column(name: str, column: Any, spec: ColSpec | TensorSpec) -> pandas.Series
 
 
 def _frame(columns: dict[Any, pandas.Series], like: pandas.DataFrame) -> pandas.DataFrame:
-    return library("pandas", "a model's columns").DataFrame(columns, index=like.index)
+    pandas = library("pandas", "a model's columns")
+    return pandas.DataFrame(columns) if columns else pandas.DataFrame(index=like.index)
 
 
 def _check_names(there: Sequence[Any], schema: Schema, *, stacklevel: int = 3) -> None:

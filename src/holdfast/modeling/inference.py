@@ -23,7 +23,7 @@ from holdfast.modeling import kinds
 from holdfast.modeling.hints import schema_from_type
 from holdfast.modeling.schema import AnyType, Array, ColSpec, DataType, Object, Property, Schema, TensorSpec, Type
 
-_PYTHON: Final = {
+_PYTHON: Final[dict[type, DataType]] = {
     bool: DataType.boolean,
     int: DataType.long,
     float: DataType.double,
@@ -197,6 +197,10 @@ def _property(name: Any, value: Any) -> Property:
 
 
 def _list(data: Any) -> Type | None:
+    there = set(map(type, data)) - {type(None)}
+    if len(there) == 1 and (single := _PYTHON.get(*there)):  # long lists are mostly of one type
+        blank = single is DataType.double and all(map(kinds.is_missing, data))
+        return Array(AnyType() if blank else single)
     items = [item for each in data if (item := _type(each)) is not None]
     if not items:
         return None

@@ -12,7 +12,9 @@ import dataclasses
 import datetime
 import numbers
 import sys
-from typing import Any
+from typing import Any, Final
+
+_PLAIN: Final = {type(None), bool, int, float, str, bytes}  # long lists of them are not looked at one by one
 
 
 def is_a(value: object, module: str, *names: str) -> bool:
@@ -79,14 +81,18 @@ def is_record(value: object) -> bool:
 
 def plain(value: Any) -> Any:
     """Records as dictionaries and tensors as arrays, in lists and dictionaries too; all else as it is."""
+    if type(value) in _PLAIN:
+        return value
     if is_record(value):
         return value.model_dump() if hasattr(value, "model_dump") else dataclasses.asdict(value)
     if is_a(value, "torch", "Tensor"):
         return _array(value)
     if type(value) is list:
-        return [plain(each) for each in value]
+        return value if set(map(type, value)) <= _PLAIN else [plain(each) for each in value]
     if type(value) is dict:
-        return {name: plain(each) for name, each in value.items()}
+        return (
+            value if set(map(type, value.values())) <= _PLAIN else {name: plain(each) for name, each in value.items()}
+        )
     return value
 
 
