@@ -34,12 +34,13 @@ def packs_in(bucket: Bucket) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request of an access log: method, key (or "" for a listing), status, bytes that came."""
+    """One request of an access log: method, key (or "" for a listing), status, bytes that came and that were sent."""
 
     method: str
     key: str
     status: int
     bytes: int
+    sent: int = 0
 
 
 class AccessLog:
@@ -60,5 +61,6 @@ class AccessLog:
             if path != bucket and not path.startswith(bucket + "/"):
                 continue
             key = path.removeprefix(self._path).lstrip("/") if path.startswith(self._path + "/") else ""
-            found.append(Asked(str(line["method"]), key, int(str(line["status"])), int(str(line["bytes_in"]))))
+            status, came, sent = (int(str(line[name])) for name in ("status", "bytes_in", "bytes_out"))
+            found.append(Asked(str(line["method"]), key, status, came, sent))
         return found
