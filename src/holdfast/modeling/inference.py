@@ -198,7 +198,7 @@ def _property(name: Any, value: Any) -> Property:
 
 def _list(data: Any) -> Type | None:
     there = set(map(type, data)) - {type(None)}
-    if len(there) == 1 and (single := _PYTHON.get(*there)):  # long lists are mostly of one type
+    if len(there) == 1 and (single := _PYTHON.get(next(iter(there)))):  # long lists are mostly of one type
         blank = single is DataType.double and all(map(kinds.is_missing, data))
         return Array(AnyType() if blank else single)
     items = [item for each in data if (item := _type(each)) is not None]
