@@ -282,7 +282,7 @@ WIDER: dict[str, tuple[Any, list[ColSpec | TensorSpec], Any]] = {
     ),
     "sparse array": (sparse.csr_array(np.eye(2)), [TensorSpec("float64", (-1, 2))], sparse.csr_array(np.eye(2))),
     "rows without a row 0": (
-        pd.DataFrame({"a": [1.0]}, index=["k"]),
+        pd.DataFrame({"a": [1.0]}, index=[7]),
         [TensorSpec("float64", (-1,))],
         np.array([1.0]),
     ),
@@ -298,7 +298,7 @@ def test_more_data_passes_than_in_mlflow(data: Any, inputs: list[ColSpec | Tenso
 
 
 SAID: dict[str, tuple[Any, list[ColSpec | TensorSpec], tuple[str, str, str]]] = {
-    "type": (pd.DataFrame({"x": ["a"], "y": [1]}), XY, ("x", "str", "double")),
+    "type": (pd.DataFrame({"x": [True], "y": [1]}), XY, ("x", "bool", "double")),
     "gap": (pd.DataFrame({"x": [1.0, 2], "y": [1, None]}), XY, ("y", "float64 (whole numbers, some missing)", "long")),
     "missing": ({"z": 1}, XY, ("x, y", "nothing of this name among z", "double, long (required)")),
     "nested": ({"o": {"size": "x"}}, [ColSpec(BOX, "o")], ("o[0].size", "str 'x'", "long")),
