@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast import artifacts, errors
+    from holdfast import artifacts, errors, registry
     from holdfast.errors import HoldfastError
     from holdfast.store import Run, Store, ViewType
     from holdfast.surfaces.fluent.active import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         search_runs,
         set_experiment_tag,
     )
+    from holdfast.surfaces.fluent.registering import register_model
     from holdfast.surfaces.fluent.verbs import (
         delete_tag,
         log_artifact,
@@ -95,6 +96,8 @@ __all__ = [
     "log_table",
     "log_text",
     "open",
+    "register_model",
+    "registry",
     "restore_run",
     "search_experiments",
     "search_runs",
@@ -119,6 +122,8 @@ _HOMES = {
     "MlflowClient": ("holdfast.surfaces.fluent.client", "Client"),
     "artifacts": ("holdfast.artifacts", ""),
     "errors": ("holdfast.errors", ""),
+    "register_model": ("holdfast.surfaces.fluent.registering", "register_model"),
+    "registry": ("holdfast.registry", ""),
     "open": (_ACTIVE, "open_store"),
 }
 for _name in ("active_run", "end_run", "last_active_run", "set_experiment", "set_store", "start_run"):
@@ -145,7 +150,7 @@ for _name in __all__:
 _INSTEAD = {"set_tracking_uri": "set_store", "get_tracking_uri": "open", "get_artifact_uri": "active_run"}
 _LATER = {
     *("autolog", "evaluate", "keras", "lightgbm", "load_model", "log_model", "models", "onnx", "pyfunc", "pytorch"),
-    *("register_model", "sklearn", "tensorflow", "transformers", "xgboost"),
+    *("sklearn", "tensorflow", "transformers", "xgboost"),
 }
 
 
@@ -166,7 +171,7 @@ def _suggestion(name: str) -> str:
     if name in _INSTEAD:
         return f"; here it is {_INSTEAD[name]!r}"
     if name in _LATER:
-        return ": models and their registry are not here yet; `holdfast guide mlflow` says what is"
+        return ": the flavors of models are not here yet; `holdfast guide mlflow` says what is"
     near = get_close_matches(name, __all__, n=1, cutoff=0.5) or [other for other in __all__ if other.startswith(name)]
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -348,4 +348,118 @@ seen["drawn"] = {
 }
 seen["yaml"] = Path("all/config/plain.yaml").read_text()
 
+# --- registered models ----------------------------------------------------------
+
+
+def version(found):
+    """What a user reads of a version."""
+    return {
+        "is": [found.name, str(found.version), found.current_stage, found.status, found.status_message],
+        "source": found.source,
+        "run": found.run_id,
+        "user": found.user_id,
+        "said": [found.description, found.tags, found.run_link, sorted(found.aliases)],
+        "times": found.last_updated_timestamp >= found.creation_timestamp > DAY,
+    }
+
+
+def model(found):
+    """What a user reads of a registered model."""
+    return {
+        "is": [found.name, found.description, found.tags],
+        "aliases": {alias: str(number) for alias, number in found.aliases.items()},
+        "latest": numbers(found.latest_versions),
+        "times": found.last_updated_timestamp >= found.creation_timestamp > DAY,
+    }
+
+
+def numbers(found):
+    """Versions by name, number and stage."""
+    return [[one.name, str(one.version), one.current_stage] for one in found]
+
+
+with mlflow.start_run(run_name="registered") as run:
+    for folder in ("first", "second"):
+        mlflow.log_text("flavors: {}\n", f"{folder}/MLmodel")
+ids[run.info.run_id] = "<registered>"
+uri, registered = f"runs:/{run.info.run_id}", {}
+seen["registry"] = registered
+registered["created"] = model(client.create_registered_model("fraud", tags={"team": 1}, description="finds it"))
+registered["version 1"] = version(
+    client.create_model_version("fraud", f"{uri}/first", run.info.run_id, tags={"ok": True}, run_link="there")
+)
+registered["version 2"] = version(client.create_model_version("fraud", f"{uri}/second", description="better"))
+registered["version 3"] = version(mlflow.register_model(f"{uri}/first", "fraud", tags={"by": "verb"}))
+registered["new by verb"] = version(mlflow.register_model(f"{uri}/second", "spam"))
+client.set_registered_model_alias("fraud", "champion", "2")
+client.set_registered_model_alias("fraud", "champion", 1)
+client.set_registered_model_alias("fraud", "challenger", "2")
+client.delete_registered_model_alias("fraud", "challenger")
+client.delete_registered_model_alias("fraud", "absent")
+registered["aliased"] = version(client.get_model_version_by_alias("fraud", "champion"))
+registered["staged"] = version(client.transition_model_version_stage("fraud", "1", "production"))
+registered["taken over"] = version(client.transition_model_version_stage("fraud", 2, "Production", True))
+registered["archived"] = version(client.get_model_version("fraud", "1"))
+registered["stages"] = client.get_model_version_stages("fraud", "1")
+registered["latest"] = numbers(client.get_latest_versions("fraud"))
+registered["latest of some"] = numbers(client.get_latest_versions("fraud", ["None", "Production", "Staging"]))
+registered["download uri"] = client.get_model_version_download_uri("fraud", "1")
+client.set_registered_model_tag("fraud", "kind", 2)
+client.set_registered_model_tag("fraud", "passing", 2)
+client.delete_registered_model_tag("fraud", "passing")
+client.set_model_version_tag("fraud", "1", "checked", True)
+client.set_model_version_tag("fraud", key="by stage", value=1, stage="Archived")
+client.set_model_version_tag("fraud", "1", "passing", 1)
+client.delete_model_version_tag("fraud", "1", "passing")
+client.delete_model_version_tag("fraud", "1", "absent")
+registered["said of it"] = model(client.update_registered_model("fraud", "finds more"))
+registered["said of a version"] = version(client.update_model_version("fraud", "1", "good"))
+registered["whole"] = model(client.get_registered_model("fraud"))
+client.rename_registered_model("fraud", "scam")
+registered["renamed"] = model(client.get_registered_model("scam"))
+registered["copied"] = version(client.copy_model_version("models:/scam@champion", "served"))
+for name, text in {
+    "all": None,
+    "name": "name = 'scam'",
+    "like": "name LIKE 'sp%'",
+    "tag": "tags.ok = 'True'",
+    "run": f"run_id = '{run.info.run_id}' and name = 'served'",
+    "number": "version_number >= 2 AND name = 'scam'",
+}.items():
+    found = client.search_model_versions(text, order_by=["name ASC", "version_number DESC"])
+    registered[f"versions: {name}"] = numbers(found)
+registered["versions: two"] = numbers(client.search_model_versions(order_by=["name DESC"], max_results=2))
+for name, text in {"all": None, "like": "name ILIKE 'S%'", "tag": "tags.team = '1'", "none": "name = 'x'"}.items():
+    registered[f"models: {name}"] = [one.name for one in client.search_registered_models(text)]
+registered["models: turned round"] = [one.name for one in client.search_registered_models(order_by=["name DESC"])]
+client.delete_model_version("scam", "3")
+registered["after a deletion"] = version(client.create_model_version("scam", f"{uri}/first", run.info.run_id))
+client.delete_model_version("scam", "1")
+registered["left"] = model(client.get_registered_model("scam"))
+client.delete_registered_model("spam")
+registered["anew"] = [
+    model(client.create_registered_model("spam")),
+    numbers(client.search_model_versions("name='spam'")),
+]
+for name, work, *given in (
+    ("a model twice", client.create_registered_model, "scam"),
+    ("a slash in its name", client.create_registered_model, "a/b"),
+    ("no name", client.create_registered_model, ""),
+    ("a name that is taken", client.rename_registered_model, "scam", "served"),
+    ("an absent model", client.get_registered_model, "fraud"),
+    ("a version of an absent model", client.create_model_version, "fraud", f"{uri}/first"),
+    ("a deleted version", client.get_model_version, "scam", "1"),
+    ("a version that is none", client.get_model_version, "scam", "first"),
+    ("a deleted version's alias", client.get_model_version_by_alias, "scam", "champion"),
+    ("an alias like a version", client.set_registered_model_alias, "scam", "v1", "2"),
+    ("an alias of nothing", client.set_registered_model_alias, "scam", "champion", "9"),
+    ("a stage that is none", client.transition_model_version_stage, "scam", "2", "Shelf"),
+    ("archiving the archived", client.transition_model_version_stage, "scam", "2", "Archived", True),
+    ("neither version nor stage", client.set_model_version_tag, "scam", None, "key", "value"),
+    ("a copy of a run", client.copy_model_version, f"{uri}/first", "copy"),
+    ("an absent path", mlflow.register_model, f"{uri}/absent", "absent"),
+    ("a filter that is none", client.search_model_versions, "colour = 'red'"),
+):
+    registered[f"refused: {name}"] = refused(work, *given)
+
 Path("seen.json").write_text(json.dumps({"ids": ids, "seen": seen}))

@@ -37,13 +37,7 @@ class Registry(RegistryWriter):
         Raises and cost: as `create_version`, and as `create_model` where there is none.
         """
         source = self._source(uri)  # no model is made for what is not there
-        said = [*tag_ops(tags), *described(None, description)]
-        while True:
-            if not self._names.holder(check_name(name)):
-                with suppress(ModelExistsError):  # a rival was quicker, which is as good
-                    self.create_model(name)
-            with suppress(ModelNotFoundError):  # a rival took it away again
-                return self._add(name, source, said)
+        return self._register(name, source, [*tag_ops(tags), *described(None, description)])
 
     def create_version(
         self,
@@ -83,8 +77,8 @@ class Registry(RegistryWriter):
         if not uri.startswith(MODELS) or parse_model_uri(uri).model_id:
             raise InvalidURIError(uri, "only a version of a registered model is copied, such as models:/<name>/1")
         found = self.version_at(uri)
-        source = f"{MODELS}{found.name}/{found.version}"
-        return self.register(source, name, tags=found.tags, description=found.description)
+        source = self._source(f"{MODELS}{found.name}/{found.version}", run_link=found.run_link, model_id=found.model_id)
+        return self._register(name, source, [*tag_ops(found.tags), *described(None, found.description)])
 
     def describe_version(self, name: str, version: str | int, description: str | None) -> ModelVersion:
         """Say what a version is, in a few words; None takes that back."""
@@ -139,6 +133,15 @@ class Registry(RegistryWriter):
         place = self._place(uri)
         meant = parse_model_uri(uri).model_id if uri.startswith(MODELS) else None
         return Source(uri, place, place_digest(self._location, place), run_link, model_id or meant)
+
+    def _register(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
+        """Add a version to the model that is called so, whoever makes, renames or deletes it meanwhile."""
+        while True:
+            if not self._names.holder(check_name(name)):
+                with suppress(ModelExistsError):  # a rival was quicker, which is as good
+                    self.create_model(name)
+            with suppress(ModelNotFoundError):  # a rival took it away again
+                return self._add(name, source, said)
 
     def _add(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
         """Pin the source's run, then write the version: content is never needed before it is kept."""

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdfast.store import Experiment, FileInfo, Metric, RunRecord, ViewType
 from holdfast.surfaces.fluent.active import current_store, open_store
+from holdfast.surfaces.fluent.registering import RegistryClient
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Client:
-    """Verbs on experiments and runs by their ids; nothing here is active.
+class Client(RegistryClient):
+    """Verbs on experiments and runs by their ids, and on registered models; nothing here is active.
 
     Args:
         tracking_uri: A store's address; when None, the store that verbs without a handle use.
