@@ -23,7 +23,7 @@ from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.plan import LIMIT, Range, plan_ranges
 from holdfast.chunks.pool import Batch, Pool
 from holdfast.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
-from holdfast.format.codec import RAW, decode
+from holdfast.format.codec import RAW, Decoder
 from holdfast.format.digest import Bytes, blob_id
 from holdfast.format.layout import PackName
 from holdfast.format.pack import TAIL, TRAILER, Footer, footer_length, parse_footer
@@ -145,19 +145,20 @@ class Delivery:
             self._room.release()
 
     def _fetch(self, span: Range, delivers: Sequence[Sequence[Deliver]], path: Whose) -> None:
-        body = self._get(span, path)
+        body, decoder = self._get(span, path), Decoder()
         done = saved = 0
         for ref, functions in zip(span.refs, delivers, strict=True):
-            data = self._blob(body, span, ref, path)
+            data = self._blob(body, span, ref, decoder, path)
             for function in functions:
                 function(data)
             done += ref.raw * len(functions)
             saved += ref.raw * (len(functions) - 1)
         self._transfer.add(done, saved)
 
-    def _blob(self, body: memoryview, span: Range, ref: Ref, path: Whose) -> Bytes:
+    def _blob(self, body: memoryview, span: Range, ref: Ref, decoder: Decoder, path: Whose) -> Bytes:
+        at = ref.offset - span.start
         try:
-            return _opened(ref, _part(body, span, ref))
+            return _opened(ref, body[at : at + ref.stored], decoder)
         except FormatError:
             again = Range.over([ref])
             return checked(ref, self._get(again, path), f"pack {ref.place}, offset {ref.offset}", _of(path, ref))
@@ -177,19 +178,14 @@ def _is_near(bucket: object) -> bool:
     return isinstance(bucket, LocalBucket)
 
 
-def _part(body: memoryview, span: Range, ref: Ref) -> memoryview:
-    at = ref.offset - span.start
-    return body[at : at + ref.stored]
-
-
 def _of(path: Whose, ref: Ref) -> str | None:
     """The artifact that a blob belongs to."""
     return path(ref) if callable(path) else path
 
 
-def _opened(ref: Ref, stored: Bytes) -> Bytes:
+def _opened(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
     """The decoded bytes of a blob, which may be the stored ones themselves. Raises: FormatError."""
-    data = stored if ref.codec == RAW and len(stored) == ref.raw else decode(ref.codec, stored, ref.raw)
+    data = stored if ref.codec == RAW and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
     if blob_id(data) != ref.id:
         raise FormatError("blob", f"its bytes are not those of blob {ref.id.hex()}")
     return data
@@ -202,6 +198,6 @@ def checked(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> byt
         IntegrityError: They are not.
     """
     try:
-        return bytes(_opened(ref, stored))
+        return bytes(_opened(ref, stored, Decoder()))
     except FormatError as error:
         raise IntegrityError(where, error.detail, path) from error
