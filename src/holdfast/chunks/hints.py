@@ -43,8 +43,10 @@ class Known:
         self._condemned: frozenset[PackName] | None = None
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
-        self._last: dict[PackName, bytes] = {}  # the last chunk of each pack
-        self._sought: set[bytes] = set()  # chunks without a hint, which may get one
+        self._last: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
+        self._left: set[PackName] = set()  # packs that a stream left before their end
+        self._sought: set[bytes] = set()  # chunks that should get a hint,
+        self._again: set[bytes] = set()  # and that need none
 
     def get(self, blob: bytes) -> Ref | None:
         """Where a blob is, in a pack that may be referred to; of several copies the one met first."""
@@ -56,18 +58,22 @@ class Known:
         return self._refs.get(blob, ())
 
     def sample(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
-        """The chunk ids that get a hint, of a pack that was learned and has so many bytes of payload.
+        """The chunk ids that get a hint, of a pack with so many bytes of payload.
 
-        Those that stand nowhere else come first: a hint is created once, so
-        that of a chunk that was stored again leads to its older copy. And one
-        of them is the first that was asked for in vain: whoever writes the same
-        stream again asks for it in the same window, before the others.
+        Those that were stored again come last: a hint is created once, so
+        theirs leads to the older copy. And one is the first that `seek` named.
         """
-        alone = [chunk for chunk in chunks if len(self.copies(chunk)) < 2]
-        found = sample(alone or chunks, payload)
+        alone = [chunk for chunk in chunks if chunk not in self._again]
         sought = next((chunk for chunk in alone if chunk in self._sought), None)
-        self._sought.difference_update(chunks)
+        for done in (self._again, self._sought):
+            done.difference_update(chunks)
+        found = sample(alone or chunks, payload)
         return found if sought is None or sought in found else [*found[: PER_PACK - 1], sought]
+
+    def seek(self, chunk: bytes, *, again: Iterable[bytes] = ()) -> None:
+        """Name a chunk for which whoever writes the same stream will ask first, and those that are stored again."""
+        self._sought.add(chunk)
+        self._again.update(again)
 
     def allows(self, ref: Ref) -> bool:
         """Whether a blob's place may be referred to, as far as this session has met the collector."""
@@ -97,23 +103,30 @@ class Known:
         Cost: one request for each id and one or two for each new pack, side by side.
         """
         self.condemned()  # W2 comes before any footer
-        hints = self._pool.map(self._hint, ids)
-        self._sought.update(chunk for chunk, pack in zip(ids, hints, strict=True) if pack is None)
-        hinted = {pack for pack in hints if pack}
+        hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
         unknown = sorted(pack for pack in hinted if pack not in self._packs)
         footers = self._pool.map(self._footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
         believed = [self._believe(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
         return any(believed)
 
-    def follow(self, ref: Ref) -> bool:
+    def follow(self, ref: Ref, *, guess: bool = False) -> bool:
         """Where a stream has come to the end of a known pack: load the next one's footer.
+
+        Args:
+            ref: The chunk behind which the stream has left what is known.
+            guess: Whether to do so, too, where it left this pack before its end already.
 
         Returns:
             Whether a new pack became known.
         """
         pack = ref.place
-        if not isinstance(pack, PackName) or self._last.get(pack) != ref.id:
+        if not isinstance(pack, PackName) or pack not in self._last:
+            return False
+        if self._last[pack] != ref.id:
+            self._left.add(pack)
+            return False
+        if pack in self._left and not guess:
             return False
         del self._last[pack]  # once is enough
         following = PackName(pack.session, pack.number + 1)
@@ -179,6 +192,7 @@ class Known:
 
     def _forget(self, pack: PackName) -> None:
         self._last.pop(pack, None)
+        self._left.discard(pack)
         for blob in self._packs.pop(pack):
             copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.place != pack)
             if copies:

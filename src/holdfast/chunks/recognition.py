@@ -20,6 +20,7 @@ from holdfast.chunks.fragments import Guard
 from holdfast.chunks.hints import PER_PACK, Known
 from holdfast.format.reference import Ref
 
+_LITTLE: Final = 16 << 10  # bytes that are sooner stored again than guessed or, in a large window, asked for
 _ROUNDS: Final = 16  # of questions for one window, were every hint to name another pack
 
 
@@ -50,32 +51,43 @@ class Recogniser:
         Cost: one request for each pack that is walked through; four where much is new.
         """
         missing = self._match(window)
+        if _bytes(missing) >= _LITTLE:
+            missing = self._match(window, guess=True)
         for _ in range(_ROUNDS):
             smallest = sorted({chunk.id for chunk in missing})[:PER_PACK]
-            if not missing or not self._known.ask(smallest):
+            if not _much(missing, window) or not self._known.ask(smallest):
                 break
-            missing = self._match(missing)
+            missing = self._match(window, guess=True)
         self._before = self._known.get(window[-1].id) if window else self._before
-        return [ref for _, some in groupby(window, key=lambda chunk: chunk.stream) for ref in self._choose(list(some))]
+        by_stream = groupby(window, key=lambda chunk: chunk.stream)
+        chosen = [ref for _, some in by_stream for ref in self._choose(list(some))]
+        if _bytes(missing) >= _LITTLE and len(missing) < len(window):
+            self._advise({chunk.id for chunk in missing}, window, chosen)
+        return chosen
 
     def find(self, blob: bytes) -> Ref | None:
         """Where a recipe or node is, which lies behind its stream's chunks: if these end a pack, in the next."""
-        return self._known.get(blob) or self._follow(blob)
+        there = self._known.get(blob)
+        if there is None and self._before is not None and self._known.follow(self._before):
+            there = self._known.get(blob)
+        return there
 
-    def _match(self, chunks: Iterable[Wanted]) -> list[Wanted]:
-        """Walk along known packs; what is in none of them."""
-        missing = []
-        for chunk in chunks:
-            there = self._known.get(chunk.id) or self._follow(chunk.id)
+    def _match(self, window: Iterable[Wanted], *, guess: bool = False) -> list[Wanted]:
+        """Walk along known packs, from where the last window ended; what is in none of them."""
+        missing, before = [], self._before
+        for chunk in window:
+            there = self._known.get(chunk.id)
+            if there is None and before is not None and self._known.follow(before, guess=guess):
+                there = self._known.get(chunk.id)
             if there is None:
                 missing.append(chunk)
-            self._before = there
+            before = there
         return missing
 
-    def _follow(self, blob: bytes) -> Ref | None:
-        if self._before is not None and self._known.follow(self._before):
-            return self._known.get(blob)
-        return None
+    def _advise(self, new: set[bytes], window: Sequence[Wanted], chosen: Sequence[Ref | None]) -> None:
+        """Where a window is new in part, its pack has chunks of other windows too: one hint must be of this one."""
+        stored = {chunk.id for chunk, ref in zip(window, chosen, strict=True) if ref is None}
+        self._known.seek(min(new), again=stored - new)
 
     def _choose(self, chunks: Sequence[Wanted]) -> list[Ref | None]:
         """The places of one stream's chunks."""
@@ -89,3 +101,11 @@ class Recogniser:
         chosen = guard.choose([(chunk.raw, self._known.copies(chunk.id)) for chunk in chunks])
         self.again += guard.again - before
         return chosen
+
+
+def _much(missing: Iterable[Wanted], window: Iterable[Wanted]) -> bool:
+    return _bytes(missing) >= _LITTLE or 4 * _bytes(missing) > _bytes(window)
+
+
+def _bytes(chunks: Iterable[Wanted]) -> int:
+    return sum(chunk.raw for chunk in chunks)
