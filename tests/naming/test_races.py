@@ -208,6 +208,22 @@ def test_a_bucket_that_fails_leaves_at_most_a_pin(before: tuple[dict[str, bytes]
     assert held_together(faulty.inner, run) == old
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_listing_that_is_behind_costs_time_alone(before: tuple[dict[str, bytes], str], verb: str) -> None:
+    """Listings of models and names lack the newest entry: what comes of a verb is the same, or it is refused."""
+    objects, run = before
+    old = held_together(MemoryBucket(objects=dict(objects)), run)
+    faulty = FaultyBucket(MemoryBucket(objects=dict(objects)))
+    stale = [Fault("list", "stale", key=key, at=at, times=None) for key, at in (("models/", 1), ("names/", 2))]
+    faulty.plan(*stale)
+    try:
+        VERBS[verb](models_in(faulty), run)
+    except (ConflictError, NotFoundError):
+        assert held_together(faulty.inner, run) == old
+    else:
+        assert held_together(faulty.inner, run) == in_order(objects, run, verb)
+
+
 def test_threads_share_a_registry(store: Store) -> None:
     """Eight threads with one handle register eight versions, and no alias is lost."""
     run = run_with_models(store)

@@ -9,7 +9,9 @@ SPEC.md, 17.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable
+from copy import copy
 
 from holdfast.errors import ModelExistsError
 from holdfast.format.document import Json
@@ -27,14 +29,15 @@ class Names:
 
     def __init__(self, location: Location, models: Models) -> None:
         self._location, self._models = location, models
+        self._logs: dict[tuple[int, str], Log[Holder]] = {}  # by process: a lock does not survive a fork
 
     def holder(self, name: str) -> str | None:
         """The id of the model that is called so; None if none is.
 
         Cost: two listings, and a GET for each entry of the name's log and for each of the model's that is new here.
         """
-        held = self._log(name).follow()
-        if held is None or held.id is None:
+        held = self._held(self._log(name_log(name)))
+        if held.id is None:
             return None
         model = self._models(held.id)
         model.follow()
@@ -48,11 +51,11 @@ class Names:
 
         Cost: a listing, a PUT, and where a claim stands already what it takes to look at its model.
         """
-        log = self._log(name)
+        log = self._log(name_log(name))
 
         def build() -> list[Json]:
             if log.state.id not in (None, id):
-                self._void(log.state)
+                self._void(copy(log.state))
             begin: list[Json] = [] if log.head else [{"op": "create", "name": name}]
             return [*begin, {"op": "claim", "id": id, "at": at}]
 
@@ -61,7 +64,7 @@ class Names:
 
     def release(self, name: str, id: str) -> None:
         """Tidy up a claim that no longer stands. Cost: a listing, a GET or two, one PUT."""
-        log, model = self._log(name), self._models(id)
+        log, model = self._log(name_log(name)), self._models(id)
 
         def build() -> list[Json]:
             mine = log.state.id == id and not model.state.upholds(name, log.state.at)
@@ -75,9 +78,9 @@ class Names:
 
         Cost: two listings, and a GET for each entry that is new here, side by side.
         """
-        names = {Log(self._location, log, Holder): n for log, n in self._newest(NAMES).items()}
+        names = {self._log(log): n for log, n in self._newest(NAMES).items()}
         follow_many(self._location, names)
-        held = [log.state for log in names if log.state.id]
+        held = [one for log in names if (one := copy(log.state)).id]
         newest = self._newest(MODELS)
         models = {id: self._models(id) for one in held if model_log(id := str(one.id)) in newest}
         follow_many(self._location, {log: newest[log.log] for log in models.values()})
@@ -88,13 +91,19 @@ class Names:
         """A name of a model that may have been meant; "" if none is near. Cost: a listing, and a look at that model."""
         escaped = {log.removeprefix(NAMES).lower(): log for log in self._newest(NAMES)}
         for near in difflib.get_close_matches(escape(name).lower(), escaped, n=3):
-            held = Log(self._location, escaped[near], Holder).follow()
-            if held and self.holder(held.name):
+            held = self._held(self._log(escaped[near]))
+            if self.holder(held.name):
                 return held.name
         return ""
 
-    def _log(self, name: str) -> Log[Holder]:
-        return Log(self._location, name_log(name), Holder)
+    def _log(self, log: str) -> Log[Holder]:
+        """The log of a name; one for each, so that what was learnt by losing a race is kept."""
+        return self._logs.setdefault((os.getpid(), log), Log(self._location, log, Holder))
+
+    def _held(self, log: Log[Holder]) -> Holder:
+        log.follow()
+        with log.lock:
+            return copy(log.state)
 
     def _void(self, held: Holder) -> None:
         """Make sure that a claim of another model does not stand.
