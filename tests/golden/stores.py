@@ -13,12 +13,13 @@ from tests.golden.builder import World, file, folder, link, noise, text
 from holdfast.format.chunking import Chunker
 from holdfast.format.codec import encode, encode_planes
 from holdfast.format.digest import blob_id, sha256
-from holdfast.format.layout import PackName, generation_key, hint_key, parse_key
+from holdfast.format.layout import RUNS, PackName, generation_key, hint_key, parse_key
 from holdfast.format.pack import PackBuilder, parse_footer
 from holdfast.format.recipe import Recipe, encode_recipe
 from holdfast.format.records import encode_generation
 from holdfast.format.reference import CHUNK, FACTS, NODE, RECIPE
 from holdfast.format.tree import Entry, encode_node
+from holdfast.naming.registry import Registry
 from holdfast.trees.session import Draft, Session
 from holdfast.trees.source import Item
 from holdfast.trees.summary import Inline
@@ -179,8 +180,30 @@ def garbage() -> World:
     return world
 
 
+def registered() -> World:
+    """Two registered models: versions, one of them deleted, an alias that moved, stages, a rename, a name set free."""
+    world = World("registered")
+    session = world.begin()
+    commit(session, [file("first/MLmodel", b"flavors: {}\n"), file("second/MLmodel", b"flavors: {second: {}}\n")])
+    end(session)
+    registry, uri = Registry(world.location), f"runs:/{session.journal.log.removeprefix(RUNS)}"
+    for path in ("first", "second", "first"):
+        registry.register(f"{uri}/{path}", "früh & spät", tags={"path": path}, description=path)
+    (model,) = registry.search_models()
+    registry.delete_version(model.name, 3)
+    for version in (1, 2, 1):
+        registry.set_alias(model.name, "champion", version)
+    registry.set_stage(model.name, 1, "Production")
+    registry.set_stage(model.name, 2, "Production", archive_existing_versions=True)
+    registry.rename_model(model.name, "later")
+    registry.copy_version("models:/later@champion", "served")
+    registry.create_model("gone", tags={"a": "b"}, description="for a moment")
+    registry.delete_model("gone")
+    return world
+
+
 MAKERS: Final[dict[str, Callable[[], World]]] = {
-    maker.__name__: maker for maker in (inline, packed, planes, states, folded, crashed, garbage)
+    maker.__name__: maker for maker in (inline, packed, planes, states, folded, crashed, garbage, registered)
 }
 
 

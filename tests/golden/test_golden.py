@@ -113,6 +113,22 @@ def test_an_unfinished_generation_stays_condemned() -> None:
     assert len([key for key in load(STORES / "garbage") if key.startswith("packs/")]) == 2
 
 
+def test_registered_models_are_read_back() -> None:
+    """Names, versions, stages, an alias and its moves are as they were written, and each version's run is pinned."""
+    store = opened("registered")
+    later, served = store.registry.search_models()
+    assert (later.name, later.aliases, served.name) == ("later", {"champion": "1"}, "served")
+    assert [(v.version, v.current_stage, v.tags) for v in later.latest_versions] == [
+        ("1", "Archived", {"path": "first"}),
+        ("2", "Production", {"path": "second"}),
+    ]
+    assert [move.version for move in store.registry.alias_history("later", "champion")] == ["1", "2", "1"]
+    (copy,) = served.latest_versions
+    assert (copy.source, copy.digest) == ("models:/later/1", later.latest_versions[0].digest)
+    (run_id,) = EXPECTED["registered"]
+    assert sorted(store.runs.get(run_id).state.pins.values()) == ["models:/früh & spät"] * 2 + ["models:/served"]
+
+
 def test_all_golden_stores_are_small() -> None:
     """Every clone carries them: 300 KB at most."""
     assert sum(len(data) for name in EXPECTED for data in load(STORES / name).values()) < 300_000
