@@ -28,7 +28,7 @@ from holdfast.runs.run import Run
 from holdfast.storage.memory import MemoryBucket
 from holdfast.storage.wrappers import RequestCounter, TraceBucket
 from holdfast.trees.checkout import checkout
-from holdfast.trees.source import bytes_item, local_items, open_unchanging
+from holdfast.trees.source import Unchanging, bytes_item, local_items
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
         place = tmp_path / "busy"
         place.write_bytes(b"as it was")
         os.utime(place, ns=(0, 0))
-        with pytest.raises(SourceChangedError), open_unchanging(place) as stream:
+        with pytest.raises(SourceChangedError), Unchanging(place) as stream:
             while stream.readinto(memoryview(bytearray(100))):
                 pass
             change(place)

@@ -134,7 +134,7 @@ def split_rows(rows: Sequence[Entry | Child], size: int) -> list[list[Entry | Ch
     stretches: list[list[Entry | Child]] = []
     room = 0
     for row in rows:
-        cost = len(_encode_row(row, {})) + PLACE.size
+        cost = _row_length(row) + PLACE.size
         if not stretches or cost > room:
             stretches.append([])
             room = size - _HEADER.size
@@ -203,6 +203,18 @@ def _encode_row(row: Entry | Child, places: dict[Place, int]) -> bytes:
         return head + _FILE.pack(row.size, row.sha256, _EMPTY)
     how = _WHOLE if row.whole else _RECIPE
     return head + _FILE.pack(row.size, row.sha256, how) + _encode_ref(row.content, places)
+
+
+def _row_length(row: Entry | Child) -> int:
+    """Bytes of an encoded row, which making it for its length alone would double the cost of."""
+    length = 2 + len(row.path.encode())
+    if isinstance(row, Child):
+        return length + REFERENCE.size
+    if row.kind is Kind.LINK:
+        return length + 4 + len(row.target.encode())
+    if row.kind is Kind.DIRECTORY:
+        return length + 2
+    return length + 2 + _FILE.size + (0 if row.content is None else REFERENCE.size)
 
 
 def _encode_ref(ref: Ref, places: dict[Place, int]) -> bytes:

@@ -100,7 +100,7 @@ def _file(place: Path, path: str, status: os.stat_result) -> Item:
     if not stat.S_ISREG(status.st_mode):
         raise UnsupportedFileError(str(place), f"a {_kind(status.st_mode)} has no content that could be kept")
     executable = bool(status.st_mode & stat.S_IXUSR)
-    return Item(path, Kind.FILE, partial(open_unchanging, place), status.st_size, executable)
+    return Item(path, Kind.FILE, partial(Unchanging, place), status.st_size, executable)
 
 
 def _link(place: Path, path: str, inside: str) -> Item:
@@ -121,34 +121,42 @@ def _checked(place: Path, path: str) -> str:
         raise UnsupportedFileError(repr(str(place)), f"its name cannot be kept: {error.reason}") from error
 
 
-@contextmanager
-def open_unchanging(place: Path) -> Iterator[Readable]:
-    """A local file, unbuffered, that must not change until it is closed.
+class Unchanging:
+    """A local file, opened unbuffered by `with`, that must not change until it is closed.
 
     Raises:
         SourceUnreadableError: It cannot be opened or read.
         SourceChangedError: It is not what it was when it was opened.
     """
-    with _named_errors(place), place.open("rb", buffering=0) as file:
-        before = os.fstat(file.fileno())
-        counting = _Counting(file)
-        yield counting
-        after = os.fstat(file.fileno())
-        if _stamp(before) != _stamp(after) or counting.count != after.st_size:
-            raise SourceChangedError(str(place), "it changed while it was read")
 
+    __slots__ = ("_before", "_count", "_file", "_place")
 
-class _Counting:
-    """A file that counts what was read of it."""
+    def __init__(self, place: Path) -> None:
+        self._place, self._count = place, 0
 
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self.count = 0
+    def __enter__(self) -> Readable:
+        try:
+            self._file = io.FileIO(self._place)
+            self._before = os.fstat(self._file.fileno())
+        except OSError as error:
+            raise _unreadable(self._place, error) from error
+        return self
 
     def readinto(self, buffer: memoryview, /) -> int:
-        count = self._file.readinto(buffer) or 0
-        self.count += count
+        """Fill some of the buffer; 0 at the end."""
+        try:
+            count = self._file.readinto(buffer) or 0
+        except OSError as error:
+            raise _unreadable(self._place, error) from error
+        self._count += count
         return count
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        with self._file as file:
+            if kind is None:
+                after = os.fstat(file.fileno())
+                if _stamp(self._before) != _stamp(after) or self._count != after.st_size:
+                    raise SourceChangedError(str(self._place), "it changed while it was read")
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:
@@ -161,8 +169,11 @@ def _named_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise SourceUnreadableError(str(place), f"cannot be read: {reason}") from error
+        raise _unreadable(place, error) from error
+
+
+def _unreadable(place: Path, error: OSError) -> SourceUnreadableError:
+    return SourceUnreadableError(str(place), f"cannot be read: {error.strerror or str(error) or type(error).__name__}")
 
 
 @contextmanager

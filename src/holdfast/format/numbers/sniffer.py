@@ -8,6 +8,7 @@ from typing import Final
 from holdfast.format.numbers import archive, gguf, npy, safetensors
 from holdfast.format.numbers.cursor import Cursor, Span, Steps
 
+_MAGIC: Final = 9  # bytes that tell a format: those of safetensors' length, and the brace behind it
 _PIECE: Final = 64 << 10  # a parser is given this much at a time, so that only headers are copied
 
 
@@ -15,9 +16,8 @@ class Sniffer:
     """Which numbers stand where in one file, whose blocks are shown to it in order."""
 
     def __init__(self) -> None:
-        self._cursor = Cursor()
-        self._steps: Steps[None] | None = _files(self._cursor)
         self._fed = 0
+        self._foreign = False  # it is told by its first bytes that it is of no known format
 
     def feed(self, offset: int, data: memoryview) -> list[Span]:
         """The spans that cover a block.
@@ -39,8 +39,19 @@ class Sniffer:
         if offset != self._fed:
             raise ValueError(f"the next block is at {self._fed}, not at {offset}")
         self._fed = offset + len(data)
+        if offset == 0:
+            self._begin(data)
+        if self._foreign:
+            return [Span(0, self._fed, None)]
         self._follow(offset, data)
         return self._cover(offset, self._fed) if len(data) else []
+
+    def _begin(self, data: memoryview) -> None:
+        """Most of many small files are of no known format: they cost one look."""
+        self._foreign = len(data) >= _MAGIC and _parser(bytes(data[:_MAGIC])) is None
+        if not self._foreign:
+            self._cursor = Cursor()
+            self._steps: Steps[None] | None = _files(self._cursor)
 
     def _follow(self, offset: int, data: memoryview) -> None:
         cursor = self._cursor
@@ -69,7 +80,7 @@ def _files(cursor: Cursor) -> Steps[None]:
     """Follow one file after the other: arrays and archives are often written into one file in a row."""
     known = True
     while known and cursor.afford():
-        parser = _parser(bytes((yield from cursor.need(9))[:9]))
+        parser = _parser(bytes((yield from cursor.need(_MAGIC))[:_MAGIC]))
         known = parser is not None and (yield from parser(cursor))
 
 
