@@ -13,12 +13,14 @@ import io
 import random
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from holdfast.chunks.hints import PER_PACK, sample
 from holdfast.chunks.pool import Pool
 from holdfast.format.codec import RAW
-from holdfast.format.layout import HINTS, PACKS, PackName, hint_key
+from holdfast.format.layout import PackName, hint_key
 from holdfast.format.pack import PackBuilder
 from holdfast.format.records import Descriptor, encode_hint
 from holdfast.format.reference import CHUNK
@@ -75,28 +77,28 @@ class Cost:
     """
 
     requests: Counter[tuple[str, str]]
-    bytes: int
-    memory: int
+    bytes: int = 0
+    memory: int = 0
 
-    @property
-    def packs(self) -> int:
-        """Packs created."""
-        return self.requests["put", PACKS]
+    @classmethod
+    def of(cls, asked: Iterable[tuple[str, str]]) -> Cost:
+        """Of some verbs with keys."""
+        return cls(Counter((verb, first_part(key)) for verb, key in asked))
 
-    @property
-    def hints(self) -> int:
-        """Hints looked for."""
-        return self.requests["get", HINTS]
+
+def first_part(key: str) -> str:
+    """What kind of object it is, such as `packs/`."""
+    return key.split("/")[0] + "/"
 
 
 def cost_of_logging(
-    bucket: Bucket, data: bytes, *, seed: int = 0, descriptor: Descriptor | None = None, memory: bool = False
+    bucket: Bucket, data: bytes | BinaryIO, *, seed: int = 0, descriptor: Descriptor | None = None, memory: bool = False
 ) -> tuple[Run, Cost]:
     """Log some bytes as one file of a new run, as a process does that has just opened the store.
 
     Args:
         bucket: Of a store, or of none yet; what is asked of it after the store was opened is counted.
-        data: The file.
+        data: The file, or a stream of it.
         seed: Another one for each time, as it gives the session its name.
         descriptor: Makes a store first, with these sizes of chunks and packs.
         memory: Whether to count the memory of Python's objects, which takes its time.
@@ -105,7 +107,7 @@ def cost_of_logging(
     sizes: list[int] = []
 
     def count(request: Request) -> None:
-        requests[request.verb, request.key.split("/")[0] + "/"] += 1
+        requests[request.verb, first_part(request.key)] += 1
         sizes.append(request.bytes)
 
     location = Location(
@@ -125,7 +127,7 @@ def cost_of_logging(
     if memory:
         tracemalloc.start()
     run = Store(location).runs.start()
-    run.log_stream(io.BytesIO(data), "model.bin")
+    run.log_stream(io.BytesIO(data) if isinstance(data, bytes) else data, "model.bin")
     run.finish()
     peak = tracemalloc.get_traced_memory()[1] if memory else 0
     if memory:
