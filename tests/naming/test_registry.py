@@ -284,3 +284,25 @@ def test_a_look_at_a_known_model_costs_two_listings(store: Store, run: Run) -> N
     registry.get_version("fraud", 1)
     verbs = [verb for verb, _ in faulty.requests[asked:]]
     assert verbs == ["list", "list"]
+
+
+def test_a_run_that_goes_on_is_registered_meanwhile(store: Store) -> None:
+    """Its writer meets the pin in its own log, goes on, and its end is read with what the pin says."""
+    run = store.runs.start()
+    run.log_bytes(b"weights", "model/weights.bin")
+    run.log_params({"rate": 1})
+    assert store.registry.register(f"runs:/{run.id}/model", "fraud").version == "1"
+    run.log_bytes(b"more", "after.bin")
+    run.finish()
+    store.registry.register(f"runs:/{run.id}/model", "fraud")
+    run.delete()
+    store.registry.delete_version("fraud", 1)
+    state = run.state
+    assert (state.status, state.deleted, state.files, state.params, len(state.pins)) == (
+        "FINISHED",
+        True,
+        2,
+        {"rate": "1"},
+        1,
+    )
+    assert store.care.check().problems == []
