@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast import artifacts, errors, registry
+    from holdfast import artifacts, errors, models, pyfunc, registry, sklearn
     from holdfast.errors import HoldfastError
     from holdfast.store import Run, Store, ViewType
     from holdfast.surfaces.fluent.active import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         search_runs,
         set_experiment_tag,
     )
+    from holdfast.surfaces.fluent.models import load_model, log_model
     from holdfast.surfaces.fluent.registering import register_model
     from holdfast.surfaces.fluent.verbs import (
         delete_tag,
@@ -82,6 +83,7 @@ __all__ = [
     "get_metric_history",
     "get_run",
     "last_active_run",
+    "load_model",
     "load_table",
     "log_artifact",
     "log_artifacts",
@@ -90,12 +92,15 @@ __all__ = [
     "log_image",
     "log_metric",
     "log_metrics",
+    "log_model",
     "log_param",
     "log_params",
     "log_stream",
     "log_table",
     "log_text",
+    "models",
     "open",
+    "pyfunc",
     "register_model",
     "registry",
     "restore_run",
@@ -106,11 +111,12 @@ __all__ = [
     "set_store",
     "set_tag",
     "set_tags",
+    "sklearn",
     "start_run",
 ]
 
 _ACTIVE, _FINDING = "holdfast.surfaces.fluent.active", "holdfast.surfaces.fluent.finding"
-_VERBS = "holdfast.surfaces.fluent.verbs"
+_MODELS, _VERBS = "holdfast.surfaces.fluent.models", "holdfast.surfaces.fluent.verbs"
 
 # where each name is: the module itself, or the module and what it is called there
 _HOMES = {
@@ -122,10 +128,14 @@ _HOMES = {
     "MlflowClient": ("holdfast.surfaces.fluent.client", "Client"),
     "artifacts": ("holdfast.artifacts", ""),
     "errors": ("holdfast.errors", ""),
+    "load_model": (_MODELS, "load_model"),
+    "log_model": (_MODELS, "log_model"),
     "register_model": ("holdfast.surfaces.fluent.registering", "register_model"),
     "registry": ("holdfast.registry", ""),
     "open": (_ACTIVE, "open_store"),
 }
+for _name in ("models", "pyfunc", "sklearn"):
+    _HOMES[_name] = (f"holdfast.{_name}", "")
 for _name in ("active_run", "end_run", "last_active_run", "set_experiment", "set_store", "start_run"):
     _HOMES[_name] = (_ACTIVE, _name)
 for _name in (
@@ -149,8 +159,7 @@ for _name in __all__:
 
 _INSTEAD = {"set_tracking_uri": "set_store", "get_tracking_uri": "open", "get_artifact_uri": "active_run"}
 _LATER = {
-    *("autolog", "evaluate", "keras", "lightgbm", "load_model", "log_model", "models", "onnx", "pyfunc", "pytorch"),
-    *("sklearn", "tensorflow", "transformers", "xgboost"),
+    *("autolog", "evaluate", "keras", "lightgbm", "onnx", "pytorch", "tensorflow", "transformers", "xgboost"),
 }
 
 
@@ -171,7 +180,7 @@ def _suggestion(name: str) -> str:
     if name in _INSTEAD:
         return f"; here it is {_INSTEAD[name]!r}"
     if name in _LATER:
-        return ": the flavors of models are not here yet; `holdfast guide mlflow` says what is"
+        return ": that is not here yet; `holdfast guide mlflow` says what is"
     near = get_close_matches(name, __all__, n=1, cutoff=0.5) or [other for other in __all__ if other.startswith(name)]
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -25,6 +25,7 @@
     │   ├── ContentError               (ValueError) not the kind of file that it was read as
     │   ├── SignatureError             (ValueError) a signature that cannot be
     │   ├── SchemaMismatchError        (ValueError) data that a model's signature does not admit
+    │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
     │   ├── SourceUnreadableError      it cannot be read
@@ -389,6 +390,19 @@ class SchemaMismatchError(RequestError, ValueError):
         return f"{self.column or 'the input'}: expected {self.expected}, but {self.came} came"
 
 
+class UnknownFlavorError(RequestError, TypeError):
+    """A model, or a kind of model, that no flavor knows. Attributes: what, known (the names of those there are)."""
+
+    hint = "wrap it in a holdfast.pyfunc.PythonModel, or install a package that brings a flavor for it"
+
+    def __init__(self, what: str, known: str) -> None:
+        super().__init__(what, known)
+        self.what, self.known = what, known
+
+    def __str__(self) -> str:
+        return f"no flavor is known for {self.what}; known are {self.known}"
+
+
 class MissingLibraryError(RequestError, ImportError):
     """A library that this call needs cannot be imported. Attributes: package, purpose, reason."""
 
@@ -397,6 +411,8 @@ class MissingLibraryError(RequestError, ImportError):
         **dict.fromkeys(("pandas", "pyarrow"), "tables"),
         **dict.fromkeys(("matplotlib", "plotly"), "figures"),
         "pillow": "images",
+        **dict.fromkeys(("scikit-learn", "skops"), "sklearn"),
+        "cloudpickle": "pyfunc",
     }
 
     def __init__(self, package: str, purpose: str, reason: str) -> None:

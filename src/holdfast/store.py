@@ -1,7 +1,7 @@
 """One opened store.
 
 A `Store` joins what the floors below offer under a few attributes: `runs`,
-`artifacts`, `registry`, `care`. Opening costs nothing; the first verb that needs the
+`artifacts`, `models`, `registry`, `care`. Opening costs nothing; the first verb that needs the
 bucket asks it.
 """
 
@@ -20,6 +20,9 @@ from typing import Any
 from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
+from holdfast.modeling.model import ModelInfo
+from holdfast.modeling.models import Models
+from holdfast.modeling.pyfunc import PyFuncModel
 from holdfast.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdfast.naming.registry import Registry
 from holdfast.runs.artifacts import Artifacts
@@ -49,8 +52,10 @@ __all__ = [
     "FileInfo",
     "Findings",
     "Metric",
+    "ModelInfo",
     "ModelVersion",
     "Outcome",
+    "PyFuncModel",
     "RegisteredModel",
     "Report",
     "Run",
@@ -100,6 +105,7 @@ class Store:
         experiments: Group runs under names.
         runs: Start runs, get them by id.
         artifacts: Read artifacts by address.
+        models: Log models, load them by address.
         registry: Give models names, versions and aliases.
         care: Look after the store itself.
     """
@@ -110,6 +116,7 @@ class Store:
         self.runs = Runs(location, self.experiments)
         self.registry = Registry(location)
         self.artifacts = Artifacts(location, self.registry.resolve)
+        self.models = Models(location, self.artifacts, self.registry.register)
         self.care = Care(location)
 
     def __repr__(self) -> str:

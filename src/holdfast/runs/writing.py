@@ -25,7 +25,7 @@ from holdfast.runs.record import RunRecord, run_record
 from holdfast.trees.location import Location
 from holdfast.trees.session import Session
 from holdfast.trees.source import Item, bytes_item, local_items
-from holdfast.trees.transaction import Published, Transaction
+from holdfast.trees.transaction import Also, Published, Transaction
 from holdfast.trees.view import View
 
 P = ParamSpec("P")
@@ -155,9 +155,9 @@ class RunWriter(RunReader):
             with suppress(RunEndedError):  # then its last entry took them along
                 session.flush()
 
-    def log_items(self, items: Sequence[Item]) -> Published:
-        """Log several items as one commit."""
-        transaction = Transaction(self._writing())
+    def log_items(self, items: Sequence[Item], *, also: Also | None = None) -> Published:
+        """Log several items as one commit; `also` makes what else its entry says, of the run's state before it."""
+        transaction = Transaction(self._writing(), also)
         transaction.stage(items)
         return transaction.publish()
 

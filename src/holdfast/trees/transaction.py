@@ -13,24 +13,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from holdfast.chunks.cutter import Readable
 from holdfast.chunks.observer import SILENT, Transfer, begin_transfer
 from holdfast.chunks.writer import ChunkWriter, Slot, Written
 from holdfast.errors import ArtifactExistsError, FencedOffError, IntegrityError, PathConflictError
 from holdfast.format import digest
+from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob
 from holdfast.format.layout import PackName
 from holdfast.format.paths import ancestors, sort_key
 from holdfast.format.recipe import Recipe, encode_recipe
 from holdfast.format.reference import CHUNK, NODE, RECIPE, Ref
+from holdfast.format.state import State
 from holdfast.format.tree import Entry, Kind
 from holdfast.trees.growth import grow
 from holdfast.trees.session import Draft, Session
 from holdfast.trees.source import Item
 from holdfast.trees.summary import INLINE, Inline
 
+# What else the commit's entry says, given the run's state just before it; whatever it raises, the commit raises.
+Also: TypeAlias = Callable[[State], Sequence[Json]]
 _BLOCK: Final = 1 << 20
 _TOLD: Final = 4 << 20  # bytes after which an observer hears of them
 
@@ -72,8 +76,8 @@ class Published:
 class Transaction:
     """One commit in the making, of one session. Not for several threads at once."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, also: Also | None = None) -> None:
+        self._session, self._also = session, also
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
@@ -195,7 +199,7 @@ class Transaction:
             "new_bytes": new,
             "stored_bytes": stored,
         } | ({"again_bytes": again} if again else {})
-        return Draft([op], blobs)
+        return Draft([op, *(self._also(self._session.view.state) if self._also else ())], blobs)
 
     def _without_conflicts(self) -> list[Staged]:
         """What is not there yet, ascending; or the error that says why it cannot be."""

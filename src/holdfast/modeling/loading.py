@@ -1,0 +1,100 @@
+"""A model out of a folder, of our making or of MLflow's: as its framework's object, or as a python_function."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from holdfast.errors import ContentError, UnknownFlavorError
+from holdfast.modeling.finding import flavor_loading, known_flavors
+from holdfast.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
+from holdfast.modeling.model import FILE, Model, parse_model
+
+
+def read_model(folder: Path) -> Model:
+    """What the MLmodel file of a folder says.
+
+    Raises:
+        ContentError: There is none, or it says what cannot be.
+    """
+    try:
+        return parse_model((folder / FILE).read_bytes(), str(folder / FILE))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ContentError(str(folder), "a model", f"it has no {FILE} file") from error
+
+
+def native_flavor(model: Model) -> Flavor:
+    """The flavor to load the framework's object by; the python_function if there is no other.
+
+    Raises:
+        UnknownFlavorError: None of the model's flavors is known here.
+    """
+    known = {flavor.name: flavor for flavor in known_flavors()}
+    for name in (*(name for name in model.flavors if name != PYFUNC), PYFUNC):
+        if name in model.flavors and name in known:
+            return known[name]
+    raise UnknownFlavorError(f"a model of {', '.join(model.flavors)}", ", ".join(known))
+
+
+def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
+    """What an MLmodel file says for a flavor.
+
+    Raises:
+        ContentError: Nothing.
+    """
+    if flavor.name not in model.flavors:
+        raise ContentError(where, f"a {flavor.name} model", f"its flavors are {', '.join(model.flavors)}")
+    return Parts(own=model.flavors[flavor.name], pyfunc=model.flavors.get(PYFUNC))
+
+
+def load_native(folder: Path, model: Model, flavor: Flavor, options: Mapping[str, Any]) -> Any:
+    """The framework's object."""
+    parts = parts_of(flavor, model, str(folder))
+    use_code(folder, parts.own)
+    return flavor.load(folder, parts, **options)
+
+
+def load_predictor(folder: Path, model: Model, config: Mapping[str, Any]) -> tuple[Any, Predictor]:
+    """The framework's object, and the same as a python_function.
+
+    Raises:
+        ContentError: It has no python_function flavor.
+        UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
+    """
+    said = model.flavors.get(PYFUNC)
+    if said is None:
+        raise ContentError(str(folder), "a python_function", f"its flavors are {', '.join(model.flavors)}")
+    use_code(folder, said)
+    config = {**(said.get("config") or {}), **config}
+    loader = str(said.get("loader_module"))
+    flavor = flavor_loading(loader)
+    if flavor is None:
+        predictor = _foreign(loader, folder, said, config)
+        return predictor, predictor
+    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc=said)
+    native = flavor.load(folder, parts)
+    return native, flavor.wrap(native, parts, folder=folder, config=config)
+
+
+def use_code(folder: Path, said: Mapping[str, Any]) -> None:
+    """Put the model's own code before all other."""
+    if said.get("code"):
+        path = str(folder / str(said["code"]))
+        if path not in sys.path:
+            sys.path.insert(0, path)
+            importlib.invalidate_caches()
+
+
+def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
+    """What a module of somebody's own makes of the folder, by MLflow's contract: `_load_pyfunc(path[, config])`."""
+    try:
+        module = importlib.import_module(loader)
+    except ImportError as error:
+        names = ", ".join(flavor.name for flavor in known_flavors())
+        raise UnknownFlavorError(f"a model that {loader} loads ({error})", names) from error
+    data = folder / str(said["data"]) if said.get("data") else folder
+    found: Predictor = module._load_pyfunc(str(data), dict(config)) if config else module._load_pyfunc(str(data))
+    return found
