@@ -16,6 +16,7 @@ from tests.format.test_entry import LOG, ops, points, steps
 from holdfast.format.entry import LogEntry
 from holdfast.format.ops import integer
 from holdfast.format.reference import InEntry
+from holdfast.format.ops import check_op
 from holdfast.format.state import State, split_facts, state_from_json
 
 histories = st.lists(st.lists(ops, max_size=5), max_size=8)
@@ -156,3 +157,18 @@ def test_a_commit_adds_its_tree_and_its_counts(ref: Any) -> None:
     assert (state.files, state.bytes, state.new_bytes, state.stored_bytes) == (3, 6, 9, 12)
     with pytest.raises(ValueError, match="merged into its tree"):
         state.to_json()
+
+
+def test_what_was_stored_again_is_added_up_and_carried_where_there_is_some() -> None:
+    """`again_bytes` is a sum over the commits that tell it; a state without any looks as it always did."""
+    counts = {"op": "commit", "tree": None, "files": 1, "bytes": 9, "new_bytes": 5, "stored_bytes": 5}
+    plain, scattered = (
+        folded([[counts]]),
+        folded([[counts | {"again_bytes": 3}], [counts], [counts | {"again_bytes": 1}]]),
+    )
+    assert "again_bytes" not in plain.to_json()
+    assert state_from_json(scattered.to_json(), None, "it").again_bytes == 4
+    with pytest.raises(FormatError, match="again_bytes"):
+        state_from_json(plain.to_json() | {"again_bytes": -1}, None, "it")
+    with pytest.raises(FormatError, match="again_bytes"):
+        check_op(counts | {"again_bytes": True}, "it")
