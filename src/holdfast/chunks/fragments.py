@@ -5,7 +5,7 @@ file would be spread over the packs of them all, and reading it would cost a
 request for each. So reading is counted as the reader plans it (`plan.py`): one
 request per stretch of a pack, for each `reach` bytes of it. A fresh copy of so
 many bytes costs at most `1 + size / reach`; a file may cost `EXCESS` times
-that. What is beyond is given back: the poorest stretches, those with the
+that, and one more. What is beyond is given back: the poorest stretches, those with the
 fewest bytes of the file per request, are refused and their chunks stored again
 next to the new ones, where the next version finds them in one stretch.
 
@@ -19,8 +19,11 @@ the gap, however often that happens.
     many          | base . . . . . . . . . . . . .  | a | b | c | d | e | new
     judged        | base . . . . . . . . . . . . .  | a | b | new: c, d and e again
 
-A rule without I/O. What is stored again is at most what refused stretches held,
-so it comes in amounts that were new once; `again` adds it up.
+The price, as a share of the bytes of thirty versions: 7 % where each changes 40
+chunks of 64 MiB, 1 to 3 % where it changes less of more, nothing where the same
+part changes each time. A file of one or two requests may take two more.
+
+A rule without I/O.
 """
 
 from __future__ import annotations
