@@ -1,7 +1,7 @@
 """One measurement, in a process of its own.
 
     measure("benchmarks.peers.ours:log", url=..., path=...)         -> Taken
-    python -m benchmarks.measured benchmarks.peers.ours:log '{...}'    the same, by hand
+    echo '{"url": ...}' | python -m benchmarks.measured benchmarks.peers.ours:log        the same, by hand
 
 What is measured is a function that takes a `Clock` and its arguments, and lets
 the clock run over what its user waits for and nothing else:
@@ -25,6 +25,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -85,10 +86,15 @@ class Clock:
         self.cpu += time.process_time() - self._cpu
 
     def compare(self, source: Path, copy: Path) -> None:
-        """Hold what came back against what was logged. Raises: ValueError: They differ."""
+        """Hold what came back against what was logged, and remove it before anybody writes it to the disk.
+
+        Raises:
+            ValueError: They differ.
+        """
         with self._aside():
             if not same(source, copy):
                 raise ValueError(f"{copy} is not what was logged")
+            shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -105,8 +111,8 @@ def measure(act: str, *, env: Mapping[str, str] | None = None, **arguments: Any)
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [sys.executable, "-m", "benchmarks.measured", act, json.dumps(arguments), str(report)]
-        whole = _run(command, {**os.environ, **(env or {})}, act)
+        command = [sys.executable, "-m", "benchmarks.measured", act, str(report)]
+        whole = _run(command, {**os.environ, **(env or {})}, act, said=json.dumps(arguments))
         found = json.loads(report.read_text())
         return Taken(whole=whole - found.pop("aside"), **found)
 
@@ -130,10 +136,12 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _run(command: list[str], env: Mapping[str, str], name: str, cwd: Path | None = None) -> float:
+def _run(command: list[str], env: Mapping[str, str], name: str, cwd: Path | None = None, said: str = "") -> float:
     start = time.perf_counter()
     try:
-        done = subprocess.run(command, cwd=cwd or ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            command, cwd=cwd or ROOT, env=env, input=said, capture_output=True, text=True, timeout=PATIENCE
+        )
     except subprocess.TimeoutExpired as error:
         raise PeerFailedError(f"{name}: not done after {PATIENCE} s") from error
     except OSError as error:
@@ -146,9 +154,9 @@ def _run(command: list[str], env: Mapping[str, str], name: str, cwd: Path | None
 
 def main() -> None:
     """The other end of `measure`."""
-    (module, _, function), arguments, *report = sys.argv[1].partition(":"), sys.argv[2], *sys.argv[3:]
-    clock = Clock()
-    facts = getattr(import_module(module), function)(clock, **json.loads(arguments)) or {}
+    (module, _, function), report = sys.argv[1].partition(":"), sys.argv[2:]
+    clock, arguments = Clock(), json.load(sys.stdin)  # there may be more of them than fits a command line
+    facts = getattr(import_module(module), function)(clock, **arguments) or {}
     found: dict[str, Any] = {"seconds": clock.seconds, "cpu": clock.cpu, "aside": clock.aside}
     found |= {"memory": peak_memory(), "requests": facts.pop("requests", 0), "facts": facts}
     if report:

@@ -33,7 +33,6 @@ def ask(options: Options) -> Iterator[Question]:
             text=f"How much memory does logging and fetching {size} take?",
             works=(
                 Work(f"log {size} of fp32", lambda side: side.log(big), of="memory", ceiling=MOST),
-                Work(f"log the same {size} again", lambda side: side.log(big), of="memory", ceiling=MOST),
                 Work(f"download {size}", lambda side: side.fetch(big), of="memory", ceiling=MOST),
             ),
             sides={"holdfast, folder": folder, "holdfast, S3": bucket},

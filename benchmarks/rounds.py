@@ -66,7 +66,7 @@ class Work:
         of: Which attribute of `Taken` is compared.
         floors: What the ratio theirs / ours should be at least, by peer.
         ceiling: What ours should be at most.
-        once: What is compared does not vary (stored bytes): only in the first round.
+        once: In the first round only: stored bytes, which do not vary, and what is for information.
     """
 
     name: str

@@ -38,6 +38,7 @@ class Restic:
         taken = self._run("restore", "latest", "--tag", path.name, "--target", str(into))
         if not same(path, into / path.name):
             raise PeerFailedError("what came back is not what was logged")
+        shutil.rmtree(into)
         return taken
 
     def stored(self) -> Taken:
