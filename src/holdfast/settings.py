@@ -9,6 +9,7 @@
 | `HOLDFAST_CACHE` | folder for what searching remembers; `off`: nowhere | `~/.cache/holdfast` |
 | `HOLDFAST_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
+| `HOLDFAST_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdfast guide safety`) | off |
 | `HOLDFAST_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 
 Nothing else in holdfast reads the environment, nor more than these and, for
@@ -44,6 +45,7 @@ class Settings:
     auto_run: bool = False
     progress: str = "auto"
     s3_lane: str | None = None
+    stat_cache: bool = False
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -61,10 +63,15 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         experiment=given.get("HOLDFAST_EXPERIMENT") or None,
         run_name=given.get("HOLDFAST_RUN_NAME") or None,
         cache=_cache(given),
-        auto_run=given.get("HOLDFAST_AUTO_RUN", "").lower() in ("1", "true", "yes", "on"),
+        auto_run=_on(given, "HOLDFAST_AUTO_RUN"),
         progress=_progress(given),
         s3_lane=_lane(given),
+        stat_cache=_on(given, "HOLDFAST_STAT_CACHE"),
     )
+
+
+def _on(given: Mapping[str, str], name: str) -> bool:
+    return given.get(name, "").lower() in ("1", "true", "yes", "on")
 
 
 def _cache(given: Mapping[str, str]) -> Path | None:

@@ -40,6 +40,7 @@ from holdfast.storage.wrappers import impatient
 from holdfast.trees.check import Findings, check
 from holdfast.trees.location import Location
 from holdfast.trees.opened import ArtifactReader
+from holdfast.trees.stat_cache import StatCache
 from holdfast.trees.usage import RunUsage, Space, Usage, usage
 from holdfast.trees.view import read_states
 
@@ -137,6 +138,7 @@ class Store:
         cache: Path | None = None,
         observer: Observer = SILENT,
         s3_lane: str | None = None,
+        stat_cache: bool = False,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -148,6 +150,8 @@ class Store:
             cache: A folder for what searching remembers; nowhere when None.
             observer: Is told how far transfers are.
             s3_lane: The client for S3 where no option `lane` names one: `boto3` or `s3fs`.
+            stat_cache: Whether a local file that looks unchanged is taken for unchanged and not read again;
+                the guide's page on safety says when that is wrong. Needs a `cache`.
 
         Raises:
             InvalidURIError: Not an address that holdfast knows.
@@ -163,6 +167,7 @@ class Store:
             trusted=trusted,
             cache=cache,
             observer=observer,
+            stat_cache=stat_cache,
         )
 
     @classmethod
@@ -174,11 +179,14 @@ class Store:
         trusted: bool = False,
         cache: Path | None = None,
         observer: Observer = SILENT,
+        stat_cache: bool = False,
     ) -> Store:
         """A store over any bucket, with the clock and the randomness of this machine."""
-        return cls(
-            Location(bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer)
+        location = Location(
+            bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
         )
+        location.stat_cache = StatCache(cache) if stat_cache and cache else None
+        return cls(location)
 
 
 class Care:

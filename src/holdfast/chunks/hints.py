@@ -132,6 +132,16 @@ class Known:
         following = PackName(pack.session, pack.number + 1)
         return following not in self._packs and self._believe(following, self._footer(following))
 
+    def visit(self, packs: Iterable[PackName]) -> None:
+        """Load the footers of these packs, but for those that are known or condemned.
+
+        Cost: one or two requests for each, side by side.
+        """
+        condemned = self.condemned()  # W2 comes before any footer
+        unknown = sorted(pack for pack in packs if pack not in self._packs and pack not in condemned)
+        for pack, footer in zip(unknown, self._pool.map(self._footer, unknown), strict=True):
+            self._believe(pack, footer)
+
     @property
     def in_use(self) -> bool:
         """Whether the session has looked at the garbage state: only then do fences concern it."""

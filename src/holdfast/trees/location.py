@@ -28,6 +28,7 @@ from holdfast.format.layout import CANARY, DESCRIPTOR
 from holdfast.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdfast.storage.bucket import Bucket
 from holdfast.storage.probe import Report, check_canary, probe, refuse_unsafe
+from holdfast.trees.stat_cache import StatCache
 
 
 @dataclass(slots=True)
@@ -53,6 +54,7 @@ class Location:
     trusted: bool = False  # the user vouches that no one else writes here: no race is run
     cache: Path | None = None  # a folder for what searching remembers
     observer: Observer = SILENT  # is told how far transfers are
+    stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
     _descriptor: Descriptor | None = field(default=None, init=False)
     _writable_in: int | None = field(default=None, init=False)
 

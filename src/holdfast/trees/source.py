@@ -36,6 +36,7 @@ class Item:
         size: Bytes of the file, as far as is known beforehand.
         executable: Whether its owner may run it.
         target: Where a link leads.
+        local: The local file that the bytes are those of, if they are.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Item:
     size: int = 0
     executable: bool = False
     target: str = ""
+    local: str | os.PathLike[str] | None = None
 
 
 def bytes_item(path: str, data: bytes) -> Item:
@@ -100,7 +102,7 @@ def _file(place: Path, path: str, status: os.stat_result) -> Item:
     if not stat.S_ISREG(status.st_mode):
         raise UnsupportedFileError(str(place), f"a {_kind(status.st_mode)} has no content that could be kept")
     executable = bool(status.st_mode & stat.S_IXUSR)
-    return Item(path, Kind.FILE, partial(Unchanging, place), status.st_size, executable)
+    return Item(path, Kind.FILE, partial(Unchanging, place), status.st_size, executable, local=place)
 
 
 def _link(place: Path, path: str, inside: str) -> Item:

@@ -18,7 +18,13 @@ from typing import Final, TypeAlias
 from holdfast.chunks.cutter import Readable
 from holdfast.chunks.observer import SILENT, Transfer, begin_transfer
 from holdfast.chunks.writer import ChunkWriter, Slot, Written
-from holdfast.errors import ArtifactExistsError, FencedOffError, IntegrityError, PathConflictError
+from holdfast.errors import (
+    ArtifactExistsError,
+    FencedOffError,
+    IntegrityError,
+    PathConflictError,
+    SourceChangedError,
+)
 from holdfast.format import digest
 from holdfast.format.document import Json
 from holdfast.format.entry import InlineBlob
@@ -29,6 +35,7 @@ from holdfast.format.reference import CHUNK, NODE, RECIPE, Ref
 from holdfast.format.state import State
 from holdfast.format.tree import Entry, Kind
 from holdfast.trees.growth import grow
+from holdfast.trees.recall import Recall
 from holdfast.trees.session import Draft, Session
 from holdfast.trees.source import Item
 from holdfast.trees.summary import INLINE, Inline
@@ -41,11 +48,12 @@ _TOLD: Final = 4 << 20  # bytes after which an observer hears of them
 
 @dataclass(slots=True)
 class Staged:
-    """An item whose bytes were read: they are held here, or written as chunks."""
+    """An item whose bytes were read or recalled: they are held here, or written as chunks."""
 
     entry: Entry  # without content
     data: bytes | None = None
     written: Written | None = None
+    unread: Item | None = None  # whose chunks were recalled
 
     def name(self) -> None:
         """Wait for the file's SHA-256, which is made while the next files are read."""
@@ -78,6 +86,7 @@ class Transaction:
 
     def __init__(self, session: Session, also: Also | None = None) -> None:
         self._session, self._also = session, also
+        self._recall = Recall(session.location, session.known)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
@@ -86,7 +95,7 @@ class Transaction:
         self._until_published = ExitStack()
 
     def stage(self, items: Sequence[Item]) -> None:
-        """Read these items and upload what the bucket lacks of them.
+        """Read these items, but for what can be recalled of them, and upload what the bucket lacks.
 
         Raises:
             ArtifactExistsError: A path holds other content already.
@@ -99,10 +108,13 @@ class Transaction:
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
                 ends.enter_context(self._transfer)
             there = self._session.view.paths.find([item.path for item in items])
+            self._recall.look(items, there)
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
             for staged in self._staged.values():
                 staged.name()
+            if any(staged.unread for staged in self._staged.values()):
+                self._writer = self._chunks  # that knows where recipes are, and moves what is condemned
             self._until_published = ends.pop_all()
 
     def publish(self) -> Published:
@@ -117,6 +129,7 @@ class Transaction:
         """
         with self._until_published:
             entry = self._session.append(self._draft)
+            self._keep(committed=entry is not None)
             self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
         entries = tuple(staged.entry for staged in self._staged.values())
         return Published(entries, *self._counts, committed=True) if entry else Published(entries)
@@ -136,8 +149,11 @@ class Transaction:
     def _unread(self, item: Item, there: Entry) -> Staged:
         """An item whose path is taken: only whether it is the same needs to be known."""
         offered = Entry(item.path, item.kind, executable=item.executable, target=item.target)
-        if item.kind is Kind.FILE:
-            with item.open() as stream:
+        if known := self._recall.entry(item):
+            self._transfer.add(known.size, known.size)
+            offered = known
+        elif item.kind is Kind.FILE:
+            with self._recall.open(item) as stream:
                 offered = _hashed(item, stream, self._transfer)
         if not offered.same_as(there):
             raise ArtifactExistsError(self._run_id, item.path, str(there), str(offered))
@@ -146,7 +162,10 @@ class Transaction:
     def _read(self, item: Item) -> Staged:
         if item.kind is not Kind.FILE:
             return Staged(Entry(item.path, item.kind, target=item.target))
-        with item.open() as stream:
+        if recalled := self._recall.written(item):
+            self._transfer.add(recalled.size, recalled.size)
+            return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
+        with self._recall.open(item) as stream:
             if self._writer is None and self._held + item.size <= INLINE:
                 return self._hold(item, stream)
             if self._held:
@@ -265,8 +284,13 @@ class Transaction:
             for slot in slots.values():
                 if isinstance(pack := slot.settled.place, PackName) and pack in condemned:
                     endangered[pack].append(slot)
-            for pack, some in endangered.items():
-                self._move(self._writer, staged.entry.path, pack, some)
+            try:
+                for pack, some in endangered.items():
+                    self._move(self._writer, staged.entry.path, pack, some)
+            except FencedOffError:
+                if staged.unread is None:
+                    raise
+                self._read_after_all(staged, staged.unread)
 
     def _move(self, writer: ChunkWriter, path: str, pack: PackName, slots: Sequence[Slot]) -> None:
         try:
@@ -274,6 +298,21 @@ class Transaction:
         except IntegrityError as error:
             raise FencedOffError(path, str(pack)) from error
         writer.move(slots, contents)
+
+    def _read_after_all(self, staged: Staged, item: Item) -> None:
+        """What was recalled is gone from the bucket, but the local file is there."""
+        with self._recall.open(item) as stream:
+            staged.written = self._chunks.write(stream)
+        self._chunks.settle()
+        staged.unread = None
+        if staged.written.sha256 != staged.entry.sha256:
+            raise SourceChangedError(str(item.local), "it changed while it was logged")
+
+    def _keep(self, *, committed: bool) -> None:
+        """Have what was read remembered: its chunks, too, if they were acknowledged."""
+        known = self._writer.known if self._writer else None
+        files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
+        self._recall.keep(files, known)
 
 
 def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:

@@ -154,6 +154,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
             cache=settings.cache,
             observer=observer_for(settings.progress, sys.stderr),
             s3_lane=settings.s3_lane,
+            stat_cache=settings.stat_cache,
         )
     except HoldfastError:
         raise

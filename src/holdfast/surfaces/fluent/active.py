@@ -94,6 +94,7 @@ def open_store(url: str | None = None, **storage_options: Any) -> Store:
         cache=settings.cache,
         observer=observer_for(settings.progress, sys.stderr),
         s3_lane=settings.s3_lane,
+        stat_cache=settings.stat_cache,
     )
 
 

@@ -1,0 +1,139 @@
+"""What a commit need not read: files that are as they were, whose chunks the bucket still has.
+
+The stat cache only says what a file held and where its chunks were. A commit
+may refer to them if this session has read the footers of their packs, after it
+looked at the garbage (SPEC.md, 12: W2, W3). So these are loaded side by side,
+and each chunk must stand there as it is remembered. What does not fit in any
+way is read, as if nothing had been remembered.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from holdfast.chunks.cutter import Readable
+from holdfast.chunks.hints import Known
+from holdfast.chunks.writer import Slot, Written
+from holdfast.format.layout import PackName
+from holdfast.format.recipe import Recipe, encode_recipe
+from holdfast.format.reference import Ref
+from holdfast.format.tree import Entry
+from holdfast.trees.location import Location
+from holdfast.trees.source import Item
+from holdfast.trees.stamps import Stamp, stamp_of
+from holdfast.trees.stat_cache import Remembered
+
+LEAST: Final = 1 << 20  # bytes of a file for which an fdatasync is worth its while; more than an entry carries
+_AT_ONCE: Final = 256  # packs whose footers are held against what is remembered before the next are loaded
+
+
+class Recall:
+    """What one commit recalls of its files, and what it will have remembered of them."""
+
+    def __init__(self, location: Location, known: Known) -> None:
+        self._cache, self._known = location.stat_cache, known
+        self._store = location.descriptor.store
+        self._entries: dict[str, Entry] = {}
+        self._written: dict[str, Written] = {}
+        self._read: dict[str, tuple[Path, Stamp]] = {}
+
+    def look(self, items: Iterable[Item], there: Container[str]) -> None:
+        """Recall what is known of these files; the chunks, too, of those whose paths are not `there`.
+
+        Cost: nothing without a cache; else a request for each pack that the
+        session has not met, side by side.
+        """
+        if self._cache is None:
+            return
+        places = {item.path: Path(item.local) for item in items if item.local and item.size >= LEAST}
+        found = self._cache.find(self._store, places.values())
+        recalled = [(item, *found[place]) for item in items if (place := places.get(item.path)) in found]
+        for item, stamp, file in recalled:
+            self._entries[item.path] = Entry(item.path, item.kind, stamp.size, file.sha256, item.executable)
+        self._prove({item.path: file for item, _, file in recalled if item.path not in there})
+
+    def entry(self, item: Item) -> Entry | None:
+        """What stands at an item's path once it is logged, if that is known without reading it."""
+        return self._entries.get(item.path)
+
+    def written(self, item: Item) -> Written | None:
+        """A file's chunks, if the bucket has them all."""
+        return self._written.get(item.path)
+
+    def open(self, item: Item) -> AbstractContextManager[Readable]:
+        """An item's bytes, as `item.open()`; if all goes well, `keep` will have them remembered."""
+        if self._cache is None or item.local is None or item.size < LEAST:
+            return item.open()
+        place = Path(item.local)
+        return self._watched(item, place, self._cache.settled(place))
+
+    def keep(self, files: Iterable[tuple[Entry, Written | None]], known: Callable[[bytes], Ref | None] | None) -> None:
+        """Have the files remembered that were read.
+
+        Args:
+            files: What stands at each path now, with its chunks where they were acknowledged.
+            known: Tells where a recipe is.
+        """
+        if self._cache is not None and self._read:
+            read = [(entry, written, self._read.get(entry.path)) for entry, written in files]
+            self._cache.keep(self._store, [(*seen, _remembered(e, w, known)) for e, w, seen in read if seen])
+            self._read = {}
+
+    @contextmanager
+    def _watched(self, item: Item, place: Path, before: Stamp | None) -> Iterator[Readable]:
+        with item.open() as stream:
+            yield stream
+        if before and stamp_of(place) == before:
+            self._read[item.path] = place, before
+
+    def _prove(self, files: dict[str, Remembered]) -> None:
+        """Take the chunks of those files all of whose packs are as they are remembered."""
+        recipes = {path: file.recipe for path, file in files.items() if file.recipe}
+        wanted: defaultdict[PackName, set[Ref]] = defaultdict(set)
+        for path, recipe in recipes.items():
+            for ref in recipe.chunks:
+                wanted[_pack(ref)].add(ref)
+            if home := files[path].home:
+                wanted[home].update()
+        wrong = self._wrong(wanted)
+        slots: dict[Ref, Slot] = {}
+        for path, recipe in recipes.items():
+            if wrong.isdisjoint(map(_pack, recipe.chunks)):
+                self._written[path] = _written(recipe, slots)
+
+    def _wrong(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
+        """Those packs that must not be referred to, or do not hold what they should."""
+        wrong, packs = set(), sorted(wanted)
+        for start in range(0, len(packs), _AT_ONCE):
+            some = packs[start : start + _AT_ONCE]
+            self._known.visit(some)
+            wrong |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
+        return wrong
+
+
+def _pack(ref: Ref) -> PackName:
+    assert isinstance(ref.place, PackName), "a recipe refers to packs alone"
+    return ref.place
+
+
+def _written(recipe: Recipe, slots: dict[Ref, Slot]) -> Written:
+    """A file as if it had just been written. Equal chunks share a slot, within a file and between files."""
+    places = {ref.id: ref for ref in recipe.chunks}
+    written = Written(-1, recipe.size, hashing=recipe.sha256)
+    for ref in map(places.__getitem__, [ref.id for ref in recipe.chunks]):
+        slot = slots.setdefault(ref, Slot(ref.id, ref.raw))
+        slot.ref = ref
+        written.slots.append(slot)
+    return written
+
+
+def _remembered(entry: Entry, written: Written | None, known: Callable[[bytes], Ref | None] | None) -> Remembered:
+    if written is None or not written.slots:
+        return Remembered(entry.sha256)
+    recipe = Recipe(written.size, written.sha256, tuple(slot.settled for slot in written.slots))
+    home = known(encode_recipe(recipe)) if known and len(recipe.chunks) > 1 else None
+    return Remembered(entry.sha256, recipe, _pack(home) if home else None)
