@@ -105,6 +105,26 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "planned": {
+        "21b111cb4cefb5c22c81e8ba7026368a": (
+            "sha256:437801b0a5044f6f46d31763fc58ce4fd3c1bbdb437d63645f565ebe909bf222",
+            {
+                "letters": "ad553e237f812992373328dd2f378c2dd780d93f3a4b76c61e17916d413e6d96",
+                "model.safetensors": "e411ad89f50073032d70cc01c8caa9423dafd11d5d1f0ba812822111dd0154c7",
+                "noise": "4961cb045bb6ee14e628b78244595afff4ab98ce85df55bcdf43bf5774c49c1d",
+                "table": "05a94535b61c5def481a3f64f3e34f33d3a6497093a6fd23aa279515896528da",
+                "unnamed.bin": "ae28522086443ca31a2396d95ef50a2f6b6998b46937d1d77e6178499465d2c1",
+            },
+        ),
+        "21b111cbba763c356d67b1fb12796f98": (
+            "sha256:ec65b7b27dad48eb5e686260cbd10539a8a6fa407acc1ea70e782a6f0521cdff",
+            {
+                "model.safetensors": "e411ad89f50073032d70cc01c8caa9423dafd11d5d1f0ba812822111dd0154c7",
+                "new": "ab33710917683dd60a110c52a93528e071629700b045aae4bb9533b9f1a1d446",
+                "noise": "05a94535b61c5def481a3f64f3e34f33d3a6497093a6fd23aa279515896528da",
+            },
+        ),
+    },
     "planes": {
         "21b111cb023d5fcc2aefa1f3344cfd4d": (
             "sha256:d7c08fcb738568ec073600409dfbbe2c60a67eb84a95ce4012d9ee298b6343df",

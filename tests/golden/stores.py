@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -73,6 +74,31 @@ def packed() -> World:
     session = world.begin()
     edited = MODEL[:15_000] + b"a line that was put in\n" + MODEL[15_000:]
     commit(session, [file("weights.bin", edited), file("again/table", TABLE), file("again/empty")])
+    end(session)
+    return world
+
+
+def planned() -> World:
+    """Chunks by a plan: whole, in planes, by their entropy, raw; and a second run that shares most of them."""
+    world = World("planned", chunker=SMALL, pack_size=16 << 10)
+    session = world.begin()
+    waves = [sin(n * n / 9) * (1 + n % 5) for n in range(1_200)]
+    tensor = struct.pack(f"<{len(waves)}f", *waves)
+    table = {"t": {"dtype": "F32", "shape": [len(waves)], "data_offsets": [0, len(tensor)]}}
+    header = json.dumps(table).encode()
+    files = {
+        "model.safetensors": struct.pack("<Q", len(header)) + header + tensor,
+        "unnamed.bin": b"\1\2\3" + struct.pack(f"<{len(waves)}d", *waves),
+        "letters": b"".join(sha256(bytes([n])).hex().encode() for n in range(60)),
+        "table": TABLE,
+        "noise": noise("planned", 4_000),
+    }
+    commit(session, [file(path, data) for path, data in sorted(files.items())])
+    end(session)
+    world.another_process()
+    session = world.begin()
+    edited = MODEL[:15_000] + b"a line that was put in\n" + MODEL[15_000:]
+    commit(session, [file("model.safetensors", files["model.safetensors"]), file("new", edited), file("noise", TABLE)])
     end(session)
     return world
 
@@ -203,7 +229,7 @@ def registered() -> World:
 
 
 MAKERS: Final[dict[str, Callable[[], World]]] = {
-    maker.__name__: maker for maker in (inline, packed, planes, states, folded, crashed, garbage, registered)
+    maker.__name__: maker for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, registered)
 }
 
 

@@ -81,6 +81,15 @@ class _New(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class _Named:
+    """A block whose chunks have names, and which of them came for the first time; `last` numbers the last of these."""
+
+    block: Block
+    new: list[_New]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Encoding:
     """A block whose new chunks are being encoded."""
 
@@ -107,10 +116,13 @@ class ChunkWriter:
         self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
         block = max(min(BLOCK, pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), block)
-        self._buffers = Buffers(pool, block, most=max(2 * self._window_size // block, 3) + 1)
+        self._buffers = Buffers(pool, block, most=max(2 * self._window_size // block, 3) + 2)
         self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
-        self._window: list[Block] = []
-        self._waiting = 0  # bytes in the window
+        self._full: list[Block] = []
+        self._waiting = 0  # bytes in them
+        self._named: deque[_Named] = deque()
+        self._undecided: deque[_New] = deque()  # chunks in order; how many came, and how many were decided
+        self._came = self._decided = 0
         self._encoding: deque[_Encoding] = deque()
         self._slots: dict[bytes, Slot] = {}  # chunks of this commit
         self._numbers = itertools.count()  # of the streams
@@ -134,7 +146,7 @@ class ChunkWriter:
     def settle(self) -> None:
         """Give every chunk so far its place: where the bucket has it, or in a pack in the making."""
         self._cutter.finish()
-        self._recognise_window()
+        self._recognise(force=True)
         while self._encoding:
             self._pack_oldest()
         self._buffers.let_go()
@@ -176,35 +188,54 @@ class ChunkWriter:
 
     def _fresh(self) -> memoryview:
         """A buffer for the next block; if there is none, the oldest is emptied first."""
-        while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._window))) is None:
+        while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._named or self._full))) is None:
             if not self._encoding:
-                self._recognise_window()
+                self._recognise(force=True)
             self._pack_oldest()
         return buffer
 
     def _gather(self, block: Block) -> None:
         """Take a full block; with a window of them, look what is new."""
-        self._window.append(block)
+        self._full.append(block)
         self._waiting += block.size
         if self._waiting >= self._window_size:
-            self._recognise_window()
+            self._recognise()
         while self._encoding and (ready := self._encoding[0].encoded) and ready.done():
             self._pack_oldest()
 
-    def _recognise_window(self) -> None:
-        """Find out which chunks of the window the bucket has, and have the others encoded."""
-        window, self._window, self._waiting = self._window, [], 0
-        new = [self._new_to_this_commit(block) for block in window]
-        wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for some in new for slot, piece in some]
-        places = iter(self._recogniser.look(wanted))
-        saved = 0
-        for block, some in zip(window, new, strict=True):
-            for slot, _ in some:
-                slot.ref = next(places)
-            unknown = [one for one in some if one.slot.ref is None]
-            saved += block.size - sum(slot.raw for slot, _ in unknown)
-            encoded = self._pool.submit(_encode, [piece for _, piece in unknown]) if unknown else None
-            self._encoding.append(_Encoding(block, unknown, encoded))
+    def _recognise(self, *, force: bool = False) -> None:
+        """Find out which chunks the bucket has, a window at a time, and have the others encoded.
+
+        What does not fill a window waits for more, unless forced.
+        """
+        full, self._full, self._waiting = self._full, [], 0
+        for block in full:
+            new = self._new_to_this_commit(block)
+            self._undecided += new
+            self._came += len(new)
+            self._named.append(_Named(block, new, self._came))
+        while window := self._next_window(force=force):
+            wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
+            for (slot, _), place in zip(window, self._recogniser.look(wanted), strict=True):
+                slot.ref = place
+            self._decided += len(window)
+        while self._named and self._named[0].last <= self._decided:
+            self._have_encoded(self._named.popleft())
+
+    def _next_window(self, *, force: bool) -> list[_New]:
+        """The next chunks up to the one that makes them a pack's size."""
+        size = 0
+        for count, (slot, _) in enumerate(self._undecided, 1):
+            size += slot.raw
+            if size >= self._window_size:
+                return [self._undecided.popleft() for _ in range(count)]
+        return [self._undecided.popleft() for _ in range(len(self._undecided))] if force else []
+
+    def _have_encoded(self, named: _Named) -> None:
+        unknown = [one for one in named.new if one.slot.ref is None]
+        saved = named.block.size - sum(slot.raw for slot, _ in unknown)
+        encoded = self._pool.submit(_encode, [piece for _, piece in unknown]) if unknown else None
+        self._encoding.append(_Encoding(named.block, unknown, encoded))
         if saved:
             self._transfer.add(saved, saved)
 

@@ -74,18 +74,18 @@ def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
     with _named_errors(top):
         status = top.stat()
     if stat.S_ISDIR(status.st_mode):
-        return list(_folder(top, path, ""))
-    return [_file(top, check_path(path), status)]
+        return list(_folder(str(top), path, ""))
+    return [_file(str(top), check_path(path), status)]
 
 
-def _folder(folder: Path, path: str, inside: str) -> Iterator[Item]:
+def _folder(folder: str, path: str, inside: str) -> Iterator[Item]:
     """What a folder holds; `inside` is its path below the folder that was named first."""
     with _named_errors(folder), os.scandir(folder) as found:
         children = sorted(found, key=lambda child: child.name)
     if not children and path:
         yield Item(check_path(path), Kind.DIRECTORY, _nothing)
     for child in children:
-        place = Path(child.path)
+        place = child.path
         below = f"{inside}/{child.name}" if inside else child.name
         at = _checked(place, f"{path}/{child.name}" if path else child.name)
         with _named_errors(place):
@@ -98,29 +98,29 @@ def _folder(folder: Path, path: str, inside: str) -> Iterator[Item]:
             yield _file(place, at, status)
 
 
-def _file(place: Path, path: str, status: os.stat_result) -> Item:
+def _file(place: str, path: str, status: os.stat_result) -> Item:
     if not stat.S_ISREG(status.st_mode):
-        raise UnsupportedFileError(str(place), f"a {_kind(status.st_mode)} has no content that could be kept")
+        raise UnsupportedFileError(place, f"a {_kind(status.st_mode)} has no content that could be kept")
     executable = bool(status.st_mode & stat.S_IXUSR)
     return Item(path, Kind.FILE, partial(Unchanging, place), status.st_size, executable, local=place)
 
 
-def _link(place: Path, path: str, inside: str) -> Item:
+def _link(place: str, path: str, inside: str) -> Item:
     with _named_errors(place):
-        target = str(place.readlink())
+        target = os.readlink(place)
     try:
         check_link(inside, target)
     except InvalidPathError as error:
         reason = f"{error.reason}; log what it leads to instead, or remove it"
-        raise UnsupportedFileError(str(place), reason) from error
+        raise UnsupportedFileError(place, reason) from error
     return Item(path, Kind.LINK, _nothing, target=target)
 
 
-def _checked(place: Path, path: str) -> str:
+def _checked(place: str, path: str) -> str:
     try:
         return check_path(path)
     except InvalidPathError as error:
-        raise UnsupportedFileError(repr(str(place)), f"its name cannot be kept: {error.reason}") from error
+        raise UnsupportedFileError(repr(place), f"its name cannot be kept: {error.reason}") from error
 
 
 class Unchanging:
@@ -133,7 +133,7 @@ class Unchanging:
 
     __slots__ = ("_before", "_count", "_file", "_place")
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: str | Path) -> None:
         self._place, self._count = place, 0
 
     def __enter__(self) -> Readable:
@@ -166,7 +166,7 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 
 @contextmanager
-def _named_errors(place: Path) -> Iterator[None]:
+def _named_errors(place: str | Path) -> Iterator[None]:
     """An OSError in this block names the file, the reason and keeps its cause."""
     try:
         yield
@@ -174,7 +174,7 @@ def _named_errors(place: Path) -> Iterator[None]:
         raise _unreadable(place, error) from error
 
 
-def _unreadable(place: Path, error: OSError) -> SourceUnreadableError:
+def _unreadable(place: str | Path, error: OSError) -> SourceUnreadableError:
     return SourceUnreadableError(str(place), f"cannot be read: {error.strerror or str(error) or type(error).__name__}")
 
 

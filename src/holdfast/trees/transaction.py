@@ -42,6 +42,7 @@ from holdfast.trees.summary import INLINE, Inline
 
 # What else the commit's entry says, given the run's state just before it; whatever it raises, the commit raises.
 Also: TypeAlias = Callable[[State], Sequence[Json]]
+_LEAST: Final = 95  # bytes of a file's row in a tree: with more of them than fit, an entry need not be tried
 _BLOCK: Final = 1 << 20
 _TOLD: Final = 4 << 20  # bytes after which an observer hears of them
 
@@ -248,7 +249,7 @@ class Transaction:
         writer = self._writer
         if writer:
             writer.settle()
-        if not (writer and writer.unsent):
+        if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
             inline = Inline([])
             root = grow(
                 [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
