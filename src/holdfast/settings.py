@@ -6,7 +6,7 @@
 | `HOLDFAST_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
 | `HOLDFAST_EXPERIMENT` | the experiment of new runs, by name | `Default` |
 | `HOLDFAST_RUN_NAME` | what a new run is called | drawn by lot |
-| `HOLDFAST_CACHE` | folder for what searching remembers; `off`: nowhere | `~/.cache/holdfast` |
+| `HOLDFAST_CACHE` | folder for what searching and the stat cache remember; `off`: nowhere | `~/.cache/holdfast` |
 | `HOLDFAST_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 | `HOLDFAST_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdfast guide safety`) | off |

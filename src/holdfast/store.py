@@ -147,7 +147,7 @@ class Store:
             options: What the storage library takes: for S3 `endpoint_url`, `profile`,
                 `key`, `secret`, `token`, `anon`, `requester_pays`, `s3_additional_kwargs`, ...
             memory: Bytes that transfers may hold at once.
-            cache: A folder for what searching remembers; nowhere when None.
+            cache: A folder for what searching and the stat cache remember; nowhere when None.
             observer: Is told how far transfers are.
             s3_lane: The client for S3 where no option `lane` names one: `boto3` or `s3fs`.
             stat_cache: Whether a local file that looks unchanged is taken for unchanged and not read again;

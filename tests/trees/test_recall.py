@@ -216,6 +216,21 @@ def test_many_files_are_recalled_beside_new_ones(world: World, tmp_path: Path) -
     assert {name: got.read(name) for name in contents} == contents
 
 
+def test_two_files_for_one_path_are_told_apart(world: World) -> None:
+    """What is recalled belongs to a local file: another one that is to stand at the same path is held against it."""
+    other = world.place.with_name("other.bin")
+    other.write_bytes(CONTENT[::-1])
+    world.start().log_artifact(other)
+    items = local_items(world.place, "same") + local_items(other, "same")
+    for run in (world.start(), world.start()):
+        with pytest.raises(ArtifactExistsError):
+            run.log_items(items)
+        items.reverse()
+    run = world.start()
+    run.log_items([*local_items(world.place, "a"), *local_items(world.place, "b")])
+    assert run.read("a") == run.read("b") == CONTENT
+
+
 def test_small_files_stay_in_the_entry_beside_what_is_recalled(world: World) -> None:
     """What is recalled makes no pack of what would have fitted into the log."""
     folder = world.place.parent

@@ -37,9 +37,9 @@ class Recall:
     def __init__(self, location: Location, known: Known) -> None:
         self._cache, self._known = location.stat_cache, known
         self._store = location.descriptor.store
-        self._entries: dict[str, Entry] = {}
-        self._written: dict[str, Written] = {}
-        self._read: dict[str, tuple[Path, Stamp]] = {}
+        self._found: dict[Path, tuple[Stamp, Remembered]] = {}
+        self._written: dict[Path, Written] = {}
+        self._read: dict[str, tuple[Path, Stamp]] = {}  # by path in the run
 
     def look(self, items: Iterable[Item], there: Container[str]) -> None:
         """Recall what is known of these files; the chunks, too, of those whose paths are not `there`.
@@ -49,26 +49,27 @@ class Recall:
         """
         if self._cache is None:
             return
-        places = {item.path: Path(item.local) for item in items if item.local and item.size >= LEAST}
-        found = self._cache.find(self._store, places.values())
-        recalled = [(item, *found[place]) for item in items if (place := places.get(item.path)) in found]
-        for item, stamp, file in recalled:
-            self._entries[item.path] = Entry(item.path, item.kind, stamp.size, file.sha256, item.executable)
-        self._prove({item.path: file for item, _, file in recalled if item.path not in there})
+        places = [(item.path, place) for item in items if (place := _place(item))]
+        self._found = self._cache.find(self._store, {place for _, place in places})
+        new = {place for path, place in places if path not in there}
+        self._prove({place: file for place, (_, file) in self._found.items() if place in new})
 
     def entry(self, item: Item) -> Entry | None:
         """What stands at an item's path once it is logged, if that is known without reading it."""
-        return self._entries.get(item.path)
+        if not self._found or (place := _place(item)) not in self._found:
+            return None
+        stamp, file = self._found[place]
+        return Entry(item.path, item.kind, stamp.size, file.sha256, item.executable)
 
     def written(self, item: Item) -> Written | None:
         """A file's chunks, if the bucket has them all."""
-        return self._written.get(item.path)
+        place = _place(item) if self._written else None
+        return self._written.get(place) if place else None
 
     def open(self, item: Item) -> AbstractContextManager[Readable]:
         """An item's bytes, as `item.open()`; if all goes well, `keep` will have them remembered."""
-        if self._cache is None or item.local is None or item.size < LEAST:
+        if self._cache is None or (place := _place(item)) is None:
             return item.open()
-        place = Path(item.local)
         return self._watched(item, place, self._cache.settled(place))
 
     def keep(self, files: Iterable[tuple[Entry, Written | None]], known: Callable[[bytes], Ref | None] | None) -> None:
@@ -90,20 +91,20 @@ class Recall:
         if before and stamp_of(place) == before:
             self._read[item.path] = place, before
 
-    def _prove(self, files: dict[str, Remembered]) -> None:
+    def _prove(self, files: dict[Path, Remembered]) -> None:
         """Take the chunks of those files all of whose packs are as they are remembered."""
-        recipes = {path: file.recipe for path, file in files.items() if file.recipe}
+        recipes = {place: file.recipe for place, file in files.items() if file.recipe}
         wanted: defaultdict[PackName, set[Ref]] = defaultdict(set)
-        for path, recipe in recipes.items():
+        for place, recipe in recipes.items():
             for ref in recipe.chunks:
                 wanted[_pack(ref)].add(ref)
-            if home := files[path].home:
+            if home := files[place].home:
                 wanted[home].update()
         wrong = self._wrong(wanted)
         slots: dict[Ref, Slot] = {}
-        for path, recipe in recipes.items():
+        for place, recipe in recipes.items():
             if wrong.isdisjoint(map(_pack, recipe.chunks)):
-                self._written[path] = _written(recipe, slots)
+                self._written[place] = _written(recipe, slots)
 
     def _wrong(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
         """Those packs that must not be referred to, or do not hold what they should."""
@@ -113,6 +114,11 @@ class Recall:
             self._known.visit(some)
             wrong |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
         return wrong
+
+
+def _place(item: Item) -> Path | None:
+    """The local file that an item is, if it is worth remembering."""
+    return Path(item.local) if item.local and item.size >= LEAST else None
 
 
 def _pack(ref: Ref) -> PackName:
