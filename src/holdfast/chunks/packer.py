@@ -72,7 +72,7 @@ class Packer:
     ) -> None:
         self._bucket, self._known, self._names = bucket, known, names
         self._pack_size, self._transfer = pack_size, transfer
-        most = max(2, pool.memory // 2 // (pack_size + _FOOTER))
+        most = max(2, pool.memory // 2 // pack_size)
         self._buffers = Buffers(pool, pack_size + _FOOTER, most=most)
         self._pool, self._hints = pool, Batch(pool)
         self._builder: PackBuilder | None = None

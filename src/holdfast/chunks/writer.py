@@ -39,6 +39,7 @@ from holdfast.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 from holdfast.format.reference import CHUNK, Ref
 from holdfast.storage.bucket import Bucket
 
+_AHEAD: Final = 6  # blocks beyond a window: one is read, the others are encoded
 _SAMPLES: Final = 4
 
 
@@ -116,7 +117,7 @@ class ChunkWriter:
         self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
         block = max(min(BLOCK, pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), block)
-        self._buffers = Buffers(pool, block, most=max(2 * self._window_size // block, 3) + 2)
+        self._buffers = Buffers(pool, block, most=self._window_size // block + _AHEAD)
         self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
         self._full: list[Block] = []
         self._waiting = 0  # bytes in them
