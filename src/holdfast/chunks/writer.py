@@ -120,7 +120,7 @@ class ChunkWriter:
         self._buffers = Buffers(pool, block, most=self._window_size // block + _AHEAD)
         self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
         self._full: list[Block] = []
-        self._waiting = 0  # bytes in them
+        self._waiting = 0  # bytes of chunks in them, and of those that are not decided
         self._named: deque[_Named] = deque()
         self._undecided: deque[_New] = deque()  # chunks in order; how many came, and how many were decided
         self._came = self._decided = 0
@@ -209,7 +209,7 @@ class ChunkWriter:
 
         What does not fill a window waits for more, unless forced.
         """
-        full, self._full, self._waiting = self._full, [], 0
+        full, self._full = self._full, []
         for block in full:
             new = self._new_to_this_commit(block)
             self._undecided += new
@@ -220,6 +220,7 @@ class ChunkWriter:
             for (slot, _), place in zip(window, self._recogniser.look(wanted), strict=True):
                 slot.ref = place
             self._decided += len(window)
+        self._waiting = sum(slot.raw for slot, _ in self._undecided)
         while self._named and self._named[0].last <= self._decided:
             self._have_encoded(self._named.popleft())
 
