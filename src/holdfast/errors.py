@@ -26,6 +26,7 @@
     │   ├── SignatureError             (ValueError) a signature that cannot be
     │   ├── SchemaMismatchError        (ValueError) data that a model's signature does not admit
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
+    │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
     │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
     │   ├── SourceUnreadableError      it cannot be read
@@ -401,6 +402,25 @@ class UnknownFlavorError(RequestError, TypeError):
 
     def __str__(self) -> str:
         return f"no flavor is known for {self.what}; known are {self.known}"
+
+
+class UntrustedModelError(RequestError):
+    """Loading a model would run code that came with it, and the reader's policy does not admit that.
+
+    Attributes: policy, files (that can run code), digest (of the model's files, to be listed).
+    """
+
+    hint = (
+        "look what is in it with `holdfast model inspect URI`; if you trust it, "
+        "put its digest into HOLDFAST_TRUSTED, or loosen HOLDFAST_TRUST"
+    )
+
+    def __init__(self, policy: str, files: str, digest: str) -> None:
+        super().__init__(policy, files, digest)
+        self.policy, self.files, self.digest = policy, files, digest
+
+    def __str__(self) -> str:
+        return f"HOLDFAST_TRUST={self.policy} does not admit model {self.digest}, whose {self.files} can run any code"
 
 
 class MissingLibraryError(RequestError, ImportError):

@@ -11,6 +11,8 @@
 | `HOLDFAST_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 | `HOLDFAST_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdfast guide safety`) | off |
 | `HOLDFAST_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
+| `HOLDFAST_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
+| `HOLDFAST_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
 
 Nothing else in holdfast reads the environment, nor more than these and, for
 their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. One exception: when a run
@@ -22,12 +24,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdfast.store import MEMORY
+from holdfast.store import EVERYBODY, MEMORY, POLICIES, Trust
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -45,6 +47,7 @@ class Settings:
     auto_run: bool = False
     progress: str = "auto"
     s3_lane: str | None = None
+    trust: Trust = EVERYBODY
     stat_cache: bool = False
 
 
@@ -66,6 +69,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         auto_run=_on(given, "HOLDFAST_AUTO_RUN"),
         progress=_progress(given),
         s3_lane=_lane(given),
+        trust=Trust(_policy(given), _digests(given)),
         stat_cache=_on(given, "HOLDFAST_STAT_CACHE"),
     )
 
@@ -89,6 +93,29 @@ def _progress(given: Mapping[str, str]) -> str:
     if named and named not in PROGRESS:
         raise ValueError(f"HOLDFAST_PROGRESS={named!r} is none of {', '.join(PROGRESS)}")
     return named or ("log" if given.get("TERM") == "dumb" else "auto")
+
+
+def _policy(given: Mapping[str, str]) -> str | None:
+    named = given.get("HOLDFAST_TRUST", "").strip().lower()
+    if named and named not in POLICIES:
+        raise ValueError(f"HOLDFAST_TRUST={named!r} is none of {', '.join(POLICIES)}")
+    return named or None
+
+
+def _digests(given: Mapping[str, str]) -> frozenset[str]:
+    """The digests that are trusted, said here or in a file; what follows a digest on its line is for people."""
+    named = given.get("HOLDFAST_TRUSTED", "").strip()
+    if not named or named.startswith("sha256:"):
+        return _checked(re.split(r"[\s,]+", named))
+    lines = Path(named).expanduser().read_text().splitlines()
+    return _checked([words[0] for line in lines if (words := line.split("#")[0].split())])
+
+
+def _checked(digests: Sequence[str]) -> frozenset[str]:
+    for digest in filter(None, digests):
+        if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+            raise ValueError(f"HOLDFAST_TRUSTED: {digest!r} is not sha256: and 64 hex digits")
+    return frozenset(filter(None, digests))
 
 
 def _lane(given: Mapping[str, str]) -> str | None:

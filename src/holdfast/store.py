@@ -20,9 +20,11 @@ from typing import Any
 from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
-from holdfast.modeling.model import ModelInfo
+from holdfast.modeling.logged import LoggedModel
+from holdfast.modeling.model import Model, ModelInfo
 from holdfast.modeling.models import Models
 from holdfast.modeling.pyfunc import PyFuncModel
+from holdfast.modeling.trust import EVERYBODY, POLICIES, Trust
 from holdfast.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdfast.naming.registry import Registry
 from holdfast.runs.artifacts import Artifacts
@@ -46,13 +48,17 @@ from holdfast.trees.view import read_states
 
 __all__ = [
     "DESCRIPTION",
+    "EVERYBODY",
+    "POLICIES",
     "AliasMove",
     "ArtifactReader",
     "Difference",
     "Experiment",
     "FileInfo",
     "Findings",
+    "LoggedModel",
     "Metric",
+    "Model",
     "ModelInfo",
     "ModelVersion",
     "Outcome",
@@ -67,6 +73,7 @@ __all__ = [
     "Space",
     "Stats",
     "Store",
+    "Trust",
     "Usage",
     "ViewType",
 ]
@@ -117,7 +124,7 @@ class Store:
         self.runs = Runs(location, self.experiments)
         self.registry = Registry(location)
         self.artifacts = Artifacts(location, self.registry.resolve)
-        self.models = Models(location, self.artifacts, self.registry.register)
+        self.models = Models(location, self.artifacts, self.registry)
         self.care = Care(location)
 
     def __repr__(self) -> str:

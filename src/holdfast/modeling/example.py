@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import importlib
 import json
 import sys
 from collections.abc import Mapping
@@ -73,6 +74,32 @@ def make_example(given: Any) -> Example:
         {"artifact_path": FILE} | ({"params": "true"} if params else {}) | facts | {"serving_input_path": SERVING_FILE}
     )
     return Example(data, params, info, {FILE: _encoded(content), SERVING_FILE: _encoded(request, indent=2)})
+
+
+def parse_example(content: bytes, info: Mapping[str, Any]) -> Any:
+    """The data of an example again, without its parameters, as `predict` takes it.
+
+    Args:
+        content: What its file holds.
+        info: What the `MLmodel` file says of it.
+
+    Raises:
+        ValueError, KeyError: The file is not what the other one says.
+    """
+    data = json.loads(content)
+    if info.get("params"):
+        data = data["inputs"]
+    kind = info["type"]
+    if kind == "dataframe":
+        pandas = importlib.import_module("pandas")
+        return pandas.DataFrame(data["data"], columns=data.get("columns"))
+    if kind == "ndarray":
+        numpy = importlib.import_module("numpy")
+        return {key: numpy.array(each) for key, each in data.items()} if isinstance(data, dict) else numpy.array(data)
+    if kind.startswith("sparse_matrix_"):
+        sparse = getattr(importlib.import_module("scipy.sparse"), kind[-3:] + "_matrix")
+        return sparse((data["data"], data["indices"], data["indptr"]), shape=tuple(data["shape"]))
+    return data
 
 
 # --- inside ---

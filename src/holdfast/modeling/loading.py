@@ -50,29 +50,49 @@ def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
     return Parts(own=model.flavors[flavor.name], pyfunc=model.flavors.get(PYFUNC))
 
 
+def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
+    """The files of a model whose loading can run code; `flavor` None: a module of somebody's own loads it."""
+    said = model.flavors.get(PYFUNC, {})
+    own = model.flavors.get(flavor.name, {}) if flavor else said
+    code = [str(each["code"]) for each in (own, said) if each.get("code")]
+    files = (
+        list(flavor.runs_code(Parts(own=own, pyfunc=said))) if flavor else [f"what {said.get('loader_module')} reads"]
+    )
+    return [*files, *dict.fromkeys(code)]
+
+
 def load_native(folder: Path, model: Model, flavor: Flavor, options: Mapping[str, Any]) -> Any:
-    """The framework's object."""
+    """The framework's object. Raises: ContentError, and what the flavor raises."""
     parts = parts_of(flavor, model, str(folder))
     use_code(folder, parts.own)
     return flavor.load(folder, parts, **options)
 
 
-def load_predictor(folder: Path, model: Model, config: Mapping[str, Any]) -> tuple[Any, Predictor]:
-    """The framework's object, and the same as a python_function.
+def predicting_flavor(model: Model, where: str) -> Flavor | None:
+    """The flavor that makes a python_function of it; None if a module of somebody's own does.
 
     Raises:
         ContentError: It has no python_function flavor.
-        UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
     """
     said = model.flavors.get(PYFUNC)
     if said is None:
-        raise ContentError(str(folder), "a python_function", f"its flavors are {', '.join(model.flavors)}")
+        raise ContentError(where, "a python_function", f"its flavors are {', '.join(model.flavors)}")
+    return flavor_loading(str(said.get("loader_module")))
+
+
+def load_predictor(
+    folder: Path, model: Model, flavor: Flavor | None, config: Mapping[str, Any]
+) -> tuple[Any, Predictor]:
+    """The framework's object, and the same as a python_function.
+
+    Raises:
+        UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
+    """
+    said = model.flavors[PYFUNC]
     use_code(folder, said)
     config = {**(said.get("config") or {}), **config}
-    loader = str(said.get("loader_module"))
-    flavor = flavor_loading(loader)
     if flavor is None:
-        predictor = _foreign(loader, folder, said, config)
+        predictor = _foreign(str(said.get("loader_module")), folder, said, config)
         return predictor, predictor
     parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc=said)
     native = flavor.load(folder, parts)

@@ -16,8 +16,10 @@ it is absolute.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final
 
 from holdfast.errors import ContentError, SignatureError
@@ -119,7 +121,8 @@ def dump_yaml(body: Any) -> bytes:
     """
     yaml = library("yaml", "writing an MLmodel file", "pyyaml")
     try:
-        return bytes(yaml.safe_dump(body, default_flow_style=False, allow_unicode=True, encoding="utf-8"))
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        return bytes(yaml.dump(body, Dumper=dumper, default_flow_style=False, allow_unicode=True, encoding="utf-8"))
     except yaml.representer.RepresenterError as error:
         raise TypeError(f"only plain values can be kept in {FILE}: {error}") from error
 
@@ -135,6 +138,20 @@ def load_yaml(data: bytes, path: str) -> Any:
         return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ContentError(path, "plain YAML", str(error).partition("\n")[0]) from error
+
+
+def config_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
+    """A model's configuration: as it was given, or what the YAML file says that was named.
+
+    Raises:
+        ContentError: The file is not plain YAML with names.
+    """
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    found = load_yaml(Path(given).read_bytes(), str(given))
+    if not isinstance(found, dict):
+        raise ContentError(str(given), "a model's configuration", "it has no names")
+    return found
 
 
 def plain_values(value: Any) -> Any:

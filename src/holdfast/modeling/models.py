@@ -1,47 +1,67 @@
 """The models of a store: logged into its runs, and loaded from them.
 
-A model is a folder of ordinary artifacts, committed at once. The same log
-entry counts it: the tag `holdfast.model.<n>` of the run says in JSON where the
-run's n-th model is and what was said of it. Whoever reads the tag can read the
-model, so a model is READY from the first moment that it can be seen.
+A model is a folder of ordinary artifacts, committed at once, and the entry that
+commits it counts it (see `logged`). So a model is READY from the first moment
+that it can be seen, and there is no other moment.
 
-n stands inside of the MLmodel file, and so in its digest: when a rival writer
-of the run took the number first, the file is made anew with the next one.
+Its number stands inside of the MLmodel file, and so in its digest: when a rival
+writer of the run took the number first, that file is made anew with the next
+one. All other files are in the bucket by then and are not sent again.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Protocol
 
-from holdfast.errors import DestinationError
+from holdfast.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdfast.format.document import Json
-from holdfast.format.state import State
+from holdfast.format.layout import parse_model_id
+from holdfast.modeling.facts import model_facts
+from holdfast.modeling.fetching import Fetched, local_folder
 from holdfast.modeling.finding import flavor_named, flavor_of
-from holdfast.modeling.loading import load_native, load_predictor, native_flavor, read_model
-from holdfast.modeling.model import FILE, Model, ModelInfo
-from holdfast.modeling.pyfunc import PyFuncModel, wrapped
-from holdfast.modeling.saving import parted, save_files
-from holdfast.runs.artifacts import Artifacts
+from holdfast.modeling.loading import (
+    code_run_by,
+    load_native,
+    load_predictor,
+    native_flavor,
+    predicting_flavor,
+    read_model,
+)
+from holdfast.modeling.logged import LoggedModel, logged_model, logged_models, next_number
+from holdfast.modeling.model import FILE, Model, ModelInfo, config_of, parse_model
+from holdfast.modeling.pyfunc import PyFuncModel
+from holdfast.modeling.saving import copy_local, parted, save_files
+from holdfast.modeling.trust import Trust
+from holdfast.runs.artifacts import Artifacts, parse_uri
 from holdfast.runs.metrics import param_op, tag_op
-from holdfast.runs.reading import join_path
+from holdfast.runs.reading import RunReader, join_path
 from holdfast.runs.run import Run
 from holdfast.trees.location import Location
 from holdfast.trees.source import bytes_item, local_items
+from holdfast.trees.view import View
 
-TAG: Final = "holdfast.model."
+
+class Registering(Protocol):
+    """What is needed of the registry, which is built above this room."""
+
+    def resolve(self, uri: str) -> str:
+        """The `runs:/<run_id>/<path>` that an address means."""
+        ...
+
+    def register(self, uri: str, name: str) -> Any:
+        """Make what is at an address the next version of a model."""
+        ...
 
 
-class _Taken(Exception):
-    """A rival has the number. Attributes: the next one that is free."""
+class _TakenError(Exception):
+    """A rival has the number. Its argument is the next one that is free."""
 
 
 class Models:
@@ -51,8 +71,9 @@ class Models:
     `runs:/<run_id>/<path>`; for loading also a local folder or `file://`.
     """
 
-    def __init__(self, location: Location, artifacts: Artifacts, register: Callable[..., Any]) -> None:
-        self._location, self._artifacts, self._register = location, artifacts, register
+    def __init__(self, location: Location, artifacts: Artifacts, registry: Registering) -> None:
+        self._location, self._artifacts, self._registry = location, artifacts, registry
+        self._environments: dict[str, Json] = {}  # by the run's id; "" for what is here now
 
     def log(
         self,
@@ -89,133 +110,233 @@ class Models:
 
         Cost: as `Run.log_artifacts` of a folder; with a name to register, `Registry.register` as well.
         """
+        said = LoggedModel(
+            model_id="",
+            source_run_id=run.id,
+            path=join_path(name, ""),
+            creation_timestamp=self._location.clock(),
+            model_type=model_type,
+            step=int(step),
+            params=_texts(params, param_op),
+            tags=_texts(tags, tag_op),
+        )
+        _refuse_known(run, said.path)
         kept = flavor_named(flavor) if flavor else flavor_of(model)
-        said: Json = {"name": name, "model_type": model_type, "step": step, "params": _texts(params, param_op)}
-        said |= {"tags": _texts(tags, tag_op)}
         beside, options = parted(given)
         with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-            drawn = save_files(kept, model, Path(folder), beside, options)
-            info = self._commit(run, name, Path(folder), drawn, said)
+            drawn = save_files(kept, model, Path(folder), beside, options, self._fetch)
+            drawn = replace(drawn, holdfast=self._facts(run))
+            info = _commit(run, Path(folder), drawn, replace(said, flavors=tuple(sorted(drawn.flavors))))
         if registered_model_name is not None:
-            version = self._register(info.model_uri, registered_model_name)
+            version = self._registry.register(info.model_uri, registered_model_name)
             info = replace(info, registered_model_version=int(version.version))
         return info
 
     def save(self, model: Any, path: str | os.PathLike[str], *, flavor: str | None = None, **given: Any) -> Model:
         """Write a model into a local folder, which must not be there or be empty.
 
+        Returns:
+            What its MLmodel file says.
+
         Raises:
             DestinationError: There is something in the folder.
             UnknownFlavorError, TypeError, ValueError: As `log`.
         """
-        kept = flavor_named(flavor) if flavor else flavor_of(model)
-        folder = Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DestinationError(str(folder), "there is something here already")
-        folder.mkdir(parents=True, exist_ok=True)
+        kept, target = flavor_named(flavor) if flavor else flavor_of(model), Path(path)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise DestinationError(str(target), "there is something here already")
         beside, options = parted(given)
-        drawn = save_files(kept, model, folder, beside, options)
-        made = replace(drawn, model_uuid=uuid.uuid4().hex, utc_time_created=_written(self._location.clock()))
-        (folder / FILE).write_bytes(made.to_yaml())
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+            drawn = save_files(kept, model, Path(folder), beside, options, self._fetch)
+            made = replace(
+                drawn,
+                model_uuid=uuid.UUID(bytes=self._location.entropy(16), version=4).hex,
+                utc_time_created=_written(self._location.clock()),
+                holdfast=self._facts(None),
+            )
+            (Path(folder) / FILE).write_bytes(made.to_yaml())
+            copy_local(Path(folder), target)
         return made
 
     def load(
-        self, uri: str, *, flavor: str | None = None, dst_path: str | os.PathLike[str] | None = None, **options: Any
+        self,
+        uri: str | os.PathLike[str],
+        *,
+        flavor: str | None = None,
+        dst_path: str | None = None,
+        trust: Trust | None = None,
+        **options: Any,
     ) -> Any:
-        """A model as its framework's object.
+        """A model as its framework's object, read from the store and verified.
 
         Args:
             uri: Where it is.
             flavor: The flavor to load it by; the one that it has beside python_function when None.
             dst_path: A folder to keep its files in; else they are gone when it is loaded.
+            trust: Whose models may run code; everybody's when None.
             options: Of its flavor.
+
+        Raises:
+            ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing there.
+            ContentError: What is there is no model, or none of this flavor.
+            UntrustedModelError: It would run code, and the reader does not trust it.
+            MissingLibraryError: Its framework is not installed.
+            IntegrityError: Its files are not what was logged.
         """
-        with self._fetched(uri, dst_path) as folder:
-            model = read_model(folder)
-            return load_native(folder, model, flavor_named(flavor) if flavor else native_flavor(model), options)
+        fetched = Fetched(uri, self._artifacts.download, dst_path)
+        try:
+            model = read_model(fetched.folder)
+            kept = flavor_named(flavor) if flavor else native_flavor(model)
+            files = code_run_by(kept, model)
+            (trust or Trust()).admit(fetched.folder, files, own=fetched.own)
+            native = load_native(fetched.folder, model, kept, options)
+        except BaseException:
+            fetched.drop()
+            raise
+        if _brings_code(model):
+            fetched.keep()
+        else:
+            fetched.drop()
+        return native
 
     def load_pyfunc(
         self,
-        uri: str,
+        uri: str | os.PathLike[str],
         *,
-        dst_path: str | os.PathLike[str] | None = None,
-        model_config: Mapping[str, Any] | None = None,
+        dst_path: str | None = None,
+        model_config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        trust: Trust | None = None,
     ) -> PyFuncModel:
-        """A model as a python_function."""
-        with self._fetched(uri, dst_path) as folder:
-            model = read_model(folder)
-            native, predictor = load_predictor(folder, model, model_config or {})
-            return wrapped(model, native, predictor, model_config or {})
+        """A model as a python_function. Args, raises: as `load`; `model_config` goes before what it was logged with."""
+        fetched, config = Fetched(uri, self._artifacts.download, dst_path), config_of(model_config)
+        try:
+            model = read_model(fetched.folder)
+            flavor = predicting_flavor(model, str(uri))
+            (trust or Trust()).admit(fetched.folder, code_run_by(flavor, model), own=fetched.own)
+            native, predictor = load_predictor(fetched.folder, model, flavor, config)
+            loaded = PyFuncModel(native, predictor, model, fetched.folder, config)
+        except BaseException:
+            fetched.drop()
+            raise
+        if _brings_code(model):
+            fetched.keep()
+        else:
+            fetched.keep_for(loaded)
+        return loaded
+
+    def describe(self, uri: str | os.PathLike[str]) -> Model:
+        """What the MLmodel file of a model says. Raises: as `load`. Cost: finding and reading that file alone."""
+        local = local_folder(uri)
+        if local is not None:
+            return read_model(local)
+        return parse_model(self._artifacts.read(f"{str(uri).rstrip('/')}/{FILE}"), f"{uri}/{FILE}")
+
+    def logged(self, run_id: str) -> list[LoggedModel]:
+        """The models that a run logged, in that order. Raises: RunNotFoundError. Cost: reading the run's end."""
+        return logged_models(run_id, RunReader(self._location, run_id).state.tags)
+
+    def get(self, model_id: str) -> LoggedModel:
+        """A logged model by its id.
+
+        Raises:
+            InvalidURIError: No model can have this id.
+            ArtifactNotFoundError: The run logged no such model.
+        """
+        run_id, n = parse_model_id(model_id) or ("", 0)
+        if not run_id:
+            raise InvalidURIError(model_id, "a logged model's id is m-<run id>-<number>")
+        found = logged_model(run_id, n, RunReader(self._location, run_id).state.tags)
+        if found is None:
+            raise ArtifactNotFoundError(run_id, f"the MLmodel of {model_id}")
+        return found
 
     # --- inside ---
 
-    @contextmanager
-    def _fetched(self, uri: str, dst_path: str | os.PathLike[str] | None) -> Iterator[Path]:
-        local = _local(uri)
+    def _facts(self, run: Run | None) -> Json:
+        """What the MLmodel file says of where it was made. Cost: once for each run, reading its environment."""
+        key = run.id if run else ""
+        if key not in self._environments:
+            look = self._location.environment
+            self._environments[key] = run.environment if run else look() if look else {}
+        return model_facts(self._location.writer, self._environments[key])
+
+    def _fetch(self, uri: str, target: Path) -> None:
+        """Bring what an address means to a place of the model's folder."""
+        local = local_folder(uri)
+        if local is not None and "://" in uri and not uri.startswith("file:"):
+            raise InvalidURIError(uri, "only local files, file://, runs:/ and models:/ are kept beside a model")
         if local is not None:
-            yield local
-        elif dst_path is not None:
-            yield self._artifacts.download(uri, dst_path)
+            copy_local(local, target)
+            return
+        run_id, path = parse_uri(self._registry.resolve(uri))
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
+            copy_local(self._artifacts.download(f"runs:/{run_id}/{path}", folder), target)
+
+
+# --- one commit ---
+
+
+def _commit(run: Run, folder: Path, drawn: Model, said: LoggedModel) -> ModelInfo:
+    """Put the folder into the run, under the next number that is free."""
+    items = local_items(folder, said.path)
+    n = next_number(run.seen.data.tags)
+    while True:
+        said = replace(said, model_id=f"m-{run.id}-{n}")
+        model = replace(
+            drawn,
+            artifact_path=said.path,
+            run_id=run.id,
+            model_id=said.model_id,
+            model_uuid=said.model_id,
+            utc_time_created=_written(said.creation_timestamp),
+        )
+        try:
+            run.log_items([*items, bytes_item(join_path(said.path, FILE), model.to_yaml())], also=_counted(n, said))
+        except _TakenError as taken:
+            (n,) = taken.args
         else:
-            with tempfile.TemporaryDirectory(prefix="holdfast-") as folder:
-                yield self._artifacts.download(uri, folder)
-
-    def _commit(self, run: Run, name: str, folder: Path, drawn: Model, said: Json) -> ModelInfo:
-        """Put the folder into the run, under the next number that is free."""
-        items = local_items(folder, join_path(name, ""))
-        time = self._location.clock()
-        n = _next_number(run.seen.data.tags)
-        while True:
-            id = f"m-{run.id}-{n}"
-            model = replace(
-                drawn,
-                artifact_path=name,
-                run_id=run.id,
-                model_id=id,
-                model_uuid=id,
-                utc_time_created=_written(time),
-            )
-            record = {"path": name, "time": time, "flavors": sorted(model.flavors), **said}
-            try:
-                run.log_items([*items, bytes_item(join_path(name, FILE), model.to_yaml())], also=_counted(n, record))
-                return _info(model, said, time)
-            except _Taken as taken:
-                (n,) = taken.args
+            return _info(model, said)
 
 
-def _counted(n: int, record: Json) -> Callable[[State], Sequence[Json]]:
-    def also(state: State) -> Sequence[Json]:
-        if f"{TAG}{n}" in state.tags or n != (free := _next_number(state.tags)):
-            raise _Taken(_next_number(state.tags))
-        return [{"op": "tag", "key": f"{TAG}{free}", "value": json.dumps(record, separators=(",", ":"))}]
+def _counted(n: int, said: LoggedModel) -> Callable[[View], Sequence[Json]]:
+    """What the entry says beside its files, unless somebody was there before."""
+
+    def also(view: View) -> Sequence[Json]:
+        if n != (free := next_number(view.state.tags)):
+            raise _TakenError(free)
+        if below := view.paths.below([said.path]):
+            raise ArtifactExistsError(said.source_run_id, said.path, f"a directory with {below[said.path]}", "a model")
+        key, value = said.to_tag()
+        return [{"op": "tag", "key": key, "value": value}]
 
     return also
 
 
-def _next_number(tags: Mapping[str, str]) -> int:
-    numbers = [int(tail) for key in tags if key.startswith(TAG) and (tail := key[len(TAG) :]).isdigit()]
-    return max(numbers, default=0) + 1
+def _refuse_known(run: Run, path: str) -> None:
+    """Refuse a name that is taken before anything is written, as far as this process knows."""
+    for other in logged_models(run.id, run.seen.data.tags):
+        if other.path == path:
+            raise ArtifactExistsError(run.id, path, f"model {other.model_id}", "another model")
 
 
-def _info(model: Model, said: Json, time: int) -> ModelInfo:
-    name, id = str(model.artifact_path), str(model.model_id)
+def _info(model: Model, said: LoggedModel) -> ModelInfo:
     return ModelInfo(
-        artifact_path=name,
-        model_uri=f"models:/{id}",
-        model_id=id,
-        model_uuid=id,
-        name=name,
-        run_id=str(model.run_id),
+        artifact_path=said.path,
+        model_uri=said.model_uri,
+        model_id=said.model_id,
+        model_uuid=said.model_id,
+        name=said.name,
+        run_id=said.source_run_id,
         flavors=model.flavors,
-        creation_timestamp=time,
+        creation_timestamp=said.creation_timestamp,
         utc_time_created=str(model.utc_time_created),
         signature=model.signature,
         saved_input_example_info=model.saved_input_example_info,
         metadata=model.metadata,
-        params=said["params"],
-        tags=said["tags"],
-        model_type=said["model_type"],
-        step=said["step"],
+        params=said.params,
+        tags=said.tags,
+        model_type=said.model_type,
+        step=said.step,
     )
 
 
@@ -229,8 +350,5 @@ def _written(time: int) -> str:
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def _local(uri: str) -> Path | None:
-    """The folder that an address means, if it is one of this machine."""
-    if uri.startswith("file:"):
-        return Path(uri.removeprefix("file://").removeprefix("file:"))
-    return None if uri.startswith(("runs:", "models:")) else Path(uri)
+def _brings_code(model: Model) -> bool:
+    return any(said.get("code") or said.get("model_code_path") for said in model.flavors.values())

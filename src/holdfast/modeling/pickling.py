@@ -7,23 +7,38 @@ or loading the model a second time.
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import threading
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from holdfast.errors import ContentError
 from holdfast.runs.rendering import library
 
 PICKLE_PROTOCOL: Final = 5  # stated, so that the same model gives the same bytes in each Python
+# what stands for classes of MLflow where it is not installed
+_INSTEAD: Final = {
+    ("mlflow.pyfunc.model", "PythonModel"): "PythonModel",
+    ("mlflow.pyfunc", "PythonModel"): "PythonModel",
+    ("mlflow.pyfunc.model", "_FunctionPythonModel"): "FunctionModel",
+}
+_registering = threading.Lock()
 
 
-def dump_noting_modules(value: Any, stream: BinaryIO, *, by_value: bool) -> set[str]:
+def dump_noting_modules(
+    value: Any, stream: BinaryIO, *, by_value: bool, whole: types.ModuleType | None = None
+) -> set[str]:
     """Pickle something.
 
     Args:
         value: What to pickle.
         stream: Where to.
         by_value: With cloudpickle: classes and functions of `__main__` go in whole. Else by name only.
+        whole: A module whose classes and functions go in whole as well.
 
     Returns:
         The modules that loading it imports, by their full names.
@@ -41,10 +56,26 @@ def dump_noting_modules(value: Any, stream: BinaryIO, *, by_value: bool) -> set[
             modules.add(_module_of(obj))
             return super().reducer_override(obj) if by_value else NotImplemented
 
-    Noting(stream, protocol=PICKLE_PROTOCOL).dump(value)
+    with _by_value(whole):
+        Noting(stream, protocol=PICKLE_PROTOCOL).dump(value)
     if by_value:
         modules.add("cloudpickle")
-    return modules - {"", "__main__", "builtins"}
+    return modules - {"", "__main__", "builtins", *([whole.__name__] if whole else [])}
+
+
+@contextmanager
+def _by_value(module: types.ModuleType | None) -> Iterator[None]:
+    """The list of modules that cloudpickle takes in whole is the process's: one writer at a time, and all is undone."""
+    if module is None:
+        yield
+        return
+    cloudpickle = library("cloudpickle", "logging a model by value")
+    with _registering:
+        cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def _module_of(obj: Any) -> str:
@@ -55,6 +86,26 @@ def _module_of(obj: Any) -> str:
 
 
 def load_pickle(path: Path) -> Any:
-    """What a pickle holds. It runs code: whoever calls this has asked `trust` first."""
-    with path.open("rb") as stream:
-        return pickle.load(stream)
+    """What a pickle holds. It runs code: whoever calls this has asked `trust` first.
+
+    Raises:
+        ContentError: It is no pickle, or needs what is not installed here.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _Unpickler(stream).load()
+    except (pickle.UnpicklingError, EOFError, FileNotFoundError) as error:
+        raise ContentError(str(path), "a pickled model", f"{type(error).__name__}: {error}") from error
+    except (ImportError, AttributeError) as error:
+        reason = f"it needs what is not here: {error}; install what its requirements.txt lists"
+        raise ContentError(str(path), "a model that can be loaded here", reason) from error
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        try:
+            return super().find_class(module, name)
+        except ImportError:
+            if (module, name) not in _INSTEAD:
+                raise
+            return getattr(importlib.import_module("holdfast.modeling.python_model"), _INSTEAD[module, name])

@@ -9,6 +9,7 @@ from holdfast.errors import ArtifactNotFoundError
 from holdfast.format.document import Json
 from holdfast.format.manifest import manifest_digest, manifest_text
 from holdfast.format.tree import Entry
+from holdfast.modeling.logged import logged_model as recorded
 from holdfast.runs.reading import RunReader, join_path
 from holdfast.trees.location import Location
 
@@ -81,9 +82,12 @@ def logged_model(location: Location, run_id: str, n: int) -> Place:
         RunNotFoundError: There is no such run.
         ArtifactNotFoundError: It holds no such model.
 
-    Cost: reading the run's tree, and each `MLmodel` until the one is found.
+    Cost: reading the run's end, whose tags say where its models are; for a folder that was put there as files,
+    reading the tree and each `MLmodel` until the one is found.
     """
     run, wanted = RunReader(location, run_id), f"m-{run_id}-{n}"
+    if known := recorded(run_id, n, run.state.tags):
+        return Place(run_id, known.path)
     for entry in list(run.entries()):
         folder, _, name = entry.path.rpartition("/")
         if name == "MLmodel" and wanted.encode() in _MODEL_ID.findall(run.read(entry.path)):

@@ -156,7 +156,7 @@ class RunWriter(RunReader):
                 session.flush()
 
     def log_items(self, items: Sequence[Item], *, also: Also | None = None) -> Published:
-        """Log several items as one commit; `also` makes what else its entry says, of the run's state before it."""
+        """Log several items as one commit; `also` makes what else its entry says, of the run before it."""
         transaction = Transaction(self._writing(), also)
         transaction.stage(items)
         return transaction.publish()

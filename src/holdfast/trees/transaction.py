@@ -32,16 +32,16 @@ from holdfast.format.layout import PackName
 from holdfast.format.paths import ancestors, sort_key
 from holdfast.format.recipe import Recipe, encode_recipe
 from holdfast.format.reference import CHUNK, NODE, RECIPE, Ref
-from holdfast.format.state import State
 from holdfast.format.tree import Entry, Kind
 from holdfast.trees.growth import grow
 from holdfast.trees.recall import Recall
 from holdfast.trees.session import Draft, Session
 from holdfast.trees.source import Item
 from holdfast.trees.summary import INLINE, Inline
+from holdfast.trees.view import View
 
-# What else the commit's entry says, given the run's state just before it; whatever it raises, the commit raises.
-Also: TypeAlias = Callable[[State], Sequence[Json]]
+# What else the commit's entry says, given the run just before it; whatever it raises, the commit raises.
+Also: TypeAlias = Callable[[View], Sequence[Json]]
 _LEAST: Final = 95  # bytes of a file's row in a tree: with more of them than fit, an entry need not be tried
 _BLOCK: Final = 1 << 20
 _TOLD: Final = 4 << 20  # bytes after which an observer hears of them
@@ -219,7 +219,7 @@ class Transaction:
             "new_bytes": new,
             "stored_bytes": stored,
         } | ({"again_bytes": again} if again else {})
-        return Draft([op, *(self._also(self._session.view.state) if self._also else ())], blobs)
+        return Draft([op, *(self._also(self._session.view) if self._also else ())], blobs)
 
     def _without_conflicts(self) -> list[Staged]:
         """What is not there yet, ascending; or the error that says why it cannot be."""

@@ -4,22 +4,41 @@
     pickle        model.pkl     everything by its module's name; runs code when loaded
     skops         model.skops   runs none: what it may build is listed
 
+skops refuses to build what is neither its own list's nor the reader's. `_HARMLESS`
+adds the compiled parts of scikit-learn's estimators, which hold numbers and
+nothing that is called; without them not even a forest could be kept. What a
+model lists beyond them, it lists itself: that counts as running code, and is
+the reader's to admit (an MLmodel file that could vouch for itself would be no
+protection).
+
 As a python_function, `predict` calls the method that was named when it was logged.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from holdfast.errors import ContentError
 from holdfast.modeling.flavor import Parts, Predictor, root_module
 from holdfast.modeling.pickling import dump_noting_modules, load_pickle
 from holdfast.runs.rendering import library
 
 CLOUDPICKLE, PICKLE, SKOPS = "cloudpickle", "pickle", "skops"
 FORMATS: Final = (CLOUDPICKLE, PICKLE, SKOPS)
+_HARMLESS: Final = re.compile(
+    r"sklearn\.(tree\._tree\.Tree|neighbors\._(kd_tree\.KDTree|ball_tree\.BallTree)(32|64)?"
+    r"|_loss\._loss\.Cy[A-Za-z]+|_loss\.(loss|link)\.[A-Za-z]+|linear_model\._sgd_fast\.[A-Za-z]+"
+    r"|metrics\._dist_metrics\.[A-Za-z0-9]+|ensemble\._hist_gradient_boosting\.predictor\.TreePredictor"
+    r"|ensemble\._hist_gradient_boosting\.binning\._BinMapper|utils\._bunch\.Bunch)"
+)
 METHODS: Final = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score")
+
+
+_log = logging.getLogger("holdfast")
 
 
 class SklearnFlavor:
@@ -44,33 +63,44 @@ class SklearnFlavor:
         """See `Flavor.save` and `holdfast.sklearn.log_model`."""
         if serialization_format not in FORMATS:
             raise ValueError(f"serialization_format={serialization_format!r} is none of {', '.join(FORMATS)}")
+        if pyfunc_predict_fn not in METHODS:
+            raise ValueError(f"pyfunc_predict_fn={pyfunc_predict_fn!r} is none of {', '.join(METHODS)}")
         sklearn = library("sklearn", "keeping a scikit-learn model", "scikit-learn")
         file = "model.skops" if serialization_format == SKOPS else "model.pkl"
-        modules: set[str] = set()
-        with (folder / file).open("wb") as stream:
-            modules = dump_noting_modules(model, stream, by_value=serialization_format == CLOUDPICKLE)
+        listed = list(skops_trusted_types or ())
+        if serialization_format == SKOPS:
+            listed = _dump_skops(model, folder / file, listed)
+            modules = {"skops", *_modules_of(model)}
+        else:
+            with (folder / file).open("wb") as stream:
+                modules = dump_noting_modules(model, stream, by_value=serialization_format == CLOUDPICKLE)
         own = {
             "pickled_model": file,
             "sklearn_version": sklearn.__version__,
             "serialization_format": serialization_format,
-            "skops_trusted_types": skops_trusted_types,
+            "skops_trusted_types": listed or None,
         }
         can = hasattr(model, pyfunc_predict_fn)
         pyfunc = {"model_path": file, "predict_fn": pyfunc_predict_fn} if can else None
+        if not can:
+            _log.warning("no python_function: %s has no method %s", type(model).__name__, pyfunc_predict_fn)
         return Parts(own=own, pyfunc=pyfunc, modules={"sklearn", *modules})
 
     def load(self, folder: Path, parts: Parts) -> Any:
         """See `Flavor.load`."""
         library("sklearn", "loading a scikit-learn model", "scikit-learn")
-        return load_pickle(folder / _file(parts))
+        file = folder / _file(parts)
+        return _load_skops(file, parts) if file.suffix == ".skops" else load_pickle(file)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`."""
         return _Wrapped(model, str((parts.pyfunc or {}).get("predict_fn") or "predict"))
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
-        """A pickle does."""
-        return [_file(parts)]
+        """A pickle does, and a model of skops that lists types of its own."""
+        file, listed = _file(parts), parts.own.get("skops_trusted_types") or ()
+        harmless = file.endswith(".skops") and all(_HARMLESS.fullmatch(str(each)) for each in listed)
+        return [] if harmless else [file]
 
 
 class _Wrapped:
@@ -81,6 +111,38 @@ class _Wrapped:
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         return getattr(self._model, self._method)(data, **(params or {}))
+
+
+def _dump_skops(model: Any, file: Path, listed: list[str]) -> list[str]:
+    """Write a model; the types to list so that it can be read.
+
+    Raises:
+        ValueError: It has types that are neither harmless nor listed.
+    """
+    skops = library("skops.io", "keeping a model without code", "skops")
+    data = skops.dumps(model)
+    unknown = skops.get_untrusted_types(data=data)
+    if refused := [each for each in unknown if not _HARMLESS.fullmatch(each) and each not in listed]:
+        raise ValueError(
+            f"skops does not know whether these types are safe: {', '.join(refused)}; if you do, list them in "
+            "skops_trusted_types, or use another serialization_format"
+        )
+    file.write_bytes(data)
+    return sorted({*unknown, *listed})
+
+
+def _load_skops(file: Path, parts: Parts) -> Any:
+    skops = library("skops.io", "loading a model of skops", "skops")
+    try:
+        return skops.load(file, trusted=[str(each) for each in parts.own.get("skops_trusted_types") or ()])
+    except Exception as error:  # skops raises whatever building an object raises
+        raise ContentError(str(file), "a skops model that can be loaded here", f"{error}") from error
+
+
+def _modules_of(model: Any) -> set[str]:
+    """Where the classes of an estimator and of those in it are from."""
+    parts = [model, *getattr(model, "get_params", dict)().values()]
+    return {kind.__module__ for part in parts for kind in type(part).__mro__} - {"builtins", "__main__"}
 
 
 def _file(parts: Parts) -> str:

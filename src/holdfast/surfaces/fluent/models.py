@@ -6,7 +6,8 @@ import os
 import warnings
 from typing import Any
 
-from holdfast.store import ModelInfo, PyFuncModel
+from holdfast.settings import read_settings
+from holdfast.store import Model, ModelInfo, PyFuncModel
 from holdfast.surfaces.fluent.active import current_store, run_of
 
 
@@ -17,6 +18,8 @@ def log_model(
     flavor: str | None = None,
     artifact_path: str | None = None,
     run_id: str | None = None,
+    model_id: str | None = None,
+    await_registration_for: int | None = None,  # noqa: ARG001  # a version is READY when it is there
     **given: Any,
 ) -> ModelInfo:
     """Log a model into the active run, in the flavor that knows it.
@@ -27,6 +30,8 @@ def log_model(
         flavor: The name of its flavor; found from the object when None.
         artifact_path: What `name` was called before.
         run_id: The run; the active one when None.
+        model_id: Models have the id that their run gives them; None.
+        await_registration_for: Nothing has to be waited for.
         given: What every flavor's `log_model` takes, and what this flavor's own takes.
 
     Returns:
@@ -37,6 +42,8 @@ def log_model(
         ArtifactExistsError: The run holds something of this name.
         NoActiveRunError: No run is active, and none is named.
     """
+    if model_id is not None:
+        raise ValueError("a model has the id that its run gives it; leave model_id out, and use what is returned")
     return current_store().models.log(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
 
 
@@ -46,7 +53,7 @@ def save_model(model: Any, path: str | os.PathLike[str], *, flavor: str | None =
 
 
 def load_model(
-    model_uri: str, dst_path: str | os.PathLike[str] | None = None, *, flavor: str | None = None, **options: Any
+    model_uri: str | os.PathLike[str], dst_path: str | None = None, *, flavor: str | None = None, **options: Any
 ) -> Any:
     """A model as its framework's object.
 
@@ -56,13 +63,26 @@ def load_model(
         dst_path: A folder to keep its files in.
         flavor: The flavor to load it by; its own when None.
         options: What this flavor's own `load_model` takes.
+
+    Raises:
+        ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing there.
+        ContentError: What is there is no model, or none of this flavor.
+        UntrustedModelError: It would run code that `HOLDFAST_TRUST` does not admit.
+        MissingLibraryError: Its framework is not installed.
+        IntegrityError: Its files are not what was logged.
     """
-    return current_store().models.load(model_uri, flavor=flavor, dst_path=dst_path, **options)
+    trust = read_settings().trust
+    return current_store().models.load(model_uri, flavor=flavor, dst_path=dst_path, trust=trust, **options)
 
 
-def load_pyfunc(model_uri: str, **options: Any) -> PyFuncModel:
-    """A model as a python_function. Args: as `Models.load_pyfunc`."""
-    return current_store().models.load_pyfunc(model_uri, **options)
+def load_pyfunc(model_uri: str | os.PathLike[str], **options: Any) -> PyFuncModel:
+    """A model as a python_function. Args: as `Models.load_pyfunc`. Raises: as `load_model`."""
+    return current_store().models.load_pyfunc(model_uri, trust=read_settings().trust, **options)
+
+
+def describe(model_uri: str | os.PathLike[str]) -> Model:
+    """What the MLmodel file of a model says. Raises: as `load_model`."""
+    return current_store().models.describe(model_uri)
 
 
 def _name(name: str | None, artifact_path: str | None) -> str:
