@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from holdfast.demo import show as show_demo
-from holdfast.surfaces.cli import artifact, compare, du, experiment, guide, run, show, store
+from holdfast.surfaces.cli import artifact, compare, du, experiment, guide, model, run, show, store
 from holdfast.surfaces.cli.program import program
 
-__all__ = ["artifact", "compare", "du", "experiment", "guide", "main", "run", "show", "store"]
+__all__ = ["artifact", "compare", "du", "experiment", "guide", "main", "model", "run", "show", "store"]
 
 
 @program.command("demo")
