@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -43,8 +44,8 @@ class PythonModel:
 
     @property
     def predict_type_hints(self) -> Any:
-        """What MLflow looks for; here signatures are made when a model is logged."""
-        return None
+        """What MLflow looks for: none, since signatures are made when a model is logged."""
+        return types.SimpleNamespace(input=None, output=None)
 
 
 class FunctionModel(PythonModel):

@@ -78,6 +78,8 @@ class PythonFlavor:
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:
         """See `Flavor.wrap`."""
+        if isinstance(model, str | Path):  # code that is being logged
+            model = self.load(folder, parts)
         said: Mapping[str, Any] = (parts.pyfunc or {}).get("artifacts") or {}
         artifacts = {name: str(folder / each["path"]) for name, each in said.items()}
         return PythonPredictor(as_python_model(model), PythonModelContext(artifacts, config))
