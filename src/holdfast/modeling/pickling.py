@@ -46,21 +46,26 @@ def dump_noting_modules(
     Raises:
         PicklingError, TypeError, AttributeError: It cannot be pickled.
     """
-    modules: set[str] = set()
+    noting, modules = noting_pickler(by_value=by_value)
+    with _by_value(whole):
+        noting(stream, protocol=PICKLE_PROTOCOL).dump(value)
+    return modules - ({whole.__name__} if whole else set())
+
+
+def noting_pickler(*, by_value: bool) -> tuple[Any, set[str]]:
+    """A class of picklers, cloudpickle's or Python's own, and the modules that its instances have met up to now."""
+    modules = {"cloudpickle"} if by_value else set()
     base: Any = library("cloudpickle", "logging a model by value").Pickler if by_value else pickle.Pickler
 
     class Noting(base):  # type: ignore[misc]  # one of two, known only now
         """Pickles as its parent does, and notes where things are from."""
 
         def reducer_override(self, obj: Any) -> Any:
-            modules.add(_module_of(obj))
+            if (module := _module_of(obj)) not in ("", "__main__", "builtins"):
+                modules.add(module)
             return super().reducer_override(obj) if by_value else NotImplemented
 
-    with _by_value(whole):
-        Noting(stream, protocol=PICKLE_PROTOCOL).dump(value)
-    if by_value:
-        modules.add("cloudpickle")
-    return modules - {"", "__main__", "builtins", *([whole.__name__] if whole else [])}
+    return Noting, modules
 
 
 @contextmanager
