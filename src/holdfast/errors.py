@@ -25,6 +25,7 @@
     │   ├── ContentError               (ValueError) not the kind of file that it was read as
     │   ├── SignatureError             (ValueError) a signature that cannot be
     │   ├── SchemaMismatchError        (ValueError) data that a model's signature does not admit
+    │   ├── PayloadError               (ValueError) a request to a served model that cannot be read
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
     │   └── MissingLibraryError        (ImportError) install what this call needs
@@ -391,6 +392,19 @@ class SchemaMismatchError(RequestError, ValueError):
         return f"{self.column or 'the input'}: expected {self.expected}, but {self.came} came"
 
 
+class PayloadError(RequestError, ValueError):
+    """A request to a served model that cannot be read as data. Attributes: reason."""
+
+    hint = "send what /openapi.json of the server describes"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class UnknownFlavorError(RequestError, TypeError):
     """A model, or a kind of model, that no flavor knows. Attributes: what, known (the names of those there are)."""
 
@@ -433,6 +447,7 @@ class MissingLibraryError(RequestError, ImportError):
         "pillow": "images",
         **dict.fromkeys(("scikit-learn", "skops"), "sklearn"),
         "cloudpickle": "pyfunc",
+        **dict.fromkeys(("starlette", "uvicorn", "prometheus-client"), "serving"),
     }
 
     def __init__(self, package: str, purpose: str, reason: str) -> None:

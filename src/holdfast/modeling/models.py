@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from holdfast.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdfast.format.document import Json
 from holdfast.format.layout import parse_model_id
+from holdfast.format.manifest import manifest_digest, manifest_text
 from holdfast.modeling.facts import model_facts
 from holdfast.modeling.fetching import Fetched, local_folder
 from holdfast.modeling.finding import flavor_named, flavor_of
@@ -38,7 +39,7 @@ from holdfast.modeling.logged import LoggedModel, logged_model, logged_models, n
 from holdfast.modeling.model import FILE, Model, ModelInfo, config_of, parse_model
 from holdfast.modeling.pyfunc import PyFuncModel
 from holdfast.modeling.saving import copy_local, parted, save_files
-from holdfast.modeling.trust import Trust
+from holdfast.modeling.trust import Trust, folder_digest
 from holdfast.runs.artifacts import Artifacts, parse_uri
 from holdfast.runs.metrics import param_op, tag_op
 from holdfast.runs.reading import RunReader, join_path
@@ -231,6 +232,26 @@ class Models:
             return read_model(local)
         return parse_model(self._artifacts.read(f"{str(uri).rstrip('/')}/{FILE}"), f"{uri}/{FILE}")
 
+    def digest(self, uri: str | os.PathLike[str]) -> str:
+        """One name for all files of a model, the same in a store, fetched or copied: what `HOLDFAST_TRUSTED` lists.
+
+        Returns:
+            `sha256:<hex>` of the manifest of its folder.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at this address.
+
+        Cost: listing what is there; for a local folder, hashing it.
+        """
+        local = local_folder(uri)
+        if local is not None:
+            return folder_digest(local)
+        run_id, path = parse_uri(self._registry.resolve(str(uri)))
+        entries = list(RunReader(self._location, run_id).entries(path or None))
+        if not entries:
+            raise ArtifactNotFoundError(run_id, path)
+        return manifest_digest(manifest_text(replace(each, path=_below(path, each.path)) for each in entries))
+
     def logged(self, run_id: str) -> list[LoggedModel]:
         """The models that a run logged, in that order. Raises: RunNotFoundError. Cost: reading the run's end."""
         return logged_models(run_id, RunReader(self._location, run_id).state.tags)
@@ -348,6 +369,10 @@ def _texts(given: Mapping[str, Any] | None, op: Callable[[str, Any], Json]) -> d
 def _written(time: int) -> str:
     """A time as MLmodel files have it: UTC, without saying so."""
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _below(folder: str, path: str) -> str:
+    return path.removeprefix(folder).lstrip("/")
 
 
 def _brings_code(model: Model) -> bool:

@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
@@ -109,6 +110,12 @@ def opened(url: str | None = None) -> Store:
     """The store that the command is about: its own argument, `--store` or `HOLDFAST_STORE`."""
     opener: Callable[[str | None], Store] = click.get_current_context().obj
     return opener(url)
+
+
+def opener() -> Callable[[], Store]:
+    """What opens the store that the command is about, in another process too."""
+    given = click.get_current_context().find_root().params
+    return partial(_open, given["url"], given["options"])
 
 
 def opened_while_typing(ctx: click.Context) -> Store:
