@@ -7,8 +7,9 @@ same bytes. That is sound only where each later write moves the stamp:
     file system   ext4, xfs and btrfs set mtime and ctime at every `write`, and when a page that is clean
                   is first written through an mmap: `file_update_time` in Linux's ext4_page_mkwrite,
                   xfs_filemap_page_mkwrite (now xfs_write_fault) and btrfs_page_mkwrite. tmpfs has no clean
-                  pages: there a second write through an mmap is never seen. What overlays, FUSE, network and other systems do is not known well
-                  enough, nor what other kernels than Linux do. None of them is trusted.
+                  pages: there a second write through an mmap is never seen. What overlays, FUSE, network and
+                  other systems do is not known well enough, nor what other kernels than Linux do. None of
+                  them is trusted.
     fdatasync     A page that is dirty takes further writes through an mmap without a sign, on ext4 as well.
                   `fdatasync` makes all of a file's pages clean, so after it the next write is seen.
                   tests/trees/test_stamps.py shows both, wherever it runs; so far on ext4 and tmpfs, while xfs
