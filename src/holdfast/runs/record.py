@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from holdfast.format.ops import number
 from holdfast.format.state import State
+from holdfast.runs.inputs import RunInputs, inputs_of
 
 RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
@@ -48,20 +49,35 @@ class RunData:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as it was when it was looked at. Attributes: info, data."""
+    """A run as it was when it was looked at. Attributes: info, data, inputs."""
 
     info: RunInfo
     data: RunData
 
+    @property
+    def inputs(self) -> RunInputs:
+        """What the run was given: `inputs.dataset_inputs[0].dataset.name`."""
+        return inputs_of(self.data.tags)
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One measurement. `timestamp` is in ms since 1970 UTC."""
+    """One measurement. `timestamp` is in ms since 1970 UTC.
+
+    Attributes:
+        model_id: Of the logged model that was measured, where it is one of those that it has; else None.
+        dataset_name, dataset_digest: Of what it was measured on; None where nobody said.
+        run_id: The run that measured it, where it is one of a model's; else None.
+    """
 
     key: str
     value: float
     timestamp: int
     step: int
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,6 +12,7 @@ from holdfast.chunks.cutter import Readable
 from holdfast.format.paths import check_path
 from holdfast.format.tree import Entry, Kind
 from holdfast.runs import differences, rendering, tables
+from holdfast.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened
 from holdfast.runs.writing import RunWriter
 from holdfast.trees.source import Item, bytes_item
 
@@ -95,6 +96,32 @@ class Run(RunWriter):
         if this not in known:
             self.set_tags({TABLES: json.dumps([*known, this])})
         return part
+
+    def log_input(self, dataset: Any, *, context: str | None = None, tags: Mapping[str, Any] | None = None) -> Dataset:
+        """Say what the run was given: a data set's name, digest, source and schema, as a fact.
+
+        Args:
+            dataset: One of `holdfast.data`, one of MLflow's, or a mapping of these words.
+            context: What it was for, such as "training".
+            tags: What else to say about it.
+
+        Returns:
+            The fact, in which what was too long points at the file of the run that has it.
+
+        Raises:
+            TypeError: It is no data set.
+            InvalidNameError: A word that cannot be kept.
+
+        Cost: none now; it rides on the next entry. What is too long for that: as `log_artifacts`.
+        """
+        fact, files = shortened(as_dataset(dataset))
+        said = {**({CONTEXT: context} if context is not None else {}), **(tags or {})}
+        words = [InputTag(str(key), str(value)) for key, value in said.items()]
+        tag = input_tag(DatasetInput(fact, words), self._location.clock())
+        if files:
+            self.log_items([bytes_item(path, text.encode()) for path, text in files.items()])
+        self.set_tags(tag)
+        return fact
 
     def load_table(self, artifact_file: str, extra_columns: dict[str, object] | None = None) -> pd.DataFrame:
         """All rows of a table, in the order of logging, with columns of the same value in each row if wanted.
