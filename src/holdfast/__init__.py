@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast import artifacts, errors, models, pyfunc, registry, sklearn
+    from holdfast import artifacts, data, errors, models, pyfunc, registry, sklearn
     from holdfast.errors import HoldfastError
     from holdfast.store import Run, Store, ViewType
     from holdfast.surfaces.fluent.active import (
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         log_dict,
         log_figure,
         log_image,
+        log_input,
         log_metric,
         log_metrics,
         log_param,
@@ -73,6 +74,7 @@ __all__ = [
     "active_run",
     "artifacts",
     "create_experiment",
+    "data",
     "delete_experiment",
     "delete_run",
     "delete_tag",
@@ -90,6 +92,7 @@ __all__ = [
     "log_dict",
     "log_figure",
     "log_image",
+    "log_input",
     "log_metric",
     "log_metrics",
     "log_model",
@@ -127,6 +130,7 @@ _HOMES = {
     "Client": ("holdfast.surfaces.fluent.client", "Client"),
     "MlflowClient": ("holdfast.surfaces.fluent.client", "Client"),
     "artifacts": ("holdfast.artifacts", ""),
+    "data": ("holdfast.data", ""),
     "errors": ("holdfast.errors", ""),
     "load_model": (_MODELS, "load_model"),
     "log_model": (_MODELS, "log_model"),

@@ -21,6 +21,7 @@ from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
 from holdfast.modeling.logged import LoggedModel
+from holdfast.modeling.datasets import from_numpy, from_pandas
 from holdfast.modeling.model import Model, ModelInfo
 from holdfast.modeling.models import Models
 from holdfast.modeling.pyfunc import PyFuncModel
@@ -31,6 +32,7 @@ from holdfast.runs.artifacts import Artifacts
 from holdfast.runs.differences import Difference
 from holdfast.runs.environment import capture
 from holdfast.runs.experiment import Experiments
+from holdfast.runs.inputs import Dataset, DatasetInput
 from holdfast.runs.record import NOTE as DESCRIPTION
 from holdfast.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdfast.runs.run import Run
@@ -52,6 +54,8 @@ __all__ = [
     "POLICIES",
     "AliasMove",
     "ArtifactReader",
+    "Dataset",
+    "DatasetInput",
     "Difference",
     "Experiment",
     "FileInfo",
@@ -76,6 +80,8 @@ __all__ = [
     "Trust",
     "Usage",
     "ViewType",
+    "from_numpy",
+    "from_pandas",
 ]
 
 MEMORY = 256 << 20

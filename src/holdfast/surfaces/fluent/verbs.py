@@ -80,6 +80,30 @@ def log_metrics(
     return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
 
 
+def log_input(
+    dataset: Any,
+    context: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    *,
+    run_id: str | None = None,
+) -> None:
+    """Say what the run is given: a data set's name, digest, source and schema. The data itself is not kept.
+
+    Args:
+        dataset: What `holdfast.data.from_pandas` or `from_numpy` made, or one of MLflow's data sets.
+        context: What it is for, such as "training".
+        tags: What else to say about it.
+        run_id: The run; the active one when None.
+
+    Raises:
+        TypeError: It is no data set.
+        NoActiveRunError: No run is active, and none is named.
+
+    Cost: none now; it rides on the next entry.
+    """
+    run_of(run_id).log_input(dataset, context=context, tags=tags)
+
+
 def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
     """Set a tag of the run to `str(value)`. Cost: none now; it rides on the next entry."""
     return set_tags({key: value}, synchronous, run_id)
