@@ -146,15 +146,14 @@ class Unchanging:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill some of the buffer; 0 at the end."""
-        try:
-            count = self._file.readinto(buffer) or 0
-        except OSError as error:
-            raise _unreadable(self._place, error) from error
+        count = self._file.readinto(buffer) or 0
         self._count += count
         return count
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         with self._file as file:
+            if isinstance(error, OSError):
+                raise _unreadable(self._place, error) from error
             if kind is None:
                 after = os.fstat(file.fileno())
                 if _stamp(self._before) != _stamp(after) or self._count != after.st_size:
