@@ -20,8 +20,8 @@ from typing import Any
 from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
-from holdfast.modeling.logged import LoggedModel
 from holdfast.modeling.datasets import from_numpy, from_pandas
+from holdfast.modeling.logged import LoggedModel
 from holdfast.modeling.model import Model, ModelInfo
 from holdfast.modeling.models import Models
 from holdfast.modeling.pyfunc import PyFuncModel
@@ -130,7 +130,7 @@ class Store:
         self.runs = Runs(location, self.experiments)
         self.registry = Registry(location)
         self.artifacts = Artifacts(location, self.registry.resolve)
-        self.models = Models(location, self.artifacts, self.registry)
+        self.models = Models(location, self.artifacts, self.registry, self.runs.get)
         self.care = Care(location)
 
     def __repr__(self) -> str:

@@ -22,7 +22,6 @@ from typing import Any, Protocol
 
 from holdfast.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdfast.format.document import Json
-from holdfast.format.layout import parse_model_id
 from holdfast.format.manifest import manifest_digest, manifest_text
 from holdfast.modeling.facts import model_facts
 from holdfast.modeling.fetching import Fetched, local_folder
@@ -35,9 +34,10 @@ from holdfast.modeling.loading import (
     predicting_flavor,
     read_model,
 )
-from holdfast.modeling.logged import LoggedModel, logged_model, logged_models, next_number
+from holdfast.modeling.logged import LoggedModel, logged_models, next_number
 from holdfast.modeling.model import FILE, Model, ModelInfo, config_of, parse_model
 from holdfast.modeling.pyfunc import PyFuncModel
+from holdfast.modeling.records import ModelRecords
 from holdfast.modeling.saving import copy_local, parted, save_files
 from holdfast.modeling.trust import Trust, folder_digest
 from holdfast.runs.artifacts import Artifacts, parse_uri
@@ -65,15 +65,18 @@ class _TakenError(Exception):
     """A rival has the number. Its argument is the next one that is free."""
 
 
-class Models:
+class Models(ModelRecords):
     """The models of a store's runs, by address.
 
     An address is `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<model_id>` or
     `runs:/<run_id>/<path>`; for loading also a local folder or `file://`.
     """
 
-    def __init__(self, location: Location, artifacts: Artifacts, registry: Registering) -> None:
-        self._location, self._artifacts, self._registry = location, artifacts, registry
+    def __init__(
+        self, location: Location, artifacts: Artifacts, registry: Registering, run_of: Callable[[str], Run]
+    ) -> None:
+        super().__init__(location, run_of)
+        self._artifacts, self._registry = artifacts, registry
         self._environments: dict[str, Json] = {}  # by the run's id; "" for what is here now
 
     def log(
@@ -251,25 +254,6 @@ class Models:
         if not entries:
             raise ArtifactNotFoundError(run_id, path)
         return manifest_digest(manifest_text(replace(each, path=_below(path, each.path)) for each in entries))
-
-    def logged(self, run_id: str) -> list[LoggedModel]:
-        """The models that a run logged, in that order. Raises: RunNotFoundError. Cost: reading the run's end."""
-        return logged_models(run_id, RunReader(self._location, run_id).state.tags)
-
-    def get(self, model_id: str) -> LoggedModel:
-        """A logged model by its id.
-
-        Raises:
-            InvalidURIError: No model can have this id.
-            ArtifactNotFoundError: The run logged no such model.
-        """
-        run_id, n = parse_model_id(model_id) or ("", 0)
-        if not run_id:
-            raise InvalidURIError(model_id, "a logged model's id is m-<run id>-<number>")
-        found = logged_model(run_id, n, RunReader(self._location, run_id).state.tags)
-        if found is None:
-            raise ArtifactNotFoundError(run_id, f"the MLmodel of {model_id}")
-        return found
 
     # --- inside ---
 
