@@ -62,7 +62,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     memory = given.get("HOLDFAST_MEMORY")
     return Settings(
         store=given.get("HOLDFAST_STORE") or default.store,
-        memory=_size("HOLDFAST_MEMORY", memory) if memory else default.memory,
+        memory=parse_size("HOLDFAST_MEMORY", memory) if memory else default.memory,
         experiment=given.get("HOLDFAST_EXPERIMENT") or None,
         run_name=given.get("HOLDFAST_RUN_NAME") or None,
         cache=_cache(given),
@@ -72,6 +72,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         trust=Trust(_policy(given), _digests(given)),
         stat_cache=_on(given, "HOLDFAST_STAT_CACHE"),
     )
+
+
+def tell_libraries(**variables: str) -> None:
+    """Set variables that a library reads from the environment while it is imported, which must be still to come."""
+    os.environ.update(variables)
 
 
 def _on(given: Mapping[str, str], name: str) -> bool:
@@ -125,7 +130,8 @@ def _lane(given: Mapping[str, str]) -> str | None:
     return named or None
 
 
-def _size(name: str, text: str) -> int:
+def parse_size(name: str, text: str) -> int:
+    """The bytes of a text such as 256M. Raises: ValueError, which names what was set so."""
     found = re.fullmatch(r"(\d+)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not found or not int(found[1]):
         raise ValueError(f"{name}={text!r} is not a size such as 256M or 1G")

@@ -1,0 +1,61 @@
+"""One request to one model: bytes in, an answer out, and never an exception.
+
+    200 {"predictions": ...}          what the model says
+    400 BAD_REQUEST                   the body cannot be read, or the model failed on it
+    400 INVALID_PARAMETER_VALUE       data or params break the model's signature; the message names the column
+    415 (text)                        a Content-Type that is none of the three, or none at all
+    500 INTERNAL_ERROR                the model gave what JSON cannot say
+
+The error's body is MLflow's, `{"error_code", "message"}`, without the
+`stack_trace` that MLflow adds for a failing model: that names files of the
+server to whoever asks. It goes to the log. Messages do not repeat the data.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from holdfast.errors import PayloadError, SchemaMismatchError
+from holdfast.store import PyFuncModel
+from holdfast.surfaces.serving.answers import error_json, predictions_json
+from holdfast.surfaces.serving.requests import JSON, read_payload, unsupported
+
+_log: Final = logging.getLogger("holdfast")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back. Attributes: status, body, media_type."""
+
+    status: int
+    body: str
+    media_type: str = JSON
+
+
+def score(model: PyFuncModel, body: bytes, content_type: str) -> Answer:
+    """Ask a model what a request asks. Cost: the prediction's; it blocks."""
+    if reason := unsupported(content_type):
+        return Answer(415, reason, "text/plain")
+    try:
+        asked = read_payload(body, content_type, model)
+    except PayloadError as error:
+        return refused(400, "BAD_REQUEST", str(error))
+    try:
+        given = model.predict(asked.data, asked.params)
+    except SchemaMismatchError as error:
+        return refused(400, "INVALID_PARAMETER_VALUE", f"Failed to enforce schema: {error}")
+    except Exception as error:
+        _log.exception("the model failed on a request")
+        return refused(400, "BAD_REQUEST", f"the model failed: {type(error).__name__}; the server's log has the rest")
+    try:
+        return Answer(200, predictions_json(given, bare=asked.bare))
+    except (TypeError, ValueError, RecursionError) as error:
+        _log.exception("the model's predictions are no JSON")
+        return refused(500, "INTERNAL_ERROR", f"the model's predictions cannot be written as JSON: {error}")
+
+
+def refused(status: int, code: str, message: str) -> Answer:
+    """An answer that says what is wrong."""
+    return Answer(status, error_json(code, message))
