@@ -142,7 +142,7 @@ def _measures(role: str, part: Any) -> list[tuple[str, Any]]:
     """Shape, elements and bytes of an array; of several, each by name."""
     found = _named(part)
     whole = not isinstance(part, Mapping)
-    measures = {
+    measures: dict[str, dict[str, Any]] = {
         "shape": {name: list(array.shape) for name, array in found},
         "size": {name: int(array.size) for name, array in found},
         "nbytes": {name: int(array.nbytes) for name, array in found},
