@@ -77,7 +77,7 @@ class Decoder:
     """Decodes one blob after another, with tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor()
+        self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob, and raw needs none
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
         """As the function of this name does."""
@@ -99,6 +99,7 @@ class Decoder:
                 raise FormatError("blob", f"its zstd frame promises {frame.content_size} bytes, not {raw}")
             if frame.dict_id:
                 raise FormatError("blob", f"its zstd frame wants dictionary {frame.dict_id}")
+            self._zstd = self._zstd or zstandard.ZstdDecompressor()
             data = self._zstd.decompress(stored, allow_extra_data=False)
         except zstandard.ZstdError as error:
             raise FormatError("blob", f"not a zstd frame: {error}") from error
