@@ -167,10 +167,8 @@ class Transaction:
             self._transfer.add(recalled.size, recalled.size)
             return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
         with self._recall.open(item) as stream:
-            if self._writer is None and self._held + item.size <= INLINE:
+            if self._held + item.size <= INLINE:  # what is large may turn out to be known, and all new in the entry
                 return self._hold(item, stream)
-            if self._held:
-                self._pour()
             written = self._chunks.write(stream)
         return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
 
@@ -180,7 +178,7 @@ class Transaction:
         return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
 
     def _pour(self) -> None:
-        """What was held as small turns out to be part of something larger."""
+        """What was held as small goes with something larger."""
         self._held = 0
         for staged in self._staged.values():
             if staged.data:
