@@ -15,7 +15,7 @@ from holdfast.format.layout import parse_model_id
 from holdfast.modeling.choosing import chosen
 from holdfast.modeling.logged import LoggedModel, logged_model, logged_models, point_of, remark_on
 from holdfast.runs.index import summaries
-from holdfast.runs.inputs import as_dataset
+from holdfast.runs.inputs import Dataset, as_dataset
 from holdfast.runs.metrics import metric_ops, param_op, tag_op
 from holdfast.runs.run import Run
 from holdfast.trees.location import Location
@@ -108,13 +108,12 @@ class ModelRecords:
             model_id: The model.
             step: Where in the training; 0 when None.
             timestamp: Milliseconds since 1970 UTC; now when None.
-            dataset: What it was measured on, as for `Run.log_input`.
+            dataset: What it was measured on: a data set as for `Run.log_input`, or its name and digest.
 
         Cost: as `Run.log_metrics`; for a model of another run also reading that run's end and a PUT in its log.
         """
         time = self._location.clock() if timestamp is None else timestamp
-        data = None if dataset is None else as_dataset(dataset)
-        on = (data.name, data.digest) if data else None
+        on = dataset if dataset is None or isinstance(dataset, tuple) else _named(as_dataset(dataset))
         run_id, n = _parsed(model_id)
         model = logged_model(run_id, n, run.seen.data.tags) if run.id == run_id else None
         model = model or self.get(model_id)
@@ -143,6 +142,10 @@ class ModelRecords:
         run.set_tags({key: value for about, body in said for key, value in remark_on(model, kind, about, body).items()})
         if not own:
             run.flush()
+
+
+def _named(dataset: Dataset) -> tuple[str, str]:
+    return dataset.name, dataset.digest
 
 
 def _parsed(model_id: str) -> tuple[str, int]:

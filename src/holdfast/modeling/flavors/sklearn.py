@@ -25,6 +25,7 @@ from typing import Any, Final
 from holdfast.errors import ContentError
 from holdfast.modeling.flavor import Parts, Predictor, root_module
 from holdfast.modeling.pickling import dump_noting_modules, load_pickle
+from holdfast.modeling.skops_archive import steady
 from holdfast.runs.rendering import library
 
 CLOUDPICKLE, PICKLE, SKOPS = "cloudpickle", "pickle", "skops"
@@ -65,6 +66,8 @@ class SklearnFlavor:
             raise ValueError(f"serialization_format={serialization_format!r} is none of {', '.join(FORMATS)}")
         if pyfunc_predict_fn not in METHODS:
             raise ValueError(f"pyfunc_predict_fn={pyfunc_predict_fn!r} is none of {', '.join(METHODS)}")
+        if not any(callable(getattr(model, verb, None)) for verb in ("fit", "predict", "transform")):
+            raise TypeError(f"an estimator is needed, not a {type(model).__name__}")
         sklearn = library("sklearn", "keeping a scikit-learn model", "scikit-learn")
         file = "model.skops" if serialization_format == SKOPS else "model.pkl"
         listed = list(skops_trusted_types or ())
@@ -127,7 +130,7 @@ def _dump_skops(model: Any, file: Path, listed: list[str]) -> list[str]:
             f"skops does not know whether these types are safe: {', '.join(refused)}; if you do, list them in "
             "skops_trusted_types, or use another serialization_format"
         )
-    file.write_bytes(data)
+    file.write_bytes(steady(data))
     return sorted({*unknown, *listed})
 
 

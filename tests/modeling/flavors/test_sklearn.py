@@ -1,0 +1,139 @@
+"""scikit-learn keeps the laws of a flavor, in its three formats; and what is its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import DBSCAN
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from tests.conformance.flavor import FlavorLaws
+from tests.support.stores import tiny_store
+
+from holdfast.errors import ContentError, UntrustedModelError
+from holdfast.modeling.trust import Trust
+from holdfast.storage.memory import MemoryBucket
+from holdfast.store import Run, Store
+
+DATA = pd.DataFrame({"a": np.arange(40) / 7, "b": np.arange(40) % 3 * 1.5})
+TARGET = (DATA["a"] > 3).astype(int)
+
+
+class TestSklearn(FlavorLaws):
+    flavor, loader, distribution = "sklearn", "mlflow.sklearn", "scikit-learn"
+    formats: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        name: {"serialization_format": name} for name in ("cloudpickle", "pickle", "skops")
+    }
+    runs_code = frozenset({"cloudpickle", "pickle"})
+    steady = frozenset({"cloudpickle", "pickle", "skops"})
+
+    def make(self) -> tuple[Any, Any]:
+        return RandomForestClassifier(8, random_state=0).fit(DATA, TARGET), DATA
+
+    def predictions(self, model: Any, data: Any) -> Any:
+        return model.predict(data)
+
+
+@pytest.fixture
+def store() -> Store:
+    return tiny_store(MemoryBucket())
+
+
+@pytest.fixture
+def run(store: Store) -> Run:
+    return store.runs.start()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(),
+        SGDClassifier(random_state=0),
+        KNeighborsClassifier(3),
+        HistGradientBoostingClassifier(max_iter=5, random_state=0),
+        make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0)),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_common_estimators_need_no_list_for_skops(store: Store, run: Run, model: Any) -> None:
+    """Their compiled parts are known to be harmless, so that they load under the strictest policy."""
+    model.fit(DATA, TARGET)
+    info = store.models.log(run, model, "model", serialization_format="skops")
+    loaded = store.models.load(info.model_uri, trust=Trust("listed"))
+    assert loaded.predict(DATA).tolist() == model.predict(DATA).tolist()
+
+
+def test_what_skops_does_not_know_must_be_listed(store: Store, run: Run) -> None:
+    """The error names it; listed, it is kept, and counts as running code."""
+    model = FunctionTransformer(Doubling()).fit(DATA)
+    with pytest.raises(ValueError, match="Doubling") as caught:
+        store.models.log(run, model, "model", serialization_format="skops")
+    assert "skops_trusted_types" in str(caught.value)
+    assert run.manifest == {}
+    listed = [f"{Doubling.__module__}.Doubling"]
+    info = store.models.log(
+        run, model, "model", serialization_format="skops", skops_trusted_types=listed, pyfunc_predict_fn="score"
+    )
+    with pytest.raises(UntrustedModelError):
+        store.models.load(info.model_uri, trust=Trust("listed"))
+    assert store.models.load(info.model_uri, trust=Trust("same-store")).transform(DATA).equals(DATA * 2)
+
+
+class Doubling:
+    """A function with a type of its own."""
+
+    def __call__(self, data: Any) -> Any:
+        return data * 2
+
+
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba", "score"])
+def test_predict_calls_the_method_that_was_named(store: Store, run: Run, method: str) -> None:
+    """Of a python_function; where it is called with parameters, they are the method's own."""
+    model = LogisticRegression().fit(DATA, TARGET)
+    info = store.models.log(run, model, "model", pyfunc_predict_fn=method)
+    loaded = store.models.load_pyfunc(info.model_uri)
+    if method == "score":
+        assert loaded._predictor.predict(DATA, {"y": TARGET}) == model.score(DATA, TARGET)
+    else:
+        assert np.array_equal(loaded.predict(DATA), getattr(model, method)(DATA))
+
+
+def test_an_estimator_without_the_method_is_no_python_function(
+    store: Store, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is kept all the same, and a warning says what it lacks."""
+    with caplog.at_level(logging.WARNING, "holdfast"):
+        info = store.models.log(run, DBSCAN().fit(DATA), "model")
+    assert set(info.flavors) == {"sklearn"}
+    assert "DBSCAN has no method predict" in caplog.text
+    assert isinstance(store.models.load(info.model_uri), DBSCAN)
+    with pytest.raises(ContentError, match="its flavors are sklearn"):
+        store.models.load_pyfunc(info.model_uri)
+
+
+@pytest.mark.parametrize(("option", "value"), [("serialization_format", "joblib"), ("pyfunc_predict_fn", "transform")])
+def test_a_value_that_cannot_be_is_refused_before_anything_is_written(
+    store: Store, run: Run, tmp_path: Path, option: str, value: str
+) -> None:
+    """The error lists those that can."""
+    model = LogisticRegression().fit(DATA, TARGET)
+    with pytest.raises(ValueError, match="is none of"):
+        store.models.save(model, tmp_path / "model", **{option: value})
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_the_script_defines_comes_along(store: Store, run: Run, tmp_path: Path) -> None:
+    """With cloudpickle, a function that no reader has."""
+    model = make_pipeline(FunctionTransformer(lambda data: data * 2), LogisticRegression()).fit(DATA, TARGET)
+    info = store.models.log(run, model, "model")
+    assert store.models.load(info.model_uri).predict(DATA).tolist() == model.predict(DATA).tolist()
+    assert "cloudpickle==" in run.load_text("model/requirements.txt")
