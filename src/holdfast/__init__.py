@@ -43,6 +43,13 @@ if TYPE_CHECKING:
         search_runs,
         set_experiment_tag,
     )
+    from holdfast.surfaces.fluent.logged import (
+        delete_logged_model_tag,
+        get_logged_model,
+        log_model_params,
+        search_logged_models,
+        set_logged_model_tags,
+    )
     from holdfast.surfaces.fluent.models import load_model, log_model
     from holdfast.surfaces.fluent.registering import register_model
     from holdfast.surfaces.fluent.verbs import (
@@ -76,12 +83,14 @@ __all__ = [
     "create_experiment",
     "data",
     "delete_experiment",
+    "delete_logged_model_tag",
     "delete_run",
     "delete_tag",
     "end_run",
     "errors",
     "get_experiment",
     "get_experiment_by_name",
+    "get_logged_model",
     "get_metric_history",
     "get_run",
     "last_active_run",
@@ -96,6 +105,7 @@ __all__ = [
     "log_metric",
     "log_metrics",
     "log_model",
+    "log_model_params",
     "log_param",
     "log_params",
     "log_stream",
@@ -108,9 +118,11 @@ __all__ = [
     "registry",
     "restore_run",
     "search_experiments",
+    "search_logged_models",
     "search_runs",
     "set_experiment",
     "set_experiment_tag",
+    "set_logged_model_tags",
     "set_store",
     "set_tag",
     "set_tags",
@@ -157,6 +169,14 @@ for _name in (
     "set_experiment_tag",
 ):
     _HOMES[_name] = (_FINDING, _name)
+for _name in (
+    "delete_logged_model_tag",
+    "get_logged_model",
+    "log_model_params",
+    "search_logged_models",
+    "set_logged_model_tags",
+):
+    _HOMES[_name] = ("holdfast.surfaces.fluent.logged", _name)
 for _name in __all__:
     _HOMES.setdefault(_name, (_VERBS, _name))
 

@@ -33,6 +33,7 @@ from holdfast.runs.differences import Difference
 from holdfast.runs.environment import capture
 from holdfast.runs.experiment import Experiments
 from holdfast.runs.inputs import Dataset, DatasetInput
+from holdfast.runs.inputs import as_dataset as dataset_of
 from holdfast.runs.record import NOTE as DESCRIPTION
 from holdfast.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdfast.runs.run import Run
@@ -80,6 +81,7 @@ __all__ = [
     "Trust",
     "Usage",
     "ViewType",
+    "dataset_of",
     "from_numpy",
     "from_pandas",
 ]

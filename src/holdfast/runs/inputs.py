@@ -114,8 +114,10 @@ def shortened(dataset: Dataset) -> tuple[Dataset, dict[str, str]]:
 
 
 def inputs_of(tags: Mapping[str, str]) -> RunInputs:
-    """What a run's tags tell of its inputs, the oldest first."""
-    return RunInputs([_input(body) for body in remarks(tags, _KIND) if texts(body, *_NEEDED)])
+    """What a run's tags tell of its inputs, the oldest first; one without a purpose only if it has no other entry."""
+    found = [_input(body) for body in remarks(tags, _KIND) if texts(body, *_NEEDED)]
+    meant = {(one.dataset.name, one.dataset.digest) for one in found if one.context is not None}
+    return RunInputs([one for one in found if one.context or (one.dataset.name, one.dataset.digest) not in meant])
 
 
 def _input(body: Mapping[str, Any]) -> DatasetInput:

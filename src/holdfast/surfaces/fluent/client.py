@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdfast.store import Experiment, FileInfo, Metric, RunRecord, ViewType
 from holdfast.surfaces.fluent.active import current_store, open_store
+from holdfast.surfaces.fluent.logged import LoggedModelClient
 from holdfast.surfaces.fluent.registering import RegistryClient
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Client(RegistryClient):
+class Client(RegistryClient, LoggedModelClient):
     """Verbs on experiments and runs by their ids, and on registered models; nothing here is active.
 
     Args:
@@ -104,10 +105,34 @@ class Client(RegistryClient):
         return value
 
     def log_metric(
-        self, run_id: str, key: str, value: float, timestamp: int | None = None, step: int | None = None
+        self,
+        run_id: str,
+        key: str,
+        value: float,
+        timestamp: int | None = None,
+        step: int | None = None,
+        *,
+        dataset_name: str | None = None,
+        dataset_digest: str | None = None,
+        model_id: str | None = None,
     ) -> None:
-        """Log a measurement; `timestamp` in ms since 1970 UTC."""
-        self.store.runs.get(run_id).log_metrics({key: value}, step=step, timestamp=timestamp)
+        """Log a measurement; `timestamp` in ms since 1970 UTC.
+
+        With `model_id` it is a logged model's as well, taken on the data set of that name and digest.
+        """
+        run = self.store.runs.get(run_id)
+        if model_id is None:
+            run.log_metrics({key: value}, step=step, timestamp=timestamp)
+            return
+        on = (dataset_name, dataset_digest) if dataset_name or dataset_digest else None
+        models = self.store.models
+        models.log_metrics(run, {key: value}, model_id=model_id, step=step, timestamp=timestamp, dataset=on)
+
+    def log_inputs(self, run_id: str, datasets: Sequence[Any] | None = None) -> None:
+        """Say what a run is given: data sets with their tags, MLflow's or holdfast's `DatasetInput`."""
+        run = self.store.runs.get(run_id)
+        for given in datasets or ():
+            run.log_input(given.dataset, tags={tag.key: tag.value for tag in given.tags})
 
     def log_batch(
         self,
@@ -120,7 +145,8 @@ class Client(RegistryClient):
         run = self.store.runs.get(run_id)
         run.log_params({param.key: param.value for param in params})
         for metric in metrics:
-            run.log_metrics({metric.key: metric.value}, step=metric.step, timestamp=metric.timestamp)
+            about = {name: getattr(metric, name, None) for name in ("model_id", "dataset_name", "dataset_digest")}
+            self.log_metric(run_id, metric.key, metric.value, metric.timestamp, metric.step, **about)
         run.set_tags({tag.key: tag.value for tag in tags})
         run.flush()
 

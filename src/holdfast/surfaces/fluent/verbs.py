@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
 
-from holdfast.store import Outcome, Run
-from holdfast.surfaces.fluent.active import run_of
+from holdfast.store import Outcome, Run, dataset_of
+from holdfast.surfaces.fluent.active import current_store, run_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,8 @@ def log_metric(
     synchronous: bool | None = None,
     timestamp: int | None = None,
     run_id: str | None = None,
+    model_id: str | None = None,
+    dataset: Any = None,
 ) -> Outcome | None:
     """Log a measurement.
 
@@ -61,10 +63,17 @@ def log_metric(
         synchronous: False: in the background.
         timestamp: Milliseconds since 1970 UTC; now when None.
         run_id: The run; the active one when None.
+        model_id: The logged model that was measured, of this run or of another.
+        dataset: What it was measured on, as for `log_input`; it is an input of the run then.
+
+    Raises:
+        NoActiveRunError: No run is active, and none is named.
+        ArtifactNotFoundError: There is no such model.
 
     Cost: none now; it rides on the next entry, which the first call after five seconds writes at the latest.
+        A model of another run is asked for, and is told at once, with a PUT in that run's log.
     """
-    return log_metrics({key: value}, step, synchronous, run_id, timestamp)
+    return log_metrics({key: value}, step, synchronous, run_id, timestamp, model_id, dataset)
 
 
 def log_metrics(
@@ -73,11 +82,36 @@ def log_metrics(
     synchronous: bool | None = None,
     run_id: str | None = None,
     timestamp: int | None = None,
+    model_id: str | None = None,
+    dataset: Any = None,
 ) -> Outcome | None:
-    """Log measurements that were taken together. Args, cost: as `log_metric`."""
+    """Log measurements that were taken together. Args, raises, cost: as `log_metric`."""
     if synchronous is False and timestamp is None:
         timestamp = time.time_ns() // 1_000_000  # when it was measured, not when it is written down
-    return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
+    if model_id is None and dataset is None:
+        return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
+    on = dataset_of(dataset) if dataset is not None else None  # not the data, which may be large
+    return _do(run_id, synchronous, _measure, metrics, step=step, timestamp=timestamp, model_id=model_id, dataset=on)
+
+
+def _measure(
+    run: Run,
+    metrics: Mapping[str, float],
+    *,
+    step: int | None,
+    timestamp: int | None,
+    model_id: str | None,
+    dataset: Any,
+) -> None:
+    """Log measurements of a model, or on a data set, or both."""
+    if model_id is None:
+        run.log_metrics(metrics, step=step, timestamp=timestamp)
+    else:
+        current_store().models.log_metrics(
+            run, metrics, model_id=model_id, step=step, timestamp=timestamp, dataset=dataset
+        )
+    if dataset is not None:
+        run.log_input(dataset)
 
 
 def log_input(
