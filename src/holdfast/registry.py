@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.store import AliasMove, ModelVersion, RegisteredModel
+from holdfast.store import AliasMove, Deployment, ModelVersion, RegisteredModel
 from holdfast.surfaces.fluent.active import current_store
 from holdfast.surfaces.fluent.registering import register_model
 
 __all__ = [
     "AliasMove",
+    "Deployment",
     "ModelVersion",
     "RegisteredModel",
     "alias_history",
     "copy_version",
+    "deployments",
     "get_model",
     "get_version",
+    "record_deployment",
     "register_model",
     "resolve",
     "roll_back_alias",
@@ -104,3 +107,18 @@ def roll_back_alias(name: str, alias: str) -> ModelVersion:
         ModelVersionNotFoundError: It pointed nowhere else before.
     """
     return current_store().registry.roll_back_alias(name, alias)
+
+
+def record_deployment(uri: str, where: str, *, ended: bool = False) -> Deployment:
+    """Say that the model at an address is in use somewhere; or, with `ended`, no longer.
+
+    Raises:
+        InvalidNameError: The place is empty or longer than 1,000 characters.
+        ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing at the address.
+    """
+    return current_store().deployments.record(uri, where, ended=ended)
+
+
+def deployments(uri: str) -> list[Deployment]:
+    """Where the files at an address are or were in use, the oldest first. Raises: as `record_deployment`."""
+    return current_store().deployments.of(uri)

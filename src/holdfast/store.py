@@ -1,7 +1,7 @@
 """One opened store.
 
 A `Store` joins what the floors below offer under a few attributes: `runs`,
-`artifacts`, `models`, `registry`, `care`. Opening costs nothing; the first verb that needs the
+`artifacts`, `models`, `registry`, `deployments`, `care`. Opening costs nothing; the first verb that needs the
 bucket asks it.
 """
 
@@ -26,6 +26,7 @@ from holdfast.modeling.model import Model, ModelInfo
 from holdfast.modeling.models import Models
 from holdfast.modeling.pyfunc import PyFuncModel
 from holdfast.modeling.trust import EVERYBODY, POLICIES, Trust
+from holdfast.naming.deployments import Deployment, Deployments
 from holdfast.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdfast.naming.registry import Registry
 from holdfast.runs.artifacts import Artifacts
@@ -57,6 +58,7 @@ __all__ = [
     "ArtifactReader",
     "Dataset",
     "DatasetInput",
+    "Deployment",
     "Difference",
     "Experiment",
     "FileInfo",
@@ -123,6 +125,7 @@ class Store:
         artifacts: Read artifacts by address.
         models: Log models, load them by address.
         registry: Give models names, versions and aliases.
+        deployments: Tell where models are in use.
         care: Look after the store itself.
     """
 
@@ -133,6 +136,7 @@ class Store:
         self.registry = Registry(location)
         self.artifacts = Artifacts(location, self.registry.resolve)
         self.models = Models(location, self.artifacts, self.registry, self.runs.get)
+        self.deployments = Deployments(location, self.registry, self.runs.get)
         self.care = Care(location)
 
     def __repr__(self) -> str:
