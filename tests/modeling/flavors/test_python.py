@@ -1,0 +1,249 @@
+"""Models of Python's own: classes, functions, files of code, and modules that load data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from tests.support.stores import tiny_store
+
+from holdfast.errors import ContentError, SchemaMismatchError, UntrustedModelError
+from holdfast.modeling.finding import flavor_of
+from holdfast.modeling.flavor import PYFUNC
+from holdfast.modeling.python_model import PythonModel, PythonModelContext
+from holdfast.modeling.signature import infer_signature
+from holdfast.modeling.trust import Trust
+from holdfast.storage.memory import MemoryBucket
+from holdfast.store import Run, Store
+
+DATA = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
+
+
+class Adding(PythonModel):
+    """Adds what its file and its configuration say."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        self.more = float(Path(context.artifacts["more"]).read_text())
+
+    def predict(self, context: PythonModelContext, model_input: Any, params: Any = None) -> Any:
+        return model_input["a"] * context.model_config.get("times", 1) + self.more + (params or {}).get("extra", 0)
+
+
+class Streaming(PythonModel):
+    """Gives its predictions one by one, and needs no context."""
+
+    def predict(self, model_input: Any) -> Any:  # type: ignore[override]
+        return list(self.predict_stream(None, model_input))
+
+    def predict_stream(self, context: Any, model_input: Any, params: Any = None) -> Iterator[Any]:
+        yield from model_input["a"]
+
+
+@pytest.fixture
+def store() -> Store:
+    return tiny_store(MemoryBucket())
+
+
+@pytest.fixture
+def run(store: Store) -> Run:
+    return store.runs.start()
+
+
+def python(store: Store, run: Run, model: Any, **given: Any) -> Any:
+    """A Python model that was logged, loaded again."""
+    return store.models.load_pyfunc(store.models.log(run, model, "model", flavor=PYFUNC, **given).model_uri)
+
+
+def test_a_class_has_its_files_and_its_configuration(store: Store, run: Run, tmp_path: Path) -> None:
+    """Artifacts by name, on disk where it is loaded; the configuration of the reader before that of the writer."""
+    (tmp_path / "more.txt").write_text("10")
+    given: dict[str, Any] = {"artifacts": {"more": str(tmp_path / "more.txt")}, "model_config": {"times": 2}}
+    loaded = python(store, run, Adding(), **given)
+    assert loaded.predict(DATA).tolist() == [12, 14, 16]
+    assert loaded.model_config == {"times": 2}
+    other = store.models.load_pyfunc(f"runs:/{run.id}/model", model_config={"times": 3})
+    assert other.predict(DATA).tolist() == [13, 16, 19]
+    assert run.read("model/artifacts/more.txt") == b"10"
+    assert str(tmp_path) not in run.load_text("model/MLmodel")
+
+
+def test_artifacts_come_from_runs_and_models(store: Store, run: Run) -> None:
+    """An address of the store is fetched, and stays in the manifest; of two with one name both are kept."""
+    run.log_text("5", "one/more.txt")
+    run.log_text("6", "two/more.txt")
+    uris = {"more": f"runs:/{run.id}/one/more.txt", "other": f"runs:/{run.id}/two/more.txt"}
+    loaded = python(store, run, Adding(), artifacts=uris)
+    assert loaded.predict(DATA).tolist() == [6, 7, 8]
+    said = loaded.metadata.flavors[PYFUNC]["artifacts"]
+    assert said["more"] == {"path": "artifacts/more.txt", "uri": uris["more"]}
+    assert run.read(f"model/{said['other']['path']}") == b"6"
+
+
+def test_params_are_those_of_the_signature(store: Store, run: Run, tmp_path: Path) -> None:
+    """What is left out has its default, and what is of another type is refused by name."""
+    (tmp_path / "more").write_text("0")
+    signature = infer_signature(DATA, None, {"extra": 7})
+    loaded = python(store, run, Adding(), artifacts={"more": str(tmp_path / "more")}, signature=signature)
+    assert loaded.predict(DATA).tolist() == [8, 9, 10]
+    assert loaded.predict(DATA, {"extra": 1}).tolist() == [2, 3, 4]
+    with pytest.raises(SchemaMismatchError, match="extra"):
+        loaded.predict(DATA, {"extra": "many"})
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [(lambda data: data["a"] * 2, [2, 4, 6]), (lambda data, params: data["a"] + len(params), [2, 3, 4])],
+    ids=["of data", "of data and params"],
+)
+def test_a_function_is_a_model(store: Store, run: Run, function: Any, expected: list[float]) -> None:
+    """Given params or not; and it is the function that is unwrapped again."""
+    assert flavor_of(function).name == PYFUNC
+    signature = infer_signature(DATA, None, {"extra": 1})
+    loaded = python(store, run, function, signature=signature)
+    assert loaded.predict(DATA).tolist() == expected
+    assert loaded.unwrap_python_model().__name__ == "<lambda>"
+
+
+def test_predictions_one_by_one(store: Store, run: Run) -> None:
+    """From a class that has them; any other says that it has none."""
+    loaded = python(store, run, Streaming(), input_example=DATA)
+    assert list(loaded.predict_stream(DATA)) == [1.0, 2.0, 3.0]
+    assert loaded.predict(DATA) == [1.0, 2.0, 3.0]
+    plain = store.models.load_pyfunc(store.models.log(run, lambda data: data, "plain").model_uri)
+    with pytest.raises(TypeError, match="all at once"):
+        plain.predict_stream(DATA)
+
+
+def test_code_is_a_model(store: Store, run: Run, tmp_path: Path) -> None:
+    """A file whose last line sets the model: kept as text, run when it is loaded."""
+    file = tmp_path / "mine.py"
+    file.write_text("import numpy\nfrom holdfast.models import set_model\nset_model(lambda data: numpy.log1p(data))\n")
+    loaded = python(store, run, file, input_example=DATA)
+    assert loaded.predict(DATA).equals(np.log1p(DATA))
+    assert loaded.metadata.signature.outputs is not None
+    assert run.read("model/mine.py") == file.read_bytes()
+    assert "numpy==" in run.load_text("model/requirements.txt")
+    assert "model_code_path: mine.py" in run.load_text("model/MLmodel")
+
+
+def test_code_that_sets_no_model_is_refused(store: Store, run: Run, tmp_path: Path) -> None:
+    """The error says what its last line should be; nothing is logged."""
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    with pytest.raises(ContentError, match="set_model"):
+        store.models.log(run, tmp_path / "mine.py", "model", flavor=PYFUNC)
+    assert run.manifest == {}
+
+
+def test_a_module_of_ones_own_loads_its_data(
+    store: Store, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`loader_module` with `data_path`, in code that comes along; such a model needs trust."""
+    (tmp_path / "my_loader_of_text.py").write_text(
+        textwrap.dedent("""
+        class Said:
+            def __init__(self, text): self.text = text
+            def predict(self, data): return [self.text] * len(data)
+        def _load_pyfunc(path): return Said(open(path).read())
+    """)
+    )
+    (tmp_path / "data.txt").write_text("hello")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    info = store.models.log(
+        run,
+        None,
+        "model",
+        flavor=PYFUNC,
+        loader_module="my_loader_of_text",
+        data_path=str(tmp_path / "data.txt"),
+        code_paths=[str(tmp_path / "my_loader_of_text.py")],
+    )
+    with pytest.raises(UntrustedModelError):
+        store.models.load_pyfunc(info.model_uri, trust=Trust("listed"))
+    assert store.models.load_pyfunc(info.model_uri).predict(DATA) == ["hello"] * 3
+
+
+@pytest.mark.parametrize("given", [{}, {"loader_module": "json", "model": Streaming()}])
+def test_neither_model_nor_loader_is_refused(store: Store, run: Run, given: Mapping[str, Any]) -> None:
+    """Nor both."""
+    with pytest.raises(ValueError, match="either"):
+        store.models.log(
+            run, given.get("model"), "m", flavor=PYFUNC, **{k: v for k, v in given.items() if k != "model"}
+        )
+
+
+_THERE = """
+import sys
+class Nobody:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] == {gone!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Nobody())
+import pandas
+import {by}.pyfunc
+loaded = {by}.pyfunc.load_model(sys.argv[1])
+print(loaded.predict(pandas.DataFrame({{"a": [1.0, 2.0, 3.0]}})))
+"""
+
+
+@pytest.mark.parametrize("model", [Streaming(), lambda data: data["a"].tolist()], ids=["class", "function"])
+def test_ours_loads_in_mlflow_where_holdfast_is_not(
+    store: Store, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our classes go into the pickle by value, so that the folder needs nothing of ours."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        store.models.save(model, tmp_path / "model", input_example=DATA)
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert "holdfast" not in (tmp_path / "model/requirements.txt").read_text()
+    script = _THERE.format(gone="holdfast", by="mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "model"], capture_output=True, text=True)
+    assert done.stdout.strip() == "[1.0, 2.0, 3.0]", done.stderr
+
+
+def test_theirs_loads_here(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class with its files, a function and code that MLflow saved; the function where there is no MLflow, too."""
+    import mlflow.pyfunc
+
+    (tmp_path / "more").write_text("10")
+    (tmp_path / "theirs.py").write_text("from mlflow.models import set_model\nset_model(lambda x: x['a'] * 3)\n")
+    mlflow.pyfunc.save_model(
+        tmp_path / "class", python_model=theirs(), artifacts={"more": str(tmp_path / "more")}, model_config={"times": 2}
+    )
+    assert store.models.load_pyfunc(tmp_path / "class").predict(DATA).tolist() == [12, 14, 16]
+    mlflow.pyfunc.save_model(tmp_path / "code", python_model=str(tmp_path / "theirs.py"), pip_requirements=["pandas"])
+    assert store.models.load_pyfunc(tmp_path / "code").predict(DATA).tolist() == [3, 6, 9]
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    mlflow.pyfunc.save_model(tmp_path / "function", python_model=doubled, pip_requirements=["pandas"])
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    loaded = store.models.load_pyfunc(tmp_path / "function")
+    assert loaded.predict(DATA) == [2, 4, 6]
+    script = _THERE.format(gone="mlflow", by="holdfast")
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "function"], capture_output=True, text=True)
+    assert done.stdout.strip() == "[2.0, 4.0, 6.0]", done.stderr
+
+
+def doubled(x: Any) -> Any:
+    return (x["a"] * 2).tolist()
+
+
+def theirs() -> Any:
+    import mlflow.pyfunc
+
+    class Theirs(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+        def load_context(self, context: Any) -> None:
+            self.more = float(Path(context.artifacts["more"]).read_text())
+
+        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+            return model_input["a"] * context.model_config["times"] + self.more
+
+    return Theirs()
