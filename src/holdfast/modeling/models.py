@@ -23,9 +23,11 @@ from typing import Any, Protocol
 from holdfast.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdfast.format.document import Json
 from holdfast.format.manifest import manifest_digest, manifest_text
+from holdfast.modeling.exporting import refuse_taken, write_out
 from holdfast.modeling.facts import model_facts
 from holdfast.modeling.fetching import Fetched, local_folder
 from holdfast.modeling.finding import flavor_named, flavor_of
+from holdfast.modeling.inspecting import Inspection, inspect_files
 from holdfast.modeling.loading import (
     code_run_by,
     load_native,
@@ -254,6 +256,38 @@ class Models(ModelRecords):
         if not entries:
             raise ArtifactNotFoundError(run_id, path)
         return manifest_digest(manifest_text(replace(each, path=_below(path, each.path)) for each in entries))
+
+    def inspect(self, uri: str | os.PathLike[str]) -> Inspection:
+        """Look at a model without loading it: what it says, what it needs, what its pickles import.
+
+        Raises: as `load`. Cost: finding it, and reading its MLmodel, requirements and pickles.
+        """
+        local, model = local_folder(uri), self.describe(uri)
+        if local is not None:
+            return inspect_files(model, self.digest(uri), lambda name: (local / name).open("rb"))
+        top = self._registry.resolve(str(uri)).rstrip("/")
+        return inspect_files(model, self.digest(top), lambda name: self._artifacts.open(f"{top}/{name}"))
+
+    def export(self, uri: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
+        """Write a model as a folder, or as one file: `.tar`, `.tar.gz`, `.tgz` or `.zip`. MLflow loads it.
+
+        An archive of the same model is the same bytes, wherever and whenever it is made.
+
+        Returns:
+            How many files.
+
+        Raises:
+            DestinationError: There is something at the target.
+            ContentError: What is at the address is no model.
+            Others: as `load`.
+        """
+        refuse_taken(Path(target))
+        fetched = Fetched(uri, self._artifacts.download, None)
+        try:
+            read_model(fetched.folder)
+            return write_out(fetched.folder, Path(target))
+        finally:
+            fetched.drop()
 
     # --- inside ---
 
