@@ -15,7 +15,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast import artifacts, data, errors, models, pyfunc, registry, sklearn
+    from holdfast import (
+        artifacts,
+        data,
+        errors,
+        keras,
+        lightgbm,
+        models,
+        onnx,
+        pyfunc,
+        registry,
+        sklearn,
+        tensorflow,
+        xgboost,
+    )
     from holdfast.errors import HoldfastError
     from holdfast.store import Run, Store, ViewType
     from holdfast.surfaces.fluent.active import (
@@ -93,7 +106,9 @@ __all__ = [
     "get_logged_model",
     "get_metric_history",
     "get_run",
+    "keras",
     "last_active_run",
+    "lightgbm",
     "load_model",
     "load_table",
     "log_artifact",
@@ -112,6 +127,7 @@ __all__ = [
     "log_table",
     "log_text",
     "models",
+    "onnx",
     "open",
     "pyfunc",
     "register_model",
@@ -128,6 +144,8 @@ __all__ = [
     "set_tags",
     "sklearn",
     "start_run",
+    "tensorflow",
+    "xgboost",
 ]
 
 _ACTIVE, _FINDING = "holdfast.surfaces.fluent.active", "holdfast.surfaces.fluent.finding"
@@ -150,7 +168,7 @@ _HOMES = {
     "registry": ("holdfast.registry", ""),
     "open": (_ACTIVE, "open_store"),
 }
-for _name in ("models", "pyfunc", "sklearn"):
+for _name in ("keras", "lightgbm", "models", "onnx", "pyfunc", "sklearn", "tensorflow", "xgboost"):
     _HOMES[_name] = (f"holdfast.{_name}", "")
 for _name in ("active_run", "end_run", "last_active_run", "set_experiment", "set_store", "start_run"):
     _HOMES[_name] = (_ACTIVE, _name)
