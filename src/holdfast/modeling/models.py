@@ -329,8 +329,10 @@ def _commit(run: Run, folder: Path, drawn: Model, said: LoggedModel) -> ModelInf
             model_uuid=said.model_id,
             utc_time_created=_written(said.creation_timestamp),
         )
+        file = bytes_item(join_path(said.path, FILE), model.to_yaml())
         try:
-            run.log_items([*items, bytes_item(join_path(said.path, FILE), model.to_yaml())], also=_counted(n, said))
+            # Logged twice, a model differs in its MLmodel file alone: that is no reason for a pack.
+            run.log_items([*items, file], also=_counted(n, said), small_last=True)
         except _TakenError as taken:
             (n,) = taken.args
         else:

@@ -37,7 +37,7 @@ def _renamed(node: Any, numbers: dict[str, str]) -> Any:
         return [_renamed(each, numbers) for each in node]
     if not isinstance(node, dict):
         return node
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in node.items():
         if key == "__id__":
             found[key] = int(_number(str(value), numbers))

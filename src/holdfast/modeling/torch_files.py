@@ -250,7 +250,11 @@ def load_state_dict(folder: Path, **options: Any) -> Any:
             return {key: each for key, each in _read_weights(folder / name).items() if not key.startswith("_.")}
     if not (folder / STATE[1]).is_file():
         raise ContentError(str(folder), "a state dict", f"it has no {STATE[0]}, {STATE[1]} or data/{WEIGHTS}")
-    return torch.load(folder / STATE[1], **{"map_location": at_hand(torch), **options, "weights_only": True})
+    try:
+        return torch.load(folder / STATE[1], **{"map_location": at_hand(torch), **options, "weights_only": True})
+    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+        reason = f"it is damaged, or needs code to be read: {str(error).partition(chr(10))[0]}"
+        raise ContentError(str(folder / STATE[1]), "a state dict of tensors and plain values", reason) from error
 
 
 def _write_weights(weights: Mapping[str, Any], file: Path, aliases: Mapping[str, str]) -> None:

@@ -155,9 +155,9 @@ class RunWriter(RunReader):
             with suppress(RunEndedError):  # then its last entry took them along
                 session.flush()
 
-    def log_items(self, items: Sequence[Item], *, also: Also | None = None) -> Published:
-        """Log several items as one commit; `also` makes what else its entry says, of the run before it."""
-        transaction = Transaction(self._writing(), also)
+    def log_items(self, items: Sequence[Item], *, also: Also | None = None, small_last: bool = False) -> Published:
+        """Log several items as one commit; `also` makes what else its entry says. As `Transaction` has them."""
+        transaction = Transaction(self._writing(), also, small_last=small_last)
         transaction.stage(items)
         return transaction.publish()
 

@@ -83,10 +83,14 @@ class Published:
 
 
 class Transaction:
-    """One commit in the making, of one session. Not for several threads at once."""
+    """One commit in the making, of one session. Not for several threads at once.
 
-    def __init__(self, session: Session, also: Also | None = None) -> None:
-        self._session, self._also = session, also
+    `small_last`: small files wait until it is known whether the large ones have anything new, and travel in the
+    entry if not. Elsewhere they are packed in their turn, beside their neighbours.
+    """
+
+    def __init__(self, session: Session, also: Also | None = None, *, small_last: bool = False) -> None:
+        self._session, self._also, self._small_last = session, also, small_last
         self._recall = Recall(session.location, session.known)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
@@ -167,8 +171,10 @@ class Transaction:
             self._transfer.add(recalled.size, recalled.size)
             return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
         with self._recall.open(item) as stream:
-            if self._held + item.size <= INLINE:  # what is large may turn out to be known, and all new in the entry
+            if (self._writer is None or self._small_last) and self._held + item.size <= INLINE:
                 return self._hold(item, stream)
+            if self._held and not self._small_last:
+                self._pour()
             written = self._chunks.write(stream)
         return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
 
