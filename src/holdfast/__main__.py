@@ -6,11 +6,38 @@ import click
 
 from holdfast.demo import show as show_demo
 from holdfast.surfaces import serving
-from holdfast.surfaces.cli import artifact, compare, du, experiment, guide, model, run, show, store
+from holdfast.surfaces.cli import (
+    artifact,
+    compare,
+    du,
+    experiment,
+    guide,
+    model,
+    model_change,
+    model_files,
+    model_show,
+    run,
+    show,
+    store,
+)
 from holdfast.surfaces.cli import serving as serving_verbs
 from holdfast.surfaces.cli.program import program
 
-__all__ = ["artifact", "compare", "du", "experiment", "guide", "main", "model", "run", "show", "store"]
+__all__ = [
+    "artifact",
+    "compare",
+    "du",
+    "experiment",
+    "guide",
+    "main",
+    "model",
+    "model_change",
+    "model_files",
+    "model_show",
+    "run",
+    "show",
+    "store",
+]
 
 serving_verbs.attach(serving.serve, serving.predict)
 

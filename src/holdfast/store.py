@@ -21,6 +21,7 @@ from holdfast.chunks.observer import SILENT, Observer
 from holdfast.chunks.pool import Outcome, Pool
 from holdfast.format.layout import RUNS, parse_key
 from holdfast.modeling.datasets import from_numpy, from_pandas
+from holdfast.modeling.inspecting import Inspection
 from holdfast.modeling.logged import LoggedModel
 from holdfast.modeling.model import Model, ModelInfo
 from holdfast.modeling.models import Models
@@ -63,6 +64,7 @@ __all__ = [
     "Experiment",
     "FileInfo",
     "Findings",
+    "Inspection",
     "LoggedModel",
     "Metric",
     "Model",

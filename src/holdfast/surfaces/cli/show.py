@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import click
 
 from holdfast.errors import ExperimentNotFoundError
-from holdfast.store import Run, RunRecord, Store
+from holdfast.store import Dataset, Run, RunRecord, Store
 from holdfast.surfaces.cli.address import run_argument, run_of
 from holdfast.surfaces.cli.environment import main_facts
 from holdfast.surfaces.cli.listing import listed, rows_of
@@ -16,6 +16,7 @@ from holdfast.surfaces.cli.run import record_json, run
 from holdfast.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, size, when
 
 _ABOVE = ("mlflow.runName", "mlflow.user", "mlflow.parentRunId", "mlflow.note.content")  # shown by other names
+_OURS = "holdfast."  # models, data sets and deployments, which have places of their own
 
 
 @run.command("show")
@@ -48,12 +49,23 @@ def _show_text(store: Store, found: Run) -> None:
     data = record.data
     _section("params", sorted(data.params.items()))
     _section("metrics", ((key, number(value)) for key, value in sorted(data.metrics.items())))
-    _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if key not in _ABOVE))
+    _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if _is_users(key)))
+    _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
+    _section("models", [(one.path, one.model_id) for one in store.models.logged(found.id)])
     _section("environment", main_facts(found.environment))
     artifacts = listed(found, "", deep=False)
     if artifacts:
         click.echo("\nartifacts")
         show_table([["", *row] for row in rows_of(artifacts)], right=[1])
+
+
+def dataset_text(dataset: Dataset) -> str:
+    """A data set in a line."""
+    return f"{dataset.name}  {dataset.digest}  {dataset.source_type} {dataset.source}"
+
+
+def _is_users(key: str) -> bool:
+    return key not in _ABOVE and not key.startswith(_OURS)
 
 
 def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, str]]:
