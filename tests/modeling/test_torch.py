@@ -1,6 +1,6 @@
 """Tensors of torch are arrays to a signature, an example, and what is held against them.
 
-Run where torch is; it is no dependency of anything in this room.
+It is imported by nothing in this room but its flavor.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from holdfast.modeling.enforcement import conform
 from holdfast.modeling.example import make_example
 from holdfast.modeling.inference import infer_schema
-
-torch = pytest.importorskip("torch")
 
 ROWS = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 TENSORS: dict[str, tuple[Any, str]] = {
