@@ -49,8 +49,7 @@ def load_keras(load_model: Any, file: Path, **options: Any) -> Any:
     try:
         return load_model(file, **options)
     except (ValueError, TypeError, OSError, zipfile.BadZipFile, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ContentError(str(file), "a Keras model that can be loaded here", reason) from error
+        raise ContentError(str(file), "a Keras model that can be loaded here", _reason(error)) from error
 
 
 def is_safe_here() -> bool:
@@ -76,6 +75,11 @@ class KerasPredictor:
         if not (kinds.is_ndarray(data) or isinstance(data, list | tuple | Mapping)):
             raise TypeError(f"Keras takes a DataFrame, arrays, lists or a dictionary, not a {type(data).__name__}")
         return self._call(data)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, out of pages that quote the model's whole configuration."""
+    return str(error).rpartition("Exception encountered: ")[2].partition("Full object config")[0].partition("\n")[0]
 
 
 def _copy_undated(source: Path, target: Path) -> None:
