@@ -14,9 +14,9 @@ BIN = Path(sys.executable).parent
 
 # Importing any of these costs every script that imports holdfast a tenth of a second or more.
 FORBIDDEN = {
-    *("aiobotocore", "blake3", "boto3", "botocore", "click", "cloudpickle", "fsspec", "keras", "lightgbm", "matplotlib"),
-    *("joblib", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyfastcdc", "requests", "s3fs", "scipy", "skops", "sklearn"),
-    *("tensorflow", "torch", "tqdm", "transformers", "xgboost", "yaml", "zstandard"),
+    *("aiobotocore", "blake3", "boto3", "botocore", "click", "cloudpickle", "fsspec", "joblib", "keras", "lightgbm"),
+    *("matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "picklescan", "pyfastcdc", "requests", "s3fs"),
+    *("scipy", "skops", "sklearn", "tensorflow", "torch", "tqdm", "transformers", "xgboost", "yaml", "zstandard"),
 }
 
 
