@@ -36,9 +36,10 @@ def predictions_json(predictions: Any, *, bare: bool = False) -> str:
     return json.dumps(plain if bare else {"predictions": plain}, cls=_Encoder)
 
 
-def error_json(code: str, message: str) -> str:
-    """The answer to what cannot be answered."""
-    return json.dumps({"error_code": code, "message": message})
+def error_json(code: str, message: str, error_class: str) -> str:
+    """The answer to what cannot be answered, with the words of its class that MLflow has."""
+    state = "KAM01" if error_class == "SCHEMA_ENFORCEMENT_FAILED" else "KAM00"
+    return json.dumps({"error_code": code, "message": message, "sqlstate": state, "error_class": error_class})
 
 
 def _plain(predictions: Any) -> Any:

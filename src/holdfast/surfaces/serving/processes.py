@@ -24,6 +24,7 @@ import socket
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -145,6 +146,8 @@ def _run(service: Service, model: PyFuncModel, listening: socket.socket, ready: 
     from holdfast.surfaces.serving.app import make_app
     from holdfast.surfaces.serving.metrics import Metrics
 
+    # Python remembers each warning that it has shown, and these have words of the request in them
+    warnings.filterwarnings("ignore", message="not in the model's signature|the model's signature has no")
     app = make_app(model, service.identity, service.limits, Metrics(service.identity, service.shared))
     config = uvicorn.Config(
         app,

@@ -29,7 +29,7 @@ from typing import Any, Final
 import numpy
 import pandas
 
-from holdfast.errors import PayloadError
+from holdfast.errors import PayloadError, SchemaMismatchError
 from holdfast.modeling.schema import Array, Schema
 from holdfast.store import PyFuncModel
 from holdfast.surfaces.serving.values import cast_frame, cast_plain, csv_dtypes
@@ -77,6 +77,7 @@ def read_payload(body: bytes, content_type: str, model: PyFuncModel) -> Payload:
 
     Raises:
         PayloadError: It cannot be read, or not as what the model's signature says.
+        SchemaMismatchError: The model has type hints, and there are no "inputs".
     """
     media, schema = content_type.partition(";")[0].strip(), model.metadata.get_input_schema()
     if media == CSV:
@@ -107,7 +108,7 @@ def _json(found: dict[str, Any], model: PyFuncModel) -> Payload:
         return Payload({key: value for key, value in found.items() if key not in known}, params, bare=True)
     if model.metadata.is_signature_from_type_hint:  # the function's own types are to read the data
         if "inputs" not in found:
-            raise PayloadError(f"a model with type hints takes its data under 'inputs'; there is {', '.join(found)}")
+            raise SchemaMismatchError("inputs", f"only {', '.join(found)}", "data for a model with type hints")
         return Payload(found["inputs"], found.get("params"))
     formats = [key for key in _FORMATS if key in found]
     if len(formats) != 1:

@@ -3,12 +3,14 @@
     200 {"predictions": ...}          what the model says
     400 BAD_REQUEST                   the body cannot be read, or the model failed on it
     400 INVALID_PARAMETER_VALUE       data or params break the model's signature; the message names the column
+    413 REQUEST_TOO_LARGE             more bytes than the server takes (see `app`)
     415 (text)                        a Content-Type that is none of the three, or none at all
     500 INTERNAL_ERROR                the model gave what JSON cannot say
 
-The error's body is MLflow's, `{"error_code", "message"}`, without the
-`stack_trace` that MLflow adds for a failing model: that names files of the
-server to whoever asks. It goes to the log. Messages do not repeat the data.
+The error's body is MLflow's, `{"error_code", "message", "sqlstate",
+"error_class"}`, without the `stack_trace` that MLflow adds for a failing model:
+that names files of the server to whoever asks. It goes to the log. Messages
+are not MLflow's: they name the column and do not repeat the data.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from holdfast.store import PyFuncModel
 from holdfast.surfaces.serving.answers import error_json, predictions_json
 from holdfast.surfaces.serving.requests import JSON, read_payload, unsupported
 
+INVALID: Final = "INVALID_PARAMETER_VALUE"
 _log: Final = logging.getLogger("holdfast")
 
 
@@ -40,12 +43,12 @@ def score(model: PyFuncModel, body: bytes, content_type: str) -> Answer:
         return Answer(415, reason, "text/plain")
     try:
         asked = read_payload(body, content_type, model)
+        given = model.predict(asked.data, asked.params)
     except PayloadError as error:
         return refused(400, "BAD_REQUEST", str(error))
-    try:
-        given = model.predict(asked.data, asked.params)
     except SchemaMismatchError as error:
-        return refused(400, "INVALID_PARAMETER_VALUE", f"Failed to enforce schema: {error}")
+        message = f"Failed to enforce schema: {error}"
+        return refused(400, INVALID, message, INVALID if _is_param(error, model) else "SCHEMA_ENFORCEMENT_FAILED")
     except Exception as error:
         _log.exception("the model failed on a request")
         return refused(400, "BAD_REQUEST", f"the model failed: {type(error).__name__}; the server's log has the rest")
@@ -56,6 +59,12 @@ def score(model: PyFuncModel, body: bytes, content_type: str) -> Answer:
         return refused(500, "INTERNAL_ERROR", f"the model's predictions cannot be written as JSON: {error}")
 
 
-def refused(status: int, code: str, message: str) -> Answer:
+def refused(status: int, code: str, message: str, error_class: str = INVALID) -> Answer:
     """An answer that says what is wrong."""
-    return Answer(status, error_json(code, message))
+    return Answer(status, error_json(code, message, error_class))
+
+
+def _is_param(error: SchemaMismatchError, model: PyFuncModel) -> bool:
+    """Whether it is about the frame of a request or its parameters, not about its data."""
+    params = model.metadata.get_params_schema() or ()
+    return error.column.partition("[")[0] in ("params", "inputs", *(each.name for each in params))

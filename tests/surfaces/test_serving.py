@@ -1,0 +1,358 @@
+"""A model behind HTTP: its limits, its numbers, its interface, its processes; and `holdfast model predict`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.support.asgi import Response, ask
+from tests.support.scored import GO, write_model
+
+from holdfast.__main__ import program
+from holdfast.modeling.schema import Array, DataType, TensorSpec
+from holdfast.models import ColSpec, ModelSignature, Schema
+from holdfast.store import Store
+from holdfast.surfaces.serving.app import make_app
+from holdfast.surfaces.serving.metrics import Metrics
+from holdfast.surfaces.serving.openapi import openapi
+from holdfast.surfaces.serving.service import Identity, Limits, load, service_of
+
+ROOT = Path(__file__).parents[2]
+JSON = {"Content-Type": "application/json"}
+IDENTITY = Identity("models:/größe@best", "runs:/0/model", "sha256:0")
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(DataType.double, "a"), ColSpec(DataType.string, "s", required=False)]), params=None
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model that says what it was given."""
+    return write_model(tmp_path / "echo", "echo", SIGNATURE.to_dict())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(str(tmp_path / "store"))
+
+
+def app_of(store: Store, folder: Path, **limits: Any) -> Any:
+    return make_app(store.models.load_pyfunc(folder), IDENTITY, Limits(**limits), Metrics(IDENTITY))
+
+
+def told(app: Any, method: str, path: str, body: Any = b"", headers: Mapping[str, str] = JSON) -> Response:
+    return asyncio.run(ask(app, method, path, body, headers))
+
+
+# --- what a request may take ---
+
+
+@pytest.mark.parametrize("length", [{}, {"Content-Length": "1000000"}])
+def test_a_long_request_is_refused_before_it_is_read(store: Store, folder: Path, length: dict[str, str]) -> None:
+    """By its Content-Length no byte is read; without one, no more than shows that it is too long."""
+    read = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal read
+        for _ in range(1000):
+            read += 1000
+            yield bytes(1000)
+
+    refused = told(app_of(store, folder, max_bytes=2500), "POST", "/invocations", pieces(), JSON | length)
+    assert (refused.status, json.loads(refused.body)["error_code"]) == (413, "REQUEST_TOO_LARGE")
+    assert read == (0 if length else 3000)
+
+
+def test_a_request_of_the_longest_length_is_read(store: Store, folder: Path) -> None:
+    """The limit itself is allowed."""
+    body = json.dumps({"inputs": {"a": [1.0]}}).encode()
+    assert told(app_of(store, folder, max_bytes=len(body)), "POST", "/invocations", body).status == 200
+    assert told(app_of(store, folder, max_bytes=len(body) - 1), "POST", "/invocations", body).status == 413
+
+
+def test_others_are_answered_while_a_model_predicts(store: Store, tmp_path: Path) -> None:
+    """With its one thread held by a prediction, pings are answered; a second prediction waits, then is given up."""
+    app = app_of(store, write_model(tmp_path / "slow", "slow"), threads=1, timeout=30)
+    GO.clear()
+
+    async def talk() -> None:
+        first = asyncio.create_task(ask(app, "POST", "/invocations", b'{"inputs": 1}', JSON))
+        second = asyncio.create_task(ask(app, "POST", "/invocations", b'{"inputs": 1}', JSON))
+        await asyncio.sleep(0)
+        for path in ("/ping", "/version", "/metrics", "/openapi.json"):
+            assert (await ask(app, "GET", path)).status == 200
+        assert b"holdfast_requests_in_flight 3.0" in (await ask(app, "GET", "/metrics")).body
+        assert not first.done()
+        assert not second.done()
+        GO.set()
+        assert [(await task).body for task in (first, second)] == [b'{"predictions": "slow"}'] * 2
+
+    asyncio.run(talk())
+
+
+def test_a_request_that_nobody_waits_for_is_not_predicted(store: Store, folder: Path) -> None:
+    """What was given up in the queue is dropped from it."""
+    asked = []
+
+    class Slow:
+        metadata = store.models.load_pyfunc(folder).metadata
+
+        def predict(self, data: Any, params: Any) -> Any:
+            asked.append(data)
+            GO.wait(30)
+            return 1
+
+    GO.clear()
+    app = make_app(Slow(), IDENTITY, Limits(threads=1, timeout=0.2), Metrics(IDENTITY))  # type: ignore[arg-type]
+
+    async def talk() -> None:
+        both = [ask(app, "POST", "/invocations", b'{"inputs": {"a": 1.0}}', JSON) for _ in range(2)]
+        assert [response.status for response in await asyncio.gather(*both)] == [504, 504]
+        GO.set()
+        assert (await ask(app, "POST", "/invocations", b'{"inputs": {"a": 2.0}}', JSON)).status == 200
+
+    asyncio.run(talk())
+    assert [data["a"] for data in asked] == [1.0, 2.0]
+
+
+# --- what it says ---
+
+
+@pytest.mark.parametrize("path", ["/ping", "/version", "/invocations", "/nowhere"])
+def test_every_answer_says_which_model_gave_it(store: Store, folder: Path, path: str) -> None:
+    """Refusals too; a name that is not ASCII is written as in an address."""
+    headers = told(app_of(store, folder), "GET", path).headers
+    assert headers["holdfast-model-uri"] == "models:/gr%C3%B6%C3%9Fe@best"
+    assert headers["holdfast-model-source"] == "runs:/0/model"
+    assert headers["holdfast-manifest-digest"] == "sha256:0"
+
+
+def test_a_request_that_breaks_the_schema_names_the_column(store: Store, folder: Path) -> None:
+    """What is missing by its name, what cannot be cast with what came; the data itself is not repeated."""
+    app = app_of(store, folder)
+    missing = told(app, "POST", "/invocations", b'{"dataframe_records": [{"s": "secret"}]}')
+    assert missing.status == 400
+    assert json.loads(missing.body)["message"].startswith("Failed to enforce schema: a: expected double")
+    wrong = told(app, "POST", "/invocations", b'{"dataframe_records": [{"a": [1]}]}')
+    assert "column 'a' cannot be made double" in json.loads(wrong.body)["message"]
+    assert b"secret" not in missing.body
+
+
+def test_a_failing_model_is_told_to_the_log_alone(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer has the kind of its error, and neither its words nor its files."""
+    app = app_of(store, write_model(tmp_path / "failing", "failing"))
+    answer = told(app, "POST", "/invocations", b'{"inputs": 1}')
+    assert (answer.status, json.loads(answer.body)["error_code"]) == (400, "BAD_REQUEST")
+    assert b"ZeroDivisionError" in answer.body
+    assert b"secret" not in answer.body
+    assert "secret" in caplog.text
+
+
+def test_what_is_asked_is_counted(store: Store, folder: Path) -> None:
+    """By path and status; paths that are not there share a name, or anybody could make names without end."""
+    app = app_of(store, folder)
+    for path in ("/ping", "/ping", "/a", "/b"):
+        told(app, "GET", path)
+    text = told(app, "GET", "/metrics").body.decode()
+    assert 'holdfast_requests_total{path="/ping",status="200"} 2.0' in text
+    assert 'holdfast_requests_total{path="other",status="404"} 2.0' in text
+    assert 'holdfast_request_seconds_count{path="/ping"} 2.0' in text
+    assert 'holdfast_model_info{digest="sha256:0",source="runs:/0/model",uri="models:/größe@best"} 1.0' in text
+
+
+def test_the_interface_is_the_signature(store: Store, folder: Path) -> None:
+    """Columns with their types, which must be there, and tensors with their shapes."""
+    document = json.loads(told(app_of(store, folder), "GET", "/openapi.json").body)
+    forms = {next(iter(form["properties"])): form for form in document["components"]["schemas"]["Request"]["oneOf"]}
+    assert list(forms) == ["dataframe_split", "dataframe_records", "inputs", "instances"]
+    row = forms["dataframe_records"]["properties"]["dataframe_records"]["items"]
+    assert row["properties"] == {"a": {"type": "number", "format": "double"}, "s": {"type": "string"}}
+    assert row["required"] == ["a"]
+    assert document["info"]["title"] == IDENTITY.uri
+
+
+@pytest.mark.parametrize(
+    ("spec", "column"),
+    [
+        (ColSpec(Array(DataType.long), "x"), {"type": "array", "items": {"type": "integer", "format": "int64"}}),
+        (
+            TensorSpec("float32", (-1, 2), "x"),
+            {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+        ),
+        (TensorSpec("str", (-1,), "x"), {}),
+    ],
+)
+def test_a_rows_value_has_its_type(spec: ColSpec | TensorSpec, column: dict[str, Any]) -> None:
+    """Lists are arrays; a tensor's rows are arrays of its further lengths."""
+    document = openapi(ModelSignature(inputs=Schema([spec])), IDENTITY, "1")
+    forms = document["components"]["schemas"]["Request"]["oneOf"]
+    assert forms[1]["properties"]["dataframe_records"]["items"]["properties"]["x"] == column
+
+
+# --- which model ---
+
+
+def logged(store: Store, folder: Path) -> str:
+    run = store.runs.start()
+    run.log_artifacts(folder, "model")
+    run.finish()
+    return f"runs:/{run.id}/model"
+
+
+def test_an_alias_is_looked_up_once(store: Store, folder: Path, tmp_path: Path) -> None:
+    """Moved while a server runs, it changes nothing there: all its processes serve what it meant at the start."""
+    first, second = logged(store, folder), logged(store, write_model(tmp_path / "other", "text"))
+    for uri in (first, second):
+        store.registry.register(uri, "m")
+    store.registry.set_alias("m", "best", 1)
+    service = service_of(lambda: store, "models:/m@best", Limits())
+    store.registry.set_alias("m", "best", 2)
+    assert (service.identity.uri, service.address) == ("models:/m@best", first)
+    assert load(lambda: store, service.address).predict({"a": 1.0})["data"]["frame"]["a"][0] == "float64"
+
+
+def test_a_model_has_one_digest(store: Store, folder: Path, tmp_path: Path) -> None:
+    """In a run, fetched, or as a folder: the same; and another one if any file differs."""
+    (folder / "deep").mkdir()
+    (folder / "deep" / "a").write_text("1")
+    (folder / "deep.txt").write_text("2")
+    uri = logged(store, folder)
+    digest = store.models.digest(uri)
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+    assert digest == store.models.digest(folder)
+    assert digest == store.models.digest(store.artifacts.download(uri, tmp_path / "fetched"))
+    (folder / "deep" / "a").write_text("3")
+    assert store.models.digest(folder) != digest
+
+
+# --- the command line ---
+
+
+def run(*arguments: str, stdin: bytes | None = None) -> Result:
+    return CliRunner(env={"HOLDFAST_TRUST": "any"}).invoke(program, [*arguments], input=stdin)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [("in.csv", b"a,s\n1.5,007\n"), ("in.json", b'{"inputs": {"a": [1.5], "s": ["007"]}}')]
+)
+def test_predict_asks_once(folder: Path, tmp_path: Path, name: str, body: bytes) -> None:
+    """From a file into a file, as a server would answer; text that looks like a number stays text."""
+    (tmp_path / name).write_bytes(body)
+    done = run("model", "predict", "-m", str(folder), "-i", str(tmp_path / name), "-o", str(tmp_path / "out.json"))
+    assert (done.exit_code, done.output) == (0, "")
+    frame = json.loads((tmp_path / "out.json").read_text())["predictions"]["data"]["frame"]
+    assert frame["a"] == ["float64", ["float 1.5"]]
+    assert frame["s"][1] == ["str '007'"]
+
+
+def test_predict_reads_and_writes_what_it_is_given(folder: Path) -> None:
+    """Standard input is JSON unless it is said otherwise; standard output gets the answer."""
+    done = run("model", "predict", "-m", str(folder), stdin=b'{"inputs": {"a": [1.5]}}')
+    assert json.loads(done.stdout)["predictions"]["params"] == "None"
+    done = run("model", "predict", "-m", str(folder), "-t", "csv", stdin=b"a\n1\n")
+    assert json.loads(done.stdout)["predictions"]["data"]["rows"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body", "lesson"),
+    [
+        (["-i", "in.xlsx"], b"", "--content-type"),
+        ([], b"{", "error: the body is not JSON"),
+        ([], b'{"inputs": {"s": "x"}}', "error: a: expected double"),
+    ],
+)
+def test_a_wrong_question_is_said_in_a_line(folder: Path, arguments: list[str], body: bytes, lesson: str) -> None:
+    """Exit code 2, and what is wrong."""
+    done = run("model", "predict", "-m", str(folder), *arguments, stdin=body)
+    assert done.exit_code == 2
+    assert lesson in done.output
+
+
+def test_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    """A model that is not there ends the program before it listens."""
+    done = run("--store", str(tmp_path / "s"), "model", "serve", "-m", "models:/none/1", "--port", "0")
+    assert done.exit_code == 1
+    assert "error:" in done.output
+
+
+# --- real processes ---
+
+
+@contextmanager
+def server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`holdfast model serve` on a free port, and its address."""
+    command = [sys.executable, "-m", "holdfast", *arguments, "--port", "0"]
+    env = os.environ | {"HOLDFAST_TRUST": "any", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    try:
+        line = process.stderr.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, line + process.stderr.read()
+        yield process, found[0]
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def answered(url: str, body: bytes | None = None) -> tuple[int, str, Mapping[str, str]]:
+    """The answer of a real server, which may still be loading its model."""
+    for _ in range(600):
+        try:
+            with urlopen(Request(url, body, JSON if body else {}), timeout=60) as answer:
+                return answer.status, answer.read().decode(), answer.headers
+        except HTTPError as error:
+            return error.code, error.read().decode(), error.headers
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(url)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_server_serves_until_it_is_told_to_stop(tmp_path: Path, folder: Path, workers: str) -> None:
+    """Over real HTTP from a real store; after SIGTERM its port is free and it has ended well."""
+    store = Store.open(str(tmp_path / "store"))
+    uri = logged(store, folder)
+    arguments = ("--store", store.url, "model", "serve", "-m", uri, "-w", workers, "--threads", "1")
+    with server(*arguments) as (process, url):
+        assert answered(f"{url}/ping")[:2] == (200, "\n")
+        status, body, headers = answered(f"{url}/invocations", b'{"inputs": {"a": [1.0]}}')
+        assert (status, json.loads(body)["predictions"]["data"]["rows"]) == (200, 1)
+        assert headers["Holdfast-Manifest-Digest"] == store.models.digest(uri)
+        assert answered(f"{url}/invocations", b"{")[0] == 400
+        assert 'holdfast_requests_total{path="/invocations",status="400"} 1.0' in answered(f"{url}/metrics")[1]
+        assert answered(f"{url}/version")[1] == version("holdfast")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        with pytest.raises(OSError, match="refused"):
+            urlopen(f"{url}/ping", timeout=5)
+
+
+def test_workers_that_cannot_start_end_the_server(tmp_path: Path) -> None:
+    """A model that cannot be loaded is told by a line, and is not tried forever."""
+    bad = write_model(tmp_path / "bad", "echo")
+    text = (bad / "MLmodel").read_text()
+    (bad / "MLmodel").write_text(text.replace("tests.support.scored", "no.such.module"))
+    for workers in ("1", "2"):
+        with server("model", "serve", "-m", str(bad), "-w", workers) as (process, _):
+            assert process.wait(60) != 0
+            assert process.stderr
+            assert "no.such.module" in process.stderr.read()
