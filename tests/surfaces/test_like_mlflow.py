@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import ANY
 
@@ -206,12 +207,15 @@ def test_the_script_speaks_every_verb() -> None:
         "ViewType",
         "errors",
         "get_metric_history",
+        "load_model",
+        "log_model",
         "open",
         "registry",
         "set_store",
     }
-    beyond_artifacts = {"Difference", "FileInfo", "diff", "load_table", "open_artifact"}
-    verbs = {("mlflow", name) for name in set(holdfast.__all__) - beyond}
+    beyond_artifacts = {"Difference", "FileInfo", "diff", "load_table", "open_artifact", "read_ranges"}
+    modules = {name for name in holdfast.__all__ if isinstance(getattr(holdfast, name), ModuleType)}
+    verbs = {("mlflow", name) for name in set(holdfast.__all__) - beyond - modules}
     verbs |= {("client", name) for name in dir(holdfast.Client) if not name.startswith("_")}
     verbs |= {("mlflow.artifacts", name) for name in set(holdfast.artifacts.__all__) - beyond_artifacts}
     assert verbs - spoken == set()

@@ -462,4 +462,74 @@ for name, work, *given in (
 ):
     registered[f"refused: {name}"] = refused(work, *given)
 
+# --- what models were trained and measured on ----------------------------------
+
+
+class Plain(mlflow.pyfunc.PythonModel):
+    """A model as small as can be."""
+
+    def predict(self, context, model_input, params=None):
+        """What went in."""
+        return model_input
+
+
+def logged(found):
+    """What a user reads of a logged model."""
+    return {
+        "is": [found.name, found.model_type, found.model_uri == f"models:/{found.model_id}", found.source_run_id],
+        "params": dict(found.params),
+        "tags": {key: value for key, value in found.tags.items() if not key.startswith("mlflow.")},
+        "metrics": sorted(
+            [one.key, one.value, one.step, one.timestamp, str(one.dataset_name), str(one.dataset_digest), one.run_id]
+            for one in found.metrics or ()
+        ),
+    }
+
+
+def inputs(run_id):
+    """What a user reads of what a run was given."""
+    found = mlflow.get_run(run_id).inputs.dataset_inputs
+    return [[vars_of(one.dataset), {tag.key: tag.value for tag in one.tags}] for one in found]
+
+
+def vars_of(dataset):
+    """The words of a data set."""
+    return [getattr(dataset, name) for name in ("name", "digest", "source_type", "source", "schema", "profile")]
+
+
+table = pd.DataFrame({"size": [1.5, 2.0], "kind": ["a", None], "y": [True, False]})
+measured = mlflow.data.from_pandas(table, source="s3://bucket/table.csv", targets="y", name="table", digest="aa")
+arrays = mlflow.data.from_numpy(np.zeros((4, 2)), source="https://example.com/a.npy", targets=np.ones(4), digest="bb")
+with mlflow.start_run(run_name="given") as run:
+    ids[run.info.run_id] = "<given>"
+    mlflow.log_input(measured, context="training", tags={"part": "1"})
+    plain = mlflow.pyfunc.log_model(
+        name="plain", python_model=Plain(), pip_requirements=[], params={"depth": 3}, tags={"a": "b"}, model_type="echo"
+    ).model_id
+    mlflow.log_metric("acc", 0.5, step=1, timestamp=DAY, model_id=plain)
+    mlflow.log_metrics({"acc": 0.25, "f1": 0.75}, timestamp=DAY, model_id=plain, dataset=measured)
+with mlflow.start_run(run_name="measuring") as other:
+    ids[other.info.run_id] = "<measuring>"
+    mlflow.log_input(arrays)
+client.log_metric(other.info.run_id, "acc", 0.875, DAY, 2, dataset_name="other", dataset_digest="c", model_id=plain)
+client.log_inputs(other.info.run_id, mlflow.get_run(run.info.run_id).inputs.dataset_inputs)
+seen["inputs"] = {"of the first": inputs(run.info.run_id), "of the other": sorted(inputs(other.info.run_id), key=str)}
+seen["logged"] = models = {"first": logged(mlflow.get_logged_model(plain))}
+mlflow.set_logged_model_tags(plain, {"stage": 1, "passing": "x", "later": "x"})
+mlflow.delete_logged_model_tag(plain, "passing")
+client.set_logged_model_tags(plain, {"by": "client"})
+client.delete_logged_model_tag(plain, "later")
+mlflow.log_model_params({"rate": 0.5}, plain)
+client.log_model_params(plain, {"width": "8"})
+models["then"] = logged(client.get_logged_model(plain))
+models["files"] = [one.path for one in client.list_logged_model_artifacts(plain)]
+for text in (None, "metrics.acc > 0.8", "metrics.acc > 0.9", "params.rate = '0.5'", "tags.by LIKE 'cl%'", "name = 'x'"):
+    found = client.search_logged_models([run.info.experiment_id], filter_string=text)
+    models[f"found: {text}"] = [one.name for one in found]
+sets = [{"dataset_name": "table", "dataset_digest": "aa"}]
+for text in ("metrics.acc > 0.2", "metrics.acc > 0.4"):
+    found = mlflow.search_logged_models([run.info.experiment_id], text, datasets=sets, output_format="list")
+    models[f"on the table: {text}"] = [one.name for one in found]
+models["refused"] = refused(client.get_logged_model, f"m-{'0' * 32}-1")
+
 Path("seen.json").write_text(json.dumps({"ids": ids, "seen": seen}))
