@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from holdfast.modeling.trust import Trust
 from holdfast.storage.memory import MemoryBucket
 from holdfast.store import Run, Store
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch")
 keras = pytest.importorskip("keras", reason="Keras is not installed")
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
