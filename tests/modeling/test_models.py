@@ -30,6 +30,7 @@ from holdfast.errors import (
 from holdfast.modeling.logged import logged_models
 from holdfast.modeling.model import parse_model
 from holdfast.modeling.signature import infer_signature
+from holdfast.modeling.trust import folder_digest
 from holdfast.storage.memory import MemoryBucket
 from holdfast.store import Run, Store
 
@@ -120,6 +121,14 @@ def test_every_address_means_the_model(store: Store, run: Run, tmp_path: Path) -
     ):
         assert store.models.load(uri).coef_.tolist() == MODEL.coef_.tolist()
         assert store.models.load_pyfunc(uri).predict(DATA).tolist() == MODEL.predict(DATA).tolist()
+
+
+def test_a_model_has_one_digest_wherever_it_is(store: Store, run: Run, tmp_path: Path) -> None:
+    """In its run, as a version, fetched, and fetched by MLflow, which adds a file of its own."""
+    info = store.models.log(run, MODEL, "model", registered_model_name="prod")
+    folder = store.artifacts.download(info.model_uri, tmp_path)
+    (folder / "registered_model_meta").write_text("model_name: prod\n")
+    assert folder_digest(folder) == store.registry.get_version("prod", 1).digest
 
 
 def test_writers_of_one_run_count_together(bucket: MemoryBucket, store: Store, run: Run) -> None:
@@ -215,6 +224,30 @@ def test_fetched_files_are_gone_when_nobody_needs_them(
     del kept
     gc.collect()
     assert (tmp_path / "kept/model/MLmodel").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("pickled_model", "../model.pkl"), ("pickled_model", "/model.pkl"), ("code", "a/../../b")]
+)
+def test_a_manifest_leads_nowhere_else(store: Store, tmp_path: Path, key: str, value: str) -> None:
+    """A folder from a stranger cannot have other files of this machine loaded, nor code put before all other."""
+    store.models.save(MODEL, tmp_path / "model")
+    file = tmp_path / "model/MLmodel"
+    said = yaml.safe_load(file.read_text())
+    said["flavors"]["sklearn"][key] = value
+    file.write_text(yaml.safe_dump(said))
+    for load in (store.models.load, store.models.load_pyfunc):
+        with pytest.raises(ContentError, match="leads out of the model's folder"):
+            load(tmp_path / "model")
+
+
+def test_a_small_model_is_one_request(bucket: MemoryBucket, store: Store, run: Run) -> None:
+    """Whatever stands beside it: one object more in the bucket, the entry."""
+    store.models.log(run, MODEL, "first", input_example=DATA.head())
+    before = {entry.key for entry in bucket.list()}
+    store.models.log(run, MODEL, "second", input_example=DATA.head(), tags={"a": 1})
+    (made,) = {entry.key for entry in bucket.list()} - before
+    assert made.startswith(f"runs/{run.id}/log/")
 
 
 def test_code_comes_along(store: Store, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any, Final
 
 from holdfast.errors import ContentError, UnknownFlavorError
 from holdfast.modeling.finding import flavor_loading, known_flavors
 from holdfast.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
 from holdfast.modeling.model import FILE, Model, parse_model
+
+_PATHS: Final = ("pickled_model", "model_path", "model_data", "data", "code", "python_model", "path")
 
 
 def read_model(folder: Path) -> Model:
@@ -21,9 +24,26 @@ def read_model(folder: Path) -> Model:
         ContentError: There is none, or it says what cannot be.
     """
     try:
-        return parse_model((folder / FILE).read_bytes(), str(folder / FILE))
+        model = parse_model((folder / FILE).read_bytes(), str(folder / FILE))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ContentError(str(folder), "a model", f"it has no {FILE} file") from error
+    if outside := [path for said in model.flavors.values() for path in _paths(said) if _leaves(path)]:
+        raise ContentError(str(folder / FILE), "an MLmodel file", f"{outside[0]!r} leads out of the model's folder")
+    return model
+
+
+def _paths(said: Any) -> Iterator[str]:
+    """The paths that a flavor's part names, its artifacts' too."""
+    for key, value in said.items() if isinstance(said, Mapping) else ():
+        if key in _PATHS and isinstance(value, str):
+            yield value
+        elif key == "artifacts" and isinstance(value, Mapping):
+            for each in value.values():
+                yield from _paths(each)
+
+
+def _leaves(path: str) -> bool:
+    return path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or PureWindowsPath(path).is_absolute()
 
 
 def native_flavor(model: Model) -> Flavor:

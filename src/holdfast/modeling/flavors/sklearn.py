@@ -22,10 +22,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from holdfast.errors import ContentError
 from holdfast.modeling.flavor import Parts, Predictor, root_module
 from holdfast.modeling.pickling import dump_noting_modules, load_pickle
-from holdfast.modeling.skops_archive import steady
+from holdfast.modeling.skops_files import all_harmless, dump_skops, load_skops
 from holdfast.runs.rendering import library
 
 CLOUDPICKLE, PICKLE, SKOPS = "cloudpickle", "pickle", "skops"
@@ -37,8 +36,6 @@ _HARMLESS: Final = re.compile(
     r"|ensemble\._hist_gradient_boosting\.binning\._BinMapper|utils\._bunch\.Bunch)"
 )
 METHODS: Final = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score")
-
-
 _log = logging.getLogger("holdfast")
 
 
@@ -72,7 +69,7 @@ class SklearnFlavor:
         file = "model.skops" if serialization_format == SKOPS else "model.pkl"
         listed = list(skops_trusted_types or ())
         if serialization_format == SKOPS:
-            listed = _dump_skops(model, folder / file, listed)
+            listed = dump_skops(model, folder / file, harmless=_HARMLESS, listed=listed)
             modules = {"skops", *_modules_of(model)}
         else:
             with (folder / file).open("wb") as stream:
@@ -93,7 +90,8 @@ class SklearnFlavor:
         """See `Flavor.load`."""
         library("sklearn", "loading a scikit-learn model", "scikit-learn")
         file = folder / _file(parts)
-        return _load_skops(file, parts) if file.suffix == ".skops" else load_pickle(file)
+        skops = file.suffix == ".skops"
+        return load_skops(file, parts.own.get("skops_trusted_types")) if skops else load_pickle(file)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`."""
@@ -101,9 +99,8 @@ class SklearnFlavor:
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """A pickle does, and a model of skops that lists types of its own."""
-        file, listed = _file(parts), parts.own.get("skops_trusted_types") or ()
-        harmless = file.endswith(".skops") and all(_HARMLESS.fullmatch(str(each)) for each in listed)
-        return [] if harmless else [file]
+        file, listed = _file(parts), parts.own.get("skops_trusted_types")
+        return [] if file.endswith(".skops") and all_harmless(listed, _HARMLESS) else [file]
 
 
 class _Wrapped:
@@ -114,32 +111,6 @@ class _Wrapped:
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         return getattr(self._model, self._method)(data, **(params or {}))
-
-
-def _dump_skops(model: Any, file: Path, listed: list[str]) -> list[str]:
-    """Write a model; the types to list so that it can be read.
-
-    Raises:
-        ValueError: It has types that are neither harmless nor listed.
-    """
-    skops = library("skops.io", "keeping a model without code", "skops")
-    data = skops.dumps(model)
-    unknown = skops.get_untrusted_types(data=data)
-    if refused := [each for each in unknown if not _HARMLESS.fullmatch(each) and each not in listed]:
-        raise ValueError(
-            f"skops does not know whether these types are safe: {', '.join(refused)}; if you do, list them in "
-            "skops_trusted_types, or use another serialization_format"
-        )
-    file.write_bytes(steady(data))
-    return sorted({*unknown, *listed})
-
-
-def _load_skops(file: Path, parts: Parts) -> Any:
-    skops = library("skops.io", "loading a model of skops", "skops")
-    try:
-        return skops.load(file, trusted=[str(each) for each in parts.own.get("skops_trusted_types") or ()])
-    except Exception as error:  # skops raises whatever building an object raises
-        raise ContentError(str(file), "a skops model that can be loaded here", f"{error}") from error
 
 
 def _modules_of(model: Any) -> set[str]:
