@@ -10,7 +10,10 @@ from click.shell_completion import CompletionItem
 from holdfast.surfaces.cli.program import meant, program
 from holdfast.surfaces.cli.table import show_table
 
-_ORDER = ("start", "runs", "artifacts", "search", "registry", "command-line", "s3", "safety", "testing", "mlflow")
+_ORDER = (
+    *("start", "runs", "artifacts", "search", "models", "registry", "serving"),
+    *("command-line", "s3", "safety", "testing", "mlflow"),
+)
 
 
 def pages() -> dict[str, str]:
