@@ -346,6 +346,59 @@ def test_a_server_serves_until_it_is_told_to_stop(tmp_path: Path, folder: Path, 
             urlopen(f"{url}/ping", timeout=5)
 
 
+def test_mlflows_own_client_is_served(folder: Path) -> None:
+    """It waits for the server, sends a table, and reads predictions."""
+    client = pytest.importorskip("mlflow.pyfunc.scoring_server.client")
+    import pandas as pd
+
+    with server("model", "serve", "-m", str(folder)) as (process, url):
+        asking = client.ScoringServerClient("127.0.0.1", int(url.rpartition(":")[2]))
+        asking.wait_server_ready(timeout=60, scoring_server_proc=process)
+        said = json.loads(asking.invoke(pd.DataFrame({"a": [1.0], "s": ["x"]})).to_json())
+        assert said["predictions"]["data"]["frame"]["s"][1] == ["str 'x'"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes as Linux shows them")
+def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(folder: Path) -> None:
+    """What the dead one counted still counts; when the watcher itself is killed, the port is free soon."""
+    with server("model", "serve", "-m", str(folder), "-w", "2") as (process, url):
+        first = workers_of(process.pid, 2)
+        while not all("gauge_max" in _shown(pid, "maps") for pid in first):
+            time.sleep(0.05)  # a worker that dies before it has loaded its model ends the server
+        time.sleep(0.5)
+        assert answered(f"{url}/ping")[0] == 200
+        os.kill(first[0], signal.SIGKILL)
+        second = workers_of(process.pid, 2, but=first[0])
+        assert set(first) - set(second) == {first[0]}
+        assert answered(f"{url}/ping")[0] == 200
+        assert 'holdfast_requests_total{path="/ping",status="200"} 2.0' in answered(f"{url}/metrics")[1]
+        process.kill()
+        for _ in range(600):
+            if not any(Path(f"/proc/{pid}").exists() for pid in second):
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError("a worker outlived its server")
+
+
+def workers_of(pid: int, count: int, but: int = 0) -> list[int]:
+    """The processes that a watcher has started for its work, once there are so many."""
+    for _ in range(600):
+        below = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [each for each in below if each != but and "spawn_main" in _shown(each, "cmdline")]
+        if len(found) == count:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{pid} has not {count} workers")
+
+
+def _shown(pid: int, what: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text()
+    except OSError:  # it is gone
+        return ""
+
+
 def test_workers_that_cannot_start_end_the_server(tmp_path: Path) -> None:
     """A model that cannot be loaded is told by a line, and is not tried forever."""
     bad = write_model(tmp_path / "bad", "echo")
