@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
+from holdfast.modeling.signature import ModelSignature
+
 PYFUNC: Final = "python_function"
 
 
@@ -47,11 +49,14 @@ class Parts:
             cannot be used as a python_function.
         modules: Modules that are imported when the model is loaded or predicts, such as "sklearn" and
             "cloudpickle": the distributions that they come from are the model's requirements. Only `save` gives them.
+        hinted: The signature that type hints in the model's code promise; it stands unless the caller gives
+            another, and data is then handed over as it came. Only `save` gives it.
     """
 
     own: Mapping[str, Any]
     pyfunc: Mapping[str, Any] | None = field(default_factory=dict)
     modules: Collection[str] = ()
+    hinted: ModelSignature | None = None
 
 
 class Flavor(Protocol):

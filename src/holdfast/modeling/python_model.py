@@ -8,11 +8,13 @@ else of holdfast. The attribute names are MLflow's, for the same reason.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import types
+import typing
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 
 class PythonModelContext:
@@ -28,8 +30,52 @@ class PythonModelContext:
         self.model_config = dict(model_config or {})
 
 
+_NO_DATA: Final = ("self", "context", "params")
+
+
+def type_hints(function: Callable[..., Any]) -> Any:
+    """The hints of a function's data and of what it returns, where they are `list[...]`; else None."""
+    try:
+        hints = typing.get_type_hints(function)
+        names = [name for name in inspect.signature(function).parameters if name not in _NO_DATA]
+    except (NameError, TypeError, ValueError):  # hints that cannot be resolved, or a function that has no signature
+        hints, names = {}, []
+    found = (hints.get(names[0]) if names else None, hints.get("return"))
+    known = [hint if typing.get_origin(hint) is list else None for hint in found]
+    return types.SimpleNamespace(input=known[0], output=known[1])
+
+
+def as_hinted(data: Any, hint: Any) -> Any:
+    """Rows as the hint has them: a dictionary becomes the pydantic model that is asked for."""
+    kind: Any = typing.get_args(hint)[0] if hint else None
+    if not hasattr(kind, "model_validate") or not isinstance(data, list):
+        return data
+    return [kind.model_validate(each) if isinstance(each, dict) else each for each in data]
+
+
+def admitting(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A `predict` that gets its rows as its hints have them, whoever calls it."""
+
+    @functools.wraps(method)
+    def predict(*args: Any, **kwargs: Any) -> Any:
+        hint = type_hints(method).input
+        if hint is None:
+            return method(*args, **kwargs)
+        given = inspect.signature(method).bind(*args, **kwargs)
+        name = next(name for name in inspect.signature(method).parameters if name not in _NO_DATA)
+        given.arguments[name] = as_hinted(given.arguments[name], hint)
+        return method(*given.args, **given.kwargs)
+
+    return predict
+
+
 class PythonModel:
     """A model that is a class of yours: override `predict`, and `load_context` if it has files to read."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "predict" in vars(cls):
+            cls.predict = admitting(vars(cls)["predict"])  # type: ignore[method-assign]
 
     def load_context(self, context: Any) -> None:
         """Read what the model needs from `context.artifacts`, once, before the first prediction."""
@@ -44,8 +90,8 @@ class PythonModel:
 
     @property
     def predict_type_hints(self) -> Any:
-        """What MLflow looks for: none, since signatures are made when a model is logged."""
-        return types.SimpleNamespace(input=None, output=None)
+        """The hints of `predict`, `input` and `output`, where they are lists; by them MLflow checks what comes."""
+        return type_hints(self.predict)
 
 
 class FunctionModel(PythonModel):
@@ -54,8 +100,14 @@ class FunctionModel(PythonModel):
     def __init__(self, func: Callable[..., Any], signature: Any = None) -> None:
         self.func, self.signature = func, signature
 
+    @property
+    def predict_type_hints(self) -> Any:
+        """The function's."""
+        return type_hints(self.func)
+
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
         """What the function returns."""
+        model_input = as_hinted(model_input, type_hints(self.func).input)
         return (
             self.func(model_input, params)
             if len(inspect.signature(self.func).parameters) > 1

@@ -101,6 +101,8 @@ def save_files(
             extra_pip_requirements=beside.extra_pip_requirements,
         ),
     )
+    hinted = signature is None and beside.signature is not False and parts.hinted is not None
+    signature = parts.hinted if hinted else signature
     if signature is None and example and beside.signature is not False and PYFUNC in flavors:
         said = Parts(own=flavors.get(flavor.name, {}), pyfunc=flavors[PYFUNC])
         signature = _inferred(flavor, model, said, folder, example, config)
@@ -108,6 +110,7 @@ def save_files(
     return Model(
         flavors=flavors,
         signature=signature,
+        is_signature_from_type_hint=hinted,
         saved_input_example_info=example.info if example else None,
         metadata=beside.metadata,
         model_size_bytes=sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()),

@@ -12,6 +12,7 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 from tests.support.stores import tiny_store
 
@@ -177,6 +178,46 @@ def test_neither_model_nor_loader_is_refused(store: Store, run: Run, given: Mapp
         store.models.log(
             run, given.get("model"), "m", flavor=PYFUNC, **{k: v for k, v in given.items() if k != "model"}
         )
+
+
+class Row(pydantic.BaseModel):
+    """What a row is."""
+
+    a: int
+    b: str
+
+
+class Hinted(PythonModel):
+    """Says by its hints what it takes."""
+
+    def predict(self, model_input: list[Row], params: Any = None) -> list[str]:  # type: ignore[override]
+        return [row.b * row.a for row in model_input]
+
+
+def hinted(rows: list[Row]) -> list[str]:
+    return Hinted().predict(rows)
+
+
+@pytest.mark.parametrize("model", [Hinted(), hinted], ids=["class", "function"])
+def test_type_hints_are_a_signature(
+    store: Store, run: Run, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows become what the hints say, here and in MLflow; what they do not admit is refused by name."""
+    info = store.models.log(run, model, "model")
+    assert info.signature is not None
+    loaded = store.models.load_pyfunc(info.model_uri)
+    assert loaded.metadata.is_signature_from_type_hint
+    rows = [{"a": 2, "b": "x"}, {"a": 1, "b": "y"}]
+    assert loaded.predict(rows) == ["xx", "y"]
+    with pytest.raises(SchemaMismatchError, match="a"):
+        loaded.predict([{"b": "x"}])
+    given = store.models.log(run, model, "given", signature=infer_signature(DATA))
+    assert given.signature == infer_signature(DATA)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
+    import mlflow.pyfunc
+
+    there = mlflow.pyfunc.load_model(str(store.artifacts.download(info.model_uri, tmp_path)))
+    assert there.predict(rows) == ["xx", "y"]
 
 
 _THERE = """

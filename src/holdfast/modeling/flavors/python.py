@@ -11,22 +11,26 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import logging
 import shutil
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from holdfast.errors import ContentError
+from holdfast.errors import ContentError, SignatureError
 from holdfast.modeling import python_model
 from holdfast.modeling.flavor import PYFUNC, Parts, Predictor
+from holdfast.modeling.hints import schema_from_hint
 from holdfast.modeling.pickling import dump_noting_modules, load_pickle
 from holdfast.modeling.python_model import PythonModelContext, PythonPredictor, as_python_model, take_model
+from holdfast.modeling.signature import ModelSignature
 from holdfast.runs.rendering import library
 
 PICKLED, CODED = "mlflow.pyfunc.model", "mlflow.pyfunc.loaders.code_model"
 _FILE: Final = "python_model.pkl"
 _DATA: Final = "data"
+_log = logging.getLogger("holdfast")
 _BASES: Final = ("PythonModel", "ChatModel", "ResponsesAgent", "ChatAgent")
 
 
@@ -54,8 +58,8 @@ class PythonFlavor:
         if (model is None) == (loader_module is None):
             raise ValueError("give either a python_model, or a loader_module and perhaps its data_path")
         if loader_module is not None:
-            said = {"loader_module": loader_module, **_copied(data_path, folder)}
-            return Parts(own={}, pyfunc={**said, "streamable": bool(streamable)}, modules={loader_module})
+            read = {"loader_module": loader_module, **_copied(data_path, folder), "streamable": bool(streamable)}
+            return Parts(own={}, pyfunc=read, modules={loader_module})
         if isinstance(model, str | Path):
             return _save_code(Path(model), folder, bool(streamable))
         if not callable(getattr(model, "predict", model)):
@@ -63,11 +67,11 @@ class PythonFlavor:
         with (folder / _FILE).open("wb") as stream:
             modules = dump_noting_modules(as_python_model(model), stream, by_value=True, whole=python_model)
         cloudpickle = library("cloudpickle", "logging a Python model")
-        said = {"loader_module": PICKLED, "python_model": _FILE, "cloudpickle_version": cloudpickle.__version__}
+        said: dict[str, Any] = {"loader_module": PICKLED, "python_model": _FILE}
+        said["cloudpickle_version"] = cloudpickle.__version__
         streams = hasattr(type(model), "predict_stream") and "predict_stream" in vars(type(model))
-        return Parts(
-            own={}, pyfunc={**said, "streamable": streams if streamable is None else streamable}, modules=modules
-        )
+        said["streamable"] = streams if streamable is None else streamable
+        return Parts(own={}, pyfunc=said, modules=modules, hinted=_hinted(as_python_model(model)))
 
     def load(self, folder: Path, parts: Parts) -> Any:
         """The object that was logged, without its context."""
@@ -88,6 +92,18 @@ class PythonFlavor:
         """All of it does."""
         said = parts.pyfunc or {}
         return [Path(str(said.get("model_code_path") or said.get("python_model") or _FILE)).name]
+
+
+def _hinted(model: Any) -> ModelSignature | None:
+    """The signature that the hints of `predict` promise; none where they promise nothing that a schema has."""
+    hints = getattr(model, "predict_type_hints", None)
+    try:
+        inputs = schema_from_hint(hints.input) if hints and hints.input else None
+        outputs = schema_from_hint(hints.output) if hints and hints.output else None
+    except SignatureError as error:
+        _log.warning("no signature from type hints: %s", error)
+        return None
+    return ModelSignature(inputs, outputs) if inputs else None
 
 
 def _save_code(file: Path, folder: Path, streamable: bool) -> Parts:
