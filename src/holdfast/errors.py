@@ -447,6 +447,8 @@ class MissingLibraryError(RequestError, ImportError):
         "pillow": "images",
         **dict.fromkeys(("scikit-learn", "skops"), "sklearn"),
         "cloudpickle": "pyfunc",
+        **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow")},
+        **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
         **dict.fromkeys(("starlette", "uvicorn", "prometheus-client"), "serving"),
     }
 
