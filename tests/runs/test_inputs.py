@@ -84,7 +84,7 @@ def test_mlflows_data_sets_are_taken_as_they_are(run: Run, theirs: Any) -> None:
 )
 def test_what_is_no_data_set_is_refused(run: Run, given: Any) -> None:
     """The data itself, too: the error says how to describe it."""
-    with pytest.raises(TypeError, match="holdfast.data.from_pandas"):
+    with pytest.raises(TypeError, match=r"holdfast\.data\.from_pandas"):
         run.log_input(given)
     assert run.record.inputs.dataset_inputs == []
 

@@ -107,11 +107,13 @@ def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: st
         said: dict[str, Any] = {key: body[key] for key in _SAID if key in body}
         said |= {"flavors": tuple(map(str, said.get("flavors", ())))}
         for kind in ("param", "tag"):
-            said[f"{kind}s"] = _said_later({**said.get(f"{kind}s", {})}, tags, f"model.{n}.{kind}")
+            first = {key: str(value) for key, value in said.get(f"{kind}s", {}).items()}
+            said[f"{kind}s"] = _said_later(first, tags, f"model.{n}.{kind}")
         id, since = f"m-{run_id}-{n}", int(said.get("creation_timestamp", 0))
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        said |= {"creation_timestamp": since, "step": int(said.get("step", 0))}
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    if not isinstance(said.get("path"), str):
+    if not isinstance(said.get("path"), str) or not isinstance(said.get("model_type", ""), str | None):
         return None
     bodies = [each for kind in ("tag", "param", "metric") for each in remarks(tags, f"model.{n}.{kind}")]
     return LoggedModel(
