@@ -24,9 +24,11 @@ if TYPE_CHECKING:
         models,
         onnx,
         pyfunc,
+        pytorch,
         registry,
         sklearn,
         tensorflow,
+        transformers,
         xgboost,
     )
     from holdfast.errors import HoldfastError
@@ -130,6 +132,7 @@ __all__ = [
     "onnx",
     "open",
     "pyfunc",
+    "pytorch",
     "register_model",
     "registry",
     "restore_run",
@@ -145,6 +148,7 @@ __all__ = [
     "sklearn",
     "start_run",
     "tensorflow",
+    "transformers",
     "xgboost",
 ]
 
@@ -168,7 +172,18 @@ _HOMES = {
     "registry": ("holdfast.registry", ""),
     "open": (_ACTIVE, "open_store"),
 }
-for _name in ("keras", "lightgbm", "models", "onnx", "pyfunc", "sklearn", "tensorflow", "xgboost"):
+for _name in (
+    "keras",
+    "lightgbm",
+    "models",
+    "onnx",
+    "pyfunc",
+    "pytorch",
+    "sklearn",
+    "tensorflow",
+    "transformers",
+    "xgboost",
+):
     _HOMES[_name] = (f"holdfast.{_name}", "")
 for _name in ("active_run", "end_run", "last_active_run", "set_experiment", "set_store", "start_run"):
     _HOMES[_name] = (_ACTIVE, _name)
@@ -200,9 +215,7 @@ for _name in __all__:
 
 
 _INSTEAD = {"set_tracking_uri": "set_store", "get_tracking_uri": "open", "get_artifact_uri": "active_run"}
-_LATER = {
-    *("autolog", "evaluate", "keras", "lightgbm", "onnx", "pytorch", "tensorflow", "transformers", "xgboost"),
-}
+_LATER = {"autolog", "evaluate"}
 
 
 def __getattr__(name: str) -> Any:
