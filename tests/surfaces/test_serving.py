@@ -30,6 +30,7 @@ from holdfast.store import Store
 from holdfast.surfaces.serving.app import make_app
 from holdfast.surfaces.serving.metrics import Metrics
 from holdfast.surfaces.serving.openapi import openapi
+from holdfast.surfaces.serving.processes import listen
 from holdfast.surfaces.serving.service import Identity, Limits, load, service_of
 
 ROOT = Path(__file__).parents[2]
@@ -292,14 +293,25 @@ def test_there_is_nothing_to_serve(tmp_path: Path) -> None:
     assert "error:" in done.output
 
 
+def test_a_port_that_is_taken_is_named(folder: Path) -> None:
+    """One line says which."""
+    with listen("127.0.0.1", 0) as taken:
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = run("model", "serve", "-m", str(folder), "--port", port)
+    assert done.exit_code == 1
+    assert f"127.0.0.1:{port}" in done.output
+
+
 # --- real processes ---
 
 
 @contextmanager
-def server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`holdfast model serve` on a free port, and its address."""
+def server(scratch: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`holdfast model serve` on a free port, and its address. Its temporary files go to a folder below `scratch`."""
+    (scratch / "tmp").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "holdfast", *arguments, "--port", "0"]
-    env = os.environ | {"HOLDFAST_TRUST": "any", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    env = os.environ | {"HOLDFAST_TRUST": "any", "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch / "tmp")}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     try:
@@ -332,7 +344,7 @@ def test_a_server_serves_until_it_is_told_to_stop(tmp_path: Path, folder: Path, 
     store = Store.open(str(tmp_path / "store"))
     uri = logged(store, folder)
     arguments = ("--store", store.url, "model", "serve", "-m", uri, "-w", workers, "--threads", "1")
-    with server(*arguments) as (process, url):
+    with server(tmp_path, *arguments) as (process, url):
         assert answered(f"{url}/ping")[:2] == (200, "\n")
         status, body, headers = answered(f"{url}/invocations", b'{"inputs": {"a": [1.0]}}')
         assert (status, json.loads(body)["predictions"]["data"]["rows"]) == (200, 1)
@@ -342,16 +354,17 @@ def test_a_server_serves_until_it_is_told_to_stop(tmp_path: Path, folder: Path, 
         assert answered(f"{url}/version")[1] == version("holdfast")
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+        assert list((tmp_path / "tmp").iterdir()) == []
         with pytest.raises(OSError, match="refused"):
             urlopen(f"{url}/ping", timeout=5)
 
 
-def test_mlflows_own_client_is_served(folder: Path) -> None:
+def test_mlflows_own_client_is_served(tmp_path: Path, folder: Path) -> None:
     """It waits for the server, sends a table, and reads predictions."""
     client = pytest.importorskip("mlflow.pyfunc.scoring_server.client")
     import pandas as pd
 
-    with server("model", "serve", "-m", str(folder)) as (process, url):
+    with server(tmp_path, "model", "serve", "-m", str(folder)) as (process, url):
         asking = client.ScoringServerClient("127.0.0.1", int(url.rpartition(":")[2]))
         asking.wait_server_ready(timeout=60, scoring_server_proc=process)
         said = json.loads(asking.invoke(pd.DataFrame({"a": [1.0], "s": ["x"]})).to_json())
@@ -359,9 +372,9 @@ def test_mlflows_own_client_is_served(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes as Linux shows them")
-def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(folder: Path) -> None:
+def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(tmp_path: Path, folder: Path) -> None:
     """What the dead one counted still counts; when the watcher itself is killed, the port is free soon."""
-    with server("model", "serve", "-m", str(folder), "-w", "2") as (process, url):
+    with server(tmp_path, "model", "serve", "-m", str(folder), "-w", "2") as (process, url):
         first = workers_of(process.pid, 2)
         while not all("gauge_max" in _shown(pid, "maps") for pid in first):
             time.sleep(0.05)  # a worker that dies before it has loaded its model ends the server
@@ -405,7 +418,7 @@ def test_workers_that_cannot_start_end_the_server(tmp_path: Path) -> None:
     text = (bad / "MLmodel").read_text()
     (bad / "MLmodel").write_text(text.replace("tests.support.scored", "no.such.module"))
     for workers in ("1", "2"):
-        with server("model", "serve", "-m", str(bad), "-w", workers) as (process, _):
+        with server(tmp_path, "model", "serve", "-m", str(bad), "-w", workers) as (process, _):
             assert process.wait(60) != 0
             assert process.stderr
             assert "no.such.module" in process.stderr.read()

@@ -25,6 +25,8 @@ import pytest
 from tests.support.asgi import Response, ask
 from tests.support.scored import ANSWERS, GO, write_model
 
+import holdfast
+import holdfast.sklearn
 from holdfast.modeling.params import ParamSchema, ParamSpec
 from holdfast.modeling.schema import AnyType, Array, Map, Object, Property
 from holdfast.models import ColSpec, DataType, ModelSignature, Schema, TensorSpec
@@ -269,6 +271,7 @@ class Difference:
     why: str
 
 
+PREDICTED = ["low", "low", "high", "high"]
 BAD = "BAD_REQUEST"
 DIFFERENT = [
     Difference("one", {"inputs": [1]}, None, (500, ""), (415, ""), "they crash without a Content-Type"),
@@ -296,7 +299,7 @@ class Both:
     """Both servers, for each model on first use; all in one event loop."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._apps = folder, dict[str, tuple[Any, Any]]()
+        self.folder, self._apps = folder, dict[str, tuple[Any, Any]]()
         self._runner = asyncio.Runner()
         self._store = Store.open(str(folder / "store"))
 
@@ -314,20 +317,24 @@ class Both:
         headers = {} if content_type is None else {"Content-Type": content_type}
         return self._runner.run(ask(app, method, path, sent(body), headers))
 
-    def apps(self) -> tuple[Any, Any]:
-        self.ask("free", {"inputs": 1}, JSON)
-        return self._apps["free"]
+    def apps(self, model: str = "free") -> tuple[Any, Any]:
+        """Both servers of a model that says what it was given."""
+        self.ask(model, {"inputs": 1}, JSON)
+        return self._apps[model]
 
     def made(self, model: str, limits: Limits = LIMITS) -> tuple[Any, Any]:
         """Both servers of a model."""
-        import mlflow.pyfunc
-        from mlflow.pyfunc import scoring_server
-
         signature = None if model.startswith("=") else SIGNATURES[model]
         more = {"is_signature_from_type_hint": True} if model == "hinted" else {}
         name = model.removeprefix("=") if model.startswith("=") else "echo"
         said = signature.to_dict() if signature else None
-        folder = write_model(self._folder / "models" / str(len(self._apps)), name, said, **more)
+        return self.served(write_model(self.folder / "models" / model, name, said, **more), limits)
+
+    def served(self, folder: Path, limits: Limits = LIMITS) -> tuple[Any, Any]:
+        """Both servers of the model in a folder."""
+        import mlflow.pyfunc
+        from mlflow.pyfunc import scoring_server
+
         ours = make_app(self._store.models.load_pyfunc(folder), IDENTITY, limits, Metrics(IDENTITY))
         return scoring_server.init(mlflow.pyfunc.load_model(str(folder))), ours
 
@@ -407,6 +414,38 @@ def test_a_slow_prediction_is_given_up_as_mlflow_does(both: Both, monkeypatch: p
     ours, theirs = (both.call(app, "POST", "/invocations", {"inputs": 1}, JSON) for app in reversed(apps))
     assert (ours.status, ours.media_type, ours.body) == (theirs.status, theirs.media_type, theirs.body)
     assert ours.status == 504
+
+
+def test_a_model_of_scikit_learn_is_served_alike(both: Both) -> None:
+    """Logged by holdfast with a signature of its own making, asked in every form."""
+    from sklearn.linear_model import LogisticRegression
+
+    table = pd.DataFrame({"a": [0.5, 1.5, 2.5, 3.5], "n": [1, 0, 2, 1]})
+    fitted = LogisticRegression().fit(table, ["low", "low", "high", "high"])
+    folder = both.folder / "sklearn"
+    holdfast.sklearn.save_model(fitted, folder, input_example=table)
+    apps = both.served(folder)
+    bodies: list[tuple[Any, str]] = [
+        ({"dataframe_split": table.to_dict(orient="split")}, JSON),
+        ({"dataframe_records": table.to_dict(orient="records")}, JSON),
+        ({"inputs": table.to_dict(orient="list")}, JSON),
+        ({"instances": table.to_dict(orient="records")}, JSON),
+        (table.to_csv(index=False).encode(), CSV),
+        (parquet(**table), PARQUET),
+        (parquet(a=table["a"]), PARQUET),
+    ]
+    for body, kind in bodies:
+        theirs, ours = (both.call(app, "POST", "/invocations", body, kind) for app in apps)
+        assert ours.status == theirs.status
+        assert ours.status == 400 or json.loads(ours.body) == json.loads(theirs.body) == {"predictions": PREDICTED}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_every_signature_has_an_interface(both: Both, name: str) -> None:
+    """It is written as JSON, and each form of data is in it."""
+    document = json.loads(both.call(both.apps(name)[1], "GET", "/openapi.json").body)
+    forms = document["components"]["schemas"]["Request"]["oneOf"]
+    assert {"dataframe_split", "inputs", "instances"} <= {key for form in forms for key in form["properties"]}
 
 
 def test_the_table_is_long() -> None:

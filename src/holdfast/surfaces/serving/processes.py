@@ -46,15 +46,15 @@ _GRACE: Final = 5.0  # seconds that a process has for its end beyond what a requ
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that owns a port; any free one for 0. Raises: OSError, where somebody else has it."""
+    """A socket that owns a port; any free one for 0. Raises: OSError, which names it, where somebody else has it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
     return listening
 
 
