@@ -16,7 +16,8 @@ BIN = Path(sys.executable).parent
 FORBIDDEN = {
     *("aiobotocore", "blake3", "boto3", "botocore", "click", "cloudpickle", "fsspec", "joblib", "keras", "lightgbm"),
     *("matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "picklescan", "pyfastcdc", "requests", "s3fs"),
-    *("scipy", "skops", "sklearn", "tensorflow", "torch", "tqdm", "transformers", "xgboost", "yaml", "zstandard"),
+    *("safetensors", "scipy", "skops", "sklearn", "tensorflow", "tokenizers", "torch", "tqdm", "transformers"),
+    *("xgboost", "yaml", "zstandard"),
 }
 
 

@@ -160,6 +160,8 @@ def _public(version: str) -> str:
 def _distributions(root: str) -> list[str]:
     """The distributions of a module. What was installed since the last look is found by looking again."""
     found = _all_distributions(0).get(root)
+    if found is None and _version(root) is not None:
+        return [root]  # installed as what is being worked on, which lists no files
     if found is None and root in sys.modules:
         _all_distributions.cache_clear()
         found = _all_distributions(0).get(root)
