@@ -50,6 +50,8 @@ class Fixed:
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         if self.name == "failing":
             raise ZeroDivisionError("secret")
+        if self.name == "exiting":
+            raise SystemExit("secret")
         if self.name == "slow":
             GO.wait(60)
             return "slow"

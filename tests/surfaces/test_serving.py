@@ -154,14 +154,15 @@ def test_a_request_that_breaks_the_schema_names_the_column(store: Store, folder:
     assert b"secret" not in missing.body
 
 
+@pytest.mark.parametrize(("name", "kind"), [("failing", b"ZeroDivisionError"), ("exiting", b"SystemExit")])
 def test_a_failing_model_is_told_to_the_log_alone(
-    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, kind: bytes
 ) -> None:
     """The answer has the kind of its error, and neither its words nor its files."""
-    app = app_of(store, write_model(tmp_path / "failing", "failing"))
+    app = app_of(store, write_model(tmp_path / name, name))
     answer = told(app, "POST", "/invocations", b'{"inputs": 1}')
     assert (answer.status, json.loads(answer.body)["error_code"]) == (400, "BAD_REQUEST")
-    assert b"ZeroDivisionError" in answer.body
+    assert kind in answer.body
     assert b"secret" not in answer.body
     assert "secret" in caplog.text
 
@@ -284,6 +285,16 @@ def test_a_wrong_question_is_said_in_a_line(folder: Path, arguments: list[str], 
     done = run("model", "predict", "-m", str(folder), *arguments, stdin=body)
     assert done.exit_code == 2
     assert lesson in done.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--max-bytes", "much"), ("--timeout", "0"), ("--workers", "0"), ("--port", "70000")]
+)
+def test_a_limit_that_cannot_be_is_refused(folder: Path, option: str, value: str) -> None:
+    """By name, before anything is loaded."""
+    done = run("model", "serve", "-m", str(folder), option, value)
+    assert done.exit_code == 2
+    assert option in done.output
 
 
 def test_there_is_nothing_to_serve(tmp_path: Path) -> None:

@@ -22,14 +22,12 @@ from holdfast.surfaces.cli.program import not_empty, opener
 _TYPES: Final = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
-class _Size(click.ParamType[int]):
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else parse_size(str(param and param.opts[0]), value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+def _size(_: click.Context, option: click.Parameter, given: str) -> int:
+    """A number of bytes. Raises: BadParameter, where it is none."""
+    try:
+        return parse_size(option.opts[0], given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 _SECONDS: Final = click.FloatRange(min=0, min_open=True)
@@ -54,7 +52,7 @@ def attach(serve_model: Callable[..., int], ask: Callable[[Callable[[], Store], 
     @click.option("-w", "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
     @click.option("--threads", type=click.IntRange(min=1), help="Predictions at once in each; as many as processors.")
     @click.option("-t", "--timeout", default=60.0, show_default=True, type=_SECONDS, help="Seconds for a request.")
-    @click.option("--max-bytes", default="100M", show_default=True, type=_Size(), help="The longest request.")
+    @click.option("--max-bytes", default="100M", show_default=True, callback=_size, help="The longest request.")
     def serve(uri: str, threads: int | None, **given: Any) -> None:
         """Serve a model over HTTP, by MLflow's scoring protocol, until SIGTERM or Ctrl-C.
 

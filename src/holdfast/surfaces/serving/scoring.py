@@ -10,7 +10,8 @@
 The error's body is MLflow's, `{"error_code", "message", "sqlstate",
 "error_class"}`, without the `stack_trace` that MLflow adds for a failing model:
 that names files of the server to whoever asks. It goes to the log. Messages
-are not MLflow's: they name the column and do not repeat the data.
+are not MLflow's: they name the column, and of the data at most the one value
+that is wrong.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def score(model: PyFuncModel, body: bytes, content_type: str) -> Answer:
     except SchemaMismatchError as error:
         message = f"Failed to enforce schema: {error}"
         return refused(400, INVALID, message, INVALID if _is_param(error, model) else "SCHEMA_ENFORCEMENT_FAILED")
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a model that exits ends no server
         _log.exception("the model failed on a request")
         return refused(400, "BAD_REQUEST", f"the model failed: {type(error).__name__}; the server's log has the rest")
     try:
