@@ -20,6 +20,8 @@ import holdfast.pytorch
 from holdfast.chunks.pool import Pool
 from holdfast.errors import ContentError, SchemaMismatchError, UntrustedModelError
 from holdfast.modeling import torch_files
+from holdfast.modeling.finding import flavor_named
+from holdfast.modeling.loading import code_run_by, read_model
 from holdfast.modeling.trust import Trust
 from holdfast.storage.memory import MemoryBucket
 from holdfast.store import Run, Store
@@ -412,6 +414,8 @@ def test_what_mlflow_saved_loads(here: Path, kind: str) -> None:
     given = torch.jit.script(model) if kind == "script" else model
     format = "pt2" if kind == "pt2" else "pickle"
     theirs.save_model(given, "made", serialization_format=format, input_example=DATA, pip_requirements=["torch"])
+    said = code_run_by(flavor_named("pytorch"), read_model(Path("made")))
+    assert [file for file in said if Path("made", file).exists()] == [f"data/model.{'pt2' if kind == 'pt2' else 'pth'}"]
     native = holdfast.pytorch.load_model("made")
     assert np.array_equal(answer_of_graph(native), answer(model, DATA))
     ours, reference = holdfast.pyfunc.load_model("made"), pytest.importorskip("mlflow.pyfunc").load_model("made")

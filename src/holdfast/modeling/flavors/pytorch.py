@@ -112,7 +112,9 @@ class PytorchFlavor:
         kind = parts.own.get("serialization_format")
         if kind == SAFETENSORS:
             return [] if _runs_nothing(parts) else [f"{_data(parts)}/{torch_files.SKELETON}"]
-        return [f"{_data(parts)}/{torch_files.EXPORTED if kind == PT2 else torch_files.PICKLED}"]
+        files = {PICKLE: [torch_files.PICKLED], PT2: [torch_files.EXPORTED]}
+        # MLflow does not say which of the two it wrote
+        return [f"{_data(parts)}/{file}" for file in files.get(str(kind), [torch_files.PICKLED, torch_files.EXPORTED])]
 
 
 class Network:
