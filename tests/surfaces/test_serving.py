@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
 from tests.support.asgi import Response, ask
@@ -84,6 +87,17 @@ def test_a_request_of_the_longest_length_is_read(store: Store, folder: Path) -> 
     body = json.dumps({"inputs": {"a": [1.0]}}).encode()
     assert told(app_of(store, folder, max_bytes=len(body)), "POST", "/invocations", body).status == 200
     assert told(app_of(store, folder, max_bytes=len(body) - 1), "POST", "/invocations", body).status == 413
+
+
+def test_a_small_body_cannot_fill_the_memory(store: Store, folder: Path) -> None:
+    """A third of a megabyte of Parquet that stands for a gigabyte is refused by what its footer says."""
+    held = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({f"c{n}": pyarrow.nulls(1 << 18) for n in range(600)}), held)
+    parquet = {"Content-Type": "application/vnd.apache.parquet"}
+    refused = told(app_of(store, folder), "POST", "/invocations", held.getvalue(), parquet)
+    assert len(held.getvalue()) < 500_000
+    assert refused.status == 400
+    assert "262144 rows of 600 columns are too many" in json.loads(refused.body)["message"]
 
 
 def test_others_are_answered_while_a_model_predicts(store: Store, tmp_path: Path) -> None:

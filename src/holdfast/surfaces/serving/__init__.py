@@ -22,7 +22,7 @@ from holdfast.errors import MissingLibraryError
 if TYPE_CHECKING:
     from holdfast.store import Store
 
-_PACKAGES = ("pandas", "starlette", "uvicorn", "prometheus_client")
+_PACKAGES = ("pandas", "pyarrow", "starlette", "uvicorn", "prometheus_client")
 
 
 def serve(
@@ -91,7 +91,7 @@ def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: st
         SchemaMismatchError: It breaks the model's signature.
         Exception: What the model raises.
     """
-    _need("pandas")
+    _need("pandas", "pyarrow")
     from holdfast.surfaces.serving.answers import predictions_json
     from holdfast.surfaces.serving.requests import read_payload
     from holdfast.surfaces.serving.service import load

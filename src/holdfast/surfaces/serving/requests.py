@@ -12,7 +12,8 @@ server speaks to this one. Its surprises are kept, because clients know them:
 keys beside the data are ignored, a media type counts only in lower case, and
 `instances` of records turns them into columns. What makes MLflow's server fail
 without an answer (500) is refused here: no Content-Type, lists as names of
-columns, JSON nested too deep, numbers too long to read.
+columns, JSON nested too deep, numbers too long to read, Parquet that is small
+here and fills the memory there.
 
 Nothing here knows of HTTP but the words of a Content-Type.
 """
@@ -28,6 +29,7 @@ from typing import Any, Final
 
 import numpy
 import pandas
+import pyarrow.parquet
 
 from holdfast.errors import PayloadError, SchemaMismatchError
 from holdfast.modeling.schema import Array, Schema
@@ -41,6 +43,7 @@ TYPES: Final = (CSV, JSON, PARQUET)
 
 _FORMATS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _ONE: Final = f"the body must be a JSON object with exactly one of {', '.join(_FORMATS)}"
+_CELLS: Final = 1 << 27  # of a table: a few bytes of Parquet can stand for any number of them
 _CHAT: Final = ("messages", "prompt", "input")
 
 
@@ -83,7 +86,7 @@ def read_payload(body: bytes, content_type: str, model: PyFuncModel) -> Payload:
     if media == CSV:
         return Payload(_csv(body, schema))
     if media == PARQUET:
-        return Payload(_frame("Parquet", lambda: pandas.read_parquet(io.BytesIO(body))))
+        return Payload(_frame("Parquet", lambda: _parquet(body)))
     return _json(_object(body), model)
 
 
@@ -189,6 +192,13 @@ def _csv(body: bytes, schema: Schema | None) -> pandas.DataFrame:
         raise PayloadError(f"the body is not UTF-8: {error}") from error
     dtypes = csv_dtypes(schema)
     return _frame("CSV", lambda: pandas.read_csv(io.StringIO(text), dtype=dtypes))
+
+
+def _parquet(body: bytes) -> pandas.DataFrame:
+    said = pyarrow.parquet.read_metadata(io.BytesIO(body))
+    if said.num_rows * said.num_columns > _CELLS:
+        raise ValueError(f"{said.num_rows} rows of {said.num_columns} columns are too many")
+    return pandas.read_parquet(io.BytesIO(body))
 
 
 def _frame(what: str, make: Callable[[], pandas.DataFrame]) -> pandas.DataFrame:
