@@ -187,7 +187,7 @@ def test_a_number_may_be_larger_than_any(text: str) -> None:
         ("status = FINISHED", 9, "a text in quotes"),
         ("start_time > 'today'", 13, "milliseconds since 1970"),
         ("run_id IN ('a' 'b')", 15, "expected ',' or ')', found 'b'"),
-        ("dataset.name = 'x'", 0, "no datasets"),
+        ("dataset.name = 'x'", 0, "do not look at datasets"),
         ("experiment_id = '1'", 0, "beside the filter"),
         ("artifacts.digest = 'abc'", 19, "64 hex digits"),
         ("artifacts.path != 'a'", 15, "not with !="),

@@ -480,8 +480,8 @@ REFUSED_HERE = {
     "params. = 'same'": "no key is empty",
     "params.`` = 'same'": "no key is empty",
     "params.fixed = 'it\\'s'": "a backslash is a backslash, and this text ends after it; MLflow reads on",
-    "dataset.name = 'a'": "runs keep no datasets",
-    "dataset.name IN ('a', 'b')": "runs keep no datasets",
+    "dataset.name = 'a'": "filters do not look at datasets",
+    "dataset.name IN ('a', 'b')": "filters do not look at datasets",
 }
 
 ACCEPTED_HERE = {

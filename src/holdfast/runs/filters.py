@@ -141,8 +141,8 @@ _ALIASES = {
 }
 _ARTIFACTS = ("path", "digest")
 _REFUSED = {
-    "dataset": "runs keep no datasets here; filter by the artifacts they hold",
-    "datasets": "runs keep no datasets here; filter by the artifacts they hold",
+    "dataset": "filters do not look at datasets; a run says its own in `inputs.dataset_inputs`",
+    "datasets": "filters do not look at datasets; a run says its own in `inputs.dataset_inputs`",
     "experiment_id": "experiments are chosen beside the filter, not in it",
     "lifecycle_stage": "deleted runs are chosen beside the filter, not in it",
 }
