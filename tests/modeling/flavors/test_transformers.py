@@ -158,8 +158,9 @@ def test_weights_are_safetensors_and_keep_their_dtype(store: Store, run: Run) ->
     assert store.models.load(uri, torch_dtype="float32").dtype == torch.float32
 
 
-def test_classes_of_ones_own_are_refused_at_both_ends(store: Store, run: Run, tmp_path: Path) -> None:
-    """They are code; the error says where it belongs. A folder that asks for some runs none."""
+@pytest.mark.parametrize("other", ["MineForSequenceClassification", "RagRetriever", "pipeline"])
+def test_classes_of_ones_own_are_refused_at_both_ends(store: Store, run: Run, tmp_path: Path, other: str) -> None:
+    """They are code; the error says where it belongs. A folder that asks for some, or for no model at all, runs none."""
 
     class Mine(transformers.BertModel):
         pass
@@ -168,12 +169,12 @@ def test_classes_of_ones_own_are_refused_at_both_ends(store: Store, run: Run, tm
         store.models.log(run, Mine(transformers.BertConfig(**SIZES, intermediate_size=16)), "m")
     store.models.save(pipeline(), tmp_path / "model")
     manifest = tmp_path / "model/MLmodel"
-    manifest.write_text(manifest.read_text().replace("BertForSequenceClassification", "MineForSequenceClassification"))
+    manifest.write_text(manifest.read_text().replace("BertForSequenceClassification", other))
     config = tmp_path / "model/model/config.json"
     said = json.loads(config.read_text()) | {"auto_map": {"AutoModel": "mine.Mine"}}
     config.write_text(json.dumps(said))
     (tmp_path / "model/model/mine.py").write_text(f"open({str(tmp_path / 'pwned')!r}, 'w')")
-    with pytest.raises(ContentError, match="MineForSequenceClassification"):
+    with pytest.raises(ContentError, match=f"its model is a {other}"):
         store.models.load(tmp_path / "model")
     assert not (tmp_path / "pwned").exists()
 

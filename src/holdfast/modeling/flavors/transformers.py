@@ -229,7 +229,7 @@ def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -
     found = {}
     for name, (path, kind) in places.items():
         maker: Any = getattr(transformers, kind, None)
-        if not hasattr(maker, "from_pretrained"):
+        if not isinstance(maker, type) or not issubclass(maker, _kinds(transformers, name)):
             raise ContentError(str(folder), "made of transformers' own classes", f"its {name} is a {kind}")
         options = {"dtype": _dtype(dtype or own.get("torch_dtype"))} if name == _MODEL else {}
         try:
@@ -239,6 +239,14 @@ def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -
         except (OSError, ValueError, RuntimeError) as error:
             raise ContentError(str(folder / path), f"a {kind}", f"{type(error).__name__}: {error}") from error
     return found
+
+
+def _kinds(transformers: Any, name: str) -> tuple[type, ...]:
+    """What a part may be; transformers has other classes that load things, and some of those run code."""
+    if name == _MODEL:
+        return (transformers.PreTrainedModel,)
+    names = ("PreTrainedTokenizerBase", "FeatureExtractionMixin", "ImageProcessingMixin", "ProcessorMixin")
+    return tuple(getattr(transformers, each) for each in names)
 
 
 def _dtype(given: Any) -> Any:
