@@ -160,7 +160,7 @@ def test_weights_are_safetensors_and_keep_their_dtype(store: Store, run: Run) ->
 
 @pytest.mark.parametrize("other", ["MineForSequenceClassification", "RagRetriever", "pipeline"])
 def test_classes_of_ones_own_are_refused_at_both_ends(store: Store, run: Run, tmp_path: Path, other: str) -> None:
-    """They are code; the error says where it belongs. A folder that asks for some, or for no model at all, runs none."""
+    """They are code; the error says where it belongs. A folder that asks for some, or for no model, runs none."""
 
     class Mine(transformers.BertModel):
         pass

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from holdfast.errors import ContentError
 from holdfast.modeling import kinds
@@ -233,7 +233,7 @@ def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -
             raise ContentError(str(folder), "made of transformers' own classes", f"its {name} is a {kind}")
         options = {"dtype": _dtype(dtype or own.get("torch_dtype"))} if name == _MODEL else {}
         try:
-            found[name] = maker.from_pretrained(
+            found[name] = cast("Any", maker).from_pretrained(
                 str(folder / path), local_files_only=True, trust_remote_code=False, **options
             )
         except (OSError, ValueError, RuntimeError) as error:
