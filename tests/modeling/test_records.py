@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -181,3 +182,18 @@ def test_any_tags_may_stand_where_models_should(record: str, said: dict[str, str
         assert isinstance(model.path, str)
         assert all(isinstance(metric.value, float) for metric in model.metrics)
         assert all(isinstance(each, dict) for each in (model.tags, model.params))
+
+
+def test_sixteen_who_say_different_things_are_all_heard(store: Store, run: Run) -> None:
+    """Nobody reads before writing, so nobody's word is lost."""
+    id, other = _log(store, run), store.runs.start()
+
+    def say(i: int) -> None:
+        store.models.set_tags(id, {f"tag {i}": i})
+        store.models.log_params(id, {f"param {i}": i})
+        store.models.log_metrics(other, {f"metric {i}": i}, model_id=id)
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(say, range(16)))
+    found = store.models.get(id)
+    assert (len(found.tags), len(found.params), len(found.metrics)) == (16, 16, 16)

@@ -49,7 +49,7 @@ def from_pandas(
     Raises:
         ValueError: There is no such column.
 
-    Cost: reading all of it once, about 1 s for 10 million numbers.
+    Cost: reading all of it once; 0.2 s of CPU for 10 million numbers.
     """
     for role, column in (("targets", targets), ("predictions", predictions)):
         if column is not None and column not in df.columns:
@@ -75,7 +75,7 @@ def from_numpy(
 ) -> Dataset:
     """Describe an array, or several under names, for `holdfast.log_input`. Args: as `from_pandas`.
 
-    Cost: reading all of it once, at about 2 GB/s.
+    Cost: reading all of it once, at the speed of SHA-256 (1.6 GB/s).
     """
     parts = {"features": features} | ({"targets": targets} if targets is not None else {})
     schemas = {role: _schema(dict(part) if isinstance(part, Mapping) else part) for role, part in parts.items()}
