@@ -35,6 +35,7 @@ from holdfast.errors import (
     UnsafeBucketError,
 )
 from holdfast.storage.bucket import Bytes, ObjectInfo, check_range
+from holdfast.storage.direct import write_durably
 
 TEMPORARY = ".tmp"
 ABANDONED_NS = 24 * 3600 * 10**9  # a temporary file this old belongs to a writer that died
@@ -145,11 +146,10 @@ class LocalBucket:
         path = folder / secrets.token_hex(16)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                view = memoryview(data)
-                while view:
-                    view = view[file.write(view) :]
-                os.fsync(file.fileno())
+            try:
+                write_durably(descriptor, data)
+            finally:
+                os.close(descriptor)
         except BaseException:
             with suppress(OSError):
                 path.unlink()
