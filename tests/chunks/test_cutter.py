@@ -57,7 +57,9 @@ def cut(files: list[bytes], *, block: int = BLOCK, most: int = 1 << 30) -> tuple
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.integers(0, 40_000), max_size=6), st.sampled_from([BLOCK, BLOCK + 1, 5 * BLOCK]), st.integers(1, 9000))
+@given(
+    st.lists(st.integers(0, 40_000), max_size=6), st.sampled_from([BLOCK, BLOCK + 1, 5 * BLOCK]), st.integers(1, 9000)
+)
 def test_cuts_are_those_of_the_whole_file(sizes: list[int], block: int, most: int) -> None:
     """However long the blocks, however little comes at a time, whatever file came before."""
     files = [entropy(n)(size) for n, size in enumerate(sizes)]

@@ -29,8 +29,11 @@ COPIES: Final = 4  # places remembered of one chunk
 
 
 def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
-    """The smallest chunk ids of a pack with so many bytes of payload, one for each of its hints."""
-    return heapq.nsmallest(-(-PER_PACK * payload // (32 << 20)), ids)
+    """The smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
+
+    From a mebibyte on there are two at least: a lone one may be of the one small file that the next run has not.
+    """
+    return heapq.nsmallest(max(-(-PER_PACK * payload // (32 << 20)), 2 if payload >= 1 << 20 else 1), ids)
 
 
 class Known:

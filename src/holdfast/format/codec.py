@@ -77,7 +77,7 @@ class Decoder:
     """Decodes one blob after another, with tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob, and raw needs none
+        self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
         """As the function of this name does."""

@@ -123,7 +123,9 @@ _OPS: Final[dict[str, Fields]] = {
 _MODEL_OPS: Final[dict[str, Fields]] = {
     "name": {"name": is_text},
     "version": {
-        **{"version": _is_version, "run": is_session, "digest": _is_file_digest},
+        "version": _is_version,
+        "run": is_session,
+        "digest": _is_file_digest,
         **dict.fromkeys(("source", "path", "pin"), is_text),
         **dict.fromkeys(("user", "run_link", "model_id"), _is_text_or_null),
     },

@@ -107,7 +107,7 @@ def _file(place: str, path: str, status: os.stat_result) -> Item:
 
 def _link(place: str, path: str, inside: str) -> Item:
     with _named_errors(place):
-        target = os.readlink(place)
+        target = str(Path(place).readlink())
     try:
         check_link(inside, target)
     except InvalidPathError as error:
