@@ -38,6 +38,7 @@ class Piece(NamedTuple):
         owner: The file that it belongs to, as the caller named it.
         id: Its BLAKE3-256.
         data: Its bytes, in the block.
+        start: Where they are there.
         item: Bytes of the numbers in it, 1 for none; None where the file's format does not say.
         head: Where in it a number begins that all of 2, 4 and 8 bytes are counted from; below 8.
     """
@@ -45,6 +46,7 @@ class Piece(NamedTuple):
     owner: Any
     id: bytes
     data: memoryview
+    start: int
     item: int | None
     head: int
 
@@ -130,7 +132,11 @@ class Cutter:
         return self._block
 
     def _turn(self, block: Block, file: _File) -> Block:
-        """A block is full: go on in the next one, with what is not cut yet in front."""
+        """A block is full: go on in the next one, with what is not cut yet in front.
+
+        Cutting stays in this thread: it asks for the GIL at every chunk, and
+        two threads that do cost more than they share.
+        """
         block.readers.append(file.hash.feed(file.see(block)))
         ends = self._chunker.cut_points(block.view[file.start :], final=False)
         file.take(block, ends)
@@ -198,5 +204,6 @@ def _named(cut: _Cut, view: memoryview) -> Iterator[Piece]:
         while cut.spans[last].stop < high:
             last += 1
         span = max(cut.spans[at : last + 1], key=lambda span: min(span.stop, high) - max(span.start, low))
-        data = view[cut.start + begin : cut.start + end]
-        yield Piece(cut.owner, blob_id(data), data, span.item, (span.start - low) % 8)
+        start = cut.start + begin
+        data = view[start : cut.start + end]
+        yield Piece(cut.owner, blob_id(data), data, start, span.item, (span.start - low) % 8)

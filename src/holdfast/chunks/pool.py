@@ -20,13 +20,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
 
+HANDS: Final = 4
 _worker = threading.local()
 
 
@@ -39,6 +40,7 @@ class _Threads:
 
     def __init__(self, workers: int, memory: int) -> None:
         self.executor = ThreadPoolExecutor(workers, "holdfast", _begin_worker)
+        self.hands = ThreadPoolExecutor(min(os.cpu_count() or 1, HANDS), "holdfast-cpu", _begin_worker)
         self.free = memory
         self.holding = 0  # tasks that hold some of it
         self.changed = threading.Condition()
@@ -69,6 +71,15 @@ class Pool:
     def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a task in some thread, soon."""
         return self._mine().executor.submit(task, *args, **kwargs)
+
+    def compute(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a task that waits for nothing but a processor, soon.
+
+        As many threads as there are processors do that, and no more than a
+        few: such tasks let the GIL go for some microseconds and want it back,
+        and sixteen of them would spend a third of the time in taking turns.
+        """
+        return self._mine().hands.submit(task, *args, **kwargs)
 
     def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
         """Wait until `size` bytes of the budget are free, then run a task that holds them until it ends."""

@@ -41,6 +41,7 @@ from holdfast.storage.bucket import Bucket
 
 _AHEAD: Final = 6  # blocks beyond a window: one is read, the others are encoded
 _SAMPLES: Final = 4
+_RUN: Final = 192 << 10  # bytes after which no further chunk joins a run
 
 
 class Slot:
@@ -97,6 +98,7 @@ class _Encoding:
     block: Block
     new: list[_New]
     encoded: Future[list[Encoded]] | None
+    room: memoryview | None
 
 
 class ChunkWriter:
@@ -118,6 +120,8 @@ class ChunkWriter:
         block = max(min(BLOCK, pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), block)
         self._buffers = Buffers(pool, block, most=self._window_size // block + _AHEAD)
+        self._rooms = Buffers(pool, block, most=self._window_size // block + 2)
+        self._encoders: list[Encoder] = []  # that nobody is using
         self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
         self._full: list[Block] = []
         self._waiting = 0  # bytes of chunks in them, and of those that are not decided
@@ -151,6 +155,7 @@ class ChunkWriter:
         while self._encoding:
             self._pack_oldest()
         self._buffers.let_go()
+        self._rooms.let_go()
 
     def place(self, data: bytes, kind: int) -> Ref:
         """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
@@ -236,8 +241,10 @@ class ChunkWriter:
     def _have_encoded(self, named: _Named) -> None:
         unknown = [one for one in named.new if one.slot.ref is None]
         saved = named.block.size - sum(slot.raw for slot, _ in unknown)
-        encoded = self._pool.submit(_encode, [piece for _, piece in unknown]) if unknown else None
-        self._encoding.append(_Encoding(named.block, unknown, encoded))
+        pieces = [piece for _, piece in unknown]
+        room = self._rooms.take() if unknown else None
+        encoded = self._pool.compute(self._encode, named.block.view, pieces, room) if unknown else None
+        self._encoding.append(_Encoding(named.block, unknown, encoded, room))
         if saved:
             self._transfer.add(saved, saved)
 
@@ -252,6 +259,17 @@ class ChunkWriter:
             piece.owner.slots.append(slot)
         return new
 
+    def _encode(self, block: memoryview, pieces: Sequence[Piece], room: memoryview | None) -> list[Encoded]:
+        """Run by the pool. Encoders are used again, as their tables are: taking from a list is atomic."""
+        try:
+            encoder = self._encoders.pop()
+        except IndexError:
+            encoder = Encoder()
+        encoder.room = room or memoryview(b"")
+        encoded = _encoded(encoder, block, pieces)
+        self._encoders.append(encoder)
+        return encoded
+
     def _pack_oldest(self) -> None:
         """Put what a block had new into packs, and have its buffer back."""
         oldest = self._encoding[0]
@@ -262,11 +280,12 @@ class ChunkWriter:
             reader.result()
         self._encoding.popleft()  # not before: what failed fails again
         self._buffers.bring_back(oldest.block.view)
+        if oldest.room is not None:
+            self._rooms.bring_back(oldest.room)
 
 
-def _encode(pieces: Sequence[Piece]) -> list[Encoded]:
-    """Chunks that lie together, as they are to be stored; neighbours of one file and kind share a plan."""
-    encoder = Encoder()
+def _encoded(encoder: Encoder, block: memoryview, pieces: Sequence[Piece]) -> list[Encoded]:
+    """A block's new chunks as they are to be stored; neighbours of one file and kind share a plan."""
     encoded: list[Encoded] = []
     for (_, item), group in itertools.groupby(pieces, key=lambda piece: (id(piece.owner), piece.item)):
         alike = list(group)
@@ -274,8 +293,25 @@ def _encode(pieces: Sequence[Piece]) -> list[Encoded]:
             encoded.append(encoder.encode_alone(alike[0].data))
             continue
         plan = encoder.plan(_sample(alike), item)
-        encoded += [encoder.encode(piece.data, plan, piece.head % plan.item) for piece in alike]
+        for run in _runs(alike):
+            begin = run[0].start
+            ends = [piece.start - begin + len(piece.data) for piece in run]
+            encoded += encoder.encode_run(block[begin : begin + ends[-1]], ends, plan, run[0].head % plan.item)
     return encoded
+
+
+def _runs(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Chunks that lie back to back in memory, their numbers in step, as many as a cache is glad to hold."""
+    runs: list[list[Piece]] = []
+    size, end, phase = 0, -1, -1
+    for piece in pieces:
+        if piece.start != end or (piece.start + piece.head) % 8 != phase or size >= _RUN:
+            runs.append([])
+            size, phase = 0, (piece.start + piece.head) % 8
+        runs[-1].append(piece)
+        size += len(piece.data)
+        end = piece.start + len(piece.data)
+    return runs
 
 
 def _sample(pieces: Sequence[Piece]) -> bytes:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import zstandard
 
 from holdfast.errors import FormatError, IntegrityError, UnsupportedFeatureError
 from holdfast.format.digest import Bytes
+
+if TYPE_CHECKING:
+    from holdfast.format.planes import Desk
 
 RAW, ZSTD, PLANES, DELTA = 0, 1, 2, 3
 SLACK: Final = 64  # an encoded blob is never longer than the decoded one by more than this
@@ -34,12 +37,14 @@ def encode(data: bytes) -> tuple[int, bytes]:
 
 def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
     """A blob of numbers with `item` bytes each, the first of which begins at `head`."""
-    from holdfast.format.planes import numbers, split
+    from holdfast.format.planes import Desk, numbers, split, view
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    whole = numbers(data, item, head, Desk())
+    apart = [bytearray(len(whole)) for _ in range(item)]
+    split(whole, [view(plane) for plane in apart], Desk())
     bitmap, planes = 0, []
-    for p, array in enumerate(split(numbers(data, item, head))):
-        plane = array.tobytes()
+    for p, plane in enumerate(map(bytes, apart)):
         packed = compressor.compress(plane)
         if len(packed) < WORTH * len(plane):
             bitmap |= 1 << p
@@ -77,6 +82,7 @@ class Decoder:
     """Decodes one blob after another, with tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
+        self._desk: Desk | None = None
         self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
@@ -129,6 +135,7 @@ class Decoder:
             if len(plane) != count:
                 raise FormatError("blob", f"plane {p} has {len(plane)} bytes, not {count}")
             planes.append(plane)
-        from holdfast.format.planes import join
+        from holdfast.format.planes import Desk, join
 
-        return b"".join([first, join(planes, item).data, last])
+        self._desk = self._desk or Desk()
+        return b"".join([first, join(planes, item, self._desk).data, last])

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -27,7 +28,7 @@ from holdfast.format.codec import LEVEL, PLANES, RAW, WORTH, ZSTD, Decoder, plan
 from holdfast.format.digest import Bytes
 
 if TYPE_CHECKING:
-    from holdfast.format.planes import Array
+    from holdfast.format.planes import Array, Desk
 
 SAMPLE: Final = 16 << 10  # bytes that a plan is made from
 SMALL: Final = 16 << 10  # a lone blob up to this length is not worth a sample
@@ -59,7 +60,12 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes one blob after another, with tables that are made once. For one thread at a time."""
+    """Encodes one blob after another, with tables that are made once. For one thread at a time.
+
+    Attributes:
+        room: Writable memory for what is encoded; used up from its beginning, and the caller's to use again when
+            nothing that was encoded in it is needed any more. Where it ends, fresh memory is taken.
+    """
 
     def __init__(self) -> None:
         entropy = zstandard.ZstdCompressionParameters(
@@ -73,6 +79,8 @@ class Encoder:
         level = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
         self._compressors = (level, zstandard.ZstdCompressor(compression_params=entropy))
         self._decoder = Decoder()
+        self._desk: Desk | None = None
+        self.room = memoryview(b"")
 
     def plan(self, sample: Bytes, item: int | None) -> Plan:
         """The way that makes a sample smallest, simpler ways first.
@@ -84,7 +92,7 @@ class Encoder:
         best, least = self._sized([sample])
         chosen = Plan(1, best)
         for width in (2, 4, 8) if item is None else (item,) if item > 1 else ():
-            ways, size = self._sized([plane.data for plane in _split(sample, width)])
+            ways, size = self._sized(_split(sample, width))
             if size < _CLEARLY * least:
                 chosen, least = Plan(width, ways), size
         return chosen
@@ -109,25 +117,28 @@ class Encoder:
             plan: One that was made for the like of it.
             head: Where in it the first whole number begins.
         """
+        return self.encode_run(memoryview(data), [len(data)], plan, head)[0]
+
+    def encode_run(self, data: memoryview, ends: Sequence[int], plan: Plan, head: int) -> list[Encoded]:
+        """The same for blobs that lie back to back, in fewer steps: `ends` says where each ends in the data."""
         if plan.item > 1 and len(data) - head >= plan.item:
-            return self._in_planes(data, plan, head)
-        if plan.ways[0] is None:
-            plan = self._second_look(data)
-        return self._whole(data, plan.ways[0])
+            return self._in_planes(data, ends, plan, head)
+        blobs = [data[start:end] for start, end in pairwise([0, *ends])]
+        return [self._whole(blob, plan.ways[0] if plan.item == 1 else _LEVEL) for blob in blobs]
 
     def encode_alone(self, data: Bytes) -> Encoded:
         """A short blob that has no neighbours to learn from."""
-        return self._whole(data, _LEVEL)
+        return self._whole(memoryview(data), _LEVEL)
 
-    def _second_look(self, data: Bytes) -> Plan:
+    def _second_look(self, data: Bytes) -> int | None:
         """Where the sample was incompressible, this blob may not be: a little of it is asked."""
         at = max((len(data) - _PROBE) // 2, 0)
         probe = data[at : at + _PROBE]
-        if len(self._compressors[_ENTROPY].compress(probe)) < WORTH * WORTH * len(probe):
-            return Plan(1, (_LEVEL,))
-        return Plan(1, (None,))
+        pays = len(self._compressors[_ENTROPY].compress(probe)) < WORTH * WORTH * len(probe)
+        return _LEVEL if pays else None
 
-    def _whole(self, data: Bytes, way: int | None) -> Encoded:
+    def _whole(self, data: memoryview, way: int | None) -> Encoded:
+        way = self._second_look(data) if way is None else way
         if way is not None:
             packed = self._compressors[way].compress(data)
             if len(packed) < WORTH * len(data):
@@ -135,32 +146,68 @@ class Encoder:
                 return Encoded(ZSTD, (packed,), len(packed))
         return Encoded(RAW, (data,), len(data))
 
-    def _in_planes(self, data: Bytes, plan: Plan, head: int) -> Encoded:
-        from holdfast.format.planes import equal, join, numbers, split
+    def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, head: int) -> list[Encoded]:
+        """Take all numbers apart at once, compress what each blob has of a plane, and put all together again."""
+        from holdfast.format.planes import Desk, equal, join, numbers, split, view
 
-        whole = numbers(data, plan.item, head)
+        desk = self._desk = self._desk or Desk()
+        whole = numbers(data, plan.item, head, desk)
+        planes = [self._room(len(whole)) for _ in plan.ways]
+        split(whole, [view(plane) for plane in planes], desk)
+        decoded = [view(plane) for plane in planes]
+        for p, way in enumerate(plan.ways):
+            if way is not None:
+                decoded[p] = desk.lend(f"decoded {p}", len(whole))
+                decoded[p][:] = view(planes[p])
+        encoded = []
+        for start, end in pairwise([0, *ends]):
+            inside = (head - start) % plan.item
+            first, count = (start + inside - head) // plan.item, max(end - start - inside, 0) // plan.item
+            blob = data[start:end]
+            found = self._planes_of(blob, planes, decoded, plan, inside, slice(first, first + count)) if count else None
+            encoded.append(found or self._whole(blob, _LEVEL))
+        verify(equal(join(decoded, plan.item, desk), whole))
+        return encoded
+
+    def _room(self, size: int) -> memoryview:
+        """Memory for a plane that goes into a pack: of what was given, as long as there is some."""
+        if len(self.room) < size:
+            return memoryview(bytearray(size))
+        found, self.room = self.room[:size], self.room[size:]
+        return found
+
+    def _planes_of(
+        self,
+        blob: memoryview,
+        planes: list[memoryview],
+        decoded: list[Array],
+        plan: Plan,
+        head: int,
+        some: slice,
+    ) -> Encoded | None:
+        """One blob's planes, some bytes of all; what was compressed is decoded again into its place."""
+        from holdfast.format.planes import view
+
         parts: list[Bytes] = []
-        decoded: list[Bytes] = []
-        bitmap = 0
-        for p, (plane, way) in enumerate(zip(split(whole), plan.ways, strict=True)):
-            part: Bytes = plane.data
-            packed = part if way is None else self._compressors[way].compress(part)
-            if len(packed) < WORTH * len(part):
-                bitmap |= 1 << p
-                decoded.append(self._decoder.decompress(packed, len(part)))
-                parts.append(packed)
-            else:
-                decoded.append(part)
-                parts.append(part)
-        header = planes_header(data, plan.item, head, bitmap, [len(part) for part in parts])
+        bitmap, count = 0, some.stop - some.start
+        for p, way in enumerate(plan.ways):
+            part: Bytes = planes[p][some]
+            if way is not None:
+                packed = self._compressors[way].compress(part)
+                if len(packed) < WORTH * count:
+                    bitmap |= 1 << p
+                    part = packed
+                    decoded[p][some] = view(self._decoder.decompress(packed, count))
+            parts.append(part)
+        header = planes_header(blob, plan.item, head, bitmap, [len(part) for part in parts])
         stored = len(header) + sum(len(part) for part in parts)
-        if stored >= WORTH * len(data):
-            return self._whole(data, _LEVEL)
-        verify(equal(join(decoded, plan.item), whole))
-        return Encoded(PLANES, (header, *parts), stored)
+        return Encoded(PLANES, (header, *parts), stored) if stored < WORTH * len(blob) else None
 
 
-def _split(data: Bytes, item: int) -> list[Array]:
-    from holdfast.format.planes import numbers, split
+def _split(data: Bytes, item: int) -> list[bytearray]:
+    from holdfast.format.planes import Desk, numbers, split, view
 
-    return split(numbers(data, item, 0))
+    whole = numbers(data, item, 0, Desk())
+    planes = [bytearray(len(whole)) for _ in range(item)]
+    split(whole, [view(plane) for plane in planes], Desk())
+    return planes

@@ -17,32 +17,64 @@ from holdfast.format.digest import Bytes
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+_BYTE: Final = np.dtype(np.uint8)
 
 
-def numbers(data: Bytes, item: int, head: int) -> Array:
+class Desk:
+    """Memory for what is made on the way, which is used again: fresh pages cost as much as the arithmetic.
+
+    For one thread at a time. What a name lends is good until the same name lends again.
+    """
+
+    def __init__(self) -> None:
+        self._drawers: dict[str, bytearray] = {}
+
+    def lend(self, name: str, count: int, dtype: np.dtype[Any] = _BYTE) -> Array:
+        """An array of shape (count,) with anything in it."""
+        drawer = self._drawers.get(name)
+        if drawer is None or len(drawer) < count * dtype.itemsize:
+            drawer = self._drawers[name] = bytearray(count * dtype.itemsize)
+        return np.frombuffer(drawer, dtype, count)
+
+
+def numbers(data: Bytes, item: int, head: int, desk: Desk) -> Array:
     """The whole numbers of `item` bytes in these bytes, the first of which begins at `head`; shape (n,), unsigned.
 
     Where they do not begin at an address that suits them they are copied, since arithmetic is slower than that.
     """
     count = (len(data) - head) // item
-    found = np.frombuffer(data, _DTYPES[item], count, head) if count else np.empty(0, _DTYPES[item])
-    return found if found.flags.aligned else found.copy()
+    found = np.frombuffer(data, _DTYPES[item], count, head)
+    if found.flags.aligned:
+        return found
+    copy = desk.lend("numbers", count, _DTYPES[item])
+    np.copyto(copy, found)
+    return copy
 
 
-def split(whole: Array) -> list[Array]:
-    """The planes of an array of unsigned numbers, each of shape (n,) and dtype u8, least significant first."""
-    width = whole.dtype.itemsize
-    return [(whole >> whole.dtype.type(8 * p) if p else whole).astype(np.uint8) for p in range(width)]
+def split(whole: Array, planes: Sequence[Array], desk: Desk) -> None:
+    """Fill planes of shape (n,) and dtype u8, least significant first, from unsigned numbers of shape (n,)."""
+    shifted = desk.lend("shifted", len(whole), whole.dtype)
+    np.copyto(planes[0], whole, casting="unsafe")
+    for p, plane in enumerate(planes[1:], 1):
+        np.right_shift(whole, whole.dtype.type(8 * p), out=shifted)
+        np.copyto(plane, shifted, casting="unsafe")
 
 
-def join(planes: Sequence[Bytes], item: int) -> Array:
-    """The numbers whose planes, least significant first and all equally long, these are."""
-    dtype = _DTYPES[item]
-    whole: Array = np.frombuffer(planes[-1], np.uint8).astype(dtype)
+def join(planes: Sequence[Bytes | Array], item: int, desk: Desk) -> Array:
+    """The numbers whose planes, least significant first and all equally long, these are; lent by the desk."""
+    dtype, count = _DTYPES[item], len(planes[0])
+    whole, wide = desk.lend("joined", count, dtype), desk.lend("shifted", count, dtype)
+    np.copyto(whole, np.frombuffer(planes[-1], _BYTE))
     for plane in reversed(planes[:-1]):
-        whole <<= dtype.type(8)
-        whole |= np.frombuffer(plane, np.uint8)
+        np.left_shift(whole, dtype.type(8), out=whole)
+        np.copyto(wide, np.frombuffer(plane, _BYTE))
+        np.bitwise_or(whole, wide, out=whole)
     return whole
+
+
+def view(data: Bytes) -> Array:
+    """Bytes as an array of shape (n,), not copied."""
+    return np.frombuffer(data, _BYTE)
 
 
 def equal(some: Array, other: Array) -> bool:
