@@ -29,6 +29,7 @@ QUESTIONS = (
     "growth",
     "memory",
     "imports",
+    "models",
     "lanes",
 )
 
