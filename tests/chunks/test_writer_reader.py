@@ -267,6 +267,29 @@ def test_what_was_refused_is_never_called_flushed() -> None:
             writer.flush()
 
 
+def test_a_bucket_that_did_not_answer_is_asked_again() -> None:
+    """Where a hint could not be looked up the writer is as it was: tried again, it stores every chunk once."""
+
+    class Silent(MemoryBucket):
+        silent = True
+
+        def get(self, key: str) -> bytes:
+            if self.silent and key.startswith(HINTS):
+                raise AccessDeniedError(self.url, key, "not now")
+            return super().get(key)
+
+    bucket, data = Silent(), entropy(16)(50_000)
+    writer = writer_of(bucket)
+    with pytest.raises(AccessDeniedError):
+        writer.write(io.BytesIO(data))
+        writer.flush()
+    bucket.silent = False
+    again = writer.write(io.BytesIO(data))
+    writer.flush()
+    assert read(bucket, again) == data
+    assert writer.tally.new == len(data)
+
+
 def write_stream(writer: ChunkWriter, stream: io.BytesIO) -> None:
     """Write a stream, wait for the bucket."""
     writer.write(stream)

@@ -224,6 +224,8 @@ class ChunkWriter:
             wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
             for (slot, _), place in zip(window, self._recogniser.look(wanted), strict=True):
                 slot.ref = place
+            for _ in window:  # not before: what could not be looked up is looked up again
+                self._undecided.popleft()
             self._decided += len(window)
         self._waiting = sum(slot.raw for slot, _ in self._undecided)
         while self._named and self._named[0].last <= self._decided:
@@ -235,8 +237,8 @@ class ChunkWriter:
         for count, (slot, _) in enumerate(self._undecided, 1):
             size += slot.raw
             if size >= self._window_size:
-                return [self._undecided.popleft() for _ in range(count)]
-        return [self._undecided.popleft() for _ in range(len(self._undecided))] if force else []
+                return list(itertools.islice(self._undecided, count))
+        return list(self._undecided) if force else []
 
     def _have_encoded(self, named: _Named) -> None:
         unknown = [one for one in named.new if one.slot.ref is None]
