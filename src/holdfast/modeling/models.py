@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from holdfast.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdfast.format.document import Json
 from holdfast.format.manifest import manifest_digest, manifest_text
+from holdfast.format.tree import Kind
 from holdfast.modeling.exporting import refuse_taken, write_out
 from holdfast.modeling.facts import model_facts
 from holdfast.modeling.fetching import Fetched, local_folder
@@ -56,6 +57,10 @@ class Registering(Protocol):
 
     def resolve(self, uri: str) -> str:
         """The `runs:/<run_id>/<path>` that an address means."""
+        ...
+
+    def check_name(self, name: str) -> str:
+        """The name, if a registered model may have it. Raises: InvalidNameError."""
         ...
 
     def register(self, uri: str, name: str) -> Any:
@@ -126,6 +131,8 @@ class Models(ModelRecords):
             params=_texts(params, param_op),
             tags=_texts(tags, tag_op),
         )
+        if registered_model_name is not None:
+            self._registry.check_name(registered_model_name)  # before anything is logged
         _refuse_known(run, said.path)
         kept = flavor_named(flavor) if flavor else flavor_of(model)
         beside, options = parted(given)
@@ -255,7 +262,8 @@ class Models(ModelRecords):
         entries = list(RunReader(self._location, run_id).entries(path or None))
         if not entries:
             raise ArtifactNotFoundError(run_id, path)
-        return manifest_digest(manifest_text(replace(each, path=_below(path, each.path)) for each in entries))
+        files = [each for each in entries if each.kind is Kind.FILE]  # empty folders may get lost on the way
+        return manifest_digest(manifest_text(replace(each, path=_below(path, each.path)) for each in files))
 
     def inspect(self, uri: str | os.PathLike[str]) -> Inspection:
         """Look at a model without loading it: what it says, what it needs, what its pickles import.

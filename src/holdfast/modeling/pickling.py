@@ -63,7 +63,17 @@ def noting_pickler(*, by_value: bool) -> tuple[Any, set[str]]:
         def reducer_override(self, obj: Any) -> Any:
             if (module := _module_of(obj)) not in ("", "__main__", "builtins"):
                 modules.add(module)
-            return super().reducer_override(obj) if by_value else NotImplemented
+            if not by_value:
+                return NotImplemented
+            if isinstance(obj, types.CodeType):  # where its source lay is of no use elsewhere, and nobody's business
+                return self.dispatch_table[types.CodeType](obj.replace(co_filename=Path(obj.co_filename).name))
+            found = super().reducer_override(obj)
+            if isinstance(obj, types.FunctionType) and isinstance(found, tuple):
+                for part in found[1]:
+                    if isinstance(part, dict):
+                        part.pop("__file__", None)
+                        part.pop("__path__", None)
+            return found
 
     return Noting, modules
 

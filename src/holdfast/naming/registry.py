@@ -29,6 +29,10 @@ class Registry(RegistryWriter):
     here, and a PUT, and raises `ModelNotFoundError` and `ModelVersionNotFoundError`.
     """
 
+    def check_name(self, name: str) -> str:
+        """The name, if a registered model may have it. Raises: InvalidNameError."""
+        return check_name(name)
+
     def register(
         self, uri: str, name: str, *, tags: Mapping[str, Any] | None = None, description: str | None = None
     ) -> ModelVersion:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from holdfast.errors import ArtifactNotFoundError
 from holdfast.format.document import Json
 from holdfast.format.manifest import manifest_digest, manifest_text
-from holdfast.format.tree import Entry
+from holdfast.format.tree import Entry, Kind
 from holdfast.modeling.logged import logged_model as recorded
 from holdfast.runs.reading import RunReader, join_path
 from holdfast.trees.location import Location
@@ -67,7 +67,7 @@ def place_digest(location: Location, place: Place) -> str:
     entries = [_relative(entry, place.path) for entry in RunReader(location, place.run_id).entries(place.path or None)]
     if not entries:
         raise ArtifactNotFoundError(place.run_id, place.path)
-    return manifest_digest(manifest_text(entries))
+    return manifest_digest(manifest_text(entry for entry in entries if entry.kind is Kind.FILE))
 
 
 def _relative(entry: Entry, top: str) -> Entry:
