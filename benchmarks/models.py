@@ -1,4 +1,4 @@
-"""How long does `sklearn.log_model` take? A random forest, defaults, a local store; the first call and those after it."""
+"""How long does `sklearn.log_model` take? A random forest, a local store; a process's first call, and its third."""
 
 from __future__ import annotations
 
