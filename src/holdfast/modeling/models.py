@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from holdfast.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdfast.format.document import Json
@@ -41,6 +41,7 @@ from holdfast.modeling.logged import LoggedModel, logged_models, next_number
 from holdfast.modeling.model import FILE, Model, ModelInfo, config_of, parse_model
 from holdfast.modeling.pyfunc import PyFuncModel
 from holdfast.modeling.records import ModelRecords
+from holdfast.modeling.registering import Registering
 from holdfast.modeling.saving import copy_local, parted, save_files
 from holdfast.modeling.trust import Trust, folder_digest
 from holdfast.runs.artifacts import Artifacts, parse_uri
@@ -50,22 +51,6 @@ from holdfast.runs.run import Run
 from holdfast.trees.location import Location
 from holdfast.trees.source import bytes_item, local_items
 from holdfast.trees.view import View
-
-
-class Registering(Protocol):
-    """What is needed of the registry, which is built above this room."""
-
-    def resolve(self, uri: str) -> str:
-        """The `runs:/<run_id>/<path>` that an address means."""
-        ...
-
-    def check_name(self, name: str) -> str:
-        """The name, if a registered model may have it. Raises: InvalidNameError."""
-        ...
-
-    def register(self, uri: str, name: str) -> Any:
-        """Make what is at an address the next version of a model."""
-        ...
 
 
 class _TakenError(Exception):
