@@ -111,14 +111,14 @@ class Packer:
 
     def close(self) -> None:
         """Send the pack in the making on its way."""
-        builder, self._builder = self._builder, None
+        builder, sent = self._builder, self._sent
         if builder is None:
             return
         self._look_back()
         self._known.condemned()  # W2 comes before any pack
-        sent, self._sent = self._sent, 0
         done = self._pool.submit(self._upload, self._name, builder, sent)
         self._uploads.append(_Upload(self._name, builder, self._buffer, sent, done))
+        self._builder, self._sent = None, 0  # not before: what is not on its way is still to be sent
 
     def flush(self) -> None:
         """Return when the bucket has acknowledged every pack.

@@ -269,6 +269,7 @@ class ChunkWriter:
             encoder = Encoder()
         encoder.room = room or memoryview(b"")
         encoded = _encoded(encoder, block, pieces)
+        encoder.room = memoryview(b"")
         self._encoders.append(encoder)
         return encoded
 
