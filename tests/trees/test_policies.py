@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import os
 import socket
 import stat
@@ -291,3 +292,17 @@ def test_globs_choose_what_is_fetched(
         run.log_bytes(b"x", path)
     run.download(None, tmp_path, include=include, exclude=exclude)
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == expected
+
+
+def test_what_was_staged_before_a_failure_is_published_under_its_own_digest(tmp_path: Path) -> None:
+    """Where a file of several cannot be read, those before it keep size and SHA-256, whoever publishes them after all."""
+    good, data = tmp_path / "good.bin", bytes(range(256)) * 2_000
+    good.write_bytes(data)
+    run = tiny_store(MemoryBucket()).runs.start()
+    transaction = Transaction(run._writing())
+    items = [*local_items(good, "good.bin"), *local_items(good, "gone.bin")]
+    gone = replace(items[1], open=lambda: Unchanging(tmp_path / "gone"), size=len(data))
+    with pytest.raises(SourceUnreadableError):
+        transaction.stage([items[0], gone])
+    transaction.publish()
+    assert run.read("good.bin") == data

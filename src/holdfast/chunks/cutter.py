@@ -157,7 +157,7 @@ class Cutter:
         return file.offset, sha256
 
     def _hand_over(self, block: Block) -> None:
-        block.pieces = self._pool.submit(_pieces, block)
+        block.pieces = self._pool.compute(_pieces, block)
         self._full(block)
 
 

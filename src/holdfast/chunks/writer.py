@@ -41,7 +41,7 @@ from holdfast.storage.bucket import Bucket
 
 _AHEAD: Final = 6  # blocks beyond a window: one is read, the others are encoded
 _SAMPLES: Final = 4
-_RUN: Final = 192 << 10  # bytes after which no further chunk joins a run
+_RUN: Final = 1536 << 10  # bytes after which no further chunk joins a run
 
 
 class Slot:

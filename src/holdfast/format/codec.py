@@ -16,6 +16,7 @@ import zstandard
 
 from holdfast.errors import FormatError, IntegrityError, UnsupportedFeatureError
 from holdfast.format.digest import Bytes
+from holdfast.format.frames import decompress_each
 
 if TYPE_CHECKING:
     from holdfast.format.planes import Desk
@@ -42,7 +43,7 @@ def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
     whole = numbers(data, item, head, Desk())
     apart = [bytearray(len(whole)) for _ in range(item)]
-    split(whole, [view(plane) for plane in apart], Desk())
+    split(whole, [view(plane) for plane in apart])
     bitmap, planes = 0, []
     for p, plane in enumerate(map(bytes, apart)):
         packed = compressor.compress(plane)
@@ -112,6 +113,14 @@ class Decoder:
         if len(data) != raw:
             raise FormatError("blob", f"its zstd frame holds {len(data)} bytes, not {raw}")
         return data
+
+    def decompress_each(self, frames: Sequence[Bytes], sizes: Sequence[int]) -> list[Bytes]:
+        """The content of frames that were just made, for comparing it with their source."""
+        self._zstd = self._zstd or zstandard.ZstdDecompressor()
+        try:
+            return decompress_each(self._zstd, frames, sizes)
+        except zstandard.ZstdError as error:
+            raise IntegrityError("encoder", f"what was compressed does not decode: {error}") from error
 
     def _join_planes(self, stored: memoryview, raw: int) -> bytes:
         item, head, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)

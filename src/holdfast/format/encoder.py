@@ -18,7 +18,7 @@ every blob is decoded and compared with its source before it leaves here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ import zstandard
 
 from holdfast.format.codec import LEVEL, PLANES, RAW, WORTH, ZSTD, Decoder, planes_header, verify
 from holdfast.format.digest import Bytes
+from holdfast.format.frames import compress_each
 
 if TYPE_CHECKING:
     from holdfast.format.planes import Array, Desk
@@ -153,21 +154,31 @@ class Encoder:
         desk = self._desk = self._desk or Desk()
         whole = numbers(data, plan.item, head, desk)
         planes = [self._room(len(whole)) for _ in plan.ways]
-        split(whole, [view(plane) for plane in planes], desk)
+        split(whole, [view(plane) for plane in planes])
         decoded = [view(plane) for plane in planes]
+        blobs = [_Blob.at(start, end, plan.item, head) for start, end in pairwise([0, *ends])]
+        some = [blob for blob in blobs if blob.numbers.start < blob.numbers.stop]
         for p, way in enumerate(plan.ways):
             if way is not None:
                 decoded[p] = desk.lend(f"decoded {p}", len(whole))
                 decoded[p][:] = view(planes[p])
-        encoded = []
-        for start, end in pairwise([0, *ends]):
-            inside = (head - start) % plan.item
-            first, count = (start + inside - head) // plan.item, max(end - start - inside, 0) // plan.item
-            blob = data[start:end]
-            found = self._planes_of(blob, planes, decoded, plan, inside, slice(first, first + count)) if count else None
-            encoded.append(found or self._whole(blob, _LEVEL))
+                self._compress_plane(p, self._compressors[way], planes[p], some, decoded[p])
+        found = [blob.encoded(data, plan.item, planes) or self._whole(data[blob.start : blob.end], _LEVEL) for blob in blobs]
         verify(equal(join(decoded, plan.item, desk), whole))
-        return encoded
+        return found
+
+    def _compress_plane(
+        self, p: int, compressor: zstandard.ZstdCompressor, plane: memoryview, blobs: Sequence[_Blob], decoded: Array
+    ) -> None:
+        """Each blob's bytes of one plane, where that pays; what was compressed is decoded again into its place."""
+        from holdfast.format.planes import view
+
+        sizes = [blob.count for blob in blobs]
+        frames = compress_each(compressor, [plane[blob.numbers] for blob in blobs])
+        for blob, frame, data in zip(blobs, frames, self._decoder.decompress_each(frames, sizes), strict=True):
+            if len(frame) < WORTH * blob.count:
+                blob.packed[p] = frame
+                decoded[blob.numbers] = view(data)
 
     def _room(self, size: int) -> memoryview:
         """Memory for a plane that goes into a pack: of what was given, as long as there is some."""
@@ -176,31 +187,45 @@ class Encoder:
         found, self.room = self.room[:size], self.room[size:]
         return found
 
-    def _planes_of(
-        self,
-        blob: memoryview,
-        planes: list[memoryview],
-        decoded: list[Array],
-        plan: Plan,
-        head: int,
-        some: slice,
-    ) -> Encoded | None:
-        """One blob's planes, some bytes of all; what was compressed is decoded again into its place."""
-        from holdfast.format.planes import view
 
-        parts: list[Bytes] = []
-        bitmap, count = 0, some.stop - some.start
-        for p, way in enumerate(plan.ways):
-            part: Bytes = planes[p][some]
-            if way is not None:
-                packed = self._compressors[way].compress(part)
-                if len(packed) < WORTH * count:
-                    bitmap |= 1 << p
-                    part = packed
-                    decoded[p][some] = view(self._decoder.decompress(packed, count))
-            parts.append(part)
-        header = planes_header(blob, plan.item, head, bitmap, [len(part) for part in parts])
-        stored = len(header) + sum(len(part) for part in parts)
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    """One blob of a run: where it is there, and its whole numbers.
+
+    Attributes:
+        start: Its first byte in the run, and `end` that behind its last.
+        head: Where in it the first whole number begins.
+        numbers: Which of the run's these are.
+        packed: Its bytes of those planes that are worth compressing, compressed.
+    """
+
+    start: int
+    end: int
+    head: int
+    numbers: slice
+    packed: dict[int, Bytes] = field(default_factory=dict)
+
+    @staticmethod
+    def at(start: int, end: int, item: int, head: int) -> _Blob:
+        """A blob of a run whose first number begins at `head`."""
+        inside = (head - start) % item
+        first, count = (start + inside - head) // item, max(end - start - inside, 0) // item
+        return _Blob(start, end, inside, slice(first, first + count))
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return int(self.numbers.stop - self.numbers.start)
+
+    def encoded(self, data: memoryview, item: int, planes: Sequence[memoryview]) -> Encoded | None:
+        """Itself in planes, if there are numbers in it and that pays."""
+        if not self.count:
+            return None
+        blob = data[self.start : self.end]
+        parts = [self.packed.get(p) or plane[self.numbers] for p, plane in enumerate(planes)]
+        bitmap = sum(1 << p for p in self.packed)
+        header = planes_header(blob, item, self.head, bitmap, [len(part) for part in parts])
+        stored = len(header) + sum(map(len, parts))
         return Encoded(PLANES, (header, *parts), stored) if stored < WORTH * len(blob) else None
 
 
@@ -209,5 +234,5 @@ def _split(data: Bytes, item: int) -> list[bytearray]:
 
     whole = numbers(data, item, 0, Desk())
     planes = [bytearray(len(whole)) for _ in range(item)]
-    split(whole, [view(plane) for plane in planes], Desk())
+    split(whole, [view(plane) for plane in planes])
     return planes

@@ -1,0 +1,39 @@
+"""Many short zstd frames in one call.
+
+A chunk's plane is compressed in 30 microseconds. Done one at a time, each
+would let the GIL go and ask for it again, and threads that do that ten
+thousand times a second spend more time on taking turns than on compressing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import zstandard
+
+from holdfast.format.digest import Bytes
+
+_TOGETHER = {"multi_compress_to_buffer", "multi_decompress_to_buffer"} <= set(zstandard.backend_features)
+
+
+def compress_each(compressor: zstandard.ZstdCompressor, parts: Sequence[Bytes]) -> list[Bytes]:
+    """A frame for each part, none of which is empty."""
+    if not _TOGETHER or len(parts) < 2:  # only zstandard's C backend can
+        return [compressor.compress(part) for part in parts]
+    return [memoryview(frame) for frame in compressor.multi_compress_to_buffer(list(parts))]
+
+
+def decompress_each(
+    decompressor: zstandard.ZstdDecompressor, frames: Sequence[Bytes], sizes: Sequence[int]
+) -> list[Bytes]:
+    """What is in each frame, as many bytes as `sizes` says; never more memory than that.
+
+    Raises:
+        zstandard.ZstdError: It is not that many, or not a frame.
+    """
+    if not _TOGETHER or len(frames) < 2:
+        pairs = zip(frames, sizes, strict=True)
+        return [decompressor.decompress(frame, max_output_size=size, allow_extra_data=False) for frame, size in pairs]
+    lengths = struct.pack(f"={len(sizes)}Q", *sizes)
+    return [memoryview(data) for data in decompressor.multi_decompress_to_buffer(list(frames), lengths)]
