@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
+import threading
 import weakref
 
 from holdfast.chunks.pool import Pool
 
 
 class Buffers:
-    """Buffers of one size for one owner. For one thread at a time.
+    """Buffers of one size for one owner. Safe between threads, but for `let_go`.
 
     Args:
         pool: Whose budget they count in.
@@ -35,8 +37,10 @@ class Buffers:
         Args:
             at_all_costs: Make one all the same, since the owner cannot go on without.
         """
-        if self._free:
-            return self._free.pop()
+        try:
+            return self._free.pop()  # the one that was used last: it is still in a cache
+        except IndexError:
+            pass
         within = self._tab.owed < self._most * self._size
         if not (within or at_all_costs) or not self._tab.add(self._size, at_all_costs=at_all_costs):
             return None
@@ -70,14 +74,18 @@ class _Tab:
     """What an owner has claimed and not given back."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool, self.owed = pool, 0
+        self._pool, self._lock, self.owed = pool, threading.Lock(), 0
+        self._process = os.getpid()
 
     def add(self, size: int, *, at_all_costs: bool) -> bool:
         granted = self._pool.claim(size, at_all_costs=at_all_costs)
-        self.owed += size if granted else 0
+        with self._lock:
+            self.owed += size if granted else 0
         return granted
 
     def pay(self) -> None:
-        owed, self.owed = self.owed, 0
-        if owed:
+        """Give it back; a forked child, whose pool is another, owes nothing."""
+        with self._lock:
+            owed, self.owed = self.owed, 0
+        if owed and self._process == os.getpid():
             self._pool.unclaim(owed)

@@ -1,16 +1,18 @@
 """Streams into blocks, and blocks into chunks.
 
 A block is a reused buffer with bytes of one long file or of many short ones.
-A chunk that would cross the end of its block is moved in front of the next, so
-every chunk is one stretch of memory and nothing is copied but that. When a
-block is full its chunks are hashed by the pool, while the next is being read.
+The caller's thread reads; a thread of the cutter's own cuts what was read and
+names the chunks. That is one thread for both, since both ask for the GIL at
+every chunk: a second thread that does the same waits for its turn longer than
+it works. A chunk that would cross the end of its block is moved in front of
+the next one, so every chunk is one stretch of memory and only it is copied.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -21,6 +23,13 @@ from holdfast.format.digest import blob_id
 from holdfast.format.numbers import Sniffer, Span
 
 BLOCK: Final = 4 << 20
+_AT_ONCE: Final = 256 << 10  # bytes that are cut before a thread would have begun
+ALIGNED: Final = 8  # numbers that are aligned in their file are so in memory: arithmetic need not copy them first
+
+
+def lead(chunker: Chunker) -> int:
+    """Bytes of a buffer that stay free for what a block leaves uncut, and for beginning at an aligned address."""
+    return chunker.max + -chunker.max % ALIGNED + ALIGNED
 
 
 class Readable(Protocol):
@@ -53,43 +62,43 @@ class Piece(NamedTuple):
 
 @dataclass(slots=True)
 class Block:
-    """A buffer with stretches of files, all of whose chunks are whole.
+    """A buffer with stretches of files.
 
     Attributes:
-        pieces: The chunks, in order; they are being hashed.
+        filled: Where the next byte goes, and `stop` where none goes any more.
+        pieces: The chunks, in order, once they were cut and named.
         readers: Who must be done before the buffer is used again.
     """
 
     view: memoryview
-    filled: int = 0
-    cuts: list[_Cut] = field(default_factory=list)
+    filled: int
+    stop: int
+    stretches: list[_Stretch] = field(default_factory=list)
     pieces: Future[list[Piece]] = field(default_factory=Future)
     readers: list[Future[Any]] = field(default_factory=list)
 
     @property
     def size(self) -> int:
-        """Bytes of whole chunks."""
-        return sum(cut.ends[-1] for cut in self.cuts)
+        """Bytes that were read into it; its chunks may have some of the block before."""
+        return sum(stretch.stop - stretch.start for stretch in self.stretches)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A stretch of one file in a block, and where its chunks end."""
+class _Stretch(NamedTuple):
+    """Some of a file in a block."""
 
-    owner: Any
-    start: int  # in the block
-    offset: int  # in the file
-    ends: list[int]  # in the stretch
-    spans: list[Span]
+    file: _File
+    start: int
+    stop: int
+    last: bool  # whether the file ends with it
 
 
 class Cutter:
     """Reads streams into blocks. For one thread at a time.
 
     Args:
-        pool: Hashes.
+        pool: Hashes files.
         chunker: Says where to cut.
-        fresh: Gives a buffer of at least twice the largest chunk.
+        fresh: Gives a buffer of `lead` bytes and at least twice the largest chunk.
         full: Takes a block, and gives its buffer back to `fresh` when it likes.
     """
 
@@ -98,112 +107,124 @@ class Cutter:
     ) -> None:
         self._pool, self._chunker = pool, chunker
         self._fresh, self._full = fresh, full
+        self._lead = lead(chunker)
         self._block: Block | None = None
+        self._thread: ThreadPoolExecutor | None = None
 
     def cut(self, stream: Readable, owner: object) -> tuple[int, bytes | Future[bytes]]:
         """Read a stream to its end; its length, and its SHA-256 or what will be it."""
-        file = _File(owner, FileHash(self._pool))
+        file, hash, size = _File(owner, self._chunker), FileHash(self._pool), 0
         block = self._roomy()
-        file.start = file.unseen = block.filled
+        start = block.filled
         try:
-            while count := stream.readinto(block.view[block.filled :]):
+            while count := stream.readinto(block.view[block.filled : block.stop]):
+                size += count
                 block.filled += count
-                if block.filled == len(block.view):
-                    block = self._turn(block, file)
-            return self._end(block, file)
+                if block.filled == block.stop:
+                    block.readers.append(hash.feed(block.view[start : block.stop]))
+                    block = self._turn(block, _Stretch(file, start, block.filled, last=False), size)
+                    start = block.filled
         except BaseException:
-            file.hash.give_up()
+            hash.give_up()
             if self._block is not None:
-                self._block.filled = file.start  # the files before this one stay
+                self._block.filled = start  # the files before this one stay
             raise
+        sha256 = hash.end(block.view[start : block.filled])
+        if not isinstance(sha256, bytes):
+            block.readers.append(sha256)
+        block.stretches.append(_Stretch(file, start, block.filled, last=True))
+        return size, sha256
 
     def finish(self) -> None:
         """Hand over the block that is being filled."""
         block, self._block = self._block, None
         if block is not None:
             self._hand_over(block)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     def _roomy(self) -> Block:
         """The block in hand, unless it is nearly full."""
-        if self._block is not None and len(self._block.view) - self._block.filled < len(self._block.view) // 4:
-            self.finish()
-        if self._block is None:
-            self._block = Block(self._fresh())
+        block, self._block = self._block, None
+        if block is not None and block.stop - block.filled < (len(block.view) - self._lead) // 4:
+            self._hand_over(block)
+            block = None
+        self._block = block = block or self._begin(0)
+        block.filled += -block.filled % ALIGNED
+        return block
+
+    def _turn(self, block: Block, stretch: _Stretch, size: int) -> Block:
+        """A block is full: go on in another one, behind room for what is not cut yet."""
+        block.stretches.append(stretch)
+        self._block = None
+        self._hand_over(block)
+        self._block = self._begin(size % ALIGNED)
         return self._block
 
-    def _turn(self, block: Block, file: _File) -> Block:
-        """A block is full: go on in the next one, with what is not cut yet in front.
-
-        Cutting stays in this thread: it asks for the GIL at every chunk, and
-        two threads that do cost more than they share.
-        """
-        block.readers.append(file.hash.feed(file.see(block)))
-        ends = self._chunker.cut_points(block.view[file.start :], final=False)
-        file.take(block, ends)
-        following = Block(self._fresh())
-        rest = len(block.view) - file.start
-        following.view[:rest] = block.view[file.start :]
-        following.filled = file.unseen = rest
-        file.start = 0
-        self._block = following
-        self._hand_over(block)
-        return following
-
-    def _end(self, block: Block, file: _File) -> tuple[int, bytes | Future[bytes]]:
-        sha256 = file.hash.end(file.see(block))
-        if not isinstance(sha256, bytes):
-            block.readers.append(sha256)
-        file.take(block, self._chunker.cut_points(block.view[file.start : block.filled], final=True))
-        return file.offset, sha256
+    def _begin(self, beyond: int) -> Block:
+        """A block with room in front, which is filled from so many bytes beyond an aligned address."""
+        view = self._fresh()
+        return Block(view, self._lead - ALIGNED + beyond, len(view) - ALIGNED + beyond)
 
     def _hand_over(self, block: Block) -> None:
-        block.pieces = self._pool.compute(_pieces, block)
+        if self._thread is None and block.size <= _AT_ONCE:
+            block.pieces.set_result(_pieces(block))  # sooner than a thread would begin
+        else:
+            self._thread = self._thread or ThreadPoolExecutor(1, "holdfast-cut")
+            block.pieces = self._thread.submit(_pieces, block)
         self._full(block)
 
 
 @dataclass(slots=True)
 class _File:
-    """How far a file has come."""
+    """How far a file was cut."""
 
     owner: object
-    hash: FileHash
-    start: int = 0  # in the block: what is not cut yet
-    offset: int = 0  # of that in the file
-    unseen: int = 0  # in the block: what was neither hashed nor looked at
+    chunker: Chunker
+    offset: int = 0  # of what is not cut yet
+    rest: bytes = b""  # that, as far as it was read
     spans: list[Span] = field(default_factory=list)
     sniffer: Sniffer = field(default_factory=Sniffer)
 
-    def see(self, block: Block) -> memoryview:
-        """What has come since the last look."""
-        data = block.view[self.unseen : block.filled]
-        if data:
-            self.spans += self.sniffer.feed(self.offset + self.unseen - self.start, data)
-        return data
+    def cut(self, view: memoryview, start: int, stop: int, *, last: bool) -> Iterator[Piece]:
+        """The chunks that end in a stretch, in front of which there is room for the rest of the one before."""
+        if start < stop:
+            self.spans += self.sniffer.feed(self.offset + len(self.rest), view[start:stop])
+        begin = start - len(self.rest)
+        view[begin:start] = self.rest
+        ends = self.chunker.cut_points(view[begin:stop], final=last)
+        yield from self._named(view, begin, ends)
+        done = ends[-1] if ends else 0
+        self.offset += done
+        self.rest = b"" if last else bytes(view[begin + done : stop])
+        self.spans = [span for span in self.spans if span.stop > self.offset]
 
-    def take(self, block: Block, ends: list[int]) -> None:
-        """Chunks were cut."""
-        if ends:
-            block.cuts.append(_Cut(self.owner, self.start, self.offset, ends, self.spans))
-            self.start += ends[-1]
-            self.offset += ends[-1]
-            self.spans = [span for span in self.spans if span.stop > self.offset]
+    def _named(self, view: memoryview, begin: int, ends: list[int]) -> Iterator[Piece]:
+        """Chunks, each with the kind of number that most of it holds."""
+        spans, at = self.spans, 0
+        for start, stop in itertools.pairwise([0, *ends]):
+            low, high = self.offset + start, self.offset + stop
+            while spans[at].stop <= low:
+                at += 1
+            span = spans[at]
+            if span.stop < high:
+                span = max(_within(spans[at:], high), key=lambda span: min(span.stop, high) - max(span.start, low))
+            data = view[begin + start : begin + stop]
+            yield Piece(self.owner, blob_id(data), data, begin + start, span.item, (span.start - low) % 8)
+
+
+def _within(spans: list[Span], high: int) -> Iterator[Span]:
+    """Spans up to the one that reaches a place in the file."""
+    for span in spans:
+        yield span
+        if span.stop >= high:
+            return
 
 
 def _pieces(block: Block) -> list[Piece]:
-    return [piece for cut in block.cuts for piece in _named(cut, block.view)]
-
-
-def _named(cut: _Cut, view: memoryview) -> Iterator[Piece]:
-    """The chunks of a stretch, each with the kind of number that most of it holds."""
-    at = 0
-    for begin, end in itertools.pairwise([0, *cut.ends]):
-        low, high = cut.offset + begin, cut.offset + end
-        while cut.spans[at].stop <= low:
-            at += 1
-        last = at
-        while cut.spans[last].stop < high:
-            last += 1
-        span = max(cut.spans[at : last + 1], key=lambda span: min(span.stop, high) - max(span.start, low))
-        start = cut.start + begin
-        data = view[start : cut.start + end]
-        yield Piece(cut.owner, blob_id(data), data, start, span.item, (span.start - low) % 8)
+    return [
+        piece
+        for file, start, stop, last in block.stretches
+        for piece in file.cut(block.view, start, stop, last=last)
+    ]

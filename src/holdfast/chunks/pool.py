@@ -103,7 +103,7 @@ class Pool:
 
         Whoever claimed them owes an `unclaim`.
         """
-        threads = self._mine()
+        threads = self._here()
         with threads.changed:
             granted = at_all_costs or threads.free >= size
             threads.free -= size if granted else 0
@@ -139,6 +139,9 @@ class Pool:
 
     def _mine(self) -> _Threads:
         assert not getattr(_worker, "running", False), "a task must not give work to the pool that it runs in"
+        return self._here()
+
+    def _here(self) -> _Threads:
         pid = os.getpid()
         # Of threads that come first at once, all get the same.
         return self._threads.get(pid) or self._threads.setdefault(pid, _Threads(self._workers, self._memory))

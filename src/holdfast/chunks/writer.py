@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from holdfast.chunks.buffers import Buffers
-from holdfast.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable
+from holdfast.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable, lead
 from holdfast.chunks.hints import Known
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.packer import Packer, PackNames, Tally
@@ -39,7 +39,7 @@ from holdfast.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 from holdfast.format.reference import CHUNK, Ref
 from holdfast.storage.bucket import Bucket
 
-_AHEAD: Final = 6  # blocks beyond a window: one is read, the others are encoded
+_AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
 _SAMPLES: Final = 4
 _RUN: Final = 1536 << 10  # bytes after which no further chunk joins a run
 
@@ -84,9 +84,16 @@ class _New(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A block whose chunks have names, and which of them came for the first time; `last` numbers the last of these."""
+    """A block whose chunks have names.
+
+    Attributes:
+        size: Bytes of all its chunks.
+        new: Those that came for the first time.
+        last: The number of the last of these.
+    """
 
     block: Block
+    size: int
     new: list[_New]
     last: int
 
@@ -97,8 +104,7 @@ class _Encoding:
 
     block: Block
     new: list[_New]
-    encoded: Future[list[Encoded]] | None
-    room: memoryview | None
+    encoded: Future[tuple[list[Encoded], memoryview | None]] | None
 
 
 class ChunkWriter:
@@ -117,14 +123,15 @@ class ChunkWriter:
         self._pool, self._known, self._transfer = pool, known, transfer
         self._recogniser = Recogniser(known, pack_size=pack_size)
         self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
-        block = max(min(BLOCK, pack_size), 2 * chunker.max)
-        self._window_size = max(min(pack_size, pool.memory // 8), block)
-        self._buffers = Buffers(pool, block, most=self._window_size // block + _AHEAD)
-        self._rooms = Buffers(pool, block, most=self._window_size // block + 2)
+        block = max(min(BLOCK - lead(chunker), pack_size), 2 * chunker.max)
+        self._window_size = max(min(pack_size, pool.memory // 8), 2 * chunker.max)
+        window = -(-self._window_size // block) + 1  # in blocks, the last of them in part
+        self._buffers = Buffers(pool, block + lead(chunker), most=window + _AHEAD)
+        self._rooms = Buffers(pool, block, most=window)
         self._encoders: list[Encoder] = []  # that nobody is using
         self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
-        self._full: list[Block] = []
-        self._waiting = 0  # bytes of chunks in them, and of those that are not decided
+        self._full: deque[Block] = deque()
+        self._waiting = 0  # bytes of the chunks that are not decided
         self._named: deque[_Named] = deque()
         self._undecided: deque[_New] = deque()  # chunks in order; how many came, and how many were decided
         self._came = self._decided = 0
@@ -151,6 +158,8 @@ class ChunkWriter:
     def settle(self) -> None:
         """Give every chunk so far its place: where the bucket has it, or in a pack in the making."""
         self._cutter.finish()
+        while self._full:
+            self._take_in(self._full[0])
         self._recognise(force=True)
         while self._encoding:
             self._pack_oldest()
@@ -196,44 +205,52 @@ class ChunkWriter:
         """A buffer for the next block; if there is none, the oldest is emptied first."""
         while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._named or self._full))) is None:
             if not self._encoding:
-                self._recognise(force=True)
-            self._pack_oldest()
+                self._take_in(self._full[0]) if self._full else None
+                self._recognise(force=not self._full)
+            if self._encoding:
+                self._pack_oldest()
         return buffer
 
     def _gather(self, block: Block) -> None:
-        """Take a full block; with a window of them, look what is new."""
+        """Take a full block; with a window of chunks that have names, look what is new."""
         self._full.append(block)
-        self._waiting += block.size
-        if self._waiting >= self._window_size:
-            self._recognise()
+        while self._full and self._full[0].pieces.done():
+            self._take_in(self._full[0])
+        self._recognise()
         while self._encoding and (ready := self._encoding[0].encoded) and ready.done():
             self._pack_oldest()
+
+    def _take_in(self, block: Block) -> None:
+        """The first of the full blocks has names for its chunks, or will have: see which came for the first time."""
+        new = self._new_to_this_commit(block)
+        self._full.popleft()  # not before: what failed fails again
+        self._undecided += new
+        self._waiting += sum(slot.raw for slot, _ in new)
+        self._came += len(new)
+        size = sum(len(piece.data) for piece in block.pieces.result())
+        self._named.append(_Named(block, size, new, self._came))
 
     def _recognise(self, *, force: bool = False) -> None:
         """Find out which chunks the bucket has, a window at a time, and have the others encoded.
 
         What does not fill a window waits for more, unless forced.
         """
-        full, self._full = self._full, []
-        for block in full:
-            new = self._new_to_this_commit(block)
-            self._undecided += new
-            self._came += len(new)
-            self._named.append(_Named(block, new, self._came))
         while window := self._next_window(force=force):
             wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
             for (slot, _), place in zip(window, self._recogniser.look(wanted), strict=True):
                 slot.ref = place
             for _ in window:  # not before: what could not be looked up is looked up again
                 self._undecided.popleft()
+            self._waiting -= sum(slot.raw for slot, _ in window)
             self._decided += len(window)
-        self._waiting = sum(slot.raw for slot, _ in self._undecided)
         while self._named and self._named[0].last <= self._decided:
             self._have_encoded(self._named.popleft())
 
     def _next_window(self, *, force: bool) -> list[_New]:
         """The next chunks up to the one that makes them a pack's size."""
         size = 0
+        if self._waiting < self._window_size and not force:
+            return []
         for count, (slot, _) in enumerate(self._undecided, 1):
             size += slot.raw
             if size >= self._window_size:
@@ -242,11 +259,10 @@ class ChunkWriter:
 
     def _have_encoded(self, named: _Named) -> None:
         unknown = [one for one in named.new if one.slot.ref is None]
-        saved = named.block.size - sum(slot.raw for slot, _ in unknown)
+        saved = named.size - sum(slot.raw for slot, _ in unknown)
         pieces = [piece for _, piece in unknown]
-        room = self._rooms.take() if unknown else None
-        encoded = self._pool.compute(self._encode, named.block.view, pieces, room) if unknown else None
-        self._encoding.append(_Encoding(named.block, unknown, encoded, room))
+        encoded = self._pool.compute(self._encode, named.block.view, pieces) if unknown else None
+        self._encoding.append(_Encoding(named.block, unknown, encoded))
         if saved:
             self._transfer.add(saved, saved)
 
@@ -261,8 +277,13 @@ class ChunkWriter:
             piece.owner.slots.append(slot)
         return new
 
-    def _encode(self, block: memoryview, pieces: Sequence[Piece], room: memoryview | None) -> list[Encoded]:
-        """Run by the pool. Encoders are used again, as their tables are: taking from a list is atomic."""
+    def _encode(self, block: memoryview, pieces: Sequence[Piece]) -> tuple[list[Encoded], memoryview | None]:
+        """Run by the pool. Encoders are used again, as their tables are: taking from a list is atomic.
+
+        Returns:
+            What is to be stored, and the buffer that it is in, if there was one.
+        """
+        room = self._rooms.take()
         try:
             encoder = self._encoders.pop()
         except IndexError:
@@ -271,20 +292,21 @@ class ChunkWriter:
         encoded = _encoded(encoder, block, pieces)
         encoder.room = memoryview(b"")
         self._encoders.append(encoder)
-        return encoded
+        return encoded, room
 
     def _pack_oldest(self) -> None:
         """Put what a block had new into packs, and have its buffer back."""
-        oldest = self._encoding[0]
+        oldest, room = self._encoding[0], None
         if oldest.encoded is not None:
-            for (slot, _), encoded in zip(oldest.new, oldest.encoded.result(), strict=True):
+            found, room = oldest.encoded.result()
+            for (slot, _), encoded in zip(oldest.new, found, strict=True):
                 slot.ref = self._packer.add(slot.id, CHUNK, encoded, slot.raw, file_bytes=slot.raw)
         for reader in oldest.block.readers:
             reader.result()
         self._encoding.popleft()  # not before: what failed fails again
         self._buffers.bring_back(oldest.block.view)
-        if oldest.room is not None:
-            self._rooms.bring_back(oldest.room)
+        if room is not None:
+            self._rooms.bring_back(room)
 
 
 def _encoded(encoder: Encoder, block: memoryview, pieces: Sequence[Piece]) -> list[Encoded]:

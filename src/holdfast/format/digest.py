@@ -22,8 +22,8 @@ Bytes: TypeAlias = bytes | bytearray | memoryview
 
 def blob_id(*parts: Bytes) -> bytes:
     """The 32 bytes of BLAKE3-256 that name a blob, given whole or in parts."""
-    hasher = blake3()
-    for part in parts:
+    hasher = blake3(*parts[:1])  # one call less for the usual one
+    for part in parts[1:]:
         hasher.update(part)
     return hasher.digest()
 

@@ -18,9 +18,9 @@ every blob is decoded and compared with its source before it leaves here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
 
@@ -51,8 +51,7 @@ class Plan:
     ways: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A blob as it is to be stored: its codec, the parts that follow one another, and their length together."""
 
     codec: int
@@ -173,10 +172,10 @@ class Encoder:
         """Each blob's bytes of one plane, where that pays; what was compressed is decoded again into its place."""
         from holdfast.format.planes import view
 
-        sizes = [blob.count for blob in blobs]
+        sizes = [blob.amount for blob in blobs]
         frames = compress_each(compressor, [plane[blob.numbers] for blob in blobs])
         for blob, frame, data in zip(blobs, frames, self._decoder.decompress_each(frames, sizes), strict=True):
-            if len(frame) < WORTH * blob.count:
+            if len(frame) < WORTH * blob.amount:
                 blob.packed[p] = frame
                 decoded[blob.numbers] = view(data)
 
@@ -188,8 +187,7 @@ class Encoder:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Blob:
+class _Blob(NamedTuple):
     """One blob of a run: where it is there, and its whole numbers.
 
     Attributes:
@@ -203,23 +201,23 @@ class _Blob:
     end: int
     head: int
     numbers: slice
-    packed: dict[int, Bytes] = field(default_factory=dict)
+    packed: dict[int, Bytes]
 
     @staticmethod
     def at(start: int, end: int, item: int, head: int) -> _Blob:
         """A blob of a run whose first number begins at `head`."""
         inside = (head - start) % item
         first, count = (start + inside - head) // item, max(end - start - inside, 0) // item
-        return _Blob(start, end, inside, slice(first, first + count))
+        return _Blob(start, end, inside, slice(first, first + count), {})
 
     @property
-    def count(self) -> int:
+    def amount(self) -> int:
         """How many numbers it has."""
         return int(self.numbers.stop - self.numbers.start)
 
     def encoded(self, data: memoryview, item: int, planes: Sequence[memoryview]) -> Encoded | None:
         """Itself in planes, if there are numbers in it and that pays."""
-        if not self.count:
+        if not self.amount:
             return None
         blob = data[self.start : self.end]
         parts = [self.packed.get(p) or plane[self.numbers] for p, plane in enumerate(planes)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import cast
 
 import zstandard
 
@@ -21,7 +22,8 @@ def compress_each(compressor: zstandard.ZstdCompressor, parts: Sequence[Bytes]) 
     """A frame for each part, none of which is empty."""
     if not _TOGETHER or len(parts) < 2:  # only zstandard's C backend can
         return [compressor.compress(part) for part in parts]
-    return [memoryview(frame) for frame in compressor.multi_compress_to_buffer(list(parts))]
+    frames = compressor.multi_compress_to_buffer(list(parts))
+    return [_view(frames[at]) for at in range(len(frames))]
 
 
 def decompress_each(
@@ -36,4 +38,9 @@ def decompress_each(
         pairs = zip(frames, sizes, strict=True)
         return [decompressor.decompress(frame, max_output_size=size, allow_extra_data=False) for frame, size in pairs]
     lengths = struct.pack(f"={len(sizes)}Q", *sizes)
-    return [memoryview(data) for data in decompressor.multi_decompress_to_buffer(list(frames), lengths)]
+    contents = decompressor.multi_decompress_to_buffer(list(frames), lengths)
+    return [_view(contents[at]) for at in range(len(contents))]
+
+
+def _view(segment: zstandard.BufferSegment) -> memoryview:
+    return memoryview(cast("bytes", segment))  # it is a buffer, which its stubs do not say

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.errors import FormatError
 
@@ -44,8 +44,7 @@ SHAPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PackName:
+class PackName(NamedTuple):
     """The name of a pack: who wrote it, and which of its packs it is.
 
     Attributes:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
 from holdfast.format.digest import Bytes, blob_id, sha256
@@ -34,8 +34,7 @@ TRAILER: Final = _TRAILER.size
 TAIL: Final = 32 << 10  # holds the footer of a pack of usual chunks: one request instead of two
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One blob of a pack: its id, where it is, its lengths in bytes, how it is encoded and what it is."""
 
     id: bytes
