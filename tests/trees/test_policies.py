@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 import os
 import socket
 import stat
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from holdfast.storage.memory import MemoryBucket
 from holdfast.storage.wrappers import RequestCounter, TraceBucket
 from holdfast.trees.checkout import checkout
 from holdfast.trees.source import Unchanging, bytes_item, local_items
+from holdfast.trees.transaction import Transaction
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ def test_globs_choose_what_is_fetched(
 
 
 def test_what_was_staged_before_a_failure_is_published_under_its_own_digest(tmp_path: Path) -> None:
-    """Where a file of several cannot be read, those before it keep size and SHA-256, whoever publishes them after all."""
+    """Where a file of several cannot be read, those before it keep size and SHA-256, should they be published."""
     good, data = tmp_path / "good.bin", bytes(range(256)) * 2_000
     good.write_bytes(data)
     run = tiny_store(MemoryBucket()).runs.start()

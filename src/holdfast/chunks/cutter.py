@@ -224,7 +224,5 @@ def _within(spans: list[Span], high: int) -> Iterator[Span]:
 
 def _pieces(block: Block) -> list[Piece]:
     return [
-        piece
-        for file, start, stop, last in block.stretches
-        for piece in file.cut(block.view, start, stop, last=last)
+        piece for file, start, stop, last in block.stretches for piece in file.cut(block.view, start, stop, last=last)
     ]

@@ -162,9 +162,9 @@ class Encoder:
                 decoded[p] = desk.lend(f"decoded {p}", len(whole))
                 decoded[p][:] = view(planes[p])
                 self._compress_plane(p, self._compressors[way], planes[p], some, decoded[p])
-        found = [blob.encoded(data, plan.item, planes) or self._whole(data[blob.start : blob.end], _LEVEL) for blob in blobs]
         verify(equal(join(decoded, plan.item, desk), whole))
-        return found
+        in_planes = [(blob, blob.encoded(data, plan.item, planes)) for blob in blobs]
+        return [found or self._whole(data[blob.start : blob.end], _LEVEL) for blob, found in in_planes]
 
     def _compress_plane(
         self, p: int, compressor: zstandard.ZstdCompressor, plane: memoryview, blobs: Sequence[_Blob], decoded: Array

@@ -116,8 +116,6 @@ class Transaction:
             self._recall.look(items, there)
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
-            for staged in self._staged.values():
-                staged.name()
             if any(staged.unread for staged in self._staged.values()):
                 self._writer = self._chunks  # that knows where recipes are, and moves what is condemned
             self._until_published = ends.pop_all()
@@ -133,6 +131,8 @@ class Transaction:
         Cost: one PUT if all is small; else the packs and their hints before it.
         """
         with self._until_published:
+            for staged in self._staged.values():
+                staged.name()
             entry = self._session.append(self._draft)
             self._keep(committed=entry is not None)
             self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
