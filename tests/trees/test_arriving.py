@@ -184,3 +184,19 @@ def _stored(bucket: Bucket, data: dict[str, bytes]) -> tuple[RequestCounter, Sto
     run.finish()
     count.clear()
     return count, store, run.id
+
+
+def test_what_a_disk_takes_in_part_is_written_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call may write less than it was given, also of several parts."""
+    honest, counts = os.pwritev, []
+
+    def short(descriptor: int, parts: list[bytes], at: int) -> int:
+        counts.append(honest(descriptor, [parts[0][:3]], at))
+        return counts[-1]
+
+    monkeypatch.setattr(os, "pwritev", short)
+    content = b"abcde" + b"fgh" + b"ij"
+    file = Arriving(Entry("file", Kind.FILE, len(content), sha256(content)), str(tmp_path / "file"))
+    file.write(0, b"abcde", b"fgh", b"ij")
+    assert counts == [3]
+    assert (tmp_path / "file").read_bytes() == content

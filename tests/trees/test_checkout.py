@@ -86,6 +86,7 @@ def test_a_full_disk_is_named(
 
     write(tmp_path / "to" / path)
     monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "pwritev", full)
     with pytest.raises(DestinationError, match=os.strerror(number)) as caught:
         run.download(path, tmp_path / "to")
     assert caught.value.path == str(tmp_path / "to" / path)

@@ -15,9 +15,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.plan import LIMIT, Range, plan_ranges
@@ -31,12 +31,30 @@ from holdfast.format.reference import Ref
 from holdfast.storage.bucket import Bucket
 from holdfast.storage.local import LocalBucket
 
-Deliver: TypeAlias = Callable[[Bytes], object]
+Take: TypeAlias = Callable[[Bytes], object]
+Deliver: TypeAlias = "Take | Spot"
 Whose: TypeAlias = str | Callable[[Ref], str | None] | None
 
 _NEAR: Final = 4 << 20  # bytes of a range of a local disk
-_NEAR_AT_ONCE: Final = 1 + (os.cpu_count() or 2)  # one more, since now and then one does wait
+_NEAR_AT_ONCE: Final = max(os.cpu_count() or 2, 2)
 _FAR_AT_ONCE: Final = 1 << 30  # as many as the pool has threads
+_HANDFUL: Final = 1 << 20  # bytes of blobs that are decoded and written together,
+_MOST: Final = 300  # and how many at most: a system takes 1,024 parts in one call, and a blob has up to three
+
+
+class Sink(Protocol):
+    """Where bytes are put at offsets."""
+
+    def write(self, at: int, *parts: Bytes) -> None:
+        """Put bytes there, of parts that follow one another; they are the caller's again afterwards."""
+        ...
+
+
+class Spot(NamedTuple):
+    """A place in a file for a blob: neighbours are put there together."""
+
+    file: Sink
+    at: int
 
 
 class ChunkReader:
@@ -66,8 +84,8 @@ class ChunkReader:
         """Hand each blob's decoded bytes to its function, from some thread, in no order.
 
         Args:
-            wanted: Blobs in packs, each with what is to be done with its bytes. These are the
-                function's own only while it runs: what it keeps, it copies.
+            wanted: Blobs in packs, each with what is to be done with its bytes, or a spot for them.
+                These are the function's own only while it runs: what it keeps, it copies.
             path: The artifact that they belong to, or what tells to which each belongs, for errors.
             transfer: Is told of every byte that was delivered.
 
@@ -107,6 +125,7 @@ class Delivery:
         self._bucket, self._pool, self._transfer, self._limit = bucket, pool, transfer, limit
         self._batch = Batch(pool)
         self._room = threading.Semaphore(at_once)
+        self._decoders: list[Decoder] = []  # that nobody is using
 
     def __enter__(self) -> Delivery:
         self._batch.__enter__()
@@ -145,20 +164,36 @@ class Delivery:
             self._room.release()
 
     def _fetch(self, span: Range, delivers: Sequence[Sequence[Deliver]], path: Whose) -> None:
-        body, decoder = self._get(span, path), Decoder()
+        body = self._get(span, path)
+        try:  # what it made its tables in is used again, which is half the work; taking from a list is atomic
+            decoder = self._decoders.pop()
+        except IndexError:
+            decoder = Decoder()
         done = saved = 0
-        for ref, functions in zip(span.refs, delivers, strict=True):
-            data = self._blob(body, span, ref, decoder, path)
-            for function in functions:
-                function(data)
-            done += ref.raw * len(functions)
-            saved += ref.raw * (len(functions) - 1)
+        for some in _handfuls(zip(span.refs, delivers, strict=True)):
+            _hand_on(zip(self._opened(body, span, [ref for ref, _ in some], decoder, path), some, strict=True))
+            done += sum(ref.raw * len(functions) for ref, functions in some)
+            saved += sum(ref.raw * (len(functions) - 1) for ref, functions in some)
+        self._decoders.append(decoder)
         self._transfer.add(done, saved)
 
-    def _blob(self, body: memoryview, span: Range, ref: Ref, decoder: Decoder, path: Whose) -> Bytes:
-        at = ref.offset - span.start
+    def _opened(
+        self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: Whose
+    ) -> list[tuple[Bytes, ...]]:
+        """Blobs as the parts of each; if something is wrong with one, each is looked at alone."""
+        places = [ref.offset - span.start for ref in refs]
+        stored = [body[at : at + ref.stored] for at, ref in zip(places, refs, strict=True)]
         try:
-            return _opened(ref, body[at : at + ref.stored], decoder)
+            found = decoder.decode_run((ref.codec, data, ref.raw) for ref, data in zip(refs, stored, strict=True))
+            if [blob_id(*parts) for parts in found] == [ref.id for ref in refs]:
+                return found
+        except FormatError:
+            pass
+        return [(self._alone(ref, data, decoder, path),) for ref, data in zip(refs, stored, strict=True)]
+
+    def _alone(self, ref: Ref, stored: memoryview, decoder: Decoder, path: Whose) -> bytes:
+        try:
+            return bytes(_opened(ref, stored, decoder))
         except FormatError:
             again = Range.over([ref])
             return checked(ref, self._get(again, path), f"pack {ref.place}, offset {ref.offset}", _of(path, ref))
@@ -169,6 +204,40 @@ class Delivery:
         except (ObjectNotFoundError, ObjectTooShortError) as error:
             reason = "the pack is gone" if isinstance(error, ObjectNotFoundError) else "the pack is cut off"
             raise IntegrityError(f"pack {span.pack}", reason, _of(path, span.refs[0])) from error
+
+
+def _handfuls(wanted: Iterable[tuple[Ref, Sequence[Deliver]]]) -> Iterator[list[tuple[Ref, Sequence[Deliver]]]]:
+    """Some neighbours at a time: what is made of them stays in a cache, and one call writes them."""
+    some: list[tuple[Ref, Sequence[Deliver]]] = []
+    size = 0
+    for one in wanted:
+        some.append(one)
+        size += one[0].raw
+        if size >= _HANDFUL or len(some) == _MOST:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Deliver]]]]) -> None:
+    """Call the functions; spots that follow one another in a file are written together."""
+    spot: Spot | None = None
+    waiting: list[Bytes] = []
+    end = 0
+    for parts, (ref, functions) in found:
+        for function in functions:
+            if not isinstance(function, Spot):
+                function(parts[0] if len(parts) == 1 else b"".join(parts))
+                continue
+            if spot is None or function.file is not spot.file or function.at != end:
+                if spot is not None:
+                    spot.file.write(spot.at, *waiting)
+                spot, waiting, end = function, [], function.at
+            waiting += parts
+            end += ref.raw
+    if spot is not None:
+        spot.file.write(spot.at, *waiting)
 
 
 def _is_near(bucket: object) -> bool:

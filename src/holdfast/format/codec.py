@@ -9,8 +9,9 @@ uploaded. SPEC.md, 4. How a writer chooses among codecs is `encoder.py`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
 
@@ -89,13 +90,11 @@ class Decoder:
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
         """As the function of this name does."""
         if codec == RAW:
-            if len(stored) != raw:
-                raise FormatError("blob", f"{len(stored)} bytes are stored raw, not {raw}")
-            return bytes(stored)
+            return bytes(_raw(stored, raw))
         if codec == ZSTD:
             return self.decompress(stored, raw)
         if codec == PLANES:
-            return self._join_planes(memoryview(stored), raw)
+            return b"".join(self._joined([self._planes(memoryview(stored), raw)])[0])
         raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
 
     def decompress(self, stored: Bytes, raw: int) -> bytes:
@@ -122,7 +121,36 @@ class Decoder:
         except zstandard.ZstdError as error:
             raise IntegrityError("encoder", f"what was compressed does not decode: {error}") from error
 
-    def _join_planes(self, stored: memoryview, raw: int) -> bytes:
+    def decode_run(self, blobs: Iterable[tuple[int, Bytes, int]]) -> list[tuple[Bytes, ...]]:
+        """Many blobs as codec, stored bytes and decoded length: the parts of each, good until the next run.
+
+        Numbers of neighbours are put together in one go. Raises: as `decode`.
+        """
+        found: list[tuple[Bytes, ...]] = []
+        for in_planes, some in groupby(blobs, key=lambda blob: blob[0] == PLANES):
+            if not in_planes:
+                found += [
+                    (_raw(stored, raw) if codec == RAW else self.decode(codec, stored, raw),)
+                    for codec, stored, raw in some
+                ]
+            else:
+                found += self._joined([self._planes(memoryview(stored), raw) for _, stored, raw in some])
+        return found
+
+    def _joined(self, blobs: Sequence[_Planes]) -> list[tuple[Bytes, ...]]:
+        from holdfast.format.planes import Desk, join_all
+
+        self._desk = self._desk or Desk()
+        found: list[tuple[Bytes, ...]] = []
+        for number, (item, some) in enumerate(groupby(blobs, key=lambda blob: blob.item)):
+            alike = list(some)
+            if number:  # another kind of number, seldom: what was lent is lent again
+                self._desk = Desk()
+            joined = join_all([blob.planes for blob in alike], item, self._desk)
+            found += [(blob.first, numbers, blob.last) for blob, numbers in zip(alike, joined, strict=True)]
+        return found
+
+    def _planes(self, stored: memoryview, raw: int) -> _Planes:
         item, head, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
         if item not in (2, 4, 8) or head >= item or tail >= item or bitmap >> item:
             raise FormatError("blob", "its header of planes is not one")
@@ -144,7 +172,19 @@ class Decoder:
             if len(plane) != count:
                 raise FormatError("blob", f"plane {p} has {len(plane)} bytes, not {count}")
             planes.append(plane)
-        from holdfast.format.planes import Desk, join
+        return _Planes(item, first, planes, last)
 
-        self._desk = self._desk or Desk()
-        return b"".join([first, join(planes, item, self._desk).data, last])
+
+def _raw(stored: Bytes, raw: int) -> Bytes:
+    if len(stored) != raw:
+        raise FormatError("blob", f"{len(stored)} bytes are stored raw, not {raw}")
+    return stored
+
+
+class _Planes(NamedTuple):
+    """A blob's planes, decompressed, between the bytes that make no whole number."""
+
+    item: int
+    first: memoryview
+    planes: list[Bytes]
+    last: memoryview

@@ -9,6 +9,7 @@ imports numpy, and it is itself imported when the first planes are met.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -70,6 +71,21 @@ def join(planes: Sequence[Bytes | Array], item: int, desk: Desk) -> Array:
             for at, (low, high) in enumerate(zip(level[::2], level[1::2], strict=True))
         ]
     return level[0]
+
+
+def join_all(blobs: Sequence[Sequence[Bytes]], item: int, desk: Desk) -> list[memoryview]:
+    """The numbers of many blobs, as bytes, from the planes of each; lent by the desk."""
+    counts = [len(planes[0]) for planes in blobs]
+    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", desk) for p in range(item)]
+    whole = join(planes, item, desk).data.cast("B")
+    ends = list(accumulate(counts, initial=0))
+    return [whole[item * start : item * stop] for start, stop in pairwise(ends)]
+
+
+def _in_a_row(parts: Sequence[Array], name: str, desk: Desk) -> Array:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts, out=desk.lend(name, sum(map(len, parts))))
 
 
 def _pair(low: Array, high: Array, out: Array) -> Array:

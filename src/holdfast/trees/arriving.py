@@ -19,7 +19,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -103,8 +103,8 @@ class Arriving:
         self._descriptor = -1  # opened by the first write, closed by the last of those that use it
         self._users, self.closed = 0, False
 
-    def write(self, at: int, data: Bytes) -> None:
-        """Put bytes at an offset; with the last of them the file gets its name.
+    def write(self, at: int, *parts: Bytes) -> None:
+        """Put bytes at an offset, in parts that follow one another; with the last of them the file gets its name.
 
         Raises:
             ValueError: It is closed.
@@ -114,8 +114,8 @@ class Arriving:
         descriptor = self._take()
         try:
             with refusals_named(self._target):
-                _write(descriptor, at, data)
-            ended = self._follower.add(at, at + len(data))
+                stop = at + _write(descriptor, at, parts)
+            ended = self._follower.add(at, stop)
         finally:
             self._give_back()
         if ended:
@@ -174,7 +174,7 @@ def write_whole(entry: Entry, target: str, data: Bytes) -> None:
     with replacing(target) as name:
         descriptor = open_new(name, entry, target)
         try:
-            _write(descriptor, 0, data)
+            _write(descriptor, 0, [data])
         finally:
             os.close(descriptor)
 
@@ -232,8 +232,12 @@ def _beside(target: str) -> str:
     return os.path.join(folder, f"{name[:200]}.{os.urandom(4).hex()}.partial")
 
 
-def _write(descriptor: int, at: int, data: Bytes) -> None:
-    count = os.pwrite(descriptor, data, at)
-    while count < len(data):  # seldom: what is left of it
-        data, at = memoryview(data)[count:], at + count
-        count = os.pwrite(descriptor, data, at)
+def _write(descriptor: int, at: int, parts: Sequence[Bytes]) -> int:
+    """Write parts one after another; how many bytes they are."""
+    size = sum(map(len, parts))
+    done = os.pwritev(descriptor, parts, at) if len(parts) > 1 else os.pwrite(descriptor, parts[0], at)
+    if done < size:  # seldom: what is left of it
+        rest = memoryview(b"".join(parts))
+        while done < size:
+            done += os.pwrite(descriptor, rest[done:], at + done)
+    return size

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from holdfast.chunks.observer import SILENT, Observer, Transfer, begin_transfer
-from holdfast.chunks.reader import Deliver, Delivery
+from holdfast.chunks.reader import Deliver, Delivery, Spot
 from holdfast.errors import IntegrityError, InvalidPathError
 from holdfast.format import digest
 from holdfast.format.layout import PackName
@@ -122,7 +122,7 @@ def _cut(recipes: Sequence[Recipe], files: Sequence[Arriving], delivery: Deliver
 def _placed(recipe: Recipe, file: Arriving) -> Iterator[tuple[Ref, Deliver]]:
     at = 0
     for ref in recipe.chunks:
-        yield ref, partial(file.write, at)
+        yield ref, Spot(file, at)
         at += ref.raw
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from holdfast.chunks.reader import Deliver
+from holdfast.chunks.reader import Take
 from holdfast.errors import IntegrityError
 from holdfast.format.digest import Bytes
 from holdfast.format.layout import PackName
@@ -147,11 +147,11 @@ class ArtifactFile(io.RawIOBase):
             raise IntegrityError("its chunks", "they make a file with another SHA-256 than was logged", self.entry.path)
         return found.done()
 
-    def _deliver(self, wanted: Iterable[tuple[int, Deliver]]) -> None:
+    def _deliver(self, wanted: Iterable[tuple[int, Take]]) -> None:
         """Hand chunks to functions: those at hand at once, the others as they come."""
         self._blobs.packs.deliver(self._missing(wanted), path=self.entry.path)
 
-    def _missing(self, wanted: Iterable[tuple[int, Deliver]]) -> Iterator[tuple[Ref, Deliver]]:
+    def _missing(self, wanted: Iterable[tuple[int, Take]]) -> Iterator[tuple[Ref, Take]]:
         for i, function in wanted:
             if i in self._kept or not isinstance(self._chunks[i].place, PackName):
                 function(self._kept[i] if i in self._kept else self._blobs.read([self._chunks[i]])[0])
