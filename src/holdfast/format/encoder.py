@@ -124,21 +124,24 @@ class Encoder:
         if plan.item > 1 and len(data) - head >= plan.item:
             return self._in_planes(data, ends, plan, head)
         blobs = [data[start:end] for start, end in pairwise([0, *ends])]
-        return [self._whole(blob, plan.ways[0] if plan.item == 1 else _LEVEL) for blob in blobs]
+        way = plan.ways[0] if plan.item == 1 else _LEVEL
+        ways = [way] * len(blobs) if way is not None else self._second_look(blobs)
+        return [self._whole(blob, way) for blob, way in zip(blobs, ways, strict=True)]
 
     def encode_alone(self, data: Bytes) -> Encoded:
         """A short blob that has no neighbours to learn from."""
         return self._whole(memoryview(data), _LEVEL)
 
-    def _second_look(self, data: Bytes) -> int | None:
-        """Where the sample was incompressible, this blob may not be: a little of it is asked."""
-        at = max((len(data) - _PROBE) // 2, 0)
-        probe = data[at : at + _PROBE]
-        pays = len(self._compressors[_ENTROPY].compress(probe)) < WORTH * WORTH * len(probe)
-        return _LEVEL if pays else None
+    def _second_look(self, blobs: Sequence[memoryview]) -> list[int | None]:
+        """Where the sample was incompressible, some blob may not be: a little of each is asked."""
+        middles = [max((len(blob) - _PROBE) // 2, 0) for blob in blobs]
+        probes = [blob[at : at + _PROBE] for blob, at in zip(blobs, middles, strict=True)]
+        sizes = map(len, compress_each(self._compressors[_ENTROPY], probes))
+        return [
+            _LEVEL if size < WORTH * WORTH * len(probe) else None for size, probe in zip(sizes, probes, strict=True)
+        ]
 
     def _whole(self, data: memoryview, way: int | None) -> Encoded:
-        way = self._second_look(data) if way is None else way
         if way is not None:
             packed = self._compressors[way].compress(data)
             if len(packed) < WORTH * len(data):
