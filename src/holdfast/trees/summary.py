@@ -76,6 +76,8 @@ def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final
 
 def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
     """The entries that the tree of the last state lacks, or that moved; and the inline bytes left."""
+    if _alone(view):
+        return [], view.state.inline
     base, blobs = _base(view), view.paths.blobs
     fresh = {entry.path: entry for entry in Paths(blobs, view.state.deltas).walk()}
     inline = view.state.inline + sum(map(_inline_bytes, fresh.values()))
@@ -99,10 +101,10 @@ def _base(view: View) -> Tree | None:
 
 def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> Ref | None:
     """The root of all paths. At a run's end a tree that is not large is written anew, in one place."""
-    base, deltas = _base(view), view.state.deltas
+    if alone := _alone(view):
+        return alone
+    base = _base(view)
     if base is None:
-        if len(deltas) == 1 and isinstance(deltas[0].place, PackName):
-            return deltas[0]  # one commit, which went to packs whole: its tree is the state's
         return grow(fresh, place) if fresh else None
     if final:
         leaves = base.leaves()
@@ -111,6 +113,12 @@ def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> R
             paths = {entry.path: entry for entry in [*base.walk(), *fresh]}
             return grow(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
     return merge(base, fresh, place) if fresh else base.root
+
+
+def _alone(view: View) -> Ref | None:
+    """The tree of the one commit so far, if it went to packs whole: it is the state's as it stands."""
+    deltas = view.state.deltas
+    return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].place, PackName) else None
 
 
 def _body(state: State, writer: ChunkWriter) -> Json:

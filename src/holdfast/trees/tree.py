@@ -40,7 +40,7 @@ class Blobs:
         self.journal = journal
         self.packs = ChunkReader(bucket, pool)
         self._entries: _Recent[int, LogEntry] = _Recent()
-        self._nodes: _Recent[Ref, Node] = _Recent()
+        self._nodes: _Recent[Ref, Node | bytes] = _Recent()
 
     def read(self, refs: Sequence[Ref], *, path: str | None = None) -> list[bytes]:
         """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
@@ -55,11 +55,15 @@ class Blobs:
 
     def nodes(self, refs: Sequence[Ref]) -> list[Node]:
         """The tree nodes at some references."""
-        found = self._nodes.get_all(refs)
-        missing = [ref for ref in refs if ref not in found]
-        for ref, data in zip(missing, self.read(missing), strict=True):
-            found[ref] = parse_node(data, ref.place.n if isinstance(ref.place, InEntry) else None)
-            self._nodes.put(ref, found[ref])
+        kept = self._nodes.get_all(refs)
+        missing = [ref for ref in refs if ref not in kept]
+        kept.update(zip(missing, self.read(missing), strict=True))
+        found: dict[Ref, Node] = {}
+        for ref, node in kept.items():
+            if isinstance(node, bytes):
+                node = parse_node(node, ref.place.n if isinstance(ref.place, InEntry) else None)
+                self._nodes.put(ref, node)
+            found[ref] = node
         return [found[ref] for ref in refs]
 
     def remember(self, entry: LogEntry) -> None:
@@ -68,9 +72,9 @@ class Blobs:
             self._entries.put(entry.n, entry)
 
     def remember_node(self, ref: Ref, data: bytes) -> None:
-        """Keep a node at hand that was just put into a pack."""
+        """Keep a node at hand that was just put into a pack; it is parsed when somebody asks for it."""
         if isinstance(ref.place, PackName):
-            self._nodes.put(ref, parse_node(data, None))
+            self._nodes.put(ref, data)
 
     def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
         """Some entries: all of them, however few are kept."""
