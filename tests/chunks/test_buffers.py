@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import gc
+import io
+import os
+import time
+import weakref
 
 import pytest
+from tests.support.faulty import Fault, FaultyBucket
+from tests.support.stores import TINY, entropy
 
 from holdfast.chunks.buffers import Buffers
+from holdfast.chunks.hints import Known
+from holdfast.chunks.packer import Packer, PackNames
 from holdfast.chunks.pool import Pool
+from holdfast.chunks.writer import ChunkWriter
+from holdfast.errors import StorageError
+from holdfast.format.codec import RAW
+from holdfast.format.encoder import Encoded
+from holdfast.format.layout import PACKS
+from holdfast.format.pack import parse_pack
+from holdfast.format.reference import CHUNK
+from holdfast.storage.memory import MemoryBucket
 
 
 def free(pool: Pool) -> int:
@@ -58,3 +74,64 @@ def test_a_task_is_let_in_when_buffers_hold_everything() -> None:
     assert pool.submit_holding(500, lambda: "read").result(timeout=10) == "read"
     assert pool.run_holding(500, lambda: "read here") == "read here"
     assert kept is not None
+
+
+def test_a_writer_that_is_dropped_gives_its_memory_back_at_once() -> None:
+    """It does not wait for the garbage collector, as it would if anything of it led back to it."""
+    pool, bucket = Pool(workers=4), MemoryBucket()
+    names = PackNames(bytes([1]) * 16)
+    writer = ChunkWriter(bucket, pool, Known(bucket, pool), names, TINY.chunker, TINY.pack_size)
+    gc.disable()
+    try:
+        writer.write(io.BytesIO(entropy(1)(100_000)))
+        writer.settle()
+        assert free(pool) < pool.memory
+        there = weakref.ref(writer)
+        del writer
+        assert there() is None
+        last = time.monotonic() + 30
+        while free(pool) < pool.memory:  # until the uploads that had begun have ended
+            assert time.monotonic() < last
+            time.sleep(0.001)
+    finally:
+        gc.enable()
+
+
+def test_a_writer_that_failed_gives_its_memory_back_too() -> None:
+    """With its failure, whose traceback leads to it."""
+    pool, bucket = Pool(workers=4), FaultyBucket(MemoryBucket())
+    bucket.plan(Fault("put", "fail", key=PACKS, times=None))
+    writer = ChunkWriter(bucket, pool, Known(bucket, pool), PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size)
+    writer.write(io.BytesIO(entropy(1)(6_000)))
+    with pytest.raises(StorageError):
+        writer.flush()
+    del writer
+    gc.collect()
+    assert free(pool) == pool.memory
+
+
+def test_a_forked_child_gives_nothing_back() -> None:
+    """What its parent has claimed is not the child's, whose pool is another."""
+    pool = Pool(workers=2)
+    buffers = Buffers(pool, 4096, most=4)
+    buffers.take()
+    child = os.fork()
+    if not child:
+        pool.claim(1)  # it has a pool of its own now
+        buffers.let_go()
+        os._exit(0 if free(pool) == pool.memory - 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert free(pool) == pool.memory - 4096
+
+
+def test_very_many_small_blobs_stay_within_a_packs_buffer() -> None:
+    """A footer of 48 bytes for each blob is longer than the room that usual chunks leave for it."""
+    bucket, pool = MemoryBucket(), Pool(workers=2)
+    packer = Packer(bucket, pool, Known(bucket, pool), PackNames(bytes([1]) * 16), 256 << 10)
+    blobs = [n.to_bytes(32, "big") for n in range(6_000)]
+    for blob in blobs:
+        packer.add(blob, CHUNK, Encoded(RAW, (blob,), 32), 32)
+    packer.flush()
+    packs = [bucket.get(found.key) for found in bucket.list(PACKS)]
+    assert [row.id for pack in packs for row in parse_pack(pack, "pack").rows] == blobs
+    assert max(map(len, packs)) <= (256 << 10) + (64 << 10)

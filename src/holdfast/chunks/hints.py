@@ -124,14 +124,15 @@ class Known:
             Whether a new pack became known.
         """
         pack = ref.place
-        if not isinstance(pack, PackName) or pack not in self._last:
+        last = self._last.get(pack) if isinstance(pack, PackName) else None  # another thread may forget it meanwhile
+        if not isinstance(pack, PackName) or last is None:
             return False
-        if self._last[pack] != ref.id:
+        if last != ref.id:
             self._left.add(pack)
             return False
         if pack in self._left and not guess:
             return False
-        del self._last[pack]  # once is enough
+        self._last.pop(pack, None)  # once is enough
         following = PackName(pack.session, pack.number + 1)
         return following not in self._packs and self._believe(following, self._footer(following))
 

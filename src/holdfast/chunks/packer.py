@@ -96,7 +96,7 @@ class Packer:
             raw: Its decoded length.
             file_bytes: Bytes of users' files that are safe once it is.
         """
-        if self._builder and self._builder.size + encoded.stored > self._pack_size:
+        if self._builder and not self._fits(self._builder, encoded.stored):
             self.close()
         if self._builder is None:
             self._begin()
@@ -131,6 +131,10 @@ class Packer:
             self._wait()
         self._hints.finish()
         self._buffers.let_go()
+
+    def _fits(self, builder: PackBuilder, stored: int) -> bool:
+        """Very many small blobs have a footer so long that it fills a pack before they do."""
+        return builder.size + stored <= self._pack_size and builder.fits(stored)
 
     def _begin(self) -> None:
         self._look_back()

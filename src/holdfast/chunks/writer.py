@@ -19,11 +19,12 @@ have hints, so the same bytes again find them.
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from holdfast.chunks.buffers import Buffers
 from holdfast.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable, lead
@@ -38,6 +39,8 @@ from holdfast.format.codec import encode
 from holdfast.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 from holdfast.format.reference import CHUNK, Ref
 from holdfast.storage.bucket import Bucket
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
 _SAMPLES: Final = 4
@@ -129,7 +132,9 @@ class ChunkWriter:
         self._buffers = Buffers(pool, block + lead(chunker), most=window + _AHEAD)
         self._rooms = Buffers(pool, block, most=window)
         self._encoders: list[Encoder] = []  # that nobody is using
-        self._cutter = Cutter(pool, chunker, self._fresh, self._gather)
+        fresh, gather = weakref.WeakMethod(self._fresh), weakref.WeakMethod(self._gather)
+        # Held weakly: a writer that is dropped, such as after a failure, gives its memory back at once.
+        self._cutter = Cutter(pool, chunker, lambda: _there(fresh)(), lambda block: _there(gather)(block))
         self._full: deque[Block] = deque()
         self._waiting = 0  # bytes of the chunks that are not decided
         self._named: deque[_Named] = deque()
@@ -307,6 +312,12 @@ class ChunkWriter:
         self._buffers.bring_back(oldest.block.view)
         if room is not None:
             self._rooms.bring_back(room)
+
+
+def _there(method: weakref.WeakMethod[F]) -> F:
+    found = method()
+    assert found is not None, "the cutter is the writer's own"
+    return found
 
 
 def _encoded(encoder: Encoder, block: memoryview, pieces: Sequence[Piece]) -> list[Encoded]:

@@ -81,6 +81,11 @@ class PackBuilder:
         self.rows.append(row)
         return row
 
+    def fits(self, stored: int) -> bool:
+        """Whether the room has space for one more blob of so many bytes, and for the footer."""
+        footer = _HEAD.size + _ROW.size * (len(self.rows) + 1) + TRAILER
+        return self.size + stored + footer <= len(self._room)
+
     def finish(self) -> memoryview:
         """The whole object, in the room that it was built in."""
         head = _HEAD.pack(len(self.rows), self.size, blob_id(self._room[: self.size]))

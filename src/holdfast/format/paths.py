@@ -13,9 +13,7 @@ from typing import Final
 from holdfast.errors import InvalidPathError
 
 MAX_PATH: Final = 1024
-_USUAL: Final = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*"
-)  # nothing can be wrong with it
+_USUAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")  # valid for certain
 
 
 def check_path(path: str) -> str:
