@@ -85,7 +85,7 @@ def test_a_new_stream_asks_four_hints_for_a_window() -> None:
 
 
 def test_a_known_stream_is_followed_by_its_footers() -> None:
-    """Where packs of one session follow each other, each costs one request, and hints are asked once."""
+    """Where packs of one session follow each other, each costs one request; so do the two that would be next."""
     bucket, ids = MemoryBucket(), ids_of(2, 640)
     names = [PackName(b"s" * 16, n) for n in range(10)]
     for n, name in enumerate(names):
@@ -93,7 +93,22 @@ def test_a_known_stream_is_followed_by_its_footers() -> None:
     asked = Asked(bucket)
     found = look(Recogniser(Known(asked.bucket, Serial()), pack_size=PACK), ids)
     assert found == [name for name in names for _ in range(64)]
-    assert (asked.hints, asked.footers) == (4, 10)
+    assert (asked.hints, asked.footers) == (4, 12)
+
+
+def test_footers_are_asked_for_while_the_stream_still_runs_along_the_packs_before() -> None:
+    """A walk of some steps finds them there: nobody waits for one after the other."""
+    bucket, ids = MemoryBucket(), ids_of(2, 640)
+    names = [PackName(b"s" * 16, n) for n in range(10)]
+    for n, name in enumerate(names):
+        put_pack(bucket, name, ids[64 * n : 64 * n + 64], length=KIB)
+    asked = Asked(bucket)
+    recogniser = Recogniser(Known(asked.bucket, Serial()), pack_size=PACK)
+    seen = []
+    for n in range(10):
+        look(recogniser, ids[64 * n : 64 * n + 64])
+        seen.append(asked.footers)
+    assert seen == [1, 2, 4, 5, 7, 8, 9, 10, 11, 12]
 
 
 def test_a_stream_that_differs_within_a_pack_is_still_followed_behind_it() -> None:

@@ -4,7 +4,8 @@ There is no index of all chunks: it would grow with the store, and so would
 whoever loads it. Instead a writer asks for hints to the smallest few chunk ids
 of what it is about to write; a hint names a pack, and that pack's footer, read
 by this session, is what it believes. While a stream runs along a known pack,
-the next pack's footer is loaded without asking. SPEC.md, 11 and 12 (W2, W3).
+the next pack's footer is loaded without asking, and those behind it ahead of
+its coming there. SPEC.md, 11 and 12 (W2, W3).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from typing import Final
 
 from holdfast.chunks.pool import Pool
@@ -26,6 +28,7 @@ from holdfast.storage.bucket import Bucket
 PER_PACK: Final = 4  # hints for each 32 MiB of payload
 CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
 COPIES: Final = 4  # places remembered of one chunk
+_AHEAD: Final = 2  # footers that are asked for ahead of a walk
 
 
 def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
@@ -47,6 +50,9 @@ class Known:
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
         self._last: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
+        self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
+        self._steps = 0
+        self._ahead: dict[PackName, Future[Footer | None]] = {}  # asked for before it is needed
         self._left: set[PackName] = set()  # packs that a stream left before their end
         self._sought: set[bytes] = set()  # chunks that should get a hint,
         self._again: set[bytes] = set()  # and that need none
@@ -122,6 +128,8 @@ class Known:
 
         Returns:
             Whether a new pack became known.
+
+        Cost: one request, which a walk of several steps finds made already; its end makes one or two too many.
         """
         pack = ref.place
         last = self._last.get(pack) if isinstance(pack, PackName) else None  # another thread may forget it meanwhile
@@ -134,7 +142,25 @@ class Known:
             return False
         self._last.pop(pack, None)  # once is enough
         following = PackName(pack.session, pack.number + 1)
-        return following not in self._packs and self._believe(following, self._footer(following))
+        if following in self._packs:
+            return False
+        asked = self._ahead.pop(following, None)
+        believed = self._believe(following, asked.result() if asked else self._footer(following))
+        if believed:
+            self._look_ahead(pack, following)
+        return believed
+
+    def _look_ahead(self, pack: PackName, following: PackName) -> None:
+        """Ask for the footers behind a pack while the stream runs along it: far away each takes as long as that.
+
+        The more steps a walk has made, the surer it is to go on.
+        """
+        self._steps = self._steps + 1 if pack == self._reached else 1
+        self._reached, first = following, following.number + 1
+        for number in range(first, first + min(self._steps // 2, _AHEAD)):
+            name = PackName(following.session, number)
+            if name not in self._packs and name not in self._ahead:
+                self._ahead[name] = self._pool.submit(self._footer, name)
 
     def visit(self, packs: Iterable[PackName]) -> None:
         """Load the footers of these packs, but for those that are known or condemned.
