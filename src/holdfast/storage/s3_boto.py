@@ -123,7 +123,10 @@ class BotoLane(S3Lane):
 
 
 class Payload:
-    """Bytes as the file that botocore wants to see; reading it copies, iterating does not."""
+    """Bytes as the file that botocore wants to see; only reading all of it copies.
+
+    Signing reads it by the megabyte, for which a view does; a mock, which keeps what it reads, reads all.
+    """
 
     def __init__(self, data: Bytes) -> None:
         self._view, self._at = memoryview(data).cast("B"), 0
@@ -134,12 +137,12 @@ class Payload:
     def __iter__(self) -> Iterator[memoryview]:
         yield self._view
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes | memoryview:
         """As a file's."""
-        stop = len(self._view) if size is None or size < 0 else self._at + size
-        found = bytes(self._view[self._at : stop])
-        self._at += len(found)
-        return found
+        start, whole = self._at, size is None or size < 0
+        self._at = len(self._view) if size is None or size < 0 else min(start + size, len(self._view))
+        found = self._view[start : self._at]
+        return bytes(found) if whole else found
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As a file's."""
