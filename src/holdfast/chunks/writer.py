@@ -1,12 +1,16 @@
 """Bytes in, packs out: a pipeline that one thread drives and the pool works.
 
-    read, cut          the caller's thread, into reused blocks of 4 MiB
+    read               the caller's thread, into reused blocks of 4 MiB
     SHA-256            a thread of the file's own
-    BLAKE3             the pool, a block at a time
+    cut, BLAKE3        a thread of the cutter's own, block by block
     recognise          the caller's thread, a window of a pack's size at a time
-    encode, verify     the pool, what a block has new
+    encode, verify     the pool, what a block has new, in as many threads as there are processors
     pack               the caller's thread, in order
     digest, upload     the pool, several packs at once
+
+Threads that ask for the GIL often cost one another more than they share, so
+there is one that cuts and names, and what is compressed, decoded or written is
+done by the megabyte rather than by the chunk.
 
 The caller's thread never waits for what it has just begun: while a window is
 being encoded it reads the next, and it comes back to the first when it needs
@@ -21,13 +25,14 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from holdfast.chunks.buffers import Buffers
 from holdfast.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable, lead
+from holdfast.chunks.encoding import Encoders
 from holdfast.chunks.hints import Known
 from holdfast.chunks.observer import SILENT, Transfer
 from holdfast.chunks.packer import Packer, PackNames, Tally
@@ -36,15 +41,13 @@ from holdfast.chunks.recognition import Recogniser, Wanted
 from holdfast.format import digest
 from holdfast.format.chunking import Chunker
 from holdfast.format.codec import encode
-from holdfast.format.encoder import SAMPLE, SMALL, Encoded, Encoder
+from holdfast.format.encoder import Encoded
 from holdfast.format.reference import CHUNK, Ref
 from holdfast.storage.bucket import Bucket
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
-_SAMPLES: Final = 4
-_RUN: Final = 1536 << 10  # bytes after which no further chunk joins a run
 
 
 class Slot:
@@ -131,7 +134,7 @@ class ChunkWriter:
         window = -(-self._window_size // block) + 1  # in blocks, the last of them in part
         self._buffers = Buffers(pool, block + lead(chunker), most=window + _AHEAD)
         self._rooms = Buffers(pool, block, most=window)
-        self._encoders: list[Encoder] = []  # that nobody is using
+        self._encoders = Encoders(self._rooms)
         fresh, gather = weakref.WeakMethod(self._fresh), weakref.WeakMethod(self._gather)
         # Held weakly: a writer that is dropped, such as after a failure, gives its memory back at once.
         self._cutter = Cutter(pool, chunker, lambda: _there(fresh)(), lambda block: _there(gather)(block))
@@ -266,7 +269,7 @@ class ChunkWriter:
         unknown = [one for one in named.new if one.slot.ref is None]
         saved = named.size - sum(slot.raw for slot, _ in unknown)
         pieces = [piece for _, piece in unknown]
-        encoded = self._pool.compute(self._encode, named.block.view, pieces) if unknown else None
+        encoded = self._pool.compute(self._encoders.encode, named.block.view, pieces) if unknown else None
         self._encoding.append(_Encoding(named.block, unknown, encoded))
         if saved:
             self._transfer.add(saved, saved)
@@ -281,23 +284,6 @@ class ChunkWriter:
                 new.append(_New(slot, piece))
             piece.owner.slots.append(slot)
         return new
-
-    def _encode(self, block: memoryview, pieces: Sequence[Piece]) -> tuple[list[Encoded], memoryview | None]:
-        """Run by the pool. Encoders are used again, as their tables are: taking from a list is atomic.
-
-        Returns:
-            What is to be stored, and the buffer that it is in, if there was one.
-        """
-        room = self._rooms.take()
-        try:
-            encoder = self._encoders.pop()
-        except IndexError:
-            encoder = Encoder()
-        encoder.room = room or memoryview(b"")
-        encoded = _encoded(encoder, block, pieces)
-        encoder.room = memoryview(b"")
-        self._encoders.append(encoder)
-        return encoded, room
 
     def _pack_oldest(self) -> None:
         """Put what a block had new into packs, and have its buffer back."""
@@ -318,44 +304,3 @@ def _there(method: weakref.WeakMethod[F]) -> F:
     found = method()
     assert found is not None, "the cutter is the writer's own"
     return found
-
-
-def _encoded(encoder: Encoder, block: memoryview, pieces: Sequence[Piece]) -> list[Encoded]:
-    """A block's new chunks as they are to be stored; neighbours of one file and kind share a plan."""
-    encoded: list[Encoded] = []
-    for (_, item), group in itertools.groupby(pieces, key=lambda piece: (id(piece.owner), piece.item)):
-        alike = list(group)
-        if len(alike) == 1 and item in (None, 1) and len(alike[0].data) <= SMALL:
-            encoded.append(encoder.encode_alone(alike[0].data))
-            continue
-        plan = encoder.plan(_sample(alike), item)
-        for run in _runs(alike):
-            begin = run[0].start
-            ends = [piece.start - begin + len(piece.data) for piece in run]
-            encoded += encoder.encode_run(block[begin : begin + ends[-1]], ends, plan, run[0].head % plan.item)
-    return encoded
-
-
-def _runs(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """Chunks that lie back to back in memory, their numbers in step, as many as a cache is glad to hold."""
-    runs: list[list[Piece]] = []
-    size, end, phase = 0, -1, -1
-    for piece in pieces:
-        if piece.start != end or (piece.start + piece.head) % 8 != phase or size >= _RUN:
-            runs.append([])
-            size, phase = 0, (piece.start + piece.head) % 8
-        runs[-1].append(piece)
-        size += len(piece.data)
-        end = piece.start + len(piece.data)
-    return runs
-
-
-def _sample(pieces: Sequence[Piece]) -> bytes:
-    """A few kilobytes from here and there, each beginning with a whole number."""
-    length = SAMPLE // _SAMPLES
-    some = pieces[:: -(-len(pieces) // _SAMPLES)]
-    return b"".join(_whole_numbers(piece.data[piece.head : piece.head + length]) for piece in some)
-
-
-def _whole_numbers(data: memoryview) -> memoryview:
-    return data[: len(data) // 8 * 8]

@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from holdfast.chunks.delivery import checked
 from holdfast.chunks.pool import gather
-from holdfast.chunks.reader import ChunkReader, checked
+from holdfast.chunks.reader import ChunkReader
 from holdfast.errors import FormatError, HoldfastError
 from holdfast.format.entry import LogEntry
 from holdfast.format.layout import (

@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from holdfast.chunks.delivery import Deliver, Delivery, Spot
 from holdfast.chunks.observer import SILENT, Observer, Transfer, begin_transfer
-from holdfast.chunks.reader import Deliver, Delivery, Spot
 from holdfast.errors import IntegrityError, InvalidPathError
 from holdfast.format import digest
 from holdfast.format.layout import PackName

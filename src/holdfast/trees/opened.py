@@ -16,7 +16,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from holdfast.chunks.reader import Take
+from holdfast.chunks.delivery import Take
 from holdfast.errors import IntegrityError
 from holdfast.format.digest import Bytes
 from holdfast.format.layout import PackName

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import Final, Generic, TypeVar
 
+from holdfast.chunks.delivery import checked
 from holdfast.chunks.pool import Pool
-from holdfast.chunks.reader import ChunkReader, checked
+from holdfast.chunks.reader import ChunkReader
 from holdfast.errors import FormatError, IntegrityError
 from holdfast.format.entry import LogEntry
 from holdfast.format.layout import PackName
