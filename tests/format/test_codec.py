@@ -7,12 +7,12 @@ import tracemalloc
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.format.strategies import mutations, refuses_or_parses
 
 from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.codec import DELTA, PLANES, RAW, SLACK, ZSTD, decode, encode, encode_planes
+from holdfast.format.codec import DELTA, PLANES, RAW, SLACK, ZSTD, Decoder, decode, encode, encode_planes
 
 blobs = st.binary(min_size=1, max_size=400) | st.builds(bytes.__mul__, st.binary(min_size=1, max_size=9), st.just(50))
 PHASES = [(item, head) for item in (2, 4, 8) for head in range(item)]
@@ -134,3 +134,24 @@ def test_damaged_blobs_decode_or_are_refused(
     item, head = phase
     codec, stored = encode_planes(blob + bytes(8), item, head) if planes else (ZSTD, encode(blob * 9)[1])
     refuses_or_parses(lambda bad: decode(codec, bad, len(blob) + 8), data.draw(mutations(stored)))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["raw", "zstd", 2, 4, 8]), st.binary(min_size=16, max_size=200), st.integers(0, 7)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_a_run_of_blobs_is_decoded_as_each_is(blobs: list[tuple[str | int, bytes, int]]) -> None:
+    """Raw, compressed, in planes of any width, in any order: the parts of each make it up."""
+    stored: list[tuple[int, bytes, int]] = []
+    for how, data, head in blobs:
+        if isinstance(how, int):
+            codec, made = encode_planes(data, how, head % how)
+        else:
+            codec, made = (RAW, data) if how == "raw" else encode(data * 9)
+        stored.append((codec, made, len(data) if how != "zstd" else 9 * len(data)))
+    found = Decoder().decode_run(stored)
+    assert [b"".join(parts) for parts in found] == [decode(codec, made, raw) for codec, made, raw in stored]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.format.strategies import paths
 
 from holdfast.errors import InvalidPathError
+from holdfast.format import paths as rules
 from holdfast.format.paths import ancestors, check_link, check_path, resolve, sort_key
 
 
@@ -124,3 +126,19 @@ def test_any_text_is_a_path_or_is_refused(text: str) -> None:
     """`check_path` raises nothing but InvalidPathError."""
     with suppress(InvalidPathError):
         assert check_path(text) == text
+
+
+@given(st.text(st.sampled_from("aZ9_-./\\\0é\ud800 "), max_size=12))
+def test_what_is_let_pass_at_a_glance_would_pass_a_long_look(path: str) -> None:
+    """The short way for usual names says of none what the rules would not."""
+
+    def verdict() -> str | None:
+        try:
+            return check_path(path)
+        except InvalidPathError:
+            return None
+
+    at_a_glance = verdict()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules, "_USUAL", re.compile("(?!)"))
+        assert verdict() == at_a_glance

@@ -9,8 +9,8 @@ uploaded. SPEC.md, 4. How a writer chooses among codecs is `encoder.py`.
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
@@ -84,7 +84,7 @@ class Decoder:
     """Decodes one blob after another, with tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._desk: Desk | None = None
+        self._desks: dict[int, Desk] = {}  # by the bytes of a number
         self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
@@ -94,7 +94,7 @@ class Decoder:
         if codec == ZSTD:
             return self.decompress(stored, raw)
         if codec == PLANES:
-            return b"".join(self._joined([self._planes(memoryview(stored), raw)])[0])
+            return b"".join(self.decode_run([(codec, stored, raw)])[0])
         raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
 
     def decompress(self, stored: Bytes, raw: int) -> bytes:
@@ -124,31 +124,27 @@ class Decoder:
     def decode_run(self, blobs: Iterable[tuple[int, Bytes, int]]) -> list[tuple[Bytes, ...]]:
         """Many blobs as codec, stored bytes and decoded length: the parts of each, good until the next run.
 
-        Numbers of neighbours are put together in one go. Raises: as `decode`.
+        Numbers of one width are put together in one go. Raises: as `decode`.
         """
         found: list[tuple[Bytes, ...]] = []
-        for in_planes, some in groupby(blobs, key=lambda blob: blob[0] == PLANES):
-            if not in_planes:
-                found += [
-                    (_raw(stored, raw) if codec == RAW else self.decode(codec, stored, raw),)
-                    for codec, stored, raw in some
-                ]
+        planes: defaultdict[int, list[tuple[int, _Planes]]] = defaultdict(list)
+        for at, (codec, stored, raw) in enumerate(blobs):
+            if codec == PLANES:
+                blob = self._planes(memoryview(stored), raw)
+                planes[blob.item].append((at, blob))
+                found.append(())
             else:
-                found += self._joined([self._planes(memoryview(stored), raw) for _, stored, raw in some])
+                found.append((_raw(stored, raw) if codec == RAW else self.decode(codec, stored, raw),))
+        for item, some in planes.items():
+            for (at, blob), numbers in zip(some, self._joined(item, [blob for _, blob in some]), strict=True):
+                found[at] = (blob.first, numbers, blob.last)
         return found
 
-    def _joined(self, blobs: Sequence[_Planes]) -> list[tuple[Bytes, ...]]:
+    def _joined(self, item: int, blobs: Sequence[_Planes]) -> list[memoryview]:
         from holdfast.format.planes import Desk, join_all
 
-        self._desk = self._desk or Desk()
-        found: list[tuple[Bytes, ...]] = []
-        for number, (item, some) in enumerate(groupby(blobs, key=lambda blob: blob.item)):
-            alike = list(some)
-            if number:  # another kind of number, seldom: what was lent is lent again
-                self._desk = Desk()
-            joined = join_all([blob.planes for blob in alike], item, self._desk)
-            found += [(blob.first, numbers, blob.last) for blob, numbers in zip(alike, joined, strict=True)]
-        return found
+        desk = self._desks.get(item) or self._desks.setdefault(item, Desk())  # one each: what is lent is not lent again
+        return join_all([blob.planes for blob in blobs], item, desk)
 
     def _planes(self, stored: memoryview, raw: int) -> _Planes:
         item, head, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)

@@ -35,11 +35,16 @@ def decompress_each(
         zstandard.ZstdError: It is not that many, or not a frame.
     """
     if not _TOGETHER or len(frames) < 2:
-        pairs = zip(frames, sizes, strict=True)
-        return [decompressor.decompress(frame, max_output_size=size, allow_extra_data=False) for frame, size in pairs]
+        return [_content(decompressor, frame, size) for frame, size in zip(frames, sizes, strict=True)]
     lengths = struct.pack(f"={len(sizes)}Q", *sizes)
     contents = decompressor.multi_decompress_to_buffer(list(frames), lengths)
     return [_view(contents[at]) for at in range(len(contents))]
+
+
+def _content(decompressor: zstandard.ZstdDecompressor, frame: Bytes, size: int) -> bytes:
+    if zstandard.get_frame_parameters(frame).content_size != size:  # before anything is allocated
+        raise zstandard.ZstdError(f"a frame does not promise {size} bytes")
+    return decompressor.decompress(frame, allow_extra_data=False)
 
 
 def _view(segment: zstandard.BufferSegment) -> memoryview:
