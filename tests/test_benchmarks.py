@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from benchmarks import cpu
 from benchmarks.all import QUESTIONS
 from benchmarks.answer import Answer, text_of, verdict
 from benchmarks.data import random_file, same, small_files, weights_file
@@ -111,3 +113,14 @@ def test_every_question_can_be_asked(name: str) -> None:
     question = import_module(f"benchmarks.{name}")
     assert question.__doc__
     assert callable(question.ask)
+
+
+def test_the_profile_names_the_threads_that_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of the two files is logged twice, and each time some thread is named."""
+    monkeypatch.setattr(cpu, "PLAIN", Options(scratch=tmp_path / "scratch", data=tmp_path / "data"))
+    monkeypatch.setattr(sys, "argv", ["cpu", "--size", "16M"])
+    cpu.main()
+    told = capsys.readouterr().out
+    assert [told.count(word) for word in ("SHA-256", "fresh: ", "again: ", "by threads:\n    ")] == [2, 2, 2, 4]
