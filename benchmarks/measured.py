@@ -25,7 +25,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,7 +36,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import same
+from benchmarks.data import put_away, same
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 900  # seconds; a measurement that hangs is a failure, not a wait
@@ -86,7 +85,7 @@ class Clock:
         self.cpu += time.process_time() - self._cpu
 
     def compare(self, source: Path, copy: Path) -> None:
-        """Hold what came back against what was logged, and remove it before anybody writes it to the disk.
+        """Hold what came back against what was logged, and put it away before anybody writes it to the disk.
 
         Raises:
             ValueError: They differ.
@@ -94,7 +93,7 @@ class Clock:
         with self._aside():
             if not same(source, copy):
                 raise ValueError(f"{copy} is not what was logged")
-            shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
+            put_away(copy)
 
     @contextmanager
     def _aside(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.data import same
+from benchmarks.data import put_away, same
 from benchmarks.measured import PeerFailedError, Taken, measure_program
 from benchmarks.server import Server
 
@@ -38,7 +38,7 @@ class Restic:
         taken = self._run("restore", "latest", "--tag", path.name, "--target", str(into))
         if not same(path, into / path.name):
             raise PeerFailedError("what came back is not what was logged")
-        shutil.rmtree(into)
+        put_away(into)
         return taken
 
     def stored(self) -> Taken:

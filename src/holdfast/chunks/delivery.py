@@ -172,8 +172,8 @@ def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Delive
 
 
 def _held(span: Range) -> int:
-    """Bytes that fetching a range holds: the range, and a quarter for what a client buffers and decoding makes."""
-    return (span.stop - span.start) * 5 // 4
+    """Bytes that fetching a range holds: the range, and half of it for what a client buffers and decoding makes."""
+    return (span.stop - span.start) * 3 // 2
 
 
 def _of(path: Whose, ref: Ref) -> str | None:
