@@ -34,9 +34,9 @@ from holdfast.storage.s3_lane import Answer, S3Lane, mocked
 
 T = TypeVar("T")
 LANES: dict[str, type[S3Lane]] = {lane.name: lane for lane in (BotoLane, S3fsLane)}
-# Measured end to end (benchmarks/lanes.py, 2026-11-21): uploads 1.24 times as fast as the other's,
-# downloads alike. That alone would not settle it; memory does: a 1 GiB upload peaks at 300 MiB here
-# and at 775 there, which copies every body. And moto's `mock_aws` can answer this one alone.
+# Measured end to end (benchmarks/lanes.py, 2026-11-21): 1 GiB goes up 1.33 and comes down 1.36 times as
+# fast as by the other, which copies every body: an upload peaks at 272 MiB here and at 767 there. And
+# moto's `mock_aws` can answer this one alone.
 DEFAULT_LANE = "boto3"
 PAGE = 1000
 Page = tuple[list[ObjectInfo], str | None]  # keys, and where the next page begins
