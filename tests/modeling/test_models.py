@@ -267,6 +267,19 @@ def test_code_comes_along(store: Store, run: Run, tmp_path: Path, monkeypatch: p
         store.models.log(run, MODEL, "other", code_paths=["nowhere.py"])
 
 
+def test_code_of_one_name_from_two_places_is_refused(store: Store, run: Run, tmp_path: Path) -> None:
+    """Neither may hide the other; the same place twice is one."""
+    for place in ("one", "other"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "helpers.py").write_text(f"PLACE = {place!r}\n")
+    one, other = (str(tmp_path / place / "helpers.py") for place in ("one", "other"))
+    with pytest.raises(ValueError, match="two of code_paths have one name"):
+        store.models.log(run, MODEL, "model", code_paths=[one, other])
+    assert not list(run.manifest)
+    store.models.log(run, MODEL, "model", code_paths=[one, one])
+    assert run.read("model/code/helpers.py") == b"PLACE = 'one'\n"
+
+
 def test_extra_files_come_along(store: Store, run: Run, tmp_path: Path) -> None:
     """By address; the flavor's part of the manifest lists them."""
     (tmp_path / "notes.txt").write_text("x")

@@ -65,6 +65,13 @@ def test_an_environment_of_conda_is_kept(tmp_path: Path) -> None:
         assert made["dependencies"] == ["python=3.11", "gcc", "pip", {"pip": [MLFLOW, "a==1"]}]
 
 
+@pytest.mark.parametrize("odd", [{"conda": ["x"]}, {"pip": ["a"], "more": 1}, {}])
+def test_a_dependency_that_conda_does_not_know_is_named(odd: dict[str, object]) -> None:
+    """Among names there may be one mapping, of what pip installs."""
+    with pytest.raises(ValueError, match="where only a list of `pip` may"):
+        environment_files((), conda_env={"dependencies": ["python=3.11", odd]})
+
+
 def test_only_one_way_of_saying_it() -> None:
     """Two of them are a mistake, whichever."""
     with pytest.raises(ValueError, match="give one of"):

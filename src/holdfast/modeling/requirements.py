@@ -104,7 +104,10 @@ def _of_conda(given: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, by
     """The files of an environment of conda; MLflow is added to what it installs by pip."""
     env = dict(given if isinstance(given, Mapping) else load_yaml(_read(Path(given)), str(given)))
     others = [each for each in env.get("dependencies") or [] if not isinstance(each, Mapping)]
-    by_pip = [line for each in env.get("dependencies") or [] if isinstance(each, Mapping) for line in each["pip"]]
+    mappings = [each for each in env.get("dependencies") or [] if isinstance(each, Mapping)]
+    if odd := [each for each in mappings if list(each) != ["pip"]]:
+        raise ValueError(f"conda_env: in its dependencies stands {dict(odd[0])}, where only a list of `pip` may")
+    by_pip = [line for each in mappings for line in each["pip"] or []]
     known = {_name(str(each)) for each in others}
     lines = by_pip if "mlflow" in known else _with_mlflow(by_pip)
     env["dependencies"] = [*others, *([] if "pip" in known else ["pip"]), {"pip": lines}]

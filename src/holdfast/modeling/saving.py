@@ -154,8 +154,12 @@ def _inferred(
 
 
 def _copy_code(paths: Sequence[str | os.PathLike[str]], target: Path) -> None:
-    for path in map(Path, paths):
-        copy_local(path.resolve(), target / path.resolve().name)
+    whole = list(dict.fromkeys(Path(path).resolve() for path in paths))
+    if len({path.name for path in whole}) < len(whole):
+        named = ", ".join(map(str, whole))
+        raise ValueError(f"two of code_paths have one name, and each is logged by its own: {named}; rename one")
+    for path in whole:
+        copy_local(path, target / path.name)
 
 
 def _fetch_artifacts(uris: Mapping[str, str], folder: Path, fetch: Fetch) -> dict[str, dict[str, str]]:
