@@ -405,11 +405,12 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(tmp_path: P
             time.sleep(0.05)  # a worker that dies before it has loaded its model ends the server
         time.sleep(0.5)
         assert answered(f"{url}/ping")[0] == 200
+        assert counts(url, 1)  # an answer is counted when it was sent: not before that does its worker die
         os.kill(first[0], signal.SIGKILL)
         second = workers_of(process.pid, 2, but=first[0])
         assert set(first) - set(second) == {first[0]}
         assert answered(f"{url}/ping")[0] == 200
-        assert 'holdfast_requests_total{path="/ping",status="200"} 2.0' in answered(f"{url}/metrics")[1]
+        assert counts(url, 2)
         process.kill()
         for _ in range(600):
             if not any(Path(f"/proc/{pid}").exists() for pid in second):
@@ -417,6 +418,15 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(tmp_path: P
             time.sleep(0.05)
         else:
             raise AssertionError("a worker outlived its server")
+
+
+def counts(url: str, pings: int) -> bool:
+    """Whether a server soon says that it has answered so many."""
+    for _ in range(600):
+        if f'holdfast_requests_total{{path="/ping",status="200"}} {pings}.0' in answered(f"{url}/metrics")[1]:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def workers_of(pid: int, count: int, but: int = 0) -> list[int]:
