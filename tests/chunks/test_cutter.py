@@ -103,3 +103,15 @@ def test_a_file_that_breaks_off_leaves_nothing_behind() -> None:
     cutter.cut(io.BytesIO(b"after"), 2)
     cutter.finish()
     assert [bytes(piece.data) for block in blocks for piece in block.pieces.result()] == [b"before", b"after"]
+
+
+def test_a_block_that_cannot_be_cut_fails_where_its_chunks_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is handed over all the same: what is missing must not look as if it had never been."""
+    blocks: list[Block] = []
+    cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(BLOCK)), blocks.append)
+    cutter.cut(io.BytesIO(b"short"), 0)
+    monkeypatch.setattr("holdfast.chunks.cutter.blob_id", lambda data: 1 / 0)
+    cutter.finish()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            blocks[0].pieces.result()

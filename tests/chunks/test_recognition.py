@@ -57,6 +57,15 @@ def look(recogniser: Recogniser, ids: list[bytes], *, window: int = 64) -> list[
     return [ref and ref.place for ref in found]  # type: ignore[misc]
 
 
+def ten_packs() -> tuple[Asked, list[bytes], list[PackName]]:
+    """A bucket with a stream's 640 chunks in ten packs of one session; the chunks, and the packs."""
+    bucket, ids = MemoryBucket(), ids_of(2, 640)
+    names = [PackName(b"s" * 16, n) for n in range(10)]
+    for n, name in enumerate(names):
+        put_pack(bucket, name, ids[64 * n : 64 * n + 64], length=KIB)
+    return Asked(bucket), ids, names
+
+
 @pytest.mark.parametrize("edit", [scattered(20), scattered(2), region(20), appended(8)])
 def test_many_versions_by_strangers_are_stored_nearly_once(edit: Edit) -> None:
     """Each of twenty versions is written by a session of its own; what is stored is little more than what is new."""
@@ -86,11 +95,7 @@ def test_a_new_stream_asks_four_hints_for_a_window() -> None:
 
 def test_a_known_stream_is_followed_by_its_footers() -> None:
     """Where packs of one session follow each other, each costs one request; so do the two that would be next."""
-    bucket, ids = MemoryBucket(), ids_of(2, 640)
-    names = [PackName(b"s" * 16, n) for n in range(10)]
-    for n, name in enumerate(names):
-        put_pack(bucket, name, ids[64 * n : 64 * n + 64], length=KIB)
-    asked = Asked(bucket)
+    asked, ids, names = ten_packs()
     found = look(Recogniser(Known(asked.bucket, Serial()), pack_size=PACK), ids)
     assert found == [name for name in names for _ in range(64)]
     assert (asked.hints, asked.footers) == (4, 12)
@@ -98,11 +103,7 @@ def test_a_known_stream_is_followed_by_its_footers() -> None:
 
 def test_footers_are_asked_for_while_the_stream_still_runs_along_the_packs_before() -> None:
     """A walk of some steps finds them there: nobody waits for one after the other."""
-    bucket, ids = MemoryBucket(), ids_of(2, 640)
-    names = [PackName(b"s" * 16, n) for n in range(10)]
-    for n, name in enumerate(names):
-        put_pack(bucket, name, ids[64 * n : 64 * n + 64], length=KIB)
-    asked = Asked(bucket)
+    asked, ids, _ = ten_packs()
     recogniser = Recogniser(Known(asked.bucket, Serial()), pack_size=PACK)
     seen = []
     for n in range(10):

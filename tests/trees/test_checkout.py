@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.support.stores import entropy, tiny_store
+from tests.support.stores import TINY, entropy, tiny_store
 
 from holdfast.errors import DestinationError
 from holdfast.format.digest import sha256
@@ -145,3 +145,11 @@ def test_who_writes_late_writes_nowhere(tmp_path: Path) -> None:
     file.discard()
     assert (tmp_path / "other").read_bytes() == b"untouched"
     assert (tmp_path / "file").read_bytes() == b"in time"
+
+
+def test_one_chunk_that_follows_itself_thousands_of_times(run: Run, tmp_path: Path) -> None:
+    """As in a file of zeros: more parts than a system writes in one call."""
+    size = 3000 * TINY.chunker.max
+    run.log_bytes(bytes(size), "zeros")
+    run.download("zeros", tmp_path / "to")
+    assert (tmp_path / "to/zeros").read_bytes() == bytes(size)

@@ -307,3 +307,19 @@ def test_what_was_staged_before_a_failure_is_published_under_its_own_digest(tmp_
         transaction.stage([items[0], gone])
     transaction.publish()
     assert run.read("good.bin") == data
+
+
+def test_a_file_whose_chunks_are_not_all_there_is_not_committed(tmp_path: Path) -> None:
+    """Whatever lost one on the way, the entry would promise what nobody can read."""
+    file = tmp_path / "file.bin"
+    file.write_bytes(entropy(1)(200_000))
+    run = tiny_store(MemoryBucket()).runs.start()
+    transaction = Transaction(run._writing())
+    transaction.stage(local_items(file, "file.bin"))
+    written = transaction._staged["file.bin"].written
+    assert written is not None
+    transaction._chunks.settle()
+    written.slots.pop()
+    with pytest.raises(IntegrityError, match="its chunks are not all of it"):
+        transaction.publish()
+    assert not list(run.manifest)

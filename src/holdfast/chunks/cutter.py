@@ -169,7 +169,10 @@ class Cutter:
 
     def _hand_over(self, block: Block) -> None:
         if self._thread is None and block.size <= _AT_ONCE:
-            block.pieces.set_result(_pieces(block))  # sooner than a thread would begin
+            try:
+                block.pieces.set_result(_pieces(block))  # sooner than a thread would begin
+            except BaseException as error:  # it fails where the block is asked for its chunks, and each time
+                block.pieces.set_exception(error)
         else:
             self._thread = self._thread or ThreadPoolExecutor(1, "holdfast-cut")
             block.pieces = self._thread.submit(_pieces, block)

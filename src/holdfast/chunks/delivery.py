@@ -30,8 +30,9 @@ Take: TypeAlias = Callable[[Bytes], object]
 Deliver: TypeAlias = "Take | Spot"
 Whose: TypeAlias = str | Callable[[Ref], str | None] | None
 
-_HANDFUL: Final = 1 << 20  # bytes of blobs that are decoded and written together,
-_MOST: Final = 300  # and how many at most: a system takes 1,024 parts in one call, and a blob has up to three
+_HANDFUL: Final = 1 << 20  # bytes of blobs that are decoded together, and how many at most
+_MOST: Final = 300
+_PARTS: Final = 1000  # that are written together, or up to two more: a system takes 1,024 in one call
 
 
 class Sink(Protocol):
@@ -161,7 +162,9 @@ def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Delive
             if not isinstance(function, Spot):
                 function(parts[0] if len(parts) == 1 else b"".join(parts))
                 continue
-            if spot is None or function.file is not spot.file or function.at != end:
+            # One blob may follow itself any number of times, as zeros do.
+            full = spot is not None and (len(waiting) >= _PARTS or end - spot.at >= _HANDFUL)
+            if spot is None or function.file is not spot.file or function.at != end or full:
                 if spot is not None:
                     spot.file.write(spot.at, *waiting)
                 spot, waiting, end = function, [], function.at

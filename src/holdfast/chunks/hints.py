@@ -155,7 +155,11 @@ class Known:
 
         The more steps a walk has made, the surer it is to go on.
         """
-        self._steps = self._steps + 1 if pack == self._reached else 1
+        if pack == self._reached:
+            self._steps += 1
+        else:
+            self._steps = 1
+            self._ahead.clear()  # of a walk that has ended
         self._reached, first = following, following.number + 1
         for number in range(first, first + min(self._steps // 2, _AHEAD)):
             name = PackName(following.session, number)

@@ -213,7 +213,8 @@ class ChunkWriter:
         """A buffer for the next block; if there is none, the oldest is emptied first."""
         while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._named or self._full))) is None:
             if not self._encoding:
-                self._take_in(self._full[0]) if self._full else None
+                if self._full:
+                    self._take_in(self._full[0])
                 self._recognise(force=not self._full)
             if self._encoding:
                 self._pack_oldest()

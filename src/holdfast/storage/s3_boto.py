@@ -139,10 +139,12 @@ class Payload:
 
     def read(self, size: int | None = -1) -> bytes | memoryview:
         """As a file's."""
-        start, whole = self._at, size is None or size < 0
-        self._at = len(self._view) if size is None or size < 0 else min(start + size, len(self._view))
-        found = self._view[start : self._at]
-        return bytes(found) if whole else found
+        start = self._at
+        if size is None or size < 0:
+            self._at = len(self._view)
+            return bytes(self._view[start:])
+        self._at = min(start + size, len(self._view))
+        return self._view[start : self._at]
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As a file's."""

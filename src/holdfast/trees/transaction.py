@@ -325,7 +325,11 @@ def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
     entry, written = staged.entry, staged.written
     if staged.data:
         return entry.at(place(staged.data, CHUNK), whole=True)
-    if written is None or not written.slots:
+    if written is None:
+        return entry
+    if sum(slot.raw for slot in written.slots) != written.size:
+        raise IntegrityError(entry.path, "its chunks are not all of it, as an interrupt may leave it: log it again")
+    if not written.slots:
         return entry
     refs = tuple(slot.settled for slot in written.slots)
     if len(refs) == 1:
