@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.data import random_file
-from benchmarks.peers.ours import Holdfast
+from benchmarks.peers.ours import Holdall
 from benchmarks.peers.plain_boto3 import Boto3
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 from benchmarks.server import s3_server
@@ -20,9 +20,9 @@ def ask(options: Options) -> Iterator[Question]:
     with s3_server(options) as server:
 
         @contextmanager
-        def ours(scratch: Path) -> Iterator[Holdfast]:
+        def ours(scratch: Path) -> Iterator[Holdall]:
             with server.bucket() as bucket:
-                yield Holdfast(f"s3://{bucket}/store", scratch, server)
+                yield Holdall(f"s3://{bucket}/store", scratch, server)
 
         @contextmanager
         def theirs(scratch: Path) -> Iterator[Boto3]:
@@ -30,12 +30,12 @@ def ask(options: Options) -> Iterator[Question]:
                 yield Boto3(bucket, scratch, server)
 
         yield Question(
-            text="How near does holdfast come to plain parallel requests for the same bytes?",
+            text="How near does holdall come to plain parallel requests for the same bytes?",
             works=(
                 Work(f"upload {size}", lambda side: side.log(big), floors={"boto3": 0.7}),
                 Work(f"download {size}", lambda side: side.fetch(big)),
             ),
-            sides={"holdfast": ours, "boto3": theirs},
+            sides={"holdall": ours, "boto3": theirs},
             peers=("botocore",),
             notes=("Here a ratio of 1 is the limit: boto3 neither cuts, hashes nor verifies.",),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.data import random_file, small_files
 from benchmarks.peers.mlflow_s3 import Mlflow
-from benchmarks.peers.ours import Holdfast
+from benchmarks.peers.ours import Holdall
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 from benchmarks.server import s3_server
 
@@ -21,9 +21,9 @@ def ask(options: Options) -> Iterator[Question]:
     with s3_server(options) as server:
 
         @contextmanager
-        def ours(scratch: Path) -> Iterator[Holdfast]:
+        def ours(scratch: Path) -> Iterator[Holdall]:
             with server.bucket() as bucket:
-                yield Holdfast(f"s3://{bucket}/store", scratch, server)
+                yield Holdall(f"s3://{bucket}/store", scratch, server)
 
         @contextmanager
         def theirs(scratch: Path) -> Iterator[Mlflow]:
@@ -40,7 +40,7 @@ def ask(options: Options) -> Iterator[Question]:
                 Work(f"download {size}", lambda side: side.fetch(big), floors={"mlflow": 1.3}),
                 Work(f"download {many}", lambda side: side.fetch(small), floors={"mlflow": 20.0}),
             ),
-            sides={"holdfast": ours, "mlflow": theirs},
+            sides={"holdall": ours, "mlflow": theirs},
             peers=("mlflow",),
             notes=(
                 "MLflow's artifact repository is called directly, without a tracking store; "

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.data import random_file, small_files
-from benchmarks.peers.ours import Holdfast
+from benchmarks.peers.ours import Holdall
 from benchmarks.peers.restic_s3 import Restic
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 from benchmarks.server import s3_server
@@ -21,9 +21,9 @@ def ask(options: Options) -> Iterator[Question]:
     with s3_server(options) as server:
 
         @contextmanager
-        def ours(scratch: Path) -> Iterator[Holdfast]:
+        def ours(scratch: Path) -> Iterator[Holdall]:
             with server.bucket() as bucket:
-                yield Holdfast(f"s3://{bucket}/store", scratch, server)
+                yield Holdall(f"s3://{bucket}/store", scratch, server)
 
         @contextmanager
         def theirs(scratch: Path) -> Iterator[Restic]:
@@ -39,7 +39,7 @@ def ask(options: Options) -> Iterator[Question]:
                 Work(f"log the same {size} again", lambda side: side.log(big), once=True),
                 Work(f"download {size}", lambda side: side.fetch(big), once=True),
             ),
-            sides={"holdfast": ours, "restic": theirs},
+            sides={"holdall": ours, "restic": theirs},
             notes=(
                 "restic is timed as a whole program, ours from the start of a run to its end in a running interpreter; "
                 "the ratio of whole processes, in which ours loads Python and warms up, stands beside it.",

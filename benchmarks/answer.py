@@ -2,7 +2,7 @@
 
     {"question": ..., "command": ..., "date": ..., "machine": {...}, "rows": [
         {"name": "log 1 GiB", "of": "seconds", "floors": {"mlflow": 2.0},
-         "taken": {"holdfast": [...], "mlflow": [...]}}]}
+         "taken": {"holdall": [...], "mlflow": [...]}}]}
 
 A ratio is theirs / ours of the medians: higher is better for us. Medians and
 ratios are computed when they are shown, so the file holds what was measured only.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.peers.on_disk import Copies, holdfast_in, on_disk
+from benchmarks.peers.on_disk import Copies, holdall_in, on_disk
 from benchmarks.peers.xet_local import Xet
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 from benchmarks.training import checkpoints
@@ -26,7 +26,7 @@ def ask(options: Options) -> Iterator[Question]:
             ),
             Work(f"stored of {count} checkpoints, torch.save", lambda side: side.kept(*pickles), of="bytes", once=True),
         ),
-        sides={"holdfast": on_disk(holdfast_in), "copies": on_disk(Copies), "xet": on_disk(Xet)},
+        sides={"holdall": on_disk(holdall_in), "copies": on_disk(Copies), "xet": on_disk(Xet)},
         peers=("hf_xet", "torch", "safetensors", "sentence-transformers"),
         notes=(
             "A head on a frozen MiniLM, really trained, saved after every epoch; one process logs the whole series.",

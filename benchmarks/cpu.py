@@ -21,8 +21,8 @@ from blake3 import blake3
 
 from benchmarks.data import emptied, random_file, weights_file
 from benchmarks.rounds import PLAIN, parse_size
-from holdfast.format.chunking import Chunker
-from holdfast.store import Store
+from holdall.format.chunking import Chunker
+from holdall.store import Store
 
 
 class Watch:
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu", description=__doc__)
     parser.add_argument("--size", default="1G", help="of the file")
     size = parse_size(parser.parse_args().size)
-    os.environ["HOLDFAST_PROGRESS"] = "off"
+    os.environ["HOLDALL_PROGRESS"] = "off"
     for path in (random_file(PLAIN.data, size), weights_file(PLAIN.data, size, "fp32")):
         print(f"{path.name}, {size >> 20} MiB; each part alone, in s:")
         for part, seconds in _alone(path):

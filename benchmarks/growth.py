@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from benchmarks.data import emptied, random_file
 from benchmarks.measured import Clock, Taken, measure
-from benchmarks.peers.ours import QUIET, Holdfast, warm_up
+from benchmarks.peers.ours import QUIET, Holdall, warm_up
 from benchmarks.rounds import Options, Question, Side, Work, main, shown_size
 
 SIZES = {"empty store": 0, "10^4 chunks": 10**4, "10^6 chunks": 10**6}
@@ -38,11 +38,11 @@ class Grown:
 
 def log(clock: Clock, *, url: str, path: str) -> dict[str, Any]:
     """As a user logs, with a counter between the store and its bucket."""
-    from holdfast import Store
-    from holdfast.chunks.pool import Pool
-    from holdfast.storage.schemes import bucket_at
-    from holdfast.storage.wrappers import RequestCounter, TraceBucket
-    from holdfast.store import MEMORY
+    from holdall import Store
+    from holdall.chunks.pool import Pool
+    from holdall.storage.schemes import bucket_at
+    from holdall.storage.wrappers import RequestCounter, TraceBucket
+    from holdall.store import MEMORY
 
     warm_up(url, {})
     counter = RequestCounter()
@@ -71,11 +71,11 @@ def filled(folder: Path, chunks: int) -> Path:
     """A store that holds so many chunks of other content."""
     from tests.support.bigstore import fill
 
-    import holdfast
+    import holdall
 
-    Holdfast(f"file://{folder}", folder)
+    Holdall(f"file://{folder}", folder)
     fill(cast("Any", Plainly(folder)), chunks=chunks)
-    found = holdfast.open(str(folder)).care.stats().packs
+    found = holdall.open(str(folder)).care.stats().packs
     if found != -(-chunks // 512):
         raise ValueError(f"{folder} holds {found} packs, which is not {chunks} chunks")
     return folder
@@ -99,7 +99,7 @@ def ask(options: Options) -> Iterator[Question]:
             ),
             sides={name: _side(filled(stores / str(chunks), chunks)) for name, chunks in SIZES.items()},
             notes=(
-                "All sides are holdfast, on a local disk. A ratio is how many times an empty store's cost: 1 is flat.",
+                "All sides are holdall, on a local disk. A ratio is how many times an empty store's cost: 1 is flat.",
             ),
         )
 

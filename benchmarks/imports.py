@@ -43,7 +43,7 @@ def ask(options: Options) -> Iterator[Question]:
             Work("import", lambda package: package.load()),
             Work("a script that only imports", lambda package: package.script()),
         ),
-        sides={"holdfast": _side("holdfast"), "mlflow": _side("mlflow"), "nothing": _side("")},
+        sides={"holdall": _side("holdall"), "mlflow": _side("mlflow"), "nothing": _side("")},
         peers=("mlflow",),
     )
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.data import random_file, small_files
-from benchmarks.peers.ours import Holdfast
+from benchmarks.peers.ours import Holdall
 from benchmarks.rounds import Options, Question, Side, Work, main, shown_size
 from benchmarks.server import Server, s3_server
 
@@ -29,15 +29,15 @@ def ask(options: Options) -> Iterator[Question]:
             ),
             sides={lane: _side(server, lane) for lane in ("boto3", "s3fs")},
             peers=("botocore", "aiobotocore"),
-            notes=("Both sides are holdfast; `lane` is an option of the store.",),
+            notes=("Both sides are holdall; `lane` is an option of the store.",),
         )
 
 
 def _side(server: Server, lane: str) -> Side:
     @contextmanager
-    def start(scratch: Path) -> Iterator[Holdfast]:
+    def start(scratch: Path) -> Iterator[Holdall]:
         with server.bucket() as bucket:
-            yield Holdfast(f"s3://{bucket}/store", scratch, server, {"lane": lane})
+            yield Holdall(f"s3://{bucket}/store", scratch, server, {"lane": lane})
 
     return start
 

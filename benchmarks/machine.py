@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-OURS = ("holdfast", "blake3", "pyfastcdc", "zstandard", "s3fs", "boto3")
+OURS = ("holdall", "blake3", "pyfastcdc", "zstandard", "s3fs", "boto3")
 
 
 def machine() -> dict[str, str | int]:
@@ -25,9 +25,9 @@ def machine() -> dict[str, str | int]:
 
 
 def versions(peers: Iterable[str]) -> dict[str, str]:
-    """What is installed of our own parts and of the peers; holdfast with its commit."""
+    """What is installed of our own parts and of the peers; holdall with its commit."""
     found = {name: _version(name) for name in [*OURS, *peers]}
-    found["holdfast"] = f"{found['holdfast']} ({_commit()})"
+    found["holdall"] = f"{found['holdall']} ({_commit()})"
     return found
 
 

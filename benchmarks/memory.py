@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.data import weights_file
-from benchmarks.peers.ours import Holdfast
+from benchmarks.peers.ours import Holdall
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 from benchmarks.server import s3_server
 
@@ -21,13 +21,13 @@ def ask(options: Options) -> Iterator[Question]:
     with s3_server(options) as server:
 
         @contextmanager
-        def folder(scratch: Path) -> Iterator[Holdfast]:
-            yield Holdfast(f"file://{scratch}/store", scratch)
+        def folder(scratch: Path) -> Iterator[Holdall]:
+            yield Holdall(f"file://{scratch}/store", scratch)
 
         @contextmanager
-        def bucket(scratch: Path) -> Iterator[Holdfast]:
+        def bucket(scratch: Path) -> Iterator[Holdall]:
             with server.bucket() as name:
-                yield Holdfast(f"s3://{name}/store", scratch, server)
+                yield Holdall(f"s3://{name}/store", scratch, server)
 
         yield Question(
             text=f"How much memory does logging and fetching {size} take?",
@@ -35,8 +35,8 @@ def ask(options: Options) -> Iterator[Question]:
                 Work(f"log {size} of fp32", lambda side: side.log(big), of="memory", ceiling=MOST),
                 Work(f"download {size}", lambda side: side.fetch(big), of="memory", ceiling=MOST),
             ),
-            sides={"holdfast, folder": folder, "holdfast, S3": bucket},
-            notes=("Both sides are holdfast: in a folder, and on S3. Interpreter and imports are part of the peak.",),
+            sides={"holdall, folder": folder, "holdall, S3": bucket},
+            notes=("Both sides are holdall: in a folder, and on S3. Interpreter and imports are part of the peak.",),
         )
 
 

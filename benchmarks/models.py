@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.measured import Clock, Taken, measure
 from benchmarks.rounds import Options, Question, Side, Work, main
 
-NAMES = ("holdfast", "mlflow")
+NAMES = ("holdall", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def _prepared(name: str, scratch: str, more: dict[str, Any]) -> tuple[Callable[[
     from sklearn.ensemble import RandomForestClassifier
 
     model = RandomForestClassifier(random_state=0).fit(*load_iris(return_X_y=True))
-    if name == "holdfast":
-        import holdfast
-        import holdfast.sklearn
+    if name == "holdall":
+        import holdall
+        import holdall.sklearn
 
-        holdfast.set_store(f"{scratch}/store")
-        holdfast.start_run()
-        return lambda model, at: holdfast.sklearn.log_model(model, name=at, **more), model
+        holdall.set_store(f"{scratch}/store")
+        holdall.start_run()
+        return lambda model, at: holdall.sklearn.log_model(model, name=at, **more), model
     import mlflow
     import mlflow.sklearn
 

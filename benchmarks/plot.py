@@ -48,7 +48,7 @@ def draw(answers: Path) -> Path:
     _bars(lower, small, "Times smaller than the peer (theirs / ours)")
     if found:
         last = max(found, key=lambda answer: answer.date)
-        figure.suptitle(f"holdfast {last.versions['holdfast']}, {last.date}, {last.machine['cores']} cores")
+        figure.suptitle(f"holdall {last.versions['holdall']}, {last.date}, {last.machine['cores']} cores")
     file = (answers.parent if answers == HERE / "answers" else answers) / "answers.png"
     figure.savefig(file, dpi=110, metadata={"Software": None})
     pyplot.close(figure)

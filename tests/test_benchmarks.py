@@ -15,7 +15,7 @@ from benchmarks.all import QUESTIONS
 from benchmarks.answer import Answer, text_of, verdict
 from benchmarks.data import random_file, same, small_files, weights_file
 from benchmarks.measured import PeerFailedError, Taken, measure
-from benchmarks.peers.on_disk import Copies, holdfast_in, on_disk
+from benchmarks.peers.on_disk import Copies, holdall_in, on_disk
 from benchmarks.plot import draw
 from benchmarks.rounds import Options, Question, Work, answer
 from benchmarks.table import write_table
@@ -46,7 +46,7 @@ def ask(options: Options) -> Iterator[Question]:
             Work("stored", lambda side: side.kept(noise), of="bytes", once=True),
             Work("a folder", lambda side: side.log(small)),
         ),
-        sides={"holdfast": on_disk(holdfast_in), "copies": on_disk(Copies), "broken": broken},
+        sides={"holdall": on_disk(holdall_in), "copies": on_disk(Copies), "broken": broken},
     )
 
 
@@ -54,15 +54,15 @@ def test_a_question_is_answered_from_measurements_to_the_picture(options: Option
     """Every side's every round is kept, failures are told, and the table and the picture come from the file alone."""
     found = answer("smoke", ask, options, tell=lambda text: None)
     log, again, fetch, stored, folder = found.rows
-    assert [len(row.taken["holdfast"]) for row in found.rows] == [2, 2, 2, 1, 2]
+    assert [len(row.taken["holdall"]) for row in found.rows] == [2, 2, 2, 1, 2]
     assert [len(row.taken["copies"]) for row in (log, again, fetch, stored)] == [2, 2, 2, 1]
     assert log.taken["broken"] == folder.taken["copies"] == []
     assert found.failures[0] == "broken: it is not installed"
     assert found.failures[1].startswith("copies, a folder: ")
     assert len(found.failures) == 2
-    assert all(taken.whole > taken.seconds > 0 < taken.memory for taken in log.taken["holdfast"])
+    assert all(taken.whole > taken.seconds > 0 < taken.memory for taken in log.taken["holdall"])
     assert stored.values("copies") == [options.size]
-    assert options.size < stored.values("holdfast")[0] < options.size + 20_000
+    assert options.size < stored.values("holdall")[0] < options.size + 20_000
     assert verdict(log, "copies") == "yes"
     assert not any((options.scratch / "smoke").rglob("*"))
 

@@ -1,4 +1,4 @@
-"""The documents that holdfast was made from: their examples run with the import changed, and nothing else."""
+"""The documents that holdall was made from: their examples run with the import changed, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-import holdfast
-from holdfast.errors import NoActiveRunError, UnsupportedFileError
-from holdfast.surfaces.fluent import active
+import holdall
+from holdall.errors import NoActiveRunError, UnsupportedFileError
+from holdall.surfaces.fluent import active
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[holdfast.Store]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[holdall.Store]:
     """A folder with the files that the documents speak of, and a store."""
     monkeypatch.chdir(tmp_path)
     for name in ("data.csv", "file1.txt", "file2.txt", "output.txt", "path/to/file.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
-    yield holdfast.set_store(str(tmp_path / "store"))
-    while holdfast.active_run():
-        holdfast.end_run()
+    yield holdall.set_store(str(tmp_path / "store"))
+    while holdall.active_run():
+        holdall.end_run()
     active._state.store = active._state.last = None
 
 
 def run(example: str) -> dict[str, str]:
-    """Run an example as a script that imports holdfast as mlflow; what its last run then holds."""
-    exec("import holdfast as mlflow\n" + textwrap.dedent(example), {})
-    last = holdfast.last_active_run()
+    """Run an example as a script that imports holdall as mlflow; what its last run then holds."""
+    exec("import holdall as mlflow\n" + textwrap.dedent(example), {})
+    last = holdall.last_active_run()
     return last.manifest if last else {}
 
 
@@ -86,21 +86,21 @@ def test_without_a_run_the_error_teaches() -> None:
         ("mlflow.log('path/to/file.txt')", AttributeError, "did you mean 'log_"),
         ("mlflow.log_artifact(['file1.txt', 'file2.txt'])", TypeError, "call log_artifact for each file"),
         ("mlflow.log_artifacts(['file1.txt', 'file2.txt'])", TypeError, "call log_artifact for each file"),
-        ("mlflow.log_artifact('missing.txt')", holdfast.HoldfastError, "missing.txt: cannot be read: No such file"),
+        ("mlflow.log_artifact('missing.txt')", holdall.HoldallError, "missing.txt: cannot be read: No such file"),
     ],
 )
 def test_the_wrong_answers_fail_with_errors_that_teach(line: str, error: type[Exception], lesson: str) -> None:
     """What the questions call wrong is refused, and the message names the remedy."""
     with pytest.raises(error, match=lesson):
         run(f"with mlflow.start_run():\n    {line}")
-    last = holdfast.last_active_run()
+    last = holdall.last_active_run()
     assert last is not None
     assert last.manifest == {}
 
 
 def test_content_once_logged_never_changes() -> None:
     """The second document's principle: the same path in the same run cannot be overwritten."""
-    with pytest.raises(holdfast.errors.ArtifactExistsError):
+    with pytest.raises(holdall.errors.ArtifactExistsError):
         run("""
             with mlflow.start_run():
                 mlflow.log_artifact('output.txt', 'plots')

@@ -8,21 +8,21 @@ import re
 
 import pytest
 
-from holdfast import errors
-from holdfast.errors import HoldfastError
+from holdall import errors
+from holdall.errors import HoldallError
 
 
-def below(kind: type[HoldfastError]) -> list[type[HoldfastError]]:
+def below(kind: type[HoldallError]) -> list[type[HoldallError]]:
     """A class of errors and all that are made from it, in their order."""
     return [kind, *(found for child in kind.__subclasses__() for found in below(child))]
 
 
-def attributes(kind: type[HoldfastError]) -> list[str]:
+def attributes(kind: type[HoldallError]) -> list[str]:
     """What its constructor takes, which is what it has."""
     return list(inspect.signature(kind).parameters) if inspect.isfunction(kind.__init__) else []
 
 
-ALL = [kind for kind in below(HoldfastError) if kind.__module__ == errors.__name__]
+ALL = [kind for kind in below(HoldallError) if kind.__module__ == errors.__name__]
 
 
 def test_the_drawn_tree_is_the_tree() -> None:
@@ -34,13 +34,13 @@ def test_the_drawn_tree_is_the_tree() -> None:
             depth = len(found[1]) // 4
             above[depth + 1 :] = [found[2]]
             drawn.append((above[depth], found[2]))
-    assert drawn == [("" if kind is HoldfastError else kind.__mro__[1].__name__, kind.__name__) for kind in ALL]
+    assert drawn == [("" if kind is HoldallError else kind.__mro__[1].__name__, kind.__name__) for kind in ALL]
     there = [name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)]
     assert there == [kind.__name__ for kind in ALL]
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
-def test_an_error_names_its_facts_and_travels(kind: type[HoldfastError]) -> None:
+def test_an_error_names_its_facts_and_travels(kind: type[HoldallError]) -> None:
     """Its docstring names its attributes; pickled and back, it has them still, and says the same."""
     names = attributes(kind)
     told = " ".join(str(kind.__doc__).partition("Attributes: ")[2].split())
@@ -54,7 +54,7 @@ def test_an_error_names_its_facts_and_travels(kind: type[HoldfastError]) -> None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if not kind.__subclasses__()], ids=lambda kind: kind.__name__)
-def test_an_error_says_something(kind: type[HoldfastError]) -> None:
+def test_an_error_says_something(kind: type[HoldallError]) -> None:
     """A sentence, also without a reason, and how to mend it."""
     assert str(kind(*("x" for _ in attributes(kind))))
     assert kind(*("x" for _ in attributes(kind))).hint or issubclass(kind, errors.StorageError)

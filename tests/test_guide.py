@@ -23,11 +23,11 @@ from urllib.request import Request, urlopen
 import pytest
 from tests.support.servers import Server
 
-from holdfast.__main__ import program
-from holdfast.store import Store
+from holdall.__main__ import program
+from holdall.store import Store
 
 ROOT = Path(__file__).parent.parent
-GUIDE = ROOT / "src/holdfast/guide"
+GUIDE = ROOT / "src/holdall/guide"
 PAGES = {page.stem: page for page in sorted(GUIDE.glob("*.md"))}
 _MARK = "\x01"
 
@@ -67,9 +67,9 @@ class Reader:
 
     def __init__(self, folder: Path, more: dict[str, str]) -> None:
         self.folder = folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDFAST_", "AWS_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDALL_", "AWS_"))}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.env = kept | {"PATH": path, "HOLDFAST_CACHE": "off", "HOME": str(folder), "TZ": "UTC"} | more
+        self.env = kept | {"PATH": path, "HOLDALL_CACHE": "off", "HOME": str(folder), "TZ": "UTC"} | more
         self._python = subprocess.Popen(
             [sys.executable, "-c", _INTERPRETER],
             cwd=folder,
@@ -125,7 +125,7 @@ class Reader:
     def _named(self, text: str) -> str:
         """With the ids of the last two runs in the places that stand for them."""
         if "RUN_ID" in text or "OTHER_ID" in text:
-            records = Store.open(str(self.folder / "holdfast-store")).runs.search(stage=None, limit=2)
+            records = Store.open(str(self.folder / "holdall-store")).runs.search(stage=None, limit=2)
             for word, record in zip(("RUN_ID", "OTHER_ID"), records, strict=False):
                 text = text.replace(word, record.info.run_id)
         return text
@@ -195,7 +195,7 @@ def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
     for body in (
         "```python\nprint(1)\n```\n\n```text\n2\n```\n",
         "```python\n1 / 0\n```\n",
-        "```console\n$ holdfast run shw\n```\n",
+        "```console\n$ holdall run shw\n```\n",
         "```console\n$ echo one\ntwo\n```\n",
     ):
         page = tmp_path / "page.md"
@@ -205,7 +205,7 @@ def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_guide_is_shipped_and_shown(tmp_path: Path) -> None:
-    """`holdfast guide` lists every page with its title, and prints each as it is."""
+    """`holdall guide` lists every page with its title, and prints each as it is."""
     from click.testing import CliRunner
 
     listed = CliRunner().invoke(program, ["guide"]).output.splitlines()
@@ -219,22 +219,22 @@ def test_the_guide_is_shipped_and_shown(tmp_path: Path) -> None:
 def _verbs() -> Iterator[str]:
     for name, command in program.commands.items():
         below = getattr(command, "commands", None)
-        yield from (f"holdfast {name} {verb}" for verb in below) if below else [f"holdfast {name}"]
+        yield from (f"holdall {name} {verb}" for verb in below) if below else [f"holdall {name}"]
 
 
 def test_the_guide_names_every_command_and_every_setting() -> None:
     """What there is stands in the guide, and what stands in the guide is there."""
-    from holdfast import settings
+    from holdall import settings
 
     text = PAGES["command-line"].read_text()
     assert [verb for verb in _verbs() if f"`{verb}`" not in text] == []
-    there = set(re.findall(r"HOLDFAST_[A-Z_]+", settings.__doc__ or ""))
-    told = {name for page in PAGES.values() for name in re.findall(r"\bHOLDFAST_[A-Z_]+", page.read_text())}
+    there = set(re.findall(r"HOLDALL_[A-Z_]+", settings.__doc__ or ""))
+    told = {name for page in PAGES.values() for name in re.findall(r"\bHOLDALL_[A-Z_]+", page.read_text())}
     assert told == there
 
 
 def test_the_readme_is_one_screen_and_leads_to_the_guide() -> None:
     """One line of it names the guide, and few lines stand before the map."""
     text = (ROOT / "README.md").read_text()
-    assert text.count("holdfast guide") == 1
+    assert text.count("holdall guide") == 1
     assert len(text.partition("## The map")[0].splitlines()) <= 75

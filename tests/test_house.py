@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 
-# Importing any of these costs every script that imports holdfast a tenth of a second or more.
+# Importing any of these costs every script that imports holdall a tenth of a second or more.
 FORBIDDEN = {
     *("aiobotocore", "blake3", "boto3", "botocore", "click", "cloudpickle", "fsspec", "joblib", "keras", "lightgbm"),
     *("matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "picklescan", "pyfastcdc", "requests", "s3fs"),
@@ -32,19 +32,19 @@ def test_the_tools_are_quiet(command: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_importing_holdfast_imports_nothing_heavy() -> None:
-    """`import holdfast` in a fresh process loads none of the forbidden modules."""
-    code = "import sys, holdfast; print(*sys.modules)"
+def test_importing_holdall_imports_nothing_heavy() -> None:
+    """`import holdall` in a fresh process loads none of the forbidden modules."""
+    code = "import sys, holdall; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert FORBIDDEN & {name.partition(".")[0] for name in done.stdout.split()} == set()
 
 
 def test_every_public_name_resolves() -> None:
-    """What `holdfast` lists as its own can be had from it."""
-    import holdfast
+    """What `holdall` lists as its own can be had from it."""
+    import holdall
 
-    assert sorted(holdfast.__all__) == list(holdfast.__all__)
-    assert all(getattr(holdfast, name) is not None for name in holdfast.__all__)
+    assert sorted(holdall.__all__) == list(holdall.__all__)
+    assert all(getattr(holdall, name) is not None for name in holdall.__all__)
 
 
 def test_ci_runs_the_readmes_two_commands() -> None:

@@ -11,24 +11,24 @@ from typing import Any
 import pytest
 from sklearn.datasets import load_iris
 
-import holdfast
-from holdfast.surfaces.fluent import active
+import holdall
+from holdall.surfaces.fluent import active
 
 IMPORTS = """
-import holdfast as mlflow
-import holdfast.sklearn
-from holdfast.models import infer_signature
+import holdall as mlflow
+import holdall.sklearn
+from holdall.models import infer_signature
 """
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[holdfast.Store]:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[holdall.Store]:
     """A folder to be in, and a store."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.csv").write_text("a,b\n")
-    yield holdfast.set_store(str(tmp_path / "store"))
-    while holdfast.active_run():
-        holdfast.end_run()
+    yield holdall.set_store(str(tmp_path / "store"))
+    while holdall.active_run():
+        holdall.end_run()
     active._state.store = active._state.last = None
 
 
@@ -65,9 +65,9 @@ def test_a_tree_with_its_signature(capsys: pytest.CaptureFixture[str]) -> None:
     uri = capsys.readouterr().out.split()[-1]
     data = names["iris"].data
     expected = names["model"].predict(data).tolist()
-    assert holdfast.sklearn.load_model(uri).predict(data).tolist() == expected
-    assert holdfast.load_model(uri).predict(data).tolist() == expected
-    loaded = holdfast.pyfunc.load_model(uri)
+    assert holdall.sklearn.load_model(uri).predict(data).tolist() == expected
+    assert holdall.load_model(uri).predict(data).tolist() == expected
+    loaded = holdall.pyfunc.load_model(uri)
     assert loaded.predict(data).tolist() == expected
     assert loaded.metadata.signature == names["signature"]
 
@@ -94,7 +94,7 @@ def test_a_forest_that_is_registered() -> None:
         X_train=data,
         y_train=target,
     )
-    loaded = holdfast.sklearn.load_model("models:/production-classifier/1")
+    loaded = holdall.sklearn.load_model("models:/production-classifier/1")
     assert loaded.predict(data).tolist() == names["model"].predict(data).tolist()
 
 
@@ -113,59 +113,59 @@ def test_the_quizzes_model_of_any_kind() -> None:
 
     data, target = load_iris(return_X_y=True)
     names = run(example, model=LogisticRegression(max_iter=1000).fit(data, target))
-    last = holdfast.last_active_run()
+    last = holdall.last_active_run()
     assert last is not None
     assert {"data.csv", "model/MLmodel"} <= last.manifest.keys()
-    loaded = holdfast.load_model(f"runs:/{last.run_id}/model")
+    loaded = holdall.load_model(f"runs:/{last.run_id}/model")
     assert loaded.predict(data).tolist() == names["model"].predict(data).tolist()
 
 
 def test_artifact_path_is_the_old_name_of_name() -> None:
     """It works, and warns; both at once are refused; and a model has the id that its run gives it."""
-    with holdfast.start_run() as active_run:
+    with holdall.start_run() as active_run:
         with pytest.warns(FutureWarning, match="artifact_path is called name now"):
-            info = holdfast.pyfunc.log_model("old", python_model=abs)
+            info = holdall.pyfunc.log_model("old", python_model=abs)
         assert info.artifact_path == "old"
         with pytest.raises(ValueError, match="give name"):
-            holdfast.pyfunc.log_model("old", name="new", python_model=abs)
+            holdall.pyfunc.log_model("old", name="new", python_model=abs)
         with pytest.raises(ValueError, match="leave model_id out"):
-            holdfast.pyfunc.log_model(name="new", model_id="m-1", python_model=abs)
-        assert holdfast.models.get_model_info(info.model_uri).model_id == info.model_id
-        assert [each.model_id for each in holdfast.models.list_models(active_run.run_id)] == [info.model_id]
+            holdall.pyfunc.log_model(name="new", model_id="m-1", python_model=abs)
+        assert holdall.models.get_model_info(info.model_uri).model_id == info.model_id
+        assert [each.model_id for each in holdall.models.list_models(active_run.run_id)] == [info.model_id]
 
 
 @pytest.mark.parametrize(("policy", "admitted"), [("any", True), ("same-store", True), ("listed", False)])
 def test_the_environment_says_whose_models_may_run_code(
     policy: str, admitted: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`HOLDFAST_TRUST`, and `HOLDFAST_TRUSTED` with the digest that the error names, said or in a file."""
-    with holdfast.start_run():
-        info = holdfast.pyfunc.log_model(name="model", python_model=abs)
-    monkeypatch.setenv("HOLDFAST_TRUST", policy)
+    """`HOLDALL_TRUST`, and `HOLDALL_TRUSTED` with the digest that the error names, said or in a file."""
+    with holdall.start_run():
+        info = holdall.pyfunc.log_model(name="model", python_model=abs)
+    monkeypatch.setenv("HOLDALL_TRUST", policy)
     if admitted:
-        assert holdfast.pyfunc.load_model(info.model_uri).predict(-1) == 1
+        assert holdall.pyfunc.load_model(info.model_uri).predict(-1) == 1
         return
-    with pytest.raises(holdfast.errors.UntrustedModelError, match=r"python_model\.pkl can run any code") as caught:
-        holdfast.load_model(info.model_uri)
+    with pytest.raises(holdall.errors.UntrustedModelError, match=r"python_model\.pkl can run any code") as caught:
+        holdall.load_model(info.model_uri)
     (tmp_path / "trusted").write_text(f"# mine\n{caught.value.digest}  of Ada\n")
     for listed in (caught.value.digest, str(tmp_path / "trusted")):
-        monkeypatch.setenv("HOLDFAST_TRUSTED", listed)
-        assert holdfast.pyfunc.load_model(info.model_uri).predict(-1) == 1
+        monkeypatch.setenv("HOLDALL_TRUSTED", listed)
+        assert holdall.pyfunc.load_model(info.model_uri).predict(-1) == 1
 
 
 def test_without_a_policy_one_warning_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once for each process; none for who chose."""
-    from holdfast.modeling import trust
+    from holdall.modeling import trust
 
     monkeypatch.setattr(trust, "_warned", False)
-    with holdfast.start_run():
-        info = holdfast.pyfunc.log_model(name="model", python_model=abs)
-    monkeypatch.setenv("HOLDFAST_TRUST", "any")
-    holdfast.load_model(info.model_uri)
+    with holdall.start_run():
+        info = holdall.pyfunc.log_model(name="model", python_model=abs)
+    monkeypatch.setenv("HOLDALL_TRUST", "any")
+    holdall.load_model(info.model_uri)
     assert caplog.text == ""
-    monkeypatch.delenv("HOLDFAST_TRUST")
-    holdfast.load_model(info.model_uri)
-    holdfast.load_model(info.model_uri)
-    assert caplog.text.count("HOLDFAST_TRUST=same-store") == 1
+    monkeypatch.delenv("HOLDALL_TRUST")
+    holdall.load_model(info.model_uri)
+    holdall.load_model(info.model_uri)
+    assert caplog.text.count("HOLDALL_TRUST=same-store") == 1

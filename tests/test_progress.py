@@ -13,11 +13,11 @@ import threading
 import pytest
 from tests.support.watched import in_a_pipe, on_a_terminal
 
-from holdfast.chunks.observer import SILENT
-from holdfast.progress import observer_for, watch
-from holdfast.progress.pictures import Bar, describe, lines
-from holdfast.progress.watch import Progress, Seen
-from holdfast.settings import read_settings
+from holdall.chunks.observer import SILENT
+from holdall.progress import observer_for, watch
+from holdall.progress.pictures import Bar, describe, lines
+from holdall.progress.watch import Progress, Seen
+from holdall.settings import read_settings
 
 BAR = re.compile(
     r"(log|fetch): +\d+%\|.*\| [\d.]+k?/[24]00k \[\d\d:\d\d<(\d\d:\d\d|\?), +([\d.]+k|\?)B/s(, saved [\d.]+ k?B)?\]"
@@ -102,7 +102,7 @@ def test_a_pipe_gets_nothing(mode: str) -> None:
 def test_a_log_gets_a_line_at_the_end() -> None:
     """Where logging takes INFO, a pipe gets a line of the log and nothing else."""
     done = in_a_pipe("auto", "logging")
-    line = r"INFO holdfast: log done: 400\.0 kB in 0:\d\d, [\d.]+ kB/s, saved 19\d\.\d kB\n"
+    line = r"INFO holdall: log done: 400\.0 kB in 0:\d\d, [\d.]+ kB/s, saved 19\d\.\d kB\n"
     assert (done.returncode, done.stdout) == (0, "")
     assert re.fullmatch(line, done.stderr)
 
@@ -112,7 +112,7 @@ def test_a_log_gets_a_line_at_the_end() -> None:
 
 def test_lines_come_each_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     """One each ten seconds with the rate since the last one, though nothing moves, and one at the end."""
-    caplog.set_level(logging.INFO, "holdfast")
+    caplog.set_level(logging.INFO, "holdall")
     progress, clock = unwatched(lines)
     with progress.begin("log", 4_000_000) as transfer:
         for second in range(31):
@@ -129,7 +129,7 @@ def test_lines_come_each_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_failure_is_said_in_the_last_line(caplog: pytest.LogCaptureFixture) -> None:
     """The last line of a transfer that fails names the error."""
-    caplog.set_level(logging.INFO, "holdfast")
+    caplog.set_level(logging.INFO, "holdall")
     progress, clock = unwatched(lines)
     with pytest.raises(OSError, match="dead"), progress.begin("fetch", 10) as transfer:
         transfer.add(5)
@@ -151,7 +151,7 @@ def test_a_total_may_be_unknown_or_wrong(total: int | None) -> None:
 
 def test_what_nobody_would_see_is_not_looked_at(caplog: pytest.LogCaptureFixture) -> None:
     """If the log takes no INFO, no transfer is begun and no thread started."""
-    caplog.set_level(logging.WARNING, "holdfast")
+    caplog.set_level(logging.WARNING, "holdall")
     before = threading.active_count()
     assert observer_for("log", None).begin("log", 1) is SILENT
     assert threading.active_count() == before
@@ -303,14 +303,14 @@ def test_counts_of_many_threads_add_up() -> None:
 
 
 def test_the_environment_chooses() -> None:
-    """`HOLDFAST_PROGRESS` is one of four words; a terminal that cannot redraw a line gets none drawn."""
+    """`HOLDALL_PROGRESS` is one of four words; a terminal that cannot redraw a line gets none drawn."""
     assert read_settings({}).progress == "auto"
     assert read_settings({"TERM": "dumb"}).progress == "log"
-    assert read_settings({"TERM": "dumb", "HOLDFAST_PROGRESS": "Bar"}).progress == "bar"
-    with pytest.raises(ValueError, match="HOLDFAST_PROGRESS='loud' is none of auto, bar, log, off"):
-        read_settings({"HOLDFAST_PROGRESS": "loud"})
+    assert read_settings({"TERM": "dumb", "HOLDALL_PROGRESS": "Bar"}).progress == "bar"
+    with pytest.raises(ValueError, match="HOLDALL_PROGRESS='loud' is none of auto, bar, log, off"):
+        read_settings({"HOLDALL_PROGRESS": "loud"})
 
 
 def test_off_is_off() -> None:
     """With `off`, even on a terminal, nobody is told of anything."""
-    assert observer_for(read_settings({"HOLDFAST_PROGRESS": "off"}).progress, Terminal()) is SILENT
+    assert observer_for(read_settings({"HOLDALL_PROGRESS": "off"}).progress, Terminal()) is SILENT

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from benchmarks.data import emptied, size_of
 from benchmarks.measured import Clock, Taken, measure
-from benchmarks.peers.ours import Holdfast
+from benchmarks.peers.ours import Holdall
 from benchmarks.rounds import Side
 
 
@@ -49,9 +49,9 @@ def on_disk(kind: Callable[[Path], Kind]) -> Side:
     return start
 
 
-def holdfast_in(folder: Path) -> Holdfast:
+def holdall_in(folder: Path) -> Holdall:
     """Our own store in a folder."""
-    return Holdfast(f"file://{folder}/store", folder)
+    return Holdall(f"file://{folder}/store", folder)
 
 
 @dataclass

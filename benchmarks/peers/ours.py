@@ -1,4 +1,4 @@
-"""holdfast, as a user's script has it: start a run, log, end it.
+"""holdall, as a user's script has it: start a run, log, end it.
 
 A store exists before the clock runs, as a bucket does for the others. Each
 process first logs and reads some bytes in a store beside it, which loads the
@@ -16,11 +16,11 @@ from benchmarks.data import size_of
 from benchmarks.measured import Clock, Taken, measure
 from benchmarks.server import Server
 
-QUIET = {"HOLDFAST_PROGRESS": "off", "HOLDFAST_CACHE": "off"}
+QUIET = {"HOLDALL_PROGRESS": "off", "HOLDALL_CACHE": "off"}
 
 
 @dataclass
-class Holdfast:
+class Holdall:
     """A store, at a folder or in a bucket.
 
     Attributes:
@@ -64,48 +64,48 @@ class Holdfast:
 
 def create(clock: Clock, *, url: str, options: dict[str, Any]) -> None:
     """A store that nothing was logged into."""
-    import holdfast
+    import holdall
 
     for place in (url, _beside(url)):
-        store = holdfast.open(place, **options)
+        store = holdall.open(place, **options)
         with clock:
             store.care.create()
 
 
 def log(clock: Clock, *, url: str, options: dict[str, Any], paths: list[str]) -> dict[str, Any]:
     """A run of its own, from its start to its end."""
-    import holdfast
+    import holdall
 
     warm_up(url, options)
-    holdfast.set_store(url, **options)
-    with clock, holdfast.start_run() as run:
+    holdall.set_store(url, **options)
+    with clock, holdall.start_run() as run:
         for path in paths:
             if Path(path).is_dir():
-                holdfast.log_artifacts(path, Path(path).name)
+                holdall.log_artifacts(path, Path(path).name)
             else:
-                holdfast.log_artifact(path)
+                holdall.log_artifact(path)
     return {"run": run.id}
 
 
 def fetch(clock: Clock, *, url: str, options: dict[str, Any], run: str, source: str, into: str) -> None:
     """A download, by its address."""
-    import holdfast
+    import holdall
 
     warm_up(url, options)
-    holdfast.set_store(url, **options)
+    holdall.set_store(url, **options)
     with clock:
-        found = holdfast.artifacts.download_artifacts(run_id=run, artifact_path=Path(source).name, dst_path=into)
+        found = holdall.artifacts.download_artifacts(run_id=run, artifact_path=Path(source).name, dst_path=into)
     clock.compare(Path(source), Path(found))
 
 
 def warm_up(url: str, options: dict[str, Any]) -> None:
     """One file there and back, in the store beside."""
-    import holdfast
+    import holdall
 
-    holdfast.set_store(_beside(url), **options)
-    with holdfast.start_run() as run:
-        holdfast.log_text("warm " * 50_000, "warm.txt")
-    holdfast.artifacts.load_text(f"runs:/{run.id}/warm.txt")
+    holdall.set_store(_beside(url), **options)
+    with holdall.start_run() as run:
+        holdall.log_text("warm " * 50_000, "warm.txt")
+    holdall.artifacts.load_text(f"runs:/{run.id}/warm.txt")
 
 
 def _beside(url: str) -> str:

@@ -12,18 +12,18 @@ import pytest
 from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import TINY, entropy
 
-from holdfast.chunks.buffers import Buffers
-from holdfast.chunks.hints import Known
-from holdfast.chunks.packer import Packer, PackNames
-from holdfast.chunks.pool import Pool
-from holdfast.chunks.writer import ChunkWriter
-from holdfast.errors import StorageError
-from holdfast.format.codec import RAW
-from holdfast.format.encoder import Encoded
-from holdfast.format.layout import PACKS
-from holdfast.format.pack import parse_pack
-from holdfast.format.reference import CHUNK
-from holdfast.storage.memory import MemoryBucket
+from holdall.chunks.buffers import Buffers
+from holdall.chunks.hints import Known
+from holdall.chunks.packer import Packer, PackNames
+from holdall.chunks.pool import Pool
+from holdall.chunks.writer import ChunkWriter
+from holdall.errors import StorageError
+from holdall.format.codec import RAW
+from holdall.format.encoder import Encoded
+from holdall.format.layout import PACKS
+from holdall.format.pack import parse_pack
+from holdall.format.reference import CHUNK
+from holdall.storage.memory import MemoryBucket
 
 
 def free(pool: Pool) -> int:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
-from holdfast.chunks.cutter import Block, Cutter, Piece
-from holdfast.chunks.pool import Pool
-from holdfast.format.digest import blob_id, sha256
+from holdall.chunks.cutter import Block, Cutter, Piece
+from holdall.chunks.pool import Pool
+from holdall.format.digest import blob_id, sha256
 
 POOL = Pool(workers=4)
 BLOCK = 4 * TINY.chunker.max
@@ -110,7 +110,7 @@ def test_a_block_that_cannot_be_cut_fails_where_its_chunks_are_asked_for(monkeyp
     blocks: list[Block] = []
     cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(BLOCK)), blocks.append)
     cutter.cut(io.BytesIO(b"short"), 0)
-    monkeypatch.setattr("holdfast.chunks.cutter.blob_id", lambda data: 1 / 0)
+    monkeypatch.setattr("holdall.chunks.cutter.blob_id", lambda data: 1 / 0)
     cutter.finish()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.versions import Edit, Versions, appended, history, region, same_places, scattered
 
-from holdfast.chunks.fragments import Guard
-from holdfast.chunks.plan import plan_ranges
-from holdfast.format.layout import PackName
-from holdfast.format.reference import Ref
+from holdall.chunks.fragments import Guard
+from holdall.chunks.plan import plan_ranges
+from holdall.format.layout import PackName
+from holdall.format.reference import Ref
 
 KIB, MIB = 1 << 10, 1 << 20
 CHUNK = 64 * KIB

@@ -10,13 +10,13 @@ from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import tiny_location
 from tests.support.watched import Recorder
 
-from holdfast.chunks.observer import SILENT, Observer, begin_transfer
-from holdfast.chunks.pool import Pool
-from holdfast.errors import ArtifactExistsError, IntegrityError, StorageError
-from holdfast.format.layout import PACKS
-from holdfast.format.records import Descriptor
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.chunks.observer import SILENT, Observer, begin_transfer
+from holdall.chunks.pool import Pool
+from holdall.errors import ArtifactExistsError, IntegrityError, StorageError
+from holdall.format.layout import PACKS
+from holdall.format.records import Descriptor
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 DATA = random.Random(1).randbytes(300_000)
 

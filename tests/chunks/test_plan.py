@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.chunks.plan import plan_ranges
-from holdfast.format.layout import PackName
-from holdfast.format.reference import Ref
+from holdall.chunks.plan import plan_ranges
+from holdall.format.layout import PackName
+from holdall.format.reference import Ref
 
 PACKS = [PackName(bytes([n]) * 16, n) for n in (1, 2)]
 

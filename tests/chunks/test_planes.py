@@ -9,14 +9,14 @@ import struct
 import numpy as np
 import pytest
 
-from holdfast.chunks.hints import Known
-from holdfast.chunks.packer import PackNames
-from holdfast.chunks.pool import Pool
-from holdfast.chunks.reader import ChunkReader
-from holdfast.chunks.writer import ChunkWriter
-from holdfast.format.chunking import Chunker
-from holdfast.format.codec import PLANES
-from holdfast.storage.memory import MemoryBucket
+from holdall.chunks.hints import Known
+from holdall.chunks.packer import PackNames
+from holdall.chunks.pool import Pool
+from holdall.chunks.reader import ChunkReader
+from holdall.chunks.writer import ChunkWriter
+from holdall.format.chunking import Chunker
+from holdall.format.codec import PLANES
+from holdall.storage.memory import MemoryBucket
 
 POOL = Pool(workers=4)
 WEIGHTS = np.random.default_rng(11).standard_normal(1 << 20, dtype=np.float32)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from holdfast.chunks.pool import Pool
+from holdall.chunks.pool import Pool
 
 
 def test_tasks_hold_no_more_than_the_budget() -> None:

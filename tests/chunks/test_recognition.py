@@ -9,14 +9,14 @@ from tests.support.bigstore import put_pack
 from tests.support.stores import Serial, entropy
 from tests.support.versions import Edit, Versions, appended, history, region, scattered
 
-from holdfast.chunks.hints import CAPACITY, Known
-from holdfast.chunks.recognition import Recogniser, Wanted
-from holdfast.format.layout import HINTS, PACKS, PackName, hint_key
-from holdfast.format.pack import Footer, Row
-from holdfast.format.records import encode_hint
-from holdfast.format.reference import CHUNK
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import Request, TraceBucket
+from holdall.chunks.hints import CAPACITY, Known
+from holdall.chunks.recognition import Recogniser, Wanted
+from holdall.format.layout import HINTS, PACKS, PackName, hint_key
+from holdall.format.pack import Footer, Row
+from holdall.format.records import encode_hint
+from holdall.format.reference import CHUNK
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import Request, TraceBucket
 
 KIB, MIB = 1 << 10, 1 << 20
 PACK = 64 * KIB

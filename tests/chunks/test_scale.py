@@ -9,12 +9,12 @@ import pytest
 from tests.support.bigstore import Cost, add_runs, cost_of_logging, fill
 from tests.support.stores import TINY, Serial, entropy, tiny_store
 
-from holdfast.chunks.hints import CAPACITY, Known
-from holdfast.format.chunking import Chunker
-from holdfast.format.layout import HINTS, PackName, parse_key
-from holdfast.format.pack import Footer, Row, parse_pack
-from holdfast.format.reference import CHUNK
-from holdfast.storage.memory import MemoryBucket
+from holdall.chunks.hints import CAPACITY, Known
+from holdall.format.chunking import Chunker
+from holdall.format.layout import HINTS, PackName, parse_key
+from holdall.format.pack import Footer, Row, parse_pack
+from holdall.format.reference import CHUNK
+from holdall.storage.memory import MemoryBucket
 
 MB = 1_000_000
 USUAL = replace(TINY, chunker=Chunker(), pack_size=4 << 20)  # chunks as large as usual, so that there are enough packs

@@ -13,19 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
-from holdfast.chunks.hints import Known, sample
-from holdfast.chunks.packer import PackNames
-from holdfast.chunks.pool import Pool
-from holdfast.chunks.reader import ChunkReader
-from holdfast.chunks.writer import ChunkWriter, Written
-from holdfast.errors import AccessDeniedError, IntegrityError, ObjectExistsError
-from holdfast.format.digest import sha256
-from holdfast.format.layout import HINTS, PACKS, PackName, generation_key, parse_key
-from holdfast.format.pack import parse_pack
-from holdfast.format.records import encode_generation
-from holdfast.format.reference import CHUNK, RECIPE
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
+from holdall.chunks.hints import Known, sample
+from holdall.chunks.packer import PackNames
+from holdall.chunks.pool import Pool
+from holdall.chunks.reader import ChunkReader
+from holdall.chunks.writer import ChunkWriter, Written
+from holdall.errors import AccessDeniedError, IntegrityError, ObjectExistsError
+from holdall.format.digest import sha256
+from holdall.format.layout import HINTS, PACKS, PackName, generation_key, parse_key
+from holdall.format.pack import parse_pack
+from holdall.format.records import encode_generation
+from holdall.format.reference import CHUNK, RECIPE
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
 
 POOL = Pool(workers=4)
 

@@ -25,16 +25,16 @@ from typing import ClassVar
 
 import pytest
 
-from holdfast.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
-from holdfast.storage.bucket import Bucket, Bytes
-from holdfast.storage.schemes import bucket_at
+from holdall.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
+from holdall.storage.bucket import Bucket, Bytes
+from holdall.storage.schemes import bucket_at
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%~-"
 RACERS = 16
 
 
 class BucketSuite:
-    """Every law of `holdfast.storage.bucket.Bucket`."""
+    """Every law of `holdall.storage.bucket.Bucket`."""
 
     backend: ClassVar[str]
     options: dict[str, object] = {}  # noqa: RUF012  (replaced, never changed)

@@ -12,7 +12,7 @@
             return model.predict(data)
 
 Each law is tried for each format. A flavor outside of this repository copies this
-file, or has holdfast's tests on its path; it needs `holdfast` and `pytest` alone,
+file, or has holdall's tests on its path; it needs `holdall` and `pytest` alone,
 and `mlflow` for the laws about it.
 """
 
@@ -28,12 +28,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from holdfast.chunks.pool import Pool
-from holdfast.errors import HoldfastError, UntrustedModelError
-from holdfast.modeling.finding import flavor_named, flavor_of
-from holdfast.modeling.trust import Trust, folder_digest
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+from holdall.chunks.pool import Pool
+from holdall.errors import HoldallError, UntrustedModelError
+from holdall.modeling.finding import flavor_named, flavor_of
+from holdall.modeling.trust import Trust, folder_digest
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 
 class FlavorLaws:
@@ -95,7 +95,7 @@ class FlavorLaws:
     # --- the laws ---
 
     def test_the_object_shows_whose_it_is(self, made: Any) -> None:
-        """`holdfast.log_model` finds the flavor."""
+        """`holdall.log_model` finds the flavor."""
         if self.known:
             assert flavor_of(made[0]).name == self.flavor
         assert flavor_named(self.flavor).loaders[0] == self.loader
@@ -186,7 +186,7 @@ class FlavorLaws:
 
     def test_what_is_none_of_its_models_is_refused(self, store: Store, run: Run) -> None:
         """By an error that says so, not by a file that cannot be loaded."""
-        with pytest.raises((TypeError, HoldfastError)):
+        with pytest.raises((TypeError, HoldallError)):
             store.models.log(run, {"no": "model"}, "model", flavor=self.flavor)
         assert run.manifest == {}
 

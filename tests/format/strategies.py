@@ -7,12 +7,12 @@ from contextlib import suppress
 
 from hypothesis import strategies as st
 
-from holdfast.errors import FormatError, InvalidPathError, UnsupportedFeatureError
-from holdfast.format.digest import sha256
-from holdfast.format.layout import PackName
-from holdfast.format.paths import check_path, resolve, sort_key
-from holdfast.format.reference import InEntry, Ref
-from holdfast.format.tree import Entry, Kind
+from holdall.errors import FormatError, InvalidPathError, UnsupportedFeatureError
+from holdall.format.digest import sha256
+from holdall.format.layout import PackName
+from holdall.format.paths import check_path, resolve, sort_key
+from holdall.format.reference import InEntry, Ref
+from holdall.format.tree import Entry, Kind
 
 digests = st.binary(min_size=32, max_size=32)
 hexes = st.binary(min_size=16, max_size=16).map(bytes.hex)

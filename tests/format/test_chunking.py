@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.format.chunking import Chunker
+from holdall.format.chunking import Chunker
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cut_vectors.json").read_text())
 TINY = Chunker(64, 256, 1024)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.format.strategies import mutations, refuses_or_parses
 
-from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.codec import DELTA, PLANES, RAW, SLACK, ZSTD, Decoder, decode, encode, encode_planes
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format.codec import DELTA, PLANES, RAW, SLACK, ZSTD, Decoder, decode, encode, encode_planes
 
 blobs = st.binary(min_size=1, max_size=400) | st.builds(bytes.__mul__, st.binary(min_size=1, max_size=9), st.just(50))
 PHASES = [(item, head) for item in (2, 4, 8) for head in range(item)]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import FormatError
-from holdfast.format import digest
+from holdall.errors import FormatError
+from holdall.format import digest
 
 
 def test_a_file_has_the_sha256_that_everyone_computes() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import mutations, refuses_or_parses
 
-from holdfast.errors import FormatError
-from holdfast.format.document import count_of, encode_document, parse_document
+from holdall.errors import FormatError
+from holdall.format.document import count_of, encode_document, parse_document
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 values = st.recursive(

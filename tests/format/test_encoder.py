@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import IntegrityError
-from holdfast.format import planes
-from holdfast.format.codec import PLANES, RAW, SLACK, ZSTD, decode
-from holdfast.format.encoder import SAMPLE, Encoder, Plan
+from holdall.errors import IntegrityError
+from holdall.format import planes
+from holdall.format.codec import PLANES, RAW, SLACK, ZSTD, decode
+from holdall.format.encoder import SAMPLE, Encoder, Plan
 
 RANDOM = np.random.default_rng(20261121)
 FLOATS = RANDOM.standard_normal(32 << 10, dtype=np.float32)

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tests.format.strategies import digests, hexes, mutations, refs, refuses_or_parses
 from tests.format.test_document import signed, texts, values
 
-from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.digest import blob_id
-from holdfast.format.entry import MAX_ENTRY, InlineBlob, LogEntry, encode_entry, parse_entry
-from holdfast.format.ops import STATUSES, check_op, integer, number
-from holdfast.format.reference import InEntry
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format.digest import blob_id
+from holdall.format.entry import MAX_ENTRY, InlineBlob, LogEntry, encode_entry, parse_entry
+from holdall.format.ops import STATUSES, check_op, integer, number
+from holdall.format.reference import InEntry
 
 LOG = "runs/" + "ab" * 16
 counts = st.integers(0, 2**45)  # their sums are counts, too

@@ -7,8 +7,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.format import frames
-from holdfast.format.frames import compress_each, decompress_each
+from holdall.format import frames
+from holdall.format.frames import compress_each, decompress_each
 
 PARTS = st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8)
 

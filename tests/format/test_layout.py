@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import hexes, packs
 
-from holdfast.errors import FormatError
-from holdfast.format import layout
-from holdfast.format.layout import Key, PackName, escape, parse_key
+from holdall.errors import FormatError
+from holdall.format import layout
+from holdall.format.layout import Key, PackName, escape, parse_key
 
 HEX = "0123456789abcdef"
 numbers = st.integers(0, 2**64 - 1)
@@ -63,8 +63,8 @@ def test_generations_and_hints_say_what_they_are(number: int, word: str, chunk: 
     "key",
     [
         "",
-        "Holdfast.json",
-        "holdfast.json\n",
+        "Holdall.json",
+        "holdall.json\n",
         "canary/",
         "packs/ab/" + "cd" * 16 + "-00000000",
         "packs/00/" + "00" * 16 + "-00000000",
@@ -99,7 +99,7 @@ def test_every_shape_has_a_key() -> None:
     """Each row of the table is recognised by its kind."""
     pack = "ab" * 16 + "-00000001"
     keys = {
-        "descriptor": "holdfast.json",
+        "descriptor": "holdall.json",
         "canary": "canary",
         "pack": f"packs/ab/{pack}",
         "log": f"runs/{'ab' * 16}/log/{'f' * 16}",

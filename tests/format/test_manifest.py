@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from tests.format.strategies import trees
 
-from holdfast.format.manifest import manifest_digest, manifest_text
-from holdfast.format.tree import Entry, Kind
+from holdall.format.manifest import manifest_digest, manifest_text
+from holdall.format.tree import Entry, Kind
 
 ODD = (
     "plain.txt",

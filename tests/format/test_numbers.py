@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import pytest
 
-from holdfast.format.numbers import Sniffer, Span
+from holdall.format.numbers import Sniffer, Span
 
 FIXTURES = Path(__file__).parent / "fixtures" / "numbers"
 EXPECTED: dict[str, list[tuple[int, int, int]]] = json.loads((FIXTURES / "expected.json").read_bytes())

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holdfast.format.numbers import LIMIT, Sniffer, Span
-from holdfast.format.numbers.torch_pickle import storages
+from holdall.format.numbers import LIMIT, Sniffer, Span
+from holdall.format.numbers.torch_pickle import storages
 
 FIXTURES = Path(__file__).parent / "fixtures" / "numbers"
 REAL = [path.read_bytes() for path in sorted(FIXTURES.glob("*.*")) if path.suffix in (".pt", ".gguf", ".safetensors")]

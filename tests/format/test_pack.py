@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import mutations, packs, refuses_or_parses
 
-from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.codec import decode, encode
-from holdfast.format.digest import blob_id, sha256
-from holdfast.format.layout import PackName
-from holdfast.format.pack import MAGIC, TRAILER, PackBuilder, footer_length, parse_footer, parse_pack
-from holdfast.format.reference import Ref
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format.codec import decode, encode
+from holdall.format.digest import blob_id, sha256
+from holdall.format.layout import PackName
+from holdall.format.pack import MAGIC, TRAILER, PackBuilder, footer_length, parse_footer, parse_pack
+from holdall.format.reference import Ref
 
 blobs = st.lists(st.binary(min_size=1, max_size=60) | st.builds(bytes, st.integers(1, 500)), min_size=1, max_size=8)
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import paths
 
-from holdfast.errors import InvalidPathError
-from holdfast.format import paths as rules
-from holdfast.format.paths import ancestors, check_link, check_path, resolve, sort_key
+from holdall.errors import InvalidPathError
+from holdall.format import paths as rules
+from holdall.format.paths import ancestors, check_link, check_path, resolve, sort_key
 
 
 @pytest.mark.parametrize(

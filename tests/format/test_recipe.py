@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import digests, mutations, packs, refs, refuses_or_parses
 
-from holdfast.errors import FormatError
-from holdfast.format.digest import blob_id, sha256
-from holdfast.format.layout import PackName
-from holdfast.format.recipe import Recipe, encode_recipe, parse_recipe
-from holdfast.format.reference import Ref
+from holdall.errors import FormatError
+from holdall.format.digest import blob_id, sha256
+from holdall.format.layout import PackName
+from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
+from holdall.format.reference import Ref
 
 DATA = b"a chunk"
 PACK = PackName(b"s" * 16, 0)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tests.format.strategies import digests, hexes, mutations, packs, refuses_or_parses
 from tests.format.test_document import signed, texts, values
 
-from holdfast.errors import FormatError, UnsupportedFeatureError
-from holdfast.format.chunking import Chunker
-from holdfast.format.document import encode_document, parse_document
-from holdfast.format.layout import PackName
-from holdfast.format.records import (
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format.chunking import Chunker
+from holdall.format.document import encode_document, parse_document
+from holdall.format.layout import PackName
+from holdall.format.records import (
     Descriptor,
     encode_canary,
     encode_descriptor,

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import places, refs
 
-from holdfast.errors import FormatError
-from holdfast.format.layout import PackName
-from holdfast.format.reference import (
+from holdall.errors import FormatError
+from holdall.format.layout import PackName
+from holdall.format.reference import (
     CHUNK,
     FACTS,
     MAX_BLOB,

@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import FormatError
-from holdfast.format.entry import LogEntry, encode_entry, parse_entry
-from holdfast.format.layout import name_log
-from holdfast.format.ops import STAGES
-from holdfast.format.registered import Holder, Registered
+from holdall.errors import FormatError
+from holdall.format.entry import LogEntry, encode_entry, parse_entry
+from holdall.format.layout import name_log
+from holdall.format.ops import STAGES
+from holdall.format.registered import Holder, Registered
 
 MODEL = "models/" + "cd" * 16
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

@@ -13,11 +13,11 @@ from tests.format.strategies import hexes, packs, refs, refuses_or_parses
 from tests.format.test_document import texts, values
 from tests.format.test_entry import LOG, ops, points, steps
 
-from holdfast.errors import FormatError
-from holdfast.format.entry import LogEntry
-from holdfast.format.ops import check_op, integer
-from holdfast.format.reference import InEntry
-from holdfast.format.state import State, split_facts, state_from_json
+from holdall.errors import FormatError
+from holdall.format.entry import LogEntry
+from holdall.format.ops import check_op, integer
+from holdall.format.reference import InEntry
+from holdall.format.state import State, split_facts, state_from_json
 
 histories = st.lists(st.lists(ops, max_size=5), max_size=8)
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.format.strategies import mutations, packs, paths, refs, refuses_or_parses, trees
 
-from holdfast.errors import FormatError
-from holdfast.format.digest import sha256
-from holdfast.format.layout import PackName
-from holdfast.format.paths import sort_key
-from holdfast.format.reference import MAX_NODE, InEntry, Ref
-from holdfast.format.tree import MAX_LEVEL, Child, Entry, Kind, encode_node, parse_node, split_rows
+from holdall.errors import FormatError
+from holdall.format.digest import sha256
+from holdall.format.layout import PackName
+from holdall.format.paths import sort_key
+from holdall.format.reference import MAX_NODE, InEntry, Ref
+from holdall.format.tree import MAX_LEVEL, Child, Entry, Kind, encode_node, parse_node, split_rows
 
 PACK = PackName(b"s" * 16, 0)
 CARRIER = 2**32

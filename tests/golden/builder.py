@@ -19,17 +19,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from holdfast.chunks.pool import Pool
-from holdfast.format.chunking import Chunker
-from holdfast.format.entry import LogEntry, encode_entry
-from holdfast.format.layout import experiment_id, experiment_log, log_key, run_id, run_log
-from holdfast.format.paths import check_link, check_path
-from holdfast.format.records import Descriptor
-from holdfast.format.tree import Kind
-from holdfast.storage.memory import MemoryBucket
-from holdfast.trees.location import Location
-from holdfast.trees.session import Session
-from holdfast.trees.source import Item
+from holdall.chunks.pool import Pool
+from holdall.format.chunking import Chunker
+from holdall.format.entry import LogEntry, encode_entry
+from holdall.format.layout import experiment_id, experiment_log, log_key, run_id, run_log
+from holdall.format.paths import check_link, check_path
+from holdall.format.records import Descriptor
+from holdall.format.tree import Kind
+from holdall.storage.memory import MemoryBucket
+from holdall.trees.location import Location
+from holdall.trees.session import Session
+from holdall.trees.source import Item
 
 FOLDER: Final = Path(__file__).parent
 WORDS: Final = ("anchor", "ballast", "cleat", "davit", "fathom", "halyard", "keel", "moor", "reef", "spar", "tiller")
@@ -101,7 +101,7 @@ class World:
         self.bucket.put(log_key(log, 0), encode_entry(entry))
 
     def _arrive(self) -> Location:
-        writer = "holdfast golden"
+        writer = "holdall golden"
         return Location(self.bucket, Pool(workers=4), self._clock.__next__, self.entropy, _no_sleep, writer)
 
 

@@ -1,4 +1,4 @@
-"""A reader of holdfast stores, written from SPEC.md alone; it trusts nothing. Numbers such as (9) are its sections."""
+"""A reader of holdall stores, written from SPEC.md alone; it trusts nothing. Numbers such as (9) are its sections."""
 
 import base64
 import hashlib
@@ -182,9 +182,9 @@ def manifest(paths: dict[str, Entry]) -> str:
 
 def read_store(folder: str | Path) -> dict[str, dict[str, Entry]]:
     """All runs of a store, each read from its newest state on and from its beginning."""
-    assert "holdfast" not in sys.modules, "this reader is worth nothing where the program is at hand"
+    assert "holdall" not in sys.modules, "this reader is worth nothing where the program is at hand"
     runs, root = {}, Path(folder)
-    about, _ = document(root / "holdfast.json")
+    about, _ = document(root / "holdall.json")
     for field, value in {**KNOWN, "chunker": {**about["chunker"], "name": "fastcdc2020"}}.items():
         assert about[field] == value, f"{field} {about[field]!r} is unknown"
     for path in sorted(root.glob("runs/*")):

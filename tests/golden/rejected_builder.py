@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from holdfast.format.digest import blob_id, sha256
-from holdfast.format.document import encode_document
-from holdfast.format.layout import PackName
-from holdfast.format.reference import Ref
+from holdall.format.digest import blob_id, sha256
+from holdall.format.document import encode_document
+from holdall.format.layout import PackName
+from holdall.format.reference import Ref
 
 FOLDER: Final = Path(__file__).parent / "rejected"
 DAMAGE, UNKNOWN = "FormatError", "UnsupportedFeatureError"

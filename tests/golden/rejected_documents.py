@@ -18,10 +18,10 @@ from tests.golden.rejected_builder import (
     patched,
 )
 
-from holdfast.format.digest import show
-from holdfast.format.document import encode_document
-from holdfast.format.records import Descriptor, encode_descriptor, encode_generation, encode_hint
-from holdfast.format.state import State
+from holdall.format.digest import show
+from holdall.format.document import encode_document
+from holdall.format.records import Descriptor, encode_descriptor, encode_generation, encode_hint
+from holdall.format.state import State
 
 
 def documents() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.golden.rejected_builder import DAMAGE, MODEL, NAME, UNKNOWN, case
 
-from holdfast.format.digest import sha256, show
-from holdfast.format.document import encode_document
+from holdall.format.digest import sha256, show
+from holdall.format.document import encode_document
 
 VERSION: dict[str, Any] = {
     "op": "version",

@@ -8,13 +8,13 @@ from dataclasses import replace
 import zstandard
 from tests.golden.rejected_builder import DAMAGE, DATA, PACK, REF, UNKNOWN, case, patched
 
-from holdfast.format.codec import encode, encode_planes
-from holdfast.format.digest import sha256
-from holdfast.format.layout import PackName
-from holdfast.format.pack import PackBuilder
-from holdfast.format.recipe import Recipe, encode_recipe
-from holdfast.format.reference import Ref
-from holdfast.format.tree import Child, Entry, Kind, encode_node
+from holdall.format.codec import encode, encode_planes
+from holdall.format.digest import sha256
+from holdall.format.layout import PackName
+from holdall.format.pack import PackBuilder
+from holdall.format.recipe import Recipe, encode_recipe
+from holdall.format.reference import Ref
+from holdall.format.tree import Child, Entry, Kind, encode_node
 
 
 def tables() -> None:

@@ -11,20 +11,20 @@ from typing import Any, Final
 
 from tests.golden.builder import World, file, folder, link, noise, text
 
-from holdfast.format.chunking import Chunker
-from holdfast.format.codec import encode, encode_planes
-from holdfast.format.digest import blob_id, sha256
-from holdfast.format.layout import RUNS, PackName, generation_key, hint_key, parse_key
-from holdfast.format.pack import PackBuilder, parse_footer
-from holdfast.format.recipe import Recipe, encode_recipe
-from holdfast.format.records import encode_generation
-from holdfast.format.reference import CHUNK, FACTS, NODE, RECIPE
-from holdfast.format.tree import Entry, encode_node
-from holdfast.naming.registry import Registry
-from holdfast.trees.session import Draft, Session
-from holdfast.trees.source import Item
-from holdfast.trees.summary import Inline
-from holdfast.trees.transaction import Transaction
+from holdall.format.chunking import Chunker
+from holdall.format.codec import encode, encode_planes
+from holdall.format.digest import blob_id, sha256
+from holdall.format.layout import RUNS, PackName, generation_key, hint_key, parse_key
+from holdall.format.pack import PackBuilder, parse_footer
+from holdall.format.recipe import Recipe, encode_recipe
+from holdall.format.records import encode_generation
+from holdall.format.reference import CHUNK, FACTS, NODE, RECIPE
+from holdall.format.tree import Entry, encode_node
+from holdall.naming.registry import Registry
+from holdall.trees.session import Draft, Session
+from holdall.trees.source import Item
+from holdall.trees.summary import Inline
+from holdall.trees.transaction import Transaction
 
 SMALL: Final = Chunker(256, 1024, 4096)
 MODEL: Final = noise("weights", 9_000) + text("vocabulary", 20_000) + noise("more weights", 2_000)

@@ -17,9 +17,9 @@ from tests.golden.builder import build, load, write
 from tests.golden.expected import EXPECTED
 from tests.golden.stores import MAKERS
 
-from holdfast.chunks.pool import Pool
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.chunks.pool import Pool
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 HERE = Path(__file__).parent
 STORES = HERE / "v1"
@@ -137,7 +137,7 @@ def test_all_golden_stores_are_small() -> None:
 def test_what_is_there_is_never_written_again(tmp_path: Path) -> None:
     """The command that makes a version's stores refuses to touch one that is there."""
     (tmp_path / "inline").mkdir()
-    (tmp_path / "inline" / "holdfast.json").write_bytes(b"old")
+    (tmp_path / "inline" / "holdall.json").write_bytes(b"old")
     with pytest.raises(FileExistsError):
         write(tmp_path)
-    assert load(tmp_path)["inline/holdfast.json"] == b"old"
+    assert load(tmp_path)["inline/holdall.json"] == b"old"

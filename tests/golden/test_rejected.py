@@ -13,18 +13,18 @@ from typing import Final
 
 import pytest
 
-from holdfast import errors
-from holdfast.format.codec import decode
-from holdfast.format.digest import blob_id
-from holdfast.format.document import parse_document
-from holdfast.format.entry import parse_entry
-from holdfast.format.pack import parse_pack
-from holdfast.format.recipe import parse_recipe
-from holdfast.format.records import parse_descriptor, parse_generation, parse_hint
-from holdfast.format.reference import ref_from_json
-from holdfast.format.registered import Holder, Registered
-from holdfast.format.state import state_from_json
-from holdfast.format.tree import parse_node
+from holdall import errors
+from holdall.format.codec import decode
+from holdall.format.digest import blob_id
+from holdall.format.document import parse_document
+from holdall.format.entry import parse_entry
+from holdall.format.pack import parse_pack
+from holdall.format.recipe import parse_recipe
+from holdall.format.records import parse_descriptor, parse_generation, parse_hint
+from holdall.format.reference import ref_from_json
+from holdall.format.registered import Holder, Registered
+from holdall.format.state import state_from_json
+from holdall.format.tree import parse_node
 
 FOLDER: Final = Path(__file__).parent / "rejected"
 CASES: Final[dict[str, dict[str, str]]] = json.loads((FOLDER / "cases.json").read_text())
@@ -65,7 +65,7 @@ def test_every_parser_refuses_something() -> None:
 def test_the_wrong_is_refused_by_name(name: str) -> None:
     """Each file raises exactly the error that its case promises, which says what is wrong."""
     case = CASES[name]
-    with pytest.raises(errors.HoldfastError) as caught:
+    with pytest.raises(errors.HoldallError) as caught:
         PARSERS[case["parser"]]((FOLDER / name).read_bytes())
     assert type(caught.value) is getattr(errors, case["error"])
     assert case["says"] in str(caught.value)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from holdfast.data import from_numpy, from_pandas
+from holdall.data import from_numpy, from_pandas
 
 FRAME = pd.DataFrame({"a": [1.5, 2.0, np.nan], "b": [1, 2, 3], "c": ["x", None, "y"]})
 ARRAY = np.arange(12, dtype="float32").reshape(4, 3)

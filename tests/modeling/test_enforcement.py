@@ -18,9 +18,9 @@ from mlflow.types.schema import Schema as TheirSchema
 from scipy import sparse
 from tests.support.like_mlflow import REFUSED, outcome, same
 
-from holdfast.errors import SchemaMismatchError
-from holdfast.modeling.enforcement import conform
-from holdfast.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Property, Schema, TensorSpec
+from holdall.errors import SchemaMismatchError
+from holdall.modeling.enforcement import conform
+from holdall.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Property, Schema, TensorSpec
 
 NOON = dt.datetime(2024, 5, 1, 12)
 XY = [ColSpec("double", "x"), ColSpec("long", "y")]

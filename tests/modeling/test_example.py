@@ -16,8 +16,8 @@ from mlflow.models.utils import _Example, _read_example
 from scipy import sparse
 from tests.support.like_mlflow import REFUSED, outcome, same
 
-from holdfast.errors import SignatureError
-from holdfast.modeling.example import FILE, SERVING_FILE, make_example
+from holdall.errors import SignatureError
+from holdall.modeling.example import FILE, SERVING_FILE, make_example
 
 NOON = dt.datetime(2024, 5, 1, 12)
 

@@ -11,14 +11,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from tests.support.stores import tiny_store
 
-from holdfast.errors import UnknownFlavorError
-from holdfast.modeling import finding
-from holdfast.modeling.finding import flavor_loading, flavor_named, flavor_of, known_flavors
-from holdfast.storage.memory import MemoryBucket
+from holdall.errors import UnknownFlavorError
+from holdall.modeling import finding
+from holdall.modeling.finding import flavor_loading, flavor_named, flavor_of, known_flavors
+from holdall.storage.memory import MemoryBucket
 
 STRANGER = """
 import json
-from holdfast.modeling.flavor import Parts
+from holdall.modeling.flavor import Parts
 
 class Sum:
     def __init__(self, by): self.by = by
@@ -49,7 +49,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
-        "[holdfast.flavors]\nstranger = stranger_flavor:FLAVOR\nbroken = not_there_at_all:FLAVOR\n"
+        "[holdall.flavors]\nstranger = stranger_flavor:FLAVOR\nbroken = not_there_at_all:FLAVOR\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     known_flavors.cache_clear()
@@ -60,7 +60,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_strangers_flavor_is_found(packages: Path, caplog: pytest.LogCaptureFixture) -> None:
     """By its entry point: its models are logged, loaded and served like ours; a broken one is told."""
-    with caplog.at_level(logging.WARNING, "holdfast"):
+    with caplog.at_level(logging.WARNING, "holdall"):
         names = [flavor.name for flavor in known_flavors()]
     assert {"python_function", "sklearn", "stranger"} <= set(names)
     assert "'broken' of not_there_at_all:FLAVOR cannot be used" in caplog.text
@@ -95,4 +95,4 @@ def test_unknown_names_are_refused_with_those_that_are_known() -> None:
         flavor_named("prophet")
     assert flavor_loading("mlflow.prophet") is None
     assert flavor_loading("mlflow.sklearn") is flavor_named("sklearn")
-    assert finding.GROUP == "holdfast.flavors"
+    assert finding.GROUP == "holdall.flavors"

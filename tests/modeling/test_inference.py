@@ -23,12 +23,12 @@ from mlflow.types.type_hints import _infer_schema_from_list_type_hint
 from scipy import sparse
 from tests.support.like_mlflow import REFUSED, outcome
 
-from holdfast.errors import SignatureError
-from holdfast.modeling.enforcement import conform
-from holdfast.modeling.hints import schema_from_hint
-from holdfast.modeling.inference import infer_schema
-from holdfast.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Property, Schema, TensorSpec
-from holdfast.modeling.signature import ModelSignature, as_signature, infer_signature
+from holdall.errors import SignatureError
+from holdall.modeling.enforcement import conform
+from holdall.modeling.hints import schema_from_hint
+from holdall.modeling.inference import infer_schema
+from holdall.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Property, Schema, TensorSpec
+from holdall.modeling.signature import ModelSignature, as_signature, infer_signature
 
 NOON = dt.datetime(2024, 5, 1, 12)
 
@@ -323,7 +323,7 @@ def test_no_framework_is_imported_to_say_what_an_object_is() -> None:
     """Signatures of plain values, and reading those of arrays, load nothing."""
     code = """
 import sys
-from holdfast.modeling import enforcement, example, signature
+from holdall.modeling import enforcement, example, signature
 signature.infer_signature({"a": [1.0], "b": {"c": "x"}}, [1], {"n": 1, "when": [2.0]})
 tensor = '[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1]}}]'
 signature.ModelSignature.from_dict({"inputs": tensor})

@@ -15,8 +15,8 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 from tests.support.stores import tiny_store
 
-from holdfast.chunks.pool import Pool
-from holdfast.errors import (
+from holdall.chunks.pool import Pool
+from holdall.errors import (
     ArtifactExistsError,
     ArtifactNotFoundError,
     ContentError,
@@ -27,12 +27,12 @@ from holdfast.errors import (
     SourceUnreadableError,
     UnknownFlavorError,
 )
-from holdfast.modeling.logged import logged_models
-from holdfast.modeling.model import parse_model
-from holdfast.modeling.signature import infer_signature
-from holdfast.modeling.trust import folder_digest
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+from holdall.modeling.logged import logged_models
+from holdall.modeling.model import parse_model
+from holdall.modeling.signature import infer_signature
+from holdall.modeling.trust import folder_digest
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(20) / 7, "b": np.arange(20) % 3 * 1.5})
 MODEL = LogisticRegression().fit(DATA, DATA["a"] > 1)
@@ -83,7 +83,7 @@ def test_the_mlmodel_file_says_it_all(store: Store, run: Run) -> None:
         "model_uuid": info.model_id,
         "metadata": {"k": [1]},
     }
-    assert said["holdfast"]["version"]
+    assert said["holdall"]["version"]
     sizes = {entry.path: entry.size for entry in run.entries("deep/model")}
     assert said["model_size_bytes"] == sum(sizes.values()) - sizes["deep/model/MLmodel"]
     assert store.models.describe(info.model_uri) == parse_model(text.encode())
@@ -165,7 +165,7 @@ def test_a_name_is_taken_once(bucket: MemoryBucket, store: Store, run: Run) -> N
 
 def test_a_users_tags_are_no_models(run: Run) -> None:
     """Whatever stands in a tag of that name, listing goes on."""
-    tags = {"holdfast.model.1": "no json", "holdfast.model.x": "{}", "holdfast.model.2": '{"path": 1, "odd": 2}'}
+    tags = {"holdall.model.1": "no json", "holdall.model.x": "{}", "holdall.model.2": '{"path": 1, "odd": 2}'}
     assert logged_models(run.id, tags) == []
 
 

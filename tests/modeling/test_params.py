@@ -14,10 +14,10 @@ from mlflow.models.utils import _enforce_params_schema
 from mlflow.types.schema import ParamSchema as TheirSchema
 from tests.support.like_mlflow import REFUSED, outcome, same
 
-from holdfast.errors import SchemaMismatchError, SignatureError
-from holdfast.modeling.params import ParamSchema, ParamSpec, conform_params, infer_params
-from holdfast.modeling.schema import Object, Property
-from holdfast.modeling.signature import ModelSignature, infer_signature
+from holdall.errors import SchemaMismatchError, SignatureError
+from holdall.modeling.params import ParamSchema, ParamSpec, conform_params, infer_params
+from holdall.modeling.schema import Object, Property
+from holdall.modeling.signature import ModelSignature, infer_signature
 
 NOON = dt.datetime(2024, 5, 1, 12)
 DAY = dt.date(2024, 5, 1)

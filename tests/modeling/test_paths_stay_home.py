@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import holdfast
-from holdfast.errors import InvalidNameError
-from holdfast.modeling.pickling import dump_noting_modules
+import holdall
+from holdall.errors import InvalidNameError
+from holdall.modeling.pickling import dump_noting_modules
 
 CODE = """
 OFFSET = 3
@@ -48,14 +48,14 @@ def test_a_function_that_goes_in_whole_leaves_its_folder_behind(tmp_path: Path) 
 
 def test_a_name_that_cannot_be_registered_is_refused_before_anything_is_logged(tmp_path: Path) -> None:
     """The run is as it was, so the same call with another name goes through."""
-    holdfast.set_store(str(tmp_path / "store"))
+    holdall.set_store(str(tmp_path / "store"))
 
     def double(model_input: pd.DataFrame) -> pd.DataFrame:
         return model_input * 2
 
-    with holdfast.start_run() as run:
+    with holdall.start_run() as run:
         with pytest.raises(InvalidNameError):
-            holdfast.pyfunc.log_model(python_model=double, name="m", registered_model_name="a/b:c")
-        assert holdfast.artifacts.list_artifacts(f"runs:/{run.id}") == []
-        info = holdfast.pyfunc.log_model(python_model=double, name="m", registered_model_name="ok")
+            holdall.pyfunc.log_model(python_model=double, name="m", registered_model_name="a/b:c")
+        assert holdall.artifacts.list_artifacts(f"runs:/{run.id}") == []
+        info = holdall.pyfunc.log_model(python_model=double, name="m", registered_model_name="ok")
     assert info.registered_model_version == 1

@@ -13,12 +13,12 @@ from sklearn.linear_model import LinearRegression
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
-from holdfast.errors import ArtifactNotFoundError, InvalidFilterError, InvalidURIError, ParamExistsError
-from holdfast.modeling.choosing import chosen
-from holdfast.modeling.logged import logged_models
-from holdfast.runs.inputs import Dataset
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+from holdall.errors import ArtifactNotFoundError, InvalidFilterError, InvalidURIError, ParamExistsError
+from holdall.modeling.choosing import chosen
+from holdall.modeling.logged import logged_models
+from holdall.runs.inputs import Dataset
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 MODEL = LinearRegression().fit([[1.0], [2.0]], [1.0, 2.0])
 TEST = Dataset("test", "abc", "local", "{}")
@@ -174,7 +174,7 @@ bodies = st.dictionaries(st.sampled_from(said + record), hostile).map(json.dumps
 @given(bodies, st.dictionaries(st.sampled_from(["tag.0", "param.0", "metric.0", "metric.1"]), bodies))
 def test_any_tags_may_stand_where_models_should(record: str, said: dict[str, str]) -> None:
     """What cannot be understood is passed over; what can has the types that it should have."""
-    tags = {"holdfast.model.1": record} | {f"holdfast.model.1.{key}": text for key, text in said.items()}
+    tags = {"holdall.model.1": record} | {f"holdall.model.1.{key}": text for key, text in said.items()}
     found = logged_models("0" * 32, tags)
     assert chosen(found, None, None, ["creation_timestamp", "name", "model_type"]) == found
     for model in found:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from holdfast.errors import SourceUnreadableError
-from holdfast.modeling.model import SPOKEN
-from holdfast.modeling.requirements import environment_files, requirements_of
+from holdall.errors import SourceUnreadableError
+from holdall.modeling.model import SPOKEN
+from holdall.modeling.requirements import environment_files, requirements_of
 
 MLFLOW = f"mlflow=={SPOKEN}"
 NUMPY = f"numpy=={importlib.metadata.version('numpy')}"

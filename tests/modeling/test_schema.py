@@ -12,8 +12,8 @@ import pytest
 from mlflow.types import schema as theirs
 from tests.support.like_mlflow import REFUSED, outcome
 
-from holdfast.errors import SignatureError
-from holdfast.modeling.schema import (
+from holdall.errors import SignatureError
+from holdall.modeling.schema import (
     AnyType,
     Array,
     ColSpec,
@@ -25,7 +25,7 @@ from holdfast.modeling.schema import (
     SparkMLVector,
     TensorSpec,
 )
-from holdfast.modeling.signature import ModelSignature, as_signature, infer_signature
+from holdall.modeling.signature import ModelSignature, as_signature, infer_signature
 
 NESTED = Object([Property("z", Array(Map("double"))), Property("a", Object([Property("k", AnyType(), False)]), False)])
 SCHEMAS = [

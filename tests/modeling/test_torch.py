@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from holdfast.modeling.enforcement import conform
-from holdfast.modeling.example import make_example
-from holdfast.modeling.inference import infer_schema
+from holdall.modeling.enforcement import conform
+from holdall.modeling.example import make_example
+from holdall.modeling.inference import infer_schema
 
 ROWS = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 TENSORS: dict[str, tuple[Any, str]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.support.stores import tiny_store
 
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from holdfast.errors import ArtifactNotFoundError, InvalidNameError, ModelVersionNotFoundError
-from holdfast.store import Run, Store
+from holdall.errors import ArtifactNotFoundError, InvalidNameError, ModelVersionNotFoundError
+from holdall.store import Run, Store
 
 
 def test_a_deployment_is_found_by_every_name_of_the_files(store: Store, run: Run) -> None:
@@ -51,5 +51,5 @@ def test_what_is_not_there_is_not_deployed(store: Store, run: Run) -> None:
 def test_any_tag_may_stand_where_a_deployment_should(store: Store, run: Run, text: str) -> None:
     """What cannot be understood is passed over."""
     resumed = store.runs.get(run.id)
-    resumed.set_tags({"holdfast.deployment.0123456789abcdef": text[:8000]})
+    resumed.set_tags({"holdall.deployment.0123456789abcdef": text[:8000]})
     assert store.deployments.of(f"runs:/{run.id}/model") == []

@@ -14,17 +14,17 @@ from tests.support.logs import entries_of, ops_of
 from tests.support.stores import Serial, tiny_store
 from tests.support.worker import Place, place_of, side_by_side
 
-from holdfast.errors import (
+from holdall.errors import (
     CommitStateUnknownError,
     ConflictError,
     ModelNotFoundError,
     ModelVersionNotFoundError,
     NotFoundError,
 )
-from holdfast.format.layout import parse_key
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.format.layout import parse_key
+from holdall.storage.bucket import Bucket
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 Verb = Callable[[Store, str], object]
 Seen = tuple[tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]], ...]

@@ -9,7 +9,7 @@ import pytest
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
-from holdfast.errors import (
+from holdall.errors import (
     ArtifactNotFoundError,
     InvalidFilterError,
     InvalidNameError,
@@ -20,10 +20,10 @@ from holdfast.errors import (
     RunNotFoundError,
     StoreNotFoundError,
 )
-from holdfast.format.manifest import manifest_digest
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.format.manifest import manifest_digest
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import HoldfastError, InvalidURIError
-from holdfast.naming.uris import ModelURI, check_name, parse_model_uri
-from holdfast.runs.run import Run
-from holdfast.store import Store
+from holdall.errors import HoldallError, InvalidURIError
+from holdall.naming.uris import ModelURI, check_name, parse_model_uri
+from holdall.runs.run import Run
+from holdall.store import Store
 
 ID = f"m-{'ab' * 16}-3"
 
@@ -67,7 +67,7 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
             parse_model_uri(uri)
     try:
         name = check_name(text)
-    except HoldfastError:
+    except HoldallError:
         return
     assert parse_model_uri(f"models:/{name}/1") == ModelURI(name, 1)
 
@@ -104,5 +104,5 @@ def test_a_logged_model_is_found_by_its_id(store: Store) -> None:
     assert store.registry.resolve(second) == f"runs:/{run.id}/deep/second"
     version = store.registry.register(second, "fraud")
     assert (version.model_id, version.path, version.source) == (f"m-{run.id}-1", "deep/second", second)
-    with pytest.raises(HoldfastError, match="the MLmodel of"):
+    with pytest.raises(HoldallError, match="the MLmodel of"):
         store.registry.resolve(f"models:/m-{run.id}-2")

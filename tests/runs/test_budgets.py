@@ -12,11 +12,11 @@ from tests.support.logs import AccessLog, Asked, entries_of
 from tests.support.servers import Server
 from tests.support.worker import Place
 
-from holdfast.chunks.pool import Pool
-from holdfast.format.layout import PACKS
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.chunks.pool import Pool
+from holdall.format.layout import PACKS
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 FILES = 2000
 ENTRIES = 2500

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tests.support.stores import entropy, tiny_store
 
-from holdfast.errors import ArtifactNotFoundError, RunNotFoundError
-from holdfast.runs.differences import Change, diff
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
+from holdall.errors import ArtifactNotFoundError, RunNotFoundError
+from holdall.runs.differences import Change, diff
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
 
 LARGE = entropy(1)(200_000)
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.runs import environment
-from holdfast.runs.environment import capture, mlflow_tags
-from holdfast.runs.masking import MASK, is_secret_name, mask_all, mask_arguments, mask_text
+from holdall.runs import environment
+from holdall.runs.environment import capture, mlflow_tags
+from holdall.runs.masking import MASK, is_secret_name, mask_all, mask_arguments, mask_text
 
 SECRET = "pl4nted.S3cret_v4lue"  # it looks like nothing that is known
 SMI = """#!/bin/sh

@@ -18,7 +18,7 @@ import pytest
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_location, tiny_store
 
-from holdfast.errors import (
+from holdall.errors import (
     AccessDeniedError,
     CommitStateUnknownError,
     InvalidNameError,
@@ -27,11 +27,11 @@ from holdfast.errors import (
     RunEndedError,
     TransientStorageError,
 )
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
-from holdfast.trees.source import bytes_item
-from holdfast.trees.transaction import Transaction
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
+from holdall.trees.source import bytes_item
+from holdall.trees.transaction import Transaction
 
 
 @pytest.fixture
@@ -376,10 +376,10 @@ def test_the_folded_log_agrees_with_its_states(bucket: MemoryBucket) -> None:
 @pytest.mark.parametrize("block", [True, False])
 def test_a_process_that_ends_badly_says_so(tmp_path: Path, ending: str, status: str, *, block: bool) -> None:
     """SIGTERM makes an active run KILLED and an exception FAILED, within a `with` block and without."""
-    start = "with holdfast.start_run() as run:\n    " if block else "run = holdfast.start_run()\n"
-    body = f"print(run.id, flush=True); holdfast.log_metric('loss', 1); {ending}"
-    code = f"import os, signal, holdfast\n{start}{body}\n"
-    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    start = "with holdall.start_run() as run:\n    " if block else "run = holdall.start_run()\n"
+    body = f"print(run.id, flush=True); holdall.log_metric('loss', 1); {ending}"
+    code = f"import os, signal, holdall\n{start}{body}\n"
+    environment = os.environ | {"HOLDALL_STORE": str(tmp_path / "store")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode in (1, 128 + signal.SIGTERM)
     record = Store.open(str(tmp_path / "store")).runs.get(done.stdout.strip()).record

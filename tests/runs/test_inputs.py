@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mlflow.data.dataset import Dataset as TheirDataset
 from tests.support.stores import tiny_store
 
-from holdfast.errors import InvalidNameError
-from holdfast.runs.inputs import Dataset, as_dataset, inputs_of
-from holdfast.runs.remarks import remark, remarks
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+from holdall.errors import InvalidNameError
+from holdall.runs.inputs import Dataset, as_dataset, inputs_of
+from holdall.runs.remarks import remark, remarks
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 TRAIN = Dataset("train", "abc", "s3", '{"uri": "s3://bucket/train"}', '{"mlflow_colspec": []}', '{"num_rows": 2}')
 FRAME = pd.DataFrame({"a": [1.5, 2.0]})
@@ -84,7 +84,7 @@ def test_mlflows_data_sets_are_taken_as_they_are(run: Run, theirs: Any) -> None:
 )
 def test_what_is_no_data_set_is_refused(run: Run, given: Any) -> None:
     """The data itself, too: the error says how to describe it."""
-    with pytest.raises(TypeError, match=r"holdfast\.data\.from_pandas"):
+    with pytest.raises(TypeError, match=r"holdall\.data\.from_pandas"):
         run.log_input(given)
     assert run.record.inputs.dataset_inputs == []
 
@@ -108,14 +108,14 @@ bodies = st.dictionaries(
 @given(st.one_of(st.text(max_size=50), bodies.map(json.dumps), json_values.map(json.dumps)))
 def test_any_tag_may_stand_where_an_input_should(text: str) -> None:
     """What cannot be understood is passed over; what can is well formed."""
-    for found in inputs_of({"holdfast.input.0123456789abcdef": text}).dataset_inputs:
+    for found in inputs_of({"holdall.input.0123456789abcdef": text}).dataset_inputs:
         assert as_dataset(found.dataset.to_dict() | {"name": "n", "digest": "d", "source_type": "t"})
         assert all(isinstance(tag.value, str) for tag in found.tags)
 
 
 def test_nested_beyond_measure_is_passed_over() -> None:
     """A tag that would exhaust the parser is one of those that say nothing."""
-    assert inputs_of({"holdfast.input.0123456789abcdef": "[" * 100_000}).dataset_inputs == []
+    assert inputs_of({"holdall.input.0123456789abcdef": "[" * 100_000}).dataset_inputs == []
 
 
 def test_remarks_of_one_kind_are_not_those_of_another() -> None:

@@ -15,7 +15,7 @@ from tests.support.logs import AccessLog, entries_of, ops_of, packs_in
 from tests.support.servers import ROOT, Server
 from tests.support.worker import Place, place_of
 
-from holdfast.format.layout import PACKS
+from holdall.format.layout import PACKS
 
 
 @pytest.fixture(params=["local", "moto"])
@@ -57,19 +57,19 @@ def test_threads_and_children_log_into_one_run(place: Place, request: pytest.Fix
 
 
 ENDINGS = {
-    "falls off its end": ("run = holdfast.start_run()\nlog(run)", "FINISHED"),
-    "raises": ("run = holdfast.start_run()\nlog(run)\nraise ValueError", "FAILED"),
-    "raises in the block": ("with holdfast.start_run() as run:\n    log(run)\n    raise ValueError", "FAILED"),
+    "falls off its end": ("run = holdall.start_run()\nlog(run)", "FINISHED"),
+    "raises": ("run = holdall.start_run()\nlog(run)\nraise ValueError", "FAILED"),
+    "raises in the block": ("with holdall.start_run() as run:\n    log(run)\n    raise ValueError", "FAILED"),
     "is interrupted in the block": (
-        "with holdfast.start_run() as run:\n    log(run)\n    signal.raise_signal(signal.SIGINT)",
+        "with holdall.start_run() as run:\n    log(run)\n    signal.raise_signal(signal.SIGINT)",
         "KILLED",
     ),
-    "is interrupted": ("run = holdfast.start_run()\nlog(run)\nsignal.raise_signal(signal.SIGINT)", "KILLED"),
-    "is terminated": ("run = holdfast.start_run()\nlog(run)\nsignal.raise_signal(signal.SIGTERM)", "KILLED"),
+    "is interrupted": ("run = holdall.start_run()\nlog(run)\nsignal.raise_signal(signal.SIGINT)", "KILLED"),
+    "is terminated": ("run = holdall.start_run()\nlog(run)\nsignal.raise_signal(signal.SIGTERM)", "KILLED"),
 }
 HEAD = """
-import signal, holdfast
-holdfast.set_store({url!r}, **{options!r})
+import signal, holdall
+holdall.set_store({url!r}, **{options!r})
 def log(run):
     print(run.id, flush=True)
     run.log_bytes(b"all is well", "report.txt")

@@ -22,9 +22,9 @@ import plotly.graph_objects
 import pytest
 import yaml
 
-from holdfast.errors import ContentError, HoldfastError, MissingLibraryError
-from holdfast.runs import rendering
-from holdfast.runs.rendering import (
+from holdall.errors import ContentError, HoldallError, MissingLibraryError
+from holdall.runs import rendering
+from holdall.runs.rendering import (
     compressed_bytes,
     compressed_path,
     dict_bytes,
@@ -276,15 +276,15 @@ def test_a_missing_library_is_named() -> None:
     error = pickle.loads(pickle.dumps(caught.value))
     assert str(error).startswith("juggling needs no-such (pip install 'no-such'): No module named")
     assert error.hint == "pip install 'no-such'"
-    assert isinstance(error, HoldfastError)
+    assert isinstance(error, HoldallError)
     assert isinstance(error, ImportError)
 
 
 @pytest.mark.parametrize("package", ["pandas", "pyarrow", "matplotlib", "plotly", "pillow"])
 def test_a_missing_library_comes_with_an_extra(package: str) -> None:
-    """Where holdfast has an extra for it, that is what the error says to install; and the extra holds it."""
+    """Where holdall has an extra for it, that is what the error says to install; and the extra holds it."""
     error = MissingLibraryError(package, "this", "No module")
-    (extra,) = re.findall(r"^pip install 'holdfast\[(\w+)\]'$", error.hint)
+    (extra,) = re.findall(r"^pip install 'holdall\[(\w+)\]'$", error.hint)
     assert error.hint in str(error)
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert any(needed.startswith(package + ">=") for needed in project["optional-dependencies"][extra])
@@ -294,7 +294,7 @@ def test_a_missing_library_comes_with_an_extra(package: str) -> None:
 def test_rendering_imports_no_library() -> None:
     """Importing these modules, and logging text and JSON, loads nothing heavy."""
     code = (
-        "import sys; from holdfast.runs import differences, rendering, tables, columns\n"
+        "import sys; from holdall.runs import differences, rendering, tables, columns\n"
         "rendering.dict_bytes({}, 'a.json'); rendering.parse_dict(b'{}', 'a.json')\n"
         "columns.json_table(columns.table_columns({'a': [1, 'x'], 'b': 2}))\n"
         "print({'matplotlib', 'numpy', 'pandas', 'PIL', 'plotly', 'pyarrow', 'yaml'} & set(sys.modules))"

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from tests.support.stores import entropy, tiny_location, tiny_store
 
-from holdfast.errors import InvalidFilterError
-from holdfast.format.entry import LogEntry, encode_entry
-from holdfast.format.layout import experiment_id, log_key, run_log
-from holdfast.format.layout import run_id as make_run_id
-from holdfast.format.state import State
-from holdfast.runs.experiment import Experiments
-from holdfast.runs.runs import Runs
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
+from holdall.errors import InvalidFilterError
+from holdall.format.entry import LogEntry, encode_entry
+from holdall.format.layout import experiment_id, log_key, run_log
+from holdall.format.layout import run_id as make_run_id
+from holdall.format.state import State
+from holdall.runs.experiment import Experiments
+from holdall.runs.runs import Runs
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import InvalidFilterError, RequestError
-from holdfast.runs.filters import Condition, Entity, Field, Value, parse_conditions, parse_order
-from holdfast.runs.search import RunSummary, parse_filter, parse_order_by
+from holdall.errors import InvalidFilterError, RequestError
+from holdall.runs.filters import Condition, Entity, Field, Value, parse_conditions, parse_order
+from holdall.runs.search import RunSummary, parse_filter, parse_order_by
 
 
 def summary(run_id: str = "a", start_time: int = 0, **facts: Any) -> RunSummary:

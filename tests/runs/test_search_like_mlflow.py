@@ -1,6 +1,6 @@
 """Filters and orders find what MLflow finds: the same runs in both, the same questions, the same answers.
 
-MLflow answers from a SQLite store of its own. Where holdfast differs on purpose,
+MLflow answers from a SQLite store of its own. Where holdall differs on purpose,
 a table below says why, and the test of that table fails if it no longer differs.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import InvalidFilterError
-from holdfast.runs.search import RunSummary, parse_filter, parse_order_by
+from holdall.errors import InvalidFilterError
+from holdall.runs.search import RunSummary, parse_filter, parse_order_by
 
 _DAY = 1_767_225_600_000  # the first of January 2026, in milliseconds
 
@@ -70,7 +70,7 @@ class Both:
         return [run.info.run_id for run in found]
 
     def ours(self, text: str | None, order: Sequence[str] | None = None, view: str = "ALL") -> list[str]:
-        """The ids of the runs that holdfast finds."""
+        """The ids of the runs that holdall finds."""
         chosen, sorting = parse_filter(text), parse_order_by(order)
         shown = [run for run in self.runs if view in ("ALL", run.lifecycle_stage.upper())]
         return [run.run_id for run in sorting.sorted(run for run in shown if chosen.matches(run, dict))]
@@ -95,7 +95,7 @@ def mlflow() -> Iterator[SimpleNamespace]:
 
 @pytest.fixture(scope="module")
 def both(mlflow: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    """Forty runs of two experiments, written through MLflow and described to holdfast."""
+    """Forty runs of two experiments, written through MLflow and described to holdall."""
     folder = tmp_path_factory.mktemp("mlflow")
     client = mlflow.Client(f"sqlite:///{folder}/runs.db")
     experiments = [client.create_experiment(name, f"{folder.as_uri()}/{name}") for name in ("first", "second")]
@@ -458,7 +458,7 @@ def test_sorting_twice_by_the_same_is_refused(both: Both, order: list[str]) -> N
         parse_order_by(order)
 
 
-# --- where holdfast differs on purpose ------------------------------------------
+# --- where holdall differs on purpose ------------------------------------------
 
 _LOST = "half a condition got lost on the way; answering without it would widen the answer in silence"
 _ACCIDENT = "MLflow reads another key than the one meant, and finds nothing; backticks say what is meant"
@@ -517,7 +517,7 @@ ORDERS_ACCEPTED_HERE = {
 
 @pytest.mark.parametrize("text", REFUSED_HERE)
 def test_a_filter_refused_on_purpose(both: Both, text: str) -> None:
-    """MLflow answers; holdfast asks what is meant."""
+    """MLflow answers; holdall asks what is meant."""
     both.theirs(text)
     with pytest.raises(InvalidFilterError):
         parse_filter(text)
@@ -525,7 +525,7 @@ def test_a_filter_refused_on_purpose(both: Both, text: str) -> None:
 
 @pytest.mark.parametrize("text", ACCEPTED_HERE)
 def test_a_filter_answered_on_purpose(both: Both, text: str) -> None:
-    """MLflow refuses; holdfast answers."""
+    """MLflow refuses; holdall answers."""
     both.ours(text)
     with pytest.raises(both.errors):
         both.theirs(text)
@@ -533,13 +533,13 @@ def test_a_filter_answered_on_purpose(both: Both, text: str) -> None:
 
 @pytest.mark.parametrize("text", ANSWERED_OTHERWISE)
 def test_a_filter_answered_otherwise_on_purpose(both: Both, text: str) -> None:
-    """Both answer, and holdfast finds runs that MLflow does not."""
+    """Both answer, and holdall finds runs that MLflow does not."""
     assert set(both.ours(text)) > set(both.theirs(text))
 
 
 @pytest.mark.parametrize("clause", ORDERS_REFUSED_HERE)
 def test_an_order_refused_on_purpose(both: Both, clause: str) -> None:
-    """MLflow sorts; holdfast asks what is meant."""
+    """MLflow sorts; holdall asks what is meant."""
     both.theirs(None, [clause])
     with pytest.raises(InvalidFilterError):
         parse_order_by([clause])
@@ -547,7 +547,7 @@ def test_an_order_refused_on_purpose(both: Both, clause: str) -> None:
 
 @pytest.mark.parametrize("clause", ORDERS_ACCEPTED_HERE)
 def test_an_order_accepted_on_purpose(both: Both, clause: str) -> None:
-    """MLflow refuses; holdfast sorts."""
+    """MLflow refuses; holdall sorts."""
     parse_order_by([clause])
     with pytest.raises(both.errors):
         both.theirs(None, [clause])

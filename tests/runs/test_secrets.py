@@ -7,21 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from holdfast.format.codec import decode
-from holdfast.format.entry import parse_entry
-from holdfast.format.layout import parse_key
-from holdfast.format.pack import parse_pack
-from holdfast.storage.local import LocalBucket
-from holdfast.store import Store
+from holdall.format.codec import decode
+from holdall.format.entry import parse_entry
+from holdall.format.layout import parse_key
+from holdall.format.pack import parse_pack
+from holdall.storage.local import LocalBucket
+from holdall.store import Store
 
 SECRET = "correct-horse-battery-staple"
 SCRIPT = """
 import logging
 logging.basicConfig(level=logging.DEBUG)
-import holdfast
-with holdfast.start_run() as run:
-    holdfast.log_param("rate", 0.1)
-    holdfast.log_text("harmless " * 20_000, "notes.txt")
+import holdall
+with holdall.start_run() as run:
+    holdall.log_param("rate", 0.1)
+    holdall.log_text("harmless " * 20_000, "notes.txt")
 print(run.id)
 """
 
@@ -54,7 +54,7 @@ def test_a_planted_secret_is_nowhere_in_the_store_or_the_logs(tmp_path: Path) ->
     url = f'{{"url": "https://me:{SECRET}@example.org/p.git", "vcs_info": {{"vcs": "git", "commit_id": "abc"}}}}'
     (info / "direct_url.json").write_text(url)
     environment = os.environ | {
-        "HOLDFAST_STORE": str(tmp_path / "store"),
+        "HOLDALL_STORE": str(tmp_path / "store"),
         "PYTHONPATH": str(packages),
         "MY_TOKEN": SECRET,
     }

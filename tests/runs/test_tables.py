@@ -17,20 +17,20 @@ import pytest
 from pandas.testing import assert_frame_equal
 from tests.support.stores import entropy, tiny_store
 
-from holdfast.errors import (
+from holdall.errors import (
     ArtifactNotFoundError,
     ContentError,
     InvalidPathError,
     MissingLibraryError,
     PathConflictError,
 )
-from holdfast.runs.rendering import parse_image
-from holdfast.runs.run import Run
-from holdfast.runs.tables import Ticking, load_table, log_table
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
-from holdfast.trees.source import local_items
+from holdall.runs.rendering import parse_image
+from holdall.runs.run import Run
+from holdall.runs.tables import Ticking, load_table, log_table
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
+from holdall.trees.source import local_items
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_dict_of_lists_needs_no_pandas(run: Run, data: dict[str, Any], monkeyp
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "pandas", None)
         log_table(run, data, "dict.json")
-        with pytest.raises(MissingLibraryError, match=r"pip install 'holdfast\[tables\]'"):
+        with pytest.raises(MissingLibraryError, match=r"pip install 'holdall\[tables\]'"):
             log_table(run, data, "dict.parquet")
         with pytest.raises(MissingLibraryError, match="loading a table needs pandas"):
             load_table(run, "dict.json")
@@ -220,8 +220,8 @@ def test_eight_processes_keep_eight_parts(tmp_path: Path) -> None:
 
 APPEND = """
 import sys
-from holdfast.runs.tables import log_table
-from holdfast.store import Store
+from holdall.runs.tables import log_table
+from holdall.store import Store
 run = Store.open(sys.argv[1]).runs.get(sys.argv[2])
 for i in range(2):
     log_table(run, {"who": int(sys.argv[3]), "i": i}, "t.json")

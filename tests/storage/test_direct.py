@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.stores import entropy
 
-from holdfast.storage.direct import LARGE, write_durably
+from holdall.storage.direct import LARGE, write_durably
 
 SIZES = (0, 1, 4096, LARGE - 1, LARGE, LARGE + 1, 9 * LARGE, 9 * LARGE + 4095)
 NOISE = entropy(1)(10 * LARGE)
@@ -45,7 +45,7 @@ def test_every_byte_arrives(tmp_path: Path, size: int, memory: Callable[[int], m
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this system has no tmpfs at /dev/shm")
 def test_a_file_system_without_it_is_written_as_usual() -> None:
     """tmpfs, where older kernels refuse O_DIRECT."""
-    path = Path("/dev/shm") / f"holdfast-{os.getpid()}"
+    path = Path("/dev/shm") / f"holdall-{os.getpid()}"
     try:
         assert written(path, aligned(3 * LARGE + 5)) == NOISE[: 3 * LARGE + 5]
     finally:

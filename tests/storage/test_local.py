@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.conformance.bucket import BucketSuite
 
-from holdfast.errors import (
+from holdall.errors import (
     AccessDeniedError,
     ObjectExistsError,
     StorageError,
@@ -18,8 +18,8 @@ from holdfast.errors import (
     TransientStorageError,
     UnsafeBucketError,
 )
-from holdfast.storage import local
-from holdfast.storage.local import LocalBucket
+from holdall.storage import local
+from holdall.storage.local import LocalBucket
 
 
 class TestLocal(BucketSuite):

@@ -1,4 +1,4 @@
-"""Within moto's `mock_aws`, holdfast needs no server: users' own tests are written so."""
+"""Within moto's `mock_aws`, holdall needs no server: users' own tests are written so."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from moto import mock_aws
 from tests.conformance.bucket import BucketSuite
 
-import holdfast
-from holdfast.errors import StorageError
-from holdfast.storage import s3
-from holdfast.storage.schemes import bucket_at
-from holdfast.surfaces.fluent import active
+import holdall
+from holdall.errors import StorageError
+from holdall.storage import s3
+from holdall.storage.schemes import bucket_at
+from holdall.surfaces.fluent import active
 
 
 @pytest.fixture
@@ -35,18 +35,18 @@ def test_a_file_is_logged_and_read_back(
     monkeypatch.setattr(s3, "DEFAULT_LANE", default)
     content = bytes(range(256)) * 20_000
     (tmp_path / "weights.bin").write_bytes(content)
-    holdfast.set_store(f"{mocked}/store")
-    with holdfast.start_run() as run:
-        holdfast.log_artifact(str(tmp_path / "weights.bin"))
-        holdfast.log_metric("loss", 0.5)
-    other = holdfast.open(f"{mocked}/store")
+    holdall.set_store(f"{mocked}/store")
+    with holdall.start_run() as run:
+        holdall.log_artifact(str(tmp_path / "weights.bin"))
+        holdall.log_metric("loss", 0.5)
+    other = holdall.open(f"{mocked}/store")
     with other.runs.get(run.info.run_id).open("weights.bin") as file:
         assert file.read() == content
     with ThreadPoolExecutor(1) as pool:
-        record = pool.submit(lambda: holdfast.open(f"{mocked}/store").runs.get(run.info.run_id).record).result()
+        record = pool.submit(lambda: holdall.open(f"{mocked}/store").runs.get(run.info.run_id).record).result()
     assert record.data.metrics == {"loss": 0.5}
     listed = boto3.client("s3").list_objects_v2(Bucket="models", Prefix="store/")
-    assert {"store/holdfast.json", "store/canary"} <= {item["Key"] for item in listed["Contents"]}
+    assert {"store/holdall.json", "store/canary"} <= {item["Key"] for item in listed["Contents"]}
 
 
 def test_the_other_lane_says_that_it_cannot_be_mocked(mocked: str) -> None:

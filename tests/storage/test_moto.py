@@ -13,10 +13,10 @@ import pytest
 from tests.conformance.bucket import BucketSuite
 from tests.support.servers import ROOT, Server
 
-from holdfast.demo.server import moto_server
-from holdfast.errors import ObjectNotFoundError
-from holdfast.storage.s3 import LANES
-from holdfast.storage.schemes import bucket_at
+from holdall.demo.server import moto_server
+from holdall.errors import ObjectNotFoundError
+from holdall.storage.s3 import LANES
+from holdall.storage.schemes import bucket_at
 
 
 class TestMoto(BucketSuite):
@@ -59,9 +59,9 @@ def test_leaving_is_silent_also_from_a_fork(moto: Server, lane: str) -> None:
     """A process that used S3 ends without a word, and so does its child that did."""
     code = f"""
 import os, sys
-from holdfast.errors import ObjectNotFoundError
-from holdfast.storage.s3 import LANES
-from holdfast.storage.schemes import bucket_at
+from holdall.errors import ObjectNotFoundError
+from holdall.storage.s3 import LANES
+from holdall.storage.schemes import bucket_at
 bucket = bucket_at({moto.new_bucket()!r}, {{**{moto.options!r}, "lane": {lane!r}}})
 bucket.put("k", b"v")
 if os.fork() == 0:

@@ -8,11 +8,11 @@ import pytest
 from tests.support.faulty import Fault, FaultyBucket
 from tests.support.servers import Server
 
-from holdfast.errors import AccessDeniedError, ObjectExistsError, UnsafeBucketError
-from holdfast.storage.bucket import Bucket, ObjectInfo
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.probe import Report, check_canary, probe, refuse_unsafe
-from holdfast.storage.schemes import bucket_at
+from holdall.errors import AccessDeniedError, ObjectExistsError, UnsafeBucketError
+from holdall.storage.bucket import Bucket, ObjectInfo
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
+from holdall.storage.schemes import bucket_at
 
 TOKEN = "0123456789abcdef" * 2
 

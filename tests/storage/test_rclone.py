@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.support.servers import rclone_server
 
-from holdfast.errors import UnsafeBucketError
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.probe import check_canary, probe, refuse_unsafe
-from holdfast.storage.s3 import S3Bucket
-from holdfast.storage.wrappers import RetryBucket
+from holdall.errors import UnsafeBucketError
+from holdall.storage.bucket import Bucket
+from holdall.storage.probe import check_canary, probe, refuse_unsafe
+from holdall.storage.s3 import S3Bucket
+from holdall.storage.wrappers import RetryBucket
 
 TOKEN = "fedcba9876543210" * 2
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import (
+from holdall.errors import (
     AccessDeniedError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -15,7 +15,7 @@ from holdfast.errors import (
     StorageError,
     TransientStorageError,
 )
-from holdfast.storage.remote import RemoteBucket
+from holdall.storage.remote import RemoteBucket
 
 
 class Fake:

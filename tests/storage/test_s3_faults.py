@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.support.http import ETAG, Answer, Asked, Recorder, error, recorder
 
-from holdfast.errors import (
+from holdall.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
     ObjectTooShortError,
@@ -16,8 +16,8 @@ from holdfast.errors import (
     StorageFullError,
     TransientStorageError,
 )
-from holdfast.storage.s3 import LANES, S3Bucket
-from holdfast.storage.wrappers import RetryBucket
+from holdall.storage.s3 import LANES, S3Bucket
+from holdall.storage.wrappers import RetryBucket
 
 FAST = {"connect_timeout": 0.5, "read_timeout": 0.5}
 GOOD = Answer(headers=ETAG)

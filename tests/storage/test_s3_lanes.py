@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.http import ETAG, Answer, Asked, Recorder, error, recorder
 
-from holdfast.errors import TransientStorageError
-from holdfast.settings import S3_LANES, read_settings
-from holdfast.storage.s3 import DEFAULT_LANE, LANES, S3Bucket
-from holdfast.storage.s3_boto import PIECE, Payload
-from holdfast.storage.schemes import bucket_at
-from holdfast.store import Store
+from holdall.errors import TransientStorageError
+from holdall.settings import S3_LANES, read_settings
+from holdall.storage.s3 import DEFAULT_LANE, LANES, S3Bucket
+from holdall.storage.s3_boto import PIECE, Payload
+from holdall.storage.schemes import bucket_at
+from holdall.store import Store
 
 CONTENT = bytes(range(251)) * 40_000  # ten megabytes
 
@@ -59,11 +59,11 @@ def test_an_option_wins_over_the_setting_and_that_over_the_default() -> None:
 
 
 def test_the_environment_chooses_a_lane() -> None:
-    """By `HOLDFAST_S3_LANE`; a word that is none is refused."""
+    """By `HOLDALL_S3_LANE`; a word that is none is refused."""
     assert read_settings({}).s3_lane is None
-    assert read_settings({"HOLDFAST_S3_LANE": "S3FS"}).s3_lane == "s3fs"
-    with pytest.raises(ValueError, match="HOLDFAST_S3_LANE='obstore' is none of boto3, s3fs"):
-        read_settings({"HOLDFAST_S3_LANE": "obstore"})
+    assert read_settings({"HOLDALL_S3_LANE": "S3FS"}).s3_lane == "s3fs"
+    with pytest.raises(ValueError, match="HOLDALL_S3_LANE='obstore' is none of boto3, s3fs"):
+        read_settings({"HOLDALL_S3_LANE": "obstore"})
     assert lane_of(Store.open("s3://b", s3_lane="s3fs")._location.bucket) == "s3fs"
 
 
@@ -80,7 +80,7 @@ def test_a_lane_imports_nothing_of_the_other(server: Recorder, lane: str, other:
     """Nor anything at all before its first request."""
     options = {"endpoint_url": server.url, "lane": lane, "key": "k", "secret": "s"}
     code = (
-        "import sys; from holdfast.storage.schemes import bucket_at\n"
+        "import sys; from holdall.storage.schemes import bucket_at\n"
         f"bucket = bucket_at('s3://b', {options!r}); assert 'botocore' not in sys.modules\n"
         f"bucket.put('k', b'v'); print(sorted(set({other!r}.split(',')) & set(sys.modules)))"
     )

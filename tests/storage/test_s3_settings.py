@@ -9,10 +9,10 @@ import pytest
 from tests.support.http import ETAG, Answer, Recorder, error, recorder
 from tests.support.servers import Server
 
-from holdfast.errors import AccessDeniedError, BucketNotFoundError, StorageError, UnsafeBucketError
-from holdfast.storage.bucket import ObjectInfo
-from holdfast.storage.s3 import LANES, Page, S3Bucket
-from holdfast.storage.schemes import bucket_at
+from holdall.errors import AccessDeniedError, BucketNotFoundError, StorageError, UnsafeBucketError
+from holdall.storage.bucket import ObjectInfo
+from holdall.storage.s3 import LANES, Page, S3Bucket
+from holdall.storage.schemes import bucket_at
 
 EMPTY_LIST = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 KEYS = {"key": "AKID", "secret": "SECRET"}
@@ -21,7 +21,7 @@ KEYS = {"key": "AKID", "secret": "SECRET"}
 @pytest.fixture(autouse=True, params=LANES)
 def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test here holds for each lane, as the one that is taken when none is named."""
-    monkeypatch.setattr("holdfast.storage.s3.DEFAULT_LANE", request.param)
+    monkeypatch.setattr("holdall.storage.s3.DEFAULT_LANE", request.param)
     return str(request.param)
 
 

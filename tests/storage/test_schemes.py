@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from tests.conformance.bucket import BucketSuite
 
-from holdfast.errors import (
-    HoldfastError,
+from holdall.errors import (
+    HoldallError,
     InvalidURIError,
     ObjectExistsError,
     ObjectNotFoundError,
     UnsafeBucketError,
 )
-from holdfast.storage.local import LocalBucket
-from holdfast.storage.remote import RemoteBucket
-from holdfast.storage.s3 import S3Bucket
-from holdfast.storage.schemes import bucket_at
-from holdfast.storage.wrappers import LimitBucket, RetryBucket
+from holdall.storage.local import LocalBucket
+from holdall.storage.remote import RemoteBucket
+from holdall.storage.s3 import S3Bucket
+from holdall.storage.schemes import bucket_at
+from holdall.storage.wrappers import LimitBucket, RetryBucket
 
 
 def adapter(url: str, **options: object) -> object:
@@ -136,12 +136,12 @@ def test_a_missing_package_is_named(url: str, extra: str) -> None:
     """With the command that installs it; in a process of its own, where neither package can be imported."""
     code = (
         "import sys; sys.modules.update(gcsfs=None, adlfs=None)\n"
-        "from holdfast.errors import MissingBackendError; from holdfast.storage.schemes import bucket_at\n"
+        "from holdall.errors import MissingBackendError; from holdall.storage.schemes import bucket_at\n"
         f"try: bucket_at({url!r}).get('k')\n"
         "except MissingBackendError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert f"pip install 'holdfast[{extra}]'" in done.stdout, done.stderr
+    assert f"pip install 'holdall[{extra}]'" in done.stdout, done.stderr
 
 
 def test_a_scheme_that_cannot_create_exclusively_is_refused() -> None:
@@ -182,13 +182,13 @@ def test_check_then_write_refuses_what_it_sees(tmp_path: Path) -> None:
 def test_opening_a_handle_imports_no_client() -> None:
     """s3fs costs most of a second; only the first request pays it."""
     code = (
-        "import sys; from holdfast.storage.schemes import bucket_at; bucket_at('s3://b'); bucket_at('gs://b');"
+        "import sys; from holdall.storage.schemes import bucket_at; bucket_at('s3://b'); bucket_at('gs://b');"
         "bad = {'s3fs', 'fsspec', 'botocore', 'aiohttp', 'gcsfs', 'numpy'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2] / "src")
 
 
-def test_every_error_of_an_address_is_holdfasts_own() -> None:
-    """`except HoldfastError` is enough."""
-    with pytest.raises(HoldfastError):
+def test_every_error_of_an_address_is_holdalls_own() -> None:
+    """`except HoldallError` is enough."""
+    with pytest.raises(HoldallError):
         bucket_at("nonsense://x")

@@ -10,16 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.support.faulty import VERBS, Fault, FaultyBucket
 
-from holdfast.errors import (
+from holdall.errors import (
     AccessDeniedError,
     ObjectExistsError,
     ObjectNotFoundError,
     StorageError,
     TransientStorageError,
 )
-from holdfast.storage.bucket import Bucket, ObjectInfo
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import (
+from holdall.storage.bucket import Bucket, ObjectInfo
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import (
     LimitBucket,
     Request,
     RequestCounter,

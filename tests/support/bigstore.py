@@ -17,18 +17,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from holdfast.chunks.hints import PER_PACK, sample
-from holdfast.chunks.pool import Pool
-from holdfast.format.codec import RAW
-from holdfast.format.layout import PackName, hint_key
-from holdfast.format.pack import PackBuilder
-from holdfast.format.records import Descriptor, encode_hint
-from holdfast.format.reference import CHUNK
-from holdfast.runs.run import Run
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.wrappers import Request, TraceBucket
-from holdfast.store import Store
-from holdfast.trees.location import Location
+from holdall.chunks.hints import PER_PACK, sample
+from holdall.chunks.pool import Pool
+from holdall.format.codec import RAW
+from holdall.format.layout import PackName, hint_key
+from holdall.format.pack import PackBuilder
+from holdall.format.records import Descriptor, encode_hint
+from holdall.format.reference import CHUNK
+from holdall.runs.run import Run
+from holdall.storage.bucket import Bucket
+from holdall.storage.wrappers import Request, TraceBucket
+from holdall.store import Store
+from holdall.trees.location import Location
 
 CHUNKS_OF_A_PACK = 512  # of 64 KiB, in 32 MiB
 PACKS_OF_A_SESSION = 32
@@ -116,7 +116,7 @@ def cost_of_logging(
         lambda: 1_700_000_000_000,
         random.Random(seed).randbytes,
         lambda _: None,
-        "holdfast test",
+        "holdall test",
         trusted=True,
     )
     if descriptor:

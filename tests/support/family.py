@@ -16,8 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import holdfast
-from holdfast.store import Run
+import holdall
+from holdall.store import Run
 
 PATIENCE = 100  # seconds
 FILES = [
@@ -36,15 +36,15 @@ def content(path: str) -> bytes:
 
 def forked(folder: Path, run: Any, run_id: str) -> None:
     """A forked child has all that its parent has: the store, the active run, and handles."""
-    holdfast.log_artifact(folder / "forked/fluent", "forked")
+    holdall.log_artifact(folder / "forked/fluent", "forked")
     run.log_artifact(folder / "forked/handle", "forked")
-    holdfast.log_artifact(folder / "forked/by id", "forked", run_id=run_id)
+    holdall.log_artifact(folder / "forked/by id", "forked", run_id=run_id)
 
 
 def spawned(folder: Path, place: tuple[str, dict[str, Any]], run: Run, active: Any) -> None:
     """A spawned child has what it is given."""
-    holdfast.set_store(place[0], **place[1])
-    holdfast.log_artifact(folder / "spawned/by id", "spawned", run_id=run.id)
+    holdall.set_store(place[0], **place[1])
+    holdall.log_artifact(folder / "spawned/by id", "spawned", run_id=run.id)
     run.log_artifact(folder / "spawned/handle", "spawned")
     active.log_artifact(folder / "spawned/active", "spawned")
 
@@ -58,17 +58,17 @@ def join(process: Any) -> None:
 
 
 def main(url: str, options: dict[str, Any], folder: Path) -> None:
-    store = holdfast.set_store(url, **options)
-    with holdfast.start_run() as run:
+    store = holdall.set_store(url, **options)
+    with holdall.start_run() as run:
         print(run.id, flush=True)
-        holdfast.log_artifact(folder / "parent/before", "parent")
+        holdall.log_artifact(folder / "parent/before", "parent")
         with ThreadPoolExecutor(8) as threads:
             jobs: list[Future[Any]]
-            jobs = [threads.submit(holdfast.log_artifact, folder / f"threads/{n}", "threads") for n in range(4)]
+            jobs = [threads.submit(holdall.log_artifact, folder / f"threads/{n}", "threads") for n in range(4)]
             handle = store.runs.get(run.id)
             jobs += [threads.submit(handle.log_artifact, folder / f"threads/{n}", "threads") for n in range(4, 8)]
             if (pid := os.fork()) == 0:
-                holdfast.log_artifact(folder / "exiting/fluent", "exiting")
+                holdall.log_artifact(folder / "exiting/fluent", "exiting")
                 sys.exit(0)  # leaves the with block, in the child
             assert os.waitpid(pid, 0)[1] == 0
             fork, spawn = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
@@ -82,9 +82,9 @@ def main(url: str, options: dict[str, Any], folder: Path) -> None:
                 join(child)
             for job in jobs:
                 job.result(PATIENCE)
-        assert holdfast.active_run() is run
+        assert holdall.active_run() is run
         assert run.state.status == "RUNNING"
-        holdfast.log_artifact(folder / "parent/after", "parent")
+        holdall.log_artifact(folder / "parent/after", "parent")
 
 
 if __name__ == "__main__":

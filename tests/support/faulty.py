@@ -21,8 +21,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from holdfast.errors import ObjectExistsError, StorageError, TransientStorageError
-from holdfast.storage.bucket import Bucket, ObjectInfo
+from holdall.errors import ObjectExistsError, StorageError, TransientStorageError
+from holdall.storage.bucket import Bucket, ObjectInfo
 
 VERBS = ("get", "get_range", "put", "list", "delete")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.support.servers import Server
 
-from holdfast.format.entry import LogEntry, parse_entry
-from holdfast.format.layout import PACKS, log_key, parse_key, run_log
-from holdfast.storage.bucket import Bucket
+from holdall.format.entry import LogEntry, parse_entry
+from holdall.format.layout import PACKS, log_key, parse_key, run_log
+from holdall.storage.bucket import Bucket
 
 
 def entries_of(bucket: Bucket, run_id: str) -> list[LogEntry]:

@@ -1,4 +1,4 @@
-"""Models that say what they were given, for the tests of serving; MLflow and holdfast load them alike."""
+"""Models that say what they were given, for the tests of serving; MLflow and holdall load them alike."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SESSION = "HOLDFAST_TESTS_SESSION"  # the controller's process, for its workers to find
+SESSION = "HOLDALL_TESTS_SESSION"  # the controller's process, for its workers to find
 KEYS: dict[str, object] = {"key": "test", "secret": "test"}
 
 
@@ -94,7 +94,7 @@ def start_moto(folder: Path) -> tuple[Server, int]:
     """The serialised moto server in a process of its own, with its access log."""
     log = folder / "moto.log"
     log.touch()
-    command = [sys.executable, "-m", "holdfast.demo.server", "--port", "0", "--log", str(log)]
+    command = [sys.executable, "-m", "holdall.demo.server", "--port", "0", "--log", str(log)]
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [*guarded(), *command],

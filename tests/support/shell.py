@@ -9,11 +9,11 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from holdfast.__main__ import program
+from holdall.__main__ import program
 
 
 class Shell:
-    """Runs `holdfast` in a folder, on a store there."""
+    """Runs `holdall` in a folder, on a store there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -27,8 +27,8 @@ class Shell:
         before = Path.cwd()
         os.chdir(self.folder)
         try:
-            env = {"HOLDFAST_STORE": "./store", "HOLDFAST_CACHE": "off"}
-            done = CliRunner().invoke(program, words, prog_name="holdfast", env=env, input=input)
+            env = {"HOLDALL_STORE": "./store", "HOLDALL_CACHE": "off"}
+            done = CliRunner().invoke(program, words, prog_name="holdall", env=env, input=input)
         finally:
             os.chdir(before)
         if done.exception and not isinstance(done.exception, SystemExit):

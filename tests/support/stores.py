@@ -8,12 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
-from holdfast.chunks.pool import Pool
-from holdfast.format.chunking import Chunker
-from holdfast.format.records import Descriptor
-from holdfast.storage.bucket import Bucket
-from holdfast.store import Store
-from holdfast.trees.location import Location
+from holdall.chunks.pool import Pool
+from holdall.format.chunking import Chunker
+from holdall.format.records import Descriptor
+from holdall.storage.bucket import Bucket
+from holdall.store import Store
+from holdall.trees.location import Location
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def tiny_location(bucket: Bucket, *, seed: int = 0, create: bool = True, pool: P
     """A location with 1 KiB chunks and 8 KiB packs, whose clock ticks a second at each look."""
     ticks = itertools.count(1_700_000_000_000, 1000)
     clock, sleep = ticks.__next__, lambda _: None
-    location = Location(bucket, pool or Pool(), clock, entropy(seed), sleep, "holdfast test", trusted=True)
+    location = Location(bucket, pool or Pool(), clock, entropy(seed), sleep, "holdall test", trusted=True)
     if create:
         location.create(TINY)
     return location

@@ -9,17 +9,17 @@ from typing import TypeVar
 
 from tests.support.stores import Serial
 
-from holdfast.chunks.hints import Known
-from holdfast.chunks.plan import plan_ranges
-from holdfast.chunks.recognition import Recogniser, Wanted
-from holdfast.errors import ObjectExistsError
-from holdfast.format.codec import RAW
-from holdfast.format.layout import PackName, hint_key
-from holdfast.format.pack import Footer, PackBuilder, Row, parse_footer
-from holdfast.format.records import encode_hint
-from holdfast.format.reference import CHUNK, Ref
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.memory import MemoryBucket
+from holdall.chunks.hints import Known
+from holdall.chunks.plan import plan_ranges
+from holdall.chunks.recognition import Recogniser, Wanted
+from holdall.errors import ObjectExistsError
+from holdall.format.codec import RAW
+from holdall.format.layout import PackName, hint_key
+from holdall.format.pack import Footer, PackBuilder, Row, parse_footer
+from holdall.format.records import encode_hint
+from holdall.format.reference import CHUNK, Ref
+from holdall.storage.bucket import Bucket
+from holdall.storage.memory import MemoryBucket
 
 T = TypeVar("T")
 Edit = Callable[[list[bytes], random.Random], None]

@@ -29,12 +29,12 @@ from types import TracebackType
 from tests.support.servers import ROOT
 from tests.support.stores import tiny_location
 
-from holdfast.chunks.observer import Transfer, Verb
-from holdfast.chunks.pool import Pool
-from holdfast.format.layout import PACKS
-from holdfast.progress import observer_for
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
+from holdall.chunks.observer import Transfer, Verb
+from holdall.chunks.pool import Pool
+from holdall.format.layout import PACKS
+from holdall.progress import observer_for
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
 
 KNOWN, FRESH = random.Random(1).randbytes(200_000), random.Random(2).randbytes(200_000)
 PAUSE = 0.08  # seconds for each pack, two at a time

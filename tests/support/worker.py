@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import pytest
 from tests.support.servers import Server
 
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.schemes import bucket_at
-from holdfast.store import Store
+from holdall.storage.bucket import Bucket
+from holdall.storage.schemes import bucket_at
+from holdall.store import Store
 
 T = TypeVar("T")
 

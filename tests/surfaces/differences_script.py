@@ -1,4 +1,4 @@
-"""What holdfast does otherwise than MLflow, on purpose; `test_like_mlflow.py` runs this text twice.
+"""What holdall does otherwise than MLflow, on purpose; `test_like_mlflow.py` runs this text twice.
 
 Once as it stands, and once with its one `import mlflow` replaced. What it saw
 is written to `differs.json` in the folder that it runs in.

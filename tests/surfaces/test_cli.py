@@ -14,9 +14,9 @@ import click
 import pytest
 from tests.support.shell import Shell
 
-from holdfast.__main__ import program
-from holdfast.errors import ArtifactNotFoundError, StorageError
-from holdfast.store import Run, Store
+from holdall.__main__ import program
+from holdall.errors import ArtifactNotFoundError, StorageError
+from holdall.store import Run, Store
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_check_names_damage_and_whom_it_touches(shell: Shell) -> None:
 def test_errors_are_two_lines_and_a_code(shell: Shell) -> None:
     """No traceback: what is wrong, how to mend it, exit code 1; a wrong call is code 2."""
     told = shell("artifact", "list", "runs:/" + "0" * 32, code=1)
-    assert told.startswith("error: there is no holdfast store at")
+    assert told.startswith("error: there is no holdall store at")
     assert "Traceback" not in told
     assert "hint:" in told
     assert "nonsense" in shell("store", "nonsense", code=2)
@@ -119,13 +119,13 @@ def test_every_command_has_an_example_that_is_a_right_call(
 ) -> None:
     """`--help` of every noun and verb has an example, and the program accepts it as it stands there."""
     told = shell(*words, "--help")
-    (example,) = (line for line in told.splitlines() if "Example: holdfast " in line)
+    (example,) = (line for line in told.splitlines() if "Example: holdall " in line)
     called: list[tuple[str, ...]] = []
     for verb, command in COMMANDS.items():
         if not isinstance(command, click.Group):
             monkeypatch.setattr(command, "callback", lambda verb=verb, **_: called.append(verb))
     (shell.folder / "model.pt").touch()
-    shell(*shlex.split(example.partition("holdfast ")[2].partition(" | ")[0]))
+    shell(*shlex.split(example.partition("holdall ")[2].partition(" | ")[0]))
     assert called
     assert called[0][: len(words)] == words
 
@@ -157,17 +157,17 @@ def test_wrong_calls_are_code_2_and_failures_code_1(shell: Shell) -> None:
     shell("run", "show", "0" * 32, code=1)
     shell("run", "show", "0123", code=1)
     shell("store", "check", "./elsewhere", code=1)
-    os.environ["HOLDFAST_MEMORY"] = "much"
+    os.environ["HOLDALL_MEMORY"] = "much"
     try:
         assert "is not a size" in shell("run", "list", code=2)
     finally:
-        del os.environ["HOLDFAST_MEMORY"]
+        del os.environ["HOLDALL_MEMORY"]
 
 
 def test_a_reader_that_stops_early_is_no_error(shell: Shell) -> None:
-    """`holdfast artifact cat ... | head -c 1` says nothing of broken pipes."""
+    """`holdall artifact cat ... | head -c 1` says nothing of broken pipes."""
     uri = f"runs:/{shell.log('data/big.bin')}/big.bin"
-    command = f"{sys.executable} -m holdfast --store ./store artifact cat {uri} | head -c 1 > /dev/null"
+    command = f"{sys.executable} -m holdall --store ./store artifact cat {uri} | head -c 1 > /dev/null"
     done = subprocess.run(command, shell=True, cwd=shell.folder, capture_output=True, text=True)
     assert done.stderr == ""
 
@@ -345,8 +345,8 @@ def test_cat_of_a_directory_names_what_takes_one(shell: Shell) -> None:
     for path in ("", "/data", "/data/empty"):
         told = shell("artifact", "cat", f"runs:/{run_id}{path}", code=2)
         assert "directory" in told
-        assert f"holdfast artifact list runs:/{run_id}{path}`" in told
-        assert f"holdfast artifact get runs:/{run_id}{path}`" in told
+        assert f"holdall artifact list runs:/{run_id}{path}`" in told
+        assert f"holdall artifact get runs:/{run_id}{path}`" in told
     shell("artifact", "cat", f"runs:/{run_id}/dat", code=1)
 
 
@@ -426,9 +426,9 @@ def test_the_store_verbs_speak_json(shell: Shell) -> None:
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
 def test_completion_can_be_switched_on(shell_name: str) -> None:
     """The program prints what a shell needs to complete nouns, verbs and run ids."""
-    env = os.environ | {"_HOLDFAST_COMPLETE": f"{shell_name}_source"}
-    done = subprocess.run([Path(sys.executable).with_name("holdfast")], env=env, capture_output=True, text=True)
-    assert "_HOLDFAST_COMPLETE" in done.stdout
+    env = os.environ | {"_HOLDALL_COMPLETE": f"{shell_name}_source"}
+    done = subprocess.run([Path(sys.executable).with_name("holdall")], env=env, capture_output=True, text=True)
+    assert "_HOLDALL_COMPLETE" in done.stdout
 
 
 def test_completion_knows_run_ids_experiments_and_subjects(shell: Shell) -> None:
@@ -436,9 +436,9 @@ def test_completion_knows_run_ids_experiments_and_subjects(shell: Shell) -> None
     run_id = shell.log("data", "--experiment", "digits")
 
     def complete(*words: str) -> list[str]:
-        env = os.environ | {"_HOLDFAST_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words))}
-        env |= {"COMP_WORDS": " ".join(["holdfast", *words]), "HOLDFAST_STORE": "./store"}
-        program = [Path(sys.executable).with_name("holdfast")]
+        env = os.environ | {"_HOLDALL_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words))}
+        env |= {"COMP_WORDS": " ".join(["holdall", *words]), "HOLDALL_STORE": "./store"}
+        program = [Path(sys.executable).with_name("holdall")]
         done = subprocess.run(program, env=env, cwd=shell.folder, capture_output=True, text=True)
         return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
@@ -454,9 +454,9 @@ class Process(Shell):
 
     def __call__(self, *words: str, code: int = 0, input: str | None = None) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "holdfast", *words],
+            [sys.executable, "-m", "holdall", *words],
             cwd=self.folder,
-            env=os.environ | {"HOLDFAST_STORE": "./store"},
+            env=os.environ | {"HOLDALL_STORE": "./store"},
             capture_output=True,
             text=True,
         )
@@ -471,7 +471,7 @@ def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
     assert percent[0] == 0
     assert percent[1] > 60
     assert "every SHA-256" in told
-    assert (shell.folder / "store/holdfast.json").exists()
+    assert (shell.folder / "store/holdall.json").exists()
 
 
 def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell) -> None:

@@ -1,4 +1,4 @@
-"""`holdfast model`, as a person uses it: named, shown, gone back, told of, looked at, fetched, exported."""
+"""`holdall model`, as a person uses it: named, shown, gone back, told of, looked at, fetched, exported."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from tests.support.shell import Shell
 
-from holdfast.data import from_pandas
-from holdfast.modeling.trust import folder_digest
-from holdfast.store import ModelInfo, Store
+from holdall.data import from_pandas
+from holdall.modeling.trust import folder_digest
+from holdall.store import ModelInfo, Store
 
 FRAME = pd.DataFrame({"size": [1.0, 2.0, 3.0]})
 
@@ -113,7 +113,7 @@ def test_a_logged_model_and_bare_files_are_shown_too(shell: Shell, logged: list[
     assert "holds no artifact" in shell("model", "show", f"runs:/{logged[1].run_id}/absent", code=1)
     told = shell("run", "show", logged[1].run_id)
     assert logged[1].model_id in told
-    assert "holdfast.model" not in told
+    assert "holdall.model" not in told
 
 
 def test_the_end_of_a_deployment_is_told(shell: Shell, logged: list[ModelInfo]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.support.shell import Shell
 
-import holdfast
-from holdfast.store import Store
-from holdfast.surfaces.cli import program
+import holdall
+from holdall.store import Store
+from holdall.surfaces.cli import program
 
 
 class Lab(Shell):
@@ -201,9 +201,9 @@ def test_text_from_the_store_cannot_steer_the_terminal(lab: Lab) -> None:
 
 
 def test_what_the_command_line_logs_uses_the_settings(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HOLDFAST_EXPERIMENT and HOLDFAST_RUN_NAME name a new run's; options go before them."""
-    monkeypatch.setenv("HOLDFAST_EXPERIMENT", "from the environment")
-    monkeypatch.setenv("HOLDFAST_RUN_NAME", "named")
+    """HOLDALL_EXPERIMENT and HOLDALL_RUN_NAME name a new run's; options go before them."""
+    monkeypatch.setenv("HOLDALL_EXPERIMENT", "from the environment")
+    monkeypatch.setenv("HOLDALL_RUN_NAME", "named")
     (lab.folder / "a.txt").write_text("a")
     info = lab.store.runs.get(lab.log("a.txt")).record.info
     assert (info.run_name, info.experiment_id) == ("named", lab.store.experiments.ensure("from the environment"))
@@ -216,4 +216,4 @@ def test_logging_to_a_run_leaves_its_status(lab: Lab) -> None:
     (lab.folder / "a.txt").write_text("a")
     lab("artifact", "log", "a.txt", "--run", lab.first[:20])
     assert lab.json("run", "show", lab.first)["status"] == "FINISHED"
-    assert holdfast.Store.open(str(lab.folder / "store")).runs.get(lab.first).read("a.txt") == b"a"
+    assert holdall.Store.open(str(lab.folder / "store")).runs.get(lab.first).read("a.txt") == b"a"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.shell import Shell
 
-from holdfast.surfaces.cli.table import columns, counted, cut, lasted, number, printable, size, table_lines
+from holdall.surfaces.cli.table import columns, counted, cut, lasted, number, printable, size, table_lines
 
 texts = st.text(max_size=40)
 cells = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=5)
@@ -99,8 +99,8 @@ def test_on_a_real_terminal_lines_fit_and_ids_are_short(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     run_id = shell.log("a.txt", "--name", "a name that is rather long " * 8, "-e", "an experiment")
     ours, theirs = pty.openpty()
-    env = os.environ | {"COLUMNS": "80", "HOLDFAST_CACHE": "off"}
-    command = [sys.executable, "-m", "holdfast", "--store", "./store", "run", "list"]
+    env = os.environ | {"COLUMNS": "80", "HOLDALL_CACHE": "off"}
+    command = [sys.executable, "-m", "holdall", "--store", "./store", "run", "list"]
     subprocess.run(command, cwd=tmp_path, stdout=theirs, stderr=theirs, env=env, check=True)
     os.close(theirs)
     lines = os.read(ours, 10_000).decode().splitlines()

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
-import holdfast
-from holdfast.chunks.pool import Lane
-from holdfast.errors import (
+import holdall
+from holdall.chunks.pool import Lane
+from holdall.errors import (
     AccessDeniedError,
     ActiveRunError,
     ArtifactNotFoundError,
@@ -28,16 +28,16 @@ from holdfast.errors import (
     RunNotFoundError,
     StoreNotFoundError,
 )
-from holdfast.storage.memory import MemoryBucket
-from holdfast.surfaces.fluent import active
+from holdall.storage.memory import MemoryBucket
+from holdall.surfaces.fluent import active
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path) -> Iterator[holdfast.Store]:
+def store(tmp_path: Path) -> Iterator[holdall.Store]:
     """A store in a folder, current for one test."""
-    yield holdfast.set_store(str(tmp_path / "store"))
-    while holdfast.active_run():
-        holdfast.end_run()
+    yield holdall.set_store(str(tmp_path / "store"))
+    while holdall.active_run():
+        holdall.end_run()
     active._state.store = None
 
 
@@ -53,30 +53,30 @@ def report(tmp_path: Path) -> Path:
 
 def test_a_run_logs_and_reads_back(report: Path) -> None:
     """The shortest script: start, log, end; then list, load and fetch by address."""
-    with holdfast.start_run() as run:
-        holdfast.log_artifact(report)
-        holdfast.log_artifact(str(report), "texts/deep")
+    with holdall.start_run() as run:
+        holdall.log_artifact(report)
+        holdall.log_artifact(str(report), "texts/deep")
     uri = f"runs:/{run.info.run_id}"
-    assert [(f.path, f.is_dir, f.file_size) for f in holdfast.artifacts.list_artifacts(uri)] == [
+    assert [(f.path, f.is_dir, f.file_size) for f in holdall.artifacts.list_artifacts(uri)] == [
         ("report.txt", False, 12),
         ("texts", True, None),
     ]
-    assert [f.path for f in holdfast.artifacts.list_artifacts(run_id=run.id, artifact_path="texts/deep")] == [
+    assert [f.path for f in holdall.artifacts.list_artifacts(run_id=run.id, artifact_path="texts/deep")] == [
         "texts/deep/report.txt"
     ]
-    assert holdfast.artifacts.list_artifacts(f"{uri}/report.txt") == []
-    assert holdfast.artifacts.load_text(f"{uri}/report.txt") == "all is well\n"
-    with holdfast.artifacts.open_artifact(f"{uri}/texts/deep/report.txt") as file:
+    assert holdall.artifacts.list_artifacts(f"{uri}/report.txt") == []
+    assert holdall.artifacts.load_text(f"{uri}/report.txt") == "all is well\n"
+    with holdall.artifacts.open_artifact(f"{uri}/texts/deep/report.txt") as file:
         assert file.readlines() == [b"all is well\n"]
-    fetched = holdfast.artifacts.download_artifacts(run_id=run.id, artifact_path="texts")
+    fetched = holdall.artifacts.download_artifacts(run_id=run.id, artifact_path="texts")
     assert (Path(fetched) / "deep/report.txt").read_text() == "all is well\n"
     assert run.state.status == "FINISHED"
 
 
-def test_log_artifact_returns_none_and_the_handle_the_entry(store: holdfast.Store, report: Path) -> None:
+def test_log_artifact_returns_none_and_the_handle_the_entry(store: holdall.Store, report: Path) -> None:
     """The fluent verb returns nothing, as MLflow's; the explicit one returns the entry with its digest."""
-    with holdfast.start_run() as run:
-        assert holdfast.log_artifact(report) is None
+    with holdall.start_run() as run:
+        assert holdall.log_artifact(report) is None
     entry = store.runs.get(run.id).entry("report.txt")
     assert run.manifest == {"report.txt": entry.sha256.hex()}
     assert store.runs.start().log_artifact(report).sha256 == entry.sha256  # type: ignore[union-attr]
@@ -85,28 +85,28 @@ def test_log_artifact_returns_none_and_the_handle_the_entry(store: holdfast.Stor
 def test_without_a_run_the_error_shows_two_ways_out(report: Path) -> None:
     """No run is started behind the user's back; the hint names both remedies."""
     with pytest.raises(NoActiveRunError) as caught:
-        holdfast.log_artifact(report)
+        holdall.log_artifact(report)
     assert "start_run" in caught.value.hint
-    assert "HOLDFAST_AUTO_RUN=1" in caught.value.hint
+    assert "HOLDALL_AUTO_RUN=1" in caught.value.hint
 
 
 def test_auto_run_starts_one(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With HOLDFAST_AUTO_RUN=1 a log verb starts a run, as in MLflow."""
-    monkeypatch.setenv("HOLDFAST_AUTO_RUN", "1")
-    holdfast.log_artifact(report)
-    started = holdfast.active_run()
+    """With HOLDALL_AUTO_RUN=1 a log verb starts a run, as in MLflow."""
+    monkeypatch.setenv("HOLDALL_AUTO_RUN", "1")
+    holdall.log_artifact(report)
+    started = holdall.active_run()
     assert started is not None
     assert started.manifest.keys() == {"report.txt"}
 
 
 def test_a_second_run_must_be_nested(report: Path) -> None:
     """Two active runs are an error that names the first, unless one is inside the other."""
-    with holdfast.start_run() as outer:
+    with holdall.start_run() as outer:
         with pytest.raises(ActiveRunError, match=outer.id):
-            holdfast.start_run()
-        with holdfast.start_run(nested=True) as inner:
-            holdfast.log_artifact(report)
-        assert holdfast.active_run() is outer
+            holdall.start_run()
+        with holdall.start_run(nested=True) as inner:
+            holdall.log_artifact(report)
+        assert holdall.active_run() is outer
     assert inner.manifest
     assert not outer.manifest
 
@@ -114,18 +114,18 @@ def test_a_second_run_must_be_nested(report: Path) -> None:
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
 def test_a_block_that_raises_says_how_the_run_ended(error: type[BaseException], status: str) -> None:
     """An exception ends the run as FAILED, Ctrl-C as KILLED, and goes on."""
-    with pytest.raises(error), holdfast.start_run() as run:
+    with pytest.raises(error), holdall.start_run() as run:
         raise error
     assert run.state.status == status
 
 
 def test_a_run_is_gone_on_with_by_id(report: Path) -> None:
     """`start_run(run_id=...)` and `run_id=` write to a run that has ended."""
-    with holdfast.start_run() as run:
+    with holdall.start_run() as run:
         pass
-    holdfast.log_artifact(report, "one", run_id=run.id)
-    with holdfast.start_run(run_id=run.id):
-        holdfast.log_artifact(report, "two")
+    holdall.log_artifact(report, "one", run_id=run.id)
+    with holdall.start_run(run_id=run.id):
+        holdall.log_artifact(report, "two")
     assert run.manifest.keys() == {"one/report.txt", "two/report.txt"}
 
 
@@ -134,12 +134,12 @@ def test_threads_log_into_the_main_threads_run(report: Path) -> None:
     seen: dict[int, str] = {}
 
     def own(n: int) -> None:
-        with holdfast.start_run() as run:
-            holdfast.log_artifact(report, f"thread{n}")
+        with holdall.start_run() as run:
+            holdall.log_artifact(report, f"thread{n}")
             seen[n] = run.id
 
-    with holdfast.start_run() as run:
-        thread = threading.Thread(target=holdfast.log_artifact, args=(report, "worker"))
+    with holdall.start_run() as run:
+        thread = threading.Thread(target=holdall.log_artifact, args=(report, "worker"))
         thread.start()
         thread.join()
         threads = [threading.Thread(target=own, args=(n,)) for n in range(4)]
@@ -153,34 +153,34 @@ def test_threads_log_into_the_main_threads_run(report: Path) -> None:
 
 def test_reading_makes_no_store(tmp_path: Path) -> None:
     """A mistyped address is an error when it is read from, and nothing appears there."""
-    holdfast.set_store(str(tmp_path / "mistyped"))
+    holdall.set_store(str(tmp_path / "mistyped"))
     with pytest.raises(StoreNotFoundError, match="mistyped"):
-        holdfast.artifacts.list_artifacts("runs:/" + "0" * 32)
+        holdall.artifacts.list_artifacts("runs:/" + "0" * 32)
     assert not (tmp_path / "mistyped").exists()
 
 
 def test_addresses_are_checked(report: Path) -> None:
     """What is no address, no run or no artifact is told apart."""
-    with holdfast.start_run() as run:
-        holdfast.log_artifact(report)
+    with holdall.start_run() as run:
+        holdall.log_artifact(report)
     with pytest.raises(InvalidURIError, match="32 lower-case hex"):
-        holdfast.artifacts.load_text("runs:/nonsense/report.txt")
+        holdall.artifacts.load_text("runs:/nonsense/report.txt")
     with pytest.raises(InvalidURIError, match="runs:/<run_id>"):
-        holdfast.artifacts.load_text(str(report))
+        holdall.artifacts.load_text(str(report))
     with pytest.raises(RunNotFoundError):
-        holdfast.artifacts.load_text("runs:/" + "0" * 32 + "/report.txt")
+        holdall.artifacts.load_text("runs:/" + "0" * 32 + "/report.txt")
     with pytest.raises(ArtifactNotFoundError, match=r"other\.txt"):
-        holdfast.artifacts.load_text(f"runs:/{run.id}/other.txt")
+        holdall.artifacts.load_text(f"runs:/{run.id}/other.txt")
     with pytest.raises(ValueError, match="either artifact_uri"):
-        holdfast.artifacts.download_artifacts()
+        holdall.artifacts.download_artifacts()
     with pytest.raises(ValueError, match="either artifact_uri"):
-        holdfast.artifacts.download_artifacts(f"runs:/{run.id}", run_id=run.id)
+        holdall.artifacts.download_artifacts(f"runs:/{run.id}", run_id=run.id)
 
 
-def test_a_script_that_forgets_to_end_its_run(tmp_path: Path, store: holdfast.Store, report: Path) -> None:
+def test_a_script_that_forgets_to_end_its_run(tmp_path: Path, store: holdall.Store, report: Path) -> None:
     """At exit the run is finished and its session closed."""
-    code = f"import holdfast; run = holdfast.start_run(); holdfast.log_artifact({str(report)!r}); print(run.id)"
-    environment = {"HOLDFAST_STORE": str(tmp_path / "store"), "PATH": ""}
+    code = f"import holdall; run = holdall.start_run(); holdall.log_artifact({str(report)!r}); print(run.id)"
+    environment = {"HOLDALL_STORE": str(tmp_path / "store"), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     state = store.runs.get(done.stdout.strip()).state
     assert (state.status, state.sessions, state.files) == ("FINISHED", set(), 1)
@@ -195,70 +195,70 @@ def test_a_run_whose_end_was_refused_stays_active() -> None:
             raise AccessDeniedError("b", key, "expired")
 
     active._state.store = tiny_store(FaultyBucket(MemoryBucket(), on=refuse))
-    run = holdfast.start_run()
+    run = holdall.start_run()
     armed[0] = True
     with pytest.raises(AccessDeniedError):
-        holdfast.end_run()
-    assert holdfast.active_run() is run
+        holdall.end_run()
+    assert holdall.active_run() is run
     armed[0] = False
-    holdfast.end_run()
-    assert holdfast.active_run() is None
+    holdall.end_run()
+    assert holdall.active_run() is None
     assert run.state.status == "FINISHED"
 
 
-def test_what_is_logged_in_the_background_is_what_it_was(store: holdfast.Store) -> None:
+def test_what_is_logged_in_the_background_is_what_it_was(store: holdall.Store) -> None:
     """Changing a dict after it was handed over changes nothing of what is logged."""
-    with holdfast.start_run() as run:
+    with holdall.start_run() as run:
         gate = threading.Event()
         run.later(gate.wait)
         metrics, notes = {"loss": 0.5}, {"text": "then"}
-        holdfast.log_metrics(metrics, synchronous=False)
-        holdfast.log_dict(notes, "notes.json", synchronous=False)
+        holdall.log_metrics(metrics, synchronous=False)
+        holdall.log_dict(notes, "notes.json", synchronous=False)
         metrics["loss"], notes["text"] = 999.0, "now"
         gate.set()
     assert store.runs.get(run.id).record.data.metrics == {"loss": 0.5}
-    assert holdfast.artifacts.load_dict(f"runs:/{run.id}/notes.json") == {"text": "then"}
+    assert holdall.artifacts.load_dict(f"runs:/{run.id}/notes.json") == {"text": "then"}
 
 
-def test_sigterm_is_seen_to_though_a_thread_began_the_first_run(tmp_path: Path, store: holdfast.Store) -> None:
+def test_sigterm_is_seen_to_though_a_thread_began_the_first_run(tmp_path: Path, store: holdall.Store) -> None:
     """Where a thread started a run first, the main thread's run is still KILLED by SIGTERM."""
     code = (
-        "import holdfast, os, signal, threading\n"
-        "first = threading.Thread(target=lambda: holdfast.start_run().__exit__(None, None, None))\n"
+        "import holdall, os, signal, threading\n"
+        "first = threading.Thread(target=lambda: holdall.start_run().__exit__(None, None, None))\n"
         "first.start(); first.join()\n"
-        "run = holdfast.start_run(); print(run.id, flush=True)\n"
+        "run = holdall.start_run(); print(run.id, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGTERM)\n"
     )
-    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    environment = os.environ | {"HOLDALL_STORE": str(tmp_path / "store")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert store.runs.get(done.stdout.strip()).state.status == "KILLED"
 
 
-def test_what_an_outliving_thread_logs_is_kept(tmp_path: Path, store: holdfast.Store) -> None:
+def test_what_an_outliving_thread_logs_is_kept(tmp_path: Path, store: holdall.Store) -> None:
     """A thread that goes on after the main one loses nothing: its session is closed at the very end."""
     code = (
-        "import holdfast, threading, time\n"
-        "run = holdfast.start_run(); print(run.id, flush=True)\n"
+        "import holdall, threading, time\n"
+        "run = holdall.start_run(); print(run.id, flush=True)\n"
         "def work():\n"
         "    time.sleep(0.5)\n"
         "    for n in range(10): run.log_metrics({'late': n}, step=n)\n"
         "threading.Thread(target=work).start()\n"
     )
-    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    environment = os.environ | {"HOLDALL_STORE": str(tmp_path / "store")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     run = store.runs.get(done.stdout.strip())
     assert len(run.history("late")) == 10
     assert run.state.sessions == set()
 
 
-def test_background_work_is_done_before_the_process_ends(tmp_path: Path, store: holdfast.Store) -> None:
+def test_background_work_is_done_before_the_process_ends(tmp_path: Path, store: holdall.Store) -> None:
     """What was handed over and never waited for is there when the script has ended."""
     code = (
-        "import holdfast\n"
-        "run = holdfast.start_run(); print(run.id, flush=True)\n"
-        "for n in range(50): holdfast.log_text(str(n), f'{n}.txt', synchronous=False)\n"
+        "import holdall\n"
+        "run = holdall.start_run(); print(run.id, flush=True)\n"
+        "for n in range(50): holdall.log_text(str(n), f'{n}.txt', synchronous=False)\n"
     )
-    environment = os.environ | {"HOLDFAST_STORE": str(tmp_path / "store")}
+    environment = os.environ | {"HOLDALL_STORE": str(tmp_path / "store")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     run = store.runs.get(done.stdout.strip())
     assert len(run.manifest) == 50
@@ -269,23 +269,23 @@ def test_every_verb_can_be_done_in_the_background(tmp_path: Path, report: Path) 
     """Each log verb takes `synchronous=False` and gives an outcome to wait for."""
     figure = Figure()
     figure.subplots().plot([1, 2])
-    with holdfast.start_run() as run:
+    with holdall.start_run() as run:
         later = {"synchronous": False}
         outcomes = [
-            holdfast.log_param("a", 1, **later),
-            holdfast.log_params({"b": 2}, **later),
-            holdfast.log_metric("m", 1.0, **later),
-            holdfast.log_metrics({"n": 2.0}, **later),
-            holdfast.set_tag("t", "x", **later),
-            holdfast.set_tags({"u": "y"}, **later),
-            holdfast.log_artifact(report, **later),
-            holdfast.log_artifacts(report.parent / "folder", "folder", **later),
-            holdfast.log_text("text", "text.txt", **later),
-            holdfast.log_dict({"a": 1}, "dict.json", **later),
-            holdfast.log_stream(io.BytesIO(b"stream"), "stream.bin", **later),
-            holdfast.log_figure(figure, "figure.png", **later),
-            holdfast.log_image(np.zeros((4, 4)), "image.png", **later),
-            holdfast.log_table({"c": [1]}, "table.json", **later),
+            holdall.log_param("a", 1, **later),
+            holdall.log_params({"b": 2}, **later),
+            holdall.log_metric("m", 1.0, **later),
+            holdall.log_metrics({"n": 2.0}, **later),
+            holdall.set_tag("t", "x", **later),
+            holdall.set_tags({"u": "y"}, **later),
+            holdall.log_artifact(report, **later),
+            holdall.log_artifacts(report.parent / "folder", "folder", **later),
+            holdall.log_text("text", "text.txt", **later),
+            holdall.log_dict({"a": 1}, "dict.json", **later),
+            holdall.log_stream(io.BytesIO(b"stream"), "stream.bin", **later),
+            holdall.log_figure(figure, "figure.png", **later),
+            holdall.log_image(np.zeros((4, 4)), "image.png", **later),
+            holdall.log_table({"c": [1]}, "table.json", **later),
         ]
         for outcome in outcomes:
             assert outcome is not None

@@ -1,8 +1,8 @@
-"""holdfast reads like MLflow: one script of the verbs, run unchanged but for its import, sees the same.
+"""holdall reads like MLflow: one script of the verbs, run unchanged but for its import, sees the same.
 
 `verbs_script.py` speaks every verb and writes down what it sees, by field. Where
-holdfast differs, a table below says why, and the test of that table fails if it
-no longer differs. `differences_script.py` is about what holdfast is for.
+holdall differs, a table below says why, and the test of that table fails if it
+no longer differs. `differences_script.py` is about what holdall is for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from unittest.mock import ANY
 
 import pytest
 
-import holdfast
+import holdall
 
 VERBS = Path(__file__).with_name("verbs_script.py")
 DIFFERENCES = Path(__file__).with_name("differences_script.py")
@@ -35,7 +35,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Both:
-    """What the scripts saw: of MLflow, and of holdfast."""
+    """What the scripts saw: of MLflow, and of holdall."""
 
     theirs: Fields
     ours: Fields
@@ -55,9 +55,9 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     """Both scripts with both libraries, which stand in folders of their own and call nobody."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("mlflow", "holdfast")]
+    folders = [tmp_path_factory.mktemp(name) for name in ("mlflow", "holdall")]
     with ThreadPoolExecutor(2) as pool:
-        seen = list(pool.map(_run, folders, ["import mlflow", "import holdfast as mlflow"]))
+        seen = list(pool.map(_run, folders, ["import mlflow", "import holdall as mlflow"]))
     (theirs, their_ways), (ours, our_ways) = seen
     return Both(_fields(theirs, folders[0]), _fields(ours, folders[1]), their_ways, our_ways)
 
@@ -69,8 +69,8 @@ def _run(folder: Path, imported: str) -> tuple[Any, Any]:
         "DO_NOT_TRACK": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
-    stores = {"MLFLOW_TRACKING_URI": "sqlite:///runs.db", "HOLDFAST_STORE": "store", "HOLDFAST_CACHE": "off"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HOLDFAST_"))}
+    stores = {"MLFLOW_TRACKING_URI": "sqlite:///runs.db", "HOLDALL_STORE": "store", "HOLDALL_CACHE": "off"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HOLDALL_"))}
     for script in (VERBS, DIFFERENCES):
         text, replaced = re.subn(r"^import mlflow$", imported, script.read_text(), flags=re.MULTILINE)
         assert replaced == 1
@@ -101,7 +101,7 @@ def _flattened(value: Any, *path: str) -> Iterator[tuple[str, Any]]:
         yield " > ".join(path), value
 
 
-# --- where holdfast differs on purpose ------------------------------------------
+# --- where holdall differs on purpose ------------------------------------------
 
 _ADDRESS = "an address in the store, good on any machine, where MLflow has a place in its artifact root"
 _WHO = "a run that a client creates says as well who started it, and with what"
@@ -114,7 +114,7 @@ _FROM = "a version says the run that its source is in, and that run's user; MLfl
 _SOURCE = "what was registered, as it was said, which is good on any machine; MLflow keeps a place in its artifact root"
 _STEADY = "the same figure is the same bytes: no version, no random id; what is drawn is the same, see `drawn`"
 
-# field: what MLflow has there, what holdfast has, why
+# field: what MLflow has there, what holdall has, why
 WANTED: dict[str, tuple[Any, Any, str]] = {
     # who a run is
     "run <*> > artifact_uri": (ANY, ANY, _ADDRESS),
@@ -193,7 +193,7 @@ UNWANTED = "at once > history by a client"
 
 
 def test_the_script_speaks_every_verb() -> None:
-    """What holdfast offers under a name of MLflow's is in the script: the module's, the client's, the artifacts'."""
+    """What holdall offers under a name of MLflow's is in the script: the module's, the client's, the artifacts'."""
     spoken = {
         (ast.unparse(name.value), name.attr)
         for name in ast.walk(ast.parse(VERBS.read_text()))
@@ -201,7 +201,7 @@ def test_the_script_speaks_every_verb() -> None:
     }
     beyond = {
         "Client",
-        "HoldfastError",
+        "HoldallError",
         "Run",
         "Store",
         "ViewType",
@@ -214,10 +214,10 @@ def test_the_script_speaks_every_verb() -> None:
         "set_store",
     }
     beyond_artifacts = {"Difference", "FileInfo", "diff", "load_table", "open_artifact", "read_ranges"}
-    modules = {name for name in holdfast.__all__ if isinstance(getattr(holdfast, name), ModuleType)}
-    verbs = {("mlflow", name) for name in set(holdfast.__all__) - beyond - modules}
-    verbs |= {("client", name) for name in dir(holdfast.Client) if not name.startswith("_")}
-    verbs |= {("mlflow.artifacts", name) for name in set(holdfast.artifacts.__all__) - beyond_artifacts}
+    modules = {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType)}
+    verbs = {("mlflow", name) for name in set(holdall.__all__) - beyond - modules}
+    verbs |= {("client", name) for name in dir(holdall.Client) if not name.startswith("_")}
+    verbs |= {("mlflow.artifacts", name) for name in set(holdall.artifacts.__all__) - beyond_artifacts}
     assert verbs - spoken == set()
     assert len(verbs) > 85
 
@@ -258,7 +258,7 @@ def test_downloads_are_the_same_bytes(both: Both) -> None:
     assert len(files - other) == 19
 
 
-# --- what holdfast is for -------------------------------------------------------
+# --- what holdall is for -------------------------------------------------------
 
 
 def test_content_is_not_overwritten(both: Both) -> None:
@@ -305,6 +305,6 @@ def test_a_folder_is_logged_whole_or_not_at_all(both: Both) -> None:
 
 
 def test_a_flipped_bit_is_noticed(both: Both) -> None:
-    """One bit of what is stored was flipped: MLflow hands out wrong bytes, holdfast refuses and leaves no file."""
+    """One bit of what is stored was flipped: MLflow hands out wrong bytes, holdall refuses and leaves no file."""
     assert both.their_ways["a flipped bit"] == [None, True]
     assert both.our_ways["a flipped bit"] == ["IntegrityError", False]

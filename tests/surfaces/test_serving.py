@@ -1,4 +1,4 @@
-"""A model behind HTTP: its limits, its numbers, its interface, its processes; and `holdfast model predict`."""
+"""A model behind HTTP: its limits, its numbers, its interface, its processes; and `holdall model predict`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from click.testing import CliRunner, Result
 from tests.support.asgi import Response, ask
 from tests.support.scored import GO, write_model
 
-from holdfast.__main__ import program
-from holdfast.modeling.schema import Array, DataType, TensorSpec
-from holdfast.models import ColSpec, ModelSignature, Schema
-from holdfast.store import Store
-from holdfast.surfaces.serving.app import make_app
-from holdfast.surfaces.serving.metrics import Metrics
-from holdfast.surfaces.serving.openapi import openapi
-from holdfast.surfaces.serving.processes import listen
-from holdfast.surfaces.serving.service import Identity, Limits, load, service_of
+from holdall.__main__ import program
+from holdall.modeling.schema import Array, DataType, TensorSpec
+from holdall.models import ColSpec, ModelSignature, Schema
+from holdall.store import Store
+from holdall.surfaces.serving.app import make_app
+from holdall.surfaces.serving.metrics import Metrics
+from holdall.surfaces.serving.openapi import openapi
+from holdall.surfaces.serving.processes import listen
+from holdall.surfaces.serving.service import Identity, Limits, load, service_of
 
 ROOT = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
@@ -111,7 +111,7 @@ def test_others_are_answered_while_a_model_predicts(store: Store, tmp_path: Path
         await asyncio.sleep(0)
         for path in ("/ping", "/version", "/metrics", "/openapi.json"):
             assert (await ask(app, "GET", path)).status == 200
-        assert b"holdfast_requests_in_flight 3.0" in (await ask(app, "GET", "/metrics")).body
+        assert b"holdall_requests_in_flight 3.0" in (await ask(app, "GET", "/metrics")).body
         assert not first.done()
         assert not second.done()
         GO.set()
@@ -152,9 +152,9 @@ def test_a_request_that_nobody_waits_for_is_not_predicted(store: Store, folder: 
 def test_every_answer_says_which_model_gave_it(store: Store, folder: Path, path: str) -> None:
     """Refusals too; a name that is not ASCII is written as in an address."""
     headers = told(app_of(store, folder), "GET", path).headers
-    assert headers["holdfast-model-uri"] == "models:/gr%C3%B6%C3%9Fe@best"
-    assert headers["holdfast-model-source"] == "runs:/0/model"
-    assert headers["holdfast-manifest-digest"] == "sha256:0"
+    assert headers["holdall-model-uri"] == "models:/gr%C3%B6%C3%9Fe@best"
+    assert headers["holdall-model-source"] == "runs:/0/model"
+    assert headers["holdall-manifest-digest"] == "sha256:0"
 
 
 def test_a_request_that_breaks_the_schema_names_the_column(store: Store, folder: Path) -> None:
@@ -187,10 +187,10 @@ def test_what_is_asked_is_counted(store: Store, folder: Path) -> None:
     for path in ("/ping", "/ping", "/a", "/b"):
         told(app, "GET", path)
     text = told(app, "GET", "/metrics").body.decode()
-    assert 'holdfast_requests_total{path="/ping",status="200"} 2.0' in text
-    assert 'holdfast_requests_total{path="other",status="404"} 2.0' in text
-    assert 'holdfast_request_seconds_count{path="/ping"} 2.0' in text
-    assert 'holdfast_model_info{digest="sha256:0",source="runs:/0/model",uri="models:/größe@best"} 1.0' in text
+    assert 'holdall_requests_total{path="/ping",status="200"} 2.0' in text
+    assert 'holdall_requests_total{path="other",status="404"} 2.0' in text
+    assert 'holdall_request_seconds_count{path="/ping"} 2.0' in text
+    assert 'holdall_model_info{digest="sha256:0",source="runs:/0/model",uri="models:/größe@best"} 1.0' in text
 
 
 def test_the_interface_is_the_signature(store: Store, folder: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_model_has_one_digest(store: Store, folder: Path, tmp_path: Path) -> N
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:
-    return CliRunner(env={"HOLDFAST_TRUST": "any"}).invoke(program, [*arguments], input=stdin)
+    return CliRunner(env={"HOLDALL_TRUST": "any"}).invoke(program, [*arguments], input=stdin)
 
 
 @pytest.mark.parametrize(
@@ -333,10 +333,10 @@ def test_a_port_that_is_taken_is_named(folder: Path) -> None:
 
 @contextmanager
 def server(scratch: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """`holdfast model serve` on a free port, and its address. Its temporary files go to a folder below `scratch`."""
+    """`holdall model serve` on a free port, and its address. Its temporary files go to a folder below `scratch`."""
     (scratch / "tmp").mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "holdfast", *arguments, "--port", "0"]
-    env = os.environ | {"HOLDFAST_TRUST": "any", "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch / "tmp")}
+    command = [sys.executable, "-m", "holdall", *arguments, "--port", "0"]
+    env = os.environ | {"HOLDALL_TRUST": "any", "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch / "tmp")}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     try:
@@ -373,10 +373,10 @@ def test_a_server_serves_until_it_is_told_to_stop(tmp_path: Path, folder: Path, 
         assert answered(f"{url}/ping")[:2] == (200, "\n")
         status, body, headers = answered(f"{url}/invocations", b'{"inputs": {"a": [1.0]}}')
         assert (status, json.loads(body)["predictions"]["data"]["rows"]) == (200, 1)
-        assert headers["Holdfast-Manifest-Digest"] == store.models.digest(uri)
+        assert headers["Holdall-Manifest-Digest"] == store.models.digest(uri)
         assert answered(f"{url}/invocations", b"{")[0] == 400
-        assert 'holdfast_requests_total{path="/invocations",status="400"} 1.0' in answered(f"{url}/metrics")[1]
-        assert answered(f"{url}/version")[1] == version("holdfast")
+        assert 'holdall_requests_total{path="/invocations",status="400"} 1.0' in answered(f"{url}/metrics")[1]
+        assert answered(f"{url}/version")[1] == version("holdall")
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert list((tmp_path / "tmp").iterdir()) == []
@@ -423,7 +423,7 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(tmp_path: P
 def counts(url: str, pings: int) -> bool:
     """Whether a server soon says that it has answered so many."""
     for _ in range(600):
-        if f'holdfast_requests_total{{path="/ping",status="200"}} {pings}.0' in answered(f"{url}/metrics")[1]:
+        if f'holdall_requests_total{{path="/ping",status="200"}} {pings}.0' in answered(f"{url}/metrics")[1]:
             return True
         time.sleep(0.05)
     return False

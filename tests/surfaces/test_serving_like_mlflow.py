@@ -25,15 +25,15 @@ import pytest
 from tests.support.asgi import Response, ask
 from tests.support.scored import ANSWERS, GO, write_model
 
-import holdfast
-import holdfast.sklearn
-from holdfast.modeling.params import ParamSchema, ParamSpec
-from holdfast.modeling.schema import AnyType, Array, Map, Object, Property
-from holdfast.models import ColSpec, DataType, ModelSignature, Schema, TensorSpec
-from holdfast.store import Store
-from holdfast.surfaces.serving.app import make_app
-from holdfast.surfaces.serving.metrics import Metrics
-from holdfast.surfaces.serving.service import Identity, Limits
+import holdall
+import holdall.sklearn
+from holdall.modeling.params import ParamSchema, ParamSpec
+from holdall.modeling.schema import AnyType, Array, Map, Object, Property
+from holdall.models import ColSpec, DataType, ModelSignature, Schema, TensorSpec
+from holdall.store import Store
+from holdall.surfaces.serving.app import make_app
+from holdall.surfaces.serving.metrics import Metrics
+from holdall.surfaces.serving.service import Identity, Limits
 
 IDENTITY = Identity("m", "m", "sha256:0")
 LIMITS = Limits(threads=1)
@@ -344,7 +344,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     """Both servers."""
     pytest.importorskip("mlflow")
     servers = Both(tmp_path_factory.mktemp("both"))
-    quiet = [logging.getLogger(name) for name in ("mlflow", "holdfast")]
+    quiet = [logging.getLogger(name) for name in ("mlflow", "holdall")]
     levels = [each.level for each in quiet]
     for each in quiet:
         each.setLevel(logging.CRITICAL)
@@ -417,13 +417,13 @@ def test_a_slow_prediction_is_given_up_as_mlflow_does(both: Both, monkeypatch: p
 
 
 def test_a_model_of_scikit_learn_is_served_alike(both: Both) -> None:
-    """Logged by holdfast with a signature of its own making, asked in every form."""
+    """Logged by holdall with a signature of its own making, asked in every form."""
     from sklearn.linear_model import LogisticRegression
 
     table = pd.DataFrame({"a": [0.5, 1.5, 2.5, 3.5], "n": [1, 0, 2, 1]})
     fitted = LogisticRegression().fit(table, ["low", "low", "high", "high"])
     folder = both.folder / "sklearn"
-    holdfast.sklearn.save_model(fitted, folder, input_example=table)
+    holdall.sklearn.save_model(fitted, folder, input_example=table)
     apps = both.served(folder)
     bodies: list[tuple[Any, str]] = [
         ({"dataframe_split": table.to_dict(orient="split")}, JSON),

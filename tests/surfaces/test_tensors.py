@@ -15,8 +15,8 @@ from tests.support.logs import AccessLog
 from tests.support.servers import Server
 from tests.support.worker import Place
 
-from holdfast.format.layout import PACKS
-from holdfast.store import ArtifactReader, Store
+from holdall.format.layout import PACKS
+from holdall.store import ArtifactReader, Store
 
 NAMES = [f"layers.{n}.weight" for n in range(20)]
 SHAPE = (512, 512)

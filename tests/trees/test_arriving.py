@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import entropy, tiny_location
 
-from holdfast.chunks.pool import Pool
-from holdfast.errors import HoldfastError, IntegrityError
-from holdfast.format.digest import sha256
-from holdfast.format.layout import PACKS
-from holdfast.format.tree import Entry, Kind
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.local import LocalBucket
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import Request, RequestCounter, TraceBucket
-from holdfast.store import Store
-from holdfast.trees import arriving
-from holdfast.trees.arriving import Arriving, Follower
+from holdall.chunks.pool import Pool
+from holdall.errors import HoldallError, IntegrityError
+from holdall.format.digest import sha256
+from holdall.format.layout import PACKS
+from holdall.format.tree import Entry, Kind
+from holdall.storage.bucket import Bucket
+from holdall.storage.local import LocalBucket
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import Request, RequestCounter, TraceBucket
+from holdall.store import Store
+from holdall.trees import arriving
+from holdall.trees.arriving import Arriving, Follower
 
 MIB = 1 << 20
 
@@ -170,7 +170,7 @@ def test_a_failure_in_the_midst_leaves_whole_files_or_none(tmp_path: Path, act: 
     for path, content in data.items():
         run.log_stream(io.BytesIO(content), path)
     bucket.plan(Fault("get_range", act, PACKS, at=at, times=None))
-    with pytest.raises(HoldfastError):
+    with pytest.raises(HoldallError):
         run.download(None, tmp_path)
     assert all(path.read_bytes() == data[path.name] for path in tmp_path.iterdir())
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from tests.support.stores import TINY, entropy, tiny_store
 
-from holdfast.errors import DestinationError
-from holdfast.format.digest import sha256
-from holdfast.format.tree import Entry, Kind
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.trees.arriving import Arriving
+from holdall.errors import DestinationError
+from holdall.format.digest import sha256
+from holdall.format.tree import Entry, Kind
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.trees.arriving import Arriving
 
 
 @pytest.fixture

@@ -23,15 +23,15 @@ from tests.support.servers import Server, start_moto, stop
 from tests.support.stores import Serial, tiny_location, tiny_store
 from tests.support.worker import Place
 
-from holdfast.chunks.cutter import Readable
-from holdfast.errors import CommitStateUnknownError, SourceChangedError, SourceUnreadableError
-from holdfast.format.layout import DESCRIPTOR, PACKS, log_key, run_log
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RetryBucket
-from holdfast.store import Store
-from holdfast.trees import session
-from holdfast.trees.source import Item, Opener, bytes_item, local_items
+from holdall.chunks.cutter import Readable
+from holdall.errors import CommitStateUnknownError, SourceChangedError, SourceUnreadableError
+from holdall.format.layout import DESCRIPTOR, PACKS, log_key, run_log
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RetryBucket
+from holdall.store import Store
+from holdall.trees import session
+from holdall.trees.source import Item, Opener, bytes_item, local_items
 
 MIB = 1 << 20
 _random = random.Random(5)
@@ -314,10 +314,10 @@ def test_a_file_that_shrinks_while_it_is_read_fails_the_folder(tmp_path: Path) -
 
 
 LOG_FILE = """
-import json, sys, holdfast
-holdfast.set_store(sys.argv[1], **json.loads(sys.argv[2]))
-with holdfast.start_run():
-    holdfast.log_artifact(sys.argv[3])
+import json, sys, holdall
+holdall.set_store(sys.argv[1], **json.loads(sys.argv[2]))
+with holdall.start_run():
+    holdall.log_artifact(sys.argv[3])
 """
 
 
@@ -340,7 +340,7 @@ def test_what_a_killed_upload_had_acknowledged_is_not_sent_again(own_moto: Serve
 
     def begin(home: str) -> subprocess.Popen[bytes]:
         (tmp_path / home).mkdir()
-        env = {**os.environ, "HOME": str(tmp_path / home), "HOLDFAST_MEMORY": "64M"}
+        env = {**os.environ, "HOME": str(tmp_path / home), "HOLDALL_MEMORY": "64M"}
         command = [sys.executable, "-c", LOG_FILE, place.url, json.dumps(place.options), str(file)]
         return subprocess.Popen(command, env=env)
 

@@ -10,18 +10,18 @@ from tests.support.faulty import FaultyBucket
 from tests.support.logs import entries_of, ops_of, packs_in
 from tests.support.stores import Serial, tiny_location, tiny_store
 
-from holdfast.chunks.pool import Pool
-from holdfast.errors import FencedOffError
-from holdfast.format.entry import LogEntry
-from holdfast.format.layout import GARBAGE, PACKS, PackName, generation_key, log_key, parse_key, run_log
-from holdfast.format.records import encode_generation
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
-from holdfast.trees.journal import Journal
-from holdfast.trees.session import Session
-from holdfast.trees.source import bytes_item
-from holdfast.trees.transaction import Transaction
+from holdall.chunks.pool import Pool
+from holdall.errors import FencedOffError
+from holdall.format.entry import LogEntry
+from holdall.format.layout import GARBAGE, PACKS, PackName, generation_key, log_key, parse_key, run_log
+from holdall.format.records import encode_generation
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
+from holdall.trees.journal import Journal
+from holdall.trees.session import Session
+from holdall.trees.source import bytes_item
+from holdall.trees.transaction import Transaction
 
 BIG = random.Random(1).randbytes(70_000)
 OTHER = random.Random(2).randbytes(70_000)

@@ -8,20 +8,20 @@ from collections.abc import Callable
 import pytest
 from tests.support.stores import Serial, entropy, tiny_store
 
-from holdfast.errors import HoldfastError
-from holdfast.format.codec import PLANES, encode_planes
-from holdfast.format.digest import blob_id, sha256
-from holdfast.format.layout import SHAPES, generation_key, parse_key
-from holdfast.format.pack import PackBuilder
-from holdfast.format.records import encode_generation
-from holdfast.format.reference import CHUNK, NODE
-from holdfast.format.tree import Entry, Kind
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
-from holdfast.trees.growth import grow
-from holdfast.trees.session import Draft
-from holdfast.trees.summary import Inline
+from holdall.errors import HoldallError
+from holdall.format.codec import PLANES, encode_planes
+from holdall.format.digest import blob_id, sha256
+from holdall.format.layout import SHAPES, generation_key, parse_key
+from holdall.format.pack import PackBuilder
+from holdall.format.records import encode_generation
+from holdall.format.reference import CHUNK, NODE
+from holdall.format.tree import Entry, Kind
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
+from holdall.trees.growth import grow
+from holdall.trees.session import Draft
+from holdall.trees.summary import Inline
 
 PARTS = 8
 CUT = bytes(66_000) + entropy(7)(300)  # one zstd chunk many times over, and a raw one
@@ -77,7 +77,7 @@ def read_all(store: Store, held: dict[str, dict[str, bytes]]) -> Counter[str]:
             try:
                 assert store.runs.get(run_id).read(path) == data, f"{path} came back different"
                 outcome["right"] += 1
-            except HoldfastError:
+            except HoldallError:
                 outcome["refused"] += 1
     return outcome
 

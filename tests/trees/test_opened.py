@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import Serial, entropy, tiny_store
 
-from holdfast.chunks.pool import Pool
-from holdfast.errors import ArtifactNotFoundError, IntegrityError
-from holdfast.format.layout import PACKS
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
-from holdfast.trees.opened import ArtifactFile
+from holdall.chunks.pool import Pool
+from holdall.errors import ArtifactNotFoundError, IntegrityError
+from holdall.format.layout import PACKS
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
+from holdall.trees.opened import ArtifactFile
 
 SIZES = {"empty": 0, "inline": 700, "small": 3000, "large": 150_000}
 DATA = {path: entropy(n)(size) for n, (path, size) in enumerate(SIZES.items())}

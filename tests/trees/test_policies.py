@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.stores import entropy, tiny_store
 
-from holdfast.errors import (
+from holdall.errors import (
     ArtifactExistsError,
     ArtifactNotFoundError,
     IntegrityError,
@@ -22,15 +22,15 @@ from holdfast.errors import (
     SourceUnreadableError,
     UnsupportedFileError,
 )
-from holdfast.format.pack import parse_pack
-from holdfast.format.reference import CHUNK
-from holdfast.format.tree import Entry, Kind
-from holdfast.runs.run import Run
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.trees.checkout import checkout
-from holdfast.trees.source import Unchanging, bytes_item, local_items
-from holdfast.trees.transaction import Transaction
+from holdall.format.pack import parse_pack
+from holdall.format.reference import CHUNK
+from holdall.format.tree import Entry, Kind
+from holdall.runs.run import Run
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.trees.checkout import checkout
+from holdall.trees.source import Unchanging, bytes_item, local_items
+from holdall.trees.transaction import Transaction
 
 
 @pytest.fixture

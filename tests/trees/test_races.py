@@ -18,18 +18,18 @@ from tests.support.logs import entries_of, ops_of
 from tests.support.stores import tiny_store
 from tests.support.worker import Place, place_of, side_by_side
 
-from holdfast.chunks.hints import Known
-from holdfast.chunks.pool import Pool
-from holdfast.errors import ArtifactExistsError, TransientStorageError
-from holdfast.format.digest import blob_id
-from holdfast.format.entry import LogEntry
-from holdfast.format.layout import PackName, generation_key, hint_key
-from holdfast.format.pack import PackBuilder, parse_footer
-from holdfast.format.records import encode_generation, encode_hint
-from holdfast.format.reference import CHUNK
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RetryBucket
-from holdfast.trees.journal import Journal
+from holdall.chunks.hints import Known
+from holdall.chunks.pool import Pool
+from holdall.errors import ArtifactExistsError, TransientStorageError
+from holdall.format.digest import blob_id
+from holdall.format.entry import LogEntry
+from holdall.format.layout import PackName, generation_key, hint_key
+from holdall.format.pack import PackBuilder, parse_footer
+from holdall.format.records import encode_generation, encode_hint
+from holdall.format.reference import CHUNK
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RetryBucket
+from holdall.trees.journal import Journal
 
 T = TypeVar("T")
 WRITERS, COMMITS, RIVALS = 8, 50, 12

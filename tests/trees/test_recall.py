@@ -17,23 +17,23 @@ from tests.support.logs import entries_of, packs_in
 from tests.support.stores import Serial, tiny_location
 from tests.support.watched import Recorder
 
-from holdfast.chunks.pool import Pool
-from holdfast.errors import ArtifactExistsError, FencedOffError, SourceChangedError, SourceUnreadableError
-from holdfast.format.entry import LogEntry
-from holdfast.format.layout import GARBAGE, PACKS, PackName, generation_key, parse_key, run_log
-from holdfast.format.records import encode_generation
-from holdfast.runs.run import Run
-from holdfast.settings import read_settings
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Store
-from holdfast.trees.journal import Journal
-from holdfast.trees.location import Location
-from holdfast.trees.recall import LEAST
-from holdfast.trees.session import Session
-from holdfast.trees.source import local_items
-from holdfast.trees.stamps import AGE, settled_stamp
-from holdfast.trees.stat_cache import StatCache
-from holdfast.trees.transaction import Transaction
+from holdall.chunks.pool import Pool
+from holdall.errors import ArtifactExistsError, FencedOffError, SourceChangedError, SourceUnreadableError
+from holdall.format.entry import LogEntry
+from holdall.format.layout import GARBAGE, PACKS, PackName, generation_key, parse_key, run_log
+from holdall.format.records import encode_generation
+from holdall.runs.run import Run
+from holdall.settings import read_settings
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.recall import LEAST
+from holdall.trees.session import Session
+from holdall.trees.source import local_items
+from holdall.trees.stamps import AGE, settled_stamp
+from holdall.trees.stat_cache import StatCache
+from holdall.trees.transaction import Transaction
 
 SIZE = LEAST + 1000
 CONTENT = random.Random(1).randbytes(SIZE)
@@ -473,10 +473,10 @@ def test_after_a_fence_a_file_that_is_gone_too_fails_by_name(staged: tuple[World
 
 
 def test_the_setting_switches_it_on(tmp_path: Path) -> None:
-    """`HOLDFAST_STAT_CACHE=1`, and a folder to keep it in; else it is off."""
+    """`HOLDALL_STAT_CACHE=1`, and a folder to keep it in; else it is off."""
     assert not read_settings({}).stat_cache
-    assert not read_settings({"HOLDFAST_STAT_CACHE": "0"}).stat_cache
-    assert read_settings({"HOLDFAST_STAT_CACHE": "1"}).stat_cache
+    assert not read_settings({"HOLDALL_STAT_CACHE": "0"}).stat_cache
+    assert read_settings({"HOLDALL_STAT_CACHE": "1"}).stat_cache
     url = str(tmp_path / "store")
     assert Store.open(url, stat_cache=True)._location.stat_cache is None
     assert Store.open(url, cache=tmp_path)._location.stat_cache is None

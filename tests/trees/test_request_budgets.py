@@ -13,16 +13,16 @@ from tests.support.servers import Server
 from tests.support.stores import TINY, entropy
 from tests.support.worker import Place
 
-from holdfast.chunks.pool import Pool
-from holdfast.format.layout import HINTS, PACKS, RUNS
-from holdfast.format.pack import TAIL
-from holdfast.format.records import Descriptor
-from holdfast.runs.run import Run
-from holdfast.storage.bucket import Bucket
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
-from holdfast.trees.location import Location
+from holdall.chunks.pool import Pool
+from holdall.format.layout import HINTS, PACKS, RUNS
+from holdall.format.pack import TAIL
+from holdall.format.records import Descriptor
+from holdall.runs.run import Run
+from holdall.storage.bucket import Bucket
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
+from holdall.trees.location import Location
 
 GIB, BLOCK = 1 << 30, 16 << 20
 SMALL = replace(TINY, pack_size=64 << 10)  # 64 chunks to a pack, so 2 MiB are 32 packs, as 1 GiB is in usual ones
@@ -31,7 +31,7 @@ SMALL = replace(TINY, pack_size=64 << 10)  # 64 chunks to a pack, so 2 MiB are 3
 def small_store(bucket: Bucket, seed: int, *, create: bool = False) -> Store:
     """A handle of its own of a store with small packs, that has been opened."""
     location = Location(
-        bucket, Pool(workers=4), lambda: 0, random.Random(seed).randbytes, lambda _: None, "holdfast test", trusted=True
+        bucket, Pool(workers=4), lambda: 0, random.Random(seed).randbytes, lambda _: None, "holdall test", trusted=True
     )
     if create:
         location.create(SMALL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.trees.stamps import AGE, FILE_SYSTEMS, Stamp, _file_system, settled_stamp, stamp_of
+from holdall.trees.stamps import AGE, FILE_SYSTEMS, Stamp, _file_system, settled_stamp, stamp_of
 
 SHM = Path("/dev/shm")
 
@@ -79,7 +79,7 @@ def test_only_a_file_system_that_is_known_to_notice_is_trusted(place: Path) -> N
     assert settled_stamp(Path("/proc/self/status"), now=later()) is None
     if not SHM.is_mount():
         pytest.skip("no tmpfs here")
-    there = SHM / f"holdfast-{os.getpid()}"
+    there = SHM / f"holdall-{os.getpid()}"
     try:
         there.write_bytes(b"a")
         assert file_system(there) == b"tmpfs"
@@ -126,7 +126,7 @@ def test_on_a_tmpfs_fdatasync_does_not_help() -> None:
     """There a page is never clean: the reason why a tmpfs is not trusted."""
     if not SHM.is_mount():
         pytest.skip("no tmpfs here")
-    there = SHM / f"holdfast-{os.getpid()}"
+    there = SHM / f"holdall-{os.getpid()}"
     try:
         there.write_bytes(b"a" * 8192)
         with mapped(there) as memory:

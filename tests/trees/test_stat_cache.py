@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.format.digest import sha256
-from holdfast.format.layout import PackName
-from holdfast.format.recipe import Recipe
-from holdfast.format.reference import Ref
-from holdfast.trees.stamps import AGE, stamp_of
-from holdfast.trees.stat_cache import Remembered, StatCache
+from holdall.format.digest import sha256
+from holdall.format.layout import PackName
+from holdall.format.recipe import Recipe
+from holdall.format.reference import Ref
+from holdall.trees.stamps import AGE, stamp_of
+from holdall.trees.stat_cache import Remembered, StatCache
 
 STORE, OTHER = "a" * 32, "b" * 32
 PACK = PackName(b"s" * 16, 7)
@@ -146,9 +146,9 @@ def test_a_file_is_remembered_for_one_store_and_one_path(cache: StatCache, place
 def test_a_stamp_does_not_outlive_its_boot(cache: StatCache, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a power failure times may be older than bytes, so another boot's stamp is another stamp."""
     keep(cache, place)
-    monkeypatch.setattr("holdfast.trees.stamps._boot", lambda: b"another boot 123")
+    monkeypatch.setattr("holdall.trees.stamps._boot", lambda: b"another boot 123")
     assert found(cache, place) is None
-    monkeypatch.setattr("holdfast.trees.stamps._boot", lambda: None)
+    monkeypatch.setattr("holdall.trees.stamps._boot", lambda: None)
     assert stamp_of(place) is None
 
 

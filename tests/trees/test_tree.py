@@ -10,23 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import Serial
 
-from holdfast.chunks.hints import Known
-from holdfast.chunks.packer import PackNames
-from holdfast.chunks.pool import Pool
-from holdfast.chunks.writer import ChunkWriter
-from holdfast.format.chunking import Chunker
-from holdfast.format.codec import RAW
-from holdfast.format.digest import blob_id, sha256
-from holdfast.format.entry import InlineBlob, LogEntry
-from holdfast.format.paths import ancestors, sort_key
-from holdfast.format.reference import FACTS, NODE, Ref
-from holdfast.format.tree import Entry, Kind
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.trees import growth
-from holdfast.trees.growth import grow, merge
-from holdfast.trees.journal import Journal
-from holdfast.trees.tree import Blobs, Paths, Tree
+from holdall.chunks.hints import Known
+from holdall.chunks.packer import PackNames
+from holdall.chunks.pool import Pool
+from holdall.chunks.writer import ChunkWriter
+from holdall.format.chunking import Chunker
+from holdall.format.codec import RAW
+from holdall.format.digest import blob_id, sha256
+from holdall.format.entry import InlineBlob, LogEntry
+from holdall.format.paths import ancestors, sort_key
+from holdall.format.reference import FACTS, NODE, Ref
+from holdall.format.tree import Entry, Kind
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.trees import growth
+from holdall.trees.growth import grow, merge
+from holdall.trees.journal import Journal
+from holdall.trees.tree import Blobs, Paths, Tree
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")
@@ -154,7 +154,7 @@ class Log(Journal):
 
 def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more entries are kept than are to be, and what is used again outlives what is not."""
-    monkeypatch.setattr("holdfast.trees.tree._KEPT", 3)
+    monkeypatch.setattr("holdall.trees.tree._KEPT", 3)
     log = Log()
     refs = [log.ref(n) for n in range(10)]
     blobs = Blobs(MemoryBucket(), Serial(), log)
@@ -172,7 +172,7 @@ def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_share_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgetting in one thread does not take from another what it is about to use."""
-    monkeypatch.setattr("holdfast.trees.tree._KEPT", 2)
+    monkeypatch.setattr("holdall.trees.tree._KEPT", 2)
     log = Log()
     refs = [log.ref(n) for n in range(5)]
     blobs = Blobs(MemoryBucket(), Serial(), log)

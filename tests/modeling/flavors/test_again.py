@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from holdfast.chunks.pool import Pool
-from holdfast.storage.memory import MemoryBucket
-from holdfast.storage.wrappers import RequestCounter, TraceBucket
-from holdfast.store import Store
+from holdall.chunks.pool import Pool
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
+from holdall.store import Store
 
 ROWS = np.random.default_rng(0).normal(size=(500, 4))
 TARGET = ROWS.sum(axis=1) + ROWS[:, 0] ** 2

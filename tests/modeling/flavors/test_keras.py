@@ -13,14 +13,14 @@ import pytest
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-import holdfast
-import holdfast.keras
-from holdfast.errors import ContentError, UntrustedModelError
-from holdfast.modeling.finding import flavor_named
-from holdfast.modeling.flavor import Parts
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.keras
+from holdall.errors import ContentError, UntrustedModelError
+from holdall.modeling.finding import flavor_named
+from holdall.modeling.flavor import Parts
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 keras = pytest.importorskip("keras", reason="Keras is not installed")
 
@@ -173,11 +173,11 @@ def test_an_exported_model_predicts_and_needs_trust(store: Store, tmp_path: Path
 
 def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MLflow's does, with its arguments."""
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("HOLDALL_STORE", str(tmp_path / "store"))
     model = network()
-    with holdfast.start_run():
-        info = holdfast.keras.log_model(model, name="model", input_example=ROWS)
+    with holdall.start_run():
+        info = holdall.keras.log_model(model, name="model", input_example=ROWS)
     assert info.flavors["keras"]["keras_backend"] == keras.backend.backend()
-    holdfast.keras.save_model(model, tmp_path / "model")
+    holdall.keras.save_model(model, tmp_path / "model")
     for where in (info.model_uri, tmp_path / "model"):
-        assert np.array_equal(holdfast.keras.load_model(where).predict(ROWS), model.predict(ROWS))
+        assert np.array_equal(holdall.keras.load_model(where).predict(ROWS), model.predict(ROWS))

@@ -14,13 +14,13 @@ import pytest
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-import holdfast
-import holdfast.lightgbm
-from holdfast.errors import ContentError, UntrustedModelError
-from holdfast.modeling.signature import infer_signature
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.lightgbm
+from holdall.errors import ContentError, UntrustedModelError
+from holdall.modeling.signature import infer_signature
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(60) / 7, "b": np.arange(60) % 3 * 1.5})
 TARGET = (DATA["a"] > 4).astype(int)
@@ -152,11 +152,11 @@ def test_between_us_and_mlflow(store: Store, tmp_path: Path, form: str | None) -
 
 def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MLflow's does, with its arguments."""
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("HOLDALL_STORE", str(tmp_path / "store"))
     model = booster()
-    with holdfast.start_run():
-        info = holdfast.lightgbm.log_model(model, name="model", input_example=DATA[:2])
+    with holdall.start_run():
+        info = holdall.lightgbm.log_model(model, name="model", input_example=DATA[:2])
     assert info.flavors["lightgbm"]["model_class"] == "lightgbm.basic.Booster"
-    holdfast.lightgbm.save_model(model, tmp_path / "model")
+    holdall.lightgbm.save_model(model, tmp_path / "model")
     for where in (info.model_uri, tmp_path / "model"):
-        assert holdfast.lightgbm.load_model(where).predict(DATA).tolist() == model.predict(DATA).tolist()
+        assert holdall.lightgbm.load_model(where).predict(DATA).tolist() == model.predict(DATA).tolist()

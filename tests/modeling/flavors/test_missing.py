@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import MissingLibraryError
-from holdfast.modeling.finding import flavor_named
-from holdfast.modeling.flavor import Parts
+from holdall.errors import MissingLibraryError
+from holdall.modeling.finding import flavor_named
+from holdall.modeling.flavor import Parts
 
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "xgboost": {"data": "model.ubj"},
@@ -32,7 +32,7 @@ def test_what_is_not_installed_is_named(name: str, tmp_path: Path, monkeypatch: 
         with pytest.raises(MissingLibraryError) as caught:
             attempt()
         assert caught.value.package == name
-        assert f"holdfast[{name}]" in caught.value.hint
+        assert f"holdall[{name}]" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 

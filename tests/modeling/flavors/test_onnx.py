@@ -16,13 +16,13 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-import holdfast
-import holdfast.onnx
-from holdfast.errors import ContentError, UntrustedModelError
-from holdfast.modeling.signature import infer_signature
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.onnx
+from holdall.errors import ContentError, UntrustedModelError
+from holdall.modeling.signature import infer_signature
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
 FRAME = pd.DataFrame(ROWS, columns=["a", "b", "c"])
@@ -226,10 +226,10 @@ def test_between_us_and_mlflow(store: Store, tmp_path: Path, data: Any) -> None:
 
 def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MLflow's does, with its arguments."""
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
-    with holdfast.start_run():
-        info = holdfast.onnx.log_model(linear(), name="model", input_example=ROWS, save_as_external_data=False)
+    monkeypatch.setenv("HOLDALL_STORE", str(tmp_path / "store"))
+    with holdall.start_run():
+        info = holdall.onnx.log_model(linear(), name="model", input_example=ROWS, save_as_external_data=False)
     assert info.signature is not None
-    holdfast.onnx.save_model(linear(), tmp_path / "model")
+    holdall.onnx.save_model(linear(), tmp_path / "model")
     for where in (info.model_uri, tmp_path / "model"):
-        assert holdfast.onnx.load_model(where) == onnx.load(tmp_path / "model/model.onnx")
+        assert holdall.onnx.load_model(where) == onnx.load(tmp_path / "model/model.onnx")

@@ -16,14 +16,14 @@ import pydantic
 import pytest
 from tests.support.stores import tiny_store
 
-from holdfast.errors import ContentError, SchemaMismatchError, UntrustedModelError
-from holdfast.modeling.finding import flavor_of
-from holdfast.modeling.flavor import PYFUNC
-from holdfast.modeling.python_model import PythonModel, PythonModelContext
-from holdfast.modeling.signature import infer_signature
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+from holdall.errors import ContentError, SchemaMismatchError, UntrustedModelError
+from holdall.modeling.finding import flavor_of
+from holdall.modeling.flavor import PYFUNC
+from holdall.modeling.python_model import PythonModel, PythonModelContext
+from holdall.modeling.signature import infer_signature
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
 
@@ -126,7 +126,7 @@ def test_predictions_one_by_one(store: Store, run: Run) -> None:
 def test_code_is_a_model(store: Store, run: Run, tmp_path: Path) -> None:
     """A file whose last line sets the model: kept as text, run when it is loaded."""
     file = tmp_path / "mine.py"
-    file.write_text("import numpy\nfrom holdfast.models import set_model\nset_model(lambda data: numpy.log1p(data))\n")
+    file.write_text("import numpy\nfrom holdall.models import set_model\nset_model(lambda data: numpy.log1p(data))\n")
     loaded = python(store, run, file, input_example=DATA)
     assert loaded.predict(DATA).equals(np.log1p(DATA))
     assert loaded.metadata.signature.outputs is not None
@@ -235,7 +235,7 @@ print(loaded.predict(pandas.DataFrame({{"a": [1.0, 2.0, 3.0]}})))
 
 
 @pytest.mark.parametrize("model", [Streaming(), lambda data: data["a"].tolist()], ids=["class", "function"])
-def test_ours_loads_in_mlflow_where_holdfast_is_not(
+def test_ours_loads_in_mlflow_where_holdall_is_not(
     store: Store, model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our classes go into the pickle by value, so that the folder needs nothing of ours."""
@@ -244,8 +244,8 @@ def test_ours_loads_in_mlflow_where_holdfast_is_not(
         store.models.save(model, tmp_path / "model", input_example=DATA)
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    assert "holdfast" not in (tmp_path / "model/requirements.txt").read_text()
-    script = _THERE.format(gone="holdfast", by="mlflow")
+    assert "holdall" not in (tmp_path / "model/requirements.txt").read_text()
+    script = _THERE.format(gone="holdall", by="mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
     done = subprocess.run([sys.executable, "-c", script, tmp_path / "model"], capture_output=True, text=True)
     assert done.stdout.strip() == "[1.0, 2.0, 3.0]", done.stderr
@@ -268,7 +268,7 @@ def test_theirs_loads_here(store: Store, tmp_path: Path, monkeypatch: pytest.Mon
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     loaded = store.models.load_pyfunc(tmp_path / "function")
     assert loaded.predict(DATA) == [2, 4, 6]
-    script = _THERE.format(gone="mlflow", by="holdfast")
+    script = _THERE.format(gone="mlflow", by="holdall")
     done = subprocess.run([sys.executable, "-c", script, tmp_path / "function"], capture_output=True, text=True)
     assert done.stdout.strip() == "[2.0, 4.0, 6.0]", done.stderr
 

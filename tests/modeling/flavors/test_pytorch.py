@@ -15,16 +15,16 @@ import torch
 from tests.conformance.flavor import FlavorLaws
 from torch import nn
 
-import holdfast
-import holdfast.pytorch
-from holdfast.chunks.pool import Pool
-from holdfast.errors import ContentError, SchemaMismatchError, UntrustedModelError
-from holdfast.modeling import torch_files
-from holdfast.modeling.finding import flavor_named
-from holdfast.modeling.loading import code_run_by, read_model
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.pytorch
+from holdall.chunks.pool import Pool
+from holdall.errors import ContentError, SchemaMismatchError, UntrustedModelError
+from holdall.modeling import torch_files
+from holdall.modeling.finding import flavor_named
+from holdall.modeling.loading import code_run_by, read_model
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 DATA = np.linspace(-1, 1, 15, dtype=np.float32).reshape(5, 3)
 STRICT = Trust("listed")
@@ -79,10 +79,10 @@ class TestPytorch(FlavorLaws):
         return answer(model, data)
 
     def test_the_manifest_says_who_loads_it(self, store: Store, run: Run, made: Any, format: str) -> None:
-        """MLflow, which asks holdfast for what it has no format of."""
-        self.loader = "holdfast.pytorch" if format == "safetensors" else "mlflow.pytorch"
+        """MLflow, which asks holdall for what it has no format of."""
+        self.loader = "holdall.pytorch" if format == "safetensors" else "mlflow.pytorch"
         super().test_the_manifest_says_who_loads_it(store, run, made, format)
-        assert ("holdfast==" in run.load_text("model/requirements.txt")) == (format == "safetensors")
+        assert ("holdall==" in run.load_text("model/requirements.txt")) == (format == "safetensors")
 
 
 class TestScript(FlavorLaws):
@@ -355,22 +355,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
-    holdfast.set_store("store")
-    holdfast.start_run()
+    holdall.set_store("store")
+    holdall.start_run()
     yield tmp_path
-    holdfast.end_run()
+    holdall.end_run()
 
 
 def test_the_face_logs_and_loads(here: Path) -> None:
     """As MLflow's documents have it, with the words they use."""
     model = layers()
-    info = holdfast.pytorch.log_model(model, name="model", input_example=DATA, export_model=True)
+    info = holdall.pytorch.log_model(model, name="model", input_example=DATA, export_model=True)
     assert info.flavors["pytorch"]["serialization_format"] == "pt2"
-    assert np.array_equal(answer_of_graph(holdfast.pytorch.load_model(info.model_uri)), answer(model, DATA))
-    script = holdfast.pytorch.log_model(torch.jit.script(model), name="script", pip_requirements=["torch"])
-    assert isinstance(holdfast.pytorch.load_model(script.model_uri), torch.jit.ScriptModule)
-    found = holdfast.log_model(model, "found")
-    assert isinstance(holdfast.load_model(found.model_uri), nn.Sequential)
+    assert np.array_equal(answer_of_graph(holdall.pytorch.load_model(info.model_uri)), answer(model, DATA))
+    script = holdall.pytorch.log_model(torch.jit.script(model), name="script", pip_requirements=["torch"])
+    assert isinstance(holdall.pytorch.load_model(script.model_uri), torch.jit.ScriptModule)
+    found = holdall.log_model(model, "found")
+    assert isinstance(holdall.load_model(found.model_uri), nn.Sequential)
 
 
 def answer_of_graph(model: Any) -> Any:
@@ -383,23 +383,23 @@ def test_state_dicts_are_kept_without_code(here: Path) -> None:
     theirs = pytest.importorskip("mlflow.pytorch")
     model = layers()
     optimizer = torch.optim.Adam(model.parameters())
-    holdfast.pytorch.log_state_dict(model.state_dict(), "weights")
-    holdfast.pytorch.log_state_dict(optimizer.state_dict(), "optimizer")
+    holdall.pytorch.log_state_dict(model.state_dict(), "weights")
+    holdall.pytorch.log_state_dict(optimizer.state_dict(), "optimizer")
     theirs.save_state_dict(model.state_dict(), "theirs")
-    run_id = holdfast.active_run().info.run_id
-    assert [each.path for each in holdfast.artifacts.list_artifacts(f"runs:/{run_id}/weights")] == [
+    run_id = holdall.active_run().info.run_id
+    assert [each.path for each in holdall.artifacts.list_artifacts(f"runs:/{run_id}/weights")] == [
         "weights/state_dict.safetensors"
     ]
     for uri in (f"runs:/{run_id}/weights", "theirs"):
-        got = holdfast.pytorch.load_state_dict(uri)
+        got = holdall.pytorch.load_state_dict(uri)
         assert all(torch.equal(each, got[name]) for name, each in model.state_dict().items())
-    assert holdfast.pytorch.load_state_dict(f"runs:/{run_id}/optimizer") == optimizer.state_dict()
+    assert holdall.pytorch.load_state_dict(f"runs:/{run_id}/optimizer") == optimizer.state_dict()
     with pytest.raises(TypeError, match="Sequential"):
-        holdfast.pytorch.log_state_dict(model, "model")
+        holdall.pytorch.log_state_dict(model, "model")
     Path("sneaky").mkdir()
     torch.save(Sneaky(), "sneaky/state_dict.pth")
     with pytest.raises(ContentError):
-        holdfast.pytorch.load_state_dict("sneaky")
+        holdall.pytorch.load_state_dict("sneaky")
     assert not Path("pwned.txt").exists()
 
 
@@ -416,9 +416,9 @@ def test_what_mlflow_saved_loads(here: Path, kind: str) -> None:
     theirs.save_model(given, "made", serialization_format=format, input_example=DATA, pip_requirements=["torch"])
     said = code_run_by(flavor_named("pytorch"), read_model(Path("made")))
     assert [file for file in said if Path("made", file).exists()] == [f"data/model.{'pt2' if kind == 'pt2' else 'pth'}"]
-    native = holdfast.pytorch.load_model("made")
+    native = holdall.pytorch.load_model("made")
     assert np.array_equal(answer_of_graph(native), answer(model, DATA))
-    ours, reference = holdfast.pyfunc.load_model("made"), pytest.importorskip("mlflow.pyfunc").load_model("made")
+    ours, reference = holdall.pyfunc.load_model("made"), pytest.importorskip("mlflow.pyfunc").load_model("made")
     assert np.array_equal(ours.predict(DATA), reference.predict(DATA))
     table = pd.DataFrame(DATA)
     pd.testing.assert_frame_equal(ours._predictor.predict(table), reference._model_impl.predict(table))
@@ -431,5 +431,5 @@ def test_mlflow_loads_the_module_that_we_saved(here: Path, kind: str) -> None:
     model = layers().eval()
     given = torch.jit.script(model) if kind == "script" else model
     format = "pt2" if kind == "pt2" else None
-    holdfast.pytorch.save_model(given, "made", serialization_format=format, input_example=DATA)
+    holdall.pytorch.save_model(given, "made", serialization_format=format, input_example=DATA)
     assert np.array_equal(answer_of_graph(theirs.load_model("made")), answer(model, DATA))

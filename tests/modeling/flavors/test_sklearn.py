@@ -19,10 +19,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-from holdfast.errors import ContentError, UntrustedModelError
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+from holdall.errors import ContentError, UntrustedModelError
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(40) / 7, "b": np.arange(40) % 3 * 1.5})
 TARGET = (DATA["a"] > 3).astype(int)
@@ -111,7 +111,7 @@ def test_an_estimator_without_the_method_is_no_python_function(
     store: Store, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is kept all the same, and a warning says what it lacks."""
-    with caplog.at_level(logging.WARNING, "holdfast"):
+    with caplog.at_level(logging.WARNING, "holdall"):
         info = store.models.log(run, DBSCAN().fit(DATA), "model")
     assert set(info.flavors) == {"sklearn"}
     assert "DBSCAN has no method predict" in caplog.text

@@ -17,12 +17,12 @@ import pytest
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-import holdfast
-import holdfast.tensorflow
-from holdfast.errors import ContentError, UntrustedModelError
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.tensorflow
+from holdall.errors import ContentError, UntrustedModelError
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 pytestmark = pytest.mark.tensorflow
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow, 1.3 GB, is not installed")
@@ -162,10 +162,10 @@ def test_between_us_and_mlflow(store: Store, tmp_path: Path, kind: str) -> None:
 
 def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MLflow's does, with its arguments."""
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
-    with holdfast.start_run():
-        info = holdfast.tensorflow.log_model(network(), name="model", input_example=ROWS)
+    monkeypatch.setenv("HOLDALL_STORE", str(tmp_path / "store"))
+    with holdall.start_run():
+        info = holdall.tensorflow.log_model(network(), name="model", input_example=ROWS)
     assert info.flavors["tensorflow"]["model_type"] == "keras"
-    holdfast.tensorflow.save_model(Line(), tmp_path / "model")
-    assert holdfast.tensorflow.load_model(info.model_uri).predict(ROWS).shape == (4, 1)
-    assert holdfast.tensorflow.load_model(tmp_path / "model")(ROWS).shape == (4, 1)
+    holdall.tensorflow.save_model(Line(), tmp_path / "model")
+    assert holdall.tensorflow.load_model(info.model_uri).predict(ROWS).shape == (4, 1)
+    assert holdall.tensorflow.load_model(tmp_path / "model")(ROWS).shape == (4, 1)

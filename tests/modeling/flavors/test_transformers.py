@@ -17,12 +17,12 @@ import pytest
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-import holdfast
-import holdfast.transformers
-from holdfast.errors import ContentError
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.transformers
+from holdall.errors import ContentError
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 pytestmark = pytest.mark.transformers
 transformers = pytest.importorskip("transformers", reason="transformers is not installed: see the marker")
@@ -95,10 +95,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a store, and an active run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
-    holdfast.set_store("store")
-    holdfast.start_run()
+    holdall.set_store("store")
+    holdall.start_run()
     yield tmp_path
-    holdfast.end_run()
+    holdall.end_run()
 
 
 def asked(task: str) -> Any:
@@ -116,8 +116,8 @@ def test_each_task_predicts_as_it_does_in_mlflow(here: Path, task: str, writer: 
     theirs = pytest.importorskip("mlflow.transformers")
     config = {"max_new_tokens": 3, "do_sample": False} if task == "text-generation" else {}
     options = {"pip_requirements": ["torch"], "model_config": config}
-    (holdfast.transformers if writer == "ours" else theirs).save_model(pipeline(task), "made", **options)
-    ours, reference = holdfast.pyfunc.load_model("made"), pytest.importorskip("mlflow.pyfunc").load_model("made")
+    (holdall.transformers if writer == "ours" else theirs).save_model(pipeline(task), "made", **options)
+    ours, reference = holdall.pyfunc.load_model("made"), pytest.importorskip("mlflow.pyfunc").load_model("made")
     given = asked(task)
     for data in (given, given[0], pd.DataFrame({"text": given})):
         assert same(ours.predict(data), reference.predict(data)), data
@@ -185,18 +185,18 @@ def test_classes_of_ones_own_are_refused_at_both_ends(store: Store, run: Run, tm
 def test_what_would_leave_something_out_is_refused(here: Path, given: dict[str, Any]) -> None:
     """By name, before anything is written."""
     with pytest.raises(ValueError, match=next(iter(given))):
-        holdfast.transformers.save_model(pipeline(), "made", **given)
+        holdall.transformers.save_model(pipeline(), "made", **given)
     assert not Path("made").exists()
 
 
 def test_the_face_logs_and_loads(here: Path) -> None:
     """With a signature, parameters of a call, and by the flavor's own words."""
-    info = holdfast.transformers.log_model(
+    info = holdall.transformers.log_model(
         pipeline(), name="m", input_example=(TEXTS, {"top_k": 1}), registered_model_name="films", model_card="# A film"
     )
     assert info.registered_model_version == 1
-    loaded = holdfast.pyfunc.load_model("models:/films/1")
+    loaded = holdall.pyfunc.load_model("models:/films/1")
     assert len(loaded.predict(TEXTS[:2], {"top_k": 1})) == 2
-    assert holdfast.transformers.load_model(info.model_uri, return_type="components")["task"] == "text-classification"
+    assert holdall.transformers.load_model(info.model_uri, return_type="components")["task"] == "text-classification"
     with pytest.raises(ValueError, match="return_type"):
-        holdfast.transformers.load_model(info.model_uri, return_type="model")
+        holdall.transformers.load_model(info.model_uri, return_type="model")

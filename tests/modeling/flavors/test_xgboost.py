@@ -15,13 +15,13 @@ import xgboost
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
-import holdfast
-import holdfast.xgboost
-from holdfast.errors import ContentError, UntrustedModelError
-from holdfast.modeling.signature import infer_signature
-from holdfast.modeling.trust import Trust
-from holdfast.storage.memory import MemoryBucket
-from holdfast.store import Run, Store
+import holdall
+import holdall.xgboost
+from holdall.errors import ContentError, UntrustedModelError
+from holdall.modeling.signature import infer_signature
+from holdall.modeling.trust import Trust
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(40) / 7, "b": np.arange(40) % 3 * 1.5})
 TARGET = (DATA["a"] > 3).astype(int)
@@ -102,7 +102,7 @@ def test_parameters_reach_the_framework(store: Store, run: Run, caplog: pytest.L
     model = booster()
     given = infer_signature(DATA, params={"output_margin": False, "pred_leaf": False, "unheard_of": 1})
     loaded = store.models.load_pyfunc(store.models.log(run, model, "model", signature=given).model_uri)
-    with caplog.at_level(logging.WARNING, "holdfast"):
+    with caplog.at_level(logging.WARNING, "holdall"):
         found = loaded.predict(DATA, {"pred_leaf": True})
     assert np.array_equal(found, model.predict(xgboost.DMatrix(DATA), pred_leaf=True))
     assert "unheard_of" in caplog.text
@@ -151,11 +151,11 @@ def test_between_us_and_mlflow(store: Store, tmp_path: Path, form: str, estimato
 
 def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MLflow's does, with its arguments."""
-    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("HOLDALL_STORE", str(tmp_path / "store"))
     model = booster()
-    with holdfast.start_run():
-        info = holdfast.xgboost.log_model(model, name="model", model_format="json", input_example=DATA[:2])
+    with holdall.start_run():
+        info = holdall.xgboost.log_model(model, name="model", model_format="json", input_example=DATA[:2])
     assert info.flavors["xgboost"]["data"] == "model.json"
-    holdfast.xgboost.save_model(model, tmp_path / "model")
+    holdall.xgboost.save_model(model, tmp_path / "model")
     for where in (info.model_uri, tmp_path / "model"):
-        assert holdfast.xgboost.load_model(where).save_raw() == model.save_raw()
+        assert holdall.xgboost.load_model(where).save_raw() == model.save_raw()

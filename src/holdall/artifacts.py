@@ -1,0 +1,156 @@
+"""Artifacts by address: `holdall.artifacts`, as users of MLflow know it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from holdall.store import ArtifactReader, Difference, FileInfo
+from holdall.surfaces.fluent.active import current_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Difference",
+    "FileInfo",
+    "diff",
+    "download_artifacts",
+    "list_artifacts",
+    "load_dict",
+    "load_image",
+    "load_table",
+    "load_text",
+    "open_artifact",
+    "read_ranges",
+]
+
+
+def download_artifacts(
+    artifact_uri: str | None = None,
+    run_id: str | None = None,
+    artifact_path: str | None = None,
+    dst_path: str | os.PathLike[str] | None = None,
+    *,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+) -> str:
+    """Fetch a file or directory of a run into a local folder.
+
+    Args:
+        artifact_uri: `runs:/<run_id>/<path>`; or else
+        run_id: the run, and
+        artifact_path: the path in it; all of it when None.
+        dst_path: The folder to put it in; a new temporary one when None.
+        include: Only what one of these patterns fits, such as `*.json` or `model/*`.
+        exclude: Not what one of these fits.
+
+    Returns:
+        Where it now is: `dst_path/<path>`, from the root of the disk on.
+
+    Raises:
+        ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
+        ArtifactNotFoundError: There is nothing at this address.
+        IntegrityError: Content is not what was logged. No file has wrong bytes.
+    """
+    uri = _uri(artifact_uri, run_id, artifact_path)
+    return str(current_store().artifacts.download(uri, dst_path, include=include, exclude=exclude).absolute())
+
+
+def list_artifacts(
+    artifact_uri: str | None = None, run_id: str | None = None, artifact_path: str | None = None
+) -> list[FileInfo]:
+    """What is directly in a directory of a run, sorted; nothing for a file.
+
+    Args:
+        artifact_uri: `runs:/<run_id>/<path>`; or else
+        run_id: the run, and
+        artifact_path: the directory in it; its root when None.
+
+    Raises:
+        ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
+        RunNotFoundError: There is no such run.
+    """
+    return current_store().artifacts.list(_uri(artifact_uri, run_id, artifact_path))
+
+
+def load_text(artifact_uri: str) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        ArtifactNotFoundError: There is no such file.
+        ContentError: It is not UTF-8.
+    """
+    return current_store().artifacts.load_text(artifact_uri)
+
+
+def load_dict(artifact_uri: str) -> Any:
+    """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError."""
+    return current_store().artifacts.load_dict(artifact_uri)
+
+
+def load_image(artifact_uri: str) -> Any:
+    """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError."""
+    return current_store().artifacts.load_image(artifact_uri)
+
+
+def load_table(artifact_uri: str) -> pd.DataFrame:
+    """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+    return current_store().artifacts.load_table(artifact_uri)
+
+
+def diff(uri_a: str, uri_b: str) -> Difference:
+    """What differs between two directories of runs; no content is read.
+
+    Returns:
+        What was added, removed and changed, with sizes and how many bytes of
+        chunks both have; `.text(path)` is a unified diff of a text file.
+
+    Raises:
+        ArtifactNotFoundError: There is nothing at one of the addresses.
+    """
+    return current_store().artifacts.diff(uri_a, uri_b)
+
+
+def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+    """Many ranges of a file at once, such as some tensors of a checkpoint; the rest of it is not fetched.
+
+    Args:
+        artifact_uri: `runs:/<run_id>/<path>`.
+        ranges: `(start, stop)` of each: its first byte, counted from 0, and the byte after its last.
+
+    Returns:
+        `stop - start` bytes for each, in the order asked for, each chunk of them verified.
+
+    Raises:
+        ArtifactNotFoundError: There is no such file.
+        ValueError: A range does not obey `0 <= start <= stop <= size`.
+        IntegrityError: A chunk is not what was logged.
+
+    Cost: all requests are planned together: one for each stretch without a gap of 1 MiB, of at most 16 MiB,
+    side by side. Who asks several times asks the file that `open_artifact` gives, which has the same verb.
+    """
+    return current_store().artifacts.read_ranges(artifact_uri, ranges)
+
+
+def open_artifact(artifact_uri: str) -> ArtifactReader:
+    """A file for reading, seekable, in binary. Only what is read is fetched, and all of that is verified.
+
+    Beside what other files do, it has `read_ranges([(start, stop), ...])`, for many ranges at once.
+
+    Raises:
+        ArtifactNotFoundError: There is no such file.
+        IntegrityError: While reading: a chunk is not what was logged.
+    """
+    return current_store().artifacts.open(artifact_uri)
+
+
+def _uri(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> str:
+    if (artifact_uri is None) == (run_id is None):
+        raise ValueError("give either artifact_uri, or run_id and perhaps artifact_path")
+    if artifact_uri is not None:
+        if artifact_path is not None:
+            raise ValueError("artifact_path goes with run_id; put the path into artifact_uri")
+        return artifact_uri
+    return f"runs:/{run_id}/{artifact_path or ''}"

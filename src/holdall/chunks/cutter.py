@@ -1,0 +1,231 @@
+"""Streams into blocks, and blocks into chunks.
+
+A block is a reused buffer with bytes of one long file or of many short ones.
+The caller's thread reads; a thread of the cutter's own cuts what was read and
+names the chunks. That is one thread for both, since both ask for the GIL at
+every chunk: a second thread that does the same waits for its turn longer than
+it works. A chunk that would cross the end of its block is moved in front of
+the next one, so every chunk is one stretch of memory and only it is copied.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+from holdall.chunks.hashing import FileHash
+from holdall.chunks.pool import Pool
+from holdall.format.chunking import Chunker
+from holdall.format.digest import blob_id
+from holdall.format.numbers import Sniffer, Span
+
+BLOCK: Final = 4 << 20
+_AT_ONCE: Final = 256 << 10  # bytes that are cut before a thread would have begun
+ALIGNED: Final = 8  # numbers that are aligned in their file are so in memory: arithmetic need not copy them first
+
+
+def lead(chunker: Chunker) -> int:
+    """Bytes of a buffer that stay free for what a block leaves uncut, and for beginning at an aligned address."""
+    return chunker.max + -chunker.max % ALIGNED + ALIGNED
+
+
+class Readable(Protocol):
+    """Anything that reads into a buffer, such as a file opened with `buffering=0`."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill some of the buffer; 0 at the end."""
+        ...
+
+
+class Piece(NamedTuple):
+    """A chunk in memory.
+
+    Attributes:
+        owner: The file that it belongs to, as the caller named it.
+        id: Its BLAKE3-256.
+        data: Its bytes, in the block.
+        start: Where they are there.
+        item: Bytes of the numbers in it, 1 for none; None where the file's format does not say.
+        head: Where in it a number begins that all of 2, 4 and 8 bytes are counted from; below 8.
+    """
+
+    owner: Any
+    id: bytes
+    data: memoryview
+    start: int
+    item: int | None
+    head: int
+
+
+@dataclass(slots=True)
+class Block:
+    """A buffer with stretches of files.
+
+    Attributes:
+        filled: Where the next byte goes, and `stop` where none goes any more.
+        pieces: The chunks, in order, once they were cut and named.
+        readers: Who must be done before the buffer is used again.
+    """
+
+    view: memoryview
+    filled: int
+    stop: int
+    stretches: list[_Stretch] = field(default_factory=list)
+    pieces: Future[list[Piece]] = field(default_factory=Future)
+    readers: list[Future[Any]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes that were read into it; its chunks may have some of the block before."""
+        return sum(stretch.stop - stretch.start for stretch in self.stretches)
+
+
+class _Stretch(NamedTuple):
+    """Some of a file in a block."""
+
+    file: _File
+    start: int
+    stop: int
+    last: bool  # whether the file ends with it
+
+
+class Cutter:
+    """Reads streams into blocks. For one thread at a time.
+
+    Args:
+        pool: Hashes files.
+        chunker: Says where to cut.
+        fresh: Gives a buffer of `lead` bytes and at least twice the largest chunk.
+        full: Takes a block, and gives its buffer back to `fresh` when it likes.
+    """
+
+    def __init__(
+        self, pool: Pool, chunker: Chunker, fresh: Callable[[], memoryview], full: Callable[[Block], None]
+    ) -> None:
+        self._pool, self._chunker = pool, chunker
+        self._fresh, self._full = fresh, full
+        self._lead = lead(chunker)
+        self._block: Block | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    def cut(self, stream: Readable, owner: object) -> tuple[int, bytes | Future[bytes]]:
+        """Read a stream to its end; its length, and its SHA-256 or what will be it."""
+        file, hash, size = _File(owner, self._chunker), FileHash(self._pool), 0
+        block = self._roomy()
+        start = block.filled
+        try:
+            while count := stream.readinto(block.view[block.filled : block.stop]):
+                size += count
+                block.filled += count
+                if block.filled == block.stop:
+                    block.readers.append(hash.feed(block.view[start : block.stop]))
+                    block = self._turn(block, _Stretch(file, start, block.filled, last=False), size)
+                    start = block.filled
+        except BaseException:
+            hash.give_up()
+            if self._block is not None:
+                self._block.filled = start  # the files before this one stay
+            raise
+        sha256 = hash.end(block.view[start : block.filled])
+        if not isinstance(sha256, bytes):
+            block.readers.append(sha256)
+        block.stretches.append(_Stretch(file, start, block.filled, last=True))
+        return size, sha256
+
+    def finish(self) -> None:
+        """Hand over the block that is being filled."""
+        block, self._block = self._block, None
+        if block is not None:
+            self._hand_over(block)
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
+
+    def _roomy(self) -> Block:
+        """The block in hand, unless it is nearly full."""
+        block, self._block = self._block, None
+        if block is not None and block.stop - block.filled < (len(block.view) - self._lead) // 4:
+            self._hand_over(block)
+            block = None
+        self._block = block = block or self._begin(0)
+        block.filled += -block.filled % ALIGNED
+        return block
+
+    def _turn(self, block: Block, stretch: _Stretch, size: int) -> Block:
+        """A block is full: go on in another one, behind room for what is not cut yet."""
+        block.stretches.append(stretch)
+        self._block = None
+        self._hand_over(block)
+        self._block = self._begin(size % ALIGNED)
+        return self._block
+
+    def _begin(self, beyond: int) -> Block:
+        """A block with room in front, which is filled from so many bytes beyond an aligned address."""
+        view = self._fresh()
+        return Block(view, self._lead - ALIGNED + beyond, len(view) - ALIGNED + beyond)
+
+    def _hand_over(self, block: Block) -> None:
+        if self._thread is None and block.size <= _AT_ONCE:
+            try:
+                block.pieces.set_result(_pieces(block))  # sooner than a thread would begin
+            except BaseException as error:  # it fails where the block is asked for its chunks, and each time
+                block.pieces.set_exception(error)
+        else:
+            self._thread = self._thread or ThreadPoolExecutor(1, "holdall-cut")
+            block.pieces = self._thread.submit(_pieces, block)
+        self._full(block)
+
+
+@dataclass(slots=True)
+class _File:
+    """How far a file was cut."""
+
+    owner: object
+    chunker: Chunker
+    offset: int = 0  # of what is not cut yet
+    rest: bytes = b""  # that, as far as it was read
+    spans: list[Span] = field(default_factory=list)
+    sniffer: Sniffer = field(default_factory=Sniffer)
+
+    def cut(self, view: memoryview, start: int, stop: int, *, last: bool) -> Iterator[Piece]:
+        """The chunks that end in a stretch, in front of which there is room for the rest of the one before."""
+        if start < stop:
+            self.spans += self.sniffer.feed(self.offset + len(self.rest), view[start:stop])
+        begin = start - len(self.rest)
+        view[begin:start] = self.rest
+        ends = self.chunker.cut_points(view[begin:stop], final=last)
+        yield from self._named(view, begin, ends)
+        done = ends[-1] if ends else 0
+        self.offset += done
+        self.rest = b"" if last else bytes(view[begin + done : stop])
+        self.spans = [span for span in self.spans if span.stop > self.offset]
+
+    def _named(self, view: memoryview, begin: int, ends: list[int]) -> Iterator[Piece]:
+        """Chunks, each with the kind of number that most of it holds."""
+        spans, at = self.spans, 0
+        for start, stop in itertools.pairwise([0, *ends]):
+            low, high = self.offset + start, self.offset + stop
+            while spans[at].stop <= low:
+                at += 1
+            span = spans[at]
+            if span.stop < high:
+                span = max(_within(spans[at:], high), key=lambda span: min(span.stop, high) - max(span.start, low))
+            data = view[begin + start : begin + stop]
+            yield Piece(self.owner, blob_id(data), data, begin + start, span.item, (span.start - low) % 8)
+
+
+def _within(spans: list[Span], high: int) -> Iterator[Span]:
+    """Spans up to the one that reaches a place in the file."""
+    for span in spans:
+        yield span
+        if span.stop >= high:
+            return
+
+
+def _pieces(block: Block) -> list[Piece]:
+    return [
+        piece for file, start, stop, last in block.stretches for piece in file.cut(block.view, start, stop, last=last)
+    ]

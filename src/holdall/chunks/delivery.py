@@ -1,0 +1,204 @@
+"""Blobs on their way from packs to whoever takes them.
+
+Plan, fetch in parallel, check every length, decode, hash every blob, hand it
+on. No byte leaves this module that does not hash to the id in its reference. A
+range that comes back wrong is fetched once more, since networks err more often
+than disks; what is wrong twice is damage, and named.
+
+Blobs are decoded and written a handful at a time: each call that lets the GIL
+go costs a thread its turn.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+from holdall.chunks.observer import Transfer
+from holdall.chunks.plan import Range, plan_ranges
+from holdall.chunks.pool import Batch, Pool
+from holdall.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
+from holdall.format.codec import RAW, Decoder
+from holdall.format.digest import Bytes, blob_id
+from holdall.format.reference import Ref
+from holdall.storage.bucket import Bucket
+
+Take: TypeAlias = Callable[[Bytes], object]
+Deliver: TypeAlias = "Take | Spot"
+Whose: TypeAlias = str | Callable[[Ref], str | None] | None
+
+_HANDFUL: Final = 1 << 20  # bytes of blobs that are decoded together, and how many at most
+_MOST: Final = 300
+_PARTS: Final = 1000  # that are written together, or up to two more: a system takes 1,024 in one call
+
+
+class Sink(Protocol):
+    """Where bytes are put at offsets."""
+
+    def write(self, at: int, *parts: Bytes) -> None:
+        """Put bytes there, of parts that follow one another; they are the caller's again afterwards."""
+        ...
+
+
+class Spot(NamedTuple):
+    """A place in a file for a blob: neighbours are put there together."""
+
+    file: Sink
+    at: int
+
+
+class Delivery:
+    """Blobs on their way from a bucket to the functions that take them, as a context."""
+
+    def __init__(self, bucket: Bucket, pool: Pool, transfer: Transfer, *, limit: int, at_once: int) -> None:
+        self._bucket, self._pool, self._transfer, self._limit = bucket, pool, transfer, limit
+        self._batch = Batch(pool)
+        self._room = threading.Semaphore(at_once)
+        self._decoders: list[Decoder] = []  # that nobody is using
+
+    def __enter__(self) -> Delivery:
+        self._batch.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._batch.__exit__(*error)
+
+    def add(self, wanted: Iterable[tuple[Ref, Deliver]], *, path: Whose = None, alone: bool = False) -> None:
+        """Begin to deliver these too, all requests for them planned together.
+
+        Args:
+            wanted: As for `ChunkReader.deliver`.
+            path: Whose they are, for errors.
+            alone: Nothing else is added: one range is then fetched by the caller's own thread.
+
+        Raises:
+            IntegrityError: Something that was added before failed.
+        """
+        delivers: defaultdict[Ref, list[Deliver]] = defaultdict(list)
+        for ref, function in wanted:
+            delivers[ref].append(function)
+        spans = plan_ranges(delivers, limit=self._limit)
+        for span in spans:
+            task = partial(self._fetch, span, [delivers[ref] for ref in span.refs], path)
+            if alone and len(spans) == 1:
+                self._pool.run_holding(span.stop - span.start, task)
+            else:
+                self._room.acquire()
+                self._batch.submit_holding(_held(span), partial(self._leave_room, task))
+
+    def _leave_room(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        finally:
+            self._room.release()
+
+    def _fetch(self, span: Range, delivers: Sequence[Sequence[Deliver]], path: Whose) -> None:
+        body = self._get(span, path)
+        try:  # what it made its tables in is used again, which is half the work; taking from a list is atomic
+            decoder = self._decoders.pop()
+        except IndexError:
+            decoder = Decoder()
+        done = saved = 0
+        for some in _handfuls(zip(span.refs, delivers, strict=True)):
+            _hand_on(zip(self._opened(body, span, [ref for ref, _ in some], decoder, path), some, strict=True))
+            done += sum(ref.raw * len(functions) for ref, functions in some)
+            saved += sum(ref.raw * (len(functions) - 1) for ref, functions in some)
+        self._decoders.append(decoder)
+        self._transfer.add(done, saved)
+
+    def _opened(
+        self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: Whose
+    ) -> list[tuple[Bytes, ...]]:
+        """Blobs as the parts of each; if something is wrong with one, each is looked at alone."""
+        places = [ref.offset - span.start for ref in refs]
+        stored = [body[at : at + ref.stored] for at, ref in zip(places, refs, strict=True)]
+        try:
+            found = decoder.decode_run((ref.codec, data, ref.raw) for ref, data in zip(refs, stored, strict=True))
+            if [blob_id(*parts) for parts in found] == [ref.id for ref in refs]:
+                return found
+        except FormatError:
+            pass
+        return [(self._alone(ref, data, decoder, path),) for ref, data in zip(refs, stored, strict=True)]
+
+    def _alone(self, ref: Ref, stored: memoryview, decoder: Decoder, path: Whose) -> bytes:
+        try:
+            return bytes(_opened(ref, stored, decoder))
+        except FormatError:
+            again = Range.over([ref])
+            return checked(ref, self._get(again, path), f"pack {ref.place}, offset {ref.offset}", _of(path, ref))
+
+    def _get(self, span: Range, path: Whose) -> memoryview:
+        try:
+            return memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
+        except (ObjectNotFoundError, ObjectTooShortError) as error:
+            reason = "the pack is gone" if isinstance(error, ObjectNotFoundError) else "the pack is cut off"
+            raise IntegrityError(f"pack {span.pack}", reason, _of(path, span.refs[0])) from error
+
+
+def _handfuls(wanted: Iterable[tuple[Ref, Sequence[Deliver]]]) -> Iterator[list[tuple[Ref, Sequence[Deliver]]]]:
+    """Some neighbours at a time: what is made of them stays in a cache, and one call writes them."""
+    some: list[tuple[Ref, Sequence[Deliver]]] = []
+    size = 0
+    for one in wanted:
+        some.append(one)
+        size += one[0].raw
+        if size >= _HANDFUL or len(some) == _MOST:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Deliver]]]]) -> None:
+    """Call the functions; spots that follow one another in a file are written together."""
+    spot: Spot | None = None
+    waiting: list[Bytes] = []
+    end = 0
+    for parts, (ref, functions) in found:
+        for function in functions:
+            if not isinstance(function, Spot):
+                function(parts[0] if len(parts) == 1 else b"".join(parts))
+                continue
+            # One blob may follow itself any number of times, as zeros do.
+            full = spot is not None and (len(waiting) >= _PARTS or end - spot.at >= _HANDFUL)
+            if spot is None or function.file is not spot.file or function.at != end or full:
+                if spot is not None:
+                    spot.file.write(spot.at, *waiting)
+                spot, waiting, end = function, [], function.at
+            waiting += parts
+            end += ref.raw
+    if spot is not None:
+        spot.file.write(spot.at, *waiting)
+
+
+def _held(span: Range) -> int:
+    """Bytes that fetching a range holds: the range, and half of it for what a client buffers and decoding makes."""
+    return (span.stop - span.start) * 3 // 2
+
+
+def _of(path: Whose, ref: Ref) -> str | None:
+    """The artifact that a blob belongs to."""
+    return path(ref) if callable(path) else path
+
+
+def _opened(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
+    """The decoded bytes of a blob, which may be the stored ones themselves. Raises: FormatError."""
+    data = stored if ref.codec == RAW and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
+    if blob_id(data) != ref.id:
+        raise FormatError("blob", f"its bytes are not those of blob {ref.id.hex()}")
+    return data
+
+
+def checked(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> bytes:
+    """The decoded bytes of a blob, if they are those that its reference names.
+
+    Raises:
+        IntegrityError: They are not.
+    """
+    try:
+        return bytes(_opened(ref, stored, Decoder()))
+    except FormatError as error:
+        raise IntegrityError(where, error.detail, path) from error

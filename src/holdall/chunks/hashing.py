@@ -1,0 +1,50 @@
+"""A file's SHA-256, made while the file is still being read.
+
+SHA-256 is a chain: no two threads can share one. So a long file gets a thread
+of its own, which is fed block by block and does what it can at 2 GB/s while
+the other threads cut, name and compress. A short one is hashed on the spot, or
+by the pool.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from holdall.chunks.pool import Pool
+from holdall.format import digest
+
+_AT_ONCE: Final = 32 << 10  # bytes that are hashed before a thread would have begun
+
+
+class FileHash:
+    """The SHA-256 of one file. Whoever fed a buffer must not change it before that was hashed: `seen`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool, self._hasher = pool, digest.file_hash()
+        self._thread: ThreadPoolExecutor | None = None
+
+    def feed(self, data: memoryview) -> Future[None]:
+        """More of the file, and there will be more yet. Returns what is done when the data was seen."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "holdall-sha256")
+        return self._thread.submit(self._hasher.update, data)
+
+    def end(self, data: memoryview) -> bytes | Future[bytes]:
+        """The last of the file, or all of it; the hash, or what will be the hash."""
+        if self._thread is not None:
+            last = self._thread.submit(self._finish, data)
+            self._thread.shutdown(wait=False)
+            return last
+        if len(data) > _AT_ONCE:
+            return self._pool.compute(self._finish, data)
+        return self._finish(data)
+
+    def give_up(self) -> None:
+        """The file cannot be read: let the thread go."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+
+    def _finish(self, data: memoryview) -> bytes:
+        self._hasher.update(data)
+        return self._hasher.digest()

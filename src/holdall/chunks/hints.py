@@ -1,0 +1,243 @@
+"""What the bucket is known to hold, as far as one session has looked.
+
+There is no index of all chunks: it would grow with the store, and so would
+whoever loads it. Instead a writer asks for hints to the smallest few chunk ids
+of what it is about to write; a hint names a pack, and that pack's footer, read
+by this session, is what it believes. While a stream runs along a known pack,
+the next pack's footer is loaded without asking, and those behind it ahead of
+its coming there. SPEC.md, 11 and 12 (W2, W3).
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from typing import Final
+
+from holdall.chunks.pool import Pool
+from holdall.chunks.reader import ChunkReader
+from holdall.errors import DamageError, ObjectNotFoundError
+from holdall.format.layout import GARBAGE, PackName, generation_key, hint_key, parse_key
+from holdall.format.pack import Footer
+from holdall.format.records import parse_generation, parse_hint
+from holdall.format.reference import CHUNK, Ref
+from holdall.storage.bucket import Bucket
+
+PER_PACK: Final = 4  # hints for each 32 MiB of payload
+CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
+COPIES: Final = 4  # places remembered of one chunk
+_AHEAD: Final = 2  # footers that are asked for ahead of a walk
+
+
+def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
+    """The smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
+
+    From a mebibyte on there are two at least: a lone one may be of the one small file that the next run has not.
+    """
+    return heapq.nsmallest(max(-(-PER_PACK * payload // (32 << 20)), 2 if payload >= 1 << 20 else 1), ids)
+
+
+class Known:
+    """The packs that a session may refer to, and where each of their blobs is. Safe between threads."""
+
+    def __init__(self, bucket: Bucket, pool: Pool) -> None:
+        self._bucket, self._pool = bucket, pool
+        self._reader = ChunkReader(bucket, pool)
+        self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
+        self._condemned: frozenset[PackName] | None = None
+        self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
+        self._packs: dict[PackName, tuple[bytes, ...]] = {}
+        self._last: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
+        self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
+        self._steps = 0
+        self._ahead: dict[PackName, Future[Footer | None]] = {}  # asked for before it is needed
+        self._left: set[PackName] = set()  # packs that a stream left before their end
+        self._sought: set[bytes] = set()  # chunks that should get a hint,
+        self._again: set[bytes] = set()  # and that need none
+
+    def get(self, blob: bytes) -> Ref | None:
+        """Where a blob is, in a pack that may be referred to; of several copies the one met first."""
+        copies = self._refs.get(blob)
+        return copies[0] if copies else None
+
+    def copies(self, blob: bytes) -> tuple[Ref, ...]:
+        """All places of a blob that may be referred to: what was stored again against fragments has several."""
+        return self._refs.get(blob, ())
+
+    def sample(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
+        """The chunk ids that get a hint, of a pack with so many bytes of payload.
+
+        Those that were stored again come last: a hint is created once, so
+        theirs leads to the older copy. And one is the first that `seek` named.
+        """
+        alone = [chunk for chunk in chunks if chunk not in self._again]
+        sought = next((chunk for chunk in alone if chunk in self._sought), None)
+        for done in (self._again, self._sought):
+            done.difference_update(chunks)
+        found = sample(alone or chunks, payload)
+        return found if sought is None or sought in found else [*found[: PER_PACK - 1], sought]
+
+    def seek(self, chunk: bytes, *, again: Iterable[bytes] = ()) -> None:
+        """Name a chunk for which whoever writes the same stream will ask first, and those that are stored again."""
+        self._sought.add(chunk)
+        self._again.update(again)
+
+    def allows(self, ref: Ref) -> bool:
+        """Whether a blob's place may be referred to, as far as this session has met the collector."""
+        return ref.place not in (self._condemned or ())
+
+    def learn(self, pack: PackName, footer: Footer) -> None:
+        """Take in a footer that this session has read or written."""
+        self.condemned()
+        with self._lock:
+            if pack in self.condemned() or pack in self._packs:
+                return
+            chunks = [row.id for row in footer.rows if row.kind == CHUNK]
+            if chunks:
+                self._last[pack] = chunks[-1]
+            self._packs[pack] = tuple(row.id for row in footer.rows)
+            for row in footer.rows:
+                self._refs[row.id] = (*self._refs.get(row.id, ()), row.ref(pack))[-COPIES:]
+            while len(self._refs) > CAPACITY and len(self._packs) > 1:
+                self._forget(next(iter(self._packs)))
+
+    def ask(self, ids: Sequence[bytes]) -> bool:
+        """Look for hints to some chunks, and believe the footers that they lead to.
+
+        Returns:
+            Whether any new pack became known.
+
+        Cost: one request for each id and one or two for each new pack, side by side.
+        """
+        self.condemned()  # W2 comes before any footer
+        hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
+        unknown = sorted(pack for pack in hinted if pack not in self._packs)
+        footers = self._pool.map(self._footer, unknown)
+        # Learned in order, so that of two packs with one chunk the same is always chosen.
+        believed = [self._believe(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
+        return any(believed)
+
+    def follow(self, ref: Ref, *, guess: bool = False) -> bool:
+        """Where a stream has come to the end of a known pack: load the next one's footer.
+
+        Args:
+            ref: The chunk behind which the stream has left what is known.
+            guess: Whether to do so, too, where it left this pack before its end already.
+
+        Returns:
+            Whether a new pack became known.
+
+        Cost: one request, which a walk of several steps finds made already; its end makes one or two too many.
+        """
+        pack = ref.place
+        last = self._last.get(pack) if isinstance(pack, PackName) else None  # another thread may forget it meanwhile
+        if not isinstance(pack, PackName) or last is None:
+            return False
+        if last != ref.id:
+            self._left.add(pack)
+            return False
+        if pack in self._left and not guess:
+            return False
+        self._last.pop(pack, None)  # once is enough
+        following = PackName(pack.session, pack.number + 1)
+        if following in self._packs:
+            return False
+        asked = self._ahead.pop(following, None)
+        believed = self._believe(following, asked.result() if asked else self._footer(following))
+        if believed:
+            self._look_ahead(pack, following)
+        return believed
+
+    def _look_ahead(self, pack: PackName, following: PackName) -> None:
+        """Ask for the footers behind a pack while the stream runs along it: far away each takes as long as that.
+
+        The more steps a walk has made, the surer it is to go on.
+        """
+        if pack == self._reached:
+            self._steps += 1
+        else:
+            self._steps = 1
+            self._ahead.clear()  # of a walk that has ended
+        self._reached, first = following, following.number + 1
+        for number in range(first, first + min(self._steps // 2, _AHEAD)):
+            name = PackName(following.session, number)
+            if name not in self._packs and name not in self._ahead:
+                self._ahead[name] = self._pool.submit(self._footer, name)
+
+    def visit(self, packs: Iterable[PackName]) -> None:
+        """Load the footers of these packs, but for those that are known or condemned.
+
+        Cost: one or two requests for each, side by side.
+        """
+        condemned = self.condemned()  # W2 comes before any footer
+        unknown = sorted(pack for pack in packs if pack not in self._packs and pack not in condemned)
+        for pack, footer in zip(unknown, self._pool.map(self._footer, unknown), strict=True):
+            self._believe(pack, footer)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the session has looked at the garbage state: only then do fences concern it."""
+        return self._condemned is not None
+
+    def condemned(self) -> frozenset[PackName]:
+        """The packs that must not be referred to. Cost: the first time, one listing."""
+        if self._condemned is None:
+            self._condemned = self._incomplete_generations()
+        return self._condemned
+
+    def condemn(self, generation: int) -> frozenset[PackName]:
+        """Meet a fence: from now on, what this generation condemned must not be referred to (W4).
+
+        Returns:
+            All that is condemned.
+        """
+        try:
+            more = self._generation(generation, "done")
+        except ObjectNotFoundError:
+            more = self._generation(generation, "condemn")
+        self.condemned()
+        with self._lock:
+            self._condemned = self.condemned() | more
+            for pack in more & self._packs.keys():
+                self._forget(pack)
+            return self._condemned
+
+    def _incomplete_generations(self) -> frozenset[PackName]:
+        words: dict[int, set[str]] = {}
+        for found in self._bucket.list(GARBAGE):
+            if (key := parse_key(found.key)) and key.kind in ("condemn", "done"):
+                words.setdefault(key.number, set()).add(key.kind)
+        incomplete = [generation for generation, there in words.items() if there == {"condemn"}]
+        return frozenset().union(*(self._generation(generation, "condemn") for generation in incomplete))
+
+    def _generation(self, generation: int, word: str) -> frozenset[PackName]:
+        return parse_generation(self._bucket.get(generation_key(generation, word)), generation, word)
+
+    def _hint(self, chunk: bytes) -> PackName | None:
+        """The pack that a hint names; a missing or damaged hint costs space, never correctness."""
+        try:
+            return parse_hint(self._bucket.get(hint_key(chunk)), chunk)
+        except (ObjectNotFoundError, DamageError):
+            return None
+
+    def _footer(self, pack: PackName) -> Footer | None:
+        """A pack's footer; one that is gone or damaged is as good as unknown."""
+        try:
+            return self._reader.footer(pack)
+        except (ObjectNotFoundError, DamageError):
+            return None
+
+    def _believe(self, pack: PackName, footer: Footer | None) -> bool:
+        if footer is not None:
+            self.learn(pack, footer)
+        return pack in self._packs
+
+    def _forget(self, pack: PackName) -> None:
+        self._last.pop(pack, None)
+        self._left.discard(pack)
+        for blob in self._packs.pop(pack):
+            copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.place != pack)
+            if copies:
+                self._refs[blob] = copies

@@ -1,0 +1,180 @@
+"""Encoded blobs into packs, and packs into the bucket.
+
+A pack is built in a reused buffer and uploaded by the pool while the next one
+is filled; how many are on their way at once is what the budget has room for.
+Its hints follow when it was acknowledged, each a task of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Final
+
+from holdall.chunks.buffers import Buffers
+from holdall.chunks.hints import Known
+from holdall.chunks.observer import SILENT, Transfer
+from holdall.chunks.pool import Batch, Pool
+from holdall.errors import ObjectExistsError, StorageError
+from holdall.format.encoder import Encoded
+from holdall.format.layout import PackName, hint_key
+from holdall.format.pack import TRAILER, Footer, PackBuilder
+from holdall.format.records import encode_hint
+from holdall.format.reference import CHUNK, Ref
+from holdall.storage.bucket import Bucket
+
+_FOOTER: Final = 64 << 10  # room behind a pack's body for the footer of usual chunks
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a writer stored.
+
+    Attributes:
+        new: Bytes of chunks, decoded, whether the bucket had them or not.
+        stored: Bytes of all blobs, as encoded.
+        again: Those of `new` that the bucket had, where reading them would have cost too many requests.
+    """
+
+    new: int = 0
+    stored: int = 0
+    again: int = 0
+
+
+class PackNames:
+    """The names of one session's packs, each given once, to any thread."""
+
+    def __init__(self, session: bytes) -> None:
+        self.session = session
+        self._numbers = itertools.count()  # next() is atomic
+
+    def __next__(self) -> PackName:
+        return PackName(self.session, next(self._numbers))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Upload:
+    """A pack on its way."""
+
+    name: PackName
+    builder: PackBuilder
+    buffer: memoryview
+    sent: int  # bytes of users' files in it
+    done: Future[None]
+
+
+class Packer:
+    """Puts blobs into packs, in the order in which they come. For one thread at a time."""
+
+    def __init__(
+        self, bucket: Bucket, pool: Pool, known: Known, names: PackNames, pack_size: int, transfer: Transfer = SILENT
+    ) -> None:
+        self._bucket, self._known, self._names = bucket, known, names
+        self._pack_size, self._transfer = pack_size, transfer
+        most = max(2, pool.memory // 2 // pack_size)
+        self._buffers = Buffers(pool, pack_size + _FOOTER, most=most)
+        self._pool, self._hints = pool, Batch(pool)
+        self._builder: PackBuilder | None = None
+        self._uploads: list[_Upload] = []
+        self._sent = 0
+        self.placed: dict[bytes, Ref] = {}  # what was packed, acknowledged or not
+        self.tally = Tally()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether a pack is in the making."""
+        return self._builder is not None
+
+    def add(self, blob: bytes, kind: int, encoded: Encoded, raw: int, *, file_bytes: int = 0) -> Ref:
+        """Put a blob into a pack; where it then is.
+
+        Args:
+            blob: Its id.
+            kind: What it is.
+            encoded: How it is stored.
+            raw: Its decoded length.
+            file_bytes: Bytes of users' files that are safe once it is.
+        """
+        if self._builder and not self._fits(self._builder, encoded.stored):
+            self.close()
+        if self._builder is None:
+            self._begin()
+        assert self._builder is not None, "it was just made"
+        if kind == CHUNK:
+            self.tally.new += raw
+        self.tally.stored += encoded.stored
+        self._sent += file_bytes
+        row = self._builder.add(blob, kind, encoded.codec, encoded.parts, raw)
+        ref = self.placed[blob] = row.ref(self._name)
+        return ref
+
+    def close(self) -> None:
+        """Send the pack in the making on its way."""
+        builder, sent = self._builder, self._sent
+        if builder is None:
+            return
+        self._look_back()
+        self._known.condemned()  # W2 comes before any pack
+        done = self._pool.submit(self._upload, self._name, builder, sent)
+        self._uploads.append(_Upload(self._name, builder, self._buffer, sent, done))
+        self._builder, self._sent = None, 0  # not before: what is not on its way is still to be sent
+
+    def flush(self) -> None:
+        """Return when the bucket has acknowledged every pack.
+
+        Raises:
+            StorageError: It did not; nothing may refer to what was packed.
+        """
+        self.close()
+        while self._uploads:
+            self._wait()
+        self._hints.finish()
+        self._buffers.let_go()
+
+    def _fits(self, builder: PackBuilder, stored: int) -> bool:
+        """Very many small blobs have a footer so long that it fills a pack before they do."""
+        return builder.size + stored <= self._pack_size and builder.fits(stored)
+
+    def _begin(self) -> None:
+        self._look_back()
+        while (buffer := self._buffers.take(at_all_costs=not self._uploads)) is None:
+            self._wait()
+        self._buffer, self._builder, self._name = buffer, PackBuilder(buffer), next(self._names)
+
+    def _wait(self) -> None:
+        wait([upload.done for upload in self._uploads], return_when=FIRST_COMPLETED)
+        self._look_back()
+
+    def _look_back(self) -> None:
+        """See which packs were acknowledged: their buffers are free, and they get their hints.
+
+        One that failed stays in the list, so that whoever tries again meets the same failure.
+        """
+        done = [upload for upload in self._uploads if upload.done.done()]
+        for upload in done:
+            upload.done.result()
+        self._uploads = [upload for upload in self._uploads if upload not in done]
+        for upload in done:
+            self._buffers.bring_back(upload.buffer)
+            chunks = [row.id for row in upload.builder.rows if row.kind == CHUNK]
+            for chunk in self._known.sample(chunks, upload.builder.size):
+                self._hints.submit(self._hint, chunk, upload.name)
+
+    def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
+        body = builder.size
+        data = builder.finish()
+        try:
+            self._bucket.put(name.key, data)
+        except ObjectExistsError:
+            if self._bucket.get_range(name.key, -TRAILER) != data[-TRAILER:]:
+                raise
+        self._transfer.add(sent)
+        self._known.learn(name, Footer(body, b"", tuple(builder.rows)))
+
+    def _hint(self, chunk: bytes, name: PackName) -> None:
+        """Hints are advice: one that fails costs space later."""
+        try:
+            self._bucket.put(hint_key(chunk), encode_hint(chunk, name))
+        except StorageError:
+            return

@@ -1,0 +1,290 @@
+"""The one thread pool of the package, and its one byte budget.
+
+Work that waits for a bucket, or that releases the GIL, is given to a pool of
+threads. Three rules keep it from ever standing still: a task never waits for
+another task; what a task holds of the budget it gives back itself, at its end;
+and while no task holds anything, whoever comes is let in, whatever is free. So
+whoever waits for room waits only for tasks that can finish.
+
+Buffers that outlive a task are counted too (`claim`), but nobody waits for
+them to be given back: a writer may keep some for as long as its user likes.
+
+Threads do not survive a fork: the pool is keyed by process id, and a child
+gets a fresh one when it first asks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, Final, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+HANDS: Final = 4
+_worker = threading.local()
+
+
+def _begin_worker() -> None:
+    _worker.running = True
+
+
+class _Threads:
+    """An executor and the bytes in its hands, of one process."""
+
+    def __init__(self, workers: int, memory: int) -> None:
+        self.executor = ThreadPoolExecutor(workers, "holdall", _begin_worker)
+        self.hands = ThreadPoolExecutor(min(os.cpu_count() or 1, HANDS), "holdall-cpu", _begin_worker)
+        self.free = memory
+        self.holding = 0  # tasks that hold some of it
+        self.changed = threading.Condition()
+
+
+class Pool:
+    """Threads for blocking work, and a bound on the bytes that it holds at once.
+
+    Args:
+        workers: Threads at most.
+        memory: Bytes that tasks may hold together; one that wants more than
+            all of it runs alone.
+    """
+
+    def __init__(self, *, workers: int = 16, memory: int = 256 << 20) -> None:
+        self._workers, self._memory = workers, memory
+        self._threads: dict[int, _Threads] = {}  # by process id
+
+    def __reduce__(self) -> tuple[Callable[[], Pool], tuple[()]]:
+        workers, memory = self._workers, self._memory
+        return _Remake(workers, memory), ()
+
+    @property
+    def memory(self) -> int:
+        """Bytes that may be held at once."""
+        return self._memory
+
+    def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a task in some thread, soon."""
+        return self._mine().executor.submit(task, *args, **kwargs)
+
+    def compute(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a task that waits for nothing but a processor, soon.
+
+        As many threads as there are processors do that, and no more than a
+        few: such tasks let the GIL go for some microseconds and want it back,
+        and sixteen of them would spend a third of the time in taking turns.
+        """
+        return self._mine().hands.submit(task, *args, **kwargs)
+
+    def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
+        """Wait until `size` bytes of the budget are free, then run a task that holds them until it ends."""
+        threads = self._mine()
+        self._take(threads, size)
+        future = threads.executor.submit(task)
+        future.add_done_callback(lambda _: self._give_back(threads, size))
+        return future
+
+    def run_holding(self, size: int, task: Callable[[], T]) -> T:
+        """The same in the caller's own thread, which is quicker where there is only one task."""
+        threads = self._mine()
+        self._take(threads, size)
+        try:
+            return task()
+        finally:
+            self._give_back(threads, size)
+
+    def claim(self, size: int, *, at_all_costs: bool = False) -> bool:
+        """Count `size` bytes as held, if they are free, or at all costs; returns whether they are counted.
+
+        Whoever claimed them owes an `unclaim`.
+        """
+        threads = self._here()
+        with threads.changed:
+            granted = at_all_costs or threads.free >= size
+            threads.free -= size if granted else 0
+        return granted
+
+    def unclaim(self, size: int) -> None:
+        """Give back what was claimed, by this process."""
+        if threads := self._threads.get(os.getpid()):
+            with threads.changed:
+                threads.free += size
+                threads.changed.notify_all()
+
+    def map(self, task: Callable[[U], T], items: Iterable[U]) -> list[T]:
+        """The task's results for all items, in their order; the first failure is raised when all have ended."""
+        wanted = list(items)
+        if len(wanted) == 1:
+            return [task(wanted[0])]  # a thread would only make it later
+        return list(gather([self.submit(task, item) for item in wanted]))
+
+    @staticmethod
+    def _take(threads: _Threads, size: int) -> None:
+        with threads.changed:
+            threads.changed.wait_for(lambda: threads.free >= size or not threads.holding)
+            threads.free -= size
+            threads.holding += 1
+
+    @staticmethod
+    def _give_back(threads: _Threads, size: int) -> None:
+        with threads.changed:
+            threads.free += size
+            threads.holding -= 1
+            threads.changed.notify_all()
+
+    def _mine(self) -> _Threads:
+        assert not getattr(_worker, "running", False), "a task must not give work to the pool that it runs in"
+        return self._here()
+
+    def _here(self) -> _Threads:
+        pid = os.getpid()
+        # Of threads that come first at once, all get the same.
+        return self._threads.get(pid) or self._threads.setdefault(pid, _Threads(self._workers, self._memory))
+
+
+class _Remake:
+    """Makes an equal pool in another process."""
+
+    def __init__(self, workers: int, memory: int) -> None:
+        self.workers, self.memory = workers, memory
+
+    def __call__(self) -> Pool:
+        return Pool(workers=self.workers, memory=self.memory)
+
+
+class Batch:
+    """Tasks of one job, which end with it, whatever ends it: what they write to may be gone afterwards."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._futures: list[Future[Any]] = []
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            _call_off(self._futures)
+
+    def submit(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Future[Any]:
+        """As the pool's; but once a task of the batch has failed, its failure is raised instead."""
+        self._look_back()
+        self._futures.append(future := self._pool.submit(task, *args, **kwargs))
+        return future
+
+    def submit_holding(self, size: int, task: Callable[[], object]) -> None:
+        """The same with a share of the budget."""
+        self._look_back()
+        self._futures.append(self._pool.submit_holding(size, task))
+
+    def _look_back(self) -> None:
+        waiting = []
+        for future in self._futures:
+            if future.done():
+                future.result()
+            else:
+                waiting.append(future)
+        self._futures = waiting
+
+    def finish(self) -> None:
+        """Wait for all, and raise the first failure."""
+        futures, self._futures = self._futures, []
+        list(gather(futures))
+
+
+class Outcome(Future[Any]):
+    """What comes of something that is done in the background. It cannot be called off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_running_or_notify_cancel()
+        self.taken = False  # whether somebody has asked for it
+
+    def wait(self) -> None:
+        """Return when it is done. Raises: what went wrong."""
+        self.result()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What it returned, or raised."""
+        self.taken = True
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What went wrong; None if nothing did."""
+        self.taken = True
+        return super().exception(timeout)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What went wrong with something that is done, without taking it."""
+        return super().exception()
+
+
+class Lane:
+    """Work that nobody waits for, done in order by a thread of its own.
+
+    Not by the pool's: such work gives tasks to the pool and waits for them.
+    Made for one process; a fork leaves its thread behind.
+
+    Args:
+        bound: Pieces of work that may wait; who brings more waits too.
+    """
+
+    def __init__(self, bound: int = 1000) -> None:
+        self._executor = ThreadPoolExecutor(1, "holdall-lane")
+        self._room = threading.Semaphore(bound)
+        self._failed: list[Outcome] = []
+
+    def submit(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+        """Do this when all before it is done. A failure that nobody asks for is raised by `drain`."""
+        self._room.acquire()
+        outcome = Outcome()
+        self._executor.submit(self._do, outcome, partial(work, *args, **kwargs))
+        return outcome
+
+    def drain(self) -> None:
+        """Wait until all work is done, and raise the first failure that nobody has asked for."""
+        self._executor.submit(int).result()
+        failed, self._failed = self._failed, []
+        for outcome in failed:
+            if not outcome.taken:
+                raise outcome.failure or AssertionError  # never the latter: it has failed
+
+    def _do(self, outcome: Outcome, work: Callable[[], object]) -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            self._failed.append(outcome)
+            outcome.set_exception(error)
+        finally:
+            self._room.release()
+
+
+def gather(futures: Iterable[Future[T]]) -> Iterator[T]:
+    """Results in order, once all have ended or one has failed; what has not begun by then is called off.
+
+    Also where the caller is interrupted, no task is left running.
+    """
+    waiting = list(futures)
+    try:
+        wait(waiting, return_when="FIRST_EXCEPTION")
+        failed = [future for future in waiting if future.done() and not future.cancelled() and future.exception()]
+        if failed:
+            raise failed[0].exception() or AssertionError  # never the latter: it has failed
+    except BaseException:
+        _call_off(waiting)
+        raise
+    return (future.result() for future in waiting)
+
+
+def _call_off(futures: Iterable[Future[Any]]) -> None:
+    """Cancel what has not begun, and wait for the rest."""
+    begun = [future for future in futures if not future.cancel()]
+    wait(begun)

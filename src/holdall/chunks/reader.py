@@ -1,0 +1,97 @@
+"""References in, verified bytes out: what the rest of the package reads packs with.
+
+How they come is `delivery.py`. A bucket far away is asked for a lot at once, by
+as many threads as there are: they wait. Of a local disk nobody waits, and
+ranges that stay in the processor's cache, by as many threads as there are
+processors, are quicker.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from holdall.chunks.delivery import Deliver, Delivery, Whose
+from holdall.chunks.observer import SILENT, Transfer
+from holdall.chunks.plan import LIMIT
+from holdall.chunks.pool import Pool
+from holdall.format.digest import Bytes
+from holdall.format.layout import PackName
+from holdall.format.pack import TAIL, TRAILER, Footer, footer_length, parse_footer
+from holdall.format.reference import Ref
+from holdall.storage.bucket import Bucket
+from holdall.storage.local import LocalBucket
+
+_NEAR: Final = 4 << 20  # bytes of a range of a local disk
+_NEAR_AT_ONCE: Final = max(os.cpu_count() or 2, 2)
+_FAR_AT_ONCE: Final = 1 << 30  # as many as the pool has threads
+
+
+class ChunkReader:
+    """Fetches blobs from the packs of a bucket, through a pool."""
+
+    def __init__(self, bucket: Bucket, pool: Pool) -> None:
+        self._bucket, self._pool = bucket, pool
+        self._limit, self._at_once = (_NEAR, _NEAR_AT_ONCE) if _is_near(bucket) else (LIMIT, _FAR_AT_ONCE)
+
+    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
+        """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
+
+        Raises:
+            IntegrityError: A blob is not what was written, or its pack is gone.
+        """
+        found: dict[Ref, bytes] = {}
+
+        def keep(ref: Ref, data: Bytes) -> None:
+            found[ref] = bytes(data)
+
+        self.deliver(((ref, partial(keep, ref)) for ref in refs), path=path)
+        return [found[ref] for ref in refs]
+
+    def deliver(
+        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: Whose = None, transfer: Transfer = SILENT
+    ) -> None:
+        """Hand each blob's decoded bytes to its function, from some thread, in no order.
+
+        Args:
+            wanted: Blobs in packs, each with what is to be done with its bytes, or a spot for them.
+                These are the function's own only while it runs: what it keeps, it copies.
+            path: The artifact that they belong to, or what tells to which each belongs, for errors.
+            transfer: Is told of every byte that was delivered.
+
+        Raises:
+            IntegrityError: A blob is not what was written, or its pack is gone.
+
+        Cost: one request per stretch of neighbours, of at most 16 MiB (4 MiB of a local disk).
+        """
+        with self.delivery(transfer) as delivery:
+            delivery.add(wanted, path=path, alone=True)
+
+    def delivery(self, transfer: Transfer = SILENT) -> Delivery:
+        """Several deliveries in one stream, without a pause between them; they have ended when it is left."""
+        return Delivery(self._bucket, self._pool, transfer, limit=self._limit, at_once=self._at_once)
+
+    def footer(self, pack: PackName) -> Footer:
+        """What a pack says that it holds.
+
+        Raises:
+            ObjectNotFoundError: There is no such pack.
+            FormatError: Its footer is damaged.
+
+        Cost: one request; two where the pack holds more than 660 blobs.
+        """
+        what = f"pack {pack}"
+        tail = self._bucket.get_range(pack.key, -TAIL)
+        needed = footer_length(tail, what) + TRAILER
+        if needed > len(tail):
+            tail = self._bucket.get_range(pack.key, -needed)
+        return parse_footer(tail, what)
+
+
+def _is_near(bucket: object) -> bool:
+    """Whether this is a local disk, whatever is wrapped around it."""
+    while inner := getattr(bucket, "inner", None):
+        bucket = inner
+    return isinstance(bucket, LocalBucket)

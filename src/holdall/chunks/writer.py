@@ -1,0 +1,307 @@
+"""Bytes in, packs out: a pipeline that one thread drives and the pool works.
+
+    read               the caller's thread, into reused blocks of 4 MiB
+    SHA-256            a thread of the file's own
+    cut, BLAKE3        a thread of the cutter's own, block by block
+    recognise          the caller's thread, a window of a pack's size at a time
+    encode, verify     the pool, what a block has new, in as many threads as there are processors
+    pack               the caller's thread, in order
+    digest, upload     the pool, several packs at once
+
+Threads that ask for the GIL often cost one another more than they share, so
+there is one that cuts and names, and what is compressed, decoded or written is
+done by the megabyte rather than by the chunk.
+
+The caller's thread never waits for what it has just begun: while a window is
+being encoded it reads the next, and it comes back to the first when it needs
+the buffers. Nothing may refer to a pack before `flush` has returned.
+
+Resume needs no code of its own: packs that a killed writer had acknowledged
+have hints, so the same bytes again find them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple, TypeVar
+
+from holdall.chunks.buffers import Buffers
+from holdall.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable, lead
+from holdall.chunks.encoding import Encoders
+from holdall.chunks.hints import Known
+from holdall.chunks.observer import SILENT, Transfer
+from holdall.chunks.packer import Packer, PackNames, Tally
+from holdall.chunks.pool import Pool
+from holdall.chunks.recognition import Recogniser, Wanted
+from holdall.format import digest
+from holdall.format.chunking import Chunker
+from holdall.format.codec import encode
+from holdall.format.encoder import Encoded
+from holdall.format.reference import CHUNK, Ref
+from holdall.storage.bucket import Bucket
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
+
+
+class Slot:
+    """A chunk on its way: `ref` says where it is once its window was settled."""
+
+    __slots__ = ("id", "raw", "ref")
+
+    def __init__(self, id: bytes, raw: int) -> None:
+        self.id, self.raw = id, raw
+        self.ref: Ref | None = None
+
+    @property
+    def settled(self) -> Ref:
+        """Where the chunk is."""
+        assert self.ref is not None, "settle() comes first"
+        return self.ref
+
+
+@dataclass(slots=True)
+class Written:
+    """A stream that was read, the writer's `number`th: its bytes, and its chunks in order once they were settled."""
+
+    number: int
+    size: int = 0
+    slots: list[Slot] = field(default_factory=list)
+    hashing: bytes | Future[bytes] = b""
+
+    @property
+    def sha256(self) -> bytes:
+        """Of all the stream; waits for the thread that makes it."""
+        return self.hashing if isinstance(self.hashing, bytes) else self.hashing.result()
+
+
+class _New(NamedTuple):
+    """A chunk that the bucket is not known to have."""
+
+    slot: Slot
+    piece: Piece
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A block whose chunks have names.
+
+    Attributes:
+        size: Bytes of all its chunks.
+        new: Those that came for the first time.
+        last: The number of the last of these.
+    """
+
+    block: Block
+    size: int
+    new: list[_New]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    """A block whose new chunks are being encoded."""
+
+    block: Block
+    new: list[_New]
+    encoded: Future[tuple[list[Encoded], memoryview | None]] | None
+
+
+class ChunkWriter:
+    """Writes streams and blobs for one commit. Not for several threads at once."""
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        pool: Pool,
+        known: Known,
+        names: PackNames,
+        chunker: Chunker,
+        pack_size: int,
+        transfer: Transfer = SILENT,
+    ) -> None:
+        self._pool, self._known, self._transfer = pool, known, transfer
+        self._recogniser = Recogniser(known, pack_size=pack_size)
+        self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
+        block = max(min(BLOCK - lead(chunker), pack_size), 2 * chunker.max)
+        self._window_size = max(min(pack_size, pool.memory // 8), 2 * chunker.max)
+        window = -(-self._window_size // block) + 1  # in blocks, the last of them in part
+        self._buffers = Buffers(pool, block + lead(chunker), most=window + _AHEAD)
+        self._rooms = Buffers(pool, block, most=window)
+        self._encoders = Encoders(self._rooms)
+        fresh, gather = weakref.WeakMethod(self._fresh), weakref.WeakMethod(self._gather)
+        # Held weakly: a writer that is dropped, such as after a failure, gives its memory back at once.
+        self._cutter = Cutter(pool, chunker, lambda: _there(fresh)(), lambda block: _there(gather)(block))
+        self._full: deque[Block] = deque()
+        self._waiting = 0  # bytes of the chunks that are not decided
+        self._named: deque[_Named] = deque()
+        self._undecided: deque[_New] = deque()  # chunks in order; how many came, and how many were decided
+        self._came = self._decided = 0
+        self._encoding: deque[_Encoding] = deque()
+        self._slots: dict[bytes, Slot] = {}  # chunks of this commit
+        self._numbers = itertools.count()  # of the streams
+
+    @property
+    def tally(self) -> Tally:
+        """What was stored so far."""
+        return replace(self._packer.tally, again=self._recogniser.again)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether a pack is in the making."""
+        return self._packer.unsent
+
+    def write(self, stream: Readable) -> Written:
+        """Cut, hash and keep a stream. Its chunks have no place until `settle`."""
+        written = Written(next(self._numbers))
+        written.size, written.hashing = self._cutter.cut(stream, written)
+        return written
+
+    def settle(self) -> None:
+        """Give every chunk so far its place: where the bucket has it, or in a pack in the making."""
+        self._cutter.finish()
+        while self._full:
+            self._take_in(self._full[0])
+        self._recognise(force=True)
+        while self._encoding:
+            self._pack_oldest()
+        self._buffers.let_go()
+        self._rooms.let_go()
+
+    def place(self, data: bytes, kind: int) -> Ref:
+        """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
+        return self.known(data) or self._pack(digest.blob_id(data), kind, data)
+
+    def known(self, data: bytes) -> Ref | None:
+        """Where the bucket has a blob already, if it does.
+
+        A recipe lies behind its file's chunks: where these ended a pack, it began the next.
+        """
+        blob = digest.blob_id(data)
+        there = self._packer.placed.get(blob)
+        if there is None or not self._known.allows(there):
+            there = self._recogniser.find(blob)
+        return there
+
+    def move(self, slots: Iterable[Slot], contents: Iterable[bytes]) -> None:
+        """Pack chunks anew whose pack is condemned."""
+        for slot, data in zip(slots, contents, strict=True):
+            slot.ref = self._pack(slot.id, CHUNK, data)
+
+    def flush(self) -> None:
+        """Return when the bucket has acknowledged every pack.
+
+        Raises:
+            StorageError: It did not; nothing may refer to what was written.
+        """
+        self.settle()
+        self._packer.flush()
+
+    def _pack(self, blob: bytes, kind: int, data: bytes) -> Ref:
+        codec, stored = encode(data)
+        return self._packer.add(blob, kind, Encoded(codec, (stored,), len(stored)), len(data))
+
+    # --- blocks, from the cutter and back to it ---
+
+    def _fresh(self) -> memoryview:
+        """A buffer for the next block; if there is none, the oldest is emptied first."""
+        while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._named or self._full))) is None:
+            if not self._encoding:
+                if self._full:
+                    self._take_in(self._full[0])
+                self._recognise(force=not self._full)
+            if self._encoding:
+                self._pack_oldest()
+        return buffer
+
+    def _gather(self, block: Block) -> None:
+        """Take a full block; with a window of chunks that have names, look what is new."""
+        self._full.append(block)
+        while self._full and self._full[0].pieces.done():
+            self._take_in(self._full[0])
+        self._recognise()
+        while self._encoding and (ready := self._encoding[0].encoded) and ready.done():
+            self._pack_oldest()
+
+    def _take_in(self, block: Block) -> None:
+        """The first of the full blocks has names for its chunks, or will have: see which came for the first time."""
+        new = self._new_to_this_commit(block)
+        self._full.popleft()  # not before: what failed fails again
+        self._undecided += new
+        self._waiting += sum(slot.raw for slot, _ in new)
+        self._came += len(new)
+        size = sum(len(piece.data) for piece in block.pieces.result())
+        self._named.append(_Named(block, size, new, self._came))
+
+    def _recognise(self, *, force: bool = False) -> None:
+        """Find out which chunks the bucket has, a window at a time, and have the others encoded.
+
+        What does not fill a window waits for more, unless forced.
+        """
+        while window := self._next_window(force=force):
+            wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
+            for (slot, _), place in zip(window, self._recogniser.look(wanted), strict=True):
+                slot.ref = place
+            for _ in window:  # not before: what could not be looked up is looked up again
+                self._undecided.popleft()
+            self._waiting -= sum(slot.raw for slot, _ in window)
+            self._decided += len(window)
+        while self._named and self._named[0].last <= self._decided:
+            self._have_encoded(self._named.popleft())
+
+    def _next_window(self, *, force: bool) -> list[_New]:
+        """The next chunks up to the one that makes them a pack's size."""
+        size = 0
+        if self._waiting < self._window_size and not force:
+            return []
+        for count, (slot, _) in enumerate(self._undecided, 1):
+            size += slot.raw
+            if size >= self._window_size:
+                return list(itertools.islice(self._undecided, count))
+        return list(self._undecided) if force else []
+
+    def _have_encoded(self, named: _Named) -> None:
+        unknown = [one for one in named.new if one.slot.ref is None]
+        saved = named.size - sum(slot.raw for slot, _ in unknown)
+        pieces = [piece for _, piece in unknown]
+        encoded = self._pool.compute(self._encoders.encode, named.block.view, pieces) if unknown else None
+        self._encoding.append(_Encoding(named.block, unknown, encoded))
+        if saved:
+            self._transfer.add(saved, saved)
+
+    def _new_to_this_commit(self, block: Block) -> list[_New]:
+        """The chunks of a block that came for the first time; each file is told of all of its own."""
+        new = []
+        for piece in block.pieces.result():
+            slot = self._slots.get(piece.id)
+            if slot is None:
+                slot = self._slots[piece.id] = Slot(piece.id, len(piece.data))
+                new.append(_New(slot, piece))
+            piece.owner.slots.append(slot)
+        return new
+
+    def _pack_oldest(self) -> None:
+        """Put what a block had new into packs, and have its buffer back."""
+        oldest, room = self._encoding[0], None
+        if oldest.encoded is not None:
+            found, room = oldest.encoded.result()
+            for (slot, _), encoded in zip(oldest.new, found, strict=True):
+                slot.ref = self._packer.add(slot.id, CHUNK, encoded, slot.raw, file_bytes=slot.raw)
+        for reader in oldest.block.readers:
+            reader.result()
+        self._encoding.popleft()  # not before: what failed fails again
+        self._buffers.bring_back(oldest.block.view)
+        if room is not None:
+            self._rooms.bring_back(room)
+
+
+def _there(method: weakref.WeakMethod[F]) -> F:
+    found = method()
+    assert found is not None, "the cutter is the writer's own"
+    return found

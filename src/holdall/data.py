@@ -1,0 +1,11 @@
+"""Data sets, described for `holdall.log_input`: `holdall.data`, as users of MLflow know it.
+
+dataset = holdall.data.from_pandas(frame, source="s3://bucket/train.parquet", name="customers")
+holdall.log_input(dataset, context="training")
+"""
+
+from __future__ import annotations
+
+from holdall.store import Dataset, DatasetInput, from_numpy, from_pandas
+
+__all__ = ["Dataset", "DatasetInput", "from_numpy", "from_pandas"]

@@ -1,0 +1,722 @@
+"""Everything that can go wrong, as one tree, grouped by what you would do next.
+
+    HoldallError
+    ├── NotFoundError                  ask for something else
+    │   ├── StoreNotFoundError         no store at this address
+    │   ├── RunNotFoundError           no run with this id
+    │   ├── ExperimentNotFoundError    no experiment with this id or name
+    │   ├── ArtifactNotFoundError      the run holds no such path
+    │   ├── ModelNotFoundError         no registered model of this name
+    │   └── ModelVersionNotFoundError  the model has no such version, alias or stage
+    ├── ConflictError                  choose another name
+    │   ├── ArtifactExistsError        the path holds other content
+    │   ├── PathConflictError          a file where a directory stands, or the reverse
+    │   ├── ParamExistsError           the parameter has another value
+    │   ├── ExperimentExistsError      there is an experiment of this name
+    │   ├── ModelExistsError           there is a registered model of this name
+    │   └── StoreExistsError           there is a store here already
+    ├── RequestError                   ask differently
+    │   ├── NoActiveRunError           start a run first
+    │   ├── ActiveRunError             end the active run first
+    │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
+    │   ├── InvalidPathError           (ValueError) a path that no run may hold
+    │   ├── InvalidURIError            (ValueError) not an address that holdall knows
+    │   ├── InvalidFilterError         (ValueError) a filter or order of runs that cannot be read
+    │   ├── ContentError               (ValueError) not the kind of file that it was read as
+    │   ├── SignatureError             (ValueError) a signature that cannot be
+    │   ├── SchemaMismatchError        (ValueError) data that a model's signature does not admit
+    │   ├── PayloadError               (ValueError) a request to a served model that cannot be read
+    │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
+    │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
+    │   └── MissingLibraryError        (ImportError) install what this call needs
+    ├── SourceError                    mend the local file
+    │   ├── SourceUnreadableError      it cannot be read
+    │   ├── UnsupportedFileError       a kind of file that cannot be logged
+    │   └── SourceChangedError         it changed while it was read
+    ├── DestinationError               mend the local folder
+    ├── ReloadError                    look again, then retry
+    │   ├── RunDeletedError            the run was deleted
+    │   ├── RunEndedError              the run was ended by this process meanwhile
+    │   ├── FencedOffError             content was collected before it was committed
+    │   └── CommitStateUnknownError    a commit may or may not have happened
+    ├── DamageError                    restore from a copy
+    │   ├── IntegrityError             bytes are not those that were written
+    │   ├── FormatError                bytes that no writer of this format makes
+    │   └── LogGapError                a log entry is missing
+    ├── UnsupportedFeatureError        upgrade holdall
+    └── StorageError                   wait for the bucket, or mend it
+        ├── ObjectNotFoundError        no object at this key
+        ├── ObjectTooShortError        it ends before the range that was asked for
+        ├── ObjectExistsError          create-only found something there
+        ├── TransientStorageError      may work when tried again
+        ├── AccessDeniedError          credentials are missing, wrong or expired
+        ├── BucketNotFoundError        the bucket itself is not there
+        ├── StorageFullError           no space or quota left
+        ├── MissingBackendError        the package for this scheme is not installed
+        └── UnsafeBucketError          the bucket cannot keep the promise
+
+An error's facts are its attributes and the arguments of its constructor, so
+that it survives pickling between workers; `str(error)` makes the sentence and
+`error.hint` says how to mend it. Bad arguments stay ValueError and TypeError.
+A cause is never hidden: whoever raises one of these in answer to another
+error chains it.
+
+One long file on purpose: it is a list, and whoever decides what to catch wants
+to see all of it at once.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HoldallError(Exception):
+    """The root: `except HoldallError` catches all that holdall raises on purpose."""
+
+    hint: str = ""
+
+
+# --- ask for something else ---------------------------------------------------
+
+
+class NotFoundError(HoldallError, LookupError):
+    """What was asked for does not exist."""
+
+
+class StoreNotFoundError(NotFoundError):
+    """There is no store at this address. Attributes: url."""
+
+    hint = "check the address, or create a store there with `holdall store init URL`"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+    def __str__(self) -> str:
+        return f"there is no holdall store at {self.url}"
+
+
+class RunNotFoundError(NotFoundError):
+    """The store holds no run with this id. Attributes: run_id, url."""
+
+    hint = "list the runs with `holdall run list`"
+
+    def __init__(self, run_id: str, url: str) -> None:
+        super().__init__(run_id, url)
+        self.run_id, self.url = run_id, url
+
+    def __str__(self) -> str:
+        return f"no run {self.run_id!r} in {self.url}"
+
+
+class ExperimentNotFoundError(NotFoundError):
+    """The store holds no experiment with this id or name. Attributes: experiment, url."""
+
+    hint = "list them with `holdall experiment list`, or make it with holdall.create_experiment(name)"
+
+    def __init__(self, experiment: str, url: str) -> None:
+        super().__init__(experiment, url)
+        self.experiment, self.url = experiment, url
+
+    def __str__(self) -> str:
+        return f"no experiment {self.experiment!r} in {self.url}"
+
+
+class ArtifactNotFoundError(NotFoundError):
+    """The run holds nothing at this path. Attributes: run_id, path."""
+
+    hint = "list what the run holds with `holdall artifact list runs:/RUN_ID`"
+
+    def __init__(self, run_id: str, path: str) -> None:
+        super().__init__(run_id, path)
+        self.run_id, self.path = run_id, path
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} holds no artifact at {self.path!r}"
+
+
+class ModelNotFoundError(NotFoundError):
+    """The store has no registered model of this name. Attributes: name, url, near (a name like it, or "")."""
+
+    hint = "make it with holdall.register_model(uri, name), or find its name with holdall.registry.search_models()"
+
+    def __init__(self, name: str, url: str, near: str = "") -> None:
+        super().__init__(name, url, near)
+        self.name, self.url, self.near = name, url, near
+
+    def __str__(self) -> str:
+        meant = f"; did you mean {self.near!r}?" if self.near else ""
+        return f"no registered model {self.name!r} in {self.url}{meant}"
+
+
+class ModelVersionNotFoundError(NotFoundError):
+    """A registered model has no such version, alias or stage.
+
+    Attributes: name, wanted (such as "version 9" or "alias 'champion'"), known (what there is instead).
+    """
+
+    hint = "see what it has with holdall.registry.get_model(name)"
+
+    def __init__(self, name: str, wanted: str, known: str) -> None:
+        super().__init__(name, wanted, known)
+        self.name, self.wanted, self.known = name, wanted, known
+
+    def __str__(self) -> str:
+        return f"model {self.name!r} has no {self.wanted}; {self.known}"
+
+
+# --- choose another name --------------------------------------------------------
+
+
+class ConflictError(HoldallError):
+    """What you want to write stands in the way of what is there."""
+
+
+class ArtifactExistsError(ConflictError):
+    """A path of a run holds other content already.
+
+    Attributes: run_id, path, stored (what is there), offered (what was refused):
+    `sha256:<hex>` for files, `link to <target>`, `directory`.
+    """
+
+    hint = "log it under another path, or start a new run: what a run holds never changes"
+
+    def __init__(self, run_id: str, path: str, stored: str, offered: str) -> None:
+        super().__init__(run_id, path, stored, offered)
+        self.run_id, self.path, self.stored, self.offered = run_id, path, stored, offered
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run_id} already holds other content at {self.path!r}: "
+            f"{self.stored} is stored, {self.offered} was offered"
+        )
+
+
+class PathConflictError(ConflictError):
+    """A file stands where a directory is needed, or the reverse.
+
+    Attributes: run_id, path (offered), standing (the path in its way).
+    """
+
+    hint = "one path cannot be a file and a directory: log it under another path"
+
+    def __init__(self, run_id: str, path: str, standing: str) -> None:
+        super().__init__(run_id, path, standing)
+        self.run_id, self.path, self.standing = run_id, path, standing
+
+    def __str__(self) -> str:
+        return (
+            f"cannot log {self.path!r} into run {self.run_id}: {self.standing!r} is there, "
+            "and one of the two would have to be a file and a directory at once"
+        )
+
+
+class ParamExistsError(ConflictError):
+    """A parameter of a run has another value already. Attributes: run_id, key, stored, offered."""
+
+    hint = "a parameter is logged once; log what changes as a metric or a tag"
+
+    def __init__(self, run_id: str, key: str, stored: str, offered: str) -> None:
+        super().__init__(run_id, key, stored, offered)
+        self.run_id, self.key, self.stored, self.offered = run_id, key, stored, offered
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} has parameter {self.key!r} = {self.stored!r}; {self.offered!r} was offered"
+
+
+class ExperimentExistsError(ConflictError):
+    """There is an experiment of this name already. Attributes: name, deleted."""
+
+    hint = "use holdall.set_experiment(name), which makes it only if there is none"
+
+    def __init__(self, name: str, deleted: bool) -> None:
+        super().__init__(name, deleted)
+        self.name, self.deleted = name, deleted
+
+    def __str__(self) -> str:
+        return f"there is an experiment {self.name!r} already" + (", deleted but not gone" if self.deleted else "")
+
+
+class ModelExistsError(ConflictError):
+    """There is a registered model of this name already. Attributes: name."""
+
+    hint = "add a version to it with holdall.register_model(uri, name), or choose another name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"there is a registered model {self.name!r} already"
+
+
+class StoreExistsError(ConflictError):
+    """There is a store at this address already. Attributes: url."""
+
+    hint = "use it as it is, or choose another prefix"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+    def __str__(self) -> str:
+        return f"there is a holdall store at {self.url} already"
+
+
+# --- ask differently ------------------------------------------------------------
+
+
+class RequestError(HoldallError):
+    """The call cannot be carried out as it was made."""
+
+
+class NoActiveRunError(RequestError):
+    """A verb needs a run, and none is active."""
+
+    hint = (
+        "wrap the call in `with holdall.start_run():`, or pass run_id=...; "
+        "HOLDALL_AUTO_RUN=1 starts a run by itself, as MLflow does"
+    )
+
+    def __str__(self) -> str:
+        return "there is no active run to log to"
+
+
+class ActiveRunError(RequestError):
+    """A run is active already. Attributes: run_id."""
+
+    hint = "end it with holdall.end_run(), or start the other one inside it with nested=True"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} is active already"
+
+
+class InvalidNameError(RequestError, ValueError):
+    """A key, value or status that cannot be kept. Attributes: what, value, reason."""
+
+    hint = "keys have up to 250 characters, values of parameters up to 6,000, those of tags up to 8,000"
+
+    def __init__(self, what: str, value: str, reason: str) -> None:
+        super().__init__(what, value, reason)
+        self.what, self.value, self.reason = what, value, reason
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.value!r}: {self.reason}"
+
+
+class InvalidPathError(RequestError, ValueError):
+    """A path that no run may hold. Attributes: path, reason."""
+
+    hint = "paths are relative, with / between names, such as 'plots/loss.png'"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r} cannot be an artifact path: {self.reason}"
+
+
+class InvalidURIError(RequestError, ValueError):
+    """An address that holdall does not understand. Attributes: uri, reason."""
+
+    hint = "an artifact is runs:/<run_id>/<path>; a store is a folder, file://, s3://, gs:// or az://"
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri, self.reason = uri, reason
+
+    def __str__(self) -> str:
+        return f"{self.uri!r}: {self.reason}"
+
+
+class InvalidFilterError(RequestError, ValueError):
+    """A filter or order of runs that cannot be read.
+
+    Attributes: text, position (of the mistake, counted from 0), reason.
+    """
+
+    hint = "a filter is like \"metrics.acc >= 0.9 AND params.model LIKE 'resnet%'\", an order like 'metrics.acc DESC'"
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        super().__init__(text, position, reason)
+        self.text, self.position, self.reason = text, position, reason
+
+    def __str__(self) -> str:
+        return f"{self.reason} (at position {self.position} of {self.text!r})"
+
+
+class ContentError(RequestError, ValueError):
+    """An artifact is not the kind of file that it was read as. Attributes: path, wanted, reason."""
+
+    hint = "it is as it was logged; read it as what it is, or download it"
+
+    def __init__(self, path: str, wanted: str, reason: str) -> None:
+        super().__init__(path, wanted, reason)
+        self.path, self.wanted, self.reason = path, wanted, reason
+
+    def __str__(self) -> str:
+        return f"{self.path!r} is not {self.wanted}: {self.reason}"
+
+
+class SignatureError(RequestError, ValueError):
+    """A schema or signature that cannot be. Attributes: what, reason."""
+
+    hint = "let holdall.infer_signature(model_input, model_output) make it from data that the model really takes"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+class SchemaMismatchError(RequestError, ValueError):
+    """Data that the signature of a model does not admit. Attributes: column (or place in it), came, expected."""
+
+    hint = (
+        "give the model what its signature says, or log it with a signature inferred from data like this; "
+        "whole numbers that may be missing are `double` there, for pandas makes floats of them"
+    )
+
+    def __init__(self, column: str, came: str, expected: str) -> None:
+        super().__init__(column, came, expected)
+        self.column, self.came, self.expected = column, came, expected
+
+    def __str__(self) -> str:
+        return f"{self.column or 'the input'}: expected {self.expected}, but {self.came} came"
+
+
+class PayloadError(RequestError, ValueError):
+    """A request to a served model that cannot be read as data. Attributes: reason."""
+
+    hint = "send what /openapi.json of the server describes"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class UnknownFlavorError(RequestError, TypeError):
+    """A model, or a kind of model, that no flavor knows. Attributes: what, known (the names of those there are)."""
+
+    hint = "wrap it in a holdall.pyfunc.PythonModel, or install a package that brings a flavor for it"
+
+    def __init__(self, what: str, known: str) -> None:
+        super().__init__(what, known)
+        self.what, self.known = what, known
+
+    def __str__(self) -> str:
+        return f"no flavor is known for {self.what}; known are {self.known}"
+
+
+class UntrustedModelError(RequestError):
+    """Loading a model would run code that came with it, and the reader's policy does not admit that.
+
+    Attributes: policy, files (that can run code), digest (of the model's files, to be listed).
+    """
+
+    hint = (
+        "look what is in it with `holdall model inspect URI`; if you trust it, "
+        "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
+    )
+
+    def __init__(self, policy: str, files: str, digest: str) -> None:
+        super().__init__(policy, files, digest)
+        self.policy, self.files, self.digest = policy, files, digest
+
+    def __str__(self) -> str:
+        return f"HOLDALL_TRUST={self.policy} does not admit model {self.digest}, whose {self.files} can run any code"
+
+
+class MissingLibraryError(RequestError, ImportError):
+    """A library that this call needs cannot be imported. Attributes: package, purpose, reason."""
+
+    # package -> the extra of holdall that brings it, in a version that works
+    _EXTRAS: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("pandas", "pyarrow"), "tables"),
+        **dict.fromkeys(("matplotlib", "plotly"), "figures"),
+        "pillow": "images",
+        **dict.fromkeys(("scikit-learn", "skops"), "sklearn"),
+        "cloudpickle": "pyfunc",
+        **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow")},
+        **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
+        **dict.fromkeys(("starlette", "uvicorn", "prometheus-client"), "serving"),
+    }
+
+    def __init__(self, package: str, purpose: str, reason: str) -> None:
+        super().__init__(package, purpose, reason)
+        self.package, self.purpose, self.reason = package, purpose, reason
+        extra = self._EXTRAS.get(package)
+        self.hint = f"pip install 'holdall[{extra}]'" if extra else f"pip install '{package}'"
+
+    def __str__(self) -> str:
+        return f"{self.purpose} needs {self.package} ({self.hint}): {self.reason}"
+
+
+# --- mend the local file --------------------------------------------------------
+
+
+class SourceError(HoldallError):
+    """A local file could not be logged. Attributes: path, reason."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class SourceUnreadableError(SourceError):
+    """A local file or folder cannot be read. Attributes: path, reason."""
+
+    hint = "nothing was committed; mend the file and log again: what was uploaded is reused"
+
+
+class UnsupportedFileError(SourceError):
+    """A kind of file, or a name, that cannot be logged. Attributes: path, reason."""
+
+    hint = "nothing was committed; remove or rename it, or log the other files one by one"
+
+
+class SourceChangedError(SourceError):
+    """A local file changed while it was read. Attributes: path, reason."""
+
+    hint = "nothing was committed; log it again when its writer has finished"
+
+
+# --- mend the local folder ------------------------------------------------------
+
+
+class DestinationError(HoldallError):
+    """A local folder does not take what is written into it. Attributes: path, reason."""
+
+    hint = "mend the folder or choose another one, and fetch again; no file there is half written"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = path, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+# --- look again, then retry -----------------------------------------------------
+
+
+class ReloadError(HoldallError):
+    """The store moved on; what was asked may be possible after another look."""
+
+
+class RunDeletedError(ReloadError):
+    """The run was deleted. Attributes: run_id."""
+
+    hint = "restore it first, or start a new run"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} was deleted"
+
+
+class RunEndedError(ReloadError):
+    """This process ended the run while something was still being logged to it. Attributes: run_id."""
+
+    hint = "wait for what logs in other threads before the run ends, or log it again: that goes on with the run"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} was ended while this was being logged"
+
+
+class FencedOffError(ReloadError):
+    """Content that a commit wanted to reuse was collected as garbage meanwhile.
+
+    Attributes: path, pack.
+    """
+
+    hint = "nothing was committed; log the file again: it will be uploaded anew"
+
+    def __init__(self, path: str, pack: str) -> None:
+        super().__init__(path, pack)
+        self.path, self.pack = path, pack
+
+    def __str__(self) -> str:
+        return f"{self.path!r} shares content with pack {self.pack}, which is being collected and could not be copied"
+
+
+class CommitStateUnknownError(ReloadError):
+    """A commit was sent, and neither its answer nor a look at the log came through.
+
+    Attributes: write_id, key.
+    """
+
+    hint = "when the bucket answers again, log the same content again: if the commit did happen this writes nothing"
+
+    def __init__(self, write_id: str, key: str) -> None:
+        super().__init__(write_id, key)
+        self.write_id, self.key = write_id, key
+
+    def __str__(self) -> str:
+        return f"the commit {self.write_id} at {self.key} may or may not have happened"
+
+
+# --- restore from a copy --------------------------------------------------------
+
+
+class DamageError(HoldallError):
+    """What the store holds is not what was written."""
+
+    hint = "run `holdall store check` to see what is touched; restore those objects from a copy"
+
+
+class IntegrityError(DamageError):
+    """Bytes came back that are not those that were written.
+
+    Attributes: where (the object, with an offset where there is one), detail,
+    path (the artifact, or None).
+    """
+
+    def __init__(self, where: str, detail: str, path: str | None = None) -> None:
+        super().__init__(where, detail, path)
+        self.where, self.detail, self.path = where, detail, path
+
+    def __str__(self) -> str:
+        of = f" (part of {self.path!r})" if self.path else ""
+        return f"{self.where}{of}: {self.detail}"
+
+
+class FormatError(DamageError):
+    """Bytes that no writer of this format makes. Attributes: what, detail."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(what, detail)
+        self.what, self.detail = what, detail
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.detail}"
+
+
+class LogGapError(DamageError):
+    """A log lacks an entry between others. Attributes: log, n."""
+
+    def __init__(self, log: str, n: int) -> None:
+        super().__init__(log, n)
+        self.log, self.n = log, n
+
+    def __str__(self) -> str:
+        return f"{self.log}: entry {self.n} is missing"
+
+
+# --- upgrade --------------------------------------------------------------------
+
+
+class UnsupportedFeatureError(HoldallError):
+    """The store uses something that this version does not know. Attributes: what, name."""
+
+    hint = "upgrade holdall: a newer version wrote this"
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(what, name)
+        self.what, self.name = what, name
+
+    def __str__(self) -> str:
+        return f"{self.what} needs {self.name!r}, which this version of holdall does not know"
+
+
+# --- wait for the bucket, or mend it --------------------------------------------
+
+
+class StorageError(HoldallError):
+    """The bucket did not do what was asked. Attributes: url, key, reason."""
+
+    hint = "see the cause; `holdall store doctor URL` tries what the bucket can do"
+
+    def __init__(self, url: str, key: str, reason: str = "") -> None:
+        super().__init__(url, key, reason)
+        self.url, self.key, self.reason = url, key, reason
+
+    def __str__(self) -> str:
+        at = f"{self.url}/{self.key}" if self.key else self.url
+        meaning = (type(self).__doc__ or "").partition("Attributes:")[0].strip()
+        return f"{at}: {self.reason or meaning}"
+
+
+class ObjectNotFoundError(StorageError, LookupError):
+    """There is no object at this key. Attributes: url, key, reason."""
+
+
+class ObjectTooShortError(StorageError):
+    """The object ends before the range that was asked for does. Attributes: url, key, reason."""
+
+
+class ObjectExistsError(StorageError):
+    """There is an object at this key already. Attributes: url, key, reason."""
+
+
+class TransientStorageError(StorageError):
+    """The request failed in a way that may pass.
+
+    Attributes: url, key, reason, retry_after (seconds that the server asked for, or None).
+    """
+
+    hint = "the bucket was unreachable or busy until the deadline; what was acknowledged is kept, so run it again"
+
+    def __init__(self, url: str, key: str, reason: str = "", retry_after: float | None = None) -> None:
+        super().__init__(url, key, reason)
+        self.args = (url, key, reason, retry_after)
+        self.retry_after = retry_after
+
+
+class AccessDeniedError(StorageError):
+    """The bucket refused these credentials. Attributes: url, key, reason."""
+
+    hint = (
+        "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN (expired?), and the bucket's policy; "
+        "a policy that demands encryption or an ACL wants storage_options such as "
+        "s3_additional_kwargs={'ServerSideEncryption': 'aws:kms'}"
+    )
+
+
+class BucketNotFoundError(StorageError):
+    """The bucket itself does not exist. Attributes: url, key, reason."""
+
+    hint = "create the bucket first, or check its name, the endpoint and the region"
+
+
+class StorageFullError(StorageError):
+    """There is no space or quota left for new objects. Attributes: url, key, reason."""
+
+    hint = "free some space and run it again: what was acknowledged is kept"
+
+
+class MissingBackendError(StorageError):
+    """The package that speaks this scheme is not installed. Attributes: url, key, reason."""
+
+    hint = "pip install the package named above"
+
+
+class UnsafeBucketError(StorageError):
+    """The bucket cannot create an object only if it is absent, so writers would overwrite one another.
+
+    Attributes: url, key, reason.
+    """
+
+    hint = (
+        "use a server that honours `If-None-Match: *` on PutObject (AWS S3, MinIO, R2, Ceph, LocalStack); "
+        "`holdall store doctor URL` shows what this one does"
+    )

@@ -1,0 +1,186 @@
+"""How the bytes of a blob are stored: as they are, compressed, or in planes.
+
+Decoding is given the lengths that the reference promised and checks them
+before it allocates; encoding decodes what it made and compares, so that a
+broken encoder or a flipped bit in memory is caught before anything is
+uploaded. SPEC.md, 4. How a writer chooses among codecs is `encoder.py`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import zstandard
+
+from holdall.errors import FormatError, IntegrityError, UnsupportedFeatureError
+from holdall.format.digest import Bytes
+from holdall.format.frames import decompress_each
+
+if TYPE_CHECKING:
+    from holdall.format.planes import Desk
+
+RAW, ZSTD, PLANES, DELTA = 0, 1, 2, 3
+SLACK: Final = 64  # an encoded blob is never longer than the decoded one by more than this
+LEVEL: Final = 1  # level 3 is slower on weights and saves nothing
+WORTH: Final = 0.97  # below this ratio, compressing is worth the decoding
+
+
+def encode(data: bytes) -> tuple[int, bytes]:
+    """A blob's codec and stored bytes: compressed where that saves something."""
+    packed = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(data)
+    if len(packed) >= WORTH * len(data):
+        return RAW, data
+    verify(decode(ZSTD, packed, len(data)) == data)
+    return ZSTD, packed
+
+
+def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
+    """A blob of numbers with `item` bytes each, the first of which begins at `head`."""
+    from holdall.format.planes import Desk, numbers, split, view
+
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    whole = numbers(data, item, head, Desk())
+    apart = [bytearray(len(whole)) for _ in range(item)]
+    split(whole, [view(plane) for plane in apart])
+    bitmap, planes = 0, []
+    for p, plane in enumerate(map(bytes, apart)):
+        packed = compressor.compress(plane)
+        if len(packed) < WORTH * len(plane):
+            bitmap |= 1 << p
+            plane = packed
+        planes.append(plane)
+    stored = b"".join([planes_header(data, item, head, bitmap, [len(plane) for plane in planes]), *planes])
+    verify(decode(PLANES, stored, len(data)) == data)
+    return PLANES, stored
+
+
+def planes_header(data: Bytes, item: int, head: int, bitmap: int, lengths: Sequence[int]) -> bytes:
+    """What stands before the planes of some data: their table, and the bytes that make no whole number."""
+    tail = (len(data) - head) % item
+    table = struct.pack(f"<4B{item}I", item, head, tail, bitmap, *lengths)
+    return b"".join([table, data[:head], data[len(data) - tail :]])
+
+
+def verify(same: bool) -> None:
+    """Refuse to go on with what was encoded unless it decoded to its source."""
+    if not same:
+        raise IntegrityError("encoder", "what was compressed does not decode to its source")
+
+
+def decode(codec: int, stored: Bytes, raw: int) -> bytes:
+    """The bytes of a blob, `raw` of them.
+
+    Raises:
+        FormatError: The stored bytes are not what any encoder makes.
+        UnsupportedFeatureError: The codec is one of a later version.
+    """
+    return Decoder().decode(codec, stored, raw)
+
+
+class Decoder:
+    """Decodes one blob after another, with tables that are made once. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._desks: dict[int, Desk] = {}  # by the bytes of a number
+        self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
+
+    def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
+        """As the function of this name does."""
+        if codec == RAW:
+            return bytes(_raw(stored, raw))
+        if codec == ZSTD:
+            return self.decompress(stored, raw)
+        if codec == PLANES:
+            return b"".join(self.decode_run([(codec, stored, raw)])[0])
+        raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
+
+    def decompress(self, stored: Bytes, raw: int) -> bytes:
+        """The content of one zstd frame that promises, and holds, exactly `raw` bytes."""
+        try:
+            frame = zstandard.get_frame_parameters(stored)
+            if not raw or frame.content_size != raw:
+                raise FormatError("blob", f"its zstd frame promises {frame.content_size} bytes, not {raw}")
+            if frame.dict_id:
+                raise FormatError("blob", f"its zstd frame wants dictionary {frame.dict_id}")
+            self._zstd = self._zstd or zstandard.ZstdDecompressor()
+            data = self._zstd.decompress(stored, allow_extra_data=False)
+        except zstandard.ZstdError as error:
+            raise FormatError("blob", f"not a zstd frame: {error}") from error
+        if len(data) != raw:
+            raise FormatError("blob", f"its zstd frame holds {len(data)} bytes, not {raw}")
+        return data
+
+    def decompress_each(self, frames: Sequence[Bytes], sizes: Sequence[int]) -> list[Bytes]:
+        """The content of frames that were just made, for comparing it with their source."""
+        self._zstd = self._zstd or zstandard.ZstdDecompressor()
+        try:
+            return decompress_each(self._zstd, frames, sizes)
+        except zstandard.ZstdError as error:
+            raise IntegrityError("encoder", f"what was compressed does not decode: {error}") from error
+
+    def decode_run(self, blobs: Iterable[tuple[int, Bytes, int]]) -> list[tuple[Bytes, ...]]:
+        """Many blobs as codec, stored bytes and decoded length: the parts of each, good until the next run.
+
+        Numbers of one width are put together in one go. Raises: as `decode`.
+        """
+        found: list[tuple[Bytes, ...]] = []
+        planes: defaultdict[int, list[tuple[int, _Planes]]] = defaultdict(list)
+        for at, (codec, stored, raw) in enumerate(blobs):
+            if codec == PLANES:
+                blob = self._planes(memoryview(stored), raw)
+                planes[blob.item].append((at, blob))
+                found.append(())
+            else:
+                found.append((_raw(stored, raw) if codec == RAW else self.decode(codec, stored, raw),))
+        for item, some in planes.items():
+            for (at, blob), numbers in zip(some, self._joined(item, [blob for _, blob in some]), strict=True):
+                found[at] = (blob.first, numbers, blob.last)
+        return found
+
+    def _joined(self, item: int, blobs: Sequence[_Planes]) -> list[memoryview]:
+        from holdall.format.planes import Desk, join_all
+
+        desk = self._desks.get(item) or self._desks.setdefault(item, Desk())  # one each: what is lent is not lent again
+        return join_all([blob.planes for blob in blobs], item, desk)
+
+    def _planes(self, stored: memoryview, raw: int) -> _Planes:
+        item, head, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
+        if item not in (2, 4, 8) or head >= item or tail >= item or bitmap >> item:
+            raise FormatError("blob", "its header of planes is not one")
+        count, rest = divmod(raw - head - tail, item)
+        begin = 4 + 4 * item
+        if count < 0 or rest or len(stored) < begin + head + tail:
+            raise FormatError("blob", f"planes of {item} bytes cannot make {raw} bytes")
+        lengths = struct.unpack_from(f"<{item}I", stored, 4)
+        at = begin + head + tail
+        if at + sum(lengths) != len(stored):
+            raise FormatError("blob", "its planes do not add up to what is stored")
+        first, last = stored[begin : begin + head], stored[begin + head : at]
+        planes: list[Bytes] = []
+        for p, length in enumerate(lengths):
+            plane: Bytes = stored[at : at + length]
+            at += length
+            if bitmap >> p & 1:
+                plane = self.decompress(plane, count)
+            if len(plane) != count:
+                raise FormatError("blob", f"plane {p} has {len(plane)} bytes, not {count}")
+            planes.append(plane)
+        return _Planes(item, first, planes, last)
+
+
+def _raw(stored: Bytes, raw: int) -> Bytes:
+    if len(stored) != raw:
+        raise FormatError("blob", f"{len(stored)} bytes are stored raw, not {raw}")
+    return stored
+
+
+class _Planes(NamedTuple):
+    """A blob's planes, decompressed, between the bytes that make no whole number."""
+
+    item: int
+    first: memoryview
+    planes: list[Bytes]
+    last: memoryview

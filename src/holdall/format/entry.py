@@ -1,0 +1,164 @@
+"""One entry of a log: numbered, chained to the one before, and created once.
+
+SPEC.md, 9. What its operations mean is `ops.py`; what they amount to, `state.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format import digest
+from holdall.format.document import Json, count_of, encode_document, parse_document
+from holdall.format.layout import MODELS, RUNS
+from holdall.format.ops import check_op
+from holdall.format.reference import InEntry, Ref, check_lengths
+
+MAX_ENTRY: Final = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InlineBlob:
+    """A blob that a log entry carries: id, codec, decoded length in bytes, kind, stored bytes."""
+
+    id: bytes
+    codec: int
+    raw: int
+    kind: int
+    data: bytes
+
+    def ref(self, index: int) -> Ref:
+        """The reference to it from its own entry."""
+        return Ref(self.id, InEntry(None), index, len(self.data), self.raw, self.codec)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of a log, as it was written.
+
+    Attributes:
+        log, n: Which log, which number.
+        write_id: Hex; tells a writer its own entry from a rival's.
+        prev: Hex digest of the entry before; None for entry 0.
+        time: Milliseconds since 1970 UTC by the writer's clock. It only informs.
+        writer: Program and version.
+        state_at: Number of the newest entry up to this one that carries a state.
+        ops: What it does, in order.
+        blobs: What it carries inline.
+        state: What the entries before it amount to, where it says so.
+        sha256: Hex digest of this entry; empty until it is encoded.
+    """
+
+    log: str
+    n: int
+    write_id: str
+    prev: str | None
+    time: int
+    writer: str
+    state_at: int | None
+    ops: tuple[Json, ...]
+    blobs: tuple[InlineBlob, ...] = ()
+    state: Json | None = None
+    sha256: str = ""
+
+
+def encode_entry(entry: LogEntry) -> bytes:
+    """The document of a log entry. A writer's own mistake is a FormatError here, not in the bucket."""
+    body: Json = {name: getattr(entry, name) for name in _ENTRY_FIELDS} | {"ops": list(entry.ops)}
+    _check_ops(entry.ops, entry.log, entry.n, f"{entry.log} entry {entry.n}")
+    if entry.blobs:
+        body["blobs"] = [_blob_to_json(blob) for blob in entry.blobs]
+    if entry.state is not None:
+        body["state"] = entry.state
+    data = encode_document(body)
+    if len(data) > MAX_ENTRY:
+        raise FormatError(f"{entry.log} entry {entry.n}", f"{len(data)} bytes are more than an entry may have")
+    return data
+
+
+def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
+    """Entry n of a log.
+
+    Raises:
+        FormatError: It is damaged, or another entry.
+        UnsupportedFeatureError: It holds an operation of a later version.
+    """
+    what = f"{log} entry {n}"
+    if len(data) > MAX_ENTRY:
+        raise FormatError(what, f"{len(data)} bytes are more than an entry may have")
+    body, sha256 = parse_document(data, what)
+    if "sealed" in body:
+        raise UnsupportedFeatureError(what, "sealed entries")
+    if body.get("log") != log or type(body.get("n")) is not int or body["n"] != n:
+        raise FormatError(what, f"it says that it is {body.get('log')} entry {body.get('n')}")
+    digest.parse_hex(body.get("write_id"), 16, what)
+    prev, state_at, ops, state = (body.get(name) for name in ("prev", "state_at", "ops", "state"))
+    if (n == 0) != (prev is None) or (prev is not None and not digest.parse_hex(prev, 32, what)):
+        raise FormatError(what, "its prev is not the digest of an entry")
+    if state_at is not None and not 0 <= count_of(body, "state_at", what) <= n:
+        raise FormatError(what, f"its state_at is {state_at}")
+    if not isinstance(ops, list) or not isinstance(state, dict | None) or (state is not None) != (state_at == n):
+        raise FormatError(what, "its ops are no list, or its state is not where it says")
+    if state is not None and (not n or not log.startswith(RUNS)):
+        raise FormatError(what, "it carries a state, and begins a log or is not of a run")
+    _check_ops(ops, log, n, what)
+    _check_order(state, n, what)
+    blobs = body.get("blobs", [])
+    if not isinstance(blobs, list) or not isinstance(body.get("writer"), str):
+        raise FormatError(what, "its blobs are no list, or it names no writer")
+    time = count_of(body, "time", what)
+    inline = tuple(_blob_from_json(blob, what) for blob in blobs)
+    return LogEntry(log, n, body["write_id"], prev, time, body["writer"], state_at, tuple(ops), inline, state, sha256)
+
+
+def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
+    """Each operation for itself; and what a log is stands in its first one, and nowhere else."""
+    for i, op in enumerate(ops):
+        if (check_op(op, what, of_model=log.startswith(MODELS)) == "create") != (n == i == 0):
+            raise FormatError(what, "operation create stands where no log begins, or a log begins without it")
+        _check_order(op, n, what)
+    if n == 0:
+        _check_create(ops[0] if ops else None, log, what)
+
+
+def _check_create(op: object, log: str, what: str) -> None:
+    """A run's log names its experiment, as the run's id does; any other a name."""
+    experiment = op.get("experiment") if isinstance(op, dict) else None
+    if not isinstance(op, dict) or log.startswith(RUNS) != isinstance(experiment, str):
+        raise FormatError(what, "it does not say whose log it begins")
+    if experiment and experiment[:8] != log[len(RUNS) :][:8]:
+        raise FormatError(what, f"experiment {experiment} has no run of this id")
+
+
+def _check_order(body: object, n: int, what: str) -> None:
+    """An operation or state refers to no later entry."""
+    for name in ("tree", "environment", "facts"):
+        ref = body.get(name) if isinstance(body, dict) else None
+        entry = ref.get("entry", n) if isinstance(ref, dict) else n
+        if isinstance(entry, int) and entry > n:
+            raise FormatError(what, f"its {name} is in entry {entry}")
+
+
+_ENTRY_FIELDS: Final = ("log", "n", "write_id", "prev", "time", "writer", "state_at")
+
+
+def _blob_to_json(blob: InlineBlob) -> Json:
+    data = base64.b64encode(blob.data).decode()
+    name = digest.show(digest.BLAKE3, blob.id)
+    return {"id": name, "codec": blob.codec, "raw": blob.raw, "kind": blob.kind, "data": data}
+
+
+def _blob_from_json(body: object, what: str) -> InlineBlob:
+    if not isinstance(body, dict) or not isinstance(body.get("data"), str):
+        raise FormatError(what, "an inline blob holds no data")
+    try:
+        data = base64.b64decode(body["data"], validate=True)
+    except binascii.Error as error:
+        raise FormatError(what, f"an inline blob is not base64: {error}") from error
+    codec, raw, kind = (count_of(body, name, what) for name in ("codec", "raw", "kind"))
+    check_lengths(len(data), raw, what, kind)
+    return InlineBlob(digest.parse(digest.BLAKE3, body.get("id"), what), codec, raw, kind, data)

@@ -1,0 +1,168 @@
+"""Every key of a store: one table, and the functions that make and read it.
+
+SPEC.md, 1. Keys that no row of the table describes are foreign: they are
+reported, and never read or deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from holdall.errors import FormatError
+
+DESCRIPTOR: Final = "holdall.json"
+CANARY: Final = "canary"
+GARBAGE: Final = "gc/"
+HINTS: Final = "hints/"
+PACKS: Final = "packs/"
+EXPERIMENTS: Final = "experiments/"
+RUNS: Final = "runs/"
+MODELS: Final = "models/"
+NAMES: Final = "names/"
+MAX_KEY: Final = 512
+_PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
+_LAST: Final = 2**64 - 1
+_MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"  # a model that a run logged
+_REGISTERED: Final = r"[0-9a-f]{32}"
+_NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
+_LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/(?:{_REGISTERED}|{_MODEL})|names/{_NAME})"
+
+# kind of object -> the shape of its key
+SHAPES: Final = {
+    "descriptor": re.compile(r"holdall\.json"),
+    "canary": re.compile(r"canary"),
+    "pack": re.compile(r"packs/(?P<folder>[0-9a-f]{2})/(?P<pack>(?P=folder)[0-9a-f]{30}-[0-9a-f]{8})"),
+    "log": re.compile(rf"(?P<log>{_LOG})/log/(?P<down>[0-9a-f]{{16}})"),
+    "hint": re.compile(r"hints/(?P<chunk>[0-9a-f]{64})"),
+    "condemn": re.compile(r"gc/(?P<down>[0-9a-f]{16})/condemn"),
+    "done": re.compile(r"gc/(?P<down>[0-9a-f]{16})/done"),
+    "relocation": re.compile(r"relocations/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
+    "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
+}
+
+
+class PackName(NamedTuple):
+    """The name of a pack: who wrote it, and which of its packs it is.
+
+    Attributes:
+        session: 16 bytes, not all zero.
+        number: Counted up from 0 by the session; below 2^32.
+    """
+
+    session: bytes
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.session.hex()}-{self.number:08x}"
+
+    @property
+    def key(self) -> str:
+        """Where the pack is."""
+        return f"{PACKS}{self.session[:1].hex()}/{self}"
+
+    @staticmethod
+    def parse(text: object, what: str) -> PackName:
+        """The name that `str()` gives back, or a FormatError about `what`."""
+        if isinstance(text, str) and re.fullmatch(r"[0-9a-f]{32}-[0-9a-f]{8}", text):
+            name = PackName(bytes.fromhex(text[:32]), int(text[33:], 16))
+            if any(name.session):
+                return name
+        raise FormatError(what, f"{text!r} is not the name of a pack")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key says: the kind of its object, and the parts of its name.
+
+    Attributes:
+        kind: A name in `SHAPES`.
+        log: For a log entry, its log, such as `runs/<id>`.
+        number: For a log entry or a generation, its number.
+        pack: For a pack, its name.
+        chunk: For a hint, the chunk's id in hex.
+    """
+
+    kind: str
+    log: str = ""
+    number: int = 0
+    pack: PackName | None = None
+    chunk: str = ""
+
+
+def parse_key(key: str) -> Key | None:
+    """What this key is for; None when it is foreign."""
+    for kind, shape in SHAPES.items():
+        if found := shape.fullmatch(key):
+            parts = found.groupdict()
+            if kind in ("pack", "relocation") and not parts["pack"].startswith("0" * 32):
+                return Key(kind, pack=PackName.parse(parts["pack"], key))
+            if kind not in ("pack", "relocation"):
+                number = _LAST - int(parts.get("down") or "0", 16)
+                return Key(kind, parts.get("log") or "", number, None, parts.get("chunk") or "")
+    return None
+
+
+def log_key(log: str, n: int) -> str:
+    """Where entry n of a log is; later entries sort first."""
+    return f"{log}/log/{_LAST - n:016x}"
+
+
+def run_log(run_id: str) -> str:
+    """The log of a run."""
+    return f"{RUNS}{run_id}"
+
+
+def experiment_log(experiment_id: str) -> str:
+    """The log of an experiment."""
+    return f"{EXPERIMENTS}{experiment_id}"
+
+
+def model_log(id: str) -> str:
+    """The log of a registered model."""
+    return f"{MODELS}{id}"
+
+
+def name_log(name: str) -> str:
+    """The log that says which registered model holds a name."""
+    return f"{NAMES}{escape(name)}"
+
+
+def parse_model_id(text: str) -> tuple[str, int] | None:
+    """The run id and the number in the id of a logged model, `m-<run id>-<n>`; None if it is none."""
+    return (text[2:34], int(text[35:])) if re.fullmatch(_MODEL, text) else None
+
+
+def hint_key(chunk: bytes) -> str:
+    """Where the hint for a chunk is."""
+    return f"{HINTS}{chunk.hex()}"
+
+
+def generation_key(generation: int, word: str) -> str:
+    """Where `condemn` or `done` of a garbage generation is."""
+    return f"{GARBAGE}{_LAST - generation:016x}/{word}"
+
+
+def experiment_id(name: str) -> str:
+    """The id of the experiment of this name: anyone who computes it gets the same."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def run_id(experiment: str, random: bytes) -> str:
+    """A run's id from its experiment's id and 12 random bytes."""
+    return experiment[:8] + random.hex()
+
+
+def is_run_id(text: str) -> bool:
+    """Whether this has the shape of a run's id."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
+
+
+def escape(name: str) -> str:
+    """A name as one part of a key. It is not meant to be turned back: the name stands in the log."""
+    plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
+    if plain.startswith("."):
+        plain = "%2E" + plain[1:]
+    return plain if 0 < len(plain) <= 200 else "~" + hashlib.sha256(name.encode()).hexdigest()

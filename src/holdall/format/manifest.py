@@ -1,0 +1,44 @@
+"""What a run holds, as text that `sha256sum -c` accepts.
+
+    9f86d08…  report.txt
+    # link "latest" -> "report.txt"
+
+Links and directories stand in comments, so that the digest of the text covers
+them too. SPEC.md, 13.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from holdall.format import digest
+from holdall.format.tree import Entry, Kind
+
+
+def manifest_text(entries: Iterable[Entry]) -> str:
+    """One line for each entry, sorted by the bytes of the path."""
+    return "".join(_line(entry) + "\n" for entry in sorted(entries, key=lambda entry: entry.path.encode()))
+
+
+def manifest_digest(text: str) -> str:
+    """The digest of a manifest: `sha256:` of exactly this text."""
+    return digest.show(digest.SHA256, digest.sha256(text.encode()))
+
+
+def _line(entry: Entry) -> str:
+    if entry.kind is Kind.LINK:
+        return f"# link {_quoted(entry.path)} -> {_quoted(entry.target)}"
+    if entry.kind is Kind.DIRECTORY:
+        return f"# directory {_quoted(entry.path)}"
+    path = _escape(entry.path)
+    return f"{'' if path == entry.path else chr(92)}{entry.sha256.hex()}  {path}"
+
+
+def _escape(path: str) -> str:
+    return path.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _quoted(text: str) -> str:
+    """As a JSON string, so that no path can look like a path, an arrow and another path."""
+    return json.dumps(text, ensure_ascii=False)

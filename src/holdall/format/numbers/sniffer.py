@@ -1,0 +1,98 @@
+"""One file's blocks in, spans out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from holdall.format.numbers import archive, gguf, npy, safetensors
+from holdall.format.numbers.cursor import Cursor, Span, Steps
+
+_MAGIC: Final = 9  # bytes that tell a format: those of safetensors' length, and the brace behind it
+_PIECE: Final = 64 << 10  # a parser is given this much at a time, so that only headers are copied
+
+
+class Sniffer:
+    """Which numbers stand where in one file, whose blocks are shown to it in order."""
+
+    def __init__(self) -> None:
+        self._fed = 0
+        self._foreign = False  # it is told by its first bytes that it is of no known format
+
+    def feed(self, offset: int, data: memoryview) -> list[Span]:
+        """The spans that cover a block.
+
+        Args:
+            offset: Where the block stands in the file: behind the one before.
+            data: Its bytes; they are not kept, beyond a header that goes on in the next block.
+
+        Returns:
+            Spans in order without gaps, the last of which ends with the block.
+            The first begins at `offset` or earlier, where its numbers begin.
+            Bytes of a header that is not complete yet are unknown.
+
+        Raises:
+            ValueError: The block does not follow the one before.
+
+        Cost: time of the headers in the block, and of the spans returned.
+        """
+        if offset != self._fed:
+            raise ValueError(f"the next block is at {self._fed}, not at {offset}")
+        self._fed = offset + len(data)
+        if offset == 0:
+            self._begin(data)
+        if self._foreign:
+            return [Span(0, self._fed, None)]
+        self._follow(offset, data)
+        return self._cover(offset, self._fed) if len(data) else []
+
+    def _begin(self, data: memoryview) -> None:
+        """Most of many small files are of no known format: they cost one look."""
+        self._foreign = len(data) >= _MAGIC and _parser(bytes(data[:_MAGIC])) is None
+        if not self._foreign:
+            self._cursor = Cursor()
+            self._steps: Steps[None] | None = _files(self._cursor)
+
+    def _follow(self, offset: int, data: memoryview) -> None:
+        cursor = self._cursor
+        while self._steps and cursor.wants < self._fed:
+            begin = cursor.wants - offset
+            cursor.supply(data[begin : begin + _PIECE])
+            try:
+                next(self._steps)
+            except StopIteration:
+                self._steps = None
+
+    def _cover(self, start: int, stop: int) -> list[Span]:
+        marked, spans = self._cursor.marked, []
+        while marked and marked[0].stop <= start:
+            marked.popleft()
+        for span in marked:
+            if span.start >= stop:
+                break
+            spans.append(Span(span.start, min(span.stop, stop), span.item))
+        if self._cursor.at < stop:
+            spans.append(Span(self._cursor.at, stop, None))
+        return spans
+
+
+def _files(cursor: Cursor) -> Steps[None]:
+    """Follow one file after the other: arrays and archives are often written into one file in a row."""
+    known = True
+    while known and cursor.afford():
+        parser = _parser(bytes((yield from cursor.need(_MAGIC))[:_MAGIC]))
+        known = parser is not None and (yield from parser(cursor))
+
+
+_PARSERS: Final[dict[bytes, Callable[[Cursor], Steps[bool]]]] = {
+    npy.MAGIC: npy.follow,
+    archive.MAGIC: archive.follow,
+    gguf.MAGIC: gguf.follow,
+}
+
+
+def _parser(head: bytes) -> Callable[[Cursor], Steps[bool]] | None:
+    for magic, parser in _PARSERS.items():
+        if head.startswith(magic):
+            return parser
+    return safetensors.follow if head[8:] == b"{" else None

@@ -1,0 +1,173 @@
+"""The operations that a log entry can hold, and what each must look like.
+
+One table. An operation that this version does not know is refused by name,
+unless its name begins with `x-`; one that lacks a field is damage. SPEC.md, 9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format import digest
+from holdall.format.reference import FACTS, NODE, ref_from_json
+
+
+def number(value: object) -> float | None:
+    """The float that a metric's value stands for, also where JSON has none; None if it is none."""
+    if value in ("nan", "inf", "-inf"):
+        return float(str(value))
+    exact = integer(value)
+    return value if isinstance(value, float) else None if exact is None else float(exact)
+
+
+def integer(value: object) -> int | None:
+    """The integer that this stands for: itself, or beyond 2^53 either way its digits; None if it is none."""
+    if type(value) is int and abs(value) <= 2**53:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]{15,99}", value) and abs(int(value)) > 2**53:
+        return int(value)
+    return None
+
+
+def is_text(value: object) -> bool:
+    """Whether this is a string."""
+    return isinstance(value, str)
+
+
+def _is_text_or_null(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def is_integer(value: object) -> bool:
+    """Whether this stands for an integer."""
+    return integer(value) is not None
+
+
+def is_count(value: object) -> bool:
+    """Whether this is an integer from 0 to 2^53."""
+    return type(value) is int and 0 <= value < 2**53
+
+
+def _is_version(value: object) -> bool:
+    return is_count(value) and value != 0
+
+
+def _is_version_or_null(value: object) -> bool:
+    return value is None or _is_version(value)
+
+
+def _is_file_digest(value: object) -> bool:
+    return bool(digest.parse(digest.SHA256, value, "version"))
+
+
+def is_session(value: object) -> bool:
+    """Whether this is a session's id: 32 lower-case hex digits."""
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
+
+
+def _is_experiment(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{16}", value) is not None
+
+
+def _is_tree(value: object) -> bool:
+    return value is None or bool(ref_from_json(value, "commit", NODE))
+
+
+def _is_reference(value: object) -> bool:
+    return bool(ref_from_json(value, "environment", FACTS))
+
+
+def _is_points(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(point, list)
+        and len(point) == 4
+        and isinstance(point[0], str)
+        and number(point[1]) is not None
+        and is_integer(point[2])
+        and is_integer(point[3])
+        for point in value
+    )
+
+
+Fields: TypeAlias = dict[str, Callable[[Any], bool]]
+STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+STAGES: Final = ("None", "Staging", "Production", "Archived")
+_COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), is_count)
+
+_AGAIN: Final[Fields] = {"again_bytes": is_count}  # only where it is not 0
+
+# name of an operation -> its fields, each with what its value must be
+_OPS: Final[dict[str, Fields]] = {
+    "open": {"session": is_session},
+    "close": {"session": is_session},
+    "commit": {"tree": _is_tree} | _COUNTS,
+    "param": {"key": is_text, "value": is_text},
+    "metric": {"points": _is_points},
+    "tag": {"key": is_text, "value": _is_text_or_null},
+    "status": {"status": STATUSES.__contains__},
+    "fence": {"generation": is_count},
+    "environment": {"facts": _is_reference},
+    "pin": {"pin": is_text, "by": is_text},
+    "unpin": {"pin": is_text},
+    "tombstone": {},
+    "restore": {},
+    "purge": {},
+    "claim": {"id": is_text, "at": is_count},
+    "release": {"id": is_text},
+}
+
+# the same, for operations that stand in the log of a registered model alone
+_MODEL_OPS: Final[dict[str, Fields]] = {
+    "name": {"name": is_text},
+    "version": {
+        "version": _is_version,
+        "run": is_session,
+        "digest": _is_file_digest,
+        **dict.fromkeys(("source", "path", "pin"), is_text),
+        **dict.fromkeys(("user", "run_link", "model_id"), _is_text_or_null),
+    },
+    "drop": {"version": _is_version},
+    "alias": {"alias": is_text, "version": _is_version_or_null},
+    "stage": {"version": _is_version, "stage": STAGES.__contains__},
+    "describe": {"version": _is_version_or_null, "text": _is_text_or_null},
+    "version_tag": {"version": _is_version, "key": is_text, "value": _is_text_or_null},
+}
+
+
+def add_op(ops: list[dict[str, Any]], op: dict[str, Any]) -> None:
+    """Put an operation behind others; measurements join those before them."""
+    if ops and op["op"] == ops[-1]["op"] == "metric":
+        ops[-1]["points"] += op["points"]
+    else:
+        ops.append(op)
+
+
+def weight(op: dict[str, Any]) -> int:
+    """About how many bytes an operation takes in an entry, at most."""
+    points = op.get("points", ())
+    texts = [*op.values(), *(point[0] for point in points)]
+    return 100 * (1 + len(points)) + 6 * sum(len(text) for text in texts if isinstance(text, str))
+
+
+def check_op(op: object, what: str, *, of_model: bool = False) -> str:
+    """The name of an operation; one that is unknown there, or lacks a field, is refused."""
+    name = op.get("op") if isinstance(op, dict) else None
+    if not isinstance(op, dict) or not isinstance(name, str):
+        raise FormatError(what, f"{op!r} is not an operation")
+    if name == "create":
+        fields: Fields = {"experiment": _is_experiment} if "experiment" in op else {"name": is_text}
+    elif name in _OPS:
+        fields = _OPS[name] | (_AGAIN if name == "commit" and "again_bytes" in op else {})
+    elif of_model and name in _MODEL_OPS:
+        fields = _MODEL_OPS[name]
+    elif name.startswith("x-"):
+        return name
+    else:
+        raise UnsupportedFeatureError(what, f"operation {name}")
+    for key, good in fields.items():
+        if key not in op or not good(op[key]):
+            raise FormatError(what, f"operation {name} has {key} {op.get(key)!r}")
+    return name

@@ -1,0 +1,75 @@
+"""Which paths a run may hold, and in which order.
+
+The rules hold on the way in and on the way out: a store that some other
+program wrote must not be able to write outside the folder it is fetched to.
+SPEC.md, 8.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from holdall.errors import InvalidPathError
+
+MAX_PATH: Final = 1024
+_USUAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")  # valid for certain
+
+
+def check_path(path: str) -> str:
+    """The path as it is, or an InvalidPathError that says what is wrong with it."""
+    if len(path) <= MAX_PATH and _USUAL.fullmatch(path):
+        return path
+    reason = _fault(path)
+    if not reason and any(name in ("", ".", "..") for name in path.split("/")):
+        reason = "it is absolute" if path.startswith("/") else "a name in it is empty, '.' or '..'"
+    if reason:
+        raise InvalidPathError(path, reason)
+    return path
+
+
+def check_link(path: str, target: str) -> str:
+    """The target of a link at `path`, if it stays inside the run; else an InvalidPathError."""
+    reason = _fault(target)
+    if not reason and target.startswith("/"):
+        reason = "the link's target is absolute"
+    if not reason and resolve(path, target) is None:
+        reason = f"the link's target {target!r} lies outside"
+    if reason:
+        raise InvalidPathError(path, f"link to {target!r}: {reason}")
+    return target
+
+
+def resolve(path: str, target: str) -> str | None:
+    """Where a link at `path` leads, by its letters alone: "" is the root, None is outside."""
+    names = path.split("/")[:-1]
+    for name in target.split("/"):
+        if name == "..":
+            if not names:
+                return None
+            names.pop()
+        elif name not in ("", "."):
+            names.append(name)
+    return "/".join(names)
+
+
+def sort_key(path: str) -> bytes:
+    """Orders paths with `/` below every other byte: a directory is followed by all it holds."""
+    return path.encode().replace(b"/", b"\0")
+
+
+def ancestors(path: str) -> list[str]:
+    """The directories above a path, outermost first."""
+    names = path.split("/")
+    return ["/".join(names[:depth]) for depth in range(1, len(names))]
+
+
+def _fault(text: str) -> str:
+    """What is wrong with the bytes of a path or target, or nothing."""
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return "it is not valid UTF-8"
+    if not 0 < size <= MAX_PATH:
+        return "it is empty" if not size else f"it has {size} bytes, more than {MAX_PATH}"
+    return "it holds a NUL" if "\0" in text else "it holds a backslash" if "\\" in text else ""

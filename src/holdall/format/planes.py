@@ -1,0 +1,103 @@
+"""Numbers taken apart into planes of bytes, and put together again.
+
+Plane p holds byte p of every number. Shifting whole numbers and keeping their
+lowest byte is what processors do fastest: 3 GB/s a core where a strided copy
+byte by byte makes 1.5 to 2.2. This is the one module of the format that
+imports numpy, and it is itself imported when the first planes are met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from holdall.format.digest import Bytes
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+_DTYPES: Final[dict[int, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+_BYTE: Final = np.dtype(np.uint8)
+
+
+class Desk:
+    """Memory for what is made on the way, which is used again: fresh pages cost as much as the arithmetic.
+
+    For one thread at a time. What a name lends is good until the same name lends again.
+    """
+
+    def __init__(self) -> None:
+        self._drawers: dict[str, bytearray] = {}
+
+    def lend(self, name: str, count: int, dtype: np.dtype[Any] = _BYTE) -> Array:
+        """An array of shape (count,) with anything in it."""
+        drawer = self._drawers.get(name)
+        if drawer is None or len(drawer) < count * dtype.itemsize:
+            drawer = self._drawers[name] = bytearray(count * dtype.itemsize)
+        return np.frombuffer(drawer, dtype, count)
+
+
+def numbers(data: Bytes, item: int, head: int, desk: Desk) -> Array:
+    """The whole numbers of `item` bytes in these bytes, the first of which begins at `head`; shape (n,), unsigned.
+
+    Where they do not begin at an address that suits them they are copied, since arithmetic is slower than that.
+    """
+    count = (len(data) - head) // item
+    found = np.frombuffer(data, _DTYPES[item], count, head)
+    if found.flags.aligned:
+        return found
+    copy = desk.lend("numbers", count, _DTYPES[item])
+    np.copyto(copy, found)
+    return copy
+
+
+def split(whole: Array, planes: Sequence[Array]) -> None:
+    """Fill planes of shape (n,) and dtype u8, least significant first, from unsigned numbers of shape (n,)."""
+    for p, plane in enumerate(planes):
+        np.right_shift(whole, 8 * p, out=plane, dtype=whole.dtype, casting="unsafe")
+
+
+def join(planes: Sequence[Bytes | Array], item: int, desk: Desk) -> Array:
+    """The numbers whose planes, least significant first and all equally long, these are; lent by the desk.
+
+    Bytes make numbers of two bytes, and these numbers of four: half the memory that adding byte to byte would touch.
+    """
+    level = [np.frombuffer(plane, _BYTE) for plane in planes]
+    while len(level) > 1:
+        width = 2 * item // len(level)
+        level = [
+            _pair(low, high, desk.lend(f"numbers {width} {at}", len(low), _DTYPES[width]))
+            for at, (low, high) in enumerate(zip(level[::2], level[1::2], strict=True))
+        ]
+    return level[0]
+
+
+def join_all(blobs: Sequence[Sequence[Bytes]], item: int, desk: Desk) -> list[memoryview]:
+    """The numbers of many blobs, as bytes, from the planes of each; lent by the desk."""
+    counts = [len(planes[0]) for planes in blobs]
+    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", desk) for p in range(item)]
+    whole = join(planes, item, desk).data.cast("B")
+    ends = list(accumulate(counts, initial=0))
+    return [whole[item * start : item * stop] for start, stop in pairwise(ends)]
+
+
+def _in_a_row(parts: Sequence[Array], name: str, desk: Desk) -> Array:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts, out=desk.lend(name, sum(map(len, parts))))
+
+
+def _pair(low: Array, high: Array, out: Array) -> Array:
+    np.left_shift(high, 8 * low.itemsize, out=out, dtype=out.dtype)
+    return np.bitwise_or(out, low, out=out)
+
+
+def view(data: Bytes) -> Array:
+    """Bytes as an array of shape (n,), not copied."""
+    return np.frombuffer(data, _BYTE)
+
+
+def equal(some: Array, other: Array) -> bool:
+    """Whether two arrays of one shape hold the same numbers."""
+    return bool((some == other).all())

@@ -1,0 +1,116 @@
+"""The small objects of a store: what it is, its canary, its hints, its garbage generations.
+
+SPEC.md, 3, 11 and 12. The entries of logs are in `entry.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format import digest
+from holdall.format.chunking import Chunker
+from holdall.format.document import count_of, encode_document, parse_document
+from holdall.format.layout import PackName
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What a store is: its id (hex), when it was made (ms), how it cuts, how large its packs are (bytes)."""
+
+    store: str
+    created: int
+    chunker: Chunker = field(default_factory=Chunker)
+    pack_size: int = 32 << 20
+    writer_features: tuple[str, ...] = ()
+
+
+def encode_descriptor(descriptor: Descriptor) -> bytes:
+    """The document `holdall.json`."""
+    chunker = descriptor.chunker
+    sizes = {"min": chunker.min, "average": chunker.average, "max": chunker.max}
+    return encode_document(
+        {
+            "format": 1,
+            "store": descriptor.store,
+            "created": descriptor.created,
+            "reader_features": [],
+            "writer_features": list(descriptor.writer_features),
+            "chunk_id": digest.BLAKE3,
+            "file_id": digest.SHA256,
+            "chunker": {"name": "fastcdc2020"} | sizes,
+            "pack_size": descriptor.pack_size,
+        }
+    )
+
+
+def parse_descriptor(data: bytes) -> Descriptor:
+    """The descriptor in these bytes.
+
+    Raises:
+        FormatError: It is damaged.
+        UnsupportedFeatureError: The store needs a reader of a later version.
+    """
+    what = "holdall.json"
+    body, _ = parse_document(data, what)
+    known = {"format": 1, "chunk_id": digest.BLAKE3, "file_id": digest.SHA256}
+    for name, value in known.items():
+        if body.get(name) != value or isinstance(body[name], bool | float):
+            raise UnsupportedFeatureError(what, f"{name} {body.get(name)}")
+    chunker = body.get("chunker")
+    if not isinstance(chunker, dict):
+        raise FormatError(what, "it names no chunker")
+    if chunker.get("name") != "fastcdc2020":
+        raise UnsupportedFeatureError(what, f"chunker {chunker.get('name')}")
+    features = {name: body.get(name) for name in ("reader_features", "writer_features")}
+    for name, listed in features.items():
+        if not isinstance(listed, list) or not all(isinstance(feature, str) for feature in listed):
+            raise FormatError(what, f"{name} is not a list of names")
+    for feature in body["reader_features"]:
+        raise UnsupportedFeatureError(what, f"reader feature {feature}")
+    try:
+        digest.parse_hex(body.get("store"), 16, what)
+        sizes = Chunker(*(count_of(chunker, name, what) for name in ("min", "average", "max")))
+        pack_size = count_of(body, "pack_size", what)
+        if not 4096 <= pack_size <= 512 << 20:
+            raise ValueError(f"pack_size {pack_size} is out of bounds")
+    except ValueError as error:
+        raise FormatError(what, str(error)) from error
+    created = count_of(body, "created", what)
+    return Descriptor(body["store"], created, sizes, pack_size, tuple(body["writer_features"]))
+
+
+def encode_canary(store: str) -> bytes:
+    """The document that must not be possible to create twice."""
+    return encode_document({"canary": store})
+
+
+def encode_hint(chunk: bytes, pack: PackName) -> bytes:
+    """The document that says which pack holds a chunk."""
+    return encode_document({"chunk": digest.show(digest.BLAKE3, chunk), "pack": str(pack)})
+
+
+def parse_hint(data: bytes, chunk: bytes) -> PackName:
+    """The pack that a hint for this chunk names."""
+    what = f"hint for {chunk.hex()}"
+    body, _ = parse_document(data, what)
+    if digest.parse(digest.BLAKE3, body.get("chunk"), what) != chunk:
+        raise FormatError(what, "it speaks of another chunk")
+    return PackName.parse(body.get("pack"), what)
+
+
+def parse_generation(data: bytes, generation: int, word: str) -> frozenset[PackName]:
+    """The packs that a garbage generation condemned, or deleted when the word is `done`."""
+    what = f"garbage generation {generation}, {word}"
+    body, _ = parse_document(data, what)
+    packs = body.get("deleted" if word == "done" else "packs")
+    if count_of(body, "generation", what) != generation or not isinstance(packs, list):
+        raise FormatError(what, "it is not what its key says")
+    return frozenset(PackName.parse(pack, what) for pack in packs)
+
+
+def encode_generation(generation: int, word: str, packs: Sequence[PackName]) -> bytes:
+    """What a collector writes of a generation: `condemn` or `done`."""
+    names = [str(pack) for pack in sorted(packs)]
+    return encode_document({"generation": generation, "deleted" if word == "done" else "packs": names})

@@ -1,0 +1,126 @@
+"""Where a blob is, how long, and what it must hash to.
+
+Every arrow in a store is one of these: an entry's tree, a tree's child, a
+file's recipe, a recipe's chunk. Because each names the digest of what it
+points to, whoever follows them from a log entry has proven each byte. SPEC.md, 6.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from holdall.errors import FormatError
+from holdall.format import digest
+from holdall.format.chunking import MAX_CHUNK
+from holdall.format.codec import SLACK
+from holdall.format.layout import PackName
+
+PLACE: Final = struct.Struct("<16sQ")
+REFERENCE: Final = struct.Struct("<32sIIIIB")
+CHUNK, RECIPE, NODE, FACTS = 0, 1, 2, 3
+MAX_NODE: Final = 1 << 20
+MAX_BLOB: Final = 256 << 20
+_MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_BLOB, NODE: MAX_NODE, FACTS: MAX_BLOB}
+_HERE: Final = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class InEntry:
+    """The inline blobs of entry `n` of the run's log; None: of the entry that says so."""
+
+    n: int | None
+
+
+Place: TypeAlias = PackName | InEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A blob in a place.
+
+    Attributes:
+        id: BLAKE3-256 of the decoded bytes.
+        place: The pack or the log entry that holds it.
+        offset: Byte offset in the pack, or index among the entry's blobs.
+        stored, raw: Encoded and decoded length in bytes.
+        codec: How it is encoded.
+    """
+
+    id: bytes
+    place: Place
+    offset: int
+    stored: int
+    raw: int
+    codec: int
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.offset))  # enough to tell them apart, and reading a large file asks for thousands
+
+    def carried_by(self, n: int) -> Ref:
+        """The same, with "the entry that says so" made entry n."""
+        return replace(self, place=InEntry(n)) if self.place == InEntry(None) else self
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a document."""
+        body: dict[str, Any] = {
+            "id": digest.show(digest.BLAKE3, self.id),
+            "codec": self.codec,
+            "raw": self.raw,
+            "stored": self.stored,
+        }
+        if isinstance(self.place, PackName):
+            return body | {"pack": str(self.place), "offset": self.offset}
+        return body | ({} if self.place.n is None else {"entry": self.place.n}) | {"blob": self.offset}
+
+
+def check_lengths(stored: int, raw: int, what: str, kind: int) -> None:
+    """Refuse lengths that no blob of a kind has, before anything is allocated for them."""
+    if not 0 < raw <= _MOST.get(kind, 0) or not 0 < stored <= raw + SLACK:
+        raise FormatError(what, f"a blob of kind {kind}, {raw} bytes stored in {stored}, cannot be")
+
+
+def ref_from_json(body: object, what: str, kind: int = FACTS) -> Ref:
+    """The reference to a blob of some kind that a document holds, or a FormatError about `what`."""
+    if not isinstance(body, dict):
+        raise FormatError(what, "a reference is not an object")
+    numbers = [body.get(name, -1) for name in ("codec", "raw", "stored")]
+    place: Place
+    if "pack" in body:
+        place = PackName.parse(body["pack"], what)
+        numbers.append(body.get("offset", -1))
+    else:
+        place = InEntry(body.get("entry"))
+        numbers += [body.get("blob", -1), body.get("entry", 0)]
+    if any(type(number) is not int or not 0 <= number < 2**53 for number in numbers):
+        raise FormatError(what, "a reference lacks a number, or has one that is none")
+    check_lengths(numbers[2], numbers[1], what, kind)
+    blob = digest.parse(digest.BLAKE3, body.get("id"), what)
+    return Ref(blob, place, numbers[3], numbers[2], numbers[1], numbers[0])
+
+
+def encode_places(places: Iterable[Place]) -> bytes:
+    """A table of places."""
+    return b"".join(
+        PLACE.pack(place.session, place.number)
+        if isinstance(place, PackName)
+        else PLACE.pack(bytes(16), _HERE if place.n is None else place.n)
+        for place in places
+    )
+
+
+def parse_places(table: bytes, what: str) -> list[Place]:
+    """The places of a table whose length is a multiple of 24."""
+    places: list[Place] = []
+    for session, number in PLACE.iter_unpack(table):
+        if not any(session):
+            places.append(InEntry(None if number == _HERE else number))
+        elif number < 2**32:
+            places.append(PackName(session, number))
+        else:
+            raise FormatError(what, f"pack number {number} is too large")
+    if len(set(places)) != len(places):
+        raise FormatError(what, "it lists a place twice")
+    return places

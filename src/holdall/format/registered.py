@@ -1,0 +1,195 @@
+"""What the entries of a registered model's log amount to, and who holds a name.
+
+Two pure folds. A model is a log under an id that never changes; its name is
+another log, in which ids claim it. Neither alone says what a model is called,
+so that a rename is one entry and a name has never two holders:
+
+    models/<id>    create A   version 1   ...   name B (entry 7)
+    names/A        claim id at 0
+    names/B        claim id at 6
+
+A claim stands until an entry of the model's log after `at` names the model
+otherwise or ends it. So `name B` makes B's claim good and A's void, at once.
+SPEC.md, 17.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from holdall.errors import FormatError
+from holdall.format.document import Json
+from holdall.format.entry import LogEntry
+from holdall.format.layout import name_log
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a model, as its log says.
+
+    Attributes:
+        number: From 1 on.
+        source: What was registered, as the user said it: `runs:/...` or `models:/...`.
+        run, path: Where its files are.
+        digest: `sha256:` of the manifest of what is at or below the path, with paths from there on.
+        pin: By which name its run is pinned.
+        created, updated: Milliseconds since 1970 UTC.
+    """
+
+    number: int
+    source: str
+    run: str
+    path: str
+    digest: str
+    pin: str
+    created: int
+    updated: int
+    user: str | None = None
+    run_link: str | None = None
+    model_id: str | None = None
+    stage: str = "None"
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An alias was set, or removed where `version` is None. `time` in ms since 1970 UTC; `writer` is the program."""
+
+    alias: str
+    version: int | None
+    time: int
+    writer: str
+
+
+@dataclass(slots=True)
+class Registered:
+    """A registered model, folded up to some entry.
+
+    Attributes:
+        name: What it is called, if its claim stands.
+        names: Every name it was given, with the number of the entry that gave it.
+        ended: The number of the entry that deleted it; None if none did.
+        created, updated: Milliseconds since 1970 UTC.
+        versions: Those that are there, by number, ascending.
+        last: The highest number ever given.
+        moves: All that ever happened to aliases, in order.
+    """
+
+    name: str = ""
+    names: list[tuple[int, str]] = field(default_factory=list)
+    ended: int | None = None
+    created: int = 0
+    updated: int = 0
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    versions: dict[int, Version] = field(default_factory=dict)
+    last: int = 0
+    aliases: dict[str, int] = field(default_factory=dict)
+    moves: list[Move] = field(default_factory=list)
+
+    def upholds(self, name: str, at: int) -> bool:
+        """Whether a claim of a name, made when entry `at` was the newest, still stands."""
+        return self.ended is None and all(n <= at or given == name for n, given in self.names)
+
+    def apply(self, entry: LogEntry) -> None:
+        """Take in the next entry.
+
+        Raises:
+            FormatError: It says something that cannot be; then the fold is of no further use.
+        """
+        if self.ended is not None:
+            raise FormatError(f"{entry.log} entry {entry.n}", "it comes after the model was deleted")
+        for op in entry.ops:
+            self._apply(op, entry)
+        self.updated = entry.time
+
+    def _apply(self, op: Json, entry: LogEntry) -> None:
+        match op["op"]:
+            case "create" | "name":
+                self.created = entry.time if op["op"] == "create" else self.created
+                self.name = op["name"]
+                self.names.append((entry.n, self.name))
+            case "tombstone":
+                self.ended = entry.n
+            case "tag":
+                _set(self.tags, op["key"], op["value"])
+            case "describe" if op["version"] is None:
+                self.description = op["text"]
+            case "version":
+                self._begin(op, entry)
+            case "alias":
+                self._point(op["alias"], op["version"], entry)
+            case "drop":
+                del self.versions[self._known(op, entry).number]
+                for alias in [alias for alias, number in self.aliases.items() if number == op["version"]]:
+                    self._point(alias, None, entry)
+            case "stage" | "describe" | "version_tag":
+                self._change(op, entry)
+
+    def _begin(self, op: Json, entry: LogEntry) -> None:
+        if op["version"] != self.last + 1:
+            raise FormatError(f"{entry.log} entry {entry.n}", f"version {op['version']} follows version {self.last}")
+        facts = {name: op[name] for name in ("source", "run", "path", "digest", "pin", "user", "run_link", "model_id")}
+        self.last = op["version"]
+        self.versions[self.last] = Version(self.last, **facts, created=entry.time, updated=entry.time)
+
+    def _point(self, alias: str, version: int | None, entry: LogEntry) -> None:
+        if version is None:
+            self.aliases.pop(alias, None)
+        else:
+            self.aliases[alias] = self._known({"version": version}, entry).number
+        self.moves.append(Move(alias, version, entry.time, entry.writer))
+
+    def _change(self, op: Json, entry: LogEntry) -> None:
+        known = self._known(op, entry)
+        changes: dict[str, Any] = {"updated": entry.time}
+        match op["op"]:
+            case "stage":
+                changes["stage"] = op["stage"]
+            case "describe":
+                changes["description"] = op["text"]
+            case "version_tag":
+                changes["tags"] = dict(known.tags)
+                _set(changes["tags"], op["key"], op["value"])
+        self.versions[known.number] = replace(known, **changes)
+
+    def _known(self, op: Json, entry: LogEntry) -> Version:
+        found = self.versions.get(op["version"])
+        if found is None:
+            raise FormatError(f"{entry.log} entry {entry.n}", f"it speaks of an absent version {op['version']}")
+        return found
+
+
+@dataclass(slots=True)
+class Holder:
+    """Who holds a name, as its log says: the id of a model, and up to which entry of its log the claimant had read."""
+
+    name: str = ""
+    id: str | None = None
+    at: int = 0
+
+    def apply(self, entry: LogEntry) -> None:
+        """Take in the next entry.
+
+        Raises:
+            FormatError: The log is not of the name that it begins with.
+        """
+        for op in entry.ops:
+            match op["op"]:
+                case "create":
+                    self.name = op["name"]
+                    if name_log(self.name) != entry.log:
+                        raise FormatError(entry.log, f"it begins with the name {self.name!r}, whose log is elsewhere")
+                case "claim":
+                    self.id, self.at = op["id"], op["at"]
+                case "release" if op["id"] == self.id:
+                    self.id = None
+
+
+def _set(tags: dict[str, str], key: str, value: str | None) -> None:
+    if value is None:
+        tags.pop(key, None)
+    else:
+        tags[key] = value

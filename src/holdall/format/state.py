@@ -1,0 +1,238 @@
+"""What the entries of a run's log amount to.
+
+A pure fold: give it the entries in order and it knows the run's status, its
+open sessions, its parameters and where its tree is. Every 64th entry carries
+the fold of those before it, so that a long log is read with few requests.
+SPEC.md, 9 and 10.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from holdall.errors import FormatError
+from holdall.format.document import Json
+from holdall.format.entry import LogEntry
+from holdall.format.ops import STATUSES, Fields, integer, is_count, is_integer, is_session, is_text, number
+from holdall.format.reference import FACTS, NODE, InEntry, Ref, ref_from_json
+
+_COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
+_SELDOM: Final = "again_bytes"  # carried only where it is not 0
+_REFS: Final = {"tree": NODE, "environment": FACTS}
+_FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _ascend(values: list[Any]) -> bool:
+    return all(a < b for a, b in pairwise(values))
+
+
+def _is_numbers(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_count, value)) and _ascend(value)
+
+
+def _is_sessions(value: object) -> bool:
+    return isinstance(value, list) and all(map(is_session, value)) and _ascend(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(is_text, value.values()))
+
+
+def _is_metrics(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(last, list)
+        and len(last) == 4
+        and number(last[0]) is not None
+        and is_integer(last[1])
+        and is_integer(last[2])
+        and is_count(last[3])
+        for last in value.values()
+    )
+
+
+def _is_count_or_null(value: object) -> bool:
+    return value is None or is_count(value)
+
+
+# field -> what its value must be; `tree` and `environment` are references or null
+_FIELDS: Final[Fields] = dict.fromkeys((*_COUNTS, "inline"), is_count) | {
+    "experiment": is_text,
+    "started": is_count,
+    "ended": _is_count_or_null,
+    "status": STATUSES.__contains__,
+    "deleted": _is_flag,
+    "purged": _is_flag,
+    "sessions": _is_sessions,
+    "fences": _is_numbers,
+    "params": _is_texts,
+    "tags": _is_texts,
+    "metrics": _is_metrics,
+    "batches": _is_numbers,
+    "pins": _is_texts,
+}
+
+
+@dataclass(slots=True)
+class State:
+    """A run, folded up to some entry.
+
+    Attributes:
+        tree: Root of the paths that the last carried state knew.
+        deltas: Roots of the commits since, in order.
+        again_bytes: Of `new_bytes`, what the bucket had, stored again so that files stay in few pieces.
+        inline: Bytes of inline blobs that `tree` reaches in log entries.
+        environment: What ran where: a JSON object, as a blob.
+        started, ended: When, in ms since 1970 UTC; `ended` is None while it runs.
+        sessions: Open sessions, in hex.
+        fences: Garbage generations met.
+        metrics: Key -> [last value, step, time in ms, count].
+        batches: Numbers of the entries that hold metric points.
+        extra: Fields of a later version, carried on.
+    """
+
+    tree: Ref | None = None
+    deltas: list[Ref] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0
+    new_bytes: int = 0
+    stored_bytes: int = 0
+    again_bytes: int = 0
+    inline: int = 0
+    experiment: str = ""
+    environment: Ref | None = None
+    started: int = 0
+    ended: int | None = None
+    status: str = "RUNNING"
+    deleted: bool = False
+    purged: bool = False
+    sessions: set[str] = field(default_factory=set)
+    fences: list[int] = field(default_factory=list)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, list[Any]] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
+    pins: dict[str, str] = field(default_factory=dict)
+    extra: Json = field(default_factory=dict)
+
+    def apply(self, entry: LogEntry) -> None:
+        """Take in the operations of the next entry."""
+        for op in entry.ops:
+            self._apply(op, entry)
+
+    def _apply(self, op: Json, entry: LogEntry) -> None:
+        match op["op"]:
+            case "commit":
+                self._commit(op, entry)
+            case "metric":
+                self._measure(op["points"], entry.n)
+            case "param" | "tag" | "pin" | "unpin":
+                self._note(op)
+            case "open" | "close" | "fence":
+                self._attend(op)
+            case "create":
+                self.experiment, self.started = op.get("experiment", ""), entry.time
+            case "environment":
+                self.environment = ref_from_json(op["facts"], entry.log).carried_by(entry.n)
+            case "status":
+                self.status = op["status"]
+                self.ended = None if self.status in ("RUNNING", "SCHEDULED") else entry.time
+            case "tombstone" | "restore":
+                self.deleted = op["op"] == "tombstone"
+            case "purge":
+                self.purged = True
+
+    def _note(self, op: Json) -> None:
+        """Parameters, tags and pins: what is said about the run."""
+        match op["op"]:
+            case "param":
+                self.params[op["key"]] = op["value"]
+            case "tag" if op["value"] is not None:
+                self.tags[op["key"]] = op["value"]
+            case "tag":
+                self.tags.pop(op["key"], None)
+            case "pin":
+                self.pins[op["pin"]] = op["by"]
+            case "unpin":
+                self.pins.pop(op["pin"], None)
+
+    def _attend(self, op: Json) -> None:
+        """Sessions and fences: who writes, and what the collector told them."""
+        match op["op"]:
+            case "open":
+                self.sessions.add(op["session"])
+            case "close":
+                self.sessions.discard(op["session"])
+            case "fence":
+                self.fences = sorted({*self.fences, op["generation"]})
+
+    def _commit(self, op: Json, entry: LogEntry) -> None:
+        if op["tree"] is not None:
+            self.deltas.append(ref_from_json(op["tree"], f"{entry.log} entry {entry.n}").carried_by(entry.n))
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + op[name])
+        self.again_bytes += op.get(_SELDOM, 0)
+
+    def _measure(self, points: list[list[Any]], n: int) -> None:
+        if points and n not in self.batches[-1:]:
+            self.batches.append(n)
+        for key, value, step, time in points:
+            last = self.metrics.get(key)
+            count = last[3] + 1 if last else 1
+            if last is None or _when(step, time) >= _when(last[1], last[2]):
+                last = [value, step, time]
+            self.metrics[key] = [*last[:3], count]
+
+    def to_json(self) -> Json:
+        """As an entry carries it. The tree must hold all paths: there may be no deltas."""
+        if self.deltas:
+            raise ValueError("a state is written only after its deltas were merged into its tree")
+        body: Json = dict(self.extra)
+        body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
+        body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
+        body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
+        return body | {"sessions": sorted(self.sessions)}
+
+
+def _when(step: Any, time: Any) -> tuple[int, int]:
+    """Orders measurements, also where JSON could not hold the integers."""
+    return integer(step) or 0, integer(time) or 0
+
+
+def split_facts(body: Json) -> Json:
+    """Take the facts out of a state that is too large to be carried whole; they become a blob."""
+    return {name: body.pop(name) for name in _FACTS}
+
+
+def state_from_json(body: Json, facts: Json | None, what: str) -> State:
+    """The state that an entry carries.
+
+    Args:
+        body: The entry's `state`.
+        facts: The decoded blob that its `facts` refers to, where it does.
+        what: Where it stands, for errors.
+    """
+    body = (facts or {}) | body
+    ours = {*_FIELDS, *_REFS, _SELDOM, "facts"}
+    state = State(extra={name: value for name, value in body.items() if name not in ours})
+    for name, good in _FIELDS.items():
+        if name not in body or not good(body[name]):
+            raise FormatError(what, f"its state has {name} {body.get(name)!r}")
+        setattr(state, name, copy(body[name]))
+    state.sessions = set(body["sessions"])
+    state.again_bytes = body.get(_SELDOM, 0)
+    if not is_count(state.again_bytes):
+        raise FormatError(what, f"its state has {_SELDOM} {state.again_bytes!r}")
+    for name, kind in _REFS.items():
+        if name not in body:
+            raise FormatError(what, f"its state has no {name}")
+        setattr(state, name, None if body[name] is None else ref_from_json(body[name], what, kind))
+    if state.environment and state.environment.place == InEntry(None):
+        raise FormatError(what, "its state refers to an environment that comes after it")
+    return state

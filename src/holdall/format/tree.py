@@ -1,0 +1,274 @@
+"""A run's paths, as a search tree whose nodes are blobs.
+
+A commit's delta, a run's whole state and the listing of a listing are the same
+nodes, so there is one parser. Rows ascend with `/` below every other byte:
+what a directory holds follows it, in one stretch. SPEC.md, 8.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+from typing import Final
+
+from holdall.errors import FormatError, InvalidPathError, UnsupportedFeatureError
+from holdall.format.layout import PackName
+from holdall.format.paths import check_link, check_path, sort_key
+from holdall.format.reference import (
+    CHUNK,
+    MAX_NODE,
+    NODE,
+    PLACE,
+    RECIPE,
+    REFERENCE,
+    InEntry,
+    Place,
+    Ref,
+    check_lengths,
+    encode_places,
+    parse_places,
+)
+
+MAGIC: Final = b"HFT1"
+NODE_SIZE: Final = 64 << 10  # what writers keep to
+MAX_LEVEL: Final = 7
+_HEADER: Final = struct.Struct("<4sBBBBII")
+_FILE: Final = struct.Struct("<Q32sB")
+_EMPTY, _WHOLE, _RECIPE = 0, 1, 2
+
+
+class Kind(IntEnum):
+    """What stands at a path."""
+
+    FILE = 0
+    LINK = 1
+    DIRECTORY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a run holds at one path.
+
+    Attributes:
+        path: Names joined by `/`.
+        kind: File, link or directory.
+        size: Bytes of a file.
+        sha256: The file's digest, 32 bytes; empty unless it is a file.
+        executable: Whether a file may be run.
+        content: The file's one blob, or its recipe; None when there are no bytes.
+        whole: Whether `content` is the file itself rather than its recipe.
+        target: Where a link leads.
+    """
+
+    path: str
+    kind: Kind = Kind.FILE
+    size: int = 0
+    sha256: bytes = b""
+    executable: bool = False
+    content: Ref | None = None
+    whole: bool = True
+    target: str = ""
+
+    def at(self, content: Ref, *, whole: bool) -> Entry:
+        """The same with its content in its place. (`dataclasses.replace` takes ten times as long.)"""
+        return Entry(self.path, self.kind, self.size, self.sha256, self.executable, content, whole, self.target)
+
+    def same_as(self, other: Entry) -> bool:
+        """Whether both stand for the same thing, wherever its bytes are stored."""
+        return self._identity == other._identity
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return self.path, self.kind, self.size, self.sha256, self.executable, self.target
+
+    def __str__(self) -> str:
+        """What is here, in the words of an ArtifactExistsError."""
+        if self.kind is Kind.FILE:
+            return f"sha256:{self.sha256.hex()}" + (" (executable)" if self.executable else "")
+        return f"link to {self.target}" if self.kind is Kind.LINK else "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A node below: its first path, and where it is."""
+
+    path: str
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node: entries at level 0, children above."""
+
+    level: int
+    rows: tuple[Entry, ...] | tuple[Child, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The rows of a leaf."""
+        return tuple(row for row in self.rows if isinstance(row, Entry))
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """The rows of any other node."""
+        return tuple(row for row in self.rows if isinstance(row, Child))
+
+
+def encode_node(level: int, rows: Iterable[Entry | Child]) -> bytes:
+    """The bytes of a node. The rows must ascend."""
+    places: dict[Place, int] = {}
+    parts = [_encode_row(row, places) for row in rows]
+    header = _HEADER.pack(MAGIC, level, 1, 1, 0, len(places), len(parts))
+    return b"".join([header, encode_places(places), *parts])
+
+
+def split_rows(rows: Sequence[Entry | Child], size: int) -> list[list[Entry | Child]]:
+    """Rows cut into stretches, in order, whose nodes have at most `size` bytes.
+
+    A row takes at most 1 KiB of path, 1 KiB of target and 100 bytes, and 24 for
+    its place, so a stretch holds at least one however small the size.
+    """
+    stretches: list[list[Entry | Child]] = []
+    room = 0
+    for row in rows:
+        cost = _row_length(row) + PLACE.size
+        if not stretches or cost > room:
+            stretches.append([])
+            room = size - _HEADER.size
+        stretches[-1].append(row)
+        room -= cost
+    return stretches
+
+
+def parse_node(data: bytes, carrier: int | None) -> Node:
+    """The node in these bytes.
+
+    Args:
+        data: The decoded blob.
+        carrier: The log entry that carries it inline; None when it is in a pack.
+
+    Raises:
+        FormatError: It is no node, or breaks a rule of SPEC.md, 8.
+        UnsupportedFeatureError: It is one of a later version.
+    """
+    if data[:4] == b"HFTS":
+        raise UnsupportedFeatureError("tree node", "sealed nodes")
+    if not _HEADER.size <= len(data) <= MAX_NODE or data[:4] != MAGIC:
+        raise FormatError("tree node", "it does not begin like one")
+    _, level, file_algorithm, blob_algorithm, zero, n_places, n_rows = _HEADER.unpack_from(data)
+    if (file_algorithm, blob_algorithm) != (1, 1):
+        raise UnsupportedFeatureError("tree node", f"hash algorithms {file_algorithm} and {blob_algorithm}")
+    begin = _HEADER.size + PLACE.size * n_places
+    if zero or level > MAX_LEVEL or not n_rows or begin > len(data):
+        raise FormatError("tree node", "its header is wrong")
+    places = [_absolute(place, carrier) for place in parse_places(data[_HEADER.size : begin], "tree node")]
+    try:
+        rows, end = _parse_rows(data, begin, n_rows, level, places)
+    except (struct.error, IndexError, UnicodeDecodeError, InvalidPathError) as error:
+        raise FormatError("tree node", f"a row of it is wrong: {error}") from error
+    keys = [sort_key(row.path) for row in rows]
+    if end != len(data) or any(a >= b for a, b in pairwise(keys)):
+        raise FormatError("tree node", "its rows do not ascend or do not fill it")
+    for above, below in pairwise(rows):
+        if isinstance(above, Entry) and above.kind is not Kind.DIRECTORY and below.path.startswith(above.path + "/"):
+            raise FormatError("tree node", f"{above.path!r} is no directory, and {below.path!r} lies in it")
+    return Node(level, tuple(rows))  # type: ignore[arg-type]  # one level, one kind of row
+
+
+def _absolute(place: Place, carrier: int | None) -> Place:
+    if isinstance(place, PackName) or (place.n is not None and (carrier is None or place.n <= carrier)):
+        return place
+    if place.n is not None:
+        raise FormatError("tree node", f"it is in entry {carrier} and refers to entry {place.n}")
+    if carrier is None:
+        raise FormatError("tree node", "it refers to the entry that carries it, and is in a pack")
+    return InEntry(carrier)
+
+
+def _encode_row(row: Entry | Child, places: dict[Place, int]) -> bytes:
+    path = row.path.encode()
+    head = struct.pack(f"<H{len(path)}s", len(path), path)
+    if isinstance(row, Child):
+        return head + _encode_ref(row.ref, places)
+    head += bytes([row.kind, row.executable])
+    if row.kind is Kind.LINK:
+        target = row.target.encode()
+        return head + struct.pack(f"<H{len(target)}s", len(target), target)
+    if row.kind is Kind.DIRECTORY:
+        return head
+    if row.content is None:
+        return head + _FILE.pack(row.size, row.sha256, _EMPTY)
+    how = _WHOLE if row.whole else _RECIPE
+    return head + _FILE.pack(row.size, row.sha256, how) + _encode_ref(row.content, places)
+
+
+def _row_length(row: Entry | Child) -> int:
+    """Bytes of an encoded row, which making it for its length alone would double the cost of."""
+    length = 2 + len(row.path.encode())
+    if isinstance(row, Child):
+        return length + REFERENCE.size
+    if row.kind is Kind.LINK:
+        return length + 4 + len(row.target.encode())
+    if row.kind is Kind.DIRECTORY:
+        return length + 2
+    return length + 2 + _FILE.size + (0 if row.content is None else REFERENCE.size)
+
+
+def _encode_ref(ref: Ref, places: dict[Place, int]) -> bytes:
+    place = places.setdefault(ref.place, len(places))
+    return REFERENCE.pack(ref.id, place, ref.offset, ref.stored, ref.raw, ref.codec)
+
+
+def _parse_rows(
+    data: bytes, at: int, count: int, level: int, places: Sequence[Place]
+) -> tuple[list[Entry | Child], int]:
+    rows: list[Entry | Child] = []
+    for _ in range(count):
+        path, at = _parse_text(data, at)
+        check_path(path)
+        if level:
+            ref, at = _parse_ref(data, at, places, NODE)
+            rows.append(Child(path, ref))
+        else:
+            entry, at = _parse_entry(data, at, path, places)
+            rows.append(entry)
+    return rows, at
+
+
+def _parse_entry(data: bytes, at: int, path: str, places: Sequence[Place]) -> tuple[Entry, int]:
+    kind, flags = data[at], data[at + 1]
+    at += 2
+    if kind > Kind.DIRECTORY or flags > (kind == Kind.FILE):
+        raise FormatError("tree node", f"{path!r} is of kind {kind} with flags {flags}")
+    if kind == Kind.LINK:
+        target, at = _parse_text(data, at)
+        return Entry(path, Kind.LINK, target=check_link(path, target)), at
+    if kind == Kind.DIRECTORY:
+        return Entry(path, Kind.DIRECTORY), at
+    size, sha256, how = _FILE.unpack_from(data, at)
+    at += _FILE.size
+    if how > _RECIPE or (how == _EMPTY) != (size == 0):
+        raise FormatError("tree node", f"{path!r} has {size} bytes and content {how}")
+    if how == _EMPTY:
+        return Entry(path, Kind.FILE, 0, sha256, bool(flags)), at
+    ref, at = _parse_ref(data, at, places, CHUNK if how == _WHOLE else RECIPE)
+    if how == _WHOLE and ref.raw != size:
+        raise FormatError("tree node", f"{path!r} has {size} bytes and a blob of {ref.raw}")
+    return Entry(path, Kind.FILE, size, sha256, bool(flags), ref, how == _WHOLE), at
+
+
+def _parse_ref(data: bytes, at: int, places: Sequence[Place], kind: int) -> tuple[Ref, int]:
+    blob, place, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
+    check_lengths(stored, raw, "tree node", kind)
+    return Ref(blob, places[place], offset, stored, raw, codec), at + REFERENCE.size
+
+
+def _parse_text(data: bytes, at: int) -> tuple[str, int]:
+    (length,) = struct.unpack_from("<H", data, at)
+    text = data[at + 2 : at + 2 + length]
+    if len(text) != length:
+        raise FormatError("tree node", "a row of it is cut off")
+    return text.decode(), at + 2 + length

@@ -1,0 +1,158 @@
+"""Data sets described: a name, a digest, a source, a schema, made from the data itself.
+
+    digest     the SHA-256 of the columns' names and types and of a 64-bit hash of each row, or of an array's
+               dtype, shape and bytes: the same data has it wherever it is, and in whichever format it was kept
+    schema     {"mlflow_colspec": [...]} or {"mlflow_tensorspec": {...}}, as MLflow writes them
+    source     {"uri": ...} under its scheme, {"url": ...} under "http"; without one, "code"
+
+The digest is longer than MLflow's, which has 32 bits: two tables in 77,000 meet
+by chance there. It names content and proves nothing against an adversary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from holdall.modeling.inference import infer_schema
+from holdall.modeling.schema import Schema
+from holdall.runs.inputs import Dataset
+from holdall.runs.masking import mask_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_NAME = "dataset"
+
+
+def from_pandas(
+    df: pd.DataFrame,
+    source: Any = None,
+    targets: str | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    predictions: str | None = None,
+) -> Dataset:
+    """Describe a DataFrame, for `holdall.log_input`.
+
+    Args:
+        df: The data, which is looked at and not kept.
+        source: Where it came from: an address or path, or one of MLflow's sources.
+        targets: The column that is to be predicted.
+        name: What people call it; "dataset" when None.
+        digest: A name for its content; computed when None.
+        predictions: The column that holds what a model said.
+
+    Raises:
+        ValueError: There is no such column.
+
+    Cost: reading all of it once; 0.2 s of CPU for 10 million numbers.
+    """
+    for role, column in (("targets", targets), ("predictions", predictions)):
+        if column is not None and column not in df.columns:
+            raise ValueError(f"{role}: there is no column {column!r}; there are {', '.join(map(str, df.columns))}")
+    schema = _schema(df)
+    kind, where = _source(source)
+    return Dataset(
+        name=name or _NAME,
+        digest=digest or _frame_digest(df),
+        source_type=kind,
+        source=where,
+        schema=json.dumps({"mlflow_colspec": schema.to_dict()}) if schema else None,
+        profile=json.dumps({"num_rows": len(df), "num_elements": int(df.size)}),
+    )
+
+
+def from_numpy(
+    features: np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]],
+    source: Any = None,
+    targets: np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]] | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+) -> Dataset:
+    """Describe an array, or several under names, for `holdall.log_input`. Args: as `from_pandas`.
+
+    Cost: reading all of it once, at the speed of SHA-256 (1.6 GB/s).
+    """
+    parts = {"features": features} | ({"targets": targets} if targets is not None else {})
+    schemas = {role: _schema(dict(part) if isinstance(part, Mapping) else part) for role, part in parts.items()}
+    texts = {role: schema.to_json() for role, schema in schemas.items() if schema}
+    kind, where = _source(source)
+    return Dataset(
+        name=name or _NAME,
+        digest=digest or _arrays_digest(parts),
+        source_type=kind,
+        source=where,
+        schema=json.dumps({"mlflow_tensorspec": {"features": None, "targets": None} | texts}) if texts else None,
+        profile=json.dumps({key: value for role, part in parts.items() for key, value in _measures(role, part)}),
+    )
+
+
+def _schema(data: Any) -> Schema | None:
+    """The schema, where there is one: data that no schema can tell of is described without."""
+    try:
+        return infer_schema(data)
+    except (TypeError, ValueError):
+        return None
+
+
+def _source(given: Any) -> tuple[str, str]:
+    """Where data came from: its kind and a JSON text. A password in an address is left out."""
+    if given is None:
+        return "code", json.dumps({"tags": {}})
+    if hasattr(given, "to_json"):  # one of MLflow's
+        kind = getattr(given, "_get_source_type", lambda: type(given).__name__)()
+        return str(kind), str(given.to_json())
+    address = mask_text(str(given))
+    scheme, colon, _ = address.partition(":")
+    if scheme in ("http", "https"):
+        return "http", json.dumps({"url": address})
+    known = colon and len(scheme) > 1 and scheme.isalnum() and scheme != "file"  # a single letter is a drive
+    return (scheme if known else "local"), json.dumps({"uri": address})
+
+
+def _frame_digest(df: pd.DataFrame) -> str:
+    import pandas as pd
+
+    head = [[str(name), str(dtype)] for name, dtype in zip(df.columns, df.dtypes, strict=True)]
+    hasher = hashlib.sha256(json.dumps(head).encode())
+    try:
+        rows = pd.util.hash_pandas_object(df, index=False)
+    except TypeError:  # cells that have no hash, such as lists
+        rows = pd.util.hash_pandas_object(df.astype(str), index=False)
+    hasher.update(rows.to_numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def _arrays_digest(parts: Mapping[str, Any]) -> str:
+    import numpy as np
+
+    hasher = hashlib.sha256()
+    for role, part in parts.items():
+        for name, array in _named(part):
+            hasher.update(json.dumps([role, name, str(array.dtype), list(array.shape)]).encode())
+            hasher.update(str(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).data)
+    return hasher.hexdigest()
+
+
+def _measures(role: str, part: Any) -> list[tuple[str, Any]]:
+    """Shape, elements and bytes of an array; of several, each by name."""
+    found = _named(part)
+    whole = not isinstance(part, Mapping)
+    measures: dict[str, dict[str, Any]] = {
+        "shape": {name: list(array.shape) for name, array in found},
+        "size": {name: int(array.size) for name, array in found},
+        "nbytes": {name: int(array.nbytes) for name, array in found},
+    }
+    return [(f"{role}_{what}", each[""] if whole else each) for what, each in measures.items()]
+
+
+def _named(part: Any) -> list[tuple[str, Any]]:
+    import numpy as np
+
+    if isinstance(part, Mapping):
+        return [(str(name), np.asarray(array)) for name, array in part.items()]
+    return [("", np.asarray(part))]

@@ -1,0 +1,129 @@
+"""LightGBM: boosters, and the estimators that wrap them.
+
+    model.lgb      a booster, as LightGBM's own text; runs no code
+    model.skops    an estimator; runs none either, for its types are known to be harmless
+    model.pkl      an estimator by cloudpickle or pickle; runs code when loaded
+
+LightGBM has no format of its own for estimators, so theirs are scikit-learn's.
+The first two have the same bytes for the same model.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from holdall.errors import ContentError
+from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.modeling.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.skops_files import all_harmless, dump_skops, load_skops
+from holdall.runs.rendering import library
+
+SKOPS, CLOUDPICKLE, PICKLE = "skops", "cloudpickle", "pickle"
+FORMATS: Final = (SKOPS, CLOUDPICKLE, PICKLE)
+_BOOSTER: Final = "lightgbm.basic.Booster"
+# A booster is built by LightGBM's parser from its text, and by nothing else.
+_HARMLESS: Final = re.compile(
+    r"collections\.(OrderedDict|defaultdict)|lightgbm\.basic\.Booster"
+    r"|lightgbm\.sklearn\.LGBM(Model|Classifier|Regressor|Ranker)"
+)
+
+
+class LightGBMFlavor:
+    """See `Flavor`."""
+
+    name = "lightgbm"
+    loaders = ("mlflow.lightgbm",)
+
+    def knows(self, kind: type) -> bool:
+        """Classes of LightGBM's own, and with them all that derive from them."""
+        return root_module(kind) == "lightgbm"
+
+    def save(
+        self,
+        model: Any,
+        folder: Path,
+        *,
+        serialization_format: str | None = None,
+        skops_trusted_types: Sequence[str] | None = None,
+        **written: Any,
+    ) -> Parts:
+        """See `Flavor.save` and `holdall.lightgbm.log_model`."""
+        form = serialization_format or SKOPS
+        if form not in FORMATS:
+            raise ValueError(f"serialization_format={form!r} is none of {', '.join(FORMATS)}")
+        lightgbm = library("lightgbm", "keeping a LightGBM model")
+        kind = type(model)
+        listed = list(skops_trusted_types or ())
+        modules = {"lightgbm", kind.__module__}
+        if isinstance(model, lightgbm.Booster):
+            file = "model.lgb"
+            model.save_model(folder / file, **written)
+        elif written or not isinstance(model, lightgbm.LGBMModel):
+            other = f"{', '.join(written)} for a {kind.__name__}" if written else f"a {kind.__name__}"
+            raise TypeError(f"a Booster or an estimator of LightGBM is needed, not {other}")
+        elif form == SKOPS:
+            file = "model.skops"
+            listed = dump_skops(model, folder / file, harmless=_HARMLESS, listed=listed)
+            modules |= {"skops", "sklearn"}
+        else:
+            file = "model.pkl"
+            with (folder / file).open("wb") as stream:
+                modules |= {"sklearn", *dump_noting_modules(model, stream, by_value=form == CLOUDPICKLE)}
+        own = {
+            "lgb_version": lightgbm.__version__,
+            "data": file,
+            "model_class": _BOOSTER if file == "model.lgb" else f"{kind.__module__}.{kind.__qualname__}",
+            "serialization_format": form,
+            "skops_trusted_types": listed or None,
+        }
+        return Parts(own=own, pyfunc={"data": file}, modules=modules)
+
+    def load(self, folder: Path, parts: Parts) -> Any:
+        """See `Flavor.load`."""
+        lightgbm = library("lightgbm", "loading a LightGBM model")
+        file = folder / _file(parts)
+        if not _is_booster(parts):
+            is_skops = parts.own.get("serialization_format") == SKOPS
+            return load_skops(file, parts.own.get("skops_trusted_types")) if is_skops else load_pickle(file)
+        try:
+            return lightgbm.Booster(model_file=file)
+        except lightgbm.basic.LightGBMError as error:
+            raise ContentError(str(file), "a LightGBM model", str(error)) from error
+
+    def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
+        """See `Flavor.wrap`."""
+        return _Wrapped(model)
+
+    def runs_code(self, parts: Parts) -> Sequence[str]:
+        """A pickle does, and a model of skops that lists types of its own."""
+        if _is_booster(parts):
+            return []
+        is_skops = parts.own.get("serialization_format") == SKOPS
+        return [] if is_skops and all_harmless(parts.own.get("skops_trusted_types"), _HARMLESS) else [_file(parts)]
+
+
+class _Wrapped:
+    """A booster or an estimator."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        taken = inspect.signature(self._model.predict).parameters
+        return self._model.predict(data, **{name: value for name, value in (params or {}).items() if name in taken})
+
+
+def _is_booster(parts: Parts) -> bool:
+    """Files of MLflow before 1.23 do not say; they all are."""
+    return str(parts.own.get("model_class") or _BOOSTER) == _BOOSTER
+
+
+def _file(parts: Parts) -> str:
+    return str(parts.own.get("data") or (parts.pyfunc or {}).get("data") or "model.lgb")
+
+
+FLAVOR: Final = LightGBMFlavor()

@@ -1,0 +1,127 @@
+"""scikit-learn: estimators, and pipelines of them.
+
+    cloudpickle   model.pkl     with classes and functions of the script itself in it; runs code when loaded
+    pickle        model.pkl     everything by its module's name; runs code when loaded
+    skops         model.skops   runs none: what it may build is listed
+
+skops refuses to build what is neither its own list's nor the reader's. `_HARMLESS`
+adds the compiled parts of scikit-learn's estimators, which hold numbers and
+nothing that is called; without them not even a forest could be kept. What a
+model lists beyond them, it lists itself: that counts as running code, and is
+the reader's to admit (an MLmodel file that could vouch for itself would be no
+protection).
+
+As a python_function, `predict` calls the method that was named when it was logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.modeling.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.skops_files import all_harmless, dump_skops, load_skops
+from holdall.runs.rendering import library
+
+CLOUDPICKLE, PICKLE, SKOPS = "cloudpickle", "pickle", "skops"
+FORMATS: Final = (CLOUDPICKLE, PICKLE, SKOPS)
+_HARMLESS: Final = re.compile(
+    r"sklearn\.(tree\._tree\.Tree|neighbors\._(kd_tree\.KDTree|ball_tree\.BallTree)(32|64)?"
+    r"|_loss\._loss\.Cy[A-Za-z]+|_loss\.(loss|link)\.[A-Za-z]+|linear_model\._sgd_fast\.[A-Za-z]+"
+    r"|metrics\._dist_metrics\.[A-Za-z0-9]+|ensemble\._hist_gradient_boosting\.predictor\.TreePredictor"
+    r"|ensemble\._hist_gradient_boosting\.binning\._BinMapper|utils\._bunch\.Bunch)"
+)
+METHODS: Final = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score")
+_log = logging.getLogger("holdall")
+
+
+class SklearnFlavor:
+    """See `Flavor`."""
+
+    name = "sklearn"
+    loaders = ("mlflow.sklearn",)
+
+    def knows(self, kind: type) -> bool:
+        """Classes of scikit-learn's own, and with them all that derive from them."""
+        return root_module(kind) in ("sklearn", "imblearn")
+
+    def save(
+        self,
+        model: Any,
+        folder: Path,
+        *,
+        serialization_format: str = CLOUDPICKLE,
+        pyfunc_predict_fn: str = "predict",
+        skops_trusted_types: Sequence[str] | None = None,
+    ) -> Parts:
+        """See `Flavor.save` and `holdall.sklearn.log_model`."""
+        if serialization_format not in FORMATS:
+            raise ValueError(f"serialization_format={serialization_format!r} is none of {', '.join(FORMATS)}")
+        if pyfunc_predict_fn not in METHODS:
+            raise ValueError(f"pyfunc_predict_fn={pyfunc_predict_fn!r} is none of {', '.join(METHODS)}")
+        if not any(callable(getattr(model, verb, None)) for verb in ("fit", "predict", "transform")):
+            raise TypeError(f"an estimator is needed, not a {type(model).__name__}")
+        sklearn = library("sklearn", "keeping a scikit-learn model", "scikit-learn")
+        file = "model.skops" if serialization_format == SKOPS else "model.pkl"
+        listed = list(skops_trusted_types or ())
+        if serialization_format == SKOPS:
+            listed = dump_skops(model, folder / file, harmless=_HARMLESS, listed=listed)
+            modules = {"skops", *_modules_of(model)}
+        else:
+            with (folder / file).open("wb") as stream:
+                modules = dump_noting_modules(model, stream, by_value=serialization_format == CLOUDPICKLE)
+        own = {
+            "pickled_model": file,
+            "sklearn_version": sklearn.__version__,
+            "serialization_format": serialization_format,
+            "skops_trusted_types": listed or None,
+        }
+        can = hasattr(model, pyfunc_predict_fn)
+        pyfunc = {"model_path": file, "predict_fn": pyfunc_predict_fn} if can else None
+        if not can:
+            _log.warning("no python_function: %s has no method %s", type(model).__name__, pyfunc_predict_fn)
+        return Parts(own=own, pyfunc=pyfunc, modules={"sklearn", *modules})
+
+    def load(self, folder: Path, parts: Parts) -> Any:
+        """See `Flavor.load`."""
+        library("sklearn", "loading a scikit-learn model", "scikit-learn")
+        file = folder / _file(parts)
+        skops = file.suffix == ".skops"
+        return load_skops(file, parts.own.get("skops_trusted_types")) if skops else load_pickle(file)
+
+    def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
+        """See `Flavor.wrap`."""
+        return _Wrapped(model, str((parts.pyfunc or {}).get("predict_fn") or "predict"))
+
+    def runs_code(self, parts: Parts) -> Sequence[str]:
+        """A pickle does, and a model of skops that lists types of its own."""
+        file, listed = _file(parts), parts.own.get("skops_trusted_types")
+        return [] if file.endswith(".skops") and all_harmless(listed, _HARMLESS) else [file]
+
+
+class _Wrapped:
+    """One method of an estimator."""
+
+    def __init__(self, model: Any, method: str) -> None:
+        self._model, self._method = model, method
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        return getattr(self._model, self._method)(data, **(params or {}))
+
+
+def _modules_of(model: Any) -> set[str]:
+    """Where the classes of an estimator and of those in it are from."""
+    parts = [model, *getattr(model, "get_params", dict)().values()]
+    return {kind.__module__ for part in parts for kind in type(part).__mro__} - {"builtins", "__main__"}
+
+
+def _file(parts: Parts) -> str:
+    file = parts.own.get("pickled_model") or (parts.pyfunc or {}).get("model_path") or (parts.pyfunc or {}).get("data")
+    return str(file or "model.pkl")
+
+
+FLAVOR: Final = SklearnFlavor()

@@ -1,0 +1,259 @@
+"""transformers: pipelines, and models with what turns text, sound or pictures into their input.
+
+    model/                       the model's own files: config.json, model.safetensors
+    components/<name>/           tokenizer, feature_extractor, image_processor, processor: what there is of them
+
+None of it runs code when it is loaded: classes are transformers' own, weights
+are safetensors (or, in folders of older writers, pickles that torch reads as
+weights alone). A model with code of its own is refused, at both ends.
+
+As a python_function, text goes in as a string, a list, or a table: of its only
+column the values, of several the rows by name. What comes out is MLflow's: a
+table for what classifies, a list of texts for what writes, and what the
+pipeline itself says for most else; but of features all, as an array for each
+text, where MLflow drops those of all texts but the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+from holdall.errors import ContentError
+from holdall.modeling import kinds
+from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.runs.rendering import library
+
+_MODEL: Final = "model"
+_COMPONENTS: Final = "components"
+_NAMES: Final = ("feature_extractor", "tokenizer", "image_processor")
+_PROCESSOR: Final = "processor"  # MLflow keeps it beside the components, and makes no pipeline of it
+_TASKS: Final = {  # by how the names of models end
+    "ForSequenceClassification": "text-classification",
+    "ForTokenClassification": "token-classification",
+    "ForMaskedLM": "fill-mask",
+    "ForCausalLM": "text-generation",
+    "LMHeadModel": "text-generation",
+    "ForImageClassification": "image-classification",
+    "ForAudioClassification": "audio-classification",
+    "Model": "feature-extraction",
+}
+_SPOKEN: Final = {"text-generation": "generated_text", "fill-mask": "token_str", "token-classification": "entity"}
+_TABLES: Final = ("text-classification", "image-classification", "audio-classification")
+
+
+class TransformersFlavor:
+    """See `Flavor`."""
+
+    name = "transformers"
+    loaders = ("mlflow.transformers",)
+
+    def knows(self, kind: type) -> bool:
+        """Pipelines, and the models that transformers loads."""
+        return root_module(kind) == "transformers" and kind.__name__ in ("Pipeline", "PreTrainedModel")
+
+    def save(
+        self,
+        model: Any,
+        folder: Path,
+        *,
+        processor: Any = None,
+        task: str | None = None,
+        torch_dtype: Any = None,
+        model_card: str | None = None,
+    ) -> Parts:
+        """See `Flavor.save` and `holdall.transformers.log_model`."""
+        transformers = library("transformers", "keeping a model of transformers")
+        parts = _taken_apart(transformers, model) | ({_PROCESSOR: processor} if processor is not None else {})
+        task = task or getattr(model, "task", None) or _task_of(parts[_MODEL], needed=len(parts) > 1)
+        for name, part in parts.items():
+            _refuse_foreign(transformers, name, part)
+            part.save_pretrained(str(folder / (_MODEL if name == _MODEL else f"{_COMPONENTS}/{name}")))
+        if model_card is not None:
+            (folder / "model_card.md").write_text(str(model_card), encoding="utf-8")
+        dtype = torch_dtype or getattr(parts[_MODEL], "dtype", None)
+        own = {
+            "transformers_version": transformers.__version__,
+            "task": task,
+            "instance_type": type(model).__name__ if isinstance(model, transformers.Pipeline) else None,
+            "torch_dtype": None if dtype is None else str(dtype),
+            "pipeline_model_type": type(parts[_MODEL]).__name__,
+            "model_binary": _MODEL,
+            "components": [name for name in _NAMES if name in parts],
+            **{f"{name}_type": type(part).__name__ for name, part in parts.items() if name != _MODEL},
+        }
+        said = {key: value for key, value in own.items() if value is not None}
+        predicts = task is not None and processor is None and len(parts) > 1
+        modules = {"transformers", "torch", "safetensors", "tokenizers"}
+        return Parts(own=said, pyfunc={} if predicts else None, modules=modules)
+
+    def load(
+        self,
+        folder: Path,
+        parts: Parts,
+        *,
+        return_type: str = "pipeline",
+        device: Any = None,
+        torch_dtype: Any = None,
+        **options: Any,
+    ) -> Any:
+        """See `Flavor.load` and `holdall.transformers.load_model`; `options` are those of a pipeline."""
+        if return_type not in ("pipeline", _COMPONENTS):
+            raise ValueError(f"return_type={return_type!r} is neither 'pipeline' nor 'components'")
+        transformers = library("transformers", "loading a model of transformers")
+        found = _read(transformers, folder, parts.own, torch_dtype)
+        if device is not None:
+            found[_MODEL] = found[_MODEL].to(device)
+        if return_type == _COMPONENTS:
+            return {"task": parts.own.get("task"), **found}
+        if len(found) == 1:
+            return found[_MODEL]
+        if _PROCESSOR in found:
+            raise ValueError("it was kept with a processor, of which there are no pipelines: return_type='components'")
+        return transformers.pipeline(str(parts.own["task"]), **found, **options)
+
+    def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
+        """See `Flavor.wrap`; `config` is what the pipeline is called with, unless a call says otherwise."""
+        transformers = library("transformers", "predicting with a model of transformers")
+        if not isinstance(model, transformers.Pipeline):
+            model = transformers.pipeline(str(parts.own["task"]), **_taken_apart(transformers, model))
+        return Spoken(model, config)
+
+    def runs_code(self, parts: Parts) -> Sequence[str]:  # noqa: ARG002
+        """None of it does."""
+        return []
+
+
+class Spoken:
+    """A pipeline as a python_function."""
+
+    def __init__(self, pipeline: Any, config: Mapping[str, Any]) -> None:
+        self._pipeline, self._config = pipeline, dict(config)
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """What the pipeline says, as MLflow shapes it."""
+        asked, options = _asked(data), {**self._config, **(params or {})}
+        by_name = isinstance(asked, Mapping)
+        said = self._pipeline(**asked, **options) if by_name else self._pipeline(asked, **options)
+        shape = _shape(self._pipeline.task)
+        return shape(said) if shape else said
+
+
+def _asked(data: Any) -> Any:
+    """What a pipeline takes: strings for what has one column, dictionaries for what has names."""
+    if kinds.is_frame(data):
+        rows = data.to_dict(orient="records")
+        return data.iloc[:, 0].tolist() if len(data.columns) == 1 else rows
+    return data.tolist() if kinds.is_ndarray(data) else data
+
+
+def _shape(task: str) -> Callable[[Any], Any] | None:
+    if task in _TABLES:
+        return lambda said: library("pandas", "a table of labels").DataFrame(said)
+    if task == "feature-extraction":
+        return _features
+    if task in _SPOKEN:
+        return lambda said: [_word(each, task) for each in _per_input(said)]
+    return None
+
+
+def _features(said: Any) -> Any:
+    """The vectors of a text's tokens, an array of (tokens, size); of several texts a list of these."""
+    numpy = library("numpy", "the features of a text")
+    return [numpy.array(each[0]) for each in said] if isinstance(said[0][0][0], list) else numpy.array(said[0])
+
+
+def _word(said: Any, task: str) -> str:
+    """The likeliest of several answers; of tokens all their labels."""
+    if task == "token-classification":
+        return ",".join(each.get("entity_group") or each["entity"] for each in said)
+    return str(said[0][_SPOKEN[task]])
+
+
+def _per_input(said: Any) -> list[Any]:
+    """Answers as a list of lists: of one text, a pipeline gives its list alone."""
+    return said if said and isinstance(said[0], list) else [said]
+
+
+# --- inside ---
+
+
+def _taken_apart(transformers: Any, model: Any) -> dict[str, Any]:
+    """The model, and what is before it; by MLflow's names."""
+    if isinstance(model, transformers.Pipeline):
+        named = {name: getattr(model, name, None) for name in _NAMES}
+        return {_MODEL: model.model, **{name: part for name, part in named.items() if part is not None}}
+    if isinstance(model, transformers.PreTrainedModel):
+        return {_MODEL: model}
+    if isinstance(model, Mapping) and isinstance(model.get(_MODEL), transformers.PreTrainedModel):
+        unknown = set(model) - {_MODEL, *_NAMES}
+        if unknown:
+            raise ValueError(f"{', '.join(map(str, unknown))}: of components there are {', '.join((_MODEL, *_NAMES))}")
+        return dict(model)
+    raise TypeError(
+        f"a pipeline of transformers, a model, or a dictionary of 'model' and 'tokenizer' is needed, "
+        f"not a {type(model).__name__}"
+    )
+
+
+def _task_of(model: Any, *, needed: bool) -> str | None:
+    """What a model does, by its class."""
+    for end, task in _TASKS.items():
+        if type(model).__name__.endswith(end):
+            return task
+    if needed:
+        raise ValueError(f"what a {type(model).__name__} does is not known: give task='text-classification' or another")
+    return None
+
+
+def _refuse_foreign(transformers: Any, name: str, part: Any) -> None:
+    if getattr(transformers, type(part).__name__, None) is not type(part):
+        raise ValueError(
+            f"the {name} is a {type(part).__module__}.{type(part).__name__}, none of transformers' own: "
+            "whoever loads it needs that code; log it as a PythonModel, with code_paths"
+        )
+
+
+def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+    """The model and its components, out of their folders.
+
+    Raises:
+        ContentError: They are not there, are damaged, or bring code of their own.
+    """
+    if "model_binary" not in own or own.get("peft_adaptor"):
+        raise ContentError(str(folder), "a whole model of transformers", "it has no weights, or only a part of them")
+    names = [*own.get("components", ()), *([_PROCESSOR] if f"{_PROCESSOR}_type" in own else ())]
+    places = {_MODEL: (str(own["model_binary"]), str(own.get("pipeline_model_type")))}
+    places |= {name: (f"{_COMPONENTS}/{name}", str(own.get(f"{name}_type"))) for name in names}
+    found = {}
+    for name, (path, kind) in places.items():
+        maker: Any = getattr(transformers, kind, None)
+        if not isinstance(maker, type) or not issubclass(maker, _kinds(transformers, name)):
+            raise ContentError(str(folder), "made of transformers' own classes", f"its {name} is a {kind}")
+        options = {"dtype": _dtype(dtype or own.get("torch_dtype"))} if name == _MODEL else {}
+        try:
+            found[name] = cast("Any", maker).from_pretrained(
+                str(folder / path), local_files_only=True, trust_remote_code=False, **options
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ContentError(str(folder / path), f"a {kind}", f"{type(error).__name__}: {error}") from error
+    return found
+
+
+def _kinds(transformers: Any, name: str) -> tuple[type, ...]:
+    """What a part may be; transformers has other classes that load things, and some of those run code."""
+    if name == _MODEL:
+        return (transformers.PreTrainedModel,)
+    names = ("PreTrainedTokenizerBase", "FeatureExtractionMixin", "ImageProcessingMixin", "ProcessorMixin")
+    return tuple(getattr(transformers, each) for each in names)
+
+
+def _dtype(given: Any) -> Any:
+    """A dtype of torch, or its name with or without `torch.`; None leaves the model's own."""
+    return (
+        getattr(library("torch", "loading weights"), given.removeprefix("torch.")) if isinstance(given, str) else given
+    )
+
+
+FLAVOR: Final = TransformersFlavor()

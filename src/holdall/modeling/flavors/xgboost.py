@@ -1,0 +1,127 @@
+"""XGBoost: boosters, and the estimators that wrap them.
+
+    model.ubj     UBJSON
+    model.json    the same as JSON
+    model.xgb     UBJSON too, under a name of old
+
+All are XGBoost's own, run no code, and have the same bytes for the same model.
+An estimator is kept as its booster; XGBoost itself puts into the file what the
+estimator knows of its classes. What it was told before fitting is not kept.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from holdall.errors import ContentError
+from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.runs.rendering import library
+
+FORMATS: Final = ("ubj", "json", "xgb")
+_BOOSTER: Final = "xgboost.core.Booster"
+_log = logging.getLogger("holdall")
+
+
+class XGBoostFlavor:
+    """See `Flavor`."""
+
+    name = "xgboost"
+    loaders = ("mlflow.xgboost",)
+
+    def knows(self, kind: type) -> bool:
+        """Classes of XGBoost's own, and with them all that derive from them."""
+        return root_module(kind) == "xgboost"
+
+    def save(self, model: Any, folder: Path, *, model_format: str = "ubj") -> Parts:
+        """See `Flavor.save` and `holdall.xgboost.log_model`."""
+        if model_format not in FORMATS:
+            raise ValueError(f"model_format={model_format!r} is none of {', '.join(FORMATS)}")
+        xgboost = library("xgboost", "keeping an XGBoost model")
+        if not isinstance(model, xgboost.Booster | xgboost.XGBModel):
+            raise TypeError(f"a Booster or an estimator of XGBoost is needed, not a {type(model).__name__}")
+        file, kind = f"model.{model_format}", type(model)
+        written = folder / ("model.json" if model_format == "json" else "model.ubj")
+        model.save_model(written)
+        written.rename(folder / file)  # given the old name, XGBoost would do the same, but warn
+        own = {
+            "xgb_version": xgboost.__version__,
+            "data": file,
+            "model_class": f"{kind.__module__}.{kind.__qualname__}",
+            "model_format": model_format,
+        }
+        wrapped = {"sklearn"} if isinstance(model, xgboost.XGBModel) else set()
+        return Parts(own=own, pyfunc={"data": file}, modules={"xgboost", kind.__module__, *wrapped})
+
+    def load(self, folder: Path, parts: Parts) -> Any:
+        """See `Flavor.load`."""
+        xgboost = library("xgboost", "loading an XGBoost model")
+        file = folder / _file(parts)
+        model = _made(_class(parts), xgboost, str(file))
+        try:
+            model.load_model(file)
+        except xgboost.core.XGBoostError as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ContentError(str(file), "an XGBoost model", reason) from error
+        return model
+
+    def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
+        """See `Flavor.wrap`."""
+        return _Wrapped(model)
+
+    def runs_code(self, parts: Parts) -> Sequence[str]:
+        """None, unless its class is somebody's own, whose module is imported and whose methods are called."""
+        return [] if _class(parts).startswith("xgboost.") else ["MLmodel"]
+
+
+class _Wrapped:
+    """A booster or an estimator."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        xgboost = library("xgboost", "predicting with an XGBoost model")
+        known = _known(self._model.predict, params or {})
+        if isinstance(self._model, xgboost.Booster):
+            data = xgboost.DMatrix(data)
+        return self._model.predict(data, validate_features=True, **known)
+
+
+def _known(function: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that the framework takes; of others a warning tells, as MLflow has it."""
+    taken = inspect.signature(function).parameters
+    if others := [name for name in params if name not in taken]:
+        _log.warning("XGBoost takes no %s; left out", ", ".join(others))
+    return {name: value for name, value in params.items() if name in taken and name != "validate_features"}
+
+
+def _made(name: str, xgboost: Any, where: str) -> Any:
+    """An empty model of a class.
+
+    Raises:
+        ContentError: There is no such class here, or it is none of XGBoost's models.
+    """
+    module, _, kind = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), kind)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ContentError(where, "a model that can be loaded here", f"it is a {name}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, xgboost.Booster | xgboost.XGBModel)):
+        raise ContentError(where, "an XGBoost model", f"a {name} is none")
+    return found()
+
+
+def _file(parts: Parts) -> str:
+    return str(parts.own.get("data") or (parts.pyfunc or {}).get("data") or "model.xgb")
+
+
+def _class(parts: Parts) -> str:
+    return str(parts.own.get("model_class") or _BOOSTER)  # files of MLflow before 1.22 say nothing
+
+
+FLAVOR: Final = XGBoostFlavor()

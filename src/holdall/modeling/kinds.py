@@ -1,0 +1,103 @@
+"""What an object is, found without importing what it might be of.
+
+Whoever holds a DataFrame has pandas loaded. So nothing needs to be imported to
+know that something is none: a library that is not in `sys.modules` has no
+objects. That keeps `import holdall` light, and a model of one framework free
+of all others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import numbers
+import sys
+from typing import Any, Final
+
+_PLAIN: Final = {type(None), bool, int, float, str, bytes}  # long lists of them are not looked at one by one
+
+
+def is_a(value: object, module: str, *names: str) -> bool:
+    """Whether it is of one of these classes of a module, which then must be loaded already."""
+    loaded = sys.modules.get(module)
+    kinds = tuple(kind for name in names if (kind := getattr(loaded, name, None)) is not None)
+    return bool(kinds) and isinstance(value, kinds)
+
+
+def is_frame(value: object) -> bool:
+    """A DataFrame of pandas."""
+    return is_a(value, "pandas", "DataFrame")
+
+
+def is_series(value: object) -> bool:
+    """A Series of pandas."""
+    return is_a(value, "pandas", "Series")
+
+
+def is_ndarray(value: object) -> bool:
+    """An array of numpy."""
+    return is_a(value, "numpy", "ndarray")
+
+
+def is_sparse(value: Any) -> bool:
+    """A sparse matrix or array of scipy, by columns or by rows: the two that have a schema."""
+    return is_a(value, "scipy.sparse", "spmatrix", "sparray") and value.format in ("csr", "csc")
+
+
+def is_scalar(value: object) -> bool:
+    """A single value of Python's or numpy's; neither None nor a date is one, as numpy has it."""
+    return isinstance(value, str | bytes | numbers.Number) or is_a(value, "numpy", "generic")
+
+
+def is_date(value: object) -> bool:
+    """A date, with or without a time, of Python's, numpy's or pandas'."""
+    return isinstance(value, datetime.date) or is_a(value, "numpy", "datetime64")
+
+
+def is_missing(value: Any) -> bool:
+    """None, not a number, or what pandas has for them."""
+    if value is None or (isinstance(value, float) and value != value):
+        return True
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is pandas.NA or value is pandas.NaT)
+
+
+def is_record_type(value: object) -> bool:
+    """A dataclass or a pydantic model: the class, not an object of it."""
+    return isinstance(value, type) and (dataclasses.is_dataclass(value) or is_pydantic_type(value))
+
+
+def is_pydantic_type(value: object) -> bool:
+    """A class of pydantic models."""
+    model = getattr(sys.modules.get("pydantic"), "BaseModel", None)
+    # list[int] calls itself a class of `type`, and issubclass refuses it
+    return model is not None and type(value) is type(model) and issubclass(value, model)  # type: ignore[arg-type]
+
+
+def is_record(value: object) -> bool:
+    """An object of a dataclass or of a pydantic model."""
+    return not isinstance(value, type) and (dataclasses.is_dataclass(value) or is_a(value, "pydantic", "BaseModel"))
+
+
+def plain(value: Any) -> Any:
+    """Records as dictionaries and tensors as arrays, in lists and dictionaries too; all else as it is."""
+    if type(value) in _PLAIN:
+        return value
+    if is_record(value):
+        return value.model_dump() if hasattr(value, "model_dump") else dataclasses.asdict(value)
+    if is_a(value, "torch", "Tensor"):
+        return _array(value)
+    if type(value) is list:
+        return value if set(map(type, value)) <= _PLAIN else [plain(each) for each in value]
+    if type(value) is dict:
+        return (
+            value if set(map(type, value.values())) <= _PLAIN else {name: plain(each) for name, each in value.items()}
+        )
+    return value
+
+
+def _array(tensor: Any) -> Any:
+    """What numpy makes of a tensor; bfloat16, which it lacks, becomes float32."""
+    torch = sys.modules["torch"]
+    held = tensor.detach().cpu()
+    return (held.float() if held.dtype is torch.bfloat16 else held).numpy()

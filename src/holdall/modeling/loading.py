@@ -1,0 +1,140 @@
+"""A model out of a folder, of our making or of MLflow's: as its framework's object, or as a python_function."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any, Final
+
+from holdall.errors import ContentError, UnknownFlavorError
+from holdall.modeling.finding import flavor_loading, known_flavors
+from holdall.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
+from holdall.modeling.model import FILE, Model, parse_model
+
+_PATHS: Final = ("pickled_model", "model_path", "model_data", "data", "code", "python_model", "path")
+
+
+def read_model(folder: Path) -> Model:
+    """What the MLmodel file of a folder says.
+
+    Raises:
+        ContentError: There is none, or it says what cannot be.
+    """
+    try:
+        model = parse_model((folder / FILE).read_bytes(), str(folder / FILE))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ContentError(str(folder), "a model", f"it has no {FILE} file") from error
+    if outside := [path for said in model.flavors.values() for path in _paths(said) if _leaves(path)]:
+        raise ContentError(str(folder / FILE), "an MLmodel file", f"{outside[0]!r} leads out of the model's folder")
+    return model
+
+
+def _paths(said: Any) -> Iterator[str]:
+    """The paths that a flavor's part names, its artifacts' too."""
+    for key, value in said.items() if isinstance(said, Mapping) else ():
+        if key in _PATHS and isinstance(value, str):
+            yield value
+        elif key == "artifacts" and isinstance(value, Mapping):
+            for each in value.values():
+                yield from _paths(each)
+
+
+def _leaves(path: str) -> bool:
+    return path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or PureWindowsPath(path).is_absolute()
+
+
+def native_flavor(model: Model) -> Flavor:
+    """The flavor to load the framework's object by; the python_function if there is no other.
+
+    Raises:
+        UnknownFlavorError: None of the model's flavors is known here.
+    """
+    known = {flavor.name: flavor for flavor in known_flavors()}
+    for name in (*(name for name in model.flavors if name != PYFUNC), PYFUNC):
+        if name in model.flavors and name in known:
+            return known[name]
+    raise UnknownFlavorError(f"a model of {', '.join(model.flavors)}", ", ".join(known))
+
+
+def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
+    """What an MLmodel file says for a flavor.
+
+    Raises:
+        ContentError: Nothing.
+    """
+    if flavor.name not in model.flavors:
+        raise ContentError(where, f"a {flavor.name} model", f"its flavors are {', '.join(model.flavors)}")
+    return Parts(own=model.flavors[flavor.name], pyfunc=model.flavors.get(PYFUNC))
+
+
+def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
+    """The files of a model whose loading can run code; `flavor` None: a module of somebody's own loads it."""
+    said = model.flavors.get(PYFUNC, {})
+    own = model.flavors.get(flavor.name, {}) if flavor else said
+    code = [str(each["code"]) for each in (own, said) if each.get("code")]
+    files = (
+        list(flavor.runs_code(Parts(own=own, pyfunc=said))) if flavor else [f"what {said.get('loader_module')} reads"]
+    )
+    return [*files, *dict.fromkeys(code)]
+
+
+def load_native(folder: Path, model: Model, flavor: Flavor, options: Mapping[str, Any]) -> Any:
+    """The framework's object. Raises: ContentError, and what the flavor raises."""
+    parts = parts_of(flavor, model, str(folder))
+    use_code(folder, parts.own)
+    return flavor.load(folder, parts, **options)
+
+
+def predicting_flavor(model: Model, where: str) -> Flavor | None:
+    """The flavor that makes a python_function of it; None if a module of somebody's own does.
+
+    Raises:
+        ContentError: It has no python_function flavor.
+    """
+    said = model.flavors.get(PYFUNC)
+    if said is None:
+        raise ContentError(where, "a python_function", f"its flavors are {', '.join(model.flavors)}")
+    return flavor_loading(str(said.get("loader_module")))
+
+
+def load_predictor(
+    folder: Path, model: Model, flavor: Flavor | None, config: Mapping[str, Any]
+) -> tuple[Any, Predictor]:
+    """The framework's object, and the same as a python_function.
+
+    Raises:
+        UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
+    """
+    said = model.flavors[PYFUNC]
+    use_code(folder, said)
+    config = {**(said.get("config") or {}), **config}
+    if flavor is None:
+        predictor = _foreign(str(said.get("loader_module")), folder, said, config)
+        return predictor, predictor
+    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc=said)
+    native = flavor.load(folder, parts)
+    return native, flavor.wrap(native, parts, folder=folder, config=config)
+
+
+def use_code(folder: Path, said: Mapping[str, Any]) -> None:
+    """Put the model's own code before all other."""
+    if said.get("code"):
+        path = str(folder / str(said["code"]))
+        if path not in sys.path:
+            sys.path.insert(0, path)
+            importlib.invalidate_caches()
+
+
+def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
+    """What a module of somebody's own makes of the folder, by MLflow's contract: `_load_pyfunc(path[, config])`."""
+    try:
+        module = importlib.import_module(loader)
+    except ImportError as error:
+        names = ", ".join(flavor.name for flavor in known_flavors())
+        raise UnknownFlavorError(f"a model that {loader} loads ({error})", names) from error
+    data = folder / str(said["data"]) if said.get("data") else folder
+    found: Predictor = module._load_pyfunc(str(data), dict(config)) if config else module._load_pyfunc(str(data))
+    return found

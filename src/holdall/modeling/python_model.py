@@ -1,0 +1,172 @@
+"""Models of Python's own: what a class or function must be like to be one.
+
+Instances are pickled together with the classes of this file, by value, so that
+what was logged here loads where only MLflow is installed. Therefore it imports
+nothing but the standard library, and its functions and classes need nothing
+else of holdall. The attribute names are MLflow's, for the same reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+
+class PythonModelContext:
+    """What a model is given beside its data.
+
+    Attributes:
+        artifacts: The path on disk of each of its artifacts, by name.
+        model_config: Its configuration.
+    """
+
+    def __init__(self, artifacts: Mapping[str, str], model_config: Mapping[str, Any] | None) -> None:
+        self.artifacts = dict(artifacts)
+        self.model_config = dict(model_config or {})
+
+
+_NO_DATA: Final = ("self", "context", "params")
+
+
+def type_hints(function: Callable[..., Any]) -> Any:
+    """The hints of a function's data and of what it returns, where they are `list[...]`; else None."""
+    try:
+        hints = typing.get_type_hints(function)
+        names = [name for name in inspect.signature(function).parameters if name not in _NO_DATA]
+    except (NameError, TypeError, ValueError):  # hints that cannot be resolved, or a function that has no signature
+        hints, names = {}, []
+    found = (hints.get(names[0]) if names else None, hints.get("return"))
+    known = [hint if typing.get_origin(hint) is list else None for hint in found]
+    return types.SimpleNamespace(input=known[0], output=known[1])
+
+
+def as_hinted(data: Any, hint: Any) -> Any:
+    """Rows as the hint has them: a dictionary becomes the pydantic model that is asked for."""
+    kind: Any = typing.get_args(hint)[0] if hint else None
+    if not hasattr(kind, "model_validate") or not isinstance(data, list):
+        return data
+    return [kind.model_validate(each) if isinstance(each, dict) else each for each in data]
+
+
+def admitting(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A `predict` that gets its rows as its hints have them, whoever calls it."""
+
+    @functools.wraps(method)
+    def predict(*args: Any, **kwargs: Any) -> Any:
+        hint = type_hints(method).input
+        if hint is None:
+            return method(*args, **kwargs)
+        given = inspect.signature(method).bind(*args, **kwargs)
+        name = next(name for name in inspect.signature(method).parameters if name not in _NO_DATA)
+        given.arguments[name] = as_hinted(given.arguments[name], hint)
+        return method(*given.args, **given.kwargs)
+
+    return predict
+
+
+class PythonModel:
+    """A model that is a class of yours: override `predict`, and `load_context` if it has files to read."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "predict" in vars(cls):
+            cls.predict = admitting(vars(cls)["predict"])  # type: ignore[method-assign]
+
+    def load_context(self, context: Any) -> None:
+        """Read what the model needs from `context.artifacts`, once, before the first prediction."""
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """Predictions for data. `context` and `params` may be left out where they are not needed."""
+        raise NotImplementedError(f"{type(self).__name__} has no predict(self, context, model_input, params=None)")
+
+    def predict_stream(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Iterator[Any]:
+        """Predictions for data, one by one."""
+        raise NotImplementedError(f"{type(self).__name__} has no predict_stream(self, context, model_input)")
+
+    @property
+    def predict_type_hints(self) -> Any:
+        """The hints of `predict`, `input` and `output`, where they are lists; by them MLflow checks what comes."""
+        return type_hints(self.predict)
+
+
+class FunctionModel(PythonModel):
+    """A function as a model."""
+
+    def __init__(self, func: Callable[..., Any], signature: Any = None) -> None:
+        self.func, self.signature = func, signature
+
+    @property
+    def predict_type_hints(self) -> Any:
+        """The function's."""
+        return type_hints(self.func)
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
+        """What the function returns."""
+        model_input = as_hinted(model_input, type_hints(self.func).input)
+        return (
+            self.func(model_input, params)
+            if len(inspect.signature(self.func).parameters) > 1
+            else self.func(model_input)
+        )
+
+
+class PythonPredictor:
+    """A Python model with its context, as a python_function. Any class with `predict` will do, MLflow's too."""
+
+    def __init__(self, model: Any, context: PythonModelContext) -> None:
+        self.model, self.context = model, context
+        if hasattr(model, "load_context"):
+            model.load_context(context)
+
+    def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
+        """What the model's `predict` returns."""
+        return self._call(self.model.predict, data, params)
+
+    def predict_stream(self, data: Any, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """What the model's `predict_stream` yields."""
+        yield from self._call(self.model.predict_stream, data, params)
+
+    def _call(self, method: Callable[..., Any], data: Any, params: Mapping[str, Any] | None) -> Any:
+        """Hand over what the method has a parameter for."""
+        names = inspect.signature(method).parameters
+        positional = [
+            each for each in names.values() if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+        takes_params = "params" in names or any(each.kind is each.VAR_KEYWORD for each in names.values())
+        with_context = "context" in names or len(positional) - ("params" in names) > 1
+        given = (self.context, data) if with_context else (data,)
+        return method(*given, **({"params": dict(params or {})} if takes_params else {}))
+
+
+_set: list[Any] = []
+
+
+def set_model(model: Any) -> None:
+    """Say which object of this file is the model: the last line of a model that is logged as code.
+
+    Args:
+        model: A `PythonModel`, or a function of its input.
+    """
+    _set[:] = [model]
+    theirs = sys.modules.get("mlflow.models.model")
+    if theirs is not None:  # so that a file written for holdall is loaded by MLflow, too
+        vars(theirs)["__mlflow_model__"] = as_python_model(model)
+
+
+def take_model() -> Any:
+    """What was set last, by our `set_model` or MLflow's; None if nothing was."""
+    theirs = sys.modules.get("mlflow.models.model")
+    found = _set.pop() if _set else getattr(theirs, "__mlflow_model__", None)
+    if theirs is not None:
+        vars(theirs)["__mlflow_model__"] = None
+    return found
+
+
+def as_python_model(model: Any) -> Any:
+    """A model with `predict`: the object itself, or a function as one."""
+    return model if hasattr(model, "predict") else FunctionModel(model)

@@ -1,0 +1,106 @@
+"""Where models are in use: what somebody, or a script that deploys, told the store.
+
+A deployment is a remark of the run that has the model's files (`runs/remarks.py`):
+
+    holdall.deployment.<16 hex>    {"time", "path", "where", "uri", "digest", "ended"}
+
+The digits are made of the path and the place. So a script that runs again tells
+the same again, and however a model was named when it went out (by an alias, say),
+whoever looks at its files sees where they went: what is deployed are files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from holdall.errors import InvalidNameError
+from holdall.naming.registry import Registry
+from holdall.naming.sources import Place, place_digest
+from holdall.naming.uris import MODELS, parse_model_uri
+from holdall.runs.artifacts import parse_uri
+from holdall.runs.remarks import remark, remarks, texts
+from holdall.runs.run import Run
+from holdall.trees.location import Location
+
+_KIND: Final = "deployment"
+_MAX: Final = 1000
+_WORDS: Final = ("path", "where", "uri", "digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A model's being in use somewhere.
+
+    Attributes:
+        where: The place, in its owner's words.
+        uri: The model as it was named then; by number where it was named by alias, stage or latest.
+        digest: `sha256:` of the manifest of its files.
+        timestamp: When it was last told, in ms since 1970 UTC.
+        ended: Whether that was its end.
+    """
+
+    where: str
+    uri: str
+    digest: str
+    timestamp: int
+    ended: bool = False
+
+
+class Deployments:
+    """The deployments of a store's models."""
+
+    def __init__(self, location: Location, registry: Registry, run_of: Callable[[str], Run]) -> None:
+        self._location, self._registry, self._run_of = location, registry, run_of
+
+    def record(self, uri: str, where: str, *, ended: bool = False) -> Deployment:
+        """Say that what is at an address is in use somewhere; or is no longer.
+
+        Args:
+            uri: `models:/...` or `runs:/<run_id>/<path>`.
+            where: The place, such as "https://models.example.com/fraud" or "eu-west, canary".
+            ended: That it is in use there no longer.
+
+        Raises:
+            InvalidNameError: The place is empty or longer than 1,000 characters.
+            ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing at the address.
+
+        Cost: as `Registry.resolve`, reading the run's tree, and a PUT or two in its log.
+        """
+        if not 0 < len(where := str(where).strip()) <= _MAX:
+            raise InvalidNameError("place of deployment", where[:40], f"it has 1 to {_MAX} characters")
+        uri = self._lasting(uri)
+        place = self._place(uri)
+        found = Deployment(where, uri, place_digest(self._location, place), self._location.clock(), ended)
+        body = {"path": place.path, "where": where, "uri": uri, "digest": found.digest, "ended": ended}
+        run = self._run_of(place.run_id)
+        run.set_tags(remark(_KIND, [place.path, where], {"time": found.timestamp, **body}))
+        run.flush()
+        return found
+
+    def of(self, uri: str) -> list[Deployment]:
+        """Where the files at an address are or were in use, the oldest first. Raises: as `record`.
+
+        Cost: as `Registry.resolve`, and reading the run's end.
+        """
+        place = self._place(uri)
+        bodies = remarks(self._run_of(place.run_id).state.tags, _KIND)
+        return [_deployment(body) for body in bodies if texts(body, *_WORDS) and body["path"] == place.path]
+
+    def _place(self, uri: str) -> Place:
+        return Place(*parse_uri(self._registry.resolve(uri)))
+
+    def _lasting(self, uri: str) -> str:
+        """The address with the number that an alias, a stage or `latest` means now."""
+        if not uri.startswith(MODELS):
+            return uri
+        meant = parse_model_uri(uri)
+        if meant.model_id:
+            return uri
+        version = self._registry.version_at(uri)
+        return "/".join(part for part in (f"{MODELS}{version.name}/{version.version}", meant.path) if part)
+
+
+def _deployment(body: dict[str, Any]) -> Deployment:
+    return Deployment(body["where"], body["uri"], body["digest"], body["time"], body.get("ended") is True)

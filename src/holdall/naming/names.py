@@ -1,0 +1,139 @@
+"""Who is called what: names are claimed in logs of their own.
+
+Each name has a log, in which models claim it; a claim stands until the model's
+own log says otherwise (`format/registered.py`). So a rename is one entry of
+one log, and whoever is killed on the way leaves either the old name or the new.
+SPEC.md, 17.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from copy import copy
+
+from holdall.errors import ModelExistsError
+from holdall.format.document import Json
+from holdall.format.layout import MODELS, NAMES, escape, model_log, name_log, parse_key
+from holdall.format.registered import Holder, Registered
+from holdall.naming.log import Log, follow_many
+from holdall.trees.location import Location
+
+Models = Callable[[str], Log[Registered]]
+"""The log of a model, by its id."""
+
+
+class Names:
+    """The names of a store's models."""
+
+    def __init__(self, location: Location, models: Models) -> None:
+        self._location, self._models = location, models
+        self._logs: dict[tuple[int, str], Log[Holder]] = {}  # by process: a lock does not survive a fork
+
+    def holder(self, name: str) -> str | None:
+        """The id of the model that is called so; None if none is.
+
+        Cost: two listings, and a GET for each entry of the name's log and for each of the model's that is new here.
+        """
+        held = self._held(self._log(name_log(name)))
+        if held.id is None:
+            return None
+        model = self._models(held.id)
+        model.follow()
+        return held.id if _called(model, held) else None
+
+    def claim(self, name: str, id: str, at: int) -> None:
+        """Claim a name for a model, of whose log entry `at` is the newest that the caller knows.
+
+        Raises:
+            ModelExistsError: Another model is called so.
+
+        Cost: a listing, a PUT, and where a claim stands already what it takes to look at its model.
+        """
+        log = self._log(name_log(name))
+
+        def build() -> list[Json]:
+            if log.state.id not in (None, id):
+                self._void(copy(log.state))
+            begin: list[Json] = [] if log.head else [{"op": "create", "name": name}]
+            return [*begin, {"op": "claim", "id": id, "at": at}]
+
+        log.follow()
+        log.append(build)
+
+    def release(self, name: str, id: str) -> None:
+        """Tidy up a claim that no longer stands. Cost: a listing, a GET or two, one PUT."""
+        log, model = self._log(name_log(name)), self._models(id)
+
+        def build() -> list[Json]:
+            mine = log.state.id == id and not model.state.upholds(name, log.state.at)
+            return [{"op": "release", "id": id}] if mine else []
+
+        log.follow()
+        log.append(build)
+
+    def all(self) -> list[tuple[str, Log[Registered]]]:
+        """The id and the log of every model that has a name, by name.
+
+        Cost: two listings, and a GET for each entry that is new here, side by side.
+        """
+        names = {self._log(log): n for log, n in self._newest(NAMES).items()}
+        follow_many(self._location, names)
+        held = [one for log in names if (one := copy(log.state)).id]
+        newest = self._newest(MODELS)
+        models = {id: self._models(id) for one in held if model_log(id := str(one.id)) in newest}
+        follow_many(self._location, {log: newest[log.log] for log in models.values()})
+        found = [(id, models[id]) for one in held if (id := str(one.id)) in models and _called(models[id], one)]
+        return sorted(found, key=lambda pair: pair[1].state.name)
+
+    def like(self, name: str) -> str:
+        """A name of a model that may have been meant; "" if none is near. Cost: a listing, and a look at that model."""
+        escaped = {log.removeprefix(NAMES).lower(): log for log in self._newest(NAMES)}
+        for near in difflib.get_close_matches(escape(name).lower(), escaped, n=3):
+            held = self._held(self._log(escaped[near]))
+            if self.holder(held.name):
+                return held.name
+        return ""
+
+    def _log(self, log: str) -> Log[Holder]:
+        """The log of a name; one for each, so that what was learnt by losing a race is kept."""
+        return self._logs.setdefault((os.getpid(), log), Log(self._location, log, Holder))
+
+    def _held(self, log: Log[Holder]) -> Holder:
+        log.follow()
+        with log.lock:
+            return copy(log.state)
+
+    def _void(self, held: Holder) -> None:
+        """Make sure that a claim of another model does not stand.
+
+        One whose model is called otherwise is a rename under way, perhaps of a
+        process that was killed: to say its own name again makes it begin anew.
+        """
+        model = self._models(str(held.id))
+        model.follow()
+
+        def build() -> list[Json]:
+            if _called(model, held):
+                raise ModelExistsError(held.name)
+            stands = model.state.upholds(held.name, held.at)
+            return [{"op": "name", "name": model.state.name}] if model.head and stands else []
+
+        model.append(build)
+
+    def _newest(self, prefix: str) -> dict[str, int]:
+        """The number of the newest entry of each log below a prefix. Cost: one listing."""
+        newest: dict[str, int] = {}
+        for info in self._location.bucket.list(prefix):
+            key = parse_key(info.key)
+            if key and key.kind == "log":
+                newest[key.log] = max(key.number, newest.get(key.log, 0))
+        return newest
+
+
+def _called(model: Log[Registered], held: Holder) -> bool:
+    """Whether the model is called by the name that it claimed."""
+    with model.lock:
+        state = model.state
+        return model.head is not None and state.name == held.name and state.upholds(held.name, held.at)

@@ -1,0 +1,217 @@
+"""The registry, read: models, versions, aliases with their history, addresses.
+
+Every verb looks at the logs as they are now. Entries that this process has
+seen are not fetched again, so a look at a known model costs two listings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from holdall.errors import ModelNotFoundError, ModelVersionNotFoundError
+from holdall.format.layout import model_log, parse_model_id
+from holdall.format.registered import Registered, Version
+from holdall.naming.log import Log
+from holdall.naming.names import Names
+from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel, model_record, version_record
+from holdall.naming.search import chosen_models, chosen_versions
+from holdall.naming.sources import Place, logged_model
+from holdall.naming.uris import LATEST, MODELS, ModelURI, check_stage, check_version, parse_model_uri
+from holdall.runs.artifacts import parse_uri
+from holdall.trees.location import Location
+
+
+class RegistryReader:
+    """The registered models of a store, to be read."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._names = Names(location, self._log)
+        self._logs: dict[tuple[int, str], Log[Registered]] = {}  # by process: a lock does not survive a fork
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"location": self._location}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["location"])  # type: ignore[misc]  # it is its one fact
+
+    # --- models ---
+
+    def get_model(self, name: str) -> RegisteredModel:
+        """A registered model.
+
+        Raises:
+            ModelNotFoundError: None is called so; a name that is like it is suggested.
+        """
+        log = self._find(name)
+        with log.lock:
+            return model_record(id_of(log), log.state)
+
+    def search_models(
+        self, filter: str | None = None, *, order_by: Sequence[str] | None = None, limit: int | None = None
+    ) -> list[RegisteredModel]:
+        """The models that a filter means: `name LIKE 'fraud%' AND tags.team = 'a'`.
+
+        Args:
+            filter: What they must fulfil; None: nothing.
+            order_by: What they are sorted by, such as `["last_updated_timestamp DESC"]`; by name when None.
+            limit: At most so many.
+
+        Raises:
+            InvalidFilterError: The filter or an order is not understood; it says where.
+
+        Cost: two listings, and a GET for each entry that this process has not seen.
+        """
+        return chosen_models(self._all_models(), filter, order_by)[:limit]
+
+    # --- versions ---
+
+    def get_version(self, name: str, version: str | int) -> ModelVersion:
+        """One version of a model, by its number.
+
+        Raises:
+            ModelNotFoundError: No model is called so.
+            ModelVersionNotFoundError: It has no such version; the error says which there are.
+        """
+        number, log = check_version(version), self._find(name)
+        with log.lock:
+            return version_record(log.state, known_version(log.state, number))
+
+    def get_version_by_alias(self, name: str, alias: str) -> ModelVersion:
+        """The version that an alias points at. Raises: as `get_version`."""
+        return self._version(ModelURI(name, alias=alias))
+
+    def latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
+        """The highest version in each of these stages; in every one that has any when None. Raises: as `get_model`."""
+        wanted = None if stages is None else {check_stage(stage) for stage in stages}
+        latest = self.get_model(name).latest_versions
+        return [version for version in latest if wanted is None or version.current_stage in wanted]
+
+    def search_versions(
+        self, filter: str | None = None, *, order_by: Sequence[str] | None = None, limit: int | None = None
+    ) -> list[ModelVersion]:
+        """The versions that a filter means: `name = 'fraud' AND run_id = '...' AND tags.ok = 'yes'`.
+
+        Args:
+            filter: What they must fulfil; None: nothing.
+            order_by: What they are sorted by, such as `["version_number DESC"]`; the latest change first when None.
+            limit: At most so many.
+
+        Raises and cost: as `search_models`.
+        """
+        found: list[ModelVersion] = []
+        for _, log in self._every():
+            with log.lock:
+                found += [version_record(log.state, version) for version in log.state.versions.values()]
+        return chosen_versions(found, filter, order_by)[:limit]
+
+    def alias_history(self, name: str, alias: str) -> list[AliasMove]:
+        """Every move of an alias, the first one first; none if it never was. Raises: as `get_model`."""
+        log = self._find(name)
+        with log.lock:
+            moves = [move for move in log.state.moves if move.alias == alias]
+        return [AliasMove(m.alias, None if m.version is None else str(m.version), m.time) for m in moves]
+
+    # --- addresses ---
+
+    def resolve(self, uri: str) -> str:
+        """The `runs:/<run_id>/<path>` that an address means.
+
+        Args:
+            uri: `models:/<name>/<version>`, `.../latest`, `.../<stage>`, `models:/<name>@<alias>`,
+                `models:/<model_id>`, each perhaps with a path behind it; or `runs:/...` itself.
+
+        Raises:
+            InvalidURIError: It is no such address.
+            ModelNotFoundError: No model is called so.
+            ModelVersionNotFoundError: The model has no such version, alias or stage.
+
+        Cost: none for `runs:/`; two listings and what is new for a name; for a model's id, reading its run's tree.
+        """
+        return self._place(uri).uri if uri.startswith(MODELS) else uri
+
+    def version_at(self, uri: str) -> ModelVersion:
+        """The version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`."""
+        return self._version(parse_model_uri(uri))
+
+    # --- inside ---
+
+    def _place(self, uri: str) -> Place:
+        """The run and the path that an address means."""
+        if not uri.startswith(MODELS):
+            return Place(*parse_uri(uri))
+        meant = parse_model_uri(uri)
+        if meant.model_id:
+            run_id, n = parse_model_id(meant.model_id) or ("", 0)
+            return logged_model(self._location, run_id, n).below(meant.path)
+        version = self._version(meant)
+        return Place(version.run_id, version.path).below(meant.path)
+
+    def _version(self, meant: ModelURI) -> ModelVersion:
+        log = self._find(meant.name)
+        with log.lock:
+            return version_record(log.state, _chosen(log.state, meant))
+
+    def _all_models(self) -> list[RegisteredModel]:
+        found = []
+        for id, log in self._every():
+            with log.lock:
+                found.append(model_record(id, log.state))
+        return found
+
+    def _every(self) -> list[tuple[str, Log[Registered]]]:
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        return self._names.all()
+
+    def _find(self, name: str) -> Log[Registered]:
+        """The log of the model that is called so, as it is now."""
+        location = self._location
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        id = self._names.holder(str(name))
+        if id is None:
+            raise ModelNotFoundError(str(name), location.bucket.url, self._names.like(str(name)))
+        return self._log(id)
+
+    def _log(self, id: str) -> Log[Registered]:
+        """The log of a model by its id; one for each, or what is known would be asked again."""
+        return self._logs.setdefault((os.getpid(), id), Log(self._location, model_log(id), Registered))
+
+
+def known_version(model: Registered, number: int) -> Version:
+    """A version by its number.
+
+    Raises:
+        ModelVersionNotFoundError: There is none.
+    """
+    found = model.versions.get(number)
+    if found is None:
+        there = ", ".join(map(str, model.versions))
+        raise ModelVersionNotFoundError(
+            model.name, f"version {number}", f"there are {there}" if there else "it has none"
+        )
+    return found
+
+
+def _chosen(model: Registered, meant: ModelURI) -> Version:
+    if meant.version is not None:
+        return known_version(model, meant.version)
+    if meant.alias is not None:
+        if meant.alias not in model.aliases:
+            there = ", ".join(sorted(model.aliases))
+            known = f"there are {there}" if there else "it has no alias"
+            raise ModelVersionNotFoundError(model.name, f"alias {meant.alias!r}", known)
+        return model.versions[model.aliases[meant.alias]]
+    found = [v for v in model.versions.values() if meant.stage in (LATEST, v.stage)]
+    if not found:
+        stages = ", ".join(f"{v.number} in {v.stage}" for v in model.versions.values())
+        raise ModelVersionNotFoundError(
+            model.name, f"version in {meant.stage}", f"there are {stages}" if stages else "it has none"
+        )
+    return found[-1]
+
+
+def id_of(log: Log[Registered]) -> str:
+    """The id of the model whose log this is."""
+    return log.log.rpartition("/")[2]

@@ -1,0 +1,173 @@
+"""The registry: the versions of its models, beside all that `writing` and `reading` can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from holdall.errors import InvalidNameError, InvalidURIError, ModelExistsError, ModelNotFoundError, NotFoundError
+from holdall.format.document import Json
+from holdall.format.registered import Registered, Version
+from holdall.naming.pins import pin, unpin
+from holdall.naming.reading import known_version
+from holdall.naming.record import ModelVersion, version_record
+from holdall.naming.sources import Source, place_digest
+from holdall.naming.uris import MODELS, check_name, check_stage, check_version, parse_model_uri
+from holdall.naming.writing import RegistryWriter, described, description_op, tag_ops
+from holdall.runs.metrics import tag_op
+from holdall.runs.record import USER
+
+_ACTIVE = ("Staging", "Production")  # the stages that versions are archived from
+
+
+class Registry(RegistryWriter):
+    """The registered models of a store.
+
+    Every verb is one entry of one log, so that others see all of it or nothing. Where
+    nothing else is said it costs two listings, a GET for each entry that is new
+    here, and a PUT, and raises `ModelNotFoundError` and `ModelVersionNotFoundError`.
+    """
+
+    def check_name(self, name: str) -> str:
+        """The name, if a registered model may have it. Raises: InvalidNameError."""
+        return check_name(name)
+
+    def register(
+        self, uri: str, name: str, *, tags: Mapping[str, Any] | None = None, description: str | None = None
+    ) -> ModelVersion:
+        """Make what is at an address the next version of a model, which is made if there is none.
+
+        Raises and cost: as `create_version`, and as `create_model` where there is none.
+        """
+        source = self._source(uri)  # no model is made for what is not there
+        return self._register(name, source, [*tag_ops(tags), *described(None, description)])
+
+    def create_version(
+        self,
+        name: str,
+        source: str,
+        *,
+        tags: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        run_link: str | None = None,
+        model_id: str | None = None,
+    ) -> ModelVersion:
+        """Make what is at an address the next version of a model.
+
+        Args:
+            name: The model.
+            source: `runs:/<run_id>/<path>`, `models:/<model_id>`, or another version's `models:/...`.
+            tags: What to say about the version.
+            description: In a few words, for people.
+            run_link: An address of the run elsewhere.
+            model_id: The id of the model that the run logged, where `source` does not say it.
+
+        Raises:
+            ModelNotFoundError: No model is called so.
+            ArtifactNotFoundError: There is nothing at the source.
+            InvalidURIError: It is not in this store, so that nothing could keep it.
+
+        Cost: beside the listings, reading the run's tree, a PUT in the run's log and one in the model's.
+        """
+        found = self._source(source, run_link=run_link, model_id=model_id)
+        return self._add(name, found, [*tag_ops(tags), *described(None, description)])
+
+    def copy_version(self, uri: str, name: str) -> ModelVersion:
+        """Make a version of one model the next version of another, which is made if there is none.
+
+        Its tags and description come along; its files are not copied. Raises and cost: as `register`.
+        """
+        if not uri.startswith(MODELS) or parse_model_uri(uri).model_id:
+            raise InvalidURIError(uri, "only a version of a registered model is copied, such as models:/<name>/1")
+        found = self.version_at(uri)
+        source = self._source(f"{MODELS}{found.name}/{found.version}", run_link=found.run_link, model_id=found.model_id)
+        return self._register(name, source, [*tag_ops(found.tags), *described(None, found.description)])
+
+    def describe_version(self, name: str, version: str | int, description: str | None) -> ModelVersion:
+        """Say what a version is, in a few words; None takes that back."""
+        return self._change_version(name, version, lambda _, n: [description_op(n, description)])
+
+    def set_version_tag(self, name: str, version: str | int, key: str, value: Any) -> None:
+        """Set a tag of a version to `str(value)`; None removes it."""
+        op = tag_op(key, value)
+        self._change_version(name, version, lambda _, n: [_of_version(op, n)])
+
+    def set_stage(
+        self, name: str, version: str | int, stage: str, *, archive_existing_versions: bool = False
+    ) -> ModelVersion:
+        """Move a version to a stage.
+
+        Args:
+            name: The model.
+            version: The version's number.
+            stage: "None", "Staging", "Production" or "Archived", in any case.
+            archive_existing_versions: Move those that are in the stage to "Archived", in the same entry.
+        """
+        stage = check_stage(stage)
+        if archive_existing_versions and stage not in _ACTIVE:
+            raise InvalidNameError("stage", stage, f"versions are archived from {' and '.join(_ACTIVE)} alone")
+
+        def build(model: Registered, n: int) -> list[Json]:
+            old = [v.number for v in model.versions.values() if v.stage == stage and v.number != n]
+            archived = [{"op": "stage", "version": v, "stage": "Archived"} for v in old if archive_existing_versions]
+            return [*archived, {"op": "stage", "version": n, "stage": stage}]
+
+        return self._change_version(name, version, build)
+
+    def delete_version(self, name: str, version: str | int) -> None:
+        """Delete a version and the aliases that point at it. Its number is not given again; its files stay in its run.
+
+        Cost: beside the listings, a PUT in the model's log, and as much as to read the run's end and one in the run's.
+        """
+        number = check_version(version)
+        dropped: list[Version] = []
+
+        def build(model: Registered) -> list[Json]:
+            dropped[:] = [known_version(model, number)]
+            return [{"op": "drop", "version": number}]
+
+        self._change(name, build)
+        self._unpin(dropped[0])
+
+    # --- inside ---
+
+    def _source(self, uri: str, *, run_link: str | None = None, model_id: str | None = None) -> Source:
+        """What an address means, looked at."""
+        place = self._place(uri)
+        meant = parse_model_uri(uri).model_id if uri.startswith(MODELS) else None
+        return Source(uri, place, place_digest(self._location, place), run_link, model_id or meant)
+
+    def _register(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
+        """Add a version to the model that is called so, whoever makes, renames or deletes it meanwhile."""
+        while True:
+            if not self._names.holder(check_name(name)):
+                with suppress(ModelExistsError):  # a rival was quicker, which is as good
+                    self.create_model(name)
+            with suppress(ModelNotFoundError):  # a rival took it away again
+                return self._add(name, source, said)
+
+    def _add(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
+        """Pin the source's run, then write the version: content is never needed before it is kept."""
+        log, run_id = self._find(name), source.place.run_id
+        kept = f"{log.log}/{self._location.entropy(8).hex()}"
+        run = pin(self._location, run_id, kept, f"{MODELS}{name}")
+        facts = source.facts() | {"pin": kept, "user": run.tags.get(USER)}
+
+        def build() -> list[Json]:
+            self._still(log, name)
+            number = log.state.last + 1
+            return [{"op": "version", "version": number, **facts}, *(_of_version(op, number) for op in said)]
+
+        try:
+            entry = log.append(build)
+        except NotFoundError:  # the model was deleted meanwhile
+            unpin(self._location, run_id, kept)
+            raise
+        with log.lock:
+            return version_record(log.state, known_version(log.state, entry.ops[0]["version"] if entry else 0))
+
+
+def _of_version(op: Json, number: int) -> Json:
+    """What is said of a model, said of a version instead."""
+    return {**op, "op": "version_tag" if op["op"] == "tag" else op["op"], "version": number}

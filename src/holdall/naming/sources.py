@@ -1,0 +1,95 @@
+"""Where the files of a version are: a run, a path in it, and their digest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from holdall.errors import ArtifactNotFoundError
+from holdall.format.document import Json
+from holdall.format.manifest import manifest_digest, manifest_text
+from holdall.format.tree import Entry, Kind
+from holdall.modeling.logged import logged_model as recorded
+from holdall.runs.reading import RunReader, join_path
+from holdall.trees.location import Location
+
+_MODEL_ID = re.compile(rb"^model_id: *['\"]?(m-[0-9a-f]{32}-[0-9]+)['\"]? *$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of a run; "" for its root."""
+
+    run_id: str
+    path: str
+
+    @property
+    def uri(self) -> str:
+        """Its address."""
+        return f"runs:/{self.run_id}" + (f"/{self.path}" if self.path else "")
+
+    def below(self, path: str) -> Place:
+        """A path below this one."""
+        return Place(self.run_id, join_path(self.path, path))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is registered: an address as it was said, and what it means.
+
+    Attributes:
+        digest: `sha256:` of the manifest of what is there.
+        run_link: An address of the run elsewhere.
+        model_id: The id of the model that the run logged there.
+    """
+
+    uri: str
+    place: Place
+    digest: str
+    run_link: str | None = None
+    model_id: str | None = None
+
+    def facts(self) -> Json:
+        """As an operation of a model's log says it."""
+        where = {"source": self.uri, "run": self.place.run_id, "path": self.place.path, "digest": self.digest}
+        return {**where, "run_link": self.run_link, "model_id": self.model_id}
+
+
+def place_digest(location: Location, place: Place) -> str:
+    """The digest of the manifest of what is at a place, so that the same files have it wherever they were logged.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        ArtifactNotFoundError: The run holds nothing there.
+
+    Cost: reading the run's end, and its tree as far as the path goes.
+    """
+    entries = [_relative(entry, place.path) for entry in RunReader(location, place.run_id).entries(place.path or None)]
+    if not entries:
+        raise ArtifactNotFoundError(place.run_id, place.path)
+    return manifest_digest(manifest_text(entry for entry in entries if entry.kind is Kind.FILE))
+
+
+def _relative(entry: Entry, top: str) -> Entry:
+    below = entry.path[len(top) :].lstrip("/") if top else entry.path
+    return replace(entry, path=below or entry.path.rpartition("/")[2])
+
+
+def logged_model(location: Location, run_id: str, n: int) -> Place:
+    """Where the n-th model that a run logged is: the directory whose `MLmodel` has that id.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        ArtifactNotFoundError: It holds no such model.
+
+    Cost: reading the run's end, whose tags say where its models are; for a folder that was put there as files,
+    reading the tree and each `MLmodel` until the one is found.
+    """
+    run, wanted = RunReader(location, run_id), f"m-{run_id}-{n}"
+    if known := recorded(run_id, n, run.state.tags):
+        return Place(run_id, known.path)
+    for entry in list(run.entries()):
+        folder, _, name = entry.path.rpartition("/")
+        if name == "MLmodel" and wanted.encode() in _MODEL_ID.findall(run.read(entry.path)):
+            return Place(run_id, folder)
+    raise ArtifactNotFoundError(run_id, f"the MLmodel of {wanted}")

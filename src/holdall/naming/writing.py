@@ -1,0 +1,182 @@
+"""The registry's models and aliases, written to.
+
+Every verb is one entry of one log, so that others see all of it or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from holdall.errors import ModelExistsError, ModelNotFoundError, ModelVersionNotFoundError, RunNotFoundError
+from holdall.format.document import Json
+from holdall.format.registered import Registered, Version
+from holdall.naming.log import Log
+from holdall.naming.pins import unpin
+from holdall.naming.reading import RegistryReader, id_of, known_version
+from holdall.naming.record import ModelVersion, RegisteredModel, model_record, version_record
+from holdall.naming.uris import check_alias, check_name, check_version
+from holdall.runs.metrics import tag_op
+
+
+class RegistryWriter(RegistryReader):
+    """The registered models of a store, to be written to as well: all but their versions."""
+
+    # --- models ---
+
+    def create_model(
+        self, name: str, *, tags: Mapping[str, Any] | None = None, description: str | None = None
+    ) -> RegisteredModel:
+        """Make a registered model, without versions.
+
+        Raises:
+            ModelExistsError: There is one of this name.
+            InvalidNameError: None may be called so.
+
+        Cost: a listing or two, and two PUTs.
+        """
+        first = [{"op": "create", "name": check_name(name)}, *tag_ops(tags), *described(None, description)]
+        self._location.ready_to_write()
+        if self._names.holder(name):
+            raise ModelExistsError(name)
+        id = self._location.entropy(16).hex()
+        log = self._log(id)
+        log.append(lambda: first)
+        try:
+            self._names.claim(name, id, 0)
+        except ModelExistsError:
+            log.append(lambda: [{"op": "tombstone"}])
+            raise
+        return model_record(id, log.state)
+
+    def rename_model(self, name: str, new_name: str) -> RegisteredModel:
+        """Call a model otherwise; its versions, aliases and history go with it.
+
+        Raises:
+            ModelExistsError: Another model has the new name.
+
+        Cost: beside the listings, three PUTs.
+        """
+        log = self._find(name)
+        id = id_of(log)
+        while check_name(new_name) != name:
+            at = log.head.n if log.head else 0
+            self._names.claim(new_name, id, at)
+
+            def build(at: int = at) -> list[Json]:
+                self._still(log, name)
+                return [{"op": "name", "name": new_name}] if log.state.upholds(new_name, at) else []
+
+            if log.append(build):
+                self._names.release(name, id)
+                break
+        return model_record(id, log.state)
+
+    def describe_model(self, name: str, description: str | None) -> RegisteredModel:
+        """Say what a model is, in a few words; None takes that back."""
+        log = self._change(name, lambda _: described(None, description) or [description_op(None, None)])
+        return model_record(id_of(log), log.state)
+
+    def delete_model(self, name: str) -> None:
+        """Delete a model and its versions, for good. Their files stay in their runs, pinned no longer.
+
+        Cost: beside the listings, two PUTs, and as `delete_version` for each version.
+        """
+        log = self._change(name, lambda _: [{"op": "tombstone"}])
+        self._names.release(name, id_of(log))
+        for version in log.state.versions.values():
+            self._unpin(version)
+
+    def set_model_tag(self, name: str, key: str, value: Any) -> None:
+        """Set a tag of a model to `str(value)`; None removes it."""
+        op = tag_op(key, value)
+        self._change(name, lambda _: [op])
+
+    # --- aliases ---
+
+    def set_alias(self, name: str, alias: str, version: str | int) -> None:
+        """Point an alias at a version, from wherever it pointed."""
+        check_alias(alias)
+        self._change_version(name, version, lambda _, n: [{"op": "alias", "alias": alias, "version": n}])
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove an alias. That it is not there is as good."""
+        gone = {"op": "alias", "alias": alias, "version": None}
+        self._change(name, lambda model: [gone] if alias in model.aliases else [])
+
+    def roll_back_alias(self, name: str, alias: str) -> ModelVersion:
+        """Point an alias at the version that it pointed at before; again, at the one before that.
+
+        Versions that were deleted are passed over. An alias that was removed comes back.
+
+        Raises:
+            ModelVersionNotFoundError: It pointed nowhere else before.
+        """
+
+        def build(model: Registered) -> list[Json]:
+            trail = _trail(model, alias)
+            if alias in model.aliases:
+                trail.pop()
+            if not trail:
+                raise ModelVersionNotFoundError(name, f"version that {alias!r} pointed at before", "none is there")
+            return [{"op": "alias", "alias": alias, "version": trail[-1]}]
+
+        self._change(name, build)
+        return self.get_version_by_alias(name, alias)
+
+    # --- inside ---
+
+    def _change(self, name: str, build: Callable[[Registered], Sequence[Json]]) -> Log[Registered]:
+        """Add to the log of the model that is called so what comes of its state."""
+        log = self._find(name)
+
+        def ops() -> Sequence[Json]:
+            self._still(log, name)
+            return build(log.state)
+
+        log.append(ops)
+        return log
+
+    def _change_version(
+        self, name: str, version: str | int, build: Callable[[Registered, int], Sequence[Json]]
+    ) -> ModelVersion:
+        """Likewise for one of its versions."""
+        number = check_version(version)
+        log = self._change(name, lambda model: build(model, known_version(model, number).number))
+        with log.lock:
+            return version_record(log.state, known_version(log.state, number))
+
+    def _still(self, log: Log[Registered], name: str) -> None:
+        """Refuse to go on with a model that was deleted or is called otherwise by now."""
+        if log.state.ended is not None or log.state.name != name:
+            raise ModelNotFoundError(name, self._location.bucket.url)
+
+    def _unpin(self, version: Version) -> None:
+        with suppress(RunNotFoundError):
+            unpin(self._location, version.run, version.pin)
+
+
+def tag_ops(tags: Mapping[str, Any] | None) -> list[Json]:
+    return [tag_op(key, value) for key, value in (tags or {}).items()]
+
+
+def described(version: int | None, text: str | None) -> list[Json]:
+    return [] if text is None else [description_op(version, text)]
+
+
+def description_op(version: int | None, text: str | None) -> Json:
+    return {"op": "describe", "version": version, "text": None if text is None else str(text)}
+
+
+def _trail(model: Registered, alias: str) -> list[int]:
+    """The versions, of those that are there, that an alias was moved on to; one moved back has left its last."""
+    trail: list[int] = []
+    for move in model.moves:
+        if move.alias != alias or move.version not in model.versions:
+            continue
+        if trail[-2:-1] == [move.version]:
+            trail.pop()
+        elif trail[-1:] != [move.version]:
+            trail.append(move.version)
+    return trail

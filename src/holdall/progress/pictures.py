@@ -1,0 +1,141 @@
+"""What is seen of a transfer: a bar, or lines.
+
+tqdm draws the bar; it is loaded when the first one is drawn.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any, Final, TextIO
+
+from holdall.progress.watch import Picture, Seen
+
+EVERY: Final = 10.0  # seconds between lines of a log
+_log = logging.getLogger("holdall")
+_drawing = threading.RLock()
+
+
+class Bar:
+    """A line of a terminal or a widget of a notebook, gone when the transfer is over."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self._bar: Any = None
+
+    def show(self, seen: Seen) -> None:
+        if self._bar is None:
+            self._bar = _new_bar(self._stream, seen)
+        bar = self._bar
+        bar.set_postfix_str(f"saved {_size(seen.saved)}", refresh=False)
+        if more := seen.done - bar.n:
+            bar.update(more)
+        else:
+            bar.refresh()
+
+    def end(self, seen: Seen, _outcome: str, /) -> None:
+        if self._bar is not None:
+            self.show(seen)
+            self._bar.close()
+
+    def forget(self) -> None:
+        if self._bar is not None:
+            self._bar.disable = True  # or it would clear its line when it is collected
+
+
+class Lines:
+    """A line in the log now and then, and one at the end."""
+
+    def __init__(self) -> None:
+        self._last = 0.0, 0
+
+    def show(self, seen: Seen) -> None:
+        then, before = self._last
+        if seen.elapsed - then >= EVERY:
+            self._last = seen.elapsed, seen.done
+            _log.info("%s: %s", seen.verb, describe(seen, (seen.done - before) / (seen.elapsed - then)))
+
+    def end(self, seen: Seen, outcome: str, /) -> None:
+        whole = f"{_size(seen.done)} in {_time(seen.elapsed)}, {_size(seen.done / seen.elapsed)}/s"
+        _log.info("%s %s: %s, saved %s", seen.verb, outcome, whole, _size(seen.saved))
+
+    def forget(self) -> None:
+        return None
+
+
+def describe(seen: Seen, rate: float) -> str:
+    """A transfer under way, in a line: bytes, the rate of late, what was saved, time left."""
+    parts = [_size(seen.done), f"{_size(rate)}/s", f"saved {_size(seen.saved)}"]
+    if seen.total:
+        parts[0] += f" of {_size(seen.total)} ({100 * seen.done // seen.total} %)"
+        if rate:
+            parts.append(f"{_time(max(seen.total - seen.done, 0) / rate)} left")
+    return ", ".join(parts)
+
+
+def _new_bar(stream: TextIO | None, seen: Seen) -> Any:
+    """A bar of a transfer that began a while ago.
+
+    It shares the lock of bars that the user draws. Where there are none it gets
+    one of ours: tqdm's own would fix the start method of `multiprocessing`.
+    """
+    from tqdm.auto import tqdm
+
+    class Drawn(tqdm):  # type: ignore[misc]  # tqdm ships no types
+        monitor_interval = 0  # no thread of tqdm's: ours looks
+
+        def refresh(self, *_: Any, **__: Any) -> Any:
+            with self.get_lock():  # tqdm's own refresh keeps the lock for ever if the terminal fails
+                return super().refresh(nolock=True)
+
+    if not hasattr(tqdm, "_lock"):
+        Drawn.set_lock(_drawing)
+    bar = Drawn(
+        desc=seen.verb,
+        total=seen.total,
+        unit="B",
+        unit_scale=True,
+        file=stream,
+        leave=False,
+        dynamic_ncols=True,
+        mininterval=0,
+        miniters=0,
+        smoothing=0.1,
+    )
+    bar.start_t -= seen.elapsed
+    bar.last_print_t = bar.start_t
+    return bar
+
+
+def lines() -> Picture | None:
+    """Lines, if the log takes them."""
+    return Lines() if _log.isEnabledFor(logging.INFO) else None
+
+
+def nothing() -> Picture | None:
+    """Nobody would see it."""
+    return None
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _draw_anew() -> None:
+    """In a forked child: a thread that is not there may have been drawing."""
+    global _drawing
+    _drawing = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_draw_anew)

@@ -1,0 +1,195 @@
+"""Looks at transfers, and has them drawn.
+
+Transfers only count. One thread, which lives while there are any, looks at the
+counts four times a second; so drawing slows no transfer, and one that stands
+still is seen to. What lasts less than a second is not drawn at all. Nothing
+here raises into a transfer.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Protocol, TypeAlias
+
+from holdall.chunks.observer import SILENT, Transfer, Verb
+
+PATIENCE: Final = 1.0  # seconds that a transfer may take unseen
+_LOOK: Final = 0.25  # seconds between looks at the counts
+_LINGER: Final = 20  # looks at nothing before the thread ends: a row of small transfers shares it
+_log = logging.getLogger("holdall")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a transfer at one moment: bytes, and seconds since it began."""
+
+    verb: Verb
+    total: int | None
+    done: int
+    saved: int
+    elapsed: float
+
+
+class Picture(Protocol):
+    """One transfer, as someone sees it."""
+
+    def show(self, seen: Seen) -> None: ...
+
+    def end(self, seen: Seen, outcome: str, /) -> None: ...
+
+    def forget(self) -> None:
+        """Leave everything as it is, for good."""
+        ...
+
+
+MakePicture: TypeAlias = Callable[[], Picture | None]
+
+
+class Progress:
+    """An observer that draws what it is told.
+
+    Args:
+        picture: Makes the picture of one more transfer; None where nobody would see it.
+        elsewhere: The same in other processes, which this observer is forked or pickled into; a function of a module.
+        clock: Seconds, from any moment on.
+        start: Runs a function in a thread.
+    """
+
+    _watching: bool
+
+    def __init__(
+        self,
+        picture: MakePicture,
+        *,
+        elsewhere: MakePicture,
+        clock: Callable[[], float] = time.monotonic,
+        start: Callable[[Callable[[], None]], object] | None = None,
+    ) -> None:
+        self._picture, self._elsewhere, self._clock, self._start = picture, elsewhere, clock, start or _in_thread
+        self._reset()
+        _observers.add(self)
+
+    def __reduce__(self) -> tuple[Callable[[MakePicture], Progress], tuple[MakePicture]]:
+        return _remade, (self._elsewhere,)
+
+    def begin(self, verb: Verb, total: int | None) -> Transfer:
+        picture = self._picture()
+        if picture is None:
+            return SILENT
+        moving = _Moving(self, verb, total, picture, self._clock())
+        with self._changed:
+            if not self._watching:
+                self._start(self._watch)
+                self._watching = True
+            self._moving.append(moving)
+        return moving
+
+    def look(self) -> None:
+        """Draw every transfer that has lasted long enough, as it is now."""
+        with self._changed:
+            for moving in self._moving:
+                self._draw(moving, None)
+
+    def end(self, moving: _Moving, outcome: str) -> None:
+        """Draw a transfer for the last time; in a forked child it is the parent's, and not drawn."""
+        with self._changed:
+            if moving in self._moving:
+                self._moving.remove(moving)
+                self._draw(moving, outcome)
+
+    def close(self) -> None:
+        """Clear the terminal: the process ends."""
+        for moving in list(self._moving):
+            self.end(moving, "stopped")
+
+    def forget(self) -> None:
+        """In a forked child: what the parent draws is the parent's, and so are its thread and its locks."""
+        for moving in self._moving:
+            moving.picture.forget()
+        self._picture = self._elsewhere
+        self._reset()
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        self._watching = False
+        self._moving: list[_Moving] = []
+
+    def _watch(self) -> None:
+        with self._changed:
+            idle = 0
+            while idle < _LINGER:
+                self._changed.wait(_LOOK)
+                self.look()
+                idle = 0 if self._moving else idle + 1
+            self._watching = False
+
+    def _draw(self, moving: _Moving, outcome: str | None) -> None:
+        seen = moving.seen(self._clock())
+        if seen.elapsed < PATIENCE or moving.broken:
+            return
+        try:
+            if outcome is None:
+                moving.picture.show(seen)
+            else:
+                moving.picture.end(seen, outcome)
+        except Exception as error:  # a terminal that went away is no reason to stop
+            moving.broken = True
+            moving.picture.forget()
+            _log.debug("progress is no longer shown: %r", error)
+
+
+class _Moving:
+    """A transfer and its counts."""
+
+    def __init__(self, observer: Progress, verb: Verb, total: int | None, picture: Picture, begun: float) -> None:
+        self.picture, self.broken = picture, False
+        self._observer, self._verb, self._total, self._begun = observer, verb, total, begun
+        self._counting = threading.Lock()
+        self._done, self._saved = 0, 0
+
+    def add(self, done: int, saved: int = 0) -> None:
+        with self._counting:
+            self._done += done
+            self._saved += saved
+
+    def seen(self, now: float) -> Seen:
+        return Seen(self._verb, self._total, self._done, self._saved, now - self._begun)
+
+    def __enter__(self) -> Transfer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._observer.end(self, f"failed ({kind.__name__})" if kind else "done")
+
+
+def _remade(picture: MakePicture) -> Progress:
+    return Progress(picture, elsewhere=picture)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="holdall-progress", daemon=True).start()
+
+
+_observers: weakref.WeakSet[Progress] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for observer in list(_observers):
+        observer.forget()
+
+
+def _close_all() -> None:
+    for observer in list(_observers):
+        observer.close()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+atexit.register(_close_all)

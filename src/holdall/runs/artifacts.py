@@ -1,0 +1,147 @@
+"""Artifacts by their address, `runs:/<run_id>/<path>`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdall.errors import InvalidPathError, InvalidURIError
+from holdall.format.layout import is_run_id
+from holdall.format.paths import check_path
+from holdall.format.tree import Kind
+from holdall.runs.differences import Difference
+from holdall.runs.record import FileInfo
+from holdall.runs.run import Run
+from holdall.trees.location import Location
+from holdall.trees.opened import ArtifactReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SCHEME = "runs:/"
+
+
+def parse_uri(uri: str) -> tuple[str, str]:
+    """The run id and the path ("" for the root) of an artifact's address.
+
+    Raises:
+        InvalidURIError: It is not of the form `runs:/<run_id>/<path>`.
+    """
+    if not uri.startswith(_SCHEME):
+        raise InvalidURIError(uri, "an artifact's address is runs:/<run_id>/<path>")
+    run_id, _, path = uri[len(_SCHEME) :].strip("/").partition("/")
+    if not is_run_id(run_id):
+        raise InvalidURIError(uri, f"{run_id!r} is not a run id, which is 32 lower-case hex digits")
+    try:
+        return run_id, check_path(path) if path else ""
+    except InvalidPathError as error:
+        raise InvalidURIError(uri, str(error)) from error
+
+
+class Artifacts:
+    """The artifacts of a store's runs, by address: `runs:/<run_id>/<path>`, or what `resolve` makes one of."""
+
+    def __init__(self, location: Location, resolve: Callable[[str], str] = str) -> None:
+        self._location, self._resolve = location, resolve
+
+    def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """Many ranges of a file at once; as `Run.read_ranges`."""
+        run, path = self._run(uri)
+        return run.read_ranges(path, ranges)
+
+    def list(self, uri: str) -> list[FileInfo]:
+        """What is directly in a directory of a run, sorted by path; nothing for a file or an absent path.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+
+        Cost: for a run that has ended, a listing, a GET and one or two more for its tree.
+        """
+        run, path = self._run(uri)
+        found: dict[str, FileInfo] = {}
+        for entry in run.entries(path or None):
+            below = entry.path[len(path) :].lstrip("/") if path else entry.path
+            name, _, deeper = below.partition("/")
+            if not name:
+                continue
+            at = f"{path}/{name}" if path else name
+            is_dir = bool(deeper) or entry.kind is Kind.DIRECTORY
+            found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
+        return sorted(found.values())
+
+    def open(self, uri: str) -> ArtifactReader:
+        """A file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading."""
+        run, path = self._run(uri)
+        return run.open(path)
+
+    def read(self, uri: str) -> bytes:
+        """All bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError."""
+        run, path = self._run(uri)
+        return run.read(path)
+
+    def download(
+        self,
+        uri: str,
+        destination: str | os.PathLike[str] | None = None,
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+    ) -> Path:
+        """Write a file, or all that a directory holds, into a local folder.
+
+        Args:
+            uri: What to fetch.
+            destination: The folder; a new temporary one when None.
+            include: Only what one of these patterns fits, as for `Run.download`.
+            exclude: Not what one of these fits.
+
+        Returns:
+            Where it now is: `destination/<path>`.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at this address.
+            IntegrityError: Content is not what was written. No file has wrong bytes.
+        """
+        run, path = self._run(uri)
+        folder = destination or tempfile.mkdtemp(prefix="holdall-")
+        return run.download(path or None, folder, include=include, exclude=exclude)
+
+    def load_text(self, uri: str) -> str:
+        """The text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_text(path)
+
+    def load_dict(self, uri: str) -> Any:
+        """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_dict(path)
+
+    def load_image(self, uri: str) -> Any:
+        """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_image(path)
+
+    def load_table(self, uri: str) -> pd.DataFrame:
+        """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+        run, path = self._run(uri)
+        return run.load_table(path)
+
+    def diff(self, uri_a: str, uri_b: str) -> Difference:
+        """What differs between two directories of runs; no content is read.
+
+        Returns:
+            What was added, removed and changed, with sizes and how many bytes of
+            chunks both have; `.text(path)` is a unified diff of a text file.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at one of the addresses.
+        """
+        (a, path_a), (b, path_b) = self._run(uri_a), self._run(uri_b)
+        return a.diff(path_a or None, b, path_b or None)
+
+    def _run(self, uri: str) -> tuple[Run, str]:
+        run_id, path = parse_uri(self._resolve(uri))
+        return Run(self._location, run_id), path

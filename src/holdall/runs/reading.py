@@ -1,0 +1,237 @@
+"""One run, read: what it holds, what it says of itself, its files.
+
+Every verb looks at the log as it is now and keeps nothing, so that a handle
+never shows what was. Cost, where nothing else is said: a listing and a GET for
+a run that has ended, and one or two more for its tree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from holdall.errors import ArtifactNotFoundError, RunNotFoundError
+from holdall.format.layout import run_log
+from holdall.format.manifest import manifest_digest, manifest_text
+from holdall.format.paths import check_path
+from holdall.format.state import State
+from holdall.format.tree import Entry, Kind
+from holdall.runs.metrics import history
+from holdall.runs.record import Metric, RunRecord, run_record
+from holdall.trees.checkout import checkout
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.opened import ArtifactFile, ArtifactReader
+from holdall.trees.tree import Blobs
+from holdall.trees.view import View
+
+
+class RunReader:
+    """A run of a store, to be read.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    def __init__(self, location: Location, id: str) -> None:
+        self._location, self.id = location, id
+
+    @property
+    def record(self) -> RunRecord:
+        """Who the run is, how it stands, its parameters, last measurements and tags."""
+        return run_record(self.id, self._view().state)
+
+    def history(self, key: str) -> list[Metric]:
+        """Every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
+        view = self._view()
+        return history(view.paths.blobs.journal, view, key)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What ran where: Python, packages, git, command line, hardware; empty where it was not recorded."""
+        view = self._view()
+        if view.state.environment is None:
+            return {}
+        found: dict[str, Any] = json.loads(view.paths.blobs.read([view.state.environment])[0])
+        return found
+
+    @property
+    def state(self) -> State:
+        """Status, counts and open sessions, as the log says now."""
+        return self._view().state
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """The SHA-256 in hex of each file, by path, sorted."""
+        files = (entry for entry in self._view().paths.walk() if entry.kind is Kind.FILE)
+        return {entry.path: entry.sha256.hex() for entry in sorted(files, key=lambda entry: entry.path.encode())}
+
+    @property
+    def manifest_text(self) -> str:
+        """The manifest as `sha256sum -c` accepts it."""
+        return manifest_text(self._view().paths.walk())
+
+    @property
+    def manifest_digest(self) -> str:
+        """`sha256:` of the manifest's text: one name for all that the run holds."""
+        return manifest_digest(self.manifest_text)
+
+    def entries(self, path: str | None = None) -> Iterator[Entry]:
+        """Every file, link and empty directory at or below a path, in the tree's order."""
+        return self._view().paths.walk(join_path(path, ""))
+
+    def entry(self, path: str) -> Entry:
+        """What stands at a path.
+
+        Raises:
+            ArtifactNotFoundError: Nothing does.
+        """
+        found = self._view().paths.find([check_path(path)]).get(path)
+        if found is None:
+            raise ArtifactNotFoundError(self.id, path)
+        return found
+
+    def open(self, path: str) -> ArtifactReader:
+        """A file of the run for reading, seekable, in binary; only what is read is fetched.
+
+        Beside what other files do, it has `read_ranges([(start, stop), ...])`.
+
+        Raises:
+            ArtifactNotFoundError: There is no file at this path.
+            IntegrityError: While reading: a chunk is not what was written.
+        """
+        view = self._view()
+        return ArtifactReader(self._opened(view, path))
+
+    def read(self, path: str) -> bytes:
+        """All bytes of a file, verified. Raises: as `open`."""
+        return self._opened(self._view(), path).readall()
+
+    def read_ranges(self, path: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+        """Many ranges of a file at once, each `(start, stop)` in bytes; the rest of it is not fetched.
+
+        Returns:
+            `stop - start` bytes for each, in the order asked for, each chunk of them verified.
+
+        Raises:
+            ArtifactNotFoundError: There is no file at this path.
+            ValueError: A range does not obey `0 <= start <= stop <= size`.
+            IntegrityError: A chunk is not what was written.
+
+        Cost: as `open`, and one request for each stretch of a pack without a gap of 1 MiB, of at most
+        16 MiB, all side by side. Who asks several times opens the file once, and asks what `open` gave.
+        """
+        return self._opened(self._view(), path).read_ranges(ranges)
+
+    def download(
+        self,
+        path: str | None,
+        destination: str | os.PathLike[str],
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+    ) -> Path:
+        """Write a file, or all that a directory of the run holds, into a local folder.
+
+        Links stay links; but a link to a file that is asked for by its own path comes as that file.
+
+        Args:
+            path: A path of the run; all of it when None.
+            destination: The folder; made if it is not there.
+            include: Only what one of these patterns fits, such as `*.json` or `model/*`;
+                `*` is any text, slashes too, and a pattern without a slash may fit the name alone.
+            exclude: Not what one of these fits.
+
+        Returns:
+            Where the file or directory now is: `destination/path`.
+
+        Raises:
+            ArtifactNotFoundError: The run holds nothing there, or nothing that `include` fits.
+            IntegrityError: Content is not what was written. No file has wrong bytes.
+            DestinationError: The folder does not take it: full, not writable, or something stands in the way.
+        """
+        view = self._view()
+        self._fetch(view, self._chosen(view, path, include, exclude), destination)
+        return Path(destination) / join_path(path, "")
+
+    def chosen(
+        self,
+        path: str | None = None,
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] | None = None,
+    ) -> list[Entry]:
+        """What `download` would write. Raises: as it does, but for what the folder refuses."""
+        return self._chosen(self._view(), path, include, exclude)
+
+    def fetch(self, entries: Sequence[Entry], destination: str | os.PathLike[str]) -> None:
+        """Write some of what `chosen` gave into a local folder, each at its path. Raises: as `download`."""
+        self._fetch(self._view(), entries, destination)
+
+    # --- inside ---
+
+    def _chosen(
+        self, view: View, path: str | None, include: str | Sequence[str] | None, exclude: str | Sequence[str] | None
+    ) -> list[Entry]:
+        top, wanted, unwanted = join_path(path, ""), _patterns(include), _patterns(exclude)
+        entries = list(view.paths.walk(top))
+        if not entries and top:
+            raise ArtifactNotFoundError(self.id, top)
+        if top and entries[0].kind is Kind.LINK and entries[0].path == top:
+            file = _followed(view, top)
+            entries = [replace(file, path=top)] if file and file.kind is Kind.FILE else entries
+        found = [entry for entry in entries if _fits(entry.path, wanted, unwanted)]
+        if wanted and not found:
+            below, without = f" below {top}" if top else "", f" without {', '.join(unwanted)}" if unwanted else ""
+            raise ArtifactNotFoundError(self.id, f"{', '.join(wanted)}{below}{without}")
+        return found
+
+    def _fetch(self, view: View, entries: Sequence[Entry], destination: str | os.PathLike[str]) -> None:
+        checkout(view.paths.blobs, entries, Path(destination), observer=self._location.observer)
+
+    def _opened(self, view: View, path: str) -> ArtifactFile:
+        entry = _followed(view, path)
+        if entry is None or entry.kind is not Kind.FILE:
+            raise ArtifactNotFoundError(self.id, path)
+        return ArtifactFile(view.paths.blobs, entry)
+
+    def _view(self) -> View:
+        """The run as it is now. A process that writes to it knows the log already as far as it wrote."""
+        location = self._location
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        journal = Journal(location.bucket, location.pool, run_log(self.id))
+        view = View.load(Blobs(location.bucket, location.pool, journal))
+        if view is None or view.state.purged:
+            raise RunNotFoundError(self.id, location.bucket.url)
+        return view
+
+
+def _followed(view: View, path: str) -> Entry | None:
+    """What stands at a path, or where the links from there end."""
+    entry, seen = view.paths.find([check_path(path)]).get(path), [path]
+    while entry and entry.kind is Kind.LINK and len(seen) < 40:
+        seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
+        entry = view.paths.find([seen[-1]]).get(seen[-1])
+    return entry
+
+
+def _patterns(given: str | Sequence[str] | None) -> Sequence[str]:
+    return [given] if isinstance(given, str) else list(given or [])
+
+
+def _fits(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    def fits(pattern: str) -> bool:
+        return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(path.rpartition("/")[2], pattern))
+
+    return (not include or any(map(fits, include))) and not any(map(fits, exclude))
+
+
+def join_path(directory: str | None, name: str) -> str:
+    """A path of a run from a directory, or none, and a name in it, or none."""
+    parts = [part for part in (directory, name) if part]
+    return check_path("/".join(parts)) if parts else ""

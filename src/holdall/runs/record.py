@@ -1,0 +1,140 @@
+"""What is known of a run or an experiment, as values with the field's names.
+
+`record.info.run_id`, `record.data.metrics["loss"]`: the shapes that users of
+MLflow read. They are snapshots; nothing here asks the bucket.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from holdall.format.ops import number
+from holdall.format.state import State
+from holdall.runs.inputs import RunInputs, inputs_of
+
+RUN_NAME = "mlflow.runName"
+NOTE = "mlflow.note.content"
+PARENT = "mlflow.parentRunId"
+USER = "mlflow.user"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Who a run is and how it stands. Times are ms since 1970 UTC; `end_time` is None while it runs."""
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    status: str
+    start_time: int
+    end_time: int | None
+    lifecycle_stage: str
+    user_id: str
+
+    @property
+    def artifact_uri(self) -> str:
+        """The address of all that the run holds."""
+        return f"runs:/{self.run_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """What a run says of itself: the last value of each metric, every parameter and tag."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it was when it was looked at. Attributes: info, data, inputs."""
+
+    info: RunInfo
+    data: RunData
+
+    @property
+    def inputs(self) -> RunInputs:
+        """What the run was given: `inputs.dataset_inputs[0].dataset.name`."""
+        return inputs_of(self.data.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measurement. `timestamp` is in ms since 1970 UTC.
+
+    Attributes:
+        model_id: Of the logged model that was measured, where it is one of those that it has; else None.
+        dataset_name, dataset_digest: Of what it was measured on; None where nobody said.
+        run_id: The run that measured it, where it is one of a model's; else None.
+    """
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A name that runs are grouped under. Times are ms since 1970 UTC."""
+
+    experiment_id: str
+    name: str
+    lifecycle_stage: str
+    creation_time: int
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FileInfo:
+    """One line of a listing.
+
+    Attributes:
+        path: From the run's root on.
+        is_dir: Whether it is a directory.
+        file_size: Bytes of a file; None for a directory or link.
+    """
+
+    path: str
+    is_dir: bool
+    file_size: int | None
+
+
+class ViewType(IntEnum):
+    """MLflow's numbers for what a search shows."""
+
+    ACTIVE_ONLY = 1
+    DELETED_ONLY = 2
+    ALL = 3
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that is shown; None for all."""
+        return {1: "active", 2: "deleted"}.get(self)
+
+
+def stage(deleted: bool) -> str:
+    """MLflow's word for whether something is deleted."""
+    return "deleted" if deleted else "active"
+
+
+def run_record(run_id: str, state: State) -> RunRecord:
+    """What a run's folded log says."""
+    info = RunInfo(
+        run_id=run_id,
+        run_name=state.tags.get(RUN_NAME, ""),
+        experiment_id=state.experiment,
+        status=state.status,
+        start_time=state.started,
+        end_time=state.ended,
+        lifecycle_stage=stage(state.deleted),
+        user_id=state.tags.get(USER, ""),
+    )
+    metrics = {key: float(number(last[0]) or 0.0) for key, last in state.metrics.items()}
+    return RunRecord(info, RunData(metrics, dict(state.params), dict(state.tags)))

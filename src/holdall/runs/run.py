@@ -1,0 +1,183 @@
+"""One run, with all its verbs: those that make files of objects beside those that log files."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from holdall.chunks.cutter import Readable
+from holdall.format.paths import check_path
+from holdall.format.tree import Entry, Kind
+from holdall.runs import differences, rendering, tables
+from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened
+from holdall.runs.writing import RunWriter
+from holdall.trees.source import Item, bytes_item
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IMAGES, TABLES = "mlflow.loggedImages", "mlflow.loggedArtifacts"
+
+
+class Run(RunWriter):
+    """A run of a store. Get one from `store.runs`.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    def log_text(self, text: str, artifact_file: str) -> Entry:
+        """Log text as a UTF-8 file. Raises and cost: as `log_artifact`."""
+        return self.log_bytes(rendering.text_bytes(text), artifact_file)
+
+    def log_dict(self, dictionary: Any, artifact_file: str) -> Entry:
+        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+        return self.log_bytes(rendering.dict_bytes(dictionary, artifact_file), artifact_file)
+
+    def log_stream(self, stream: BinaryIO, artifact_file: str) -> Entry:
+        """Log what a binary stream still gives, without holding it. It is read once."""
+        return self.log_items([_stream_item(stream, artifact_file)]).entries[0]
+
+    def log_figure(self, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None) -> Entry:
+        """Log a matplotlib or plotly figure in the format that the name's ending says.
+
+        Raises:
+            TypeError: It is neither, or the format is none of theirs.
+        """
+        return self.log_bytes(rendering.figure_bytes(figure, artifact_file, save_kwargs), artifact_file)
+
+    def log_image(
+        self,
+        image: Any,
+        artifact_file: str | None = None,
+        *,
+        key: str | None = None,
+        step: int | None = None,
+        timestamp: int | None = None,
+    ) -> Entry:
+        """Log an image: under a name, or as one of a series under a key.
+
+        Args:
+            image: numpy array (H x W, or H x W x 1, 3 or 4; bool, integers 0-255 or floats 0-1) or PIL image.
+            artifact_file: Its name; or else
+            key: the name of its series, and
+            step: where in the training it belongs.
+            timestamp: Milliseconds since 1970 UTC; now when None.
+
+        Raises:
+            ValueError: Not exactly one of `artifact_file` and `key`, or values out of range.
+            TypeError: It is no image.
+        """
+        if (artifact_file is None) == (key is None):
+            raise ValueError("give either artifact_file, or key and perhaps step")
+        if artifact_file is not None:
+            return self.log_bytes(rendering.image_bytes(image, artifact_file), artifact_file)
+        time = self._location.clock() if timestamp is None else timestamp
+        token = str(uuid.UUID(bytes=self._location.entropy(16), version=4))
+        path = rendering.image_path(str(key), step or 0, time, token)
+        small = rendering.compressed_path(path)
+        whole = bytes_item(path, rendering.image_bytes(image, path))
+        self.set_tags({IMAGES: True})
+        return self.log_items([whole, bytes_item(small, rendering.compressed_bytes(image))]).entries[0]
+
+    def log_table(self, data: dict[Any, Any] | pd.DataFrame, artifact_file: str) -> Entry:
+        """Append rows to a table, which is a directory of immutable parts in the order of logging.
+
+        Args:
+            data: Columns by name, of cells or of one cell each; or a DataFrame.
+            artifact_file: The table's name, which ends in .json or .parquet.
+        """
+        part = tables.log_table(self, data, artifact_file, entropy=self._location.entropy)
+        known = json.loads(self.seen.data.tags.get(TABLES, "[]"))
+        this = {"path": artifact_file, "type": "table"}
+        if this not in known:
+            self.set_tags({TABLES: json.dumps([*known, this])})
+        return part
+
+    def log_input(self, dataset: Any, *, context: str | None = None, tags: Mapping[str, Any] | None = None) -> Dataset:
+        """Say what the run was given: a data set's name, digest, source and schema, as a fact.
+
+        Args:
+            dataset: One of `holdall.data`, one of MLflow's, or a mapping of these words.
+            context: What it was for, such as "training".
+            tags: What else to say about it.
+
+        Returns:
+            The fact, in which what was too long points at the file of the run that has it.
+
+        Raises:
+            TypeError: It is no data set.
+            InvalidNameError: A word that cannot be kept.
+
+        Cost: none now; it rides on the next entry. What is too long for that: as `log_artifacts`.
+        """
+        fact, files = shortened(as_dataset(dataset))
+        said = {**({CONTEXT: context} if context is not None else {}), **(tags or {})}
+        words = [InputTag(str(key), str(value)) for key, value in said.items()]
+        tag = input_tag(DatasetInput(fact, words), self._location.clock())
+        if files:
+            self.log_items([bytes_item(path, text.encode()) for path, text in files.items()])
+        self.set_tags(tag)
+        return fact
+
+    def load_table(self, artifact_file: str, extra_columns: dict[str, object] | None = None) -> pd.DataFrame:
+        """All rows of a table, in the order of logging, with columns of the same value in each row if wanted.
+
+        Raises:
+            ArtifactNotFoundError: There is no such table.
+        """
+        return tables.load_table(self, artifact_file, extra_columns)
+
+    def load_dict(self, artifact_file: str) -> Any:
+        """What a JSON or YAML file says.
+
+        Raises:
+            ContentError: It says nothing, being damaged or something else.
+        """
+        return rendering.parse_dict(self.read(artifact_file), artifact_file)
+
+    def load_text(self, artifact_file: str) -> str:
+        """The text of a UTF-8 file.
+
+        Raises:
+            ContentError: It is not UTF-8.
+        """
+        return rendering.parse_text(self.read(artifact_file), artifact_file)
+
+    def load_image(self, artifact_file: str) -> Any:
+        """The PIL image of a file.
+
+        Raises:
+            ContentError: It is no image.
+        """
+        return rendering.parse_image(self.read(artifact_file), artifact_file)
+
+    def diff(self, path: str | None, other: Run, other_path: str | None) -> differences.Difference:
+        """What differs between what this run and another one hold, below a path of each. Nothing is read."""
+        return differences.diff(self, path, other, other_path)
+
+
+def _stream_item(stream: BinaryIO, artifact_file: str) -> Item:
+    @contextmanager
+    def opened() -> Iterator[Readable]:
+        yield _Stream(stream)
+
+    length = 1 << 62  # unknown, so nothing is held back to travel inside an entry
+    return Item(check_path(artifact_file), Kind.FILE, opened, length)
+
+
+class _Stream:
+    """A binary stream that may only know how to `read`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        data = self._stream.read(len(buffer))
+        if not isinstance(data, bytes):
+            raise TypeError(f"a binary stream is needed; this one gave {type(data).__name__}")
+        buffer[: len(data)] = data
+        return len(data)

@@ -1,0 +1,188 @@
+"""The runs of a store: begin one, go on with one, find one by its id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from holdall.errors import RunNotFoundError
+from holdall.format.document import Json
+from holdall.format.entry import InlineBlob
+from holdall.format.layout import is_run_id, run_id, run_log
+from holdall.format.reference import FACTS
+from holdall.runs.environment import mlflow_tags
+from holdall.runs.experiment import DEFAULT, Experiments
+from holdall.runs.frames import facts_of, frame_of
+from holdall.runs.index import record_of, summaries
+from holdall.runs.metrics import tag_op
+from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
+from holdall.runs.run import TABLES, Run
+from holdall.runs.search import parse_filter, parse_order_by
+from holdall.trees.location import Location
+from holdall.trees.session import Session
+from holdall.trees.summary import Inline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HOW: Final = """
+    amber brave brisk calm clever dapper eager early fair fleet gentle glad happy keen kind lively lucky
+    merry mild neat noble plain proud quick quiet rapid rare sharp shy silent sleek smart solid steady swift
+"""
+_WHO: Final = """
+    auk bear bee boar carp cat colt crab crane crow deer dove duck elk ewe finch fox frog goat goose gull hare
+    hawk hen heron ibis jay kite lark lynx mink mole moth mule newt otter owl ox perch pike quail ram rook seal
+"""
+
+
+class Runs:
+    """The runs of a store."""
+
+    def __init__(self, location: Location, experiments: Experiments) -> None:
+        self._location, self._experiments = location, experiments
+        self._handles: dict[str, Run] = {}  # one for each run, or each call would open a session
+
+    def start(
+        self,
+        *,
+        experiment: str | None = None,
+        experiment_id: str | None = None,
+        name: str | None = None,
+        parent: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        description: str | None = None,
+    ) -> Run:
+        """Begin a new run.
+
+        Args:
+            experiment: The name of its experiment, which is made if there is none; "Default" when None.
+            experiment_id: Or its id; then it must be there.
+            name: What people call the run; drawn by lot when None.
+            parent: The id of the run that it is part of.
+            tags: What else to say about it.
+            description: In a few words, for people.
+
+        Raises:
+            ExperimentNotFoundError: There is no experiment of this id.
+
+        Cost: two PUTs; three requests with an experiment's id.
+        """
+        location = self._location
+        location.ready_to_write()
+        owner = self._owner(experiment, experiment_id)
+        id = run_id(owner, location.entropy(12))
+        about = {RUN_NAME: name or self._draw_name(), PARENT: parent, NOTE: description}
+        ops, blobs = self._environment()
+        said = {**ops, **{key: value for key, value in about.items() if value is not None}, **(tags or {})}
+        first: list[Json] = [{"op": "create", "experiment": owner}, {"op": "status", "status": "RUNNING"}]
+        if blobs:
+            first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
+        first += [tag_op(key, value) for key, value in said.items()]
+        run = Run(location, id)
+        run.take(Session.start(location, run_log(id), first, blobs))
+        return self._handles.setdefault(id, run)
+
+    def get(self, id: str) -> Run:
+        """A handle to a run by its id. If there is none, its verbs will say so. Cost: no request.
+
+        Raises:
+            RunNotFoundError: No run can have this id.
+        """
+        if not is_run_id(id):
+            raise RunNotFoundError(id, self._location.bucket.url)
+        return self._handles.setdefault(id, Run(self._location, id))
+
+    def resume(self, id: str) -> Run:
+        """Go on with a run: it is RUNNING again.
+
+        Raises:
+            RunNotFoundError: There is none with this id.
+            RunDeletedError: It was deleted.
+
+        Cost: reading the end of its log, and one PUT.
+        """
+        run = self.get(id)
+        run._writing().defer({"op": "status", "status": "RUNNING"})
+        return run
+
+    def search(
+        self,
+        filter: str | None = None,
+        *,
+        experiments: Iterable[str] | None = None,
+        order_by: Sequence[str] | None = None,
+        limit: int | None = None,
+        stage: str | None = "active",
+    ) -> list[RunRecord]:
+        """The runs that a filter means, in MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`.
+
+        Args:
+            filter: What they must fulfil; beyond MLflow's, `artifacts.path` and `artifacts.digest`. None: nothing.
+            experiments: Ids of the experiments to look in; all when None.
+            order_by: What they are sorted by, such as `["metrics.loss ASC"]`; the latest first when None.
+            limit: At most so many.
+            stage: "active", "deleted", or None for both.
+
+        Raises:
+            InvalidFilterError: The filter or an order is not understood; it says where.
+
+        Cost: a listing of the runs' logs; a GET for each run that changed since the
+            last search from here; and for `artifacts` two requests for each run that all else fits.
+        """
+        wanted, order = parse_filter(filter), parse_order_by(order_by)
+        some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
+        fitting = (s for s in order.sorted(some) if wanted.matches(s, lambda: self.get(s.run_id).manifest))  # noqa: B023
+        return [record_of(summary) for summary in islice(fitting, limit)]
+
+    def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
+        """Runs as a pandas DataFrame, one row each."""
+        return frame_of(records)
+
+    def load_table(
+        self,
+        artifact_file: str,
+        ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+        experiments: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """The rows of a table of several runs, one below the other.
+
+        Args:
+            artifact_file: The table's name.
+            ids: The runs; all of the experiments that logged such a table when None.
+            extra_columns: What of each run to put beside its rows, such as `run_id` or `params.rate`.
+            experiments: Where to look for runs; everywhere when None.
+        """
+        import pandas as pd
+
+        if ids is None:
+            quoted = json.dumps(artifact_file).replace("'", "''")
+            found = self.search(f"tags.`{TABLES}` LIKE '%{quoted}%'", experiments=experiments)
+            ids = [record.info.run_id for record in found]
+        wanted = extra_columns or ()
+        parts = [
+            run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}) for run in map(self.get, ids)
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
+        if experiment_id is None:
+            return self._experiments.ensure(experiment or DEFAULT)
+        return self._experiments.get(experiment_id).experiment_id
+
+    def _environment(self) -> tuple[dict[str, str], list[InlineBlob]]:
+        """What ran where, as tags that are searched and as a blob that has it all."""
+        look = self._location.environment
+        if look is None:
+            return {}, []
+        found = look()
+        inline = Inline([])
+        inline.place(json.dumps(found, separators=(",", ":")).encode(), FACTS)
+        return mlflow_tags(found), inline.blobs
+
+    def _draw_name(self) -> str:
+        how, who, number = (int.from_bytes(self._location.entropy(2)) for _ in range(3))
+        hows, whos = _HOW.split(), _WHO.split()
+        return f"{hows[how % len(hows)]}-{whos[who % len(whos)]}-{number % 1000}"

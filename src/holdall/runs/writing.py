@@ -1,0 +1,262 @@
+"""One run, written to: artifacts, parameters, measurements and tags, and its end.
+
+It is a handle that any process may hold: it survives pickling and fork,
+and whoever writes through it in another process opens a session of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from holdall.chunks.pool import Lane, Outcome
+from holdall.errors import RunEndedError, RunNotFoundError, UnsupportedFileError
+from holdall.format.document import Json
+from holdall.format.layout import run_log
+from holdall.format.state import State
+from holdall.format.tree import Entry
+from holdall.runs.metrics import metric_ops, param_op, status_op, tag_op
+from holdall.runs.reading import RunReader, join_path
+from holdall.runs.record import RunRecord, run_record
+from holdall.trees.location import Location
+from holdall.trees.session import Session
+from holdall.trees.source import Item, bytes_item, local_items
+from holdall.trees.transaction import Also, Published, Transaction
+from holdall.trees.view import View
+
+P = ParamSpec("P")
+
+
+class _Hold:
+    """What one process has of a run: its session and its lane. Not a forked child's: it gets its own."""
+
+    def __init__(self) -> None:
+        self.opening = threading.Lock()
+        self.session: Session | None = None
+        self.lane: Lane | None = None
+
+
+class RunWriter(RunReader):
+    """A run of a store, to be written to as well.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    def __init__(self, location: Location, id: str) -> None:
+        super().__init__(location, id)
+        self._holds: dict[int, _Hold] = {}  # by process id
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} in {self._location.bucket.url}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"location": self._location, "id": self.id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["location"], state["id"])  # type: ignore[misc]  # a handle is its two facts
+
+    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> Entry | None:
+        """Log a file, or a folder under its own name. One commit: all or nothing.
+
+        Args:
+            local_path: What to log.
+            artifact_path: The directory of the run to put it in; the root when None.
+
+        Returns:
+            For a file, what now stands at its path, with its digest; for a folder, None.
+
+        Raises:
+            ArtifactExistsError: The run holds other content at the path.
+            PathConflictError: A file stands where a directory is needed, or the reverse.
+            SourceError: The file cannot be read, or changed meanwhile.
+            StorageError: The bucket does not answer. What was uploaded is reused next time.
+
+        Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
+        """
+        items = self.items_of(local_path, artifact_path)
+        published = self.log_items(items)
+        return published.entries[0] if len(published.entries) == 1 and not Path(local_path).is_dir() else None
+
+    @staticmethod
+    def items_of(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> list[Item]:
+        """What `log_artifact` would log: looked at, not yet read. Cost: no request.
+
+        Raises:
+            InvalidPathError: No run may hold such a path.
+            SourceError: It is not there, or something in it cannot be kept.
+        """
+        local = _one_path(local_path, "call log_artifact for each file, or log_artifacts for their folder")
+        name = local.name if local.name not in ("", "..") else local.resolve().name
+        return local_items(local, join_path(artifact_path, name))
+
+    def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> Sequence[Entry]:
+        """Log what a folder holds. One commit: all or nothing.
+
+        Args:
+            local_dir: The folder.
+            artifact_path: The directory of the run to put its content in; the root when None.
+
+        Returns:
+            What now stands at each path, with its digest.
+
+        Raises and cost: as `log_artifact`.
+        """
+        folder = _one_path(local_dir, "call log_artifact for each file")
+        if folder.exists() and not folder.is_dir():
+            raise UnsupportedFileError(str(folder), "it is not a folder; log one file with log_artifact")
+        return self.log_items(local_items(folder, join_path(artifact_path, ""))).entries
+
+    def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
+        """Log bytes as a file of the run. Raises and cost: as `log_artifact`."""
+        return self.log_items([bytes_item(artifact_file, data)]).entries[0]
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters: each a name and `str(value)`, kept for good.
+
+        Raises:
+            ParamExistsError: The run has one of them with another value.
+            InvalidNameError: A name or value that cannot be kept.
+
+        Cost: none now; they ride on the next entry, as measurements do.
+        """
+        self._defer([param_op(key, value) for key, value in params.items()])
+
+    def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
+        """Log measurements that were taken together.
+
+        Args:
+            metrics: Name -> number; NaN and the infinities are kept as they are.
+            step: Where in the training; 0 when None.
+            timestamp: Milliseconds since 1970 UTC; now when None.
+
+        Raises:
+            InvalidNameError: A name, number, step or time that cannot be kept; then none is logged.
+
+        Cost: none now; they ride on the next entry, which is written by the
+        first call after five seconds, the thousandth measurement, an artifact or
+        the end. A process that is killed outright loses what was logged since
+        its last entry; `flush` writes one.
+        """
+        time = self._location.clock() if timestamp is None else timestamp
+        self._defer(metric_ops(metrics, step, time))
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
+        self._defer([tag_op(key, value) for key, value in tags.items()])
+
+    def flush(self) -> None:
+        """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
+        if self.is_open and (session := self._hold.session):
+            with suppress(RunEndedError):  # then its last entry took them along
+                session.flush()
+
+    def log_items(self, items: Sequence[Item], *, also: Also | None = None, small_last: bool = False) -> Published:
+        """Log several items as one commit; `also` makes what else its entry says. As `Transaction` has them."""
+        transaction = Transaction(self._writing(), also, small_last=small_last)
+        transaction.stage(items)
+        return transaction.publish()
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run. Its last entry carries all there is to know, so that it is read in two requests.
+
+        Args:
+            status: `FINISHED`, `FAILED` or `KILLED`.
+
+        Raises:
+            InvalidNameError: It is no status; the run goes on.
+            Exception: What failed in the background; the run is then FAILED.
+        """
+        status_op(status)  # before anything is waited for
+        error = self._drain()
+        outcome = "FAILED" if error and status == "FINISHED" else status
+        self._writing().close([status_op(outcome)], final=True)
+        if error:
+            raise error
+
+    def later(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+        """Do something to this run in the background: in order, and at the latest when the run is finished.
+
+        Returns:
+            Its outcome to be. A failure that nobody asked for is raised by `finish`.
+        """
+        hold = self._hold
+        with hold.opening:
+            lane = hold.lane = hold.lane or Lane()
+        return lane.submit(work, *args, **kwargs)
+
+    def delete(self) -> None:
+        """Mark the run as deleted; `restore` takes it back. What it holds stays until it is purged."""
+        self._writing().close([{"op": "tombstone"}])
+
+    def restore(self) -> None:
+        """Take a deletion back."""
+        session = Session.resume(self._location, run_log(self.id), deleted=True)
+        if session is None:
+            raise RunNotFoundError(self.id, self._location.bucket.url)
+        session.close([{"op": "restore"}])
+
+    def _drain(self) -> BaseException | None:
+        """Wait for what is done in the background; its first failure, if there is one."""
+        try:
+            if lane := self._hold.lane:
+                lane.drain()
+        except Exception as error:  # whatever went wrong there is the caller's to see
+            return error
+        return None
+
+    @property
+    def seen(self) -> RunRecord:
+        """The run as this process knows it, without asking the bucket."""
+        session = self._hold.session
+        return run_record(self.id, session.view.state if session else State())
+
+    # --- inside ---
+
+    def _defer(self, ops: Sequence[Json]) -> None:
+        """Let small operations ride on the next entry, of a new session if this one was closed a moment ago."""
+        try:
+            self._writing().defer(*ops)
+        except RunEndedError:
+            self._writing().defer(*ops)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process is writing to the run."""
+        session = self._hold.session
+        return session is not None and not session.closed
+
+    @property
+    def _hold(self) -> _Hold:
+        """This process's; of threads that ask at once in a new child, all get the same."""
+        return self._holds.setdefault(os.getpid(), _Hold())
+
+    def take(self, session: Session) -> None:
+        """Write through a session that this process has opened."""
+        self._hold.session = session
+
+    def _view(self) -> View:
+        """The run as it is now, with what this process has logged."""
+        self.flush()
+        return super()._view()
+
+    def _writing(self) -> Session:
+        """This process's open session in the run's log."""
+        hold = self._hold
+        with hold.opening:
+            if hold.session is None or hold.session.closed:
+                hold.session = Session.resume(self._location, run_log(self.id))
+            if hold.session is None:
+                raise RunNotFoundError(self.id, self._location.bucket.url)
+            return hold.session
+
+
+def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:
+    """A path, or a TypeError that says what to do with what was given instead."""
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"one path is needed, not {type(given).__name__}: {remedy}")
+    return Path(given)

@@ -1,0 +1,138 @@
+"""What the environment says, read once into a frozen value.
+
+| variable | meaning | default |
+|---|---|---|
+| `HOLDALL_STORE` | where the store is | `./holdall-store` |
+| `HOLDALL_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
+| `HOLDALL_EXPERIMENT` | the experiment of new runs, by name | `Default` |
+| `HOLDALL_RUN_NAME` | what a new run is called | drawn by lot |
+| `HOLDALL_CACHE` | folder for what searching and the stat cache remember; `off`: nowhere | `~/.cache/holdall` |
+| `HOLDALL_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
+| `HOLDALL_AUTO_RUN` | `1`: a log verb without a run starts one | off |
+| `HOLDALL_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdall guide safety`) | off |
+| `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
+| `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
+| `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
+
+Nothing else in holdall reads the environment, nor more than these and, for
+their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. One exception: when a run
+starts, `runs/environment.py` copies all of it for git and nvidia-smi, which it
+calls, and looks at no value. The AWS variables are read by the AWS libraries.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from holdall.store import EVERYBODY, MEMORY, POLICIES, Trust
+
+PROGRESS: Final = ("auto", "bar", "log", "off")
+S3_LANES: Final = ("boto3", "s3fs")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Attributes: as in the table above; None where nothing is set."""
+
+    store: str = "./holdall-store"
+    memory: int = MEMORY
+    experiment: str | None = None
+    run_name: str | None = None
+    cache: Path | None = None
+    auto_run: bool = False
+    progress: str = "auto"
+    s3_lane: str | None = None
+    trust: Trust = EVERYBODY
+    stat_cache: bool = False
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings that an environment makes.
+
+    Raises:
+        ValueError: A variable has a value that it cannot have.
+    """
+    given = os.environ if environment is None else environment
+    default = Settings()
+    memory = given.get("HOLDALL_MEMORY")
+    return Settings(
+        store=given.get("HOLDALL_STORE") or default.store,
+        memory=parse_size("HOLDALL_MEMORY", memory) if memory else default.memory,
+        experiment=given.get("HOLDALL_EXPERIMENT") or None,
+        run_name=given.get("HOLDALL_RUN_NAME") or None,
+        cache=_cache(given),
+        auto_run=_on(given, "HOLDALL_AUTO_RUN"),
+        progress=_progress(given),
+        s3_lane=_lane(given),
+        trust=Trust(_policy(given), _digests(given)),
+        stat_cache=_on(given, "HOLDALL_STAT_CACHE"),
+    )
+
+
+def tell_libraries(**variables: str) -> None:
+    """Set variables that a library reads from the environment while it is imported, which must be still to come."""
+    os.environ.update(variables)
+
+
+def _on(given: Mapping[str, str], name: str) -> bool:
+    return given.get(name, "").lower() in ("1", "true", "yes", "on")
+
+
+def _cache(given: Mapping[str, str]) -> Path | None:
+    """The folder of the cache, where the platform's own variable puts it unless ours does."""
+    named = given.get("HOLDALL_CACHE")
+    if named:
+        return None if named.lower() == "off" else Path(named).expanduser()
+    home = given.get("XDG_CACHE_HOME") or (f"{given['HOME']}/.cache" if given.get("HOME") else "")
+    return Path(home) / "holdall" if home else None
+
+
+def _progress(given: Mapping[str, str]) -> str:
+    """How progress is shown; a terminal that cannot go back to the start of a line gets no bar."""
+    named = given.get("HOLDALL_PROGRESS", "").strip().lower()
+    if named and named not in PROGRESS:
+        raise ValueError(f"HOLDALL_PROGRESS={named!r} is none of {', '.join(PROGRESS)}")
+    return named or ("log" if given.get("TERM") == "dumb" else "auto")
+
+
+def _policy(given: Mapping[str, str]) -> str | None:
+    named = given.get("HOLDALL_TRUST", "").strip().lower()
+    if named and named not in POLICIES:
+        raise ValueError(f"HOLDALL_TRUST={named!r} is none of {', '.join(POLICIES)}")
+    return named or None
+
+
+def _digests(given: Mapping[str, str]) -> frozenset[str]:
+    """The digests that are trusted, said here or in a file; what follows a digest on its line is for people."""
+    named = given.get("HOLDALL_TRUSTED", "").strip()
+    if not named or named.startswith("sha256:"):
+        return _checked(re.split(r"[\s,]+", named))
+    lines = Path(named).expanduser().read_text().splitlines()
+    return _checked([words[0] for line in lines if (words := line.split("#")[0].split())])
+
+
+def _checked(digests: Sequence[str]) -> frozenset[str]:
+    for digest in filter(None, digests):
+        if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+            raise ValueError(f"HOLDALL_TRUSTED: {digest!r} is not sha256: and 64 hex digits")
+    return frozenset(filter(None, digests))
+
+
+def _lane(given: Mapping[str, str]) -> str | None:
+    named = given.get("HOLDALL_S3_LANE", "").strip().lower()
+    if named and named not in S3_LANES:
+        raise ValueError(f"HOLDALL_S3_LANE={named!r} is none of {', '.join(S3_LANES)}")
+    return named or None
+
+
+def parse_size(name: str, text: str) -> int:
+    """The bytes of a text such as 256M. Raises: ValueError, which names what was set so."""
+    found = re.fullmatch(r"(\d+)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not found or not int(found[1]):
+        raise ValueError(f"{name}={text!r} is not a size such as 256M or 1G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]

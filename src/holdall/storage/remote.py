@@ -1,0 +1,207 @@
+"""Buckets that fsspec reaches, other than S3.
+
+fsspec promises nothing about creating an object only if it is absent: its
+generic `mode="create"` looks first and writes then, and two writers win. So a
+scheme is written to only if its backend was read and found to send a real
+condition:
+
+    gs://, gcs://    gcsfs: ifGenerationMatch=0
+    az://, abfs://   adlfs: overwrite=False, that is If-None-Match
+
+Any other scheme is refused, unless the caller promises with
+`unsafe_single_writer=True` that there is never more than one writer; then this
+room looks first and writes then, too. S3 has a room of its own (`s3.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from holdall.errors import (
+    AccessDeniedError,
+    MissingBackendError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    ObjectTooShortError,
+    StorageError,
+    TransientStorageError,
+    UnsafeBucketError,
+)
+from holdall.storage.bucket import Bytes, ObjectInfo, check_range
+
+T = TypeVar("T")
+CONDITIONAL = {"gs", "gcs", "az", "abfs"}
+_EXTRAS = {"gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
+_TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
+_TRANSIENT_NAMES = ("Timeout", "Connection", "Disconnected", "PayloadError", "Incomplete", "ProxyError")
+_DENIED_NAMES = ("Credentials", "Authentication", "RefreshError", "Forbidden")
+
+
+class RemoteBucket:
+    """Objects below `scheme://path`, through fsspec; picklable, usable after fork.
+
+    Args:
+        url: Where, such as `gs://bucket/prefix`.
+        options: Passed to the fsspec filesystem, in its own names.
+        unsafe_single_writer: Accept a scheme that cannot create exclusively.
+    """
+
+    def __init__(
+        self, url: str, options: Mapping[str, object] | None = None, *, unsafe_single_writer: bool = False
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._scheme, _, path = self.url.partition("://")
+        self._base = path + "/"
+        self._options = dict(options or {})
+        self._unsafe = unsafe_single_writer
+        if self._scheme not in CONDITIONAL and not unsafe_single_writer:
+            reason = f"{self._scheme}:// has no way to create an object only if it is absent"
+            raise UnsafeBucketError(self.url, "", reason + " (a single writer may pass unsafe_single_writer=True)")
+        self._forget_clients()
+
+    def _forget_clients(self) -> None:
+        self._clients: dict[int, Any] = {}
+        self._locks: dict[int, threading.Lock] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_clients", "_locks")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_clients()
+
+    def __repr__(self) -> str:
+        return f"RemoteBucket({self.url!r})"
+
+    def get(self, key: str) -> bytes:
+        """All bytes of an object. Cost: one or two requests, as the backend does it."""
+        return self._ask(key, lambda: self._bytes(self._fs.cat_file(self._base + key)))
+
+    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+        """Some bytes. Cost: one request; a suffix asks for the size first."""
+        check_range(start, stop)
+        if stop is None:
+            size = self._ask(key, lambda: int(self._fs.info(self._base + key)["size"]))
+            start, stop = max(0, size + start), size
+        if start == stop:
+            return b""
+        found = self._ask(key, lambda: self._bytes(self._fs.cat_file(self._base + key, start=start, end=stop)))
+        if (
+            len(found) < stop - start
+            and (size := int(self._ask(key, lambda: self._fs.info(self._base + key)["size"]))) < stop
+        ):
+            raise ObjectTooShortError(self.url, key, f"the object ends at byte {size}, before {stop}")
+        if len(found) != stop - start:
+            raise TransientStorageError(self.url, key, f"{len(found)} bytes came for {start}-{stop}")
+        return found
+
+    def put(self, key: str, data: Bytes) -> None:
+        """Create an object, only if there is none. Cost: one request, or two without a condition."""
+        path = self._base + key
+        if self._scheme in CONDITIONAL:
+            self._ask(key, lambda: self._fs.pipe_file(path, bytes(data), mode="create"))
+            return
+        if self._ask(key, lambda: self._fs.exists(path)):
+            raise ObjectExistsError(self.url, key, "there is an object already")
+        self._ask(key, lambda: self._fs.pipe_file(path, bytes(data)))
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        """What is there, sorted here. Cost: all keys of the prefix's folder, whatever the limit."""
+        above, slash, _ = prefix.rpartition("/")
+        if slash and any(part in ("", ".", "..") for part in above.split("/")):
+            return  # some backends would take that for a path, and leave the bucket
+        found = self._ask(prefix, lambda: self._find(self._base + above))
+        infos = [info for name, facts in found.items() if (info := self._info(name, facts))]
+        infos = [info for info in infos if info.key.startswith(prefix)]
+        yield from sorted(infos, key=lambda info: info.key.encode())[:limit]
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error. Cost: one request."""
+        try:
+            self._ask(key, lambda: self._fs.rm_file(self._base + key))
+        except ObjectNotFoundError:
+            return
+
+    @property
+    def _fs(self) -> Any:
+        # By process: an event loop and its connections do not survive a fork.
+        pid = os.getpid()
+        with self._locks.setdefault(pid, threading.Lock()):
+            if pid not in self._clients:
+                self._clients[pid] = self._open()
+            return self._clients[pid]
+
+    def _open(self) -> Any:
+        import fsspec
+
+        own: dict[str, object] = {"skip_instance_cache": True, "use_listings_cache": False}
+        try:
+            return fsspec.filesystem(self._scheme, **{**self._options, **own})
+        except ImportError as error:
+            extra = _EXTRAS.get(self._scheme)
+            install = f"pip install 'holdall[{extra}]'" if extra else str(error)
+            raise MissingBackendError(self.url, "", f"{self._scheme}:// needs a package: {install}") from error
+        except ValueError as error:
+            raise MissingBackendError(self.url, "", str(error)) from error
+
+    def _find(self, folder: str) -> dict[str, dict[str, Any]]:
+        self._fs.invalidate_cache()
+        try:
+            found = self._fs.find(folder, withdirs=False, detail=True)
+        except FileNotFoundError:
+            return {}
+        return found if isinstance(found, dict) else {name: {} for name in found}
+
+    def _info(self, name: str, facts: dict[str, Any]) -> ObjectInfo | None:
+        _, found, key = name.lstrip("/").partition(self._base.lstrip("/"))
+        if not found or facts.get("type", "file") != "file":
+            return None
+        when = facts.get("mtime") or facts.get("last_modified") or facts.get("LastModified")
+        modified = int(when.timestamp() * 1000) if isinstance(when, datetime) else None
+        return ObjectInfo(key, int(facts.get("size") or 0), modified)
+
+    @staticmethod
+    def _bytes(found: Any) -> bytes:
+        return found if isinstance(found, bytes) else bytes(found)
+
+    def _ask(self, key: str, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except StorageError:
+            raise
+        except Exception as error:
+            raise self._error(key, error) from error
+
+    def _error(self, key: str, error: Exception) -> StorageError:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, FileExistsError):
+            return ObjectExistsError(self.url, key, "there is an object already")
+        status = _status(error)
+        denied = status in (401, 403) or isinstance(error, PermissionError)
+        # Before "not found": a backend may raise that while it fetches a token.
+        if denied or any(word in reason for word in _DENIED_NAMES):
+            return AccessDeniedError(self.url, key, reason)
+        if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError) or status == 404:
+            return ObjectNotFoundError(self.url, key, "there is no such object")
+        if status == 416:  # ranges are asked for by first and last byte only
+            return ObjectTooShortError(self.url, key, f"the object ends before the range: {reason}")
+        name = type(error).__name__
+        passing = isinstance(error, TimeoutError | ConnectionError) or any(w in name for w in _TRANSIENT_NAMES)
+        if passing or status in _TRANSIENT_STATUS:
+            return TransientStorageError(self.url, key, reason)
+        return StorageError(self.url, key, reason)
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status that an error or one of its causes carries, in whichever name."""
+    while error is not None:
+        for name in ("status", "status_code", "code"):
+            found = getattr(error, name, None)
+            if isinstance(found, int) or (isinstance(found, str) and found.isdigit()):
+                return int(found)
+        error = error.__cause__ or error.__context__
+    return None

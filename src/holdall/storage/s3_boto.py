@@ -1,0 +1,192 @@
+"""The lane to S3 through boto3's own client, in the thread of whoever asks.
+
+That client is botocore's; boto3 is a face before it, which would add nothing
+here but one more version to agree with the one that s3fs pins. It blocks, so
+the package's pool moves bytes with as many threads as it has, where one event
+loop moves what one core can.
+
+    PUT   the caller's memory goes to the socket as it is, in pieces. botocore
+          is given a file over it, because it takes no memoryview; its HTTP
+          library would read a file in copies of 16 KiB, so the file is taken
+          out again on the last step. A mock, which answers before that step,
+          reads the file and has a copy of its own.
+    GET   one buffer of exactly the length that was announced and accepted.
+
+A connection that is silent for `read_timeout` is given up, and a piece that
+cannot be sent within `connect_timeout`; one that trickles is not.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any
+
+from holdall.errors import MissingBackendError
+from holdall.storage.bucket import Bytes
+from holdall.storage.s3_lane import (
+    METHODS,
+    Announced,
+    Answer,
+    S3Lane,
+    end_search_for_regions,
+    is_aws,
+    mocked,
+    parameters,
+    settle,
+    silent,
+    undecided,
+)
+
+# A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
+PIECE = 128 * 1024
+_turns: dict[int, threading.Lock] = {}  # by process, as a fork may copy a lock that is held
+
+
+class BotoLane(S3Lane):
+    """Requests in the caller's thread, over one pool of connections per process."""
+
+    name = "boto3"
+
+    def ask(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
+        """Send a request whose answer is small; a `Body` is not copied."""
+        with _in_turn():
+            answer: Answer = self._call(operation, arguments)
+            return answer
+
+    def read(self, arguments: Mapping[str, Any], announced: Announced) -> tuple[Answer, bytes]:
+        """GetObject, into one buffer."""
+        with _in_turn():
+            answer = self._call("GetObject", arguments)
+            with closing(answer["Body"]) as body:
+                found: bytes = body.read(announced(answer))
+                body.read()  # nothing is left, and only then botocore compares checksums
+        return answer, found
+
+    def client(self) -> Any:
+        """This process's botocore client."""
+        return self._opened()
+
+    def _call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        client = self._opened()
+        given = {**self._always(), **arguments}
+        if "Body" in given:
+            given["Body"] = Payload(given["Body"])
+        known = parameters(client, operation)
+        return getattr(client, METHODS[operation])(**{name: given[name] for name in given if name in known})
+
+    def _always(self) -> dict[str, Any]:
+        payer = {"RequestPayer": "requester"} if self.options.get("requester_pays") else {}
+        return {**(self.options.get("s3_additional_kwargs") or {}), **payer}
+
+    def _open(self) -> Any:
+        try:
+            from botocore.handlers import add_expect_header
+            from botocore.session import Session
+        except ImportError as error:
+            raise MissingBackendError(self.url, "", "s3:// needs a package: pip install botocore") from error
+        session = Session(profile=self.options.get("profile"), session_vars=undecided())
+        names = silent(session)
+        settle(session, names, "when_required")
+        client = self._create(session)
+        if is_aws(client):
+            settle(session, names, "when_supported")
+            client = self._create(session)
+        else:
+            end_search_for_regions(client)
+        self._check_conditions(client)
+        # It is for files, costs a round trip, and a second where a server does not know it.
+        client.meta.events.unregister("before-call.s3", add_expect_header)
+        client._endpoint.http_session = _Pieces(client._endpoint.http_session)
+        return client
+
+    def _create(self, session: Any) -> Any:
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        given = self.options
+        keys = {
+            "aws_access_key_id": given.get("key") or given.get("username"),
+            "aws_secret_access_key": given.get("secret") or given.get("password"),
+            "aws_session_token": given.get("token"),
+            "endpoint_url": given.get("endpoint_url"),
+            "use_ssl": given.get("use_ssl", True),
+        }
+        more = {**keys, **(given.get("client_kwargs") or {})}
+        config = self._config()
+        if given.get("anon"):
+            config["signature_version"] = UNSIGNED
+            more = {name: value for name, value in more.items() if not name.startswith("aws_")}
+        return session.create_client("s3", config=Config(**config), **more)
+
+
+class Payload:
+    """Bytes as the file that botocore wants to see; only reading all of it copies.
+
+    Signing reads it by the megabyte, for which a view does; a mock, which keeps what it reads, reads all.
+    """
+
+    def __init__(self, data: Bytes) -> None:
+        self._view, self._at = memoryview(data).cast("B"), 0
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        yield self._view
+
+    def read(self, size: int | None = -1) -> bytes | memoryview:
+        """As a file's."""
+        start = self._at
+        if size is None or size < 0:
+            self._at = len(self._view)
+            return bytes(self._view[start:])
+        self._at = min(start + size, len(self._view))
+        return self._view[start : self._at]
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As a file's."""
+        self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self)}[whence])
+        return self._at
+
+    def tell(self) -> int:
+        """As a file's."""
+        return self._at
+
+
+class _Pieces:
+    """An HTTP session that is given what a file's iterator yields, where it would read in copies.
+
+    That also holds for the wrapper by which botocore adds trailing checksums:
+    read 16 KiB at a time, it moves the rest of each megabyte 64 times, which
+    costs 2.2 s of CPU per GB; iterated, 0.6 s.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def send(self, request: Any) -> Any:
+        whole = request.body
+        if hasattr(whole, "read"):
+            request.body = _pieces(whole)
+        try:
+            return self._session.send(request)
+        finally:
+            request.body = whole  # to be rewound, should the request be signed anew and sent again
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _pieces(blocks: Any) -> Iterator[memoryview]:
+    for block in blocks:
+        view = memoryview(block)
+        for start in range(0, len(view), PIECE):
+            yield view[start : start + PIECE]
+
+
+def _in_turn() -> AbstractContextManager[object]:
+    """Requests to a mock one by one: moto looks whether an object is there, and creates it then."""
+    return _turns.setdefault(os.getpid(), threading.Lock()) if mocked() else nullcontext()

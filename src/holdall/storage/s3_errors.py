@@ -1,0 +1,206 @@
+"""What an S3 server's refusal means to a store.
+
+s3fs turns errors into others by rules of its own: a 412 becomes a
+FileExistsError on AWS and an OSError(22) elsewhere, an expired token now one
+and then another. So nothing here looks at what it made of an error, only at
+the answer that is still to be found along the chain of causes: first its error
+code, then its HTTP status, then what kind of failure of the wire it was.
+
+    answered   code or status -> kind of StorageError, named with code and request id
+    unanswered timeouts, resets, half bodies: transient; no credentials: access denied
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from holdall.errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StorageError,
+    StorageFullError,
+    TransientStorageError,
+    UnsafeBucketError,
+)
+
+_BY_CODE: dict[str, type[StorageError]] = {
+    "NoSuchKey": ObjectNotFoundError,
+    "NoSuchBucket": BucketNotFoundError,
+    **dict.fromkeys(
+        (
+            "AccessDenied",
+            "AccountProblem",
+            "AllAccessDisabled",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidAccessKeyId",
+            "InvalidClientTokenId",
+            "InvalidSecurity",
+            "InvalidToken",
+            "NotSignedUp",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+            "SignatureDoesNotMatch",
+            "TokenRefreshRequired",
+            "UnrecognizedClientException",
+        ),
+        AccessDeniedError,
+    ),
+    **dict.fromkeys(
+        (
+            "BadDigest",  # of what was sent: the bytes changed on the way
+            "ConcurrentModification",
+            "ConditionalRequestConflict",
+            "IncompleteBody",
+            "InternalError",
+            "OperationAborted",
+            "RequestTimeout",
+            "ServiceUnavailable",
+            "SlowDown",
+            "SlowDownRead",
+            "SlowDownWrite",
+            "Throttling",
+            "TooManyRequests",
+            "XAmzContentSHA256Mismatch",
+        ),
+        TransientStorageError,
+    ),
+    **dict.fromkeys(
+        (
+            "InsufficientStorage",
+            "QuotaExceeded",
+            "QuotaExceededException",
+            "XMinioAdminBucketQuotaExceeded",
+            "XMinioBucketQuotaExceeded",
+            "XMinioStorageFull",
+        ),
+        StorageFullError,
+    ),
+}
+_BY_STATUS: dict[int, type[StorageError]] = {
+    401: AccessDeniedError,
+    403: AccessDeniedError,
+    408: TransientStorageError,
+    412: ObjectExistsError,
+    425: TransientStorageError,
+    429: TransientStorageError,
+    505: StorageError,
+    507: StorageFullError,
+}
+_REGION = {
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+}
+_REDIRECTS = (301, 307, 308)
+# By name, because importing botocore costs half a second and tests of this need none.
+_NO_CREDENTIALS = {
+    "CredentialRetrievalError",
+    "InvalidConfigError",
+    "NoAuthTokenError",
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "ProfileNotFound",
+    "SSOError",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+}
+_PASSING = {
+    "ClientError",  # aiohttp's; botocore's was answered and is dealt with before
+    "ConnectionError",
+    "FlexibleChecksumError",
+    "FSTimeoutError",
+    "HTTPClientError",
+    "IncompleteRead",
+    "IncompleteReadError",
+    "ResponseParserError",
+    "TimeoutError",
+}
+
+
+def meaning(url: str, key: str, error: BaseException, *, verb: str) -> StorageError:
+    """The `StorageError` that an error of a request stands for; the caller chains it."""
+    found = answer(error)
+    if found is None:
+        return _unanswered(url, key, error)
+    status, code = _status(found), str(found.get("Error", {}).get("Code", ""))
+    reason = describe(found)
+    if code in _REGION or status in _REDIRECTS:
+        return StorageError(url, key, f"the bucket is in another region, or at another endpoint: {reason}")
+    if status == 501 and verb == "put":
+        why = "the server cannot create an object only if it is absent"
+        return UnsafeBucketError(url, key, f"{why}: {reason}")
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    if kind is None:
+        kind = TransientStorageError if status >= 500 and status != 501 else StorageError
+    if kind is TransientStorageError:
+        return TransientStorageError(url, key, reason, retry_after(found))
+    return kind(url, key, reason)
+
+
+def answer(error: BaseException) -> Mapping[str, Any] | None:
+    """The server's answer, as botocore parsed it, wherever in the chain of causes it is."""
+    for cause in _chain(error):
+        found = getattr(cause, "response", None)
+        if isinstance(found, dict) and "ResponseMetadata" in found:
+            return found
+    return None
+
+
+def answered_with(error: BaseException, status: int) -> bool:
+    """Whether the server answered, and with this HTTP status."""
+    found = answer(error)
+    return found is not None and _status(found) == status
+
+
+def describe(found: Mapping[str, Any]) -> str:
+    """An answer in one line: HTTP status, error code, message and request id."""
+    error, meta = found.get("Error", {}), found.get("ResponseMetadata", {})
+    headers = meta.get("HTTPHeaders", {})
+    request = meta.get("RequestId") or headers.get("x-amz-request-id") or "unknown"
+    message = str(error.get("Message", "")).strip() or "no message"
+    return f"HTTP {_status(found)} {error.get('Code', '')}: {message[:300]} (request id {request})"
+
+
+def retry_after(found: Mapping[str, Any]) -> float | None:
+    """Seconds that the server asked to wait; a date counts from the server's own."""
+    headers = found.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    asked = str(headers.get("retry-after", "")).strip()
+    if not asked:
+        return None
+    try:
+        if asked.replace(".", "", 1).isdigit():
+            return float(asked)
+        wait = parsedate_to_datetime(asked) - parsedate_to_datetime(str(headers.get("date", "")))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def _unanswered(url: str, key: str, error: BaseException) -> StorageError:
+    names = {kind.__name__ for cause in _chain(error) for kind in type(cause).__mro__}
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    if names & _NO_CREDENTIALS:
+        return AccessDeniedError(url, key, reason)
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return StorageError(url, key, reason)
+    if names & _PASSING:
+        return TransientStorageError(url, key, reason)
+    return StorageError(url, key, reason)
+
+
+def _status(found: Mapping[str, Any]) -> int:
+    return int(found.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,169 @@
+"""The lane to S3 through s3fs's client, in fsspec's event loop.
+
+Below s3fs's files: `cat_file` sends a HEAD first and has filled a short answer
+with zeros, `open("xb")` overwrites with an empty file, `find` remembers. Only
+its way to the client is used. All requests of a process share one event loop,
+whatever the number of threads that wait for them.
+
+    listings     never cached
+    stalls       a transfer slower than 16 KiB/s is given up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from holdall.errors import MissingBackendError, StorageError, TransientStorageError
+from holdall.storage.s3_lane import (
+    METHODS,
+    Announced,
+    Answer,
+    S3Lane,
+    end_search_for_regions,
+    is_aws,
+    mocked,
+    settle,
+    silent,
+    undecided,
+)
+
+T = TypeVar("T")
+SLOWEST = 16 * 1024  # bytes per second; below that a connection counts as stalled
+
+
+class S3fsLane(S3Lane):
+    """Runs coroutines over an s3fs filesystem that belongs to the current process."""
+
+    name = "s3fs"
+
+    def ask(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
+        """Send a request whose answer is small; a `Body` that is a view is copied."""
+        given = dict(arguments)
+        if isinstance(body := given.get("Body"), memoryview):
+            given["Body"] = bytes(body)
+        patience = self._patience(len(body) if body else 0)
+
+        async def send(system: Any) -> Answer:
+            sent = system._call_s3(METHODS[operation], **given)
+            found: Answer = await asyncio.wait_for(sent, patience)
+            return found
+
+        return self._run(send)
+
+    def read(self, arguments: Mapping[str, Any], announced: Announced) -> tuple[Answer, bytes]:
+        """GetObject, its body joined from what the connection gave."""
+
+        async def send(system: Any) -> tuple[Answer, bytes]:
+            answer = await asyncio.wait_for(system._call_s3("get_object", **arguments), self._patience(0))
+            async with answer.pop("Body") as body:
+                patience = self._patience(announced(answer))
+                return answer, await asyncio.wait_for(body.read(), patience)
+
+        return self._run(send)
+
+    def client(self) -> Any:
+        """This process's aiobotocore client."""
+        return self._opened()._s3
+
+    def _run(self, ask: Callable[[Any], Awaitable[T]]) -> T:
+        """Run a coroutine over the filesystem in fsspec's thread, and wait for it."""
+        if mocked():
+            reason = "moto's mock_aws cannot answer the lane s3fs; open the store with lane='boto3'"
+            raise StorageError(self.url, "", reason)
+        try:
+            from fsspec.asyn import get_loop, sync
+        except ImportError as error:
+            raise _missing(self.url) from error
+        found: T | None = sync(get_loop(), ask, self._opened())
+        if found is None:  # a cancelled coroutine comes back as None, which must not look like success
+            raise TransientStorageError(self.url, "", "the request was cancelled")
+        return found
+
+    def _patience(self, size: int) -> float:
+        """Seconds after which a transfer of so many bytes counts as stalled."""
+        config = self._config()
+        return float(config["connect_timeout"]) + float(config["read_timeout"]) + size / SLOWEST
+
+    def _open(self) -> Any:
+        try:
+            from aiobotocore.session import AioSession
+            from fsspec.asyn import get_loop, sync
+            from s3fs import S3FileSystem
+        except ImportError as error:
+            raise _missing(self.url) from error
+        session = AioSession(profile=self.options.get("profile"), session_vars=undecided())
+        config = {"http_session_cls": _one_attempt(), **self._config()}
+        own = {"session": session, "config_kwargs": config, "asynchronous": True}
+        no_caches = {"skip_instance_cache": True, "use_listings_cache": False}
+        given = {name: value for name, value in self.options.items() if name != "profile"}
+        system = S3FileSystem(**{**given, **own, **no_caches})
+        system.retries = 1
+        sync(get_loop(), _connect, system, session)
+        self._check_conditions(system._s3)
+        weakref.finalize(system, _close, os.getpid(), get_loop(), system._s3)
+        _open_systems[id(system)] = system
+        return system
+
+
+def _missing(url: str) -> MissingBackendError:
+    return MissingBackendError(url, "", "the lane s3fs needs a package: pip install s3fs")
+
+
+async def _connect(system: Any, session: Any) -> bool:
+    """Create the client; again where its endpoint turns out not to be AWS's."""
+    names = silent(session)
+    settle(session, names, "when_supported")
+    client = await system.set_session()
+    if is_aws(client):
+        return True
+    settle(session, names, "when_required")
+    end_search_for_regions(await system.set_session(refresh=True))
+    return True
+
+
+def _one_attempt() -> type:
+    """An HTTP session without aiohttp's own second attempt on a connection that was closed."""
+    from aiobotocore.httpsession import AIOHTTPSession
+
+    class OneAttempt(AIOHTTPSession):  # type: ignore[misc]
+        async def _get_session(self, proxy_url: str | None) -> Any:
+            session = await super()._get_session(proxy_url)
+            session._retry_connection = False
+            return session
+
+    return OneAttempt
+
+
+# By id: s3fs calls two filesystems equal that were opened alike.
+_open_systems: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+
+def _abandon() -> None:
+    """In a new child: what the parent opened must not be closed here, nor complained about.
+
+    Closing a connection would take it out of the epoll set, which both share.
+    """
+    for system in list(_open_systems.values()):
+        with suppress(AttributeError):
+            for session in (system._s3._endpoint.http_session._sessions or {}).values():
+                session.connector._closed = True
+                session.detach()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon)
+
+
+def _close(pid: int, loop: asyncio.AbstractEventLoop, client: Any) -> None:
+    if os.getpid() != pid or not loop.is_running():
+        return
+    with suppress(Exception):
+        closing = asyncio.run_coroutine_threadsafe(client.close(), loop)
+        if getattr(loop, "_thread_id", None) != threading.get_ident():
+            closing.result(1)

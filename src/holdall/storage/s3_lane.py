@@ -1,0 +1,232 @@
+"""What the lanes to S3 have in common: everything but the client.
+
+    boto3    botocore's client, in the thread of whoever asks     s3_boto.py
+    s3fs     s3fs's client, in the one event loop of fsspec       s3_fs.py
+
+A lane sends one request per call and says what came back. What to ask, and
+whether to believe the answer, is `s3.py`; so both lanes take the same options,
+keep the same promises and pass the same tests.
+
+    attempts     one; retrying belongs to `wrappers.RetryBucket`
+    connections  64, where botocore and s3fs have 10
+    checksums    AWS's own only at AWS: trailing CRCs break many other servers
+
+Endpoints, profiles, regions and tokens are found by botocore where its users
+expect them; nothing here reads the environment. A client belongs to the
+process that opened it: a child opens its own and leaves its parent's alone,
+sockets included.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from holdall.errors import UnsafeBucketError
+
+OPTIONS = {
+    "anon",
+    "client_kwargs",
+    "config_kwargs",
+    "endpoint_url",
+    "key",
+    "password",
+    "profile",
+    "requester_pays",
+    "s3_additional_kwargs",
+    "secret",
+    "token",
+    "use_ssl",
+    "username",
+}
+# They shape how s3fs opens files, which a bucket never does.
+_WITHOUT_MEANING = {
+    "asynchronous",
+    "cache_regions",
+    "default_block_size",
+    "default_cache_type",
+    "default_fill_cache",
+    "fixed_upload_size",
+    "listings_expiry_time",
+    "max_concurrency",
+    "max_paths",
+    "skip_instance_cache",
+    "use_listings_cache",
+}
+# What a bucket says in each request itself, or must never say.
+_OURS = {
+    "Body",
+    "Bucket",
+    "ContentEncoding",
+    "ContinuationToken",
+    "Delimiter",
+    "EncodingType",
+    "IfMatch",
+    "IfModifiedSince",
+    "IfNoneMatch",
+    "IfUnmodifiedSince",
+    "Key",
+    "MaxKeys",
+    "PartNumber",
+    "Prefix",
+    "Range",
+    "StartAfter",
+    "VersionId",
+}
+_CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
+_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 60.0
+METHODS = {
+    "DeleteObject": "delete_object",
+    "GetObject": "get_object",
+    "ListObjectsV2": "list_objects_v2",
+    "PutObject": "put_object",
+}
+
+Answer = Mapping[str, Any]  # as botocore parsed it
+Announced = Callable[[Answer], int]  # how long a body will be, or an error if that is not what was asked for
+
+
+class S3Lane:
+    """One way to send requests; safe between threads, picklable, usable after fork.
+
+    A lane opens a client with `_open`, asks with `ask` and reads with `read`.
+    Both raise what its libraries raise, for `s3_errors` to tell what it means.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, url: str, options: Mapping[str, object]) -> None:
+        self.url = url
+        self.options = checked(options)
+        self._forget()
+
+    def ask(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
+        """Send a request whose answer is small.
+
+        Args:
+            operation: One of `METHODS`.
+            arguments: As botocore takes them; `Body` may be any bytes-like.
+        """
+        raise NotImplementedError
+
+    def read(self, arguments: Mapping[str, Any], announced: Announced) -> tuple[Answer, bytes]:
+        """GetObject: the answer and its body, of which nothing is read before `announced` accepts it."""
+        raise NotImplementedError
+
+    def client(self) -> Any:
+        """This process's client, in botocore's shape; for whoever wants to know how it is set up."""
+        raise NotImplementedError
+
+    def _open(self) -> Any:
+        raise NotImplementedError
+
+    def _opened(self) -> Any:
+        pid = os.getpid()
+        # A lock by process: another thread may hold the parent's while it forks.
+        with self._locks.setdefault(pid, threading.Lock()):
+            if pid not in self._clients:
+                # The parent's stays in the dict: closing it here would close its sockets.
+                self._clients[pid] = self._open()
+            return self._clients[pid]
+
+    def _forget(self) -> None:
+        self._clients: dict[int, Any] = {}
+        self._locks: dict[int, threading.Lock] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"url": self.url, "options": self.options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _config(self) -> dict[str, Any]:
+        given = self.options.get("config_kwargs") or {}
+        return {
+            "retries": {"total_max_attempts": 1},
+            "max_pool_connections": 64,
+            "connect_timeout": CONNECT_TIMEOUT,
+            "read_timeout": READ_TIMEOUT,
+            **given,
+        }
+
+    def _check_conditions(self, client: Any) -> None:
+        if "IfNoneMatch" not in parameters(client, "PutObject"):
+            # A client drops or refuses parameters that it does not know: no put would be exclusive.
+            raise UnsafeBucketError(self.url, "", "the installed botocore is too old for If-None-Match")
+
+
+def checked(options: Mapping[str, object]) -> dict[str, Any]:
+    """The options that mean something.
+
+    Raises:
+        ValueError: One is unknown, or sets what a bucket sets itself.
+    """
+    found = {name: value for name, value in options.items() if name not in _WITHOUT_MEANING}
+    known = OPTIONS | {"lane"}
+    for name in sorted(set(found) - OPTIONS):
+        near = difflib.get_close_matches(name, known, n=1)
+        guess = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ValueError(f"an s3:// bucket has no option {name!r}; {guess}")
+    more = found.get("s3_additional_kwargs") or {}
+    if not isinstance(more, Mapping):
+        raise ValueError("s3_additional_kwargs must be a mapping")
+    if refused := sorted(_OURS & set(more)):
+        raise ValueError(f"s3_additional_kwargs must not set {', '.join(refused)}")
+    for one, other in (("key", "username"), ("secret", "password")):
+        if found.get(one) and found.get(other):
+            raise ValueError(f"{one!r} and {other!r} are two names of one option; give one of them")
+    return found
+
+
+def undecided() -> dict[str, tuple[str, str, None, None]]:
+    """Variables for a botocore session, without defaults: what the user chose can be told from silence."""
+    return {name: (name, f"AWS_{name.upper()}", None, None) for name in _CHECKSUMS}
+
+
+def silent(session: Any) -> list[str]:
+    """The settings of checksums about which the user said nothing."""
+    return [name for name in _CHECKSUMS if session.get_config_variable(name) is None]
+
+
+def settle(session: Any, names: list[str], choice: str) -> None:
+    """Decide those settings: `when_supported` or `when_required`."""
+    for name in names:
+        session.set_config_variable(name, choice)
+
+
+def is_aws(client: Any) -> bool:
+    """Whether a client's endpoint is AWS's own."""
+    return (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS)
+
+
+def end_search_for_regions(client: Any) -> None:
+    """Of an endpoint that is not AWS's.
+
+    botocore answers a redirect with a search for the region; a server that
+    redirects that as well, such as one that wants https, makes it search for ever.
+    """
+    client.meta.events.register("before-call.s3.HeadBucket", _no_search)
+
+
+def _no_search(**_: object) -> None:
+    from botocore.exceptions import ClientError
+
+    raise ClientError({"Error": {}, "ResponseMetadata": {"HTTPHeaders": {}}}, "HeadBucket")
+
+
+def parameters(client: Any, operation: str) -> Any:
+    """The names that an operation's request may have, as this botocore knows it."""
+    return client.meta.service_model.operation_model(operation).input_shape.members
+
+
+def mocked() -> bool:
+    """Whether moto's `mock_aws` answers for botocore in this process at the moment."""
+    models = sys.modules.get("moto.core.models")
+    return bool(getattr(getattr(models, "botocore_stubber", None), "enabled", False))

@@ -1,0 +1,344 @@
+"""Retries, limits and traces, each a bucket around a bucket.
+
+    RetryBucket(LimitBucket(TraceBucket(adapter)))
+
+One layer retries, and it is this one: SDKs that retry below it multiply the
+attempts (five times five makes twenty-five) and hide the deadline. It retries
+what is a `TransientStorageError` and nothing else.
+
+A `put` is sent again with the same bytes. That is safe because it only ever
+creates; but the second attempt may meet the object of the first, so an
+`ObjectExistsError` does not mean that somebody else was there. It is passed
+on: the caller reads back and compares, which only the caller can.
+
+A listing is retried page by page where its iterator says `resumable = True`
+(after an error, `next` asks for the same page again); any other is begun anew,
+skipping the keys that were given out, which needs their ascending order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random as _random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from holdall.errors import HoldallError, TransientStorageError
+from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
+
+T = TypeVar("T")
+_log = logging.getLogger("holdall")
+_SILENCE = 3.0  # seconds of retrying after which whoever waits is told why
+PAGE = 1000  # keys that a server lists per request
+
+
+def _chance() -> float:
+    """The module's own generator, found by name so that a handle pickles without its state."""
+    return _random.random()
+
+
+class RetryBucket:
+    """Sends a request again, with full jitter, until it works or a deadline passes."""
+
+    def __init__(
+        self,
+        inner: Bucket,
+        *,
+        deadline: float = 120.0,
+        base: float = 0.05,
+        cap: float = 8.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = _chance,
+    ) -> None:
+        """Wrap a bucket.
+
+        Args:
+            inner: Whose `TransientStorageError` are retried.
+            deadline: Seconds after a request's start beyond which none is sent again.
+            base: Seconds within which the first pause is drawn; doubled each time.
+            cap: Seconds that no drawn pause exceeds; a server's Retry-After may.
+            clock: Seconds that only go forward.
+            sleep: Waits some seconds.
+            random: Draws from [0, 1).
+        """
+        self.inner = inner
+        self.deadline, self.base, self.cap = deadline, base, cap
+        self._clock, self._sleep, self._random = clock, sleep, random
+
+    @property
+    def url(self) -> str:
+        """The inner bucket's."""
+        return self.inner.url
+
+    def __repr__(self) -> str:
+        return f"RetryBucket({self.inner!r}, deadline={self.deadline})"
+
+    def get(self, key: str) -> bytes:
+        """As the inner bucket's, until the deadline."""
+        return self.persist(lambda: self.inner.get(key))
+
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
+        """As the inner bucket's, until the deadline."""
+        return self.persist(lambda: self.inner.get_range(key, start, stop))
+
+    def put(self, key: str, data: Bytes) -> None:
+        """As the inner bucket's, until the deadline; what then exists may be our own."""
+        self.persist(lambda: self.inner.put(key, data))
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        """As the inner bucket's; each page has a deadline of its own."""
+        return _Persistent(self, prefix, limit)
+
+    def delete(self, key: str) -> None:
+        """As the inner bucket's, until the deadline."""
+        self.persist(lambda: self.inner.delete(key))
+
+    def persist(self, ask: Callable[[], T]) -> T:
+        """Ask until there is an answer, or raise the last error with the number of attempts."""
+        begin = self._clock()
+        attempts, told = 0, False
+        while True:
+            try:
+                return ask()
+            except TransientStorageError as error:
+                attempts += 1
+                pause = self._pause(attempts, error.retry_after)
+                spent = self._clock() - begin
+                if spent + pause > self.deadline:
+                    reason = f"{error.reason} (attempt {attempts}, the last, after {spent:.1f} s)"
+                    raise TransientStorageError(error.url, error.key, reason, error.retry_after) from error
+                if spent > _SILENCE and not told:
+                    told = True
+                    _log.warning("%s; trying again for up to %.0f s", error, self.deadline - spent)
+                self._sleep(pause)
+
+    def _pause(self, attempts: int, asked: float | None) -> float:
+        widest = min(self.cap, self.base * 2.0 ** min(attempts - 1, 60))
+        # The jitter comes on top of what the server asked for: it asked many of us at once.
+        return (asked or 0.0) + self._random() * widest
+
+
+def impatient(bucket: Bucket, deadline: float) -> Bucket:
+    """The same bucket, with a shorter deadline for each request: for whoever waits before a screen."""
+    return RetryBucket(bucket.inner, deadline=deadline) if isinstance(bucket, RetryBucket) else bucket
+
+
+class _Persistent(Iterator[ObjectInfo]):
+    """A listing that survives the failure of its pages."""
+
+    resumable = True
+
+    def __init__(self, bucket: RetryBucket, prefix: str, limit: int | None) -> None:
+        self._bucket, self._prefix, self._limit = bucket, prefix, limit
+        self._given, self._last = 0, b""
+        self._pages: Iterator[ObjectInfo] | None = None
+
+    def __next__(self) -> ObjectInfo:
+        if self._limit is not None and self._given >= self._limit:
+            raise StopIteration
+        found = self._bucket.persist(self._step)
+        if found is None:
+            raise StopIteration
+        self._given, self._last = self._given + 1, found.key.encode()
+        return found
+
+    def _step(self) -> ObjectInfo | None:
+        if self._pages is None:
+            # Begun anew, the keys to skip must not count against the limit.
+            limit = self._limit if self._given == 0 else None
+            self._pages = self._bucket.inner.list(self._prefix, limit=limit)
+        try:
+            for found in self._pages:
+                if self._given == 0 or found.key.encode() > self._last:
+                    return found
+        except TransientStorageError:
+            if not getattr(self._pages, "resumable", False):
+                self._pages = None
+            raise
+        return None
+
+
+class _Stepped(Iterator[ObjectInfo]):
+    """A listing of which each step goes through a function; as resumable as what it wraps."""
+
+    def __init__(self, pages: Iterator[ObjectInfo], step: Callable[[Iterator[ObjectInfo]], ObjectInfo]) -> None:
+        self._pages, self._step = pages, step
+        self.resumable = bool(getattr(pages, "resumable", False))
+
+    def __next__(self) -> ObjectInfo:
+        return self._step(self._pages)
+
+
+class LimitBucket:
+    """At most so many requests in flight at once, per process; the others wait."""
+
+    def __init__(self, inner: Bucket, in_flight: int = 32) -> None:
+        self.inner, self.in_flight = inner, in_flight
+        self._gates: dict[int, threading.Semaphore] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"inner": self.inner, "in_flight": self.in_flight, "_gates": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    @property
+    def url(self) -> str:
+        """The inner bucket's."""
+        return self.inner.url
+
+    def __repr__(self) -> str:
+        return f"LimitBucket({self.inner!r}, {self.in_flight})"
+
+    @property
+    def _gate(self) -> threading.Semaphore:
+        # By process: one taken by a thread that a fork did not copy would never be given back.
+        return self._gates.setdefault(os.getpid(), threading.Semaphore(self.in_flight))
+
+    def get(self, key: str) -> bytes:
+        """As the inner bucket's, in turn."""
+        with self._gate:
+            return self.inner.get(key)
+
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
+        """As the inner bucket's, in turn."""
+        with self._gate:
+            return self.inner.get_range(key, start, stop)
+
+    def put(self, key: str, data: Bytes) -> None:
+        """As the inner bucket's, in turn."""
+        with self._gate:
+            self.inner.put(key, data)
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        """As the inner bucket's; a turn per step, so that a listing left open blocks nobody."""
+        return _Stepped(self.inner.list(prefix, limit=limit), self._take)
+
+    def delete(self, key: str) -> None:
+        """As the inner bucket's, in turn."""
+        with self._gate:
+            self.inner.delete(key)
+
+    def _take(self, pages: Iterator[ObjectInfo]) -> ObjectInfo:
+        with self._gate:
+            return next(pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a `TraceBucket` saw.
+
+    Attributes:
+        verb: get, get_range, put, list (a page) or delete.
+        key: The key, or the prefix of a listing.
+        bytes: Bytes of the object that came or went.
+        seconds: How long it took.
+        error: What it raised, or None.
+    """
+
+    verb: str
+    key: str
+    bytes: int
+    seconds: float
+    error: HoldallError | None = None
+
+
+class TraceBucket:
+    """Tells an observer of every request, after it; the observer may raise."""
+
+    def __init__(
+        self,
+        inner: Bucket,
+        observe: Callable[[Request], None],
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.inner, self.observe, self._clock = inner, observe, clock
+
+    @property
+    def url(self) -> str:
+        """The inner bucket's."""
+        return self.inner.url
+
+    def __repr__(self) -> str:
+        return f"TraceBucket({self.inner!r})"
+
+    def get(self, key: str) -> bytes:
+        """As the inner bucket's, told."""
+        return self._tell("get", key, lambda: self.inner.get(key), len)
+
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
+        """As the inner bucket's, told."""
+        return self._tell("get_range", key, lambda: self.inner.get_range(key, start, stop), len)
+
+    def put(self, key: str, data: Bytes) -> None:
+        """As the inner bucket's, told."""
+        self._tell("put", key, lambda: self.inner.put(key, data), lambda _: len(data))
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        """As the inner bucket's, told once per 1,000 keys: as often as a server is asked."""
+        given = 0
+
+        def step(pages: Iterator[ObjectInfo]) -> ObjectInfo:
+            nonlocal given
+            if given % PAGE:
+                found = next(pages, None)
+            elif given == 0:
+                found = self._tell("list", prefix, lambda: next(pages, None), lambda _: 0)
+            elif (found := next(pages, None)) is not None:
+                self.observe(Request("list", prefix, 0, 0.0))
+            if found is None:
+                raise StopIteration
+            given += 1
+            return found
+
+        return _Stepped(self.inner.list(prefix, limit=limit), step)
+
+    def delete(self, key: str) -> None:
+        """As the inner bucket's, told."""
+        self._tell("delete", key, lambda: self.inner.delete(key), lambda _: 0)
+
+    def _tell(self, verb: str, key: str, ask: Callable[[], T], size: Callable[[T], int]) -> T:
+        begin = self._clock()
+        try:
+            answer = ask()
+        except HoldallError as error:
+            self.observe(Request(verb, key, 0, self._clock() - begin, error))
+            raise
+        self.observe(Request(verb, key, size(answer), self._clock() - begin))
+        return answer
+
+
+class RequestCounter:
+    """An observer that adds up requests, bytes and errors by verb; safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.requests: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+
+    def __call__(self, request: Request) -> None:
+        """Add one."""
+        with self._lock:
+            self.requests[request.verb] += 1
+            self.bytes[request.verb] += request.bytes
+            self.errors[request.verb] += request.error is not None
+
+    @property
+    def total(self) -> int:
+        """All requests, of whatever verb."""
+        with self._lock:
+            return self.requests.total()
+
+    def clear(self) -> None:
+        """Begin at zero."""
+        with self._lock:
+            for counter in (self.requests, self.bytes, self.errors):
+                counter.clear()

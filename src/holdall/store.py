@@ -1,0 +1,303 @@
+"""One opened store.
+
+A `Store` joins what the floors below offer under a few attributes: `runs`,
+`artifacts`, `models`, `registry`, `deployments`, `care`. Opening costs nothing; the first verb that needs the
+bucket asks it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from holdall.chunks.observer import SILENT, Observer
+from holdall.chunks.pool import Outcome, Pool
+from holdall.format.layout import RUNS, parse_key
+from holdall.modeling.datasets import from_numpy, from_pandas
+from holdall.modeling.inspecting import Inspection
+from holdall.modeling.logged import LoggedModel
+from holdall.modeling.model import Model, ModelInfo
+from holdall.modeling.models import Models
+from holdall.modeling.pyfunc import PyFuncModel
+from holdall.modeling.trust import EVERYBODY, POLICIES, Trust
+from holdall.naming.deployments import Deployment, Deployments
+from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
+from holdall.naming.registry import Registry
+from holdall.runs.artifacts import Artifacts
+from holdall.runs.differences import Difference
+from holdall.runs.environment import capture
+from holdall.runs.experiment import Experiments
+from holdall.runs.inputs import Dataset, DatasetInput
+from holdall.runs.inputs import as_dataset as dataset_of
+from holdall.runs.record import NOTE as DESCRIPTION
+from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
+from holdall.runs.run import Run
+from holdall.runs.runs import Runs
+from holdall.storage.bucket import Bucket
+from holdall.storage.probe import Report, probe
+from holdall.storage.schemes import bucket_at
+from holdall.storage.wrappers import impatient
+from holdall.trees.check import Findings, check
+from holdall.trees.location import Location
+from holdall.trees.opened import ArtifactReader
+from holdall.trees.stat_cache import StatCache
+from holdall.trees.usage import RunUsage, Space, Usage, usage
+from holdall.trees.view import read_states
+
+__all__ = [
+    "DESCRIPTION",
+    "EVERYBODY",
+    "POLICIES",
+    "AliasMove",
+    "ArtifactReader",
+    "Dataset",
+    "DatasetInput",
+    "Deployment",
+    "Difference",
+    "Experiment",
+    "FileInfo",
+    "Findings",
+    "Inspection",
+    "LoggedModel",
+    "Metric",
+    "Model",
+    "ModelInfo",
+    "ModelVersion",
+    "Outcome",
+    "PyFuncModel",
+    "RegisteredModel",
+    "Report",
+    "Run",
+    "RunData",
+    "RunInfo",
+    "RunRecord",
+    "RunUsage",
+    "Space",
+    "Stats",
+    "Store",
+    "Trust",
+    "Usage",
+    "ViewType",
+    "dataset_of",
+    "from_numpy",
+    "from_pandas",
+]
+
+MEMORY = 256 << 20
+_DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much a store holds.
+
+    Attributes:
+        store: Its id.
+        runs: How many.
+        files, bytes: What the runs hold, each counted for itself.
+        packs, pack_bytes: What that takes in packs.
+        log_bytes: What it takes in logs.
+        objects: All keys, and all bytes behind them.
+    """
+
+    store: str
+    runs: int
+    files: int
+    bytes: int
+    packs: int
+    pack_bytes: int
+    log_bytes: int
+    objects: int
+    object_bytes: int
+
+
+class Store:
+    """A store of artifacts.
+
+    Attributes:
+        experiments: Group runs under names.
+        runs: Start runs, get them by id.
+        artifacts: Read artifacts by address.
+        models: Log models, load them by address.
+        registry: Give models names, versions and aliases.
+        deployments: Tell where models are in use.
+        care: Look after the store itself.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self.experiments = Experiments(location)
+        self.runs = Runs(location, self.experiments)
+        self.registry = Registry(location)
+        self.artifacts = Artifacts(location, self.registry.resolve)
+        self.models = Models(location, self.artifacts, self.registry, self.runs.get)
+        self.deployments = Deployments(location, self.registry, self.runs.get)
+        self.care = Care(location)
+
+    def __repr__(self) -> str:
+        return f"<Store {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """Where it is; without credentials."""
+        return self._location.bucket.url
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        memory: int = MEMORY,
+        cache: Path | None = None,
+        observer: Observer = SILENT,
+        s3_lane: str | None = None,
+        stat_cache: bool = False,
+    ) -> Store:
+        """The store at an address. If there is none, the first run that is started there makes one.
+
+        Args:
+            url: A folder, `file://`, `s3://bucket/prefix`, `gs://`, `az://` or `memory://`.
+            options: What the storage library takes: for S3 `endpoint_url`, `profile`,
+                `key`, `secret`, `token`, `anon`, `requester_pays`, `s3_additional_kwargs`, ...
+            memory: Bytes that transfers may hold at once.
+            cache: A folder for what searching and the stat cache remember; nowhere when None.
+            observer: Is told how far transfers are.
+            s3_lane: The client for S3 where no option `lane` names one: `boto3` or `s3fs`.
+            stat_cache: Whether a local file that looks unchanged is taken for unchanged and not read again;
+                the guide's page on safety says when that is wrong. Needs a `cache`.
+
+        Raises:
+            InvalidURIError: Not an address that holdall knows.
+            MissingBackendError: The package for this scheme is not installed.
+
+        Cost: no request.
+        """
+        options = dict(options or {})
+        trusted = bool(options.get("unsafe_single_writer"))
+        return cls.over(
+            bucket_at(url, options, s3_lane=s3_lane),
+            Pool(memory=memory),
+            trusted=trusted,
+            cache=cache,
+            observer=observer,
+            stat_cache=stat_cache,
+        )
+
+    @classmethod
+    def over(
+        cls,
+        bucket: Bucket,
+        pool: Pool,
+        *,
+        trusted: bool = False,
+        cache: Path | None = None,
+        observer: Observer = SILENT,
+        stat_cache: bool = False,
+    ) -> Store:
+        """A store over any bucket, with the clock and the randomness of this machine."""
+        location = Location(
+            bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
+        )
+        location.stat_cache = StatCache(cache) if stat_cache and cache else None
+        return cls(location)
+
+
+class Care:
+    """Looking after a store: make it, try its bucket, check and measure it."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def create(self) -> Report:
+        """Make a store here, if the bucket can keep one.
+
+        Returns:
+            What the bucket was found to do.
+
+        Raises:
+            StoreExistsError: There is one already.
+            UnsafeBucketError: The bucket cannot keep the promise.
+        """
+        report = self._location.create()
+        self._location.ready_to_write()
+        return report
+
+    def doctor(self) -> Report:
+        """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
+        return probe(impatient(self._location.bucket, _DOCTORS_PATIENCE), token=self._location.entropy(16).hex())
+
+    def check(self, *, quick: bool = False) -> Findings:
+        """Hold every object against the format, and compute every digest anew.
+
+        Args:
+            quick: Everything but the bytes of chunks and files.
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        return check(self._location, quick=quick)
+
+    def stats(self) -> Stats:
+        """How much the store holds. Cost: one listing of everything, and two requests for each run."""
+        store = self._location.descriptor.store
+        count, size = Counter[str](), Counter[str]()
+        runs = set()
+        for info in self._location.bucket.list():
+            key = parse_key(info.key)
+            kind = key.kind if key else "foreign"
+            count[kind] += 1
+            size[kind] += info.size
+            if key and key.log.startswith(RUNS):
+                runs.add(key.log)
+        states = read_states(self._location, sorted(runs))
+        return Stats(
+            store=store,
+            runs=len(runs),
+            files=sum(state.files for state in states),
+            bytes=sum(state.bytes for state in states),
+            packs=count["pack"],
+            pack_bytes=size["pack"],
+            log_bytes=size["log"],
+            objects=count.total(),
+            object_bytes=size.total(),
+        )
+
+    def du(self) -> Usage:
+        """What each run and experiment takes, and how much of it is shared; no content is read.
+
+        Cost: as reading every run's listing, many side by side, and the recipes of its large files.
+        """
+        return usage(self._location, lambda state: state.tags.get(RUN_NAME, ""))
+
+    def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
+        """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs."""
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        found: dict[str, None] = {}
+        for info in self._location.bucket.list(RUNS + beginning):
+            key = parse_key(info.key)
+            if key and key.kind == "log":
+                found[key.log.removeprefix(RUNS)] = None
+            if limit is not None and len(found) >= limit:
+                break
+        return list(found)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _environment() -> dict[str, Any]:
+    return capture(argv=sys.argv, cwd=Path.cwd())
+
+
+def _writer() -> str:
+    try:
+        return f"holdall {version('holdall')}"
+    except PackageNotFoundError:
+        return "holdall"

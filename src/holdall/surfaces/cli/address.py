@@ -1,0 +1,134 @@
+"""Which run, artifact or experiment a person means.
+
+On the command line a run's id may be shortened to any beginning that only it
+has, and an experiment is called by its name. What is mistyped is answered with
+what it may have been meant to be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from holdall.errors import ExperimentNotFoundError, HoldallError, InvalidURIError, RunNotFoundError
+from holdall.store import Experiment, Run, Store
+from holdall.surfaces.cli.program import meant, not_empty, opened_while_typing
+from holdall.surfaces.cli.table import table_lines
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SCHEME: Final = "runs:/"
+_OFFERED: Final = 100  # run ids that completion offers
+_LISTED: Final = 10  # candidates that an error lists
+
+
+def run_of(store: Store, text: str) -> Run:
+    """The run that an id, or its beginning, names.
+
+    Raises:
+        UsageError: No id begins so, or several do.
+        RunNotFoundError: There is no such run.
+    """
+    word = text.removeprefix(_SCHEME).strip("/").lower()
+    if not re.fullmatch(r"[0-9a-f]{1,32}", word):
+        raise click.UsageError(f"{text!r} is not the id of a run, nor its beginning{_called(store, text)}")
+    if len(word) == 32:
+        return store.runs.get(word)
+    found = store.care.run_ids(word, limit=_LISTED + 1)
+    if not found:
+        raise RunNotFoundError(word, store.url)
+    if len(found) > 1:
+        raise click.UsageError(f"{text!r} is the beginning of several ids:\n{_candidates(store, found)}")
+    return store.runs.get(found[0])
+
+
+def address_of(store: Store, uri: str) -> tuple[Run, str]:
+    """The run and the path ("" for the root) of `runs:/RUN_ID/PATH`.
+
+    Raises:
+        InvalidURIError: It is no such address; says what may have been meant.
+    """
+    if not uri.startswith(_SCHEME):
+        raise InvalidURIError(uri, f"an artifact's address is runs:/RUN_ID/PATH{_meant_address(uri)}")
+    word, _, path = uri.removeprefix(_SCHEME).strip("/").partition("/")
+    return run_of(store, word), path
+
+
+def uri_of(store: Store, uri: str) -> str:
+    """The same address with the run's full id."""
+    run, path = address_of(store, uri)
+    return f"{_SCHEME}{run.id}/{path}".rstrip("/")
+
+
+def experiments_of(store: Store, names: Sequence[str]) -> list[Experiment]:
+    """The experiments of these names or ids. Raises: ExperimentNotFoundError."""
+    if not names:
+        return []
+    there = store.experiments.all()
+    by_name = {found.experiment_id: found for found in there} | {found.name: found for found in there}
+    for name in names:
+        if name not in by_name:
+            raise ExperimentNotFoundError(name, store.url)
+    return [by_name[name] for name in names]
+
+
+def complete_run(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Run ids that begin so, for the shell; nothing where the store cannot be asked."""
+    try:
+        found = opened_while_typing(ctx).care.run_ids(incomplete, limit=_OFFERED)
+    except (HoldallError, OSError, ValueError, click.ClickException):
+        return []
+    return [CompletionItem(id) for id in found]
+
+
+def complete_experiment(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of experiments that begin so, for the shell."""
+    try:
+        found = opened_while_typing(ctx).experiments.all()
+    except (HoldallError, OSError, ValueError, click.ClickException):
+        return []
+    return [CompletionItem(one.name) for one in found if one.name.startswith(incomplete)]
+
+
+def run_argument(name: str = "run_id", **attributes: Any) -> Callable[[F], F]:
+    """An argument that is a run, or several."""
+    return click.argument(name, shell_complete=complete_run, **attributes)
+
+
+experiment_option = click.option(
+    "-e",
+    "--experiment",
+    "experiments",
+    multiple=True,
+    metavar="NAME",
+    callback=not_empty,
+    shell_complete=complete_experiment,
+    help="Only this experiment; repeatable.",
+)
+
+
+def _called(store: Store, text: str) -> str:
+    """The end of an error: the id of a run that is called so, or nearly."""
+    try:
+        ids = {record.info.run_name: record.info.run_id for record in store.runs.search(stage=None)}
+    except HoldallError:
+        return ""
+    near = get_close_matches(text, ids, n=1)
+    return f"; did you mean {ids[near[0]]}, which is called {near[0]!r}?" if near else ""
+
+
+def _candidates(store: Store, ids: Sequence[str]) -> str:
+    names = {record.info.run_id: record.info.run_name for record in store.runs.search(stage=None)}
+    lines = table_lines([["", id, names.get(id, "")] for id in ids[:_LISTED]], None)
+    return "\n".join([*lines, *["  ..."][: len(ids) - _LISTED]])
+
+
+def _meant_address(uri: str) -> str:
+    """The end of an error: the address that this may have been meant to be."""
+    found = re.fullmatch(r"((?:[A-Za-z]+(?:/|:/*))??)([0-9a-f]{4,32}(?:/.*)?)", uri)
+    return f"; did you mean '{_SCHEME}{found[2]}'?" if found and (not found[1] or meant(found[1], [_SCHEME])) else ""

@@ -1,0 +1,204 @@
+"""`holdall artifact`: log, list, fetch and compare what runs hold."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from holdall.errors import ArtifactNotFoundError, ContentError
+from holdall.settings import read_settings
+from holdall.store import Run
+from holdall.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
+from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
+from holdall.surfaces.cli.listing import listed, rows_of
+from holdall.surfaces.cli.program import json_option, not_empty, opened, program
+from holdall.surfaces.cli.table import files, show_json, show_table, size
+
+
+class _Folder(click.Path):
+    """A folder, there or not; an empty text is none, where `Path` would take it for this one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+@program.group("artifact")
+def artifact() -> None:
+    """Log, list, fetch and compare artifacts.
+
+    \b
+    Example: holdall artifact list runs:/RUN_ID
+    """
+
+
+@artifact.command("log")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--run",
+    "run_id",
+    callback=not_empty,
+    shell_complete=complete_run,
+    help="The run to log to; a new one if not given.",
+)
+@click.option("--to", "directory", callback=not_empty, help="The directory of the run to put it in.")
+@click.option(
+    "-e",
+    "--experiment",
+    callback=not_empty,
+    shell_complete=complete_experiment,
+    help="The experiment of a new run.",
+)
+@click.option("--name", callback=not_empty, help="What a new run is called.")
+@json_option
+def log(
+    path: Path, run_id: str | None, directory: str | None, experiment: str | None, name: str | None, as_json: bool
+) -> None:
+    """Log a file, or a folder under its own name, and print its address.
+
+    \b
+    Example: holdall artifact log model.pt --to models
+    """
+    if run_id and (experiment or name):
+        raise click.UsageError("--experiment and --name are for a new run, and --run names one that there is")
+    store, settings = opened(), read_settings()
+    items = Run.items_of(path, directory)  # what is wrong with these is no run's failure
+    if run_id:
+        run = run_of(store, run_id)
+        run.log_items(items)
+    else:
+        run = store.runs.start(experiment=experiment or settings.experiment, name=name or settings.run_name)
+        _log_all_of(run, items)
+    at = path.name if path.name not in ("", "..") else path.resolve().name
+    uri = "/".join(part for part in (f"runs:/{run.id}", directory, at) if part)
+    show_json({"run_id": run.id, "uri": uri}) if as_json else click.echo(uri)
+
+
+@artifact.command("list")
+@click.argument("uri")
+@click.option("-r", "--recursive", is_flag=True, help="Everything below, too.")
+@json_option
+def list_(uri: str, recursive: bool, as_json: bool) -> None:
+    """List what is in a directory of a run; of directories, what they hold together.
+
+    \b
+    Example: holdall artifact list runs:/RUN_ID/models
+    """
+    run, path = address_of(opened(), uri)
+    found = listed(run, path, deep=recursive)
+    if as_json:
+        show_json(found)
+    elif found:
+        show_table(rows_of(found), right=[0], fixed=[0])
+
+
+@artifact.command("get")
+@click.argument("uri")
+@click.option(
+    "-d",
+    "--to",
+    "destination",
+    type=_Folder(path_type=Path),
+    default=Path(),
+    help="The folder to put it in, made if need be.  [default: the current one]",
+)
+@click.option(
+    "--include", multiple=True, metavar="GLOB", help="Only what fits this, such as '*.json'; may be repeated."
+)
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not what fits this; may be repeated.")
+@click.option("--force", is_flag=True, help="Replace files that are there with other content.")
+@json_option
+def get(
+    uri: str, destination: Path, include: Sequence[str], exclude: Sequence[str], force: bool, as_json: bool
+) -> None:
+    """Fetch a file, or all that a directory of a run holds; every byte is verified.
+
+    Each path is kept below the folder. Files that are there with the same content are left as they are.
+
+    \b
+    Example: holdall artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
+    """
+    run, path = address_of(opened(), uri)
+    wanted = run.chosen(path or None, include=include, exclude=exclude)
+    missing = [one for one in wanted if not is_there(one, destination)]
+    if not force:
+        refuse_to_replace(missing, destination)
+    run.fetch(missing, destination)
+    fetched = [one for one in missing if one.kind.name == "FILE"]
+    click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", nl=False, err=True)
+    kept = sum(one.kind.name == "FILE" for one in wanted) - len(fetched)
+    click.echo(f"; {files(kept)} there already" if kept else "", err=True)
+    place = destination / path
+    show_json({"path": str(place)}) if as_json else click.echo(place)
+
+
+@artifact.command("cat")
+@click.argument("uri")
+def cat(uri: str) -> None:
+    """Write a file to the standard output.
+
+    \b
+    Example: holdall artifact cat runs:/RUN_ID/config.yaml
+    """
+    run, path = address_of(opened(), uri)
+    if not path:
+        raise _no_file(run, path)
+    try:
+        file = run.open(path)
+    except ArtifactNotFoundError as error:
+        found = next(run.entries(path), None)
+        if found is None or (found.path == path and found.kind.name != "DIRECTORY"):
+            raise
+        raise _no_file(run, path) from error
+    with file:
+        shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+
+
+@artifact.command("diff")
+@click.argument("uri")
+@click.argument("other")
+@click.option("--text", is_flag=True, help="The lines in which files of text differ.")
+@json_option
+def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
+    """Show what OTHER adds, lacks and changes; exit code 1 if it differs. No content is read, but for --text.
+
+    \b
+    Example: holdall artifact diff runs:/RUN_ID/models runs:/OTHER_ID/models
+    """
+    if text and as_json:
+        raise click.UsageError("--text is for people, --json for programs")
+    store = opened()
+    found = store.artifacts.diff(uri_of(store, uri), uri_of(store, other))
+    if as_json:
+        show_json({name: [asdict(one) for one in getattr(found, name)] for name in ("added", "removed", "changed")})
+    elif text:
+        differing = [one.path for some in (found.removed, found.added, found.changed) for one in some]
+        for path in sorted(differing):
+            click.echo(found.text(path), nl=False)
+    else:
+        click.echo(str(found))
+    sys.exit(1 if found else 0)
+
+
+def _no_file(run: Run, path: str) -> ContentError:
+    uri = f"runs:/{run.id}/{path}".rstrip("/")
+    error = ContentError(uri, "a file", "it is a directory")
+    error.hint = f"`holdall artifact list {uri}` lists it, `holdall artifact get {uri}` fetches it"
+    return error
+
+
+def _log_all_of(run: Run, items: Sequence[Any]) -> None:
+    """Log into a new run and end it, as what it came to be."""
+    try:
+        run.log_items(items)
+    except BaseException:
+        run.finish("FAILED")
+        raise
+    run.finish()

@@ -1,0 +1,48 @@
+"""`holdall guide`: the user's guide, shipped with the package."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import click
+from click.shell_completion import CompletionItem
+
+from holdall.surfaces.cli.program import meant, program
+from holdall.surfaces.cli.table import show_table
+
+_ORDER = (
+    *("start", "runs", "artifacts", "search", "models", "registry", "serving"),
+    *("command-line", "s3", "safety", "testing", "mlflow"),
+)
+
+
+def pages() -> dict[str, str]:
+    """Every page's text, by subject; the first lines of reading come first."""
+    folder = files("holdall") / "guide"
+    found = {
+        page.name.removesuffix(".md"): page.read_text(encoding="utf-8")
+        for page in folder.iterdir()
+        if page.name.endswith(".md")
+    }
+    return dict(sorted(found.items(), key=lambda pair: (*_ORDER, pair[0]).index(pair[0])))
+
+
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(subject) for subject in pages() if subject.startswith(incomplete)]
+
+
+@program.command("guide")
+@click.argument("subject", required=False, shell_complete=_complete)
+def guide(subject: str | None) -> None:
+    """Read the guide: its subjects, or one of them.
+
+    \b
+    Example: holdall guide search
+    """
+    found = pages()
+    if subject is None:
+        show_table([[name, text.splitlines()[0].removeprefix("# ")] for name, text in found.items()])
+        return
+    if subject not in found:
+        raise click.UsageError(f"the guide has no subject {subject!r}{meant(subject, found)}")
+    click.echo_via_pager(found[subject])

@@ -1,0 +1,65 @@
+"""What a directory of a run holds, as the commands list it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from holdall.errors import ArtifactNotFoundError
+from holdall.store import Run
+from holdall.surfaces.cli.table import size
+
+
+def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
+    """What is in a directory, or the file or link itself, sorted by path, as `--json` shows it.
+
+    Args:
+        run: Whose.
+        path: The directory; "" for all that the run holds.
+        deep: Everything below; else what is directly in it, directories with the sums of theirs.
+
+    Raises:
+        ArtifactNotFoundError: There is nothing at this path.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for entry in run.entries(path or None):
+        below = entry.path.removeprefix(path).lstrip("/")
+        at = f"{path}/{below.partition('/')[0]}".strip("/")
+        if deep or at == entry.path:
+            found[entry.path] = _described(entry)
+            continue
+        folder = found.setdefault(at, {"path": at, "kind": "directory", "files": 0, "bytes": 0})
+        folder["files"] += entry.kind.name == "FILE"
+        folder["bytes"] += entry.size
+    if not found and path:
+        raise ArtifactNotFoundError(run.id, path)
+    return [found[at] for at in sorted(found)]
+
+
+def rows_of(artifacts: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """The same as rows of a table: how much, and where."""
+    return [[_amount(one), _place(one)] for one in artifacts]
+
+
+def _described(entry: Any) -> dict[str, Any]:
+    """One path: `Store` hands entries on, whose type belongs to a floor that no surface sees."""
+    about: dict[str, Any] = {"path": entry.path, "kind": entry.kind.name.lower()}
+    match about["kind"]:
+        case "file":
+            return about | {"bytes": entry.size, "sha256": entry.sha256.hex(), "executable": entry.executable}
+        case "link":
+            return about | {"target": entry.target}
+    return about | {"files": 0, "bytes": 0}
+
+
+def _amount(one: dict[str, Any]) -> str:
+    return size(one["bytes"]) if one.get("files", 1) and "bytes" in one else "-"
+
+
+def _place(one: dict[str, Any]) -> str:
+    match one["kind"]:
+        case "directory":
+            return f"{one['path']}/"
+        case "link":
+            return f"{one['path']} -> {one['target']}"
+    return str(one["path"])

@@ -1,0 +1,110 @@
+"""`holdall model register`, `alias`, `rollback`, `deployed`: what changes what is known of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from holdall.store import Store
+from holdall.surfaces.cli.model import model
+from holdall.surfaces.cli.program import json_option, not_empty, opened
+from holdall.surfaces.cli.table import printable, show_json, show_table, when
+
+
+@model.command("register")
+@click.argument("uri", callback=not_empty)
+@click.argument("name", callback=not_empty)
+@click.option("-t", "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="What to say of it; repeatable.")
+@click.option("--about", callback=not_empty, help="In a few words, for people.")
+@json_option
+def register(uri: str, name: str, tags: Sequence[str], about: str | None, as_json: bool) -> None:
+    """Make what is at URI the next version of the model NAME, and print its address.
+
+    \b
+    Example: holdall model register runs:/RUN_ID/model fraud --tag team=risk
+    """
+    made = opened().registry.register(uri, name, tags=dict(map(_tag, tags)), description=about)
+    show_json(asdict(made)) if as_json else click.echo(f"models:/{made.name}/{made.version}")
+
+
+@model.command("alias")
+@click.argument("name", callback=not_empty)
+@click.argument("alias", callback=not_empty)
+@click.argument("version", required=False, callback=not_empty)
+@click.option("--delete", is_flag=True, help="Remove it.")
+@json_option
+def alias(name: str, alias: str, version: str | None, delete: bool, as_json: bool) -> None:
+    """Point an alias at a version; without VERSION, show where it pointed, the latest last.
+
+    \b
+    Example: holdall model alias fraud champion 3
+    """
+    if version and delete:
+        raise click.UsageError("give a version or --delete, not both")
+    store = opened()
+    if version:
+        store.registry.set_alias(name, alias, version)
+    elif delete:
+        store.registry.delete_alias(name, alias)
+    if version or delete:
+        _show_alias(store, name, alias, as_json=as_json)
+    else:
+        _show_history(store, name, alias, as_json=as_json)
+
+
+@model.command("rollback")
+@click.argument("name", callback=not_empty)
+@click.argument("alias", callback=not_empty)
+@json_option
+def rollback(name: str, alias: str, as_json: bool) -> None:
+    """Point an alias at the version that it pointed at before; again, at the one before that.
+
+    \b
+    Example: holdall model rollback fraud champion
+    """
+    store = opened()
+    store.registry.roll_back_alias(name, alias)
+    _show_alias(store, name, alias, as_json=as_json)
+
+
+@model.command("deployed")
+@click.argument("uri", callback=not_empty)
+@click.option("--where", required=True, callback=not_empty, metavar="TEXT", help="The place, in your own words.")
+@click.option("--ended", is_flag=True, help="It is there no longer.")
+@json_option
+def deployed(uri: str, where: str, ended: bool, as_json: bool) -> None:
+    """Record that a model is in use somewhere; `holdall model show` lists it.
+
+    \b
+    Example: holdall model deployed models:/fraud@champion --where "eu-west, canary"
+    """
+    found = opened().deployments.record(uri, where, ended=ended)
+    if as_json:
+        show_json(asdict(found))
+        return
+    click.echo(printable(f"{found.uri} {'until' if ended else 'since'} {when(found.timestamp)} at {found.where}"))
+
+
+def _show_alias(store: Store, name: str, alias: str, *, as_json: bool) -> None:
+    version = store.registry.get_model(name).aliases.get(alias)
+    if as_json:
+        show_json({"name": name, "alias": alias, "version": version})
+    else:
+        click.echo(printable(f"{name}@{alias} = {version}" if version else f"{name}@{alias} is no more"))
+
+
+def _show_history(store: Store, name: str, alias: str, *, as_json: bool) -> None:
+    moves = store.registry.alias_history(name, alias)
+    if as_json:
+        show_json([asdict(move) for move in moves])
+    elif moves:
+        show_table([["WHEN", "VERSION"], *([when(move.timestamp), move.version or "removed"] for move in moves)])
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"{text!r} is not KEY=VALUE")
+    return key, value

@@ -1,0 +1,138 @@
+"""`holdall model inspect`, `get`, `export`: a model's files, looked at or brought here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from holdall.errors import InvalidURIError
+from holdall.settings import read_settings
+from holdall.store import Inspection
+from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
+from holdall.surfaces.cli.model import model
+from holdall.surfaces.cli.program import json_option, not_empty, opened
+from holdall.surfaces.cli.table import files, printable, show_facts, show_json, show_table, size
+
+
+@model.command("inspect")
+@click.argument("uri", callback=not_empty)
+@json_option
+def inspect(uri: str, as_json: bool) -> None:
+    """Look at a model without loading it: flavors, signature, requirements, and what its pickles would import.
+
+    URI may be a local folder, too. Nothing of the model is run.
+
+    \b
+    Example: holdall model inspect models:/fraud@champion
+    """
+    found = opened().models.inspect(uri)
+    show_json(_document(found)) if as_json else _show(found)
+
+
+@model.command("get")
+@click.argument("uri", callback=not_empty)
+@click.option("-d", "--to", "destination", type=click.Path(path_type=Path), default=Path(), help="The folder for it.")
+@click.option("--force", is_flag=True, help="Replace files that are there with other content.")
+@json_option
+def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
+    """Fetch a model's folder, below its path in the run; every byte is verified. Prints where it is.
+
+    \b
+    Example: holdall model get models:/fraud@champion -d fetched
+    """
+    store = opened()
+    run_id, _, path = store.registry.resolve(_of_the_store(uri)).removeprefix("runs:/").rstrip("/").partition("/")
+    run = store.runs.get(run_id)
+    missing = [one for one in run.chosen(path or None) if not is_there(one, destination)]
+    if not force:
+        refuse_to_replace(missing, destination)
+    run.fetch(missing, destination)
+    fetched = [one for one in missing if one.kind.name == "FILE"]
+    click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", err=True)
+    place = destination / path
+    show_json({"path": str(place)}) if as_json else click.echo(place)
+
+
+@model.command("export")
+@click.argument("uri", callback=not_empty)
+@click.argument("target", type=click.Path(path_type=Path))
+@json_option
+def export(uri: str, target: Path, as_json: bool) -> None:
+    """Write a model to TARGET for programs that know no stores: a folder, or .tar, .tar.gz, .tgz or .zip.
+
+    `mlflow.pyfunc.load_model` and `mlflow models serve` take the folder as it is.
+
+    \b
+    Example: holdall model export models:/fraud@champion fraud.tar.gz
+    """
+    count = opened().models.export(_of_the_store(uri), target)
+    click.echo(f"wrote {files(count)}", err=True)
+    show_json({"path": str(target), "files": count}) if as_json else click.echo(target)
+
+
+def _of_the_store(uri: str) -> str:
+    if not uri.startswith(("models:/", "runs:/")):
+        raise InvalidURIError(uri, "a model's address is models:/NAME/VERSION, models:/NAME@ALIAS or runs:/RUN_ID/PATH")
+    return uri
+
+
+def _document(found: Inspection) -> dict[str, object]:
+    imports = None
+    if found.imports is not None:
+        imports = {name: [asdict(each) for each in some] for name, some in found.imports.items()}
+    return {
+        "digest": found.digest,
+        "model": found.model.to_dict(),
+        "requirements": found.requirements,
+        "runs_code": found.runs_code,
+        "imports": imports,
+        "unread": found.unread,
+        "trusted": found.digest in read_settings().trust.digests,
+    }
+
+
+def _show(found: Inspection) -> None:
+    said = found.model
+    environment = (said.holdall or {}).get("environment") or {}
+    git = environment.get("repository") or {} if isinstance(environment, dict) else {}
+    facts = [
+        ("model", said.model_id or said.model_uuid or ""),
+        ("digest", found.digest + ("  (listed in HOLDALL_TRUSTED)" * (found.digest in read_settings().trust.digests))),
+        ("flavors", ", ".join(f"{name}{_version(name, body)}" for name, body in said.flavors.items())),
+        ("made", f"{said.utc_time_created} UTC" if said.utc_time_created else ""),
+        ("git", str(git.get("commit") or "") if isinstance(git, dict) else ""),
+        ("runs code", ", ".join(found.runs_code) or "nothing: it loads under every policy of HOLDALL_TRUST"),
+    ]
+    show_facts([(name, value) for name, value in facts if value])
+    signature = said.signature.to_dict() if said.signature else {}
+    _section("signature", [f"{key}  {text}" for key, text in signature.items() if text])
+    _section("requirements", found.requirements)
+    _show_imports(found)
+
+
+def _show_imports(found: Inspection) -> None:
+    if found.imports is None:
+        if found.runs_code:
+            click.echo("\nwhat its pickles import is not known: pip install 'holdall[inspect]'")
+        return
+    for name, imports in found.imports.items():
+        unread = "  (the scan could not follow it to its end)" * (name in found.unread)
+        click.echo(f"\n{printable(name)} imports{unread}")
+        if imports:
+            order = {"dangerous": 0, "unknown": 1, "known": 2}
+            show_table([["", one.verdict, one.name] for one in sorted(imports, key=lambda one: order[one.verdict])])
+
+
+def _version(name: str, body: object) -> str:
+    version = body.get(f"{name}_version") if isinstance(body, dict) else None
+    return f" {version}" if version else ""
+
+
+def _section(title: str, lines: Iterable[str]) -> None:
+    if shown := list(lines):
+        click.echo(f"\n{title}")
+        for line in shown:
+            click.echo(printable(f"  {line}"))

@@ -1,0 +1,195 @@
+"""`holdall model show`: all there is to say about a registered model, a version, or a logged model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from holdall.errors import ArtifactNotFoundError, ContentError
+from holdall.store import Deployment, LoggedModel, Metric, ModelVersion, RunRecord, Store
+from holdall.surfaces.cli.environment import main_facts
+from holdall.surfaces.cli.listing import listed, rows_of
+from holdall.surfaces.cli.model import aliases_text, model, model_json
+from holdall.surfaces.cli.program import json_option, not_empty, opened
+from holdall.surfaces.cli.run import record_json
+from holdall.surfaces.cli.show import dataset_text
+from holdall.surfaces.cli.table import number, show_facts, show_json, show_table, when
+
+_LOGGED = re.compile(r"models:/m-[0-9a-f]{32}-[0-9]+(/|$)")  # an id, which no registered model may be called
+
+
+@model.command("show")
+@click.argument("uri", metavar="NAME|URI", callback=not_empty)
+@json_option
+def show(uri: str, as_json: bool) -> None:
+    """Show a registered model by its name, or one version or logged model by its address.
+
+    Of a version: the run that made it, what that measured, the environment and git
+    commit, what it was trained on, where it is deployed, and the digests of its files.
+
+    \b
+    Example: holdall model show models:/fraud@champion
+    """
+    store = opened()
+    if uri.startswith(("models:/", "runs:/")):
+        (_version_document if as_json else _version_text)(_Found(store, uri))
+    else:
+        (_model_document if as_json else _model_text)(store, uri)
+
+
+# --- a registered model ---
+
+
+def _versions(store: Store, name: str) -> list[ModelVersion]:
+    quoted = name.replace("'", "''")
+    return store.registry.search_versions(f"name = '{quoted}'", order_by=["version_number DESC"])
+
+
+def _model_document(store: Store, name: str) -> None:
+    found = store.registry.get_model(name)
+    show_json(model_json(found) | {"versions": [asdict(each) for each in _versions(store, name)]})
+
+
+def _model_text(store: Store, name: str) -> None:
+    found = store.registry.get_model(name)
+    facts = [
+        ("model", found.name),
+        ("about", found.description or ""),
+        ("made", when(found.creation_timestamp)),
+        ("changed", when(found.last_updated_timestamp)),
+        ("aliases", aliases_text(found.aliases)),
+    ]
+    show_facts([(label, value) for label, value in facts if value])
+    _section("tags", sorted(found.tags.items()))
+    versions = _versions(store, name)
+    if versions:
+        click.echo()
+        show_table([["VERSION", "ALIASES", "STAGE", "MADE", "SOURCE"], *map(_row, versions)], fixed=[0, 3])
+
+
+def _row(one: ModelVersion) -> list[str]:
+    stage = one.current_stage if one.current_stage != "None" else "-"
+    return [one.version, " ".join(one.aliases) or "-", stage, when(one.creation_timestamp)[:-3], one.source]
+
+
+# --- a version, or a logged model ---
+
+
+class _Found:
+    """What there is at an address.
+
+    Attributes:
+        version: The version, where the address is one's.
+        logged: What the run says of the model, where it logged it as one.
+        record: The run.
+    """
+
+    def __init__(self, store: Store, uri: str) -> None:
+        self.store, self.uri = store, uri
+        self.place = store.registry.resolve(uri)
+        run_id, _, self.path = self.place.removeprefix("runs:/").rstrip("/").partition("/")
+        self.run = store.runs.get(run_id)
+        self.files = listed(self.run, self.path, deep=True)  # what is not there is not shown
+        self.record: RunRecord = self.run.record
+        named = uri.startswith("models:/") and not _LOGGED.match(uri)
+        self.version = store.registry.version_at(uri) if named else None
+        self.logged = next((each for each in store.models.logged(run_id) if each.path == self.path), None)
+        self.digest = store.models.digest(self.place)
+        self.deployments: list[Deployment] = store.deployments.of(self.place)
+
+    @property
+    def relative(self) -> list[dict[str, Any]]:
+        """Its files, with paths from its own root on."""
+        return [{**one, "path": one["path"][len(self.path) :].lstrip("/") or one["path"]} for one in self.files]
+
+    def described(self) -> tuple[tuple[str, ...], dict[str, str | None] | None]:
+        """Its flavors and its signature, as far as it is a model."""
+        try:
+            found = self.store.models.describe(self.place)
+        except (ArtifactNotFoundError, ContentError):  # files that are no model may be registered as well
+            return (), None
+        return tuple(found.flavors), found.signature.to_dict() if found.signature else None
+
+
+def _version_document(found: _Found) -> None:
+    flavors, signature = found.described()
+    show_json(
+        {
+            "uri": found.uri,
+            "artifact_uri": found.place,
+            "digest": found.digest,
+            "version": asdict(found.version) if found.version else None,
+            "logged_model": asdict(found.logged) if found.logged else None,
+            "flavors": flavors,
+            "signature": signature,
+            "run": record_json(found.record) | {"environment": found.run.environment},
+            "inputs": [asdict(each) for each in found.record.inputs.dataset_inputs],
+            "deployments": [asdict(each) for each in found.deployments],
+            "files": found.relative,
+        }
+    )
+
+
+def _version_text(found: _Found) -> None:
+    data = found.record.data
+    flavors, signature = found.described()
+    show_facts(_identity(found, flavors))
+    if found.logged:
+        _show_logged(found.logged)
+    _section("signature", [(key, text) for key, text in (signature or {}).items() if text])
+    _section("params of the run", sorted(data.params.items()))
+    _section("metrics of the run", ((key, number(value)) for key, value in sorted(data.metrics.items())))
+    _section("environment", main_facts(found.run.environment))
+    _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in found.record.inputs.dataset_inputs])
+    _section("deployed", [(each.where, _deployed(each)) for each in found.deployments])
+    click.echo("\nfiles")
+    files = found.relative
+    digests = [one.get("sha256", "") for one in files]
+    rows = [["", *row, digest] for row, digest in zip(rows_of(files), digests, strict=True)]
+    show_table(rows, right=[1], fixed=[3])
+
+
+def _identity(found: _Found, flavors: Iterable[str]) -> list[tuple[str, str]]:
+    version, logged, info = found.version, found.logged, found.record.info
+    facts = [
+        ("version", f"{version.version} of {version.name}" if version else ""),
+        ("aliases", " ".join(version.aliases) if version else ""),
+        ("stage", version.current_stage if version and version.current_stage != "None" else ""),
+        ("about", (version.description or "") if version else ""),
+        ("tags", " ".join(f"{key}={value}" for key, value in sorted(version.tags.items())) if version else ""),
+        ("made", when(version.creation_timestamp) if version else ""),
+        ("model", logged.model_id if logged else ""),
+        ("flavors", ", ".join(flavors)),
+        ("files at", found.place),
+        ("digest", found.digest),
+        ("run", f"{info.run_name} ({info.run_id}), {info.status}"),
+        ("started", when(info.start_time) + (f" by {info.user_id}" if info.user_id else "")),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _show_logged(logged: LoggedModel) -> None:
+    _section("params of the model", sorted(logged.params.items()))
+    _section("tags of the model", sorted(logged.tags.items()))
+    if logged.metrics:
+        click.echo("\nmetrics of the model")
+        show_table([_metric_row(one) for one in sorted(logged.metrics, key=lambda one: one.key)], right=[2])
+
+
+def _metric_row(one: Metric) -> list[str]:
+    return ["", one.key, number(one.value), f"step {one.step}", one.dataset_name or "-", one.run_id or ""]
+
+
+def _deployed(one: Deployment) -> str:
+    return f"{'until' if one.ended else 'since'} {when(one.timestamp)} as {one.uri}"
+
+
+def _section(title: str, facts: Iterable[tuple[str, str]]) -> None:
+    rows = list(facts)
+    if rows:
+        click.echo(f"\n{title}")
+        show_facts(rows, indent="  ")

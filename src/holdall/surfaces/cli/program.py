@@ -1,0 +1,222 @@
+"""The program itself: its options, the store it opens, what it says when something is wrong.
+
+    exit code 0   done, and all is well
+              1   it failed; or damage was found; or what was compared differs
+              2   the call was wrong: nothing was tried
+
+What a command shows goes to the standard output, all else to the standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from functools import partial
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any, Final, TypeAlias
+
+import click
+
+from holdall.errors import ArtifactNotFoundError, ExperimentNotFoundError, HoldallError, RequestError
+from holdall.progress import observer_for
+from holdall.settings import read_settings
+from holdall.store import Store
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead, for programs.")
+
+_Resolved: TypeAlias = tuple[str | None, click.Command | None, list[str]]
+
+_TEXTS: Final = ("endpoint_url", "key", "password", "profile", "secret", "token", "username")  # never numbers
+_OBJECTS: Final = ("client_kwargs", "config_kwargs", "s3_additional_kwargs")
+_SEARCHED: Final = 10_000  # paths of a run that a mistyped one is held against
+
+
+class WrongOption(click.ClickException):
+    """A storage option that the store's place cannot have; one line says so."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Say it."""
+        click.echo(f"error: {self.message}", file=file, err=file is None)
+
+
+class Noun(click.Group):
+    """A group of commands that knows what a mistyped one was meant to be."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> _Resolved:
+        """Find the command. Raises: UsageError, with the nearest names."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchOption:
+            raise
+        except click.UsageError as error:
+            near = meant(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"there is no command {args[0]!r}{near}", ctx) from error
+
+
+class Program(Noun):
+    """The top of the command line, which turns holdall's errors into a few lines and an exit code."""
+
+    group_class = Noun
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader has seen enough
+            raise
+        except click.NoSuchOption as error:
+            raise _where_it_belongs(error) from error
+        except (HoldallError, OSError) as error:
+            click.echo(f"error: {error}{_advice(error)}", err=True)
+            if hint := getattr(error, "hint", ""):
+                click.echo(f"hint:  {hint}", err=True)
+            for cause in _causes(error):
+                click.echo(f"cause: {cause}", err=True)
+            sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
+
+
+def not_empty(_: click.Context, __: click.Parameter, given: Any) -> Any:
+    """What was given, unless that is an empty text, as of a variable that is not set: then BadParameter."""
+    if "" in (given if isinstance(given, tuple) else (given,)):
+        raise click.BadParameter("it is empty")
+    return given
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="holdall")
+@click.option(
+    "--store", "url", callback=not_empty, help="The store: a folder, s3://bucket/prefix, ...  [env: HOLDALL_STORE]"
+)
+@click.option(
+    "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A storage option; VALUE may be JSON."
+)
+@click.pass_context
+def program(ctx: click.Context, url: str | None, options: Sequence[str]) -> None:
+    """A content-addressed artifact store for machine learning that needs only a bucket.
+
+    \b
+    Example: holdall --store s3://bucket/experiments run list
+    Guide: holdall guide start
+    """
+    ctx.obj = lambda other=None: _open(other or url, options)
+
+
+def opened(url: str | None = None) -> Store:
+    """The store that the command is about: its own argument, `--store` or `HOLDALL_STORE`."""
+    opener: Callable[[str | None], Store] = click.get_current_context().obj
+    return opener(url)
+
+
+def opener() -> Callable[[], Store]:
+    """What opens the store that the command is about, in another process too."""
+    given = click.get_current_context().find_root().params
+    return partial(_open, given["url"], given["options"])
+
+
+def opened_while_typing(ctx: click.Context) -> Store:
+    """The store that an unfinished command line is about."""
+    given = ctx.find_root().params
+    return _open(given.get("url"), given.get("options") or ())
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """The end of an error: what this may have been meant to be."""
+    near = get_close_matches(word, list(words), cutoff=0.5)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if a person says so, or `--yes` did.
+
+    Raises:
+        UsageError: There is nobody to ask.
+        Abort: The answer was no.
+    """
+    if yes:
+        return
+    if not _at_a_terminal():
+        raise click.UsageError("there is no terminal to ask at; --yes goes on without asking")
+    click.confirm(question, abort=True, err=True)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _open(url: str | None, options: Sequence[str]) -> Store:
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        return Store.open(
+            url or settings.store,
+            dict(map(_option, options)),
+            memory=settings.memory,
+            cache=settings.cache,
+            observer=observer_for(settings.progress, sys.stderr),
+            s3_lane=settings.s3_lane,
+            stat_cache=settings.stat_cache,
+        )
+    except HoldallError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise WrongOption(str(error)) from error
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """A storage option's name and value. Raises: WrongOption."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise WrongOption(f"{text!r} is not NAME=VALUE")
+    if name == "endpoint_url" and not value.startswith(("http://", "https://")):
+        raise WrongOption(f"endpoint_url={value!r} is no address of a server, such as http://localhost:9000")
+    if name in _TEXTS:
+        return name, value
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = value
+    if name in _OBJECTS and not isinstance(found, dict):
+        raise WrongOption(f"""{name}={value!r} is no JSON object, such as '{{"name": "value"}}'""")
+    return name, found
+
+
+def _where_it_belongs(error: click.NoSuchOption) -> click.UsageError:
+    """The error as it is; of an option of the program behind a noun, with where that stands."""
+    if error.option_name.partition("=")[0] not in ("--store", "--option", "-o"):
+        return error
+    said = f"{error.message.rstrip('.')}: --store and -o stand before the noun, as in holdall --store URL run list"
+    return click.UsageError(said, error.ctx)
+
+
+def _advice(error: Exception) -> str:
+    """The end of an error: which path or experiment a wrong one may have been meant to be."""
+    try:
+        match error:
+            case ArtifactNotFoundError():
+                entries = islice(opened().runs.get(error.run_id).entries(), _SEARCHED)
+                paths = [PurePosixPath(entry.path) for entry in entries]
+                return meant(error.path, {str(at) for path in paths for at in (path, *path.parents)} - {"."})
+            case ExperimentNotFoundError():
+                return meant(error.experiment, (found.name for found in opened().experiments.all()))
+    except HoldallError:  # the first error is the one to be told
+        pass
+    return ""
+
+
+def _causes(error: BaseException) -> list[str]:
+    """What led to an error, but for what the one before says already."""
+    causes: list[str] = []
+    said, cause = str(error), error.__cause__
+    while cause is not None and len(causes) < 5:
+        text = str(cause) or type(cause).__name__
+        if text not in said:
+            causes.append(f"{type(cause).__name__}: {cause}".removesuffix(": "))
+        said, cause = text, cause.__cause__
+    return causes

@@ -1,0 +1,184 @@
+"""`holdall run`: find runs, look at them, delete them and take that back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from holdall.store import RunRecord, Store
+from holdall.surfaces.cli.address import experiment_option, experiments_of, run_argument, run_of
+from holdall.surfaces.cli.program import ask, json_option, opened, program
+from holdall.surfaces.cli.table import (
+    cut,
+    files,
+    lasted,
+    number,
+    printable,
+    short_ids,
+    show_json,
+    show_table,
+    size,
+    when,
+)
+
+_RUN_NAME, _PARENT = "mlflow.runName", "mlflow.parentRunId"
+_LONGEST = 200  # columns of a run's name, to a file or pipe, too
+
+
+@program.group("run")
+def run() -> None:
+    """Find runs and look at them.
+
+    \b
+    Example: holdall run list
+    """
+
+
+def _chosen(command: Any) -> Any:
+    """The options of a command that shows some of the runs."""
+    options = [
+        experiment_option,
+        click.option("--order-by", multiple=True, metavar="CLAUSE", help="Such as 'metrics.loss ASC'; repeatable."),
+        click.option("-n", "--limit", type=click.IntRange(min=1), help="At most so many."),
+        click.option("--deleted", "stage", flag_value="deleted", help="Only deleted ones."),
+        click.option("--all", "stage", flag_value="all", help="Deleted ones too."),
+        json_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@run.command("list")
+@_chosen
+def list_(as_json: bool, **choice: Any) -> None:
+    """List runs, the latest first.
+
+    \b
+    Example: holdall run list --experiment digits --limit 10
+    """
+    _show_runs("", as_json=as_json, **choice)
+
+
+@run.command("search")
+@click.argument("filter")
+@_chosen
+def search(filter: str, as_json: bool, **choice: Any) -> None:
+    """List the runs that a filter means; `holdall guide search` shows its grammar.
+
+    \b
+    Example: holdall run search "metrics.loss < 0.1 and params.model = 'forest'" --order-by "metrics.loss"
+    """
+    _show_runs(filter, as_json=as_json, **choice)
+
+
+@run.command("manifest")
+@run_argument()
+@click.option("--digest", is_flag=True, help="Only the digest of the manifest.")
+@json_option
+def manifest(run_id: str, digest: bool, as_json: bool) -> None:
+    """Print what a run holds, as `sha256sum -c` accepts it.
+
+    \b
+    Example: holdall run manifest RUN_ID | (cd fetched && sha256sum -c)
+    """
+    found = run_of(opened(), run_id)
+    if as_json:
+        show_json({"run_id": found.id, "digest": found.manifest_digest, "files": found.manifest})
+        return
+    click.echo(found.manifest_digest + "\n" if digest else found.manifest_text, nl=False)
+
+
+@run.command("delete")
+@run_argument("run_ids", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Without asking.")
+@json_option
+def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
+    """Mark runs as deleted. They stay readable, and `holdall run restore` takes it back.
+
+    \b
+    Example: holdall run delete RUN_ID --yes
+    """
+    store = opened()
+    runs = {found.id: found for found in (run_of(store, text) for text in run_ids)}
+    states = {id: found.state for id, found in runs.items()}
+    going = [id for id, state in states.items() if not state.deleted]
+    for id, state in states.items():
+        said = "delete" if id in going else "deleted already"
+        named = f"{state.tags.get(_RUN_NAME, '')}, {state.status}, {files(state.files)}, {size(state.bytes)}"
+        click.echo(printable(f"{said}  {id}  {named}"), err=as_json)
+    if going:
+        ask(f"Delete {len(going)} run{'s' * (len(going) > 1)}?", yes=yes)
+    for id in going:
+        runs[id].delete()
+    if as_json:
+        show_json({"deleted": going})
+
+
+@run.command("restore")
+@run_argument("run_ids", nargs=-1, required=True)
+@json_option
+def restore(run_ids: Sequence[str], as_json: bool) -> None:
+    """Take the deletion of runs back.
+
+    \b
+    Example: holdall run restore RUN_ID
+    """
+    store = opened()
+    runs = [run_of(store, text) for text in run_ids]
+    gone = [found for found in runs if found.state.deleted]
+    for found in gone:
+        found.restore()
+    if as_json:
+        show_json({"restored": [found.id for found in gone]})
+        return
+    for found in runs:
+        click.echo(f"{'restored' if found in gone else 'not deleted'}  {found.id}")
+
+
+def record_json(record: RunRecord) -> dict[str, Any]:
+    """A run as `--json` shows it."""
+    return asdict(record.info) | {"artifact_uri": record.info.artifact_uri} | asdict(record.data)
+
+
+def _show_runs(
+    filter: str,
+    *,
+    experiments: Sequence[str],
+    order_by: Sequence[str],
+    limit: int | None,
+    stage: str | None,
+    as_json: bool,
+) -> None:
+    store = opened()
+    where = [found.experiment_id for found in experiments_of(store, experiments)]
+    shown = {"deleted": "deleted", "all": None}.get(stage or "", "active")
+    records = store.runs.search(
+        filter, experiments=where or None, order_by=list(order_by) or None, limit=limit, stage=shown
+    )
+    if as_json:
+        show_json([record_json(record) for record in records])
+    elif records:
+        _show_records(store, records)
+
+
+def _show_records(store: Store, records: Sequence[RunRecord]) -> None:
+    names = {found.experiment_id: found.name for found in store.experiments.all()}
+    ids = short_ids([record.info.run_id for record in records])
+    called = {record.info.run_id: cut(record.info.run_name, _LONGEST) for record in records}
+    rows = [["RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "LASTED", "METRICS"]]
+    for record in records:
+        info = record.info
+        metrics = " ".join(f"{key}={number(value)}" for key, value in sorted(record.data.metrics.items()))
+        status = info.status + " (deleted)" * (info.lifecycle_stage == "deleted")
+        experiment = names.get(info.experiment_id, info.experiment_id)
+        times = [when(info.start_time)[:-3], lasted(info.start_time, info.end_time).removesuffix(" so far")]
+        parent = record.data.tags.get(_PARENT, "")
+        name = called[info.run_id] + f" (part of {called.get(parent) or parent})" * bool(parent)
+        rows.append([ids[info.run_id], name, experiment, status, *times, metrics])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    show_table(rows, fixed=[0, 4, 5])

@@ -1,0 +1,111 @@
+"""`holdall run show`: all there is to say about one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from holdall.errors import ExperimentNotFoundError
+from holdall.store import Dataset, Run, RunRecord, Store
+from holdall.surfaces.cli.address import run_argument, run_of
+from holdall.surfaces.cli.environment import main_facts
+from holdall.surfaces.cli.listing import listed, rows_of
+from holdall.surfaces.cli.program import json_option, opened
+from holdall.surfaces.cli.run import record_json, run
+from holdall.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, size, when
+
+_ABOVE = ("mlflow.runName", "mlflow.user", "mlflow.parentRunId", "mlflow.note.content")  # shown by other names
+_OURS = "holdall."  # models, data sets and deployments, which have places of their own
+
+
+@run.command("show")
+@run_argument()
+@json_option
+def show(run_id: str, as_json: bool) -> None:
+    """Show who a run is, what it says of itself and what it holds.
+
+    \b
+    Example: holdall run show RUN_ID
+    """
+    store = opened()
+    found = run_of(store, run_id)
+    (_show_document if as_json else _show_text)(store, found)
+
+
+def _show_document(store: Store, found: Run) -> None:
+    record, state = found.record, found.state
+    show_json(
+        record_json(record)
+        | {"experiment_name": _experiment(store, record)}
+        | {name: getattr(state, name) for name in ("files", "bytes", "new_bytes", "stored_bytes", "again_bytes")}
+        | {"environment": found.environment, "artifacts": listed(found, "", deep=True)}
+    )
+
+
+def _show_text(store: Store, found: Run) -> None:
+    record = found.record
+    show_facts(_identity(store, found, record))
+    data = record.data
+    _section("params", sorted(data.params.items()))
+    _section("metrics", ((key, number(value)) for key, value in sorted(data.metrics.items())))
+    _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if _is_users(key)))
+    _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
+    _section("models", [(one.path, one.model_id) for one in store.models.logged(found.id)])
+    _section("environment", main_facts(found.environment))
+    artifacts = listed(found, "", deep=False)
+    if artifacts:
+        click.echo("\nartifacts")
+        show_table([["", *row] for row in rows_of(artifacts)], right=[1])
+
+
+def dataset_text(dataset: Dataset) -> str:
+    """A data set in a line."""
+    return f"{dataset.name}  {dataset.digest}  {dataset.source_type} {dataset.source}"
+
+
+def _is_users(key: str) -> bool:
+    return key not in _ABOVE and not key.startswith(_OURS)
+
+
+def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, str]]:
+    info, tags = record.info, record.data.tags
+    status = info.status + ", deleted" * (info.lifecycle_stage == "deleted")
+    facts = [
+        ("run", info.run_name),
+        ("id", info.run_id),
+        ("experiment", _experiment(store, record)),
+        ("part of", tags.get("mlflow.parentRunId", "")),
+        ("about", tags.get("mlflow.note.content", "")),
+        ("status", status),
+        ("started", when(info.start_time) + (f" by {info.user_id}" if info.user_id else "")),
+        ("ended", when(info.end_time)),
+        ("lasted", lasted(info.start_time, info.end_time)),
+        ("holds", _held(found)),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _held(found: Run) -> str:
+    """How much it is, and how much of that the store did not have yet."""
+    state = found.state
+    held = f"{size(state.bytes)} in {files(state.files)}"
+    if not state.bytes:
+        return held
+    share = state.new_bytes / state.bytes
+    told = f"{held}; {size(state.new_bytes)} ({share:.0%}) were new, stored in {size(state.stored_bytes)}"
+    return told + (f"; {size(state.again_bytes)} of them again, to keep files together" if state.again_bytes else "")
+
+
+def _experiment(store: Store, record: RunRecord) -> str:
+    try:
+        return store.experiments.get(record.info.experiment_id).name
+    except ExperimentNotFoundError:
+        return record.info.experiment_id
+
+
+def _section(title: str, facts: Iterable[tuple[str, str]]) -> None:
+    rows = list(facts)
+    if rows:
+        click.echo(f"\n{title}")
+        show_facts(rows, indent="  ")

@@ -1,0 +1,112 @@
+"""`holdall store`: make a store, try its bucket, check it, measure it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from holdall.store import Findings, Report
+from holdall.surfaces.cli.program import json_option, not_empty, opened, program
+from holdall.surfaces.cli.table import counted, files, printable, show_json, show_table, size
+
+
+@program.group("store")
+def store() -> None:
+    """Look after a store.
+
+    \b
+    Example: holdall store check --quick
+    """
+
+
+@store.command("init")
+@click.argument("url", required=False, callback=not_empty)
+@json_option
+def init(url: str | None, as_json: bool) -> None:
+    """Make a store at URL, if its bucket can keep one.
+
+    \b
+    Example: holdall store init s3://bucket/experiments
+    """
+    _show_report(opened(url).care.create(), as_json=as_json)
+
+
+@store.command("doctor")
+@click.argument("url", required=False, callback=not_empty)
+@json_option
+def doctor(url: str | None, as_json: bool) -> None:
+    """Try what the bucket at URL can do; exit code 1 if it is not safe for writing.
+
+    \b
+    Example: holdall store doctor s3://bucket
+    """
+    report = opened(url).care.doctor()
+    _show_report(report, as_json=as_json)
+    sys.exit(0 if report.safe_for_writing else 1)
+
+
+@store.command("check")
+@click.argument("url", required=False, callback=not_empty)
+@click.option("--quick", is_flag=True, help="Everything but the bytes of chunks and files.")
+@json_option
+def check(url: str | None, quick: bool, as_json: bool) -> None:
+    """Compute every digest of the store anew; exit code 1 if anything is wrong.
+
+    \b
+    Example: holdall store check s3://bucket/experiments --quick
+    """
+    found = opened(url).care.check(quick=quick)
+    show_json({"intact": found.intact} | asdict(found)) if as_json else _show_findings(found)
+    sys.exit(0 if found.intact else 1)
+
+
+@store.command("stats")
+@click.argument("url", required=False, callback=not_empty)
+@json_option
+def stats(url: str | None, as_json: bool) -> None:
+    """Show how much the store holds, and how much that takes.
+
+    \b
+    Example: holdall store stats s3://bucket/experiments
+    """
+    found = opened(url).care.stats()
+    if as_json:
+        show_json(asdict(found))
+        return
+    show_table(
+        [
+            ["store", found.store],
+            ["runs", str(found.runs)],
+            ["logged", f"{size(found.bytes)} in {files(found.files)}"],
+            ["stored", f"{size(found.object_bytes)} in {counted(found.objects, 'object')}"],
+            ["  packs", f"{size(found.pack_bytes)} in {counted(found.packs, 'object')}"],
+            ["  logs", size(found.log_bytes)],
+        ]
+    )
+
+
+def _show_report(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        show_json(asdict(report) | {"safe_for_writing": report.safe_for_writing})
+        return
+    for line in report.lines():
+        click.echo(printable(line))
+
+
+def _show_findings(found: Findings) -> None:
+    click.echo(
+        f"{counted(found.runs, 'run')}, {found.entries} log entries, {files(found.files)} of {size(found.bytes)}; "
+        f"{counted(found.packs, 'pack')} with {counted(found.blobs, 'blob')}; {counted(found.objects, 'object')}"
+    )
+    lines = [
+        f"orphan   {key}: no run refers to it, as after a killed upload or while one goes on" for key in found.orphans
+    ]
+    lines += [f"foreign  {key}: not holdall's; left alone" for key in found.foreign]
+    for problem in found.problems:
+        lines.append(f"{'harmless' if problem.harmless else 'DAMAGE  '} {problem.where}: {problem.detail}")
+        lines += [f"           touches {touched}" for touched in problem.touches]
+    for line in lines:
+        click.echo(printable(line))
+    click.echo("intact" if found.intact else counted(len(found.problems), "problem"))

@@ -1,0 +1,272 @@
+"""The active run: verbs that need no handle, as users of MLflow know them.
+
+The active run belongs to the thread that started it. A thread that started
+none works on the main thread's, so that a pool of workers logs into the run
+that its script is in, and four threads that each start one do not meet.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from types import FrameType, TracebackType
+from typing import Any
+
+from holdall.errors import ActiveRunError, NoActiveRunError
+from holdall.progress import observer_for
+from holdall.settings import read_settings
+from holdall.store import DESCRIPTION, Experiment, Run, RunData, RunInfo, Store
+
+_log = logging.getLogger("holdall")
+
+
+# Of the process that imported this: in a child that a worker thread forked, that thread is the main one.
+_MAIN = threading.main_thread().ident
+
+
+class ActiveRun:
+    """A run that is active until its `with` block ends. `run.info.run_id` and `run.id` name it."""
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._pid = run, os.getpid()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # while it is unpickled there is no `_run` yet
+            raise AttributeError(name)
+        return getattr(self._run, name)
+
+    @property
+    def info(self) -> RunInfo:
+        """Who the run is, as this process knows it. Cost: no request."""
+        return self._run.seen.info
+
+    @property
+    def data(self) -> RunData:
+        """Its parameters, last measurements and tags. Cost: reading the run."""
+        return self._run.record.data
+
+    @property
+    def run_id(self) -> str:
+        """32 hex digits."""
+        return self._run.id
+
+    def __enter__(self) -> ActiveRun:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._pid == os.getpid() and self in _stack():  # a forked child that leaves the block ends nothing
+            end_run("FINISHED" if kind is None else _status(kind))
+
+
+class _State:
+    """The current store, and each thread's stack of active runs."""
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self.experiment_id: str | None = None
+        self.last: ActiveRun | None = None
+        self.watching = False
+        self.outcome = "FINISHED"  # of runs that are active when the process ends
+        self.stacks: dict[int, list[ActiveRun]] = {}
+
+
+_state = _State()
+
+
+def set_store(url: str, **storage_options: Any) -> Store:
+    """Use this store from now on, instead of the one that `HOLDALL_STORE` names. Cost: no request."""
+    _state.store = open_store(url, **storage_options)
+    return _state.store
+
+
+def open_store(url: str | None = None, **storage_options: Any) -> Store:
+    """The store at an address, as a handle of its own; `HOLDALL_STORE`'s when None. Cost: no request."""
+    settings = read_settings()
+    return Store.open(
+        url or settings.store,
+        storage_options,
+        memory=settings.memory,
+        cache=settings.cache,
+        observer=observer_for(settings.progress, sys.stderr),
+        s3_lane=settings.s3_lane,
+        stat_cache=settings.stat_cache,
+    )
+
+
+def current_store() -> Store:
+    """The store that verbs without a handle use."""
+    if _state.store is None:
+        _state.store = open_store()
+    return _state.store
+
+
+def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
+    """Make this the experiment of the runs that are started from now on; it is created if there is none of this name.
+
+    Raises:
+        ExperimentNotFoundError: There is none with this id.
+        ExperimentExistsError: It was deleted.
+    """
+    if (experiment_name is None) == (experiment_id is None):
+        raise ValueError("give either experiment_name or experiment_id")
+    experiments = current_store().experiments
+    found = experiments.use(experiment_name) if experiment_name is not None else experiments.get(str(experiment_id))
+    _state.experiment_id = found.experiment_id
+    return found
+
+
+def current_experiment_id() -> str:
+    """The id of the experiment that new runs belong to."""
+    experiments = current_store().experiments
+    return _state.experiment_id or experiments.ensure(read_settings().experiment or "Default")
+
+
+def start_run(
+    run_id: str | None = None,
+    experiment_id: str | None = None,
+    run_name: str | None = None,
+    nested: bool = False,
+    parent_run_id: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    description: str | None = None,
+) -> ActiveRun:
+    """Start a run and make it the active one; or go on with one that there is.
+
+    Args:
+        run_id: A run to go on with: it is RUNNING again.
+        experiment_id: The experiment of a new run; the one that was set, or "Default", when None.
+        run_name: What people call a new run; drawn by lot when None.
+        nested: Whether a run may be active already; the new one is then its child.
+        parent_run_id: The run that the new one is part of.
+        tags: What else to say about the run.
+        description: In a few words, for people.
+
+    Raises:
+        ActiveRunError: A run is active, and `nested` is not set.
+        RunNotFoundError: There is no run with this id.
+
+    Cost: two PUTs for a new run.
+    """
+    stack = _stack()
+    if stack and not nested:
+        raise ActiveRunError(stack[-1].run_id)
+    runs = current_store().runs
+    if run_id is not None:
+        run = runs.resume(run_id)
+        run.set_tags({**(tags or {}), **({DESCRIPTION: description} if description else {})})
+    else:
+        settings = read_settings()
+        run = runs.start(
+            experiment=settings.experiment,
+            experiment_id=experiment_id or _state.experiment_id,
+            name=run_name or settings.run_name,
+            parent=parent_run_id or (stack[-1].run_id if stack else None),
+            tags=tags,
+            description=description,
+        )
+    stack.append(ActiveRun(run))
+    _watch_for_the_end()
+    return stack[-1]
+
+
+def active_run() -> ActiveRun | None:
+    """This thread's active run; where it started none, the main thread's."""
+    stack = _stack() or (_state.stacks.get(_MAIN, []) if _MAIN else [])
+    return stack[-1] if stack else None
+
+
+def last_active_run() -> ActiveRun | None:
+    """The active run, or the one that ended last in this process."""
+    return active_run() or _state.last
+
+
+def end_run(status: str = "FINISHED") -> None:
+    """End this thread's active run, if there is one. If that fails, it stays active. Cost: one PUT."""
+    if stack := _stack():
+        _state.last = ended = stack[-1]
+        try:
+            ended._run.finish(status)
+        finally:
+            if not ended._run.is_open:
+                stack.remove(ended)
+
+
+def run_of(run_id: str | None = None) -> Run:
+    """The run that a verb means: the named one, or the active one.
+
+    Raises:
+        NoActiveRunError: No run is active, and none is named.
+    """
+    active = active_run()
+    if run_id is not None:
+        known = [run for stack in _state.stacks.values() for run in stack if run.run_id == run_id]
+        return known[0]._run if known else current_store().runs.get(run_id)
+    if active is None and read_settings().auto_run:
+        active = start_run()
+    if active is None:
+        raise NoActiveRunError
+    return active._run
+
+
+def _stack() -> list[ActiveRun]:
+    return _state.stacks.setdefault(threading.get_ident(), [])
+
+
+def _status(kind: type[BaseException]) -> str:
+    """How a run ends that an exception left: someone killed it, or it failed."""
+    return "KILLED" if issubclass(kind, KeyboardInterrupt | Terminated) else "FAILED"
+
+
+class Terminated(SystemExit):
+    """The process was asked to end (SIGTERM): what is open is ended on the way out."""
+
+
+def _watch_for_the_end() -> None:
+    """See to it that runs which are active when the process ends say how it ended.
+
+    Only where nobody else has an interest: a handler or hook that is there is
+    called as before, and SIGTERM is left alone where it is handled already.
+    """
+    if not _state.watching:
+        _state.watching, told = True, sys.excepthook
+
+        def note(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+            _state.outcome = _status(kind)
+            told(kind, error, at)
+
+        sys.excepthook = note
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(signal_number: int, _: FrameType | None) -> None:
+    _state.outcome = "KILLED"
+    raise Terminated(128 + signal_number)
+
+
+def _end_all() -> None:
+    """At exit, end what this process started and left open."""
+    for stack in list(_state.stacks.values()):
+        while stack:
+            active = stack.pop()
+            if active._pid == os.getpid():
+                _end_quietly(active)
+
+
+def _end_quietly(active: ActiveRun) -> None:
+    try:
+        active._run.finish(_state.outcome)
+    except Exception as error:  # the process is ending: what went wrong can only be said
+        _log.error("run %s could not be ended as it should: %s", active.run_id, error)
+
+
+# Before threads are joined, and (registered later) before sessions are closed.
+_at_exit: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
+_at_exit(_end_all)
+atexit.register(_end_all)  # and again, for what threads began that outlived the main one

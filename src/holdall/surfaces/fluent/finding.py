@@ -1,0 +1,137 @@
+"""Looking at runs and experiments: what there is, and which of them are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdall.store import Experiment, Metric, RunRecord, ViewType
+from holdall.surfaces.fluent.active import current_experiment_id, current_store, run_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def create_experiment(name: str, tags: Mapping[str, Any] | None = None) -> str:
+    """Make an experiment and return its id.
+
+    Raises:
+        ExperimentExistsError: There is one of this name, perhaps deleted.
+    """
+    return current_store().experiments.create(name, tags)
+
+
+def get_experiment(experiment_id: str) -> Experiment:
+    """An experiment by its id. Raises: ExperimentNotFoundError."""
+    return current_store().experiments.get(experiment_id)
+
+
+def get_experiment_by_name(name: str) -> Experiment | None:
+    """An experiment by its name; None if there is none."""
+    return current_store().experiments.named(name)
+
+
+def search_experiments(
+    view_type: int = ViewType.ACTIVE_ONLY, max_results: int | None = None, filter_string: str | None = None
+) -> list[Experiment]:
+    """The experiments of the store, by name.
+
+    Args:
+        view_type: `ViewType.ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
+        max_results: At most so many.
+        filter_string: A condition such as `name LIKE 'vision/%' AND tags.team = 'a'`.
+    """
+    return current_store().experiments.search(filter_string, stage=ViewType(view_type).stage)[:max_results]
+
+
+def delete_experiment(experiment_id: str) -> None:
+    """Mark an experiment as deleted."""
+    current_store().experiments.delete(experiment_id)
+
+
+def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -> None:
+    """Set a tag of an experiment; of the current one when no id is given."""
+    current_store().experiments.set_tag(experiment_id or current_experiment_id(), key, value)
+
+
+def get_run(run_id: str) -> RunRecord:
+    """Who a run is, its parameters, last measurements and tags. Raises: RunNotFoundError."""
+    return run_of(run_id).record
+
+
+def delete_run(run_id: str) -> None:
+    """Mark a run as deleted; `restore_run` takes it back."""
+    run_of(run_id).delete()
+
+
+def restore_run(run_id: str) -> None:
+    """Take the deletion of a run back."""
+    run_of(run_id).restore()
+
+
+def get_metric_history(run_id: str, key: str) -> list[Metric]:
+    """Every measurement of a metric of a run, in the order in which they were logged."""
+    return run_of(run_id).history(key)
+
+
+def load_table(
+    artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The rows of a table of several runs, one below the other.
+
+    Args:
+        artifact_file: The table's name.
+        run_ids: The runs; all of the current experiment that logged such a table when None.
+        extra_columns: What of each run to put beside its rows: `run_id`, `experiment_id`, `status`,
+            `params.<key>`, `metrics.<key>`, `tags.<key>`.
+
+    Raises:
+        ArtifactNotFoundError: One of the runs named has no such table.
+    """
+    return current_store().runs.load_table(artifact_file, run_ids, extra_columns, [current_experiment_id()])
+
+
+def search_runs(
+    experiment_ids: Sequence[str] | None = None,
+    filter_string: str = "",
+    run_view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int = 100_000,
+    order_by: Sequence[str] | None = None,
+    output_format: Literal["pandas", "list"] | None = None,
+    search_all_experiments: bool = False,
+    experiment_names: Sequence[str] | None = None,
+) -> pd.DataFrame | list[RunRecord]:
+    """The runs that a filter means.
+
+    Args:
+        experiment_ids: Where to look; the current experiment when neither this nor names are given.
+        filter_string: In MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`;
+            beyond it, `artifacts.path LIKE 'model/%'` and `artifacts.digest = 'sha256:...'`.
+        run_view_type: `ViewType.ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
+        max_results: At most so many.
+        order_by: Such as `["metrics.loss ASC"]`; the latest first when None.
+        output_format: "pandas" for a DataFrame, "list" for records; when None, a
+            DataFrame where pandas is installed.
+        search_all_experiments: Look everywhere.
+        experiment_names: Where to look, by name.
+
+    Raises:
+        InvalidFilterError: The filter or an order is not understood; it says where.
+    """
+    if experiment_ids and experiment_names:
+        raise ValueError("give experiment_ids or experiment_names, not both")
+    store = current_store()
+    where = list(experiment_ids or [])
+    if experiment_names:
+        named = (store.experiments.named(name) for name in experiment_names)
+        where = [found.experiment_id for found in named if found]
+    elif not where and not search_all_experiments:
+        where = [current_experiment_id()]
+    stage = ViewType(run_view_type).stage
+    everywhere = search_all_experiments and not where
+    records = store.runs.search(
+        filter_string, experiments=None if everywhere else where, order_by=order_by, limit=max_results, stage=stage
+    )
+    chosen = output_format or ("pandas" if find_spec("pandas") else "list")
+    return store.runs.frame(records) if chosen == "pandas" else records

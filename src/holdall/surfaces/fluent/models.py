@@ -1,0 +1,93 @@
+"""Models of the active run, and models by address: what the faces of all flavors share."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from holdall.settings import read_settings
+from holdall.store import Model, ModelInfo, PyFuncModel
+from holdall.surfaces.fluent.active import current_store, run_of
+
+
+def log_model(
+    model: Any,
+    name: str | None = None,
+    *,
+    flavor: str | None = None,
+    artifact_path: str | None = None,
+    run_id: str | None = None,
+    model_id: str | None = None,
+    await_registration_for: int | None = None,  # noqa: ARG001  # a version is READY when it is there
+    **given: Any,
+) -> ModelInfo:
+    """Log a model into the active run, in the flavor that knows it.
+
+    Args:
+        model: A framework's object.
+        name: Its path in the run; "model" when None.
+        flavor: The name of its flavor; found from the object when None.
+        artifact_path: What `name` was called before.
+        run_id: The run; the active one when None.
+        model_id: Models have the id that their run gives them; None.
+        await_registration_for: Nothing has to be waited for.
+        given: What every flavor's `log_model` takes, and what this flavor's own takes.
+
+    Returns:
+        Where it is, and what is known of it. It is complete and can be loaded by anyone.
+
+    Raises:
+        UnknownFlavorError: No flavor knows the object; it says which there are.
+        ArtifactExistsError: The run holds something of this name.
+        NoActiveRunError: No run is active, and none is named.
+    """
+    if model_id is not None:
+        raise ValueError("a model has the id that its run gives it; leave model_id out, and use what is returned")
+    return current_store().models.log(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
+
+
+def save_model(model: Any, path: str | os.PathLike[str], *, flavor: str | None = None, **given: Any) -> None:
+    """Write a model into a local folder, as `log_model` writes it into a run. Raises: as it does, DestinationError."""
+    current_store().models.save(model, path, flavor=flavor, **given)
+
+
+def load_model(
+    model_uri: str | os.PathLike[str], dst_path: str | None = None, *, flavor: str | None = None, **options: Any
+) -> Any:
+    """A model as its framework's object.
+
+    Args:
+        model_uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<model_id>`,
+            `runs:/<run_id>/<path>`, or a local folder.
+        dst_path: A folder to keep its files in.
+        flavor: The flavor to load it by; its own when None.
+        options: What this flavor's own `load_model` takes.
+
+    Raises:
+        ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing there.
+        ContentError: What is there is no model, or none of this flavor.
+        UntrustedModelError: It would run code that `HOLDALL_TRUST` does not admit.
+        MissingLibraryError: Its framework is not installed.
+        IntegrityError: Its files are not what was logged.
+    """
+    trust = read_settings().trust
+    return current_store().models.load(model_uri, flavor=flavor, dst_path=dst_path, trust=trust, **options)
+
+
+def load_pyfunc(model_uri: str | os.PathLike[str], **options: Any) -> PyFuncModel:
+    """A model as a python_function. Args: as `Models.load_pyfunc`. Raises: as `load_model`."""
+    return current_store().models.load_pyfunc(model_uri, trust=read_settings().trust, **options)
+
+
+def describe(model_uri: str | os.PathLike[str]) -> Model:
+    """What the MLmodel file of a model says. Raises: as `load_model`."""
+    return current_store().models.describe(model_uri)
+
+
+def _name(name: str | None, artifact_path: str | None) -> str:
+    if artifact_path is not None:
+        if name is not None:
+            raise ValueError("give name; artifact_path is what it was called before")
+        warnings.warn("artifact_path is called name now", FutureWarning, stacklevel=4)
+    return name or artifact_path or "model"

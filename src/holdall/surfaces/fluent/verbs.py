@@ -1,0 +1,285 @@
+"""Logging into the active run, or into one that is named.
+
+Each verb takes `run_id`, and `synchronous=False` for doing it in the
+background: then it returns a future, which has MLflow's `wait()` too. What is
+done so keeps its order within a run, and what fails is raised at the run's end
+at the latest.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
+
+from holdall.store import Outcome, Run, dataset_of
+from holdall.surfaces.fluent.active import current_store, run_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+P = ParamSpec("P")
+
+
+def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Any:
+    """Log a parameter, kept for good as `str(value)`.
+
+    Returns:
+        The value; a future when it is logged in the background.
+
+    Raises:
+        NoActiveRunError: No run is active, and none is named.
+        ParamExistsError: The run has it with another value.
+
+    Cost: none now; it rides on the next entry.
+    """
+    later = _do(run_id, synchronous, Run.log_params, {key: value})
+    return value if later is None else later
+
+
+def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
+    """Log several parameters. Raises, cost: as `log_param`."""
+    return _do(run_id, synchronous, Run.log_params, params)
+
+
+def log_metric(
+    key: str,
+    value: float,
+    step: int | None = None,
+    synchronous: bool | None = None,
+    timestamp: int | None = None,
+    run_id: str | None = None,
+    model_id: str | None = None,
+    dataset: Any = None,
+) -> Outcome | None:
+    """Log a measurement.
+
+    Args:
+        key: What was measured.
+        value: The number; NaN and the infinities are kept.
+        step: Where in the training; 0 when None.
+        synchronous: False: in the background.
+        timestamp: Milliseconds since 1970 UTC; now when None.
+        run_id: The run; the active one when None.
+        model_id: The logged model that was measured, of this run or of another.
+        dataset: What it was measured on, as for `log_input`; it is an input of the run then.
+
+    Raises:
+        NoActiveRunError: No run is active, and none is named.
+        ArtifactNotFoundError: There is no such model.
+
+    Cost: none now; it rides on the next entry, which the first call after five seconds writes at the latest.
+        A model of another run is asked for, and is told at once, with a PUT in that run's log.
+    """
+    return log_metrics({key: value}, step, synchronous, run_id, timestamp, model_id, dataset)
+
+
+def log_metrics(
+    metrics: Mapping[str, float],
+    step: int | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+    timestamp: int | None = None,
+    model_id: str | None = None,
+    dataset: Any = None,
+) -> Outcome | None:
+    """Log measurements that were taken together. Args, raises, cost: as `log_metric`."""
+    if synchronous is False and timestamp is None:
+        timestamp = time.time_ns() // 1_000_000  # when it was measured, not when it is written down
+    if model_id is None and dataset is None:
+        return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
+    on = dataset_of(dataset) if dataset is not None else None  # not the data, which may be large
+    return _do(run_id, synchronous, _measure, metrics, step=step, timestamp=timestamp, model_id=model_id, dataset=on)
+
+
+def _measure(
+    run: Run,
+    metrics: Mapping[str, float],
+    *,
+    step: int | None,
+    timestamp: int | None,
+    model_id: str | None,
+    dataset: Any,
+) -> None:
+    """Log measurements of a model, or on a data set, or both."""
+    if model_id is None:
+        run.log_metrics(metrics, step=step, timestamp=timestamp)
+    else:
+        current_store().models.log_metrics(
+            run, metrics, model_id=model_id, step=step, timestamp=timestamp, dataset=dataset
+        )
+    if dataset is not None:
+        run.log_input(dataset)
+
+
+def log_input(
+    dataset: Any,
+    context: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    *,
+    run_id: str | None = None,
+) -> None:
+    """Say what the run is given: a data set's name, digest, source and schema. The data itself is not kept.
+
+    Args:
+        dataset: What `holdall.data.from_pandas` or `from_numpy` made, or one of MLflow's data sets.
+        context: What it is for, such as "training".
+        tags: What else to say about it.
+        run_id: The run; the active one when None.
+
+    Raises:
+        TypeError: It is no data set.
+        NoActiveRunError: No run is active, and none is named.
+
+    Cost: none now; it rides on the next entry.
+    """
+    run_of(run_id).log_input(dataset, context=context, tags=tags)
+
+
+def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
+    """Set a tag of the run to `str(value)`. Cost: none now; it rides on the next entry."""
+    return set_tags({key: value}, synchronous, run_id)
+
+
+def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
+    """Set several tags. Cost: as `set_tag`."""
+    return _do(run_id, synchronous, Run.set_tags, tags)
+
+
+def delete_tag(key: str, run_id: str | None = None) -> None:
+    """Remove a tag of the run. Cost: none now; it rides on the next entry."""
+    run_of(run_id).set_tags({key: None})
+
+
+def log_artifact(
+    local_path: str | os.PathLike[str],
+    artifact_path: str | None = None,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> Outcome | None:
+    """Log a local file, or a folder under its own name, into a run.
+
+    Args:
+        local_path: What to log.
+        artifact_path: The directory of the run to put it in; the root when None.
+        run_id: The run; the active one when None.
+        synchronous: False: in the background; the file must stay as it is until then.
+
+    Raises:
+        NoActiveRunError: No run is active, and none is named.
+        ArtifactExistsError: The run holds other content at the path.
+        SourceError: The file cannot be read, or changed meanwhile.
+
+    Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
+    """
+    return _do(run_id, synchronous, Run.log_artifact, local_path, artifact_path)
+
+
+def log_artifacts(
+    local_dir: str | os.PathLike[str],
+    artifact_path: str | None = None,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> Outcome | None:
+    """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`."""
+    return _do(run_id, synchronous, Run.log_artifacts, local_dir, artifact_path)
+
+
+def log_text(
+    text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+) -> Outcome | None:
+    """Log text as a UTF-8 file. Raises, cost: as `log_artifact`."""
+    return _do(run_id, synchronous, Run.log_text, text, artifact_file)
+
+
+def log_dict(
+    dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+) -> Outcome | None:
+    """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+    return _do(run_id, synchronous, Run.log_dict, dictionary, artifact_file)
+
+
+def log_stream(
+    stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+) -> Outcome | None:
+    """Log what a binary stream still gives, without holding it. It is read once."""
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_stream, stream, artifact_file)
+    run.log_stream(stream, artifact_file)
+    return None
+
+
+def log_figure(
+    figure: Any,
+    artifact_file: str,
+    *,
+    save_kwargs: dict[str, Any] | None = None,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> Outcome | None:
+    """Log a matplotlib or plotly figure in the format that the name's ending says.
+
+    Raises:
+        TypeError: It is neither, or the format is none of theirs.
+    """
+    return _do(run_id, synchronous, Run.log_figure, figure, artifact_file, save_kwargs=save_kwargs)
+
+
+def log_image(
+    image: Any,
+    artifact_file: str | None = None,
+    key: str | None = None,
+    step: int | None = None,
+    timestamp: int | None = None,
+    synchronous: bool | None = None,
+    run_id: str | None = None,
+) -> Outcome | None:
+    """Log an image: under a name, or as one of a series under a key.
+
+    Args:
+        image: numpy array (H x W, or H x W x 1, 3 or 4; bool, integers 0-255 or floats 0-1) or PIL image.
+        artifact_file: Its name; or else
+        key: the name of its series, and
+        step: where in the training it belongs.
+        timestamp: Milliseconds since 1970 UTC; now when None.
+        synchronous: False: in the background; the image must stay as it is until then.
+        run_id: The run; the active one when None.
+    """
+    return _do(run_id, synchronous, Run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
+
+
+def log_table(
+    data: dict[Any, Any] | pd.DataFrame,
+    artifact_file: str,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+) -> Outcome | None:
+    """Append rows to a table, which is a directory of immutable parts in the order of logging.
+
+    Args:
+        data: Columns by name, of cells or of one cell each; or a DataFrame.
+        artifact_file: The table's name, which ends in .json or .parquet.
+        run_id: The run; the active one when None.
+        synchronous: False: in the background.
+    """
+    return _do(run_id, synchronous, Run.log_table, data, artifact_file)
+
+
+def _do(
+    run_id: str | None,
+    synchronous: bool | None,
+    verb: Callable[Concatenate[Run, P], object],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Outcome | None:
+    """Do something to the run that is meant: now, or in the background."""
+    run = run_of(run_id)
+    if synchronous is False:
+        # As it is now: what the caller does with it afterwards is not what was logged.
+        return run.later(verb, run, *[deepcopy(arg) for arg in args], **deepcopy(kwargs))  # type: ignore[arg-type]
+    verb(run, *args, **kwargs)
+    return None

@@ -1,0 +1,109 @@
+"""One loaded model behind HTTP, in MLflow's scoring protocol; and the same without HTTP.
+
+    requests, values    bytes of a request -> data, by the model's signature
+    scoring, answers    data -> predictions -> JSON, or what is wrong
+    openapi             the signature as an interface
+    app                 all that as an ASGI application
+    threads, metrics    where it predicts; what it counts
+    processes           one or several processes, signals
+
+A server holds one model and never another: an alias is looked up once, when it
+starts, and every answer says what it meant then.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from holdall.errors import MissingLibraryError
+
+if TYPE_CHECKING:
+    from holdall.store import Store
+
+_PACKAGES = ("pandas", "pyarrow", "starlette", "uvicorn", "prometheus_client")
+
+
+def serve(
+    opener: Callable[[], Store],
+    uri: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 5000,
+    workers: int = 1,
+    timeout: float = 60,
+    max_bytes: int = 100 << 20,
+    threads: int = 4,
+    say: Callable[[str], Any] = print,
+) -> int:
+    """Serve a model until a signal ends this process.
+
+    Args:
+        opener: Opens the store; it can be pickled if there are several workers.
+        uri: The model: `models:/...`, `runs:/...`, or a local folder.
+        host: Where to listen.
+        port: The same; 0 is any free one.
+        workers: Processes, each with the model in its memory.
+        timeout: Seconds that a request may take.
+        max_bytes: Bytes that a request may have.
+        threads: Predictions at once, in each process.
+        say: Is told where it listens.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        NotFoundError: There is no such model.
+        MissingLibraryError: The extra `serving`, or the model's framework, is not installed.
+        OSError: Somebody else has the port.
+
+    Cost: reading the model, once per process.
+    """
+    _need(*_PACKAGES)
+    from holdall.surfaces.serving.processes import listen, serve_alone, serve_together
+    from holdall.surfaces.serving.service import Limits, service_of
+
+    service = service_of(opener, uri, Limits(timeout=timeout, max_bytes=max_bytes, threads=threads))
+    with listen(host, port) as listening:
+        name = f"[{host}]" if ":" in host else host
+        say(f"{service.identity.uri} ({service.identity.digest}) at http://{name}:{listening.getsockname()[1]}")
+        if workers > 1:
+            return serve_together(service, listening, workers)
+        serve_alone(service, listening)
+    return 0
+
+
+def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: str) -> str:
+    """What a server would answer to a request, without one.
+
+    Args:
+        opener: Opens the store.
+        uri: The model.
+        body: The request, in one of the types that a server takes.
+        content_type: Its type.
+
+    Returns:
+        JSON.
+
+    Raises:
+        PayloadError: The body cannot be read.
+        SchemaMismatchError: It breaks the model's signature.
+        Exception: What the model raises.
+    """
+    _need("pandas", "pyarrow")
+    from holdall.surfaces.serving.answers import predictions_json
+    from holdall.surfaces.serving.requests import read_payload
+    from holdall.surfaces.serving.service import load
+
+    model = load(opener, uri)
+    asked = read_payload(body, content_type, model)
+    return predictions_json(model.predict(asked.data, asked.params), bare=asked.bare)
+
+
+def _need(*names: str) -> None:
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise MissingLibraryError(name.replace("_", "-"), "serving a model", str(error)) from error

@@ -1,0 +1,66 @@
+"""Predictions as JSON, in MLflow's words.
+
+Its surprises are kept:
+
+    DataFrame, Series          records: [{"x": 1.0}, ...]; a Series without a name has the column "0"
+    array, of any depth        lists; an array of dates in nanoseconds becomes integers
+    bytes                      base64, with a newline after every 76 characters and at the end
+    dates and times            ISO 8601
+    NaN, Infinity              NaN, Infinity: no JSON by the book, but what Python's json writes and reads
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+from typing import Any
+
+import numpy
+import pandas
+
+from holdall.modeling.kinds import is_a
+
+
+def predictions_json(predictions: Any, *, bare: bool = False) -> str:
+    """The answer that carries predictions.
+
+    Args:
+        predictions: What a model gave.
+        bare: Without `{"predictions": ...}` around it.
+
+    Raises:
+        TypeError, ValueError: There is something in it that JSON cannot say.
+    """
+    plain = _plain(predictions)
+    return json.dumps(plain if bare else {"predictions": plain}, cls=_Encoder)
+
+
+def error_json(code: str, message: str, error_class: str) -> str:
+    """The answer to what cannot be answered, with the words of its class that MLflow has."""
+    state = "KAM01" if error_class == "SCHEMA_ENFORCEMENT_FAILED" else "KAM00"
+    return json.dumps({"error_code": code, "message": message, "sqlstate": state, "error_class": error_class})
+
+
+def _plain(predictions: Any) -> Any:
+    if isinstance(predictions, pandas.Series):
+        predictions = pandas.DataFrame(predictions)
+    if isinstance(predictions, pandas.DataFrame):
+        return predictions.to_dict(orient="records")
+    return predictions.tolist() if isinstance(predictions, numpy.ndarray) else predictions
+
+
+class _Encoder(json.JSONEncoder):
+    def default(self, value: Any) -> Any:
+        """What stands for a value that JSON has no word for. Raises: TypeError, where nothing does."""
+        if isinstance(value, numpy.ndarray):
+            return value.tolist()
+        if isinstance(value, numpy.generic):
+            return value.item()
+        if isinstance(value, bytes | bytearray):
+            return base64.encodebytes(value).decode("ascii")
+        if isinstance(value, datetime.date | datetime.time):
+            return value.isoformat()
+        if is_a(value, "pydantic", "BaseModel"):
+            return value.model_dump()
+        return super().default(value)

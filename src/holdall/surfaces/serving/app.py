@@ -1,0 +1,150 @@
+"""One loaded model behind HTTP, as an ASGI application.
+
+    GET  /ping, /health   200, a newline: the model is loaded
+    GET  /version         the version of this server
+    POST /invocations     see `requests` and `scoring`
+    GET  /openapi.json    the above, with the model's signature
+    GET  /metrics         see `metrics`
+
+Each answer says in its headers which model gave it: `Holdall-Model-Uri` as it
+was asked for, `Holdall-Model-Source` as the run that this meant, and
+`Holdall-Manifest-Digest`. Where MLflow's server differs in what it answers,
+`tests/surfaces/test_serving_like_mlflow.py` lists it with the reason.
+
+Only this module is asynchronous, and it waits for nothing but the network and
+the threads in which the model predicts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdall.store import PyFuncModel
+from holdall.surfaces.serving.metrics import Metrics
+from holdall.surfaces.serving.openapi import openapi
+from holdall.surfaces.serving.requests import JSON
+from holdall.surfaces.serving.scoring import Answer, refused, score
+from holdall.surfaces.serving.service import Identity, Limits
+from holdall.surfaces.serving.threads import Threads
+
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def make_app(model: PyFuncModel, identity: Identity, limits: Limits, metrics: Metrics) -> ASGIApp:
+    """The application.
+
+    Args:
+        model: What answers.
+        identity: Which model it is.
+        limits: What a request may take.
+        metrics: Where requests are counted.
+    """
+    server, here = _Server(model, limits, metrics), version("holdall")
+    paths = {
+        "/ping": _constant("\n", JSON),
+        "/health": _constant("\n", JSON),
+        "/version": _constant(here, JSON),  # a text that is called JSON, as MLflow has it
+        "/openapi.json": _constant(json.dumps(openapi(model.metadata.signature, identity, here)), JSON),
+        "/metrics": server.metrics,
+    }
+    routes = [Route(path, answer, methods=["GET"]) for path, answer in paths.items()]
+    routes.append(Route("/invocations", server.invocations, methods=["POST"]))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _detail})
+    return _Observed(app, identity, metrics, frozenset((*paths, "/invocations")))
+
+
+class _Server:
+    def __init__(self, model: PyFuncModel, limits: Limits, metrics: Metrics) -> None:
+        self._model, self._limits, self._metrics = model, limits, metrics
+        self._threads = Threads(limits.threads)
+
+    async def invocations(self, request: Request) -> Response:
+        try:
+            answer = await asyncio.wait_for(self._answer(request), self._limits.timeout)
+        except TimeoutError:
+            answer = Answer(504, "Request processing time exceeded limit")
+        return Response(answer.body, answer.status, media_type=answer.media_type)
+
+    async def metrics(self, _: Request) -> Response:
+        text = await asyncio.to_thread(self._metrics.text)  # a turn of its own, for predictions may hold all threads
+        return Response(text, headers={"content-type": _EXPOSITION})
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            body = await self._body(request)
+        except ClientDisconnect:
+            return refused(400, "BAD_REQUEST", "the request broke off")
+        if body is None:
+            return refused(413, "REQUEST_TOO_LARGE", f"the body has more than {self._limits.max_bytes} bytes")
+        content_type = request.headers.get("content-type", "")
+        return await self._threads.run(partial(score, self._model, body, content_type))
+
+    async def _body(self, request: Request) -> bytes | None:
+        """The body, unless it is too long: then no more of it is read than shows that."""
+        told = request.headers.get("content-length", "")
+        if told.isdecimal() and int(told) > self._limits.max_bytes:
+            return None
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > self._limits.max_bytes:
+                return None
+        return bytes(body)
+
+
+class _Observed:
+    """An application whose answers are counted and signed."""
+
+    def __init__(self, app: ASGIApp, identity: Identity, metrics: Metrics, paths: frozenset[str]) -> None:
+        self._app, self._metrics, self._paths = app, metrics, paths
+        self._signature = {
+            "holdall-model-uri": quote(identity.uri, safe=":/@"),  # a header is ASCII, a name need not be
+            "holdall-model-source": quote(identity.source, safe=":/@"),
+            "holdall-manifest-digest": identity.digest,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        began, status = time.monotonic(), 500
+
+        async def signed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).update(self._signature)
+            await send(message)
+
+        self._metrics.began()
+        try:
+            await self._app(scope, receive, signed)
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._metrics.ended(path, status, time.monotonic() - began)
+
+
+def _constant(body: str, media_type: str) -> Any:
+    async def answer(_: Request) -> Response:
+        return Response(body, media_type=media_type)
+
+    return answer
+
+
+async def _detail(_: Request, error: Exception) -> Response:
+    """What there is no path or method for, in the words of MLflow's server."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)

@@ -1,0 +1,216 @@
+"""What a request says: data and parameters, out of bytes.
+
+    application/json                  {"dataframe_split": {"columns": [...], "data": [...]}, "params": {...}}
+                                      {"dataframe_records": [{...}, ...]}
+                                      {"instances": [...]}     {"inputs": ...}
+                                      {"messages" | "prompt" | "input": ..., ...}    as it is, answered as it is
+    text/csv                          a header and rows
+    application/vnd.apache.parquet    a table
+
+This is the scoring protocol of MLflow 3.17, so any client that speaks to its
+server speaks to this one. Its surprises are kept, because clients know them:
+keys beside the data are ignored, a media type counts only in lower case, and
+`instances` of records turns them into columns. What makes MLflow's server fail
+without an answer (500) is refused here: no Content-Type, lists as names of
+columns, JSON nested too deep, numbers too long to read, Parquet that is small
+here and fills the memory there.
+
+Nothing here knows of HTTP but the words of a Content-Type.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy
+import pandas
+import pyarrow.parquet
+
+from holdall.errors import PayloadError, SchemaMismatchError
+from holdall.modeling.schema import Array, Schema
+from holdall.store import PyFuncModel
+from holdall.surfaces.serving.values import cast_frame, cast_plain, csv_dtypes
+
+JSON: Final = "application/json"
+CSV: Final = "text/csv"
+PARQUET: Final = "application/vnd.apache.parquet"
+TYPES: Final = (CSV, JSON, PARQUET)
+
+_FORMATS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_ONE: Final = f"the body must be a JSON object with exactly one of {', '.join(_FORMATS)}"
+_CELLS: Final = 1 << 27  # of a table: a few bytes of Parquet can stand for any number of them
+_CHAT: Final = ("messages", "prompt", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a model is to be asked.
+
+    Attributes:
+        data, params: For `predict`.
+        bare: Whether the answer goes back as it is, not under "predictions".
+    """
+
+    data: Any
+    params: Any = None
+    bare: bool = False
+
+
+def unsupported(content_type: str) -> str | None:
+    """Why a Content-Type is not understood, or None if it is."""
+    media, *pairs = (part.strip() for part in content_type.split(";"))
+    given = {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+    if given.pop("charset", "utf-8").lower() != "utf-8":
+        return "The scoring server only supports UTF-8"
+    if given:
+        return f"Unrecognized content type parameters: {', '.join(given)}."
+    if media not in TYPES:
+        got = f"Got '{content_type}'." if content_type else "The request has no Content-Type."
+        return f"This predictor only supports the following content types: {', '.join(TYPES)}. {got}"
+    return None
+
+
+def read_payload(body: bytes, content_type: str, model: PyFuncModel) -> Payload:
+    """What a body of a supported type asks of a model.
+
+    Raises:
+        PayloadError: It cannot be read, or not as what the model's signature says.
+        SchemaMismatchError: The model has type hints, and there are no "inputs".
+    """
+    media, schema = content_type.partition(";")[0].strip(), model.metadata.get_input_schema()
+    if media == CSV:
+        return Payload(_csv(body, schema))
+    if media == PARQUET:
+        return Payload(_frame("Parquet", lambda: _parquet(body)))
+    return _json(_object(body), model)
+
+
+# --- JSON ---
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"the body is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise PayloadError(f"{_ONE}; it is {_kind(found)}")
+    return found
+
+
+def _json(found: dict[str, Any], model: PyFuncModel) -> Payload:
+    if any(key in found for key in _CHAT):
+        schema = model.metadata.get_params_schema()
+        known = {each.name for each in schema} if schema else set()
+        params = {key: value for key, value in found.items() if key in known}
+        return Payload({key: value for key, value in found.items() if key not in known}, params, bare=True)
+    if model.metadata.is_signature_from_type_hint:  # the function's own types are to read the data
+        if "inputs" not in found:
+            raise SchemaMismatchError("inputs", f"only {', '.join(found)}", "data for a model with type hints")
+        return Payload(found["inputs"], found.get("params"))
+    formats = [key for key in _FORMATS if key in found]
+    if len(formats) != 1:
+        raise PayloadError(f"{_ONE}; it has {', '.join(formats) or 'none of them'}")
+    read = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
+    return Payload(read[formats[0]](found[formats[0]], model.metadata.get_input_schema()), found.get("params"))
+
+
+def _split(said: Any, schema: Schema | None) -> pandas.DataFrame:
+    if not isinstance(said, dict) or "data" not in said or said.keys() - {"columns", "data", "index"}:
+        shown = f"the keys {', '.join(said)}" if isinstance(said, dict) else _kind(said)
+        raise PayloadError(f"dataframe_split is an object of data and perhaps columns and index, not {shown}")
+    return _cast(_frame("dataframe_split", lambda: pandas.DataFrame(**said)), schema)
+
+
+def _records(said: Any, schema: Schema | None) -> pandas.DataFrame:
+    if not isinstance(said, list):
+        raise PayloadError(f"dataframe_records is a list of records, not {_kind(said)}")
+    return _cast(_frame("dataframe_records", lambda: pandas.DataFrame(said)), schema)
+
+
+def _instances(said: Any, schema: Schema | None) -> Any:
+    """Row by row; rows that are records become columns."""
+    if isinstance(said, list) and said and isinstance(said[0], dict):
+        specs = _specs(schema)
+        columns: dict[str, list[Any]] = defaultdict(list)
+        for row in said:
+            if not isinstance(row, dict):
+                raise PayloadError(f"instances are records or they are not; among them is {_kind(row)}")
+            for name, value in row.items():
+                columns[name].append(cast_plain(value, specs.get(name)))
+        found: Any = {name: cast_plain(values, None) for name, values in columns.items()}
+    else:
+        found = _inputs(said, schema)
+    if isinstance(found, dict):
+        _check_lengths(found, schema)
+    return found
+
+
+def _inputs(said: Any, schema: Schema | None) -> Any:
+    """Column by column, as one array, or as one value."""
+    specs = _specs(schema)
+    rows = isinstance(said, list) and any(isinstance(row, dict) for row in said)
+    if len(specs) == 1 and isinstance(said, list) and not rows:
+        said = dict.fromkeys(specs, said)
+    elif schema and not schema.has_input_names() and not isinstance(said, list) and not numpy.isscalar(said):
+        raise PayloadError(f"the signature has no names, so the data is a list or a value, not {_kind(said)}")
+    if isinstance(said, dict):
+        return {name: cast_plain(value, specs.get(name)) for name, value in said.items()}
+    if isinstance(said, list) and all(isinstance(row, dict) for row in said):
+        return [{name: cast_plain(value, specs.get(name)) for name, value in row.items()} for row in said]
+    return cast_plain(said, schema.inputs[0] if schema else None)
+
+
+def _specs(schema: Schema | None) -> dict[Any, Any]:
+    return schema.input_dict() if schema and schema.has_input_names() else {}
+
+
+def _check_lengths(columns: dict[str, Any], schema: Schema | None) -> None:
+    """Refuse columns of several lengths; those of lists, and those that may be absent, are left out of it."""
+    checked: Iterable[Any] = columns
+    if schema and schema.has_input_names():
+        required = schema.required_input_names()
+        checked = [name for name in required if not isinstance(schema.input_dict()[name].type, Array)]
+    lengths = {n: len(columns[n]) for n in checked if isinstance(columns.get(n), list | numpy.ndarray)}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise PayloadError(f"columns of several lengths: {shown}")
+
+
+# --- tables ---
+
+
+def _csv(body: bytes, schema: Schema | None) -> pandas.DataFrame:
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PayloadError(f"the body is not UTF-8: {error}") from error
+    dtypes = csv_dtypes(schema)
+    return _frame("CSV", lambda: pandas.read_csv(io.StringIO(text), dtype=dtypes))
+
+
+def _parquet(body: bytes) -> pandas.DataFrame:
+    said = pyarrow.parquet.read_metadata(io.BytesIO(body))
+    if said.num_rows * said.num_columns > _CELLS:
+        raise ValueError(f"{said.num_rows} rows of {said.num_columns} columns are too many")
+    return pandas.read_parquet(io.BytesIO(body))
+
+
+def _frame(what: str, make: Callable[[], pandas.DataFrame]) -> pandas.DataFrame:
+    try:
+        return make()
+    except Exception as error:
+        raise PayloadError(f"{what} that cannot be read as a table: {error}") from error
+
+
+def _cast(frame: pandas.DataFrame, schema: Schema | None) -> pandas.DataFrame:
+    return cast_frame(frame, schema) if schema else frame
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), repr(value)[:40])

@@ -1,0 +1,74 @@
+"""What is served and within which limits: values that travel to every process of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdall.settings import read_settings
+from holdall.store import PyFuncModel, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The facts that lead from an answer back to what was logged.
+
+    Attributes:
+        uri: As it was asked for; of a local folder only its name.
+        source: The `runs:/<run_id>/<path>` that it meant when the server started; its name for a folder.
+        digest: `sha256:` of the manifest of the model's files.
+    """
+
+    uri: str
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request may take.
+
+    Attributes:
+        timeout: Seconds from its head to its answer.
+        max_bytes: Of its body.
+        threads: Predictions at once, in each process.
+    """
+
+    timeout: float = 60
+    max_bytes: int = 100 << 20
+    threads: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What to serve.
+
+    Attributes:
+        opener: Opens the store.
+        address: Where the model is: `runs:/...`, or a local folder.
+        identity: What it is called.
+        limits: What a request may take.
+        shared: The folder of the numbers of all processes; None if there is one process.
+    """
+
+    opener: Callable[[], Store]
+    address: str
+    identity: Identity
+    limits: Limits
+    shared: Path | None = None
+
+
+def service_of(opener: Callable[[], Store], uri: str, limits: Limits) -> Service:
+    """How to serve what an address means now. Raises: as `Models.load`. Cost: finding and listing the model."""
+    store = opener()
+    if not uri.startswith(("runs:", "models:")):
+        name = Path(uri).name
+        return Service(opener, uri, Identity(name, name, store.models.digest(uri)), limits)
+    source = store.registry.resolve(uri)
+    return Service(opener, source, Identity(uri, source, store.models.digest(source)), limits)
+
+
+def load(opener: Callable[[], Store], uri: str) -> PyFuncModel:
+    """The model at an address, verified as it is read. Raises: as `Models.load`."""
+    return opener().models.load_pyfunc(uri, trust=read_settings().trust)

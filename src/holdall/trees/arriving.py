@@ -1,0 +1,243 @@
+"""A file on its way to the local disk.
+
+Threads write its pieces in any order into `<name>.<random>.partial`. Reading
+it all again at the end, for its SHA-256, would take half a second for each
+GiB; so it is hashed while the rest still comes:
+
+    written   ##########..##..#.....
+    hashed    #######---                  read back from the disk, so that what is there is what is checked
+
+Whoever makes the beginning longer hashes on, unless another thread is at it.
+No thread waits for another, none is kept for hashing, and who hashes the last
+byte compares the digest and gives the file its name. It replaces what stands
+there in one step, never half; a folder never gives way to a file: that is a
+`DestinationError`, as is all that the local disk refuses.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from holdall.errors import DestinationError, IntegrityError
+from holdall.format import digest
+from holdall.format.digest import Bytes
+from holdall.format.tree import Entry
+
+_BLOCK: Final = 1 << 20  # bytes hashed at a time; so many may be behind before it pays to begin
+
+
+class Follower:
+    """The SHA-256 of bytes that arrive in pieces, by many threads.
+
+    Args:
+        size: How many there will be.
+        read: Gives the bytes `[start, stop)` of those that are there, or the first of them.
+    """
+
+    def __init__(self, size: int, read: Callable[[int, int], Bytes]) -> None:
+        self._size, self._read = size, read
+        self._hasher = digest.file_hash()
+        self._pieces: dict[int, int] = {}  # start -> stop of what is there beyond the beginning
+        self._there = self._hashed = 0
+        self._lock, self._turn = threading.Lock(), threading.Lock()
+
+    def add(self, start: int, stop: int) -> bool:
+        """This piece is there. Returns whether it was this call that hashed the last byte of all."""
+        with self._lock:
+            self._pieces[start] = stop
+            while (end := self._pieces.pop(self._there, None)) is not None:
+                self._there = end
+        ended = False
+        while not ended and self._due and self._turn.acquire(blocking=False):
+            # Who finds the turn taken may leave: its holder looks once more after giving it back.
+            try:
+                ended = self._go_on()
+            finally:
+                self._turn.release()
+        return ended
+
+    def digest(self) -> bytes:
+        """Of all that was hashed."""
+        return self._hasher.digest()
+
+    @property
+    def _due(self) -> bool:
+        behind = self._there - self._hashed
+        return behind >= _BLOCK or (behind > 0 and self._there == self._size)
+
+    def _go_on(self) -> bool:
+        """Hash up to where it is whole; whether that was the end, unless it was reached before."""
+        before, stop = self._hashed, self._there
+        while self._hashed < stop:
+            data = self._read(self._hashed, min(stop, self._hashed + _BLOCK))
+            self._hasher.update(data)
+            self._hashed += len(data)
+        return before < stop == self._size
+
+
+class Arriving:
+    """A file that threads write at once, each where its bytes belong.
+
+    Once it is closed, its descriptor's number may be another file's: whoever
+    comes late, such as a request that outlived the failure of its neighbour,
+    is refused here rather than let loose on that one.
+
+    Args:
+        entry: What it is to be; not empty.
+        target: Where, once all of it is there and is what was logged.
+
+    Attributes: path (within the run), closed (whether it came to its end, good or bad).
+    """
+
+    def __init__(self, entry: Entry, target: str) -> None:
+        self.path = entry.path
+        self._entry, self._target, self._name = entry, target, _beside(target)
+        self._follower = Follower(entry.size, self._read)
+        self._lock = threading.Lock()
+        self._descriptor = -1  # opened by the first write, closed by the last of those that use it
+        self._users, self.closed = 0, False
+
+    def write(self, at: int, *parts: Bytes) -> None:
+        """Put bytes at an offset, in parts that follow one another; with the last of them the file gets its name.
+
+        Raises:
+            ValueError: It is closed.
+            IntegrityError: All is there, and has another SHA-256 than was logged.
+            DestinationError: The disk does not take it.
+        """
+        descriptor = self._take()
+        try:
+            with refusals_named(self._target):
+                stop = at + _write(descriptor, at, parts)
+            ended = self._follower.add(at, stop)
+        finally:
+            self._give_back()
+        if ended:
+            self._settle()
+
+    def discard(self) -> None:
+        """Leave nothing behind of a file that did not come to its end. A second time does nothing."""
+        if not self.closed:
+            self._close()
+            with suppress(OSError):
+                os.unlink(self._name)
+
+    def _settle(self) -> None:
+        if self._follower.digest() != self._entry.sha256:
+            raise other_content(self._entry, self._target)
+        self._close()
+        with refusals_named(self._target), _removed_on_failure(self._name):
+            os.replace(self._name, self._target)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        with refusals_named(self._target):
+            if data := os.pread(self._descriptor, stop - start, start):
+                return data
+        raise DestinationError(self._target, "it was cut off while it was written")
+
+    def _take(self) -> int:
+        with self._lock:
+            if self.closed:
+                raise ValueError(f"write to closed file {self._target}")
+            if self._descriptor < 0:
+                self._descriptor = open_new(self._name, self._entry, self._target)
+            self._users += 1
+            return self._descriptor
+
+    def _give_back(self) -> None:
+        with self._lock:
+            self._users -= 1
+            self._close_if_unused()
+
+    def _close(self) -> None:
+        with self._lock:
+            self.closed = True
+            self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self.closed and not self._users and self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            with refusals_named(self._target):
+                os.close(descriptor)
+
+
+def write_whole(entry: Entry, target: str, data: Bytes) -> None:
+    """Write a file whose bytes are all at hand. Raises: as `Arriving.write`."""
+    if digest.sha256(data) != entry.sha256:
+        raise other_content(entry, target)
+    with replacing(target) as name:
+        descriptor = open_new(name, entry, target)
+        try:
+            _write(descriptor, 0, [data])
+        finally:
+            os.close(descriptor)
+
+
+def open_new(name: str, entry: Entry, target: str) -> int:
+    """A descriptor of a new file. Raises: DestinationError about the target."""
+    with refusals_named(target):
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o777 if entry.executable else 0o666)
+
+
+def other_content(entry: Entry, target: str) -> IntegrityError:
+    """What is to be raised where a file is not the one that was logged."""
+    return IntegrityError(target, "its content has another SHA-256 than was logged", entry.path)
+
+
+@contextmanager
+def replacing(target: str) -> Iterator[str]:
+    """A free name beside the target; what got it takes the target's place if all goes well, and goes if not."""
+    name = _beside(target)
+    with refusals_named(target), _removed_on_failure(name):
+        yield name
+        os.replace(name, target)
+
+
+@contextmanager
+def refusals_named(target: str) -> Iterator[None]:
+    """What the local disk refuses at a path becomes a `DestinationError`."""
+    try:
+        yield
+    except OSError as error:
+        raise _refusal(Path(target), error) from error
+
+
+@contextmanager
+def _removed_on_failure(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _refusal(path: Path, error: OSError) -> DestinationError:
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        standing = next((above for above in (path, *path.parents) if os.path.lexists(above)), path)
+        return DestinationError(str(standing), "a folder must be here, and what stands here is none")
+    if error.errno == errno.EISDIR:
+        return DestinationError(str(path), "a file must be here, and a folder stands here")
+    return DestinationError(str(path), error.strerror or str(error))
+
+
+def _beside(target: str) -> str:
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f"{name[:200]}.{os.urandom(4).hex()}.partial")
+
+
+def _write(descriptor: int, at: int, parts: Sequence[Bytes]) -> int:
+    """Write parts one after another; how many bytes they are."""
+    size = sum(map(len, parts))
+    done = os.pwritev(descriptor, parts, at) if len(parts) > 1 else os.pwrite(descriptor, parts[0], at)
+    if done < size:  # seldom: what is left of it
+        rest = memoryview(b"".join(parts))
+        while done < size:
+            done += os.pwrite(descriptor, rest[done:], at + done)
+    return size

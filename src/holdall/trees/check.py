@@ -1,0 +1,274 @@
+"""Is everything there, and intact?
+
+Nothing here trusts anything: every object of the store is read and held
+against SPEC.md, every blob is decoded and hashed, every file's SHA-256 is
+computed anew, every log is folded from its first entry and held against the
+states it carries. What is wrong is named, with the runs and paths it touches.
+
+Logs are listed before packs: a commit is written after its packs, so what a
+listed log refers to is there when packs are listed, even while others write.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from holdall.chunks.delivery import checked
+from holdall.chunks.pool import gather
+from holdall.chunks.reader import ChunkReader
+from holdall.errors import FormatError, HoldallError
+from holdall.format.entry import LogEntry
+from holdall.format.layout import (
+    CANARY,
+    DESCRIPTOR,
+    MODELS,
+    NAMES,
+    RUNS,
+    Key,
+    PackName,
+    experiment_id,
+    experiment_log,
+    generation_key,
+    hint_key,
+    parse_key,
+    parse_model_id,
+)
+from holdall.format.pack import TAIL, Footer, Row, parse_pack
+from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
+from holdall.format.reference import Ref
+from holdall.format.registered import Holder, Registered
+from holdall.trees.check_log import Content, LogCheck
+from holdall.trees.journal import Journal, check_chain
+from holdall.trees.location import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong.
+
+    Attributes:
+        where: The object's key, or a run and path.
+        detail: What is wrong with it.
+        touches: What depends on it, as `runs:/<id>/<path>`.
+        harmless: Whether nothing can be lost by it.
+    """
+
+    where: str
+    detail: str
+    touches: tuple[str, ...] = ()
+    harmless: bool = False
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check saw.
+
+    Attributes:
+        objects, packs, blobs, runs, entries: How many there are.
+        files, bytes: As the runs' paths count them, shared content each time.
+        problems: What is wrong.
+        orphans: Packs that no run refers to, such as a killed writer leaves, or has
+            not yet committed. Neither is damage; the same upload reuses them.
+        foreign: Keys that are not holdall's, or left by a probe.
+    """
+
+    objects: int = 0
+    packs: int = 0
+    blobs: int = 0
+    runs: int = 0
+    entries: int = 0
+    files: int = 0
+    bytes: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing is wrong by which anything could be lost."""
+        return all(problem.harmless for problem in self.problems)
+
+
+def check(location: Location, *, quick: bool = False) -> Findings:
+    """Hold a whole store against its law.
+
+    Args:
+        location: The store.
+        quick: Everything but the bytes: packs by their footers only, and no file is read.
+
+    Cost: reads every object once and every file once more; when quick, only
+    logs, nodes, recipes and footers. Holds about 300 bytes for each blob.
+    """
+    return _Check(location, quick=quick).run()
+
+
+class _Check:
+    """One check, and what it has found so far."""
+
+    def __init__(self, location: Location, *, quick: bool) -> None:
+        self._location, self._quick, self._bucket = location, quick, location.bucket
+        self._reader = ChunkReader(location.bucket, location.pool)
+        self._found = Findings()
+        self._sizes: dict[PackName, int] = {}  # bytes that looking at a pack takes
+        self._rows: dict[PackName, dict[int, Row]] = {}
+        self._bad: dict[PackName, str] = {}
+        self._users: defaultdict[PackName, set[str]] = defaultdict(set)
+
+    def run(self) -> Findings:
+        keys = self._list()
+        self._small_objects(keys)
+        self._packs([key.pack for key in keys["pack"] if key.pack])
+        contents = self._logs(keys["log"])
+        if not self._quick:
+            self._files(contents)
+        self._hints(keys["hint"])
+        for pack, detail in self._bad.items():
+            self._note(pack.key, detail, touches=tuple(sorted(self._users[pack])))
+        self._found.packs = len(keys["pack"])
+        self._found.blobs = sum(map(len, self._rows.values()))
+        if not any(problem.where.startswith(RUNS) for problem in self._found.problems):  # else they may be in use
+            self._found.orphans = sorted(pack.key for pack in self._rows.keys() - self._users.keys())
+        return self._found
+
+    def _list(self) -> defaultdict[str, list[Key]]:
+        """Every key by its kind; runs are listed first, and only then."""
+        keys: defaultdict[str, list[Key]] = defaultdict(list)
+        listed = list(self._bucket.list(RUNS))
+        listed += [info for info in self._bucket.list() if not info.key.startswith(RUNS)]
+        for info in listed:
+            key = parse_key(info.key)
+            if key is None or key.kind in ("relocation", "probe"):
+                self._found.foreign.append(info.key)
+                continue
+            keys[key.kind].append(key)
+            if key.pack:
+                self._sizes[key.pack] = TAIL if self._quick else info.size
+        self._found.objects = len(listed)
+        return keys
+
+    def _small_objects(self, keys: dict[str, list[Key]]) -> None:
+        with self._noting(DESCRIPTOR):
+            store = parse_descriptor(self._bucket.get(DESCRIPTOR)).store
+            with self._noting(CANARY):
+                if keys["canary"] and self._bucket.get(CANARY) != encode_canary(store):
+                    raise FormatError(CANARY, "it is not the canary of this store")
+        for key in [*keys["condemn"], *keys["done"]]:
+            name = generation_key(key.number, key.kind)
+            with self._noting(name):
+                parse_generation(self._bucket.get(name), key.number, key.kind)
+
+    def _packs(self, packs: Sequence[PackName]) -> None:
+        """Read all packs, side by side as far as there is room."""
+        pool = self._location.pool
+        reading = [pool.submit_holding(self._sizes[pack], partial(self._pack, pack)) for pack in packs]
+        for pack, rows in zip(packs, gather(reading), strict=True):
+            if isinstance(rows, str):
+                self._bad[pack] = rows
+            else:
+                self._rows[pack] = {row.offset: row for row in rows}
+
+    def _pack(self, pack: PackName) -> Sequence[Row] | str:
+        """The rows of a pack, or what is wrong with it."""
+        try:
+            return self._reader.footer(pack).rows if self._quick else self._whole(pack).rows
+        except HoldallError as error:
+            return str(error)
+
+    def _whole(self, pack: PackName) -> Footer:
+        data = memoryview(self._bucket.get(pack.key))
+        footer = parse_pack(data, f"pack {pack}")
+        for row in footer.rows:
+            checked(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}, offset {row.offset}")
+        return footer
+
+    def _logs(self, keys: Iterable[Key]) -> dict[Ref, Content]:
+        """Fold every log, and collect what its paths hold."""
+        numbers: defaultdict[str, list[int]] = defaultdict(list)
+        for key in keys:
+            numbers[key.log].append(key.number)
+        contents: dict[Ref, Content] = {}
+        for log, listed in numbers.items():
+            self._found.entries += len(listed)
+            if log.startswith(RUNS):
+                self._found.runs += 1
+                self._run_log(log, max(listed), contents)
+            else:
+                self._other_log(log, max(listed))
+        return contents
+
+    def _run_log(self, log: str, last: int, contents: dict[Ref, Content]) -> None:
+        following = LogCheck(self._location, log, self._refer)
+        with self._noting(log):
+            try:
+                following.fold(last)
+            finally:
+                contents.update(following.contents)
+                self._found.files += following.files
+                self._found.bytes += following.bytes
+
+    def _other_log(self, log: str, last: int) -> None:
+        journal, before = Journal(self._bucket, self._location.pool, log), None
+        folded = _fold_of(log)
+        with self._noting(log):
+            for entry in journal.walk(last + 1):
+                check_chain(before, entry)
+                before = entry
+                if folded:
+                    folded.apply(entry)
+                if entry.n == 0 and log.startswith("experiments/"):
+                    self._experiment(entry)
+
+    def _experiment(self, entry: LogEntry) -> None:
+        name = entry.ops[0].get("name") if entry.ops else None
+        if not isinstance(name, str) or experiment_log(experiment_id(name)) != entry.log:
+            raise FormatError(entry.log, "it does not begin with the name of this experiment")
+
+    def _refer(self, ref: Ref, user: str) -> None:
+        """Note that a path depends on a blob of a pack, and whether the pack has it."""
+        pack = ref.place
+        assert isinstance(pack, PackName)
+        self._users[pack].add(user)
+        if pack in self._rows:
+            row = self._rows[pack].get(ref.offset)
+            if row is None or row.ref(pack) != ref:
+                self._bad.setdefault(pack, f"what is referred to at offset {ref.offset} is not there")
+        else:
+            self._bad.setdefault(pack, "the pack is missing")
+
+    def _files(self, contents: dict[Ref, Content]) -> None:
+        """Compute every file's SHA-256 anew, content that is shared once."""
+        for content in contents.values():
+            try:
+                content.verify()
+            except HoldallError as error:
+                self._note(content.user, str(error), touches=(content.user,))
+
+    def _hints(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            chunk = bytes.fromhex(key.chunk)
+            with self._noting(hint_key(chunk), harmless=True):
+                pack = parse_hint(self._bucket.get(hint_key(chunk)), chunk)
+                rows = self._rows.get(pack, {})
+                if pack not in self._bad and all(row.id != chunk for row in rows.values()):
+                    raise FormatError(f"hint to pack {pack}", "that pack does not hold the chunk")
+
+    @contextmanager
+    def _noting(self, where: str, *, harmless: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except HoldallError as error:
+            self._note(where, str(error), harmless=harmless)
+
+    def _note(self, where: str, detail: str, *, touches: tuple[str, ...] = (), harmless: bool = False) -> None:
+        self._found.problems.append(Problem(where, detail, touches, harmless))
+
+
+def _fold_of(log: str) -> Registered | Holder | None:
+    """What makes sense of such a log. Logs of logged models are reserved: nothing is known of them."""
+    if log.startswith(NAMES):
+        return Holder()
+    return Registered() if log.startswith(MODELS) and parse_model_id(log.removeprefix(MODELS)) is None else None

@@ -1,0 +1,55 @@
+"""Making tree nodes: a commit's own, and a state's from the state before it.
+
+Nodes are made from the leaves up, and each must have its place before its
+parent can name it. Where they go (into the entry, or into a pack) is the
+caller's business: it gives a function that places a node.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from holdall.format.paths import sort_key
+from holdall.format.reference import Ref
+from holdall.format.tree import NODE_SIZE, Child, Entry, encode_node, split_rows
+from holdall.trees.tree import Tree
+
+PlaceNode: TypeAlias = Callable[[bytes], Ref]
+
+
+def grow(entries: Sequence[Entry], place: PlaceNode) -> Ref:
+    """The root of a new tree of these entries, which ascend and are at least one."""
+    return _raise(_leaves(entries, place), place)
+
+
+def merge(tree: Tree, entries: Sequence[Entry], place: PlaceNode) -> Ref:
+    """The root of a tree with these entries too, or instead; leaves that none falls into are kept as they are."""
+    leaves = tree.leaves()
+    firsts = [sort_key(leaf.path) for leaf in leaves]
+    added: defaultdict[int, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        added[max(bisect_right(firsts, sort_key(entry.path)) - 1, 0)].append(entry)
+    rows: list[Child] = []
+    for i, leaf in enumerate(leaves):
+        if i not in added:
+            rows.append(leaf)
+            continue
+        together = {entry.path: entry for entry in [*tree.leaf(leaf), *added[i]]}
+        rows += _leaves(sorted(together.values(), key=lambda entry: sort_key(entry.path)), place)
+    return _raise(rows, place)
+
+
+def _leaves(entries: Sequence[Entry], place: PlaceNode) -> list[Child]:
+    return [Child(rows[0].path, place(encode_node(0, rows))) for rows in split_rows(entries, NODE_SIZE)]
+
+
+def _raise(rows: list[Child], place: PlaceNode) -> Ref:
+    """Levels above the leaves, until one root is left."""
+    level = 0
+    while len(rows) > 1:
+        level += 1
+        rows = [Child(some[0].path, place(encode_node(level, some))) for some in split_rows(rows, NODE_SIZE)]
+    return rows[0].ref

@@ -1,0 +1,126 @@
+"""One store's place: its bucket, its descriptor, and what a writer needs of the world.
+
+Nothing is asked of the bucket before it is needed. The first reading gets the
+descriptor; the first writing of a process creates the store if there is none,
+and re-creates the canary, since a bucket that stopped honouring create-only
+would let writers overwrite one another unseen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from holdall.chunks.observer import SILENT, Observer
+from holdall.chunks.pool import Pool
+from holdall.errors import (
+    ObjectExistsError,
+    ObjectNotFoundError,
+    StoreExistsError,
+    StoreNotFoundError,
+    UnsupportedFeatureError,
+)
+from holdall.format.layout import CANARY, DESCRIPTOR
+from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
+from holdall.storage.bucket import Bucket
+from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
+from holdall.trees.stat_cache import StatCache
+
+
+@dataclass(slots=True)
+class Location:
+    """Where a store is and how to work there.
+
+    Attributes:
+        bucket: Its objects.
+        pool: The threads and the byte budget that all work shares.
+        clock: Milliseconds since 1970 UTC; it only informs.
+        entropy: So many random bytes, as `os.urandom` gives them.
+        sleep: Waits so many seconds.
+        writer: Who signs log entries: program and version.
+    """
+
+    bucket: Bucket
+    pool: Pool
+    clock: Callable[[], int]
+    entropy: Callable[[int], bytes]
+    sleep: Callable[[float], None]
+    writer: str
+    environment: Callable[[], dict[str, Any]] | None = None  # what ran where; None: it is not recorded
+    trusted: bool = False  # the user vouches that no one else writes here: no race is run
+    cache: Path | None = None  # a folder for what searching remembers
+    observer: Observer = SILENT  # is told how far transfers are
+    stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
+    _descriptor: Descriptor | None = field(default=None, init=False)
+    _writable_in: int | None = field(default=None, init=False)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What the store says of itself.
+
+        Raises:
+            StoreNotFoundError: There is no store here.
+            UnsupportedFeatureError: It needs a newer reader.
+        """
+        if self._descriptor is None:
+            try:
+                self._descriptor = parse_descriptor(self.bucket.get(DESCRIPTOR))
+            except ObjectNotFoundError as error:
+                raise StoreNotFoundError(self.bucket.url) from error
+        return self._descriptor
+
+    def create(self, template: Descriptor | None = None, *, rounds: int = 3) -> Report:
+        """Make a store here, if the bucket can keep one.
+
+        Args:
+            template: Its chunk and pack sizes, where they are not to be the usual ones.
+            rounds: How often writers are raced against each other, to see that one wins.
+
+        Returns:
+            What the bucket was found to do.
+
+        Raises:
+            StoreExistsError: There is one already.
+            UnsafeBucketError: The bucket cannot keep the promise.
+        """
+        report = probe(self.bucket, token=self.entropy(16).hex(), rounds=0 if self.trusted else rounds)
+        refuse_unsafe(report)
+        made = partial(Descriptor, self.entropy(16).hex(), self.clock())
+        descriptor = made(template.chunker, template.pack_size) if template else made()
+        try:
+            self.bucket.put(DESCRIPTOR, encode_descriptor(descriptor))
+        except ObjectExistsError as error:
+            raise StoreExistsError(self.bucket.url) from error
+        return report
+
+    def ready_to_write(self) -> Descriptor:
+        """The descriptor of a store that may be written to; made if there is none.
+
+        Raises:
+            UnsafeBucketError: The bucket does not honour create-only.
+            UnsupportedFeatureError: The store needs a newer writer.
+
+        Cost: once per process, two requests; about 40 more where a store is made.
+        """
+        if self._writable_in != os.getpid():
+            try:
+                descriptor = self.descriptor
+            except StoreNotFoundError:
+                self._make()
+                descriptor = self.descriptor
+            for feature in descriptor.writer_features:
+                raise UnsupportedFeatureError(DESCRIPTOR, f"writer feature {feature}")
+            check_canary(self.bucket, CANARY, encode_canary(descriptor.store))
+            self._writable_in = os.getpid()
+        return self.descriptor
+
+    def _make(self) -> None:
+        """Create the store; that another process did so at the same moment is as good."""
+        try:
+            self.create(rounds=1)
+        except StoreExistsError:
+            return

@@ -1,0 +1,206 @@
+"""One file of a run, opened for reading at any place.
+
+Each chunk that is touched is verified; the rest of the file is not fetched.
+Reading on from where the last read ended fetches ahead, twice as far at each
+request: whoever reads on asks seldom, and whoever stops has fetched about
+twice of what was read at most.
+"""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import accumulate
+from typing import Final, TypeAlias
+
+from holdall.chunks.delivery import Take
+from holdall.errors import IntegrityError
+from holdall.format.digest import Bytes
+from holdall.format.layout import PackName
+from holdall.format.reference import Ref
+from holdall.format.tree import Entry
+from holdall.trees.arriving import Follower
+from holdall.trees.checkout import recipes
+from holdall.trees.tree import Blobs
+
+_FIRST: Final = 256 << 10  # bytes read ahead when reading begins to be sequential
+_FURTHEST: Final = 16 << 20
+_KEPT: Final = 32 << 20
+
+Ranges: TypeAlias = Iterable[tuple[int, int]]
+
+
+class ArtifactFile(io.RawIOBase):
+    """A seekable, read-only binary file. Wrap it in `ArtifactReader` for lines.
+
+    Holds at most about 32 MiB of chunks. Not for several threads at once.
+    """
+
+    def __init__(self, blobs: Blobs, entry: Entry) -> None:
+        self._blobs, self.entry = blobs, entry
+        self._at = 0
+        self._chunks: list[Ref] = []
+        if entry.content:
+            self._chunks = [entry.content] if entry.whole else list(recipes(blobs, [entry])[0].chunks)
+        self._starts = [0, *accumulate(ref.raw for ref in self._chunks)]
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._held = 0
+        self._next, self._ahead = 0, 0
+
+    @property
+    def name(self) -> str:
+        """The path within the run."""
+        return self.entry.path
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.entry.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"cannot seek to {base + offset}")
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # any writable buffer
+        view = memoryview(buffer).cast("B")
+        stop = min(self._at + len(view), self.entry.size)
+        if stop <= self._at:
+            return 0
+        self._fetch(self._at, stop)
+        for i in self._touched(self._at, stop):
+            _put(view, self._starts[i] - self._at, self._kept[i])
+        count, self._at, self._next = stop - self._at, stop, stop
+        self._shrink()
+        return count
+
+    def readall(self) -> bytes:
+        """The rest of the file; where that is all of it, checked against its SHA-256 too."""
+        size = self.entry.size
+        rest = self.read_ranges([(min(self._at, size), size)])[0] if self._at else self._whole()
+        self._at = max(self._at, size)
+        return rest
+
+    def read_ranges(self, ranges: Ranges) -> list[bytes]:
+        """The bytes of many ranges at once, each `(start, stop)`; where the file stands does not matter, nor change.
+
+        Args:
+            ranges: First byte, counted from 0, and the byte after the last one; in any order, overlapping or not.
+
+        Returns:
+            `stop - start` bytes for each, in the order asked for, each chunk of them verified.
+
+        Raises:
+            ValueError: One does not obey `0 <= start <= stop <= size`; nothing was fetched.
+            IntegrityError: A chunk is not what was written.
+
+        Cost: all requests are planned together: one for each stretch of a pack without a gap of 1 MiB, of
+        at most 16 MiB, side by side; at most one chunk (256 KiB) more at either end of a stretch. Holds
+        what it returns, and what is on its way.
+        """
+        wanted = [self._range(*each) for each in ranges]
+        found = [_Bytes(stop - start) for start, stop in wanted]
+        views = [each.view for each in found]
+        self._deliver(
+            (i, partial(_put, view, self._starts[i] - start))
+            for view, (start, stop) in zip(views, wanted, strict=True)
+            for i in self._touched(start, stop)
+        )
+        return [each.done() for each in found]
+
+    # --- inside ---
+
+    def _range(self, start: int, stop: int) -> tuple[int, int]:
+        if not 0 <= start <= stop <= self.entry.size:
+            rule = f"0 <= start <= stop <= {self.entry.size}, which is its size"
+            raise ValueError(f"({start}, {stop}) is no range of {self.name!r}: give {rule}")
+        return start, stop
+
+    def _touched(self, start: int, stop: int) -> range:
+        """The chunks that hold some of these bytes."""
+        return range(self._chunk_at(start), self._chunk_at(stop - 1) + 1) if stop > start else range(0)
+
+    def _chunk_at(self, offset: int) -> int:
+        return bisect_right(self._starts, offset) - 1
+
+    def _whole(self) -> bytes:
+        """All of the file, hashed while it comes."""
+        found = _Bytes(self.entry.size)
+        view = found.view
+        follower = Follower(self.entry.size, lambda start, stop: view[start:stop])
+
+        def take(i: int, data: Bytes) -> None:
+            view[self._starts[i] : self._starts[i + 1]] = data
+            follower.add(self._starts[i], self._starts[i + 1])
+
+        self._deliver((i, partial(take, i)) for i in range(len(self._chunks)))
+        if follower.digest() != self.entry.sha256:
+            raise IntegrityError("its chunks", "they make a file with another SHA-256 than was logged", self.entry.path)
+        return found.done()
+
+    def _deliver(self, wanted: Iterable[tuple[int, Take]]) -> None:
+        """Hand chunks to functions: those at hand at once, the others as they come."""
+        self._blobs.packs.deliver(self._missing(wanted), path=self.entry.path)
+
+    def _missing(self, wanted: Iterable[tuple[int, Take]]) -> Iterator[tuple[Ref, Take]]:
+        for i, function in wanted:
+            if i in self._kept or not isinstance(self._chunks[i].place, PackName):
+                function(self._kept[i] if i in self._kept else self._blobs.read([self._chunks[i]])[0])
+            else:
+                yield self._chunks[i], function
+
+    def _fetch(self, start: int, stop: int) -> None:
+        """Have these bytes at hand, and some behind them if this goes on from the last read."""
+        goes_on = 0 < start == self._next
+        self._ahead = self._ahead if goes_on else 0
+        if all(i in self._kept for i in self._touched(start, stop)):
+            return
+        if goes_on:
+            self._ahead = min(max(2 * self._ahead, _FIRST), _FURTHEST)
+        missing = [i for i in self._touched(start, min(stop + self._ahead, self.entry.size)) if i not in self._kept]
+        found = self._blobs.read([self._chunks[i] for i in missing], path=self.entry.path)
+        for i, data in zip(missing, found, strict=True):
+            self._kept[i] = data
+            self._held += len(data)
+
+    def _shrink(self) -> None:
+        while self._held > _KEPT + self._ahead and len(self._kept) > 1:
+            _, data = self._kept.popitem(last=False)
+            self._held -= len(data)
+
+
+class ArtifactReader(io.BufferedReader):
+    """A file of a run, opened: seekable, in binary, by lines too."""
+
+    raw: ArtifactFile
+
+    def read_ranges(self, ranges: Ranges) -> list[bytes]:
+        """Many ranges at once; as `ArtifactFile.read_ranges`."""
+        return self.raw.read_ranges(ranges)
+
+
+class _Bytes:
+    """So many bytes, filled in through a view and then given away without a copy."""
+
+    def __init__(self, size: int) -> None:
+        self._stream = io.BytesIO(bytes(size))
+        self.view = self._stream.getbuffer()
+
+    def done(self) -> bytes:
+        self.view.release()
+        return self._stream.getvalue()
+
+
+def _put(view: memoryview, at: int, data: Bytes) -> None:
+    """Put what fits of a chunk that begins `at` bytes behind the beginning of a view, or before it."""
+    part = memoryview(data)[max(-at, 0) : len(view) - at]
+    view[max(at, 0) : max(at, 0) + len(part)] = part

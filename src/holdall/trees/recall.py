@@ -1,0 +1,145 @@
+"""What a commit need not read: files that are as they were, whose chunks the bucket still has.
+
+The stat cache only says what a file held and where its chunks were. A commit
+may refer to them if this session has read the footers of their packs, after it
+looked at the garbage (SPEC.md, 12: W2, W3). So these are loaded side by side,
+and each chunk must stand there as it is remembered. What does not fit in any
+way is read, as if nothing had been remembered.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final
+
+from holdall.chunks.cutter import Readable
+from holdall.chunks.hints import Known
+from holdall.chunks.writer import Slot, Written
+from holdall.format.layout import PackName
+from holdall.format.recipe import Recipe, encode_recipe
+from holdall.format.reference import Ref
+from holdall.format.tree import Entry
+from holdall.trees.location import Location
+from holdall.trees.source import Item
+from holdall.trees.stamps import Stamp, stamp_of
+from holdall.trees.stat_cache import Remembered
+
+LEAST: Final = 1 << 20  # bytes of a file for which an fdatasync is worth its while; more than an entry carries
+_AT_ONCE: Final = 256  # packs whose footers are held against what is remembered before the next are loaded
+
+
+class Recall:
+    """What one commit recalls of its files, and what it will have remembered of them."""
+
+    def __init__(self, location: Location, known: Known) -> None:
+        self._cache, self._known = location.stat_cache, known
+        self._store = location.descriptor.store
+        self._found: dict[Path, tuple[Stamp, Remembered]] = {}
+        self._written: dict[Path, Written] = {}
+        self._read: dict[str, tuple[Path, Stamp]] = {}  # by path in the run
+
+    def look(self, items: Iterable[Item], there: Container[str]) -> None:
+        """Recall what is known of these files; the chunks, too, of those whose paths are not `there`.
+
+        Cost: nothing without a cache; else a request for each pack that the
+        session has not met, side by side.
+        """
+        if self._cache is None:
+            return
+        places = [(item.path, place) for item in items if (place := _place(item))]
+        self._found = self._cache.find(self._store, {place for _, place in places})
+        new = {place for path, place in places if path not in there}
+        self._prove({place: file for place, (_, file) in self._found.items() if place in new})
+
+    def entry(self, item: Item) -> Entry | None:
+        """What stands at an item's path once it is logged, if that is known without reading it."""
+        if not self._found or (place := _place(item)) not in self._found:
+            return None
+        stamp, file = self._found[place]
+        return Entry(item.path, item.kind, stamp.size, file.sha256, item.executable)
+
+    def written(self, item: Item) -> Written | None:
+        """A file's chunks, if the bucket has them all."""
+        place = _place(item) if self._written else None
+        return self._written.get(place) if place else None
+
+    def open(self, item: Item) -> AbstractContextManager[Readable]:
+        """An item's bytes, as `item.open()`; if all goes well, `keep` will have them remembered."""
+        if self._cache is None or (place := _place(item)) is None:
+            return item.open()
+        return self._watched(item, place, self._cache.settled(place))
+
+    def keep(self, files: Iterable[tuple[Entry, Written | None]], known: Callable[[bytes], Ref | None] | None) -> None:
+        """Have the files remembered that were read.
+
+        Args:
+            files: What stands at each path now, with its chunks where they were acknowledged.
+            known: Tells where a recipe is.
+        """
+        if self._cache is not None and self._read:
+            read = [(entry, written, self._read.get(entry.path)) for entry, written in files]
+            self._cache.keep(self._store, [(*seen, _remembered(e, w, known)) for e, w, seen in read if seen])
+            self._read = {}
+
+    @contextmanager
+    def _watched(self, item: Item, place: Path, before: Stamp | None) -> Iterator[Readable]:
+        with item.open() as stream:
+            yield stream
+        if before and stamp_of(place) == before:
+            self._read[item.path] = place, before
+
+    def _prove(self, files: dict[Path, Remembered]) -> None:
+        """Take the chunks of those files all of whose packs are as they are remembered."""
+        recipes = {place: file.recipe for place, file in files.items() if file.recipe}
+        wanted: defaultdict[PackName, set[Ref]] = defaultdict(set)
+        for place, recipe in recipes.items():
+            for ref in recipe.chunks:
+                wanted[_pack(ref)].add(ref)
+            if home := files[place].home:
+                wanted[home].update()
+        wrong = self._wrong(wanted)
+        slots: dict[Ref, Slot] = {}
+        for place, recipe in recipes.items():
+            if wrong.isdisjoint(map(_pack, recipe.chunks)):
+                self._written[place] = _written(recipe, slots)
+
+    def _wrong(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
+        """Those packs that must not be referred to, or do not hold what they should."""
+        wrong, packs = set(), sorted(wanted)
+        for start in range(0, len(packs), _AT_ONCE):
+            some = packs[start : start + _AT_ONCE]
+            self._known.visit(some)
+            wrong |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
+        return wrong
+
+
+def _place(item: Item) -> Path | None:
+    """The local file that an item is, if it is worth remembering."""
+    return Path(item.local) if item.local and item.size >= LEAST else None
+
+
+def _pack(ref: Ref) -> PackName:
+    assert isinstance(ref.place, PackName), "a recipe refers to packs alone"
+    return ref.place
+
+
+def _written(recipe: Recipe, slots: dict[Ref, Slot]) -> Written:
+    """A file as if it had just been written. Equal chunks share a slot, within a file and between files."""
+    places = {ref.id: ref for ref in recipe.chunks}
+    written = Written(-1, recipe.size, hashing=recipe.sha256)
+    for ref in map(places.__getitem__, [ref.id for ref in recipe.chunks]):
+        slot = slots.setdefault(ref, Slot(ref.id, ref.raw))
+        slot.ref = ref
+        written.slots.append(slot)
+    return written
+
+
+def _remembered(entry: Entry, written: Written | None, known: Callable[[bytes], Ref | None] | None) -> Remembered:
+    if written is None or not written.slots:
+        return Remembered(entry.sha256)
+    recipe = Recipe(written.size, written.sha256, tuple(slot.settled for slot in written.slots))
+    home = known(encode_recipe(recipe)) if known and len(recipe.chunks) > 1 else None
+    return Remembered(entry.sha256, recipe, _pack(home) if home else None)

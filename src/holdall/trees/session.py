@@ -1,0 +1,263 @@
+"""One process writing to one run's log.
+
+A session is opened in the log before it looks at anything (W1), follows the
+log entry by entry, and is closed in it at the end (W5). Appending is a loop:
+build the entry from what the log says now, try to create it, and if a rival
+took the number, take the rival's entry in and build again. SPEC.md, 9 and 12.
+
+Threads of a process share a session and take turns; another process opens its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from holdall.chunks.hints import Known
+from holdall.chunks.observer import SILENT, Transfer
+from holdall.chunks.packer import PackNames
+from holdall.chunks.writer import ChunkWriter
+from holdall.errors import HoldallError, ParamExistsError, RunDeletedError, RunEndedError
+from holdall.format.document import Json
+from holdall.format.entry import InlineBlob, LogEntry
+from holdall.format.ops import add_op, weight
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.summary import summarise
+from holdall.trees.tree import Blobs
+from holdall.trees.view import View
+
+STATE_EVERY: Final = 64
+_PATIENCE: Final = 5_000  # ms that small operations wait for an entry to ride on; doubled for each lost race, up to
+_MOST_PATIENCE: Final = 80_000
+_CROWD: Final = 1_000  # of them, or of their measurements, do not wait
+_HEAVY: Final = 1 << 20  # nor do so many bytes of them
+_PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
+_LONGEST: Final = 1.0
+_log = logging.getLogger("holdall")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an entry is to do: its operations, its inline blobs, and whether it ends the run."""
+
+    ops: Sequence[Json]
+    blobs: Sequence[InlineBlob] = ()
+    final: bool = False
+
+
+class Session:
+    """Writes to one log. Made by `start` for a new log, by `resume` for one that is there."""
+
+    def __init__(self, location: Location, log: str) -> None:
+        descriptor = location.ready_to_write()
+        self.location, self.pid = location, os.getpid()
+        self.id = location.entropy(16)
+        self.known = Known(location.bucket, location.pool)
+        self.journal = Journal(location.bucket, location.pool, log)
+        self.blobs = Blobs(location.bucket, location.pool, self.journal)
+        self.view = View(self.blobs)
+        self.closed = False
+        self.lock = threading.RLock()
+        self._descriptor = descriptor
+        self._names = PackNames(self.id)
+        self._waiting: list[Json] = []  # small operations, for the next entry
+        self._doubtful: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
+        self._since, self._patience, self._weight = 0, _PATIENCE, 0
+
+    @classmethod
+    def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
+        """A session in a log that it begins. Cost: one PUT."""
+        session = cls(location, log)
+        create, *rest = ops
+        session.append(lambda: Draft([create, session._op("open"), *rest], blobs))
+        _open_sessions.add(session)
+        return session
+
+    @classmethod
+    def resume(cls, location: Location, log: str, *, deleted: bool = False) -> Session | None:
+        """A session in a log that is there, `deleted` or not; None where there is none.
+
+        Cost: reading the log's end, one PUT.
+        """
+        session = cls(location, log)
+        view = View.load(session.blobs)
+        if view is None:
+            return None
+        session.view = view
+        session.append(lambda: Draft([session._op("open")]), closing=deleted)
+        _open_sessions.add(session)
+        return session
+
+    def writer(self, transfer: Transfer = SILENT) -> ChunkWriter:
+        """A writer of packs under this session's name."""
+        location, descriptor = self.location, self._descriptor
+        return ChunkWriter(
+            location.bucket, location.pool, self.known, self._names, descriptor.chunker, descriptor.pack_size, transfer
+        )
+
+    def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:
+        """Add one entry to the log, whoever else is writing.
+
+        Args:
+            build: Makes the entry from `view` as it is now. Called again after
+                each lost race; it may raise, or return None when nothing is left to do.
+            closing: Whether this only ends the session, which a deleted run allows.
+
+        Returns:
+            The entry as it was written.
+
+        Raises:
+            RunDeletedError: The run was deleted.
+            CommitStateUnknownError: The bucket stopped answering at the decisive moment.
+
+        Cost: one PUT; for each lost race a GET, a listing and what else was missed.
+        """
+        with self.lock:
+            for attempt in itertools.count():
+                if self.closed:
+                    raise RunEndedError(self._run_id)
+                if not closing and (self.view.state.deleted or self.view.state.purged):
+                    raise RunDeletedError(self._run_id)
+                self._drop_repeated()
+                draft = build()
+                if draft is None:
+                    return None
+                entry = self._entry(draft)
+                try:
+                    standing = self.journal.create(entry)
+                except BaseException:  # an interrupt, too, may come when the entry is there already
+                    if self._waiting or self._doubtful:
+                        self._doubtful[entry.write_id], self._waiting = self._waiting, []
+                    raise
+                self._take_in(standing)
+                if standing.write_id == entry.write_id:
+                    self._doubtful, self._waiting, self._weight = {}, [], 0
+                    return standing
+                self._patience = min(2 * self._patience, _MOST_PATIENCE)
+                self._catch_up(attempt)
+        raise AssertionError("count() does not end")
+
+    def defer(self, *ops: Json) -> None:
+        """Let small operations ride on the next entry: of a commit, of the end, or of its own.
+
+        They are written at once when a thousand or a megabyte wait, or when the
+        first has waited five seconds; there is no timer, so that is looked at here.
+
+        Raises:
+            ParamExistsError: The run has a parameter with another value; then none of them is logged.
+            RunEndedError: The session was closed.
+        """
+        with self.lock:
+            if self.closed:
+                raise RunEndedError(self._run_id)
+            for op in ops:
+                self._refuse_other_value(op)
+            now = self.location.clock()
+            self._since = self._since if self._waiting else now
+            for op in ops:
+                add_op(self._waiting, op)
+                self._weight += weight(op)
+                many = len(self._waiting) + len(self._waiting[-1].get("points", ()))
+                if many >= _CROWD or self._weight >= _HEAVY or now - self._since >= self._patience:
+                    self.flush()
+
+    def flush(self) -> None:
+        """Write what waits for an entry to ride on. Cost: one PUT, if anything does."""
+        with self.lock:
+            if self._waiting or self._doubtful:
+                self.append(lambda: Draft([]))
+
+    def _drop_repeated(self) -> None:
+        """Parameters that a rival wrote meanwhile: the same value need not be written, another is an error."""
+        for ops in (*self._doubtful.values(), self._waiting):
+            for op in [op for op in ops if op["op"] == "param" and op["key"] in self.view.state.params]:
+                ops.remove(op)
+                self._refuse_other_value(op)
+
+    def _refuse_other_value(self, op: Json) -> None:
+        if op["op"] == "param":
+            unwritten = itertools.chain(*self._doubtful.values(), self._waiting)
+            known = {other["key"]: other["value"] for other in unwritten if other["op"] == "param"}
+            stored = str((known | self.view.state.params).get(op["key"], op["value"]))
+            if stored != op["value"]:
+                raise ParamExistsError(self._run_id, op["key"], stored, op["value"])
+
+    @property
+    def _run_id(self) -> str:
+        return self.journal.log.rpartition("/")[2]
+
+    def close(self, ops: Sequence[Json] = (), *, final: bool = False) -> None:
+        """End the session (W5), with these operations in the same entry. Cost: one PUT."""
+        with self.lock:
+            if not self.closed:
+                self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
+                self.closed = True
+        _open_sessions.discard(self)
+
+    def _op(self, name: str) -> Json:
+        return {"op": name, "session": self.id.hex()}
+
+    def _entry(self, draft: Draft) -> LogEntry:
+        head, n = self.view.head, self.view.next
+        state_at = head.state_at if head else None
+        state: dict[str, Any] | None = None
+        blobs = list(draft.blobs)
+        if head is not None and (draft.final or n - (state_at or 0) >= STATE_EVERY):
+            state, state_at = summarise(self.view, self.writer(), blobs, final=draft.final), n
+        return LogEntry(
+            log=self.journal.log,
+            n=n,
+            write_id=self.location.entropy(16).hex(),
+            prev=head.sha256 if head else None,
+            time=self.location.clock(),
+            writer=self.location.writer,
+            state_at=state_at,
+            ops=(*itertools.chain(*self._doubtful.values()), *self._waiting, *draft.ops),
+            blobs=tuple(blobs),
+            state=state,
+        )
+
+    def _take_in(self, entry: LogEntry) -> None:
+        self.view.absorb(entry)
+        if entry.write_id in self._doubtful:  # it took along what was doubtful before it
+            written = itertools.takewhile(lambda id: id != entry.write_id, list(self._doubtful))
+            for id in (*written, entry.write_id):
+                del self._doubtful[id]
+        for op in entry.ops:
+            if op["op"] == "fence" and self.known.in_use:
+                self.known.condemn(op["generation"])
+
+    def _catch_up(self, attempt: int) -> None:
+        """After a lost race: wait a little, at random, then take in what others wrote."""
+        chance = int.from_bytes(self.location.entropy(4)) / 2**32
+        self.location.sleep(chance * min(_PAUSE * 2**attempt, _LONGEST))
+        newest = self.journal.newest()
+        if newest is not None and newest >= self.view.next:
+            for entry in self.journal.read_many(range(self.view.next, newest + 1)):
+                self._take_in(entry)
+
+
+_open_sessions: set[Session] = set()
+
+
+def _close_all() -> None:
+    """At exit, close what this process left open; a session of a parent is the parent's."""
+    for session in list(_open_sessions):
+        if session.pid == os.getpid():
+            try:
+                session.close()
+            except HoldallError as error:
+                _log.warning("session %s stays open in %s: %s", session.id.hex(), session.journal.log, error)
+
+
+# Threads, which clients need, are gone when atexit's hooks run; this one runs
+# before they are joined. It is what concurrent.futures itself uses.
+getattr(threading, "_register_atexit", atexit.register)(_close_all)
+atexit.register(_close_all)  # and again, for what threads opened that outlived the main one

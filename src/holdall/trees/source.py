@@ -1,0 +1,187 @@
+"""Walking local files on their way into a run.
+
+What cannot be kept exactly is an error, and nothing is dropped in silence:
+links that leave the folder, sockets, names that are not UTF-8, files that
+change while they are read. The policies are those of SPEC.md, 8.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from holdall.chunks.cutter import Readable
+from holdall.errors import InvalidPathError, SourceChangedError, SourceUnreadableError, UnsupportedFileError
+from holdall.format.paths import check_link, check_path
+from holdall.format.tree import Kind
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[Readable]]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something local that is to stand at a path of a run.
+
+    Attributes:
+        path: Where in the run.
+        kind: File, link or directory.
+        open: Opens the file's bytes; anew each time it is called.
+        size: Bytes of the file, as far as is known beforehand.
+        executable: Whether its owner may run it.
+        target: Where a link leads.
+        local: The local file that the bytes are those of, if they are.
+    """
+
+    path: str
+    kind: Kind
+    open: Opener
+    size: int = 0
+    executable: bool = False
+    target: str = ""
+    local: str | os.PathLike[str] | None = None
+
+
+def bytes_item(path: str, data: bytes) -> Item:
+    """Bytes in memory as a file of a run."""
+
+    @contextmanager
+    def opened() -> Iterator[Readable]:
+        yield io.BytesIO(data)
+
+    return Item(check_path(path), Kind.FILE, opened, len(data))
+
+
+def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
+    """A local file, or all that a local folder holds, as items at a path of a run.
+
+    Args:
+        local: A file or folder. If it is itself a link, what it leads to is meant.
+        path: Where it goes; "" is the run's root, and then it must be a folder.
+
+    Raises:
+        SourceUnreadableError: It is not there, or cannot be read.
+        UnsupportedFileError: It holds something that cannot be kept exactly.
+        InvalidPathError: A name in it makes no valid path.
+    """
+    top = Path(local)
+    with _named_errors(top):
+        status = top.stat()
+    if stat.S_ISDIR(status.st_mode):
+        return list(_folder(str(top), path, ""))
+    return [_file(str(top), check_path(path), status)]
+
+
+def _folder(folder: str, path: str, inside: str) -> Iterator[Item]:
+    """What a folder holds; `inside` is its path below the folder that was named first."""
+    with _named_errors(folder), os.scandir(folder) as found:
+        children = sorted(found, key=lambda child: child.name)
+    if not children and path:
+        yield Item(check_path(path), Kind.DIRECTORY, _nothing)
+    for child in children:
+        place = child.path
+        below = f"{inside}/{child.name}" if inside else child.name
+        at = _checked(place, f"{path}/{child.name}" if path else child.name)
+        with _named_errors(place):
+            status = child.stat(follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            yield _link(place, at, below)
+        elif stat.S_ISDIR(status.st_mode):
+            yield from _folder(place, at, below)
+        else:
+            yield _file(place, at, status)
+
+
+def _file(place: str, path: str, status: os.stat_result) -> Item:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedFileError(place, f"a {_kind(status.st_mode)} has no content that could be kept")
+    executable = bool(status.st_mode & stat.S_IXUSR)
+    return Item(path, Kind.FILE, partial(Unchanging, place), status.st_size, executable, local=place)
+
+
+def _link(place: str, path: str, inside: str) -> Item:
+    with _named_errors(place):
+        target = str(Path(place).readlink())
+    try:
+        check_link(inside, target)
+    except InvalidPathError as error:
+        reason = f"{error.reason}; log what it leads to instead, or remove it"
+        raise UnsupportedFileError(place, reason) from error
+    return Item(path, Kind.LINK, _nothing, target=target)
+
+
+def _checked(place: str, path: str) -> str:
+    try:
+        return check_path(path)
+    except InvalidPathError as error:
+        raise UnsupportedFileError(repr(place), f"its name cannot be kept: {error.reason}") from error
+
+
+class Unchanging:
+    """A local file, opened unbuffered by `with`, that must not change until it is closed.
+
+    Raises:
+        SourceUnreadableError: It cannot be opened or read.
+        SourceChangedError: It is not what it was when it was opened.
+    """
+
+    __slots__ = ("_before", "_count", "_file", "_place")
+
+    def __init__(self, place: str | Path) -> None:
+        self._place, self._count = place, 0
+
+    def __enter__(self) -> Readable:
+        try:
+            self._file = io.FileIO(self._place)
+            self._before = os.fstat(self._file.fileno())
+        except OSError as error:
+            raise _unreadable(self._place, error) from error
+        return self
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill some of the buffer; 0 at the end."""
+        count = self._file.readinto(buffer) or 0
+        self._count += count
+        return count
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        with self._file as file:
+            if isinstance(error, OSError):
+                raise _unreadable(self._place, error) from error
+            if kind is None:
+                after = os.fstat(file.fileno())
+                if _stamp(self._before) != _stamp(after) or self._count != after.st_size:
+                    raise SourceChangedError(str(self._place), "it changed while it was read")
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@contextmanager
+def _named_errors(place: str | Path) -> Iterator[None]:
+    """An OSError in this block names the file, the reason and keeps its cause."""
+    try:
+        yield
+    except OSError as error:
+        raise _unreadable(place, error) from error
+
+
+def _unreadable(place: str | Path, error: OSError) -> SourceUnreadableError:
+    return SourceUnreadableError(str(place), f"cannot be read: {error.strerror or str(error) or type(error).__name__}")
+
+
+@contextmanager
+def _nothing() -> Iterator[Readable]:
+    yield io.BytesIO()
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    return kinds.get(stat.S_IFMT(mode), "special file")

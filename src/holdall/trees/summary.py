@@ -1,0 +1,129 @@
+"""The state that an entry carries: the log before it, folded.
+
+All paths become one tree. What earlier entries carry inline moves into a pack
+once it is more than a little, since only a pack can be read in one request.
+SPEC.md, 10.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from holdall.chunks.writer import ChunkWriter
+from holdall.format.codec import encode
+from holdall.format.digest import blob_id
+from holdall.format.document import Json
+from holdall.format.entry import InlineBlob
+from holdall.format.layout import PackName
+from holdall.format.paths import sort_key
+from holdall.format.reference import CHUNK, FACTS, NODE, RECIPE, InEntry, Ref
+from holdall.format.state import State, split_facts
+from holdall.format.tree import Entry
+from holdall.trees.growth import PlaceNode, grow, merge
+from holdall.trees.tree import Paths, Tree
+from holdall.trees.view import View
+
+INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
+FOLD: Final = 128 << 10  # inline bytes in a log before they move into a pack
+_ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
+
+
+class Inline:
+    """Blobs on their way into a log entry."""
+
+    def __init__(self, blobs: list[InlineBlob]) -> None:
+        self.blobs = blobs
+        self.size = 0  # bytes added here
+        self._index = {blob.id: index for index, blob in enumerate(blobs)}
+
+    def place(self, data: bytes, kind: int) -> Ref:
+        """Add a blob, unless the entry carries it already."""
+        name = blob_id(data)
+        if name not in self._index:
+            codec, stored = encode(data)
+            self._index[name] = len(self.blobs)
+            self.blobs.append(InlineBlob(name, codec, len(data), kind, stored))
+            self.size += len(stored)
+        index = self._index[name]
+        return self.blobs[index].ref(index)
+
+
+def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
+    """The `state` for the entry after the view's head.
+
+    Args:
+        view: The log so far.
+        writer: Where blobs go that are too many for the entry.
+        blobs: What the entry carries inline; tree nodes may be added.
+        final: Whether the entry ends the run: then its tree is brought together.
+    """
+    fresh, inline = _settled(view, writer)
+    state = replace(view.state, deltas=[], inline=inline)
+    carried = Inline(blobs)
+    added = len(blobs)
+    if not writer.unsent:
+        state.tree = _tree(view, fresh, partial(carried.place, kind=NODE), final=final)
+    if writer.unsent or carried.size > INLINE:
+        del blobs[added:]
+        state.tree = _tree(view, fresh, partial(writer.place, kind=NODE), final=final)
+    body = _body(state, writer)
+    writer.flush()
+    return body
+
+
+def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
+    """The entries that the tree of the last state lacks, or that moved; and the inline bytes left."""
+    if _alone(view):
+        return [], view.state.inline
+    base, blobs = _base(view), view.paths.blobs
+    fresh = {entry.path: entry for entry in Paths(blobs, view.state.deltas).walk()}
+    inline = view.state.inline + sum(map(_inline_bytes, fresh.values()))
+    if inline > FOLD:
+        old = [entry for entry in base.walk() if _inline_bytes(entry)] if base and view.state.inline else []
+        moving = [*old, *(entry for entry in fresh.values() if _inline_bytes(entry))]
+        contents = blobs.read([entry.content for entry in moving if entry.content])
+        for entry, data in zip(moving, contents, strict=True):
+            fresh[entry.path] = replace(entry, content=writer.place(data, CHUNK if entry.whole else RECIPE))
+        inline = 0
+    return sorted(fresh.values(), key=lambda entry: sort_key(entry.path)), inline
+
+
+def _inline_bytes(entry: Entry) -> int:
+    return entry.content.stored if entry.content and isinstance(entry.content.place, InEntry) else 0
+
+
+def _base(view: View) -> Tree | None:
+    return Tree(view.paths.blobs, view.state.tree) if view.state.tree else None
+
+
+def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> Ref | None:
+    """The root of all paths. At a run's end a tree that is not large is written anew, in one place."""
+    if alone := _alone(view):
+        return alone
+    base = _base(view)
+    if base is None:
+        return grow(fresh, place) if fresh else None
+    if final:
+        leaves = base.leaves()
+        scattered = fresh or len({leaf.ref.place for leaf in leaves}) > 1
+        if scattered and sum(leaf.ref.raw for leaf in leaves) < _ONE_PLACE:
+            paths = {entry.path: entry for entry in [*base.walk(), *fresh]}
+            return grow(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
+    return merge(base, fresh, place) if fresh else base.root
+
+
+def _alone(view: View) -> Ref | None:
+    """The tree of the one commit so far, if it went to packs whole: it is the state's as it stands."""
+    deltas = view.state.deltas
+    return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].place, PackName) else None
+
+
+def _body(state: State, writer: ChunkWriter) -> Json:
+    body = state.to_json()
+    if len(json.dumps(body)) > INLINE:
+        facts = json.dumps(split_facts(body), separators=(",", ":")).encode()
+        body["facts"] = writer.place(facts, FACTS).to_json()
+    return body

@@ -1,0 +1,360 @@
+"""Many files, one commit: stage, then publish all or nothing.
+
+Staging reads the files and uploads what the bucket lacks; nothing of it can be
+seen. Publishing is one log entry. What is small travels inside that entry, so
+that logging one small file is one request.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeAlias
+
+from holdall.chunks.cutter import Readable
+from holdall.chunks.observer import SILENT, Transfer, begin_transfer
+from holdall.chunks.writer import ChunkWriter, Slot, Written
+from holdall.errors import (
+    ArtifactExistsError,
+    FencedOffError,
+    IntegrityError,
+    PathConflictError,
+    SourceChangedError,
+)
+from holdall.format import digest
+from holdall.format.document import Json
+from holdall.format.entry import InlineBlob
+from holdall.format.layout import PackName
+from holdall.format.paths import ancestors, sort_key
+from holdall.format.recipe import Recipe, encode_recipe
+from holdall.format.reference import CHUNK, NODE, RECIPE, Ref
+from holdall.format.tree import Entry, Kind
+from holdall.trees.growth import grow
+from holdall.trees.recall import Recall
+from holdall.trees.session import Draft, Session
+from holdall.trees.source import Item
+from holdall.trees.summary import INLINE, Inline
+from holdall.trees.view import View
+
+# What else the commit's entry says, given the run just before it; whatever it raises, the commit raises.
+Also: TypeAlias = Callable[[View], Sequence[Json]]
+_LEAST: Final = 95  # bytes of a file's row in a tree: with more of them than fit, an entry need not be tried
+_BLOCK: Final = 1 << 20
+_TOLD: Final = 4 << 20  # bytes after which an observer hears of them
+
+
+@dataclass(slots=True)
+class Staged:
+    """An item whose bytes were read or recalled: they are held here, or written as chunks."""
+
+    entry: Entry  # without content
+    data: bytes | None = None
+    written: Written | None = None
+    unread: Item | None = None  # whose chunks were recalled
+
+    def name(self) -> None:
+        """Wait for the file's SHA-256, which is made while the next files are read."""
+        if self.written and not self.entry.sha256:
+            entry, written = self.entry, self.written
+            self.entry = Entry(entry.path, entry.kind, written.size, written.sha256, entry.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a commit did.
+
+    Attributes:
+        entries: What now stands at each staged path, new or not; where its content is, is left out.
+        new_bytes: Bytes of content that the bucket did not have.
+        stored_bytes: Bytes that were uploaded for the commit, as encoded.
+        again_bytes: Of the new ones, what the bucket had, stored again so that files stay in few pieces.
+        committed: Whether there was anything to commit.
+    """
+
+    entries: tuple[Entry, ...]
+    new_bytes: int = 0
+    stored_bytes: int = 0
+    again_bytes: int = 0
+    committed: bool = False
+
+
+class Transaction:
+    """One commit in the making, of one session. Not for several threads at once.
+
+    `small_last`: small files wait until it is known whether the large ones have anything new, and travel in the
+    entry if not. Elsewhere they are packed in their turn, beside their neighbours.
+    """
+
+    def __init__(self, session: Session, also: Also | None = None, *, small_last: bool = False) -> None:
+        self._session, self._also, self._small_last = session, also, small_last
+        self._recall = Recall(session.location, session.known)
+        self._writer: ChunkWriter | None = None
+        self._staged: dict[str, Staged] = {}
+        self._held = 0
+        self._counts = (0, 0, 0)
+        self._transfer: Transfer = SILENT
+        self._until_published = ExitStack()
+
+    def stage(self, items: Sequence[Item]) -> None:
+        """Read these items, but for what can be recalled of them, and upload what the bucket lacks.
+
+        Raises:
+            ArtifactExistsError: A path holds other content already.
+            SourceError: A file cannot be read, or changed meanwhile.
+            StorageError: The bucket does not answer.
+        """
+        with self._until_published.pop_all() as ends:  # at once, if this fails
+            if self._transfer is SILENT:
+                total = sum(item.size for item in items)  # 0 where a stream does not know its own
+                self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
+                ends.enter_context(self._transfer)
+            there = self._session.view.paths.find([item.path for item in items])
+            self._recall.look(items, there)
+            for item in items:
+                self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
+            if any(staged.unread for staged in self._staged.values()):
+                self._writer = self._chunks  # that knows where recipes are, and moves what is condemned
+            self._until_published = ends.pop_all()
+
+    def publish(self) -> Published:
+        """Make all that was staged visible at once. What stands there already is left out.
+
+        Raises:
+            ArtifactExistsError: A path holds other content already.
+            PathConflictError: A file stands where a directory is needed, or the reverse.
+            CommitStateUnknownError: The bucket stopped answering at the decisive moment.
+
+        Cost: one PUT if all is small; else the packs and their hints before it.
+        """
+        with self._until_published:
+            for staged in self._staged.values():
+                staged.name()
+            entry = self._session.append(self._draft)
+            self._keep(committed=entry is not None)
+            self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
+        entries = tuple(staged.entry for staged in self._staged.values())
+        return Published(entries, *self._counts, committed=True) if entry else Published(entries)
+
+    # --- staging ---
+
+    def _add(self, staged: Staged) -> None:
+        path = staged.entry.path
+        other = self._staged.setdefault(path, staged)
+        if other is staged:
+            return
+        other.name()
+        staged.name()
+        if not other.entry.same_as(staged.entry):
+            raise ArtifactExistsError(self._run_id, path, str(other.entry), str(staged.entry))
+
+    def _unread(self, item: Item, there: Entry) -> Staged:
+        """An item whose path is taken: only whether it is the same needs to be known."""
+        offered = Entry(item.path, item.kind, executable=item.executable, target=item.target)
+        if known := self._recall.entry(item):
+            self._transfer.add(known.size, known.size)
+            offered = known
+        elif item.kind is Kind.FILE:
+            with self._recall.open(item) as stream:
+                offered = _hashed(item, stream, self._transfer)
+        if not offered.same_as(there):
+            raise ArtifactExistsError(self._run_id, item.path, str(there), str(offered))
+        return Staged(there)
+
+    def _read(self, item: Item) -> Staged:
+        if item.kind is not Kind.FILE:
+            return Staged(Entry(item.path, item.kind, target=item.target))
+        if recalled := self._recall.written(item):
+            self._transfer.add(recalled.size, recalled.size)
+            return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
+        with self._recall.open(item) as stream:
+            if (self._writer is None or self._small_last) and self._held + item.size <= INLINE:
+                return self._hold(item, stream)
+            if self._held and not self._small_last:
+                self._pour()
+            written = self._chunks.write(stream)
+        return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
+
+    def _hold(self, item: Item, stream: Readable) -> Staged:
+        data = b"".join(_blocks(stream))
+        self._held += len(data)
+        return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
+
+    def _pour(self) -> None:
+        """What was held as small goes with something larger."""
+        self._held = 0
+        for staged in self._staged.values():
+            if staged.data:
+                staged.written = self._chunks.write(io.BytesIO(staged.data))
+            staged.data = None
+
+    @property
+    def _chunks(self) -> ChunkWriter:
+        self._writer = self._writer or self._session.writer(self._transfer)
+        return self._writer
+
+    @property
+    def _run_id(self) -> str:
+        return self._session.journal.log.rpartition("/")[2]
+
+    # --- publishing; the session calls `_draft` again after each lost race ---
+
+    def _draft(self) -> Draft | None:
+        fresh = self._without_conflicts()
+        if not fresh:
+            return None
+        self._evacuate(fresh)
+        root, blobs = self._seal(fresh)
+        files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
+        packed = self._writer.tally if self._writer else None
+        inline = [blob for blob in blobs if blob.kind == CHUNK]
+        new = sum(blob.raw for blob in inline) + (packed.new if packed else 0)
+        stored = sum(len(blob.data) for blob in blobs) + (packed.stored if packed else 0)
+        again = packed.again if packed else 0
+        self._counts = new, stored, again
+        op = {
+            "op": "commit",
+            "tree": root.to_json(),
+            "files": len(files),
+            "bytes": sum(entry.size for entry in files),
+            "new_bytes": new,
+            "stored_bytes": stored,
+        } | ({"again_bytes": again} if again else {})
+        return Draft([op, *(self._also(self._session.view) if self._also else ())], blobs)
+
+    def _without_conflicts(self) -> list[Staged]:
+        """What is not there yet, ascending; or the error that says why it cannot be."""
+        paths, wanted = self._session.view.paths, self._staged
+        parents = {parent for path in wanted for parent in ancestors(path)}
+        there = paths.find([*wanted, *parents])
+        below = paths.below([path for path, staged in wanted.items() if staged.entry.kind is not Kind.DIRECTORY])
+        fresh = []
+        for path, staged in wanted.items():
+            if path in there and not there[path].same_as(staged.entry):
+                raise ArtifactExistsError(self._run_id, path, str(there[path]), str(staged.entry))
+            if path in below:
+                raise PathConflictError(self._run_id, path, below[path])
+            for parent in ancestors(path):
+                standing = there.get(parent) or (wanted[parent].entry if parent in wanted else None)
+                if standing and standing.kind is not Kind.DIRECTORY:
+                    raise PathConflictError(self._run_id, path, parent)
+            if path not in there:
+                fresh.append(staged)
+        return sorted(fresh, key=lambda staged: sort_key(staged.entry.path))
+
+    def _seal(self, fresh: Sequence[Staged]) -> tuple[Ref, list[InlineBlob]]:
+        """The root of the commit's tree, with every blob below it in its place.
+
+        If no pack is in the making and the rest is small, it goes into the entry.
+        """
+        writer = self._writer
+        if writer:
+            writer.settle()
+        if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
+            inline = Inline([])
+            root = grow(
+                [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
+            )
+            if inline.size <= INLINE:
+                if writer:
+                    writer.flush()
+                return root, inline.blobs
+        self._pour()
+        self._chunks.settle()
+        root = grow([_placed(staged, self._chunks.place) for staged in fresh], self._place_node)
+        self._chunks.flush()
+        return root, []
+
+    def _place_node(self, data: bytes) -> Ref:
+        ref = self._chunks.place(data, NODE)
+        self._session.blobs.remember_node(ref, data)
+        return ref
+
+    def _inline(self, inline: Inline, data: bytes, kind: int) -> Ref:
+        """In the entry, unless a pack has it already."""
+        return (self._writer.known(data) if self._writer else None) or inline.place(data, kind)
+
+    def _evacuate(self, fresh: Iterable[Staged]) -> None:
+        """Copy staged chunks out of packs that are being collected (W4)."""
+        if not (self._writer and self._session.known.in_use):
+            return
+        self._writer.settle()
+        condemned = self._session.known.condemned()
+        for staged in fresh:
+            slots = {slot.id: slot for slot in staged.written.slots} if staged.written else {}
+            endangered: defaultdict[PackName, list[Slot]] = defaultdict(list)
+            for slot in slots.values():
+                if isinstance(pack := slot.settled.place, PackName) and pack in condemned:
+                    endangered[pack].append(slot)
+            try:
+                for pack, some in endangered.items():
+                    self._move(self._writer, staged.entry.path, pack, some)
+            except FencedOffError:
+                if staged.unread is None:
+                    raise
+                self._read_after_all(staged, staged.unread)
+
+    def _move(self, writer: ChunkWriter, path: str, pack: PackName, slots: Sequence[Slot]) -> None:
+        try:
+            contents = self._session.blobs.packs.read([slot.settled for slot in slots])
+        except IntegrityError as error:
+            raise FencedOffError(path, str(pack)) from error
+        writer.move(slots, contents)
+
+    def _read_after_all(self, staged: Staged, item: Item) -> None:
+        """What was recalled is gone from the bucket, but the local file is there."""
+        with self._recall.open(item) as stream:
+            staged.written = self._chunks.write(stream)
+        self._chunks.settle()
+        staged.unread = None
+        if staged.written.sha256 != staged.entry.sha256:
+            raise SourceChangedError(str(item.local), "it changed while it was logged")
+
+    def _keep(self, *, committed: bool) -> None:
+        """Have what was read remembered: its chunks, too, if they were acknowledged."""
+        known = self._writer.known if self._writer else None
+        files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
+        self._recall.keep(files, known)
+
+
+def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
+    """The entry of a staged item, with its content where it now is."""
+    entry, written = staged.entry, staged.written
+    if staged.data:
+        return entry.at(place(staged.data, CHUNK), whole=True)
+    if written is None:
+        return entry
+    if sum(slot.raw for slot in written.slots) != written.size:
+        raise IntegrityError(entry.path, "its chunks are not all of it, as an interrupt may leave it: log it again")
+    if not written.slots:
+        return entry
+    refs = tuple(slot.settled for slot in written.slots)
+    if len(refs) == 1:
+        return entry.at(refs[0], whole=True)
+    recipe = encode_recipe(Recipe(written.size, written.sha256, refs))
+    return entry.at(place(recipe, RECIPE), whole=False)
+
+
+def _file_entry(item: Item, size: int, sha256: bytes) -> Entry:
+    return Entry(item.path, Kind.FILE, size, sha256, item.executable)
+
+
+def _hashed(item: Item, stream: Readable, transfer: Transfer) -> Entry:
+    hasher, size, told = digest.file_hash(), 0, 0
+    for block in _blocks(stream):
+        hasher.update(block)
+        size += len(block)
+        if size - told >= _TOLD:
+            transfer.add(size - told, size - told)
+            told = size
+    transfer.add(size - told, size - told)
+    return _file_entry(item, size, hasher.digest())
+
+
+def _blocks(stream: Readable) -> Iterator[bytes]:
+    buffer = memoryview(bytearray(_BLOCK))
+    while count := stream.readinto(buffer):
+        yield bytes(buffer[:count])

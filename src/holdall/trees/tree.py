@@ -1,0 +1,278 @@
+"""What a run holds: paths, read as lazily as possible.
+
+A tree's nodes lie in packs or inside log entries. Looking up k paths reads one
+node per level and path; walking a directory reads only its stretch. What was
+read is kept, since a node never changes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from heapq import merge
+from typing import Final, Generic, TypeVar
+
+from holdall.chunks.delivery import checked
+from holdall.chunks.pool import Pool
+from holdall.chunks.reader import ChunkReader
+from holdall.errors import FormatError, IntegrityError
+from holdall.format.entry import LogEntry
+from holdall.format.layout import PackName
+from holdall.format.paths import sort_key
+from holdall.format.reference import InEntry, Ref
+from holdall.format.tree import Child, Entry, Node, parse_node
+from holdall.storage.bucket import Bucket
+from holdall.trees.journal import Journal
+
+_KEPT: Final = 256  # nodes and entries that a run's handle remembers
+_AT_ONCE: Final = 128  # nodes fetched side by side
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Blobs:
+    """Blobs of one run, wherever they are: in packs, or inline in its log."""
+
+    def __init__(self, bucket: Bucket, pool: Pool, journal: Journal) -> None:
+        self.journal = journal
+        self.packs = ChunkReader(bucket, pool)
+        self._entries: _Recent[int, LogEntry] = _Recent()
+        self._nodes: _Recent[Ref, Node | bytes] = _Recent()
+
+    def read(self, refs: Sequence[Ref], *, path: str | None = None) -> list[bytes]:
+        """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
+
+        Raises:
+            IntegrityError: One of them is not what was written.
+        """
+        packed = [ref for ref in refs if isinstance(ref.place, PackName)]
+        found = dict(zip(packed, self.packs.read(packed, path=path), strict=True)) if packed else {}
+        entries = self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
+        return [found[ref] if ref in found else _inline(ref, entries) for ref in refs]
+
+    def nodes(self, refs: Sequence[Ref]) -> list[Node]:
+        """The tree nodes at some references."""
+        kept = self._nodes.get_all(refs)
+        missing = [ref for ref in refs if ref not in kept]
+        kept.update(zip(missing, self.read(missing), strict=True))
+        found: dict[Ref, Node] = {}
+        for ref, node in kept.items():
+            if isinstance(node, bytes):
+                node = parse_node(node, ref.place.n if isinstance(ref.place, InEntry) else None)
+                self._nodes.put(ref, node)
+            found[ref] = node
+        return [found[ref] for ref in refs]
+
+    def remember(self, entry: LogEntry) -> None:
+        """Keep an entry at hand that was read or written anyway."""
+        if entry.blobs:
+            self._entries.put(entry.n, entry)
+
+    def remember_node(self, ref: Ref, data: bytes) -> None:
+        """Keep a node at hand that was just put into a pack; it is parsed when somebody asks for it."""
+        if isinstance(ref.place, PackName):
+            self._nodes.put(ref, data)
+
+    def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
+        """Some entries: all of them, however few are kept."""
+        wanted = {n for n in numbers if n is not None}
+        found = self._entries.get_all(wanted)
+        if missing := sorted(wanted - found.keys()):
+            for entry in self.journal.read_many(missing):
+                found[entry.n] = entry
+                self._entries.put(entry.n, entry)
+        return found
+
+
+def _inline(ref: Ref, entries: Mapping[int, LogEntry]) -> bytes:
+    assert isinstance(ref.place, InEntry)
+    assert ref.place.n is not None, "absolute once it was read"
+    entry = entries[ref.place.n]
+    where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
+    if ref.offset >= len(entry.blobs):
+        raise IntegrityError(where, "there is no such blob")
+    return checked(ref, entry.blobs[ref.offset].data, where)
+
+
+class _Recent(Generic[K, V]):
+    """What was used last, and no more of it than `_KEPT`; threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[K, V] = OrderedDict()
+
+    def get_all(self, keys: Iterable[K]) -> dict[K, V]:
+        """What is kept of these, which are then the latest used."""
+        found = {}
+        for key in keys:
+            with suppress(KeyError):  # not kept, or no longer, by another thread's doing
+                found[key] = self._kept[key]
+                self._kept.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        """Keep this, and forget what was not used for longest."""
+        self._kept[key] = value
+        self._kept.move_to_end(key)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at a path and what follows it.
+
+    Attributes:
+        entry: What is there, if anything.
+        following: The next path in the tree's order, if any: what is in a
+            directory follows it directly.
+    """
+
+    entry: Entry | None
+    following: str | None
+
+
+class Tree:
+    """The paths under one root."""
+
+    def __init__(self, blobs: Blobs, root: Ref) -> None:
+        self._blobs, self.root = blobs, root
+
+    def find(self, paths: Iterable[str]) -> dict[str, Found]:
+        """What stands at each path, and what follows it. Cost: O(nodes on the way to them)."""
+        found: dict[str, Found] = {}
+        level: list[tuple[Ref, str | None, list[str]]] = [(self.root, None, list(paths))]
+        while level:
+            nodes = self._blobs.nodes([ref for ref, _, _ in level])
+            below: list[tuple[Ref, str | None, list[str]]] = []
+            for node, (_, fence, wanted) in zip(nodes, level, strict=True):
+                if node.level:
+                    below += _descend(node, fence, wanted)
+                else:
+                    found |= _search(node.entries, fence, wanted)
+            level = below
+        return found
+
+    def walk(self, prefix: str = "") -> Iterator[Entry]:
+        """Every entry at or below a path, in the tree's order."""
+        low = sort_key(prefix)
+        for leaf in self._leaves([Child("", self.root)], low, prefix):
+            for entry in leaf.entries:
+                if _within(entry.path, prefix):
+                    yield entry
+
+    def leaves(self) -> list[Child]:
+        """The tree's leaves as rows of a level above them, in order."""
+        return self._levels()[-1]
+
+    def nodes(self) -> list[Ref]:
+        """Where every node of the tree is, the root first."""
+        return [row.ref for rows in self._levels() for row in rows]
+
+    def _levels(self) -> list[list[Child]]:
+        """The rows of each level from the root on, as the level above lists them."""
+        root = self._blobs.nodes([self.root])[0]
+        levels = [[Child(root.rows[0].path, self.root)]]
+        for _ in range(root.level):
+            rows = levels[-1]
+            nodes = self._blobs.nodes([row.ref for row in rows])
+            if any(node.rows[0].path != row.path for node, row in zip(nodes, rows, strict=True)):
+                raise FormatError("tree node", "it does not begin where the node above it says")
+            levels.append([row for node in nodes for row in node.children])
+        return levels
+
+    def leaf(self, row: Child) -> tuple[Entry, ...]:
+        """The entries of one leaf."""
+        return self._blobs.nodes([row.ref])[0].entries
+
+    def _leaves(self, rows: Sequence[Child], low: bytes, prefix: str) -> Iterator[Node]:
+        for at in range(0, len(rows), _AT_ONCE):
+            some = rows[at : at + _AT_ONCE]
+            for node in self._blobs.nodes([row.ref for row in some]):
+                if node.level:
+                    yield from self._leaves(_overlapping(node.children, low, prefix), low, prefix)
+                else:
+                    yield node
+
+
+class Paths:
+    """All that a run holds: the tree of its last state, and those of the commits since.
+
+    They have no path in common, by the law of immutability.
+    """
+
+    def __init__(self, blobs: Blobs, roots: Iterable[Ref]) -> None:
+        self.blobs = blobs
+        self.trees = [Tree(blobs, root) for root in roots]
+
+    def add(self, root: Ref) -> None:
+        """Take in another commit."""
+        self.trees.append(Tree(self.blobs, root))
+
+    def find(self, paths: Sequence[str]) -> dict[str, Entry]:
+        """What stands at each path that holds something."""
+        there: dict[str, Entry] = {}
+        for tree in self.trees:
+            there |= {path: found.entry for path, found in tree.find(paths).items() if found.entry}
+        return there
+
+    def below(self, paths: Sequence[str]) -> dict[str, str]:
+        """For each path that has something below it: one such path."""
+        there: dict[str, str] = {}
+        for tree in self.trees:
+            for path, found in tree.find(paths).items():
+                if found.following is not None and found.following.startswith(path + "/"):
+                    there[path] = found.following
+        return there
+
+    def walk(self, prefix: str = "") -> Iterator[Entry]:
+        """Every entry at or below a path, in the tree's order.
+
+        Raises:
+            FormatError: Two commits gave one path, which no writer does.
+        """
+        before = ""
+        for entry in merge(*(tree.walk(prefix) for tree in self.trees), key=lambda entry: sort_key(entry.path)):
+            if entry.path == before:
+                raise FormatError(self.blobs.journal.log, f"{entry.path!r} was committed twice")
+            before = entry.path
+            yield entry
+
+
+def _within(path: str, prefix: str) -> bool:
+    return not prefix or path == prefix or path.startswith(prefix + "/")
+
+
+def _descend(node: Node, fence: str | None, paths: Iterable[str]) -> list[tuple[Ref, str | None, list[str]]]:
+    """Which children the paths lead to, each with the first path behind it."""
+    rows = node.children
+    keys = [sort_key(row.path) for row in rows]
+    chosen: dict[int, list[str]] = {}
+    for path in paths:
+        chosen.setdefault(max(bisect_right(keys, sort_key(path)) - 1, 0), []).append(path)
+    return [(rows[i].ref, rows[i + 1].path if i + 1 < len(rows) else fence, some) for i, some in chosen.items()]
+
+
+def _search(entries: Sequence[Entry], fence: str | None, paths: Iterable[str]) -> dict[str, Found]:
+    keys = [sort_key(entry.path) for entry in entries]
+    found = {}
+    for path in paths:
+        key = sort_key(path)
+        at = bisect_left(keys, key)
+        entry = entries[at] if at < len(keys) and keys[at] == key else None
+        after = at + (entry is not None)
+        found[path] = Found(entry, entries[after].path if after < len(keys) else fence)
+    return found
+
+
+def _overlapping(rows: Sequence[Child], low: bytes, prefix: str) -> Sequence[Child]:
+    """The children that may hold something at or below the prefix."""
+    if not prefix:
+        return rows
+    keys = [sort_key(row.path) for row in rows]
+    first = max(bisect_right(keys, low) - 1, 0)
+    last = bisect_left(keys, low + b"\1")  # everything below sorts under prefix + "\0..."
+    return rows[first:last]

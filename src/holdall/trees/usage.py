@@ -1,0 +1,278 @@
+"""How much room runs take, and how much of it they share.
+
+What is written together lies together: in a pack, a run's content is a few
+stretches, however many chunks those are. So a run is remembered as stretches
+of 12 bytes each, and what runs share is where theirs overlap:
+
+    pack     0 |-------------------------------------| 32 MiB
+    run A         [===========)        [=====)
+    run B               [===========)  [=====)
+    shared              ^^^^^^         ^^^^^^
+
+Trees and recipes tell all this; no content is read, and nothing is verified
+that is not read: that is `check`'s business.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from holdall.chunks.reader import ChunkReader
+from holdall.format.layout import RUNS, PackName, parse_key
+from holdall.format.recipe import parse_recipe
+from holdall.format.reference import Place, Ref
+from holdall.format.state import State
+from holdall.format.tree import Entry, Kind
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.overlaps import overlaps
+from holdall.trees.tree import Blobs
+from holdall.trees.view import View
+
+Stretch: TypeAlias = tuple[PackName, int, int]
+
+_AT_ONCE: Final = 128  # runs looked at together
+_RECIPES: Final = 16 << 20  # bytes of recipes fetched together
+_KEPT: Final = 1024  # recipes remembered, since runs share files
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What something takes. Attributes in bytes, but for `files`.
+
+    Attributes:
+        files, logical: What its paths add up to.
+        stored: What its chunks and recipes take in packs and log entries, as encoded; each once.
+        unique: Of that, what nothing else of its kind refers to.
+    """
+
+    files: int = 0
+    logical: int = 0
+    stored: int = 0
+    unique: int = 0
+
+    @property
+    def shared(self) -> int:
+        """Of what is stored, what others refer to as well."""
+        return self.stored - self.unique
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsage:
+    """What one run takes; unique is what no other run refers to."""
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    deleted: bool
+    space: Space
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a store's runs take.
+
+    Attributes:
+        total: All of them together.
+        experiments: By id; unique is what no run of another experiment refers to.
+        runs: In the order of their ids.
+    """
+
+    total: Space
+    experiments: Mapping[str, Space]
+    runs: tuple[RunUsage, ...]
+
+
+def usage(location: Location, name_of: Callable[[State], str]) -> Usage:
+    """Measure all runs of a store, deleted ones too.
+
+    Args:
+        location: The store.
+        name_of: What people call a run.
+
+    Raises:
+        DamageError: A log, node or recipe on the way is not what was written.
+
+    Cost: a listing of the runs' logs; a GET for each run that has ended, its
+    tree and its recipes, side by side. Holds 12 bytes for each stretch.
+    """
+    location.descriptor  # noqa: B018  # a store that is not there is named as such
+    survey = _Survey(location, name_of)
+    heads = list(_heads(location).items())
+    for at in range(0, len(heads), _AT_ONCE):
+        survey.look(heads[at : at + _AT_ONCE])
+    return survey.result()
+
+
+def _heads(location: Location) -> dict[str, int]:
+    """The number of each run's newest entry, by log."""
+    heads: dict[str, int] = {}
+    for info in location.bucket.list(RUNS):
+        key = parse_key(info.key)
+        if key and key.kind == "log":
+            heads.setdefault(key.log, key.number)  # the newest comes first
+    return heads
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A run that was looked at. Attributes: blobs (stored bytes of what log entries carry, by entry and index)."""
+
+    id: str
+    name: str
+    experiment: str
+    deleted: bool
+    files: int = 0
+    logical: int = 0
+    blobs: dict[tuple[Place, int], int] = field(default_factory=dict)
+
+    @property
+    def inline(self) -> int:
+        """Bytes of its content that are in its own log."""
+        return sum(self.blobs.values())
+
+
+class _Sums:
+    """Bytes by owner, over many packs."""
+
+    def __init__(self) -> None:
+        self.union, self._has, self._alone = 0, Counter[int](), Counter[int]()
+
+    def add(self, stretches: Iterable[tuple[int, int, int]]) -> None:
+        """Take in a pack."""
+        union, has, alone = overlaps(stretches)
+        self.union += union
+        self._has.update(has)
+        self._alone.update(alone)
+
+    def add_own(self, owner: int, count: int) -> None:
+        """Take in bytes that nobody else can have."""
+        self.union += count
+        self._has[owner] += count
+        self._alone[owner] += count
+
+    def space(self, owner: int, runs: Sequence[_Seen]) -> Space:
+        """What an owner of some runs takes."""
+        files, logical = sum(run.files for run in runs), sum(run.logical for run in runs)
+        return Space(files, logical, self._has[owner], self._alone[owner])
+
+
+class _Survey:
+    """Runs, and where their content lies."""
+
+    def __init__(self, location: Location, name_of: Callable[[State], str]) -> None:
+        self._location, self._name_of = location, name_of
+        self._reader = ChunkReader(location.bucket, location.pool)
+        self._runs: list[_Seen] = []
+        self._packs: defaultdict[PackName, array[int]] = defaultdict(lambda: array("I"))  # run, start, stop, run, ...
+        self._known: OrderedDict[Ref, tuple[Stretch, ...]] = OrderedDict()
+
+    def look(self, heads: Sequence[tuple[str, int]]) -> None:
+        """Take in some runs, given the number of each one's newest entry."""
+        wanted: list[tuple[int, Blobs, Ref]] = []
+        room = _RECIPES
+        for view in self._views(heads):
+            number, blobs, state = len(self._runs), view.paths.blobs, view.state
+            run = _Seen(
+                blobs.journal.log.removeprefix(RUNS), self._name_of(state), state.experiment, deleted=state.deleted
+            )
+            self._runs.append(run)
+            for entry in view.paths.walk():
+                self._entry(number, entry)
+                if entry.content is None or entry.whole:
+                    continue
+                wanted.append((number, blobs, entry.content))
+                room -= entry.content.raw
+                if room < 0:
+                    self._recipes(wanted)
+                    wanted, room = [], _RECIPES
+        self._recipes(wanted)
+
+    def result(self) -> Usage:
+        """What was found."""
+        numbers = {id: i for i, id in enumerate(sorted({run.experiment for run in self._runs}))}
+        owners = [numbers[run.experiment] for run in self._runs]
+        by_run, by_experiment = _Sums(), _Sums()
+        for flat in self._packs.values():
+            by_run.add(_triples(flat))
+            by_experiment.add((owners[run], start, stop) for run, start, stop in _triples(flat))
+        for i, run in enumerate(self._runs):  # what is inline is its run's own
+            by_run.add_own(i, run.inline)
+            by_experiment.add_own(owners[i], run.inline)
+        runs = tuple(
+            RunUsage(run.id, run.name, run.experiment, run.deleted, by_run.space(i, [run]))
+            for i, run in enumerate(self._runs)
+        )
+        members: defaultdict[int, list[_Seen]] = defaultdict(list)
+        for owner, run in zip(owners, self._runs, strict=True):
+            members[owner].append(run)
+        experiments = {id: by_experiment.space(i, members[i]) for id, i in numbers.items()}
+        files, logical = sum(run.files for run in self._runs), sum(run.logical for run in self._runs)
+        return Usage(Space(files, logical, by_run.union, by_run.union), experiments, runs)
+
+    def _views(self, heads: Sequence[tuple[str, int]]) -> list[View]:
+        """The runs as of these entries, their entries and their trees' roots fetched side by side."""
+        bucket, pool = self._location.bucket, self._location.pool
+        journals = [Journal(bucket, pool, log) for log, _ in heads]
+        newest = pool.map(lambda pair: pair[0].read(pair[1]), zip(journals, [n for _, n in heads], strict=True))
+        views = [View.up_to(entry, Blobs(bucket, pool, j)) for j, entry in zip(journals, newest, strict=True)]
+        views = [view for view in views if not view.state.purged]
+        roots = [(view.paths.blobs, tree.root) for view in views for tree in view.paths.trees]
+        packed = [(blobs, root) for blobs, root in roots if isinstance(root.place, PackName)]
+        for (blobs, root), data in zip(packed, self._reader.read([root for _, root in packed]), strict=True):
+            blobs.remember_node(root, data)
+        return views
+
+    def _entry(self, number: int, entry: Entry) -> None:
+        run = self._runs[number]
+        run.files += entry.kind is Kind.FILE
+        run.logical += entry.size
+        if entry.content is None:
+            return
+        if isinstance(entry.content.place, PackName):
+            self._refer(number, _stretches([entry.content]))
+        else:
+            run.blobs[entry.content.place, entry.content.offset] = entry.content.stored
+
+    def _recipes(self, wanted: Sequence[tuple[int, Blobs, Ref]]) -> None:
+        """Note the chunks of files that are cut. What is fetched for one run is at hand for the next."""
+        fresh = {ref: blobs for _, blobs, ref in wanted if ref not in self._known}
+        packed = [ref for ref in fresh if isinstance(ref.place, PackName)]
+        data = dict(zip(packed, self._reader.read(packed), strict=True))
+        data |= {ref: blobs.read([ref])[0] for ref, blobs in fresh.items() if ref not in data}
+        self._known |= {ref: _stretches(parse_recipe(recipe).chunks) for ref, recipe in data.items()}
+        for number, _, ref in wanted:
+            self._refer(number, self._known[ref])
+            self._known.move_to_end(ref)
+        while len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+
+    def _refer(self, number: int, stretches: Iterable[Stretch]) -> None:
+        """Note that a run needs these bytes; what goes on where its last stretch ended makes that longer."""
+        for pack, start, stop in stretches:
+            flat = self._packs[pack]
+            if flat and (flat[-3], flat[-1]) == (number, start):
+                flat[-1] = stop
+            else:
+                flat.extend((number, start, stop))
+
+
+def _stretches(refs: Iterable[Ref]) -> tuple[Stretch, ...]:
+    """Where blobs lie in packs, neighbours as one."""
+    found: list[Stretch] = []
+    for ref in refs:
+        assert isinstance(ref.place, PackName)
+        stop = ref.offset + ref.stored
+        if found and found[-1][0] == ref.place and found[-1][2] == ref.offset:
+            found[-1] = (ref.place, found[-1][1], stop)
+        else:
+            found.append((ref.place, ref.offset, stop))
+    return tuple(found)
+
+
+def _triples(flat: array[int]) -> Iterator[tuple[int, int, int]]:
+    return zip(flat[::3], flat[1::3], flat[2::3], strict=True)
