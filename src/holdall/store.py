@@ -33,7 +33,7 @@ from holdall.naming.registry import Registry
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
 from holdall.runs.environment import capture
-from holdall.runs.experiment import Experiments
+from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.record import NOTE as DESCRIPTION
@@ -52,6 +52,7 @@ from holdall.trees.usage import RunUsage, Space, Usage, usage
 from holdall.trees.view import read_states
 
 __all__ = [
+    "DEFAULT",
     "DESCRIPTION",
     "EVERYBODY",
     "POLICIES",

@@ -32,6 +32,11 @@ class Experiments:
         self._location = location
         self._known: set[str] = set()  # ids that this process has made or seen
 
+    @staticmethod
+    def id_of(name: str | None = None) -> str:
+        """The id that an experiment of this name has, or would have; "Default" when None. Cost: no request."""
+        return experiment_id(_checked(name or DEFAULT))
+
     def ensure(self, name: str) -> str:
         """The id of the experiment of this name, which is there afterwards. Cost: one PUT, the first time."""
         id = experiment_id(_checked(name))

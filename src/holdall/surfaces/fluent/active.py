@@ -20,7 +20,7 @@ from typing import Any
 from holdall.errors import ActiveRunError, NoActiveRunError
 from holdall.progress import observer_for
 from holdall.settings import read_settings
-from holdall.store import DESCRIPTION, Experiment, Run, RunData, RunInfo, Store
+from holdall.store import DEFAULT, DESCRIPTION, Experiment, Run, RunData, RunInfo, Store
 
 _log = logging.getLogger("holdall")
 
@@ -121,9 +121,13 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
 
 
 def current_experiment_id() -> str:
-    """The id of the experiment that new runs belong to."""
-    experiments = current_store().experiments
-    return _state.experiment_id or experiments.ensure(read_settings().experiment or "Default")
+    """The id of the experiment that new runs belong to, which need not be there yet. Cost: no request."""
+    return _state.experiment_id or current_store().experiments.id_of(read_settings().experiment)
+
+
+def made_experiment_id() -> str:
+    """The same; it is there afterwards. Cost: one PUT, the first time."""
+    return _state.experiment_id or current_store().experiments.ensure(read_settings().experiment or DEFAULT)
 
 
 def start_run(

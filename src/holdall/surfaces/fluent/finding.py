@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdall.store import Experiment, Metric, RunRecord, ViewType
-from holdall.surfaces.fluent.active import current_experiment_id, current_store, run_of
+from holdall.surfaces.fluent.active import current_experiment_id, current_store, made_experiment_id, run_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +51,8 @@ def delete_experiment(experiment_id: str) -> None:
 
 
 def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -> None:
-    """Set a tag of an experiment; of the current one when no id is given."""
-    current_store().experiments.set_tag(experiment_id or current_experiment_id(), key, value)
+    """Set a tag of an experiment; of the current one when no id is given, which is made if it is not there yet."""
+    current_store().experiments.set_tag(experiment_id or made_experiment_id(), key, value)
 
 
 def get_run(run_id: str) -> RunRecord:

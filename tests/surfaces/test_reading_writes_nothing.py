@@ -1,0 +1,552 @@
+"""Whoever may only read can read: no reading verb of any surface asks the bucket to keep or remove something.
+
+Every public name is in one of three tables: it reads, it writes, or it asks no store at
+all. A name that is in none fails here, so that a new verb says which it is. The readers
+are tried against buckets that refuse to write: of a store without experiments, of one
+that has some of everything, and of one in a folder that must stay as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import numpy as np
+import PIL.Image
+import pytest
+from sklearn.linear_model import LinearRegression
+from tests.support.shell import Shell
+
+import holdall
+from holdall.__main__ import program
+from holdall.chunks.pool import Pool
+from holdall.errors import AccessDeniedError, HoldallError
+from holdall.modeling.models import Models
+from holdall.naming.deployments import Deployments
+from holdall.naming.registry import Registry
+from holdall.runs.artifacts import Artifacts
+from holdall.runs.experiment import Experiments
+from holdall.runs.run import Run
+from holdall.runs.runs import Runs
+from holdall.storage.bucket import Bytes
+from holdall.storage.local import LocalBucket
+from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import TraceBucket
+from holdall.store import Care, Store
+from holdall.surfaces.fluent import active
+
+
+class ReadOnly(TraceBucket):
+    """A bucket whose credentials allow no writing; it remembers what was tried."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner, lambda _: None)
+        self.tried: list[str] = []
+
+    def put(self, key: str, data: Bytes) -> None:
+        self.tried.append(f"put {key}")
+        raise AccessDeniedError(self.url, key, "PutObject is not allowed")
+
+    def delete(self, key: str) -> None:
+        self.tried.append(f"delete {key}")
+        raise AccessDeniedError(self.url, key, "DeleteObject is not allowed")
+
+
+@dataclass
+class World:
+    """What a verb is asked about, and how: names that a filled store has."""
+
+    store: Store
+    to: Path
+    id: str = "0" * 32
+    experiment: str = "0" * 16
+    model_id: str = "m-" + "0" * 32
+
+    @property
+    def client(self) -> holdall.Client:
+        return holdall.Client()
+
+    @property
+    def run(self) -> Run:
+        return self.store.runs.get(self.id)
+
+    @property
+    def uri(self) -> str:
+        return f"runs:/{self.id}"
+
+
+Verb = Callable[[World], Any]
+M, V, MODEL = "forest", 1, "models:/forest/1"
+TABLE, TEXT, DICT, IMAGE = "table.json", "text.txt", "dict.json", "image.png"
+RANGES = [(0, 1)]
+
+
+def names(text: str) -> set[str]:
+    return set(text.split())
+
+
+def _flavor(name: str) -> dict[str, Verb]:
+    return {
+        "load_model": lambda w: importlib.import_module(f"holdall.{name}").load_model(_model(w, name), **_to(name, w))
+    }
+
+
+def _model(w: World, name: str) -> str:
+    return MODEL if name in ("sklearn", "pyfunc") else f"{w.uri}/{TEXT}"
+
+
+def _to(name: str, w: World) -> dict[str, Any]:
+    return {} if name == "pyfunc" else {"dst_path": w.to}
+
+
+FLAVORS = ("keras", "lightgbm", "onnx", "pyfunc", "pytorch", "sklearn", "tensorflow", "transformers", "xgboost")
+_NOT_INSTALLED = (ImportError,)
+
+# --- what reads: how it is called -----------------------------------------------
+
+READS: dict[str, dict[str, Verb]] = {
+    "holdall": {
+        "get_experiment": lambda w: holdall.get_experiment(w.experiment),
+        "get_experiment_by_name": lambda _: holdall.get_experiment_by_name("vision"),
+        "get_logged_model": lambda w: holdall.get_logged_model(w.model_id),
+        "get_metric_history": lambda w: holdall.get_metric_history(w.id, "loss"),
+        "get_run": lambda w: holdall.get_run(w.id),
+        "load_model": lambda _: holdall.load_model(MODEL),
+        "load_table": lambda _: holdall.load_table(TABLE),
+        "search_experiments": lambda _: holdall.search_experiments(view_type=3),
+        "search_logged_models": lambda _: holdall.search_logged_models(),
+        "search_runs": lambda _: holdall.search_runs(),
+        "active_run": lambda _: holdall.active_run(),
+        "last_active_run": lambda _: holdall.last_active_run(),
+    },
+    "holdall.Client": {
+        "download_artifacts": lambda w: w.client.download_artifacts(w.id, TEXT, w.to),
+        "get_experiment": lambda w: w.client.get_experiment(w.experiment),
+        "get_experiment_by_name": lambda w: w.client.get_experiment_by_name("vision"),
+        "get_latest_versions": lambda w: w.client.get_latest_versions(M),
+        "get_logged_model": lambda w: w.client.get_logged_model(w.model_id),
+        "get_metric_history": lambda w: w.client.get_metric_history(w.id, "loss"),
+        "get_model_version": lambda w: w.client.get_model_version(M, V),
+        "get_model_version_by_alias": lambda w: w.client.get_model_version_by_alias(M, "best"),
+        "get_model_version_download_uri": lambda w: w.client.get_model_version_download_uri(M, V),
+        "get_model_version_stages": lambda w: w.client.get_model_version_stages(M, V),
+        "get_registered_model": lambda w: w.client.get_registered_model(M),
+        "get_run": lambda w: w.client.get_run(w.id),
+        "list_artifacts": lambda w: w.client.list_artifacts(w.id),
+        "list_logged_model_artifacts": lambda w: w.client.list_logged_model_artifacts(w.model_id),
+        "load_table": lambda w: w.client.load_table(w.experiment, TABLE),
+        "search_experiments": lambda w: w.client.search_experiments(),
+        "search_logged_models": lambda w: w.client.search_logged_models([w.experiment]),
+        "search_model_versions": lambda w: w.client.search_model_versions(),
+        "search_registered_models": lambda w: w.client.search_registered_models(),
+        "search_runs": lambda w: w.client.search_runs([w.experiment]),
+    },
+    "holdall.artifacts": {
+        "diff": lambda w: holdall.artifacts.diff(w.uri, w.uri),
+        "download_artifacts": lambda w: holdall.artifacts.download_artifacts(w.uri, dst_path=w.to),
+        "list_artifacts": lambda w: holdall.artifacts.list_artifacts(w.uri),
+        "load_dict": lambda w: holdall.artifacts.load_dict(f"{w.uri}/{DICT}"),
+        "load_image": lambda w: holdall.artifacts.load_image(f"{w.uri}/{IMAGE}"),
+        "load_table": lambda w: holdall.artifacts.load_table(f"{w.uri}/{TABLE}"),
+        "load_text": lambda w: holdall.artifacts.load_text(f"{w.uri}/{TEXT}"),
+        "open_artifact": lambda w: holdall.artifacts.open_artifact(f"{w.uri}/{TEXT}").read(),
+        "read_ranges": lambda w: holdall.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
+    },
+    "holdall.registry": {
+        "alias_history": lambda _: holdall.registry.alias_history(M, "best"),
+        "deployments": lambda _: holdall.registry.deployments(MODEL),
+        "get_model": lambda _: holdall.registry.get_model(M),
+        "get_version": lambda _: holdall.registry.get_version(MODEL),
+        "resolve": lambda _: holdall.registry.resolve(MODEL),
+        "search_models": lambda _: holdall.registry.search_models(),
+        "search_versions": lambda _: holdall.registry.search_versions(),
+    },
+    "holdall.models": {
+        "get_logged_model": lambda w: holdall.models.get_logged_model(w.model_id),
+        "get_model_info": lambda _: holdall.models.get_model_info(MODEL),
+        "list_models": lambda w: holdall.models.list_models(w.id),
+    },
+    **{f"holdall.{name}": _flavor(name) for name in FLAVORS},
+    "Runs": {
+        "frame": lambda w: w.store.runs.frame(w.store.runs.search()),
+        "get": lambda w: w.store.runs.get(w.id),
+        "load_table": lambda w: w.store.runs.load_table(TABLE),
+        "search": lambda w: w.store.runs.search("artifacts.path LIKE '%'"),
+    },
+    "Run": {
+        "chosen": lambda w: w.run.chosen(),
+        "diff": lambda w: w.run.diff(None, w.run, None),
+        "download": lambda w: w.run.download(None, w.to),
+        "entries": lambda w: list(w.run.entries()),
+        "entry": lambda w: w.run.entry(TEXT),
+        "environment": lambda w: w.run.environment,
+        "fetch": lambda w: w.run.fetch(w.run.chosen(), w.to),
+        "history": lambda w: w.run.history("loss"),
+        "is_open": lambda w: w.run.is_open,
+        "load_dict": lambda w: w.run.load_dict(DICT),
+        "load_image": lambda w: w.run.load_image(IMAGE),
+        "load_table": lambda w: w.run.load_table(TABLE),
+        "load_text": lambda w: w.run.load_text(TEXT),
+        "manifest": lambda w: w.run.manifest,
+        "manifest_digest": lambda w: w.run.manifest_digest,
+        "manifest_text": lambda w: w.run.manifest_text,
+        "open": lambda w: w.run.open(TEXT).read(),
+        "read": lambda w: w.run.read(TEXT),
+        "read_ranges": lambda w: w.run.read_ranges(TEXT, RANGES),
+        "record": lambda w: w.run.record.inputs,
+        "seen": lambda w: w.run.seen,
+        "state": lambda w: w.run.state,
+        "flush": lambda w: w.run.flush(),  # of a process that logged nothing
+    },
+    "Artifacts": {
+        "diff": lambda w: w.store.artifacts.diff(w.uri, MODEL),
+        "download": lambda w: w.store.artifacts.download(w.uri, w.to),
+        "list": lambda w: w.store.artifacts.list(MODEL),
+        "load_dict": lambda w: w.store.artifacts.load_dict(f"{w.uri}/{DICT}"),
+        "load_image": lambda w: w.store.artifacts.load_image(f"{w.uri}/{IMAGE}"),
+        "load_table": lambda w: w.store.artifacts.load_table(f"{w.uri}/{TABLE}"),
+        "load_text": lambda w: w.store.artifacts.load_text(f"{w.uri}/{TEXT}"),
+        "open": lambda w: w.store.artifacts.open(f"{w.uri}/{TEXT}").read(),
+        "read": lambda w: w.store.artifacts.read(f"{w.uri}/{TEXT}"),
+        "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
+    },
+    "Experiments": {
+        "all": lambda w: w.store.experiments.all(),
+        "get": lambda w: w.store.experiments.get(w.experiment),
+        "id_of": lambda w: w.store.experiments.id_of("vision"),
+        "named": lambda w: w.store.experiments.named("vision"),
+        "search": lambda w: w.store.experiments.search(),
+    },
+    "Models": {
+        "describe": lambda w: w.store.models.describe(MODEL),
+        "digest": lambda w: w.store.models.digest(MODEL),
+        "export": lambda w: w.store.models.export(MODEL, w.to / "exported"),
+        "get": lambda w: w.store.models.get(w.model_id),
+        "inspect": lambda w: w.store.models.inspect(MODEL),
+        "load": lambda w: w.store.models.load(MODEL),
+        "load_pyfunc": lambda w: w.store.models.load_pyfunc(MODEL),
+        "logged": lambda w: w.store.models.logged(w.id),
+        "search": lambda w: w.store.models.search(),
+    },
+    "Registry": {
+        "alias_history": lambda w: w.store.registry.alias_history(M, "best"),
+        "check_name": lambda w: w.store.registry.check_name(M),
+        "get_model": lambda w: w.store.registry.get_model(M),
+        "get_version": lambda w: w.store.registry.get_version(M, V),
+        "get_version_by_alias": lambda w: w.store.registry.get_version_by_alias(M, "best"),
+        "latest_versions": lambda w: w.store.registry.latest_versions(M),
+        "resolve": lambda w: w.store.registry.resolve(f"models:/{M}@best"),
+        "search_models": lambda w: w.store.registry.search_models(),
+        "search_versions": lambda w: w.store.registry.search_versions(),
+        "version_at": lambda w: w.store.registry.version_at(MODEL),
+    },
+    "Deployments": {"of": lambda w: w.store.deployments.of(MODEL)},
+    "Care": {
+        "check": lambda w: w.store.care.check(),
+        "du": lambda w: w.store.care.du(),
+        "run_ids": lambda w: w.store.care.run_ids(),
+        "stats": lambda w: w.store.care.stats(),
+    },
+}
+
+# --- what writes, and what asks no store ----------------------------------------
+
+WRITES: dict[str, set[str]] = {
+    "holdall": names("""
+        create_experiment delete_experiment delete_logged_model_tag delete_run delete_tag end_run log_artifact
+        log_artifacts log_dict log_figure log_image log_input log_metric log_metrics log_model log_model_params
+        log_param log_params log_stream log_table log_text register_model restore_run set_experiment
+        set_experiment_tag set_logged_model_tags set_tag set_tags start_run
+    """),
+    "holdall.Client": names("""
+        copy_model_version create_experiment create_model_version create_registered_model create_run
+        delete_experiment delete_logged_model_tag delete_model_version delete_model_version_tag
+        delete_registered_model delete_registered_model_alias delete_registered_model_tag delete_run delete_tag
+        log_artifact log_artifacts log_batch log_dict log_figure log_image log_inputs log_metric log_model_params
+        log_param log_stream log_table log_text rename_registered_model restore_experiment restore_run
+        set_experiment_tag set_logged_model_tags set_model_version_tag set_registered_model_alias
+        set_registered_model_tag set_tag set_terminated transition_model_version_stage update_model_version
+        update_registered_model
+    """),
+    "holdall.registry": names("copy_version record_deployment register_model roll_back_alias set_alias"),
+    **{f"holdall.{name}": {"log_model"} for name in FLAVORS},
+    "Runs": names("resume start"),
+    "Run": names("""
+        delete finish later log_artifact log_artifacts log_bytes log_dict log_figure log_image log_input log_items
+        log_metrics log_params log_stream log_table log_text restore set_tags take
+    """),
+    "Experiments": names("create delete ensure restore set_tag use"),
+    "Models": names("log log_metrics log_params set_tags"),
+    "Registry": names("""
+        copy_version create_model create_version delete_alias delete_model delete_version describe_model
+        describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
+    """),
+    "Deployments": {"record"},
+    "Care": names("create doctor"),
+}
+WRITES["holdall.pytorch"] |= {"log_state_dict"}
+READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_state_dict(f"{w.uri}/{TEXT}")
+
+ASKS_NOTHING: dict[str, set[str]] = {
+    "holdall": names("Client HoldallError MlflowClient Run Store ViewType open set_store")
+    | {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType)},
+    "holdall.artifacts": names("Difference FileInfo"),
+    "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
+    "holdall.models": names("""
+        ColSpec DataType LoggedModel Model ModelInfo ModelSignature ParamSchema ParamSpec Schema TensorSpec
+        infer_signature set_model
+    """),
+    "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
+    **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
+    "Run": names("id items_of"),
+    "Models": {"save"},
+}
+ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")
+ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
+
+CLASSES = [Runs, Run, Artifacts, Experiments, Models, Registry, Deployments, Care]
+
+
+def _public(thing: Any) -> set[str]:
+    return set(getattr(thing, "__all__", ())) or {name for name in dir(thing) if not name.startswith("_")}
+
+
+SURFACES: dict[str, Any] = {
+    "holdall": holdall,
+    "holdall.Client": holdall.Client,
+    **{
+        f"holdall.{name}": importlib.import_module(f"holdall.{name}")
+        for name in ("artifacts", "data", "models", "registry", *FLAVORS)
+    },
+    **{kind.__name__: kind for kind in CLASSES},
+}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_every_public_name_reads_or_writes_or_neither(surface: str) -> None:
+    """A name is in exactly one table; a new one has to be put into one."""
+    reads, writes, neither = set(READS.get(surface, ())), WRITES.get(surface, set()), ASKS_NOTHING.get(surface, set())
+    assert not reads & writes | reads & neither | writes & neither
+    assert reads | writes | neither | {"id"} == _public(SURFACES[surface]) | {"id"}
+
+
+def test_every_module_is_a_surface() -> None:
+    """A module that `holdall` shows is looked at here, but for the errors."""
+    modules = {f"holdall.{name}" for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType)}
+    assert modules - SURFACES.keys() == {"holdall.errors"}
+
+
+# --- the stores -----------------------------------------------------------------
+
+
+def _fill(store: Store, to: Path) -> World:
+    """A store with some of everything."""
+    active._state.store = store
+    id = store.experiments.create("vision", {"team": "a"})
+    holdall.set_experiment("Default")
+    with holdall.start_run() as run:
+        run.log_bytes(os.urandom(100_000), "large.bin")
+        holdall.log_text("text", TEXT)
+        holdall.log_dict({"a": 1}, DICT)
+        holdall.log_image(PIL.Image.new("RGB", (2, 2)), IMAGE)
+        holdall.log_table({"a": [1]}, TABLE)
+        holdall.log_metric("loss", 1.0)
+        model = LinearRegression().fit(np.eye(2), np.ones(2))
+        info = holdall.sklearn.log_model(
+            model, name="model", registered_model_name=M, pip_requirements=["scikit-learn"]
+        )
+    holdall.Client().set_registered_model_alias(M, "best", "1")
+    holdall.registry.record_deployment(MODEL, "here")
+    return World(store, to, run.info.run_id, id, info.model_id)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryBucket, Path, World]:
+    """The same content in memory and in a folder, and what it is called; the folder takes no new files."""
+    folder = tmp_path_factory.mktemp("stores") / "store"
+    store = Store.open(str(folder))
+    world = _fill(store, folder)
+    bucket = MemoryBucket()
+    for info in store._location.bucket.list():
+        bucket.put(info.key, store._location.bucket.get(info.key))
+    active._state.__init__()  # type: ignore[misc]  # nothing of it stays
+    return bucket, folder, world
+
+
+@pytest.fixture
+def empty() -> MemoryBucket:
+    bucket = MemoryBucket()
+    Store.over(bucket, Pool()).care.create()
+    return bucket
+
+
+@pytest.fixture(autouse=True)
+def fresh_state() -> Iterator[None]:
+    active._state.__init__()  # type: ignore[misc]
+    yield
+    active._state.__init__()  # type: ignore[misc]
+
+
+CASES = [(surface, name) for surface, verbs in READS.items() for name in verbs]
+
+
+@pytest.mark.parametrize(("surface", "name"), CASES)
+def test_it_reads_where_nothing_may_be_written(
+    filled: tuple[MemoryBucket, Path, World], surface: str, name: str, tmp_path: Path
+) -> None:
+    """Of a store with some of everything each reader gives its answer, and tries to write nothing."""
+    bucket, _, known = filled
+    refusing = ReadOnly(bucket)
+    store = active._state.store = Store.over(refusing, Pool(), cache=tmp_path / "cache")
+    world = World(store, tmp_path / "to", known.id, known.experiment, known.model_id)
+    foreign = surface.removeprefix("holdall.") in set(FLAVORS) - {"sklearn", "pyfunc"}
+    try:
+        READS[surface][name](world)
+    except (HoldallError, ImportError):
+        if not foreign:  # there is no model of theirs, or not even their library
+            raise
+    assert refusing.tried == []
+
+
+@pytest.mark.parametrize(("surface", "name"), CASES)
+def test_it_writes_nothing_into_an_empty_store(empty: MemoryBucket, surface: str, name: str, tmp_path: Path) -> None:
+    """A reader that finds nothing says so; it makes no experiment in order to have one to look at."""
+    refusing = ReadOnly(empty)
+    store = active._state.store = Store.over(refusing, Pool(), cache=tmp_path / "cache")
+    try:
+        READS[surface][name](World(store, tmp_path / "to"))
+    except (AccessDeniedError, AttributeError, TypeError):
+        raise
+    except (HoldallError, ImportError):
+        pass
+    assert refusing.tried == []
+
+
+@pytest.mark.parametrize("name", ["search_runs", "load_table", "search_experiments", "search_logged_models"])
+def test_it_makes_no_store_where_there_is_none(name: str, tmp_path: Path) -> None:
+    """Looking at a mistyped address leaves nothing there."""
+    bucket = ReadOnly(MemoryBucket())
+    store = active._state.store = Store.over(bucket, Pool())
+    with pytest.raises(holdall.errors.StoreNotFoundError):
+        READS["holdall"][name](World(store, tmp_path))
+    assert bucket.tried == []
+
+
+def _seen(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+@pytest.mark.parametrize(("surface", "name"), CASES)
+def test_a_folder_stays_as_it_is(
+    filled: tuple[MemoryBucket, Path, World], surface: str, name: str, tmp_path: Path
+) -> None:
+    """No file and no folder of a store is made, removed or touched by a reader, for an instant neither."""
+    _, folder, known = filled
+    before = _seen(folder)
+    store = active._state.store = Store.open(str(folder))
+    try:
+        READS[surface][name](World(store, tmp_path / "to", known.id, known.experiment, known.model_id))
+    except (HoldallError, ImportError):
+        if surface.removeprefix("holdall.") not in FLAVORS:
+            raise
+    assert _seen(folder) == before
+
+
+def test_a_folder_that_may_not_be_written_is_read(filled: tuple[MemoryBucket, Path, World], tmp_path: Path) -> None:
+    """Permissions stand in no reader's way, where they bind at all: an administrator passes them."""
+    _, folder, known = filled
+    places = [folder, *filter(Path.is_dir, folder.rglob("*"))]
+    for place in places:
+        place.chmod(0o555)
+    try:
+        store = active._state.store = Store.over(LocalBucket(folder), Pool())
+        assert len(holdall.search_runs(output_format="list")) == 1
+        assert World(store, tmp_path, known.id).run.read(TEXT) == b"text"
+    finally:
+        for place in places:
+            place.chmod(0o755)
+
+
+# --- the command line -----------------------------------------------------------
+
+LINES: dict[str, str] = {
+    "artifact list": "artifact list {uri} --recursive",
+    "artifact get": "artifact get {uri} -d {to}",
+    "artifact cat": f"artifact cat {{uri}}/{TEXT}",
+    "artifact diff": "artifact diff {uri} {uri}",
+    "run list": "run list --all",
+    "run search": "run search metrics.loss>0",
+    "run manifest": "run manifest {id}",
+    "run compare": "run compare {id} {id}",
+    "run show": "run show {id}",
+    "store check": "store check",
+    "store stats": "store stats",
+    "store du": "store du",
+    "experiment list": "experiment list --all",
+    "model list": "model list",
+    "model inspect": "model inspect models:/forest/1",
+    "model get": "model get models:/forest/1 -d {to}",
+    "model export": "model export models:/forest@best {to}",
+    "model show": "model show models:/forest/1",
+    "model predict": "model predict -m models:/forest/1 -i input.json",
+}
+LINES_THAT_WRITE = {
+    "artifact log",
+    "run delete",
+    "run restore",
+    "store init",
+    "store doctor",
+    "model register",
+    "model alias",  # with a version, or --delete
+    "model rollback",
+    "model deployed",
+    "demo",
+}
+LINES_THAT_ASK_NOTHING = {"guide", "model serve"}  # what a server asks, `load_pyfunc` above asks
+
+
+def _commands(group: click.Group, *words: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _commands(command, *words, name)
+        else:
+            yield " ".join((*words, name))
+
+
+def test_every_command_reads_or_writes_or_neither() -> None:
+    """A command is in exactly one table; a new one has to be put into one."""
+    tables = [set(LINES), LINES_THAT_WRITE, LINES_THAT_ASK_NOTHING]
+    assert sorted(set().union(*tables)) == sorted(_commands(program))
+    assert sum(map(len, tables)) == len(set().union(*tables))
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_a_command_that_reads_leaves_the_store_as_it_is(
+    command: str, filled: tuple[MemoryBucket, Path, World], tmp_path: Path
+) -> None:
+    """The folder of the store is the same before and after, times included."""
+    _, folder, known = filled
+    shell = Shell(tmp_path)
+    (tmp_path / "store").symlink_to(folder)
+    (tmp_path / "input.json").write_text('{"inputs": [[1.0, 2.0]]}')
+    before = _seen(folder)
+    shell.run(*LINES[command].format(uri=known.uri, id=known.id, to="to").split())
+    assert _seen(folder) == before
+
+
+@pytest.mark.parametrize("command", LINES)
+def test_a_command_that_reads_makes_no_store(command: str, tmp_path: Path) -> None:
+    """Asked about a place where there is no store, it makes none."""
+    (tmp_path / "input.json").write_text('{"inputs": [[1.0, 2.0]]}')
+    shell = Shell(tmp_path)
+    shell.run(*LINES[command].format(uri="runs:/" + "0" * 32, id="0" * 32, to="to").split(), code=1)
+    assert not (tmp_path / "store").exists()
