@@ -16,6 +16,7 @@ room looks first and writes then, too. S3 has a room of its own (`s3.py`).
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -32,6 +33,7 @@ from holdall.errors import (
     UnsafeBucketError,
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range
+from holdall.storage.causes import causes
 
 T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}
@@ -169,18 +171,19 @@ class RemoteBucket:
         return found if isinstance(found, bytes) else bytes(found)
 
     def _ask(self, key: str, ask: Callable[[], T]) -> T:
+        before = sys.exception()
         try:
             return ask()
         except StorageError:
             raise
         except Exception as error:
-            raise self._error(key, error) from error
+            raise self._error(key, error, before) from error
 
-    def _error(self, key: str, error: Exception) -> StorageError:
+    def _error(self, key: str, error: Exception, before: BaseException | None) -> StorageError:
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, FileExistsError):
             return ObjectExistsError(self.url, key, "there is an object already")
-        status = _status(error)
+        status = _status(error, before)
         denied = status in (401, 403) or isinstance(error, PermissionError)
         # Before "not found": a backend may raise that while it fetches a token.
         if denied or any(word in reason for word in _DENIED_NAMES):
@@ -196,12 +199,11 @@ class RemoteBucket:
         return StorageError(self.url, key, reason)
 
 
-def _status(error: BaseException | None) -> int | None:
+def _status(error: BaseException, before: BaseException | None) -> int | None:
     """The HTTP status that an error or one of its causes carries, in whichever name."""
-    while error is not None:
+    for cause in causes(error, before):
         for name in ("status", "status_code", "code"):
-            found = getattr(error, name, None)
+            found = getattr(cause, name, None)
             if isinstance(found, int) or (isinstance(found, str) and found.isdigit()):
                 return int(found)
-        error = error.__cause__ or error.__context__
     return None

@@ -16,6 +16,7 @@ believed. Content-Encoding is never set, and never undone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from holdall.errors import (
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range
 from holdall.storage.s3_boto import BotoLane
-from holdall.storage.s3_errors import answered_with, meaning
+from holdall.storage.s3_errors import meaning
 from holdall.storage.s3_fs import S3fsLane
 from holdall.storage.s3_lane import Answer, S3Lane, mocked
 
@@ -75,9 +76,7 @@ class S3Bucket:
             return self._suffix(key, -start)
         try:
             found, size = self._read(key, f"bytes={start}-{stop - 1}", stop - start)
-        except StorageError as error:
-            if error.__cause__ is None or not answered_with(error.__cause__, 416):
-                raise
+        except ObjectTooShortError as error:
             raise ObjectTooShortError(self.url, key, f"the object ends before byte {stop}: {error.reason}") from error
         if len(found) != stop - start:
             if size is not None and size < stop and len(found) == size - start:
@@ -135,9 +134,7 @@ class S3Bucket:
     def _suffix(self, key: str, length: int) -> bytes:
         try:
             found, size = self._read(key, f"bytes=-{length}", length)
-        except StorageError as error:
-            if error.__cause__ is None or not answered_with(error.__cause__, 416):
-                raise
+        except ObjectTooShortError:
             # Nothing has no last byte; some servers say so of a suffix longer than the object, too.
             found = self.get(key)
             size = len(found)
@@ -187,12 +184,13 @@ class S3Bucket:
         return size
 
     def _run(self, key: str, send: Callable[[], T], *, verb: str) -> T:
+        before = sys.exception()
         try:
             return send()
         except StorageError:
             raise
         except Exception as error:
-            found = meaning(self.url, key, error, verb=verb)
+            found = meaning(self.url, key, error, verb=verb, before=before)
             if isinstance(found, ObjectNotFoundError) and verb in ("put", "list"):
                 # What is not found is then not an object.
                 found = BucketNotFoundError(self.url, key, found.reason)

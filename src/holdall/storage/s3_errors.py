@@ -12,7 +12,7 @@ code, then its HTTP status, then what kind of failure of the wire it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -21,11 +21,13 @@ from holdall.errors import (
     BucketNotFoundError,
     ObjectExistsError,
     ObjectNotFoundError,
+    ObjectTooShortError,
     StorageError,
     StorageFullError,
     TransientStorageError,
     UnsafeBucketError,
 )
+from holdall.storage.causes import causes
 
 _BY_CODE: dict[str, type[StorageError]] = {
     "NoSuchKey": ObjectNotFoundError,
@@ -86,6 +88,7 @@ _BY_STATUS: dict[int, type[StorageError]] = {
     403: AccessDeniedError,
     408: TransientStorageError,
     412: ObjectExistsError,
+    416: ObjectTooShortError,  # ranges are asked for by first and last byte, or as a suffix
     425: TransientStorageError,
     429: TransientStorageError,
     505: StorageError,
@@ -123,11 +126,19 @@ _PASSING = {
 }
 
 
-def meaning(url: str, key: str, error: BaseException, *, verb: str) -> StorageError:
-    """The `StorageError` that an error of a request stands for; the caller chains it."""
-    found = answer(error)
+def meaning(url: str, key: str, error: BaseException, *, verb: str, before: BaseException | None) -> StorageError:
+    """The `StorageError` that an error of a request stands for; the caller chains it.
+
+    Args:
+        url: The bucket.
+        key: The object.
+        error: What the request raised.
+        verb: What was asked.
+        before: What was being handled when the request began; its answers are not this request's.
+    """
+    found = answer(error, before)
     if found is None:
-        return _unanswered(url, key, error)
+        return _unanswered(url, key, error, before)
     status, code = _status(found), str(found.get("Error", {}).get("Code", ""))
     reason = describe(found)
     if code in _REGION or status in _REDIRECTS:
@@ -143,19 +154,13 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str) -> StorageEr
     return kind(url, key, reason)
 
 
-def answer(error: BaseException) -> Mapping[str, Any] | None:
+def answer(error: BaseException, before: BaseException | None) -> Mapping[str, Any] | None:
     """The server's answer, as botocore parsed it, wherever in the chain of causes it is."""
-    for cause in _chain(error):
+    for cause in causes(error, before):
         found = getattr(cause, "response", None)
         if isinstance(found, dict) and "ResponseMetadata" in found:
             return found
     return None
-
-
-def answered_with(error: BaseException, status: int) -> bool:
-    """Whether the server answered, and with this HTTP status."""
-    found = answer(error)
-    return found is not None and _status(found) == status
 
 
 def describe(found: Mapping[str, Any]) -> str:
@@ -182,8 +187,8 @@ def retry_after(found: Mapping[str, Any]) -> float | None:
     return max(0.0, wait.total_seconds())
 
 
-def _unanswered(url: str, key: str, error: BaseException) -> StorageError:
-    names = {kind.__name__ for cause in _chain(error) for kind in type(cause).__mro__}
+def _unanswered(url: str, key: str, error: BaseException, before: BaseException | None) -> StorageError:
+    names = {kind.__name__ for cause in causes(error, before) for kind in type(cause).__mro__}
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
     if names & _NO_CREDENTIALS:
         return AccessDeniedError(url, key, reason)
@@ -196,11 +201,3 @@ def _unanswered(url: str, key: str, error: BaseException) -> StorageError:
 
 def _status(found: Mapping[str, Any]) -> int:
     return int(found.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
