@@ -124,11 +124,12 @@ def test_every_address_means_the_model(store: Store, run: Run, tmp_path: Path) -
 
 
 def test_a_model_has_one_digest_wherever_it_is(store: Store, run: Run, tmp_path: Path) -> None:
-    """In its run, as a version, fetched, and fetched by MLflow, which adds a file of its own."""
+    """In its run, as a version, and fetched; but with a file more it is another, also if MLflow put that there."""
     info = store.models.log(run, MODEL, "model", registered_model_name="prod")
     folder = store.artifacts.download(info.model_uri, tmp_path)
-    (folder / "registered_model_meta").write_text("model_name: prod\n")
     assert folder_digest(folder) == store.registry.get_version("prod", 1).digest
+    (folder / "registered_model_meta").write_text("model_name: prod\n")
+    assert folder_digest(folder) != store.registry.get_version("prod", 1).digest
 
 
 def test_writers_of_one_run_count_together(bucket: MemoryBucket, store: Store, run: Run) -> None:

@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
-from holdall.errors import ArtifactNotFoundError, InvalidPathError, MissingLibraryError, UnknownFlavorError
-from holdall.format.paths import check_path
+from holdall.errors import ArtifactNotFoundError, MissingLibraryError, UnknownFlavorError
 from holdall.modeling.finding import flavor_named
 from holdall.modeling.flavor import PYFUNC
 from holdall.modeling.loading import code_run_by, predicting_flavor
-from holdall.modeling.model import Model
+from holdall.modeling.model import FILE, Model
 from holdall.modeling.requirements import REQUIREMENTS
 from holdall.runs.rendering import library
 
 _KNOWN: Final = {"innocuous": "known", "suspicious": "unknown", "dangerous": "dangerous"}
+_ZIP: Final = b"PK\x03\x04"
+_OF_TORCH: Final = (".bin", ".pt", ".pth", ".ckpt")
 _ABSENT: Final = (ArtifactNotFoundError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
@@ -93,10 +94,25 @@ def _scanned(
     scanner: Any = library("picklescan.scanner", "scanning pickles", "picklescan")
     found = []
     for name in files:
-        with suppress(InvalidPathError, *_ABSENT), open_file(check_path(name)) as file:
-            result = scanner.scan_bytes(file, name, PurePosixPath(name).suffix)
+        with suppress(*_ABSENT), open_file(name) as file:
+            if name == FILE:  # it is no pickle, but says what else is loaded
+                continue
+            result = _scan(scanner, file, name)
             verdicts = {f"{each.module}.{each.name}": _KNOWN[each.safety.value] for each in result.globals}
             found.append((name, [Import(word, verdicts[word]) for word in sorted(verdicts)]))
             if result.scan_err:
                 unread.append(name)
     return found
+
+
+def _scan(scanner: Any, file: BinaryIO, name: str) -> Any:
+    """What a file has for those who load it: they look at its first bytes, not at its name or its end."""
+    is_zip = file.read(len(_ZIP)) == _ZIP
+    file.seek(0)
+    if is_zip:
+        return scanner.scan_zip_bytes(file, name)
+    result = scanner.scan_pickle_bytes(file, name, multiple_pickles=False)
+    if (suffix := PurePosixPath(name).suffix) in _OF_TORCH:  # of old, several pickles and raw numbers after them
+        file.seek(0)
+        result.merge(scanner.scan_bytes(file, name, suffix))
+    return result

@@ -3,47 +3,29 @@
 from __future__ import annotations
 
 import importlib
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PureWindowsPath
-from typing import Any, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from holdall.errors import ContentError, UnknownFlavorError
 from holdall.modeling.finding import flavor_loading, known_flavors
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
 from holdall.modeling.model import FILE, Model, parse_model
-
-_PATHS: Final = ("pickled_model", "model_path", "model_data", "data", "code", "python_model", "path")
+from holdall.modeling.places import check_links, check_names, named, within
 
 
 def read_model(folder: Path) -> Model:
     """What the MLmodel file of a folder says.
 
     Raises:
-        ContentError: There is none, or it says what cannot be.
+        ContentError: There is none, or it says what cannot be, or links lead out of the folder.
     """
+    check_links(folder)
     try:
-        model = parse_model((folder / FILE).read_bytes(), str(folder / FILE))
-    except (FileNotFoundError, NotADirectoryError) as error:
+        return check_names(parse_model((folder / FILE).read_bytes(), str(folder / FILE)), folder / FILE)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ContentError(str(folder), "a model", f"it has no {FILE} file") from error
-    if outside := [path for said in model.flavors.values() for path in _paths(said) if _leaves(path)]:
-        raise ContentError(str(folder / FILE), "an MLmodel file", f"{outside[0]!r} leads out of the model's folder")
-    return model
-
-
-def _paths(said: Any) -> Iterator[str]:
-    """The paths that a flavor's part names, its artifacts' too."""
-    for key, value in said.items() if isinstance(said, Mapping) else ():
-        if key in _PATHS and isinstance(value, str):
-            yield value
-        elif key == "artifacts" and isinstance(value, Mapping):
-            for each in value.values():
-                yield from _paths(each)
-
-
-def _leaves(path: str) -> bool:
-    return path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or PureWindowsPath(path).is_absolute()
 
 
 def native_flavor(model: Model) -> Flavor:
@@ -74,7 +56,7 @@ def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
     """The files of a model whose loading can run code; `flavor` None: a module of somebody's own loads it."""
     said = model.flavors.get(PYFUNC, {})
     own = model.flavors.get(flavor.name, {}) if flavor else said
-    code = [str(each["code"]) for each in (own, said) if each.get("code")]
+    code = [named(each["code"]) for each in (own, said) if each.get("code")]
     files = (
         list(flavor.runs_code(Parts(own=own, pyfunc=said))) if flavor else [f"what {said.get('loader_module')} reads"]
     )
@@ -122,7 +104,7 @@ def load_predictor(
 def use_code(folder: Path, said: Mapping[str, Any]) -> None:
     """Put the model's own code before all other."""
     if said.get("code"):
-        path = str(folder / str(said["code"]))
+        path = str(within(folder, said["code"]))
         if path not in sys.path:
             sys.path.insert(0, path)
             importlib.invalidate_caches()
@@ -135,6 +117,6 @@ def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping
     except ImportError as error:
         names = ", ".join(flavor.name for flavor in known_flavors())
         raise UnknownFlavorError(f"a model that {loader} loads ({error})", names) from error
-    data = folder / str(said["data"]) if said.get("data") else folder
+    data = within(folder, said["data"]) if said.get("data") else folder
     found: Predictor = module._load_pyfunc(str(data), dict(config)) if config else module._load_pyfunc(str(data))
     return found

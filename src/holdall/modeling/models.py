@@ -23,7 +23,7 @@ from typing import Any
 from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, DestinationError, InvalidURIError
 from holdall.format.document import Json
 from holdall.format.manifest import manifest_digest, manifest_text
-from holdall.format.tree import Kind
+from holdall.format.tree import Entry, Kind
 from holdall.modeling.exporting import refuse_taken, write_out
 from holdall.modeling.facts import model_facts
 from holdall.modeling.fetching import Fetched, local_folder
@@ -39,6 +39,7 @@ from holdall.modeling.loading import (
 )
 from holdall.modeling.logged import LoggedModel, logged_models, next_number
 from holdall.modeling.model import FILE, Model, ModelInfo, config_of, parse_model
+from holdall.modeling.places import check_names, within
 from holdall.modeling.pyfunc import PyFuncModel
 from holdall.modeling.records import ModelRecords
 from holdall.modeling.registering import Registering
@@ -181,7 +182,7 @@ class Models(ModelRecords):
             MissingLibraryError: Its framework is not installed.
             IntegrityError: Its files are not what was logged.
         """
-        fetched = Fetched(uri, self._artifacts.download, dst_path)
+        fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
         try:
             model = read_model(fetched.folder)
             kept = flavor_named(flavor) if flavor else native_flavor(model)
@@ -206,7 +207,8 @@ class Models(ModelRecords):
         trust: Trust | None = None,
     ) -> PyFuncModel:
         """A model as a python_function. Args, raises: as `load`; `model_config` goes before what it was logged with."""
-        fetched, config = Fetched(uri, self._artifacts.download, dst_path), config_of(model_config)
+        config = config_of(model_config)
+        fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
         try:
             model = read_model(fetched.folder)
             flavor = predicting_flavor(model, str(uri))
@@ -227,7 +229,8 @@ class Models(ModelRecords):
         local = local_folder(uri)
         if local is not None:
             return read_model(local)
-        return parse_model(self._artifacts.read(f"{str(uri).rstrip('/')}/{FILE}"), f"{uri}/{FILE}")
+        where = f"{uri}/{FILE}"
+        return check_names(parse_model(self._artifacts.read(f"{str(uri).rstrip('/')}/{FILE}"), where), where)
 
     def digest(self, uri: str | os.PathLike[str]) -> str:
         """One name for all files of a model, the same in a store, fetched or copied: what `HOLDALL_TRUSTED` lists.
@@ -243,12 +246,7 @@ class Models(ModelRecords):
         local = local_folder(uri)
         if local is not None:
             return folder_digest(local)
-        run_id, path = parse_uri(self._registry.resolve(str(uri)))
-        entries = list(RunReader(self._location, run_id).entries(path or None))
-        if not entries:
-            raise ArtifactNotFoundError(run_id, path)
-        files = [each for each in entries if each.kind is Kind.FILE]  # empty folders may get lost on the way
-        return manifest_digest(manifest_text(replace(each, path=_below(path, each.path)) for each in files))
+        return manifest_digest(manifest_text(self._entries(str(uri))))
 
     def inspect(self, uri: str | os.PathLike[str]) -> Inspection:
         """Look at a model without loading it: what it says, what it needs, what its pickles import.
@@ -257,7 +255,7 @@ class Models(ModelRecords):
         """
         local, model = local_folder(uri), self.describe(uri)
         if local is not None:
-            return inspect_files(model, self.digest(uri), lambda name: (local / name).open("rb"))
+            return inspect_files(model, self.digest(uri), lambda name: within(local, name).open("rb"))
         top = self._registry.resolve(str(uri)).rstrip("/")
         return inspect_files(model, self.digest(top), lambda name: self._artifacts.open(f"{top}/{name}"))
 
@@ -283,6 +281,14 @@ class Models(ModelRecords):
             fetched.drop()
 
     # --- inside ---
+
+    def _entries(self, uri: str) -> list[Entry]:
+        """What a stored model has, by paths below its folder; without empty directories, which get lost on the way."""
+        run_id, path = parse_uri(self._registry.resolve(uri))
+        entries = list(RunReader(self._location, run_id).entries(path or None))
+        if not entries:
+            raise ArtifactNotFoundError(run_id, path)
+        return [replace(each, path=_below(path, each.path)) for each in entries if each.kind is not Kind.DIRECTORY]
 
     def _facts(self, run: Run | None) -> Json:
         """What the MLmodel file says of where it was made. Cost: once for each run, reading its environment."""

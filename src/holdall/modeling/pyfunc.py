@@ -12,6 +12,7 @@ from holdall.modeling.example import parse_example
 from holdall.modeling.flavor import PYFUNC, Predictor
 from holdall.modeling.model import Model
 from holdall.modeling.params import conform_params
+from holdall.modeling.places import within
 from holdall.modeling.python_model import FunctionModel, PythonPredictor
 
 
@@ -84,7 +85,7 @@ class PyFuncModel:
         info = self.metadata.saved_input_example_info
         if not info:
             return None
-        file = self._folder / str(info["artifact_path"])
+        file = within(self._folder, info.get("artifact_path"))
         try:
             return parse_example(file.read_bytes(), info)
         except FileNotFoundError as error:

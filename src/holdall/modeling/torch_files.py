@@ -84,14 +84,13 @@ def save_pickled(
     return name, modules
 
 
-def load_pickled(torch: Any, data: Path, where: Any, given: Any, options: Mapping[str, Any]) -> Any:
-    """The module; runs code. `data` is a folder, or in the oldest models the file."""
-    file = data if data.is_file() else data / PICKLED
+def load_pickled(torch: Any, file: Path, where: Any, given: Any, options: Mapping[str, Any]) -> Any:
+    """The module; runs code."""
     if _is_script(file):
         return torch.jit.load(str(file), map_location=where)
     if options.get("weights_only"):
         return torch.load(file, map_location=where, **options)
-    info = data / _INFO
+    info = file.with_name(_INFO)
     name = info.read_text().strip() if info.is_file() else ""
     reading = given or (pickle if name in _READ_BY_PICKLE else importlib.import_module(name))
     return torch.load(file, map_location=where, pickle_module=reading, **{"weights_only": False, **options})
@@ -122,9 +121,9 @@ def save_exported(torch: Any, model: Any, folder: Path, examples: Any) -> None:
         torch.export.save(torch.export.export(model, tensors, dynamic_shapes=free), folder / EXPORTED)
 
 
-def load_exported(torch: Any, data: Path, device: Any) -> Any:
+def load_exported(torch: Any, file: Path, device: Any) -> Any:
     """The graph as a module; runs code."""
-    program = torch.export.load(data / EXPORTED)
+    program = torch.export.load(file)
     if device is not None:
         program = torch.export.passes.move_to_device_pass(program, device)
     return program.module()

@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdall.errors import UntrustedModelError
+from holdall.errors import ContentError, UntrustedModelError
 from holdall.format.digest import file_hash
 from holdall.format.manifest import manifest_digest, manifest_text
 from holdall.format.tree import Entry, Kind
 
 POLICIES: Final = ("any", "same-store", "listed")
-_NOT_OF_THE_MODEL: Final = {"registered_model_meta"}  # MLflow writes it beside what it downloads
 _log = logging.getLogger("holdall")
 _warned = False
 
@@ -71,12 +70,22 @@ EVERYBODY: Final = Trust()
 
 
 def folder_digest(folder: Path) -> str:
-    """`sha256:` of the manifest of a model's folder, as its place in a run has it. Cost: reading every file."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in _NOT_OF_THE_MODEL]
-    return manifest_digest(manifest_text(_entry(path, path.relative_to(folder).as_posix()) for path in files))
+    """`sha256:` of the manifest of a model's folder, as its place in a run has it. Cost: reading every file.
+
+    Everything that a loader could open is in it, whatever its name: what is left out could be exchanged.
+
+    Raises:
+        ContentError: There is something in it that no run can hold.
+    """
+    found = [path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    return manifest_digest(manifest_text(_entry(path, path.relative_to(folder).as_posix()) for path in found))
 
 
 def _entry(path: Path, name: str) -> Entry:
+    if path.is_symlink():
+        return Entry(name, Kind.LINK, target=str(path.readlink()))
+    if not path.is_file():
+        raise ContentError(str(path), "a file", "it is a pipe, a socket or a device, which no model has")
     hasher = file_hash()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):

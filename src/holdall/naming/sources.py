@@ -67,7 +67,7 @@ def place_digest(location: Location, place: Place) -> str:
     entries = [_relative(entry, place.path) for entry in RunReader(location, place.run_id).entries(place.path or None)]
     if not entries:
         raise ArtifactNotFoundError(place.run_id, place.path)
-    return manifest_digest(manifest_text(entry for entry in entries if entry.kind is Kind.FILE))
+    return manifest_digest(manifest_text(entry for entry in entries if entry.kind is not Kind.DIRECTORY))
 
 
 def _relative(entry: Entry, top: str) -> Entry:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from holdall.errors import ContentError
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.keras_files import FILE, KerasPredictor, is_safe_here, load_keras, save_keras
+from holdall.modeling.places import named, within
 from holdall.runs.rendering import library
 
 _DATA: Final = "data"
@@ -72,11 +73,11 @@ class KerasFlavor:
     ) -> Any:
         """See `Flavor.load`."""
         if _exported(parts):
-            return _load_exported(folder / _data(parts) / _EXPORTED)
+            return _load_exported(within(folder, f"{_data(parts)}/{_EXPORTED}"))
         keras = library("keras", "loading a Keras model")
         given = dict(custom_objects) if custom_objects else None
         options = {"custom_objects": given, **(load_model_kwargs or {})}
-        return load_keras(keras.saving.load_model, folder / _data(parts) / FILE, **options)
+        return load_keras(keras.saving.load_model, within(folder, f"{_data(parts)}/{FILE}"), **options)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`."""
@@ -113,7 +114,7 @@ def _exported(parts: Parts) -> bool:
 
 
 def _data(parts: Parts) -> str:
-    return str(parts.own.get("data") or _DATA)
+    return named(parts.own.get("data") or _DATA)
 
 
 FLAVOR: Final = KerasFlavor()

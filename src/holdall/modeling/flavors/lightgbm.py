@@ -19,6 +19,7 @@ from typing import Any, Final
 from holdall.errors import ContentError
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.places import named, within
 from holdall.modeling.skops_files import all_harmless, dump_skops, load_skops
 from holdall.runs.rendering import library
 
@@ -85,10 +86,10 @@ class LightGBMFlavor:
     def load(self, folder: Path, parts: Parts) -> Any:
         """See `Flavor.load`."""
         lightgbm = library("lightgbm", "loading a LightGBM model")
-        file = folder / _file(parts)
+        file = within(folder, _file(parts))
         if not _is_booster(parts):
-            is_skops = parts.own.get("serialization_format") == SKOPS
-            return load_skops(file, parts.own.get("skops_trusted_types")) if is_skops else load_pickle(file)
+            listed = parts.own.get("skops_trusted_types")
+            return load_skops(file, listed) if _is_skops(parts) else load_pickle(file)
         try:
             return lightgbm.Booster(model_file=file)
         except lightgbm.basic.LightGBMError as error:
@@ -102,8 +103,8 @@ class LightGBMFlavor:
         """A pickle does, and a model of skops that lists types of its own."""
         if _is_booster(parts):
             return []
-        is_skops = parts.own.get("serialization_format") == SKOPS
-        return [] if is_skops and all_harmless(parts.own.get("skops_trusted_types"), _HARMLESS) else [_file(parts)]
+        listed = parts.own.get("skops_trusted_types")
+        return [] if _is_skops(parts) and all_harmless(listed, _HARMLESS) else [_file(parts)]
 
 
 class _Wrapped:
@@ -122,8 +123,12 @@ def _is_booster(parts: Parts) -> bool:
     return str(parts.own.get("model_class") or _BOOSTER) == _BOOSTER
 
 
+def _is_skops(parts: Parts) -> bool:
+    return parts.own.get("serialization_format") == SKOPS
+
+
 def _file(parts: Parts) -> str:
-    return str(parts.own.get("data") or (parts.pyfunc or {}).get("data") or "model.lgb")
+    return named(parts.own.get("data") or (parts.pyfunc or {}).get("data") or "model.lgb")
 
 
 FLAVOR: Final = LightGBMFlavor()

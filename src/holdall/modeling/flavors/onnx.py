@@ -19,6 +19,7 @@ from typing import Any, Final
 from holdall.errors import ContentError
 from holdall.modeling import kinds
 from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.modeling.places import named, within
 from holdall.runs.rendering import library
 
 _FILE: Final = "model.onnx"
@@ -74,7 +75,7 @@ class OnnxFlavor:
     def load(self, folder: Path, parts: Parts) -> Any:
         """See `Flavor.load`. The graph is checked, and its tensors may only lie in the folder."""
         onnx = library("onnx", "loading an ONNX model")
-        file = folder / _file(parts)
+        file = within(folder, _file(parts))
         try:
             onnx.checker.check_model(str(file))
             return onnx.load(file)
@@ -83,7 +84,7 @@ class OnnxFlavor:
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`. onnxruntime reads the file; of the providers that it has, those that were named."""
-        return _Session(_session(folder / _file(parts), parts.own))
+        return _Session(_session(within(folder, _file(parts)), parts.own))
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """None, unless the MLmodel file has options for a provider, or settings that we do not know."""
@@ -193,7 +194,7 @@ def _plain(providers: Sequence[Any]) -> list[Any]:
 
 
 def _file(parts: Parts) -> str:
-    return str(parts.own.get("data") or (parts.pyfunc or {}).get("data") or _FILE)
+    return named(parts.own.get("data") or (parts.pyfunc or {}).get("data") or _FILE)
 
 
 FLAVOR: Final = OnnxFlavor()

@@ -23,6 +23,7 @@ from holdall.modeling import python_model
 from holdall.modeling.flavor import PYFUNC, Parts, Predictor
 from holdall.modeling.hints import schema_from_hint
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.places import code_file, named, within
 from holdall.modeling.python_model import PythonModelContext, PythonPredictor, as_python_model, take_model
 from holdall.modeling.signature import ModelSignature
 from holdall.runs.rendering import library
@@ -75,23 +76,27 @@ class PythonFlavor:
 
     def load(self, folder: Path, parts: Parts) -> Any:
         """The object that was logged, without its context."""
-        said = parts.pyfunc or {}
-        if code := said.get("model_code_path"):
-            return _run_code(folder / Path(str(code)).name)
-        return load_pickle(folder / str(said.get("python_model") or _FILE))
+        read = _run_code if (parts.pyfunc or {}).get("model_code_path") else load_pickle
+        return read(within(folder, _file(parts)))
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:
         """See `Flavor.wrap`."""
         if isinstance(model, str | Path):  # code that is being logged
             model = self.load(folder, parts)
         said: Mapping[str, Any] = (parts.pyfunc or {}).get("artifacts") or {}
-        artifacts = {name: str(folder / each["path"]) for name, each in said.items()}
+        artifacts = {name: str(within(folder, each["path"])) for name, each in said.items()}
         return PythonPredictor(as_python_model(model), PythonModelContext(artifacts, config))
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """All of it does."""
-        said = parts.pyfunc or {}
-        return [Path(str(said.get("model_code_path") or said.get("python_model") or _FILE)).name]
+        return [_file(parts)]
+
+
+def _file(parts: Parts) -> str:
+    """What is run, or unpickled."""
+    said = parts.pyfunc or {}
+    code = said.get("model_code_path")
+    return code_file(code) if code else named(said.get("python_model") or _FILE)
 
 
 def _hinted(model: Any) -> ModelSignature | None:

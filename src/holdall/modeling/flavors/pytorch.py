@@ -25,6 +25,7 @@ from typing import Any, Final
 from holdall.errors import ContentError
 from holdall.modeling import kinds, torch_files
 from holdall.modeling.flavor import Parts, Predictor
+from holdall.modeling.places import named, within
 from holdall.runs.rendering import library
 
 PICKLE, PT2, SAFETENSORS = "pickle", "pt2", "safetensors"
@@ -86,16 +87,16 @@ class PytorchFlavor:
     ) -> Any:
         """See `Flavor.load` and `holdall.pytorch.load_model`; `options` are those of `torch.load`."""
         torch = library("torch", "loading a PyTorch model")
-        data = folder / _data(parts)
+        data, file = within(folder, _data(parts)), _opened(folder, parts)
         try:
             if parts.own.get("serialization_format") == SAFETENSORS:
                 model = torch_files.load_apart(torch, data, free=_runs_nothing(parts))
                 device = device or map_location
-            elif (data / torch_files.EXPORTED).is_file():
-                return torch_files.load_exported(torch, data, device)
+            elif file.name == torch_files.EXPORTED:
+                return torch_files.load_exported(torch, file, device)
             else:
                 where = map_location or device or torch_files.at_hand(torch)
-                model = torch_files.load_pickled(torch, data, where, pickle_module, options)
+                model = torch_files.load_pickled(torch, file, where, pickle_module, options)
         except (pickle.UnpicklingError, EOFError, OSError, RuntimeError) as error:
             raise ContentError(str(data), "a PyTorch model", f"{type(error).__name__}: {error}") from error
         except (ImportError, AttributeError) as error:
@@ -109,12 +110,9 @@ class PytorchFlavor:
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """All but weights with a skeleton of torch.nn's own parts."""
-        kind = parts.own.get("serialization_format")
-        if kind == SAFETENSORS:
-            return [] if _runs_nothing(parts) else [f"{_data(parts)}/{torch_files.SKELETON}"]
-        files = {PICKLE: [torch_files.PICKLED], PT2: [torch_files.EXPORTED]}
-        # MLflow does not say which of the two it wrote
-        return [f"{_data(parts)}/{file}" for file in files.get(str(kind), [torch_files.PICKLED, torch_files.EXPORTED])]
+        if parts.own.get("serialization_format") == SAFETENSORS and _runs_nothing(parts):
+            return []
+        return _files(parts)
 
 
 class Network:
@@ -181,7 +179,21 @@ def _on(model: Any, device: Any) -> Any:
 
 
 def _data(parts: Parts) -> str:
-    return str(parts.own.get("model_data") or (parts.pyfunc or {}).get("data") or _DATA)
+    return named(parts.own.get("model_data") or (parts.pyfunc or {}).get("data") or _DATA)
+
+
+def _files(parts: Parts) -> list[str]:
+    """The files of which the first that is there is loaded. MLflow does not say which of them it wrote."""
+    data, kind = _data(parts), str(parts.own.get("serialization_format"))
+    known = {PICKLE: torch_files.PICKLED, PT2: torch_files.EXPORTED, SAFETENSORS: torch_files.SKELETON}
+    if kind in known:
+        return [f"{data}/{known[kind]}"]
+    return [f"{data}/{torch_files.EXPORTED}", f"{data}/{torch_files.PICKLED}", data]  # the last: the oldest are a file
+
+
+def _opened(folder: Path, parts: Parts) -> Path:
+    places = [within(folder, name) for name in _files(parts)]
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def _runs_nothing(parts: Parts) -> bool:

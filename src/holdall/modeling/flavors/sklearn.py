@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.places import named, within
 from holdall.modeling.skops_files import all_harmless, dump_skops, load_skops
 from holdall.runs.rendering import library
 
@@ -89,9 +90,9 @@ class SklearnFlavor:
     def load(self, folder: Path, parts: Parts) -> Any:
         """See `Flavor.load`."""
         library("sklearn", "loading a scikit-learn model", "scikit-learn")
-        file = folder / _file(parts)
-        skops = file.suffix == ".skops"
-        return load_skops(file, parts.own.get("skops_trusted_types")) if skops else load_pickle(file)
+        file = within(folder, _file(parts))
+        listed = parts.own.get("skops_trusted_types")
+        return load_skops(file, listed) if _is_skops(parts) else load_pickle(file)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`."""
@@ -99,8 +100,8 @@ class SklearnFlavor:
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """A pickle does, and a model of skops that lists types of its own."""
-        file, listed = _file(parts), parts.own.get("skops_trusted_types")
-        return [] if file.endswith(".skops") and all_harmless(listed, _HARMLESS) else [file]
+        listed = parts.own.get("skops_trusted_types")
+        return [] if _is_skops(parts) and all_harmless(listed, _HARMLESS) else [_file(parts)]
 
 
 class _Wrapped:
@@ -121,7 +122,13 @@ def _modules_of(model: Any) -> set[str]:
 
 def _file(parts: Parts) -> str:
     file = parts.own.get("pickled_model") or (parts.pyfunc or {}).get("model_path") or (parts.pyfunc or {}).get("data")
-    return str(file or "model.pkl")
+    return named(file or "model.pkl")
+
+
+def _is_skops(parts: Parts) -> bool:
+    """Whether it is read as skops, which reads nothing else; what does not say is judged by its name."""
+    said = parts.own.get("serialization_format")
+    return said == SKOPS if said else _file(parts).endswith(".skops")
 
 
 FLAVOR: Final = SklearnFlavor()

@@ -22,6 +22,7 @@ from holdall.modeling import kinds
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.keras_files import FILE, KerasPredictor, is_safe_here, load_keras, save_keras
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.places import named, within
 from holdall.runs.rendering import library
 
 _DATA, _PROGRAM, _OLD_FILE = "data", "tf2model", "model.h5"
@@ -71,10 +72,10 @@ class TensorFlowFlavor:
         """See `Flavor.load`."""
         tensorflow = library("tensorflow", "loading a TensorFlow model")
         if _type(parts) == _KERAS:
-            return _load_keras(tensorflow, folder / _data(parts), parts, dict(keras_model_kwargs or {}))
+            return _load_keras(tensorflow, within(folder, _data(parts)), parts, dict(keras_model_kwargs or {}))
         if _type(parts) != _MODULE:
             raise ContentError(str(folder), "a model of TensorFlow 2", f"its model_type is {_type(parts)}")
-        program = folder / str(parts.own.get("saved_model_dir") or _PROGRAM)
+        program = within(folder, _program(parts))
         try:
             return tensorflow.saved_model.load(str(program), **(saved_model_kwargs or {}))
         except (OSError, ValueError) as error:
@@ -90,7 +91,7 @@ class TensorFlowFlavor:
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """A program does; and a Keras model with custom objects, in the format of old, or read by an old Keras."""
         if _type(parts) != _KERAS:
-            return [f"{parts.own.get('saved_model_dir') or _PROGRAM}/saved_model.pb"]
+            return [f"{_program(parts)}/saved_model.pb"]
         safe = _file(parts) == FILE and is_safe_here()
         return [f"{_data(parts)}/{name}" for name in (*_objects(parts), *([] if safe else [_file(parts)]))]
 
@@ -139,10 +140,10 @@ def _load_keras(tensorflow: Any, folder: Path, parts: Parts, options: dict[str, 
     objects: dict[str, Any] = {}
     for name in _objects(parts):
         if (folder / name).exists():
-            objects |= load_pickle(folder / name)
+            objects |= load_pickle(within(folder, name))
     objects |= options.pop("custom_objects", None) or {}
     load = tensorflow.keras.models.load_model
-    return load_keras(load, folder / _file(parts), custom_objects=objects or None, **options)
+    return load_keras(load, within(folder, _file(parts)), custom_objects=objects or None, **options)
 
 
 def _objects(parts: Parts) -> list[str]:
@@ -160,7 +161,11 @@ def _file(parts: Parts) -> str:
 
 
 def _data(parts: Parts) -> str:
-    return str(parts.own.get("data") or _DATA)
+    return named(parts.own.get("data") or _DATA)
+
+
+def _program(parts: Parts) -> str:
+    return named(parts.own.get("saved_model_dir") or _PROGRAM)
 
 
 FLAVOR: Final = TensorFlowFlavor()

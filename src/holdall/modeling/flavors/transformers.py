@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 from holdall.errors import ContentError
 from holdall.modeling import kinds
 from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.modeling.places import named, within
 from holdall.runs.rendering import library
 
 _MODEL: Final = "model"
@@ -224,7 +225,7 @@ def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -
     if "model_binary" not in own or own.get("peft_adaptor"):
         raise ContentError(str(folder), "a whole model of transformers", "it has no weights, or only a part of them")
     names = [*own.get("components", ()), *([_PROCESSOR] if f"{_PROCESSOR}_type" in own else ())]
-    places = {_MODEL: (str(own["model_binary"]), str(own.get("pipeline_model_type")))}
+    places = {_MODEL: (named(own["model_binary"]), str(own.get("pipeline_model_type")))}
     places |= {name: (f"{_COMPONENTS}/{name}", str(own.get(f"{name}_type"))) for name in names}
     found = {}
     for name, (path, kind) in places.items():
@@ -234,7 +235,7 @@ def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -
         options = {"dtype": _dtype(dtype or own.get("torch_dtype"))} if name == _MODEL else {}
         try:
             found[name] = cast("Any", maker).from_pretrained(
-                str(folder / path), local_files_only=True, trust_remote_code=False, **options
+                str(within(folder, path)), local_files_only=True, trust_remote_code=False, **options
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise ContentError(str(folder / path), f"a {kind}", f"{type(error).__name__}: {error}") from error

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from holdall.errors import ContentError
 from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.modeling.places import named, within
 from holdall.runs.rendering import library
 
 FORMATS: Final = ("ubj", "json", "xgb")
@@ -60,7 +61,7 @@ class XGBoostFlavor:
     def load(self, folder: Path, parts: Parts) -> Any:
         """See `Flavor.load`."""
         xgboost = library("xgboost", "loading an XGBoost model")
-        file = folder / _file(parts)
+        file = within(folder, _file(parts))
         model = _made(_class(parts), xgboost, str(file))
         try:
             model.load_model(file)
@@ -117,7 +118,7 @@ def _made(name: str, xgboost: Any, where: str) -> Any:
 
 
 def _file(parts: Parts) -> str:
-    return str(parts.own.get("data") or (parts.pyfunc or {}).get("data") or "model.xgb")
+    return named(parts.own.get("data") or (parts.pyfunc or {}).get("data") or "model.xgb")
 
 
 def _class(parts: Parts) -> str:
