@@ -27,6 +27,7 @@ from holdall.storage.wrappers import Request, RequestCounter, TraceBucket
 from holdall.store import Store
 from holdall.trees import arriving
 from holdall.trees.arriving import Arriving, Follower
+from holdall.trees.destination import Destination, Place
 
 MIB = 1 << 20
 
@@ -80,7 +81,7 @@ def test_threads_that_write_at_once_make_the_file(
 ) -> None:
     """In pieces of 64 KiB by eight threads: the file has its name, its content and nothing beside it."""
     data, target = entropy(seed)(size), tmp_path_factory.mktemp("to") / "file"
-    file = Arriving(Entry("file", Kind.FILE, size, sha256(data)), str(target))
+    file = Arriving(Entry("file", Kind.FILE, size, sha256(data)), Place(Destination(target.parent), "file"))
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda at: file.write(at, memoryview(data)[at : at + 65536]), range(0, size, 65536)))
     assert file.closed
@@ -91,7 +92,7 @@ def test_threads_that_write_at_once_make_the_file(
 def test_a_file_with_another_digest_never_gets_its_name(tmp_path: Path) -> None:
     """What stood there stays, and nothing is left beside it."""
     (tmp_path / "file").write_bytes(b"before")
-    file = Arriving(Entry("file", Kind.FILE, 5, sha256(b"right")), str(tmp_path / "file"))
+    file = Arriving(Entry("file", Kind.FILE, 5, sha256(b"right")), Place(Destination(tmp_path), "file"))
     with pytest.raises(IntegrityError, match="another SHA-256"):
         file.write(0, b"wrong")
     file.discard()
@@ -197,7 +198,7 @@ def test_what_a_disk_takes_in_part_is_written_on(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "pwritev", short)
     content = b"abcde" + b"fgh" + b"ij"
-    file = Arriving(Entry("file", Kind.FILE, len(content), sha256(content)), str(tmp_path / "file"))
+    file = Arriving(Entry("file", Kind.FILE, len(content), sha256(content)), Place(Destination(tmp_path), "file"))
     file.write(0, b"abcde", b"fgh", b"ij")
     assert counts == [3]
     assert (tmp_path / "file").read_bytes() == content

@@ -8,6 +8,7 @@ SPEC.md, 8.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from holdall.errors import InvalidPathError
@@ -29,12 +30,18 @@ def check_path(path: str) -> str:
 
 
 def check_link(path: str, target: str) -> str:
-    """The target of a link at `path`, if it stays inside the run; else an InvalidPathError."""
+    """The target of a link at `path`, if it stays inside the run for certain; else an InvalidPathError.
+
+    With `..` at its beginning only, going up begins in the link's own folder, which is no link; each name then
+    leads into the run or to another link, of which the same holds.
+    """
     reason = _fault(target)
     if not reason and target.startswith("/"):
         reason = "the link's target is absolute"
     if not reason and resolve(path, target) is None:
         reason = f"the link's target {target!r} lies outside"
+    if not reason and _climbs_late(target):
+        reason = f"the link's target {target!r} has '..' behind a name, which may be a link itself and lead elsewhere"
     if reason:
         raise InvalidPathError(path, f"link to {target!r}: {reason}")
     return target
@@ -51,6 +58,12 @@ def resolve(path: str, target: str) -> str | None:
         elif name not in ("", "."):
             names.append(name)
     return "/".join(names)
+
+
+def _climbs_late(target: str) -> bool:
+    """Whether a `..` follows a name: a disk goes up from where that name leads, not from where it stands."""
+    names = [name for name in target.split("/") if name not in ("", ".")]
+    return any(name != ".." and after == ".." for name, after in pairwise(names))
 
 
 def sort_key(path: str) -> bytes:

@@ -16,18 +16,17 @@ there in one step, never half; a folder never gives way to a file: that is a
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Final
 
 from holdall.errors import DestinationError, IntegrityError
 from holdall.format import digest
 from holdall.format.digest import Bytes
 from holdall.format.tree import Entry
+from holdall.trees.destination import Place, refusals_named, removed_on_failure, unfinished
 
 _BLOCK: Final = 1 << 20  # bytes hashed at a time; so many may be behind before it pays to begin
 
@@ -90,14 +89,14 @@ class Arriving:
 
     Args:
         entry: What it is to be; not empty.
-        target: Where, once all of it is there and is what was logged.
+        target: Where, once all of it is there and is what was logged; its folder is there.
 
     Attributes: path (within the run), closed (whether it came to its end, good or bad).
     """
 
-    def __init__(self, entry: Entry, target: str) -> None:
+    def __init__(self, entry: Entry, target: Place) -> None:
         self.path = entry.path
-        self._entry, self._target, self._name = entry, target, _beside(target)
+        self._entry, self._target, self._name = entry, target, unfinished(target.name)
         self._follower = Follower(entry.size, self._read)
         self._lock = threading.Lock()
         self._descriptor = -1  # opened by the first write, closed by the last of those that use it
@@ -113,7 +112,7 @@ class Arriving:
         """
         descriptor = self._take()
         try:
-            with refusals_named(self._target):
+            with refusals_named(str(self._target)):
                 stop = at + _write(descriptor, at, parts)
             ended = self._follower.add(at, stop)
         finally:
@@ -125,28 +124,29 @@ class Arriving:
         """Leave nothing behind of a file that did not come to its end. A second time does nothing."""
         if not self.closed:
             self._close()
-            with suppress(OSError):
-                os.unlink(self._name)
+            with suppress(OSError, DestinationError), self._target.folder() as folder:
+                os.unlink(self._name, dir_fd=folder)
 
     def _settle(self) -> None:
         if self._follower.digest() != self._entry.sha256:
             raise other_content(self._entry, self._target)
         self._close()
-        with refusals_named(self._target), _removed_on_failure(self._name):
-            os.replace(self._name, self._target)
+        with self._target.folder() as folder, removed_on_failure(self._name, folder):
+            self._target.rename(self._name, folder)
 
     def _read(self, start: int, stop: int) -> bytes:
-        with refusals_named(self._target):
+        with refusals_named(str(self._target)):
             if data := os.pread(self._descriptor, stop - start, start):
                 return data
-        raise DestinationError(self._target, "it was cut off while it was written")
+        raise DestinationError(str(self._target), "it was cut off while it was written")
 
     def _take(self) -> int:
         with self._lock:
             if self.closed:
                 raise ValueError(f"write to closed file {self._target}")
             if self._descriptor < 0:
-                self._descriptor = open_new(self._name, self._entry, self._target)
+                with self._target.folder() as folder:
+                    self._descriptor = open_new(self._name, self._entry, folder)
             self._users += 1
             return self._descriptor
 
@@ -163,73 +163,40 @@ class Arriving:
     def _close_if_unused(self) -> None:
         if self.closed and not self._users and self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
-            with refusals_named(self._target):
+            with refusals_named(str(self._target)):
                 os.close(descriptor)
 
 
-def write_whole(entry: Entry, target: str, data: Bytes) -> None:
+def write_whole(entry: Entry, target: Place, data: Bytes) -> None:
     """Write a file whose bytes are all at hand. Raises: as `Arriving.write`."""
     if digest.sha256(data) != entry.sha256:
         raise other_content(entry, target)
-    with replacing(target) as name:
-        descriptor = open_new(name, entry, target)
+    with replacing(target) as (name, folder):
+        descriptor = open_new(name, entry, folder)
         try:
             _write(descriptor, 0, [data])
         finally:
             os.close(descriptor)
 
 
-def open_new(name: str, entry: Entry, target: str) -> int:
-    """A descriptor of a new file. Raises: DestinationError about the target."""
-    with refusals_named(target):
-        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o777 if entry.executable else 0o666)
+def open_new(name: str, entry: Entry, folder: int) -> int:
+    """A descriptor of a new file in a folder."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.open(name, flags, 0o777 if entry.executable else 0o666, dir_fd=folder)
 
 
-def other_content(entry: Entry, target: str) -> IntegrityError:
+def other_content(entry: Entry, target: Place) -> IntegrityError:
     """What is to be raised where a file is not the one that was logged."""
-    return IntegrityError(target, "its content has another SHA-256 than was logged", entry.path)
+    return IntegrityError(str(target), "its content has another SHA-256 than was logged", entry.path)
 
 
 @contextmanager
-def replacing(target: str) -> Iterator[str]:
-    """A free name beside the target; what got it takes the target's place if all goes well, and goes if not."""
-    name = _beside(target)
-    with refusals_named(target), _removed_on_failure(name):
-        yield name
-        os.replace(name, target)
-
-
-@contextmanager
-def refusals_named(target: str) -> Iterator[None]:
-    """What the local disk refuses at a path becomes a `DestinationError`."""
-    try:
-        yield
-    except OSError as error:
-        raise _refusal(Path(target), error) from error
-
-
-@contextmanager
-def _removed_on_failure(name: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _refusal(path: Path, error: OSError) -> DestinationError:
-    if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        standing = next((above for above in (path, *path.parents) if os.path.lexists(above)), path)
-        return DestinationError(str(standing), "a folder must be here, and what stands here is none")
-    if error.errno == errno.EISDIR:
-        return DestinationError(str(path), "a file must be here, and a folder stands here")
-    return DestinationError(str(path), error.strerror or str(error))
-
-
-def _beside(target: str) -> str:
-    folder, name = os.path.split(target)
-    return os.path.join(folder, f"{name[:200]}.{os.urandom(4).hex()}.partial")
+def replacing(target: Place) -> Iterator[tuple[str, int]]:
+    """A free name beside the target, and their folder; what got it takes the target's place if all goes well."""
+    name = unfinished(target.name)
+    with target.folder() as folder, removed_on_failure(name, folder):
+        yield name, folder
+        target.rename(name, folder)
 
 
 def _write(descriptor: int, at: int, parts: Sequence[Bytes]) -> int:

@@ -7,7 +7,7 @@ them cost no more pauses than one.
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -16,14 +16,16 @@ from typing import Final
 
 from holdall.chunks.delivery import Deliver, Delivery, Spot
 from holdall.chunks.observer import SILENT, Observer, Transfer, begin_transfer
-from holdall.errors import IntegrityError, InvalidPathError
+from holdall.errors import IntegrityError
 from holdall.format import digest
 from holdall.format.layout import PackName
 from holdall.format.paths import check_link, check_path
 from holdall.format.recipe import Recipe, parse_recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry, Kind
-from holdall.trees.arriving import Arriving, refusals_named, replacing, write_whole
+from holdall.trees.arriving import Arriving, replacing, write_whole
+from holdall.trees.collisions import refuse_collisions
+from holdall.trees.destination import Destination, Place
 from holdall.trees.tree import Blobs
 
 _AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
@@ -42,25 +44,26 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, obser
     Raises:
         IntegrityError: Content is not what was written. The file is not there, or as it was before.
         InvalidPathError: A path or link would leave the destination, or two paths are one on this disk.
-        DestinationError: The disk is full, a folder is not writable, or a file and a folder want one place.
+        DestinationError: The disk is full, a folder is not writable, a file and a folder want one place, or
+            a link stands where a folder must be: nothing is written below a link.
 
     Cost: one request for what lies together in a pack, of 16 MiB at most (4 MiB of a local disk).
     """
     for entry in entries:
         _check(entry)
-    _make_folder(destination)
-    _refuse_collisions([entry.path for entry in entries], destination)
-    target = {entry.path: f"{destination}/{entry.path}" for entry in entries}
-    for place in sorted({place.rpartition("/")[0] for place in target.values()}):
-        _make_folder(Path(place))
-    for entry in entries:
-        if entry.kind is Kind.DIRECTORY:
-            _make_folder(Path(target[entry.path]))
-        elif entry.kind is Kind.LINK:
-            _link(target[entry.path], entry.target)
-    files = [entry for entry in entries if entry.kind is Kind.FILE]
-    with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
-        _files(blobs, files, target, transfer)
+    with Destination(destination) as below:
+        refuse_collisions([entry.path for entry in entries], below)
+        target = {entry.path: Place(below, entry.path) for entry in entries}
+        for folder in sorted({path.rpartition("/")[0] for path in target} - {""}):
+            below.make_folder(folder)
+        for entry in entries:
+            if entry.kind is Kind.DIRECTORY:
+                below.make_folder(entry.path)
+            elif entry.kind is Kind.LINK:
+                _link(target[entry.path], entry.target)
+        files = [entry for entry in entries if entry.kind is Kind.FILE]
+        with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
+            _files(blobs, files, target, transfer)
 
 
 def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
@@ -74,7 +77,7 @@ def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
     return found
 
 
-def _files(blobs: Blobs, files: Sequence[Entry], target: Mapping[str, str], transfer: Transfer) -> None:
+def _files(blobs: Blobs, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer) -> None:
     """Write all files, those that are cut and those that are not in one stream."""
     arriving: list[Arriving] = []
     try:
@@ -91,7 +94,7 @@ def _files(blobs: Blobs, files: Sequence[Entry], target: Mapping[str, str], tran
 
 
 def _whole(
-    blobs: Blobs, entries: Sequence[Entry], target: Mapping[str, str], delivery: Delivery, transfer: Transfer
+    blobs: Blobs, entries: Sequence[Entry], target: Mapping[str, Place], delivery: Delivery, transfer: Transfer
 ) -> None:
     """Files that are one blob, or empty: those that lie together come together."""
     packed: list[tuple[Ref, Deliver]] = []
@@ -137,14 +140,9 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield group
 
 
-def _link(place: str, target: str) -> None:
-    with replacing(place) as name:
-        Path(name).symlink_to(target)
-
-
-def _make_folder(place: Path) -> None:
-    with refusals_named(str(place)):
-        place.mkdir(parents=True, exist_ok=True)
+def _link(place: Place, target: str) -> None:
+    with replacing(place) as (name, folder):
+        os.symlink(target, name, dir_fd=folder)
 
 
 def _check(entry: Entry) -> None:
@@ -152,17 +150,3 @@ def _check(entry: Entry) -> None:
     check_path(entry.path)
     if entry.kind is Kind.LINK:
         check_link(entry.path, entry.target)
-
-
-def _refuse_collisions(names: Sequence[str], destination: Path) -> None:
-    """Two paths that differ in case only are one file on some disks: refuse before anything is written."""
-    folded: dict[str, str] = {}
-    for name in names:
-        other = folded.setdefault(name.casefold(), name)
-        if other != name and _folds_case(destination):
-            raise InvalidPathError(name, f"on this disk it is the same as {other!r}")
-
-
-def _folds_case(folder: Path) -> bool:
-    with refusals_named(str(folder)), tempfile.NamedTemporaryFile(dir=folder, prefix="holdall-Case-") as file:
-        return Path(file.name.replace("holdall-Case-", "holdall-cASE-")).exists()

@@ -23,7 +23,7 @@ from holdall.format.entry import LogEntry
 from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
 from holdall.format.reference import InEntry, Ref
-from holdall.format.tree import Child, Entry, Node, parse_node
+from holdall.format.tree import Child, Entry, Kind, Node, parse_node
 from holdall.storage.bucket import Bucket
 from holdall.trees.journal import Journal
 
@@ -232,13 +232,15 @@ class Paths:
         """Every entry at or below a path, in the tree's order.
 
         Raises:
-            FormatError: Two commits gave one path, which no writer does.
+            FormatError: Two commits gave one path, or one below the other's file or link, which no writer does.
         """
-        before = ""
+        before, standing = "", ""
         for entry in merge(*(tree.walk(prefix) for tree in self.trees), key=lambda entry: sort_key(entry.path)):
             if entry.path == before:
                 raise FormatError(self.blobs.journal.log, f"{entry.path!r} was committed twice")
-            before = entry.path
+            if standing and entry.path.startswith(standing):
+                raise FormatError(self.blobs.journal.log, f"{entry.path!r} was committed below {before!r}")
+            before, standing = entry.path, "" if entry.kind is Kind.DIRECTORY else f"{entry.path}/"
             yield entry
 
 
