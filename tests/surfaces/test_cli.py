@@ -45,6 +45,18 @@ def test_log_list_cat_get_manifest(shell: Shell) -> None:
     assert shell("run", "manifest", run_id, "--digest").startswith("sha256:")
 
 
+def test_what_lies_behind_a_link_was_not_fetched(shell: Shell) -> None:
+    """The same content behind a link is not below the folder: it is neither taken for fetched nor replaced."""
+    uri = shell("artifact", "log", "data").strip()
+    (shell.folder / "out").mkdir()
+    (shell.folder / "out/data").symlink_to("../data")
+    before = (shell.folder / "data/a.txt").stat()
+    told = shell("artifact", "get", uri, "-d", "out", "--force", code=1)
+    assert "nothing is written below a link" in told
+    assert "remove the link" in told
+    assert (shell.folder / "data/a.txt").stat() == before
+
+
 def test_logging_into_a_run_that_there_is(shell: Shell) -> None:
     """`--run` adds to a run; the same path with other content is refused with both hashes and a hint."""
     run_id = shell("artifact", "log", "data/a.txt").strip().split("/")[1]

@@ -24,6 +24,7 @@ from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, Destinati
 from holdall.format.document import Json
 from holdall.format.manifest import manifest_digest, manifest_text
 from holdall.format.tree import Entry, Kind
+from holdall.modeling.copying import copy_local
 from holdall.modeling.exporting import refuse_taken, write_out
 from holdall.modeling.facts import model_facts
 from holdall.modeling.fetching import Fetched, local_folder
@@ -43,7 +44,7 @@ from holdall.modeling.places import check_names, within
 from holdall.modeling.pyfunc import PyFuncModel
 from holdall.modeling.records import ModelRecords
 from holdall.modeling.registering import Registering
-from holdall.modeling.saving import copy_local, parted, save_files
+from holdall.modeling.saving import parted, save_files
 from holdall.modeling.trust import Trust, folder_digest
 from holdall.runs.artifacts import Artifacts, parse_uri
 from holdall.runs.metrics import param_op, tag_op

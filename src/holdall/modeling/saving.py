@@ -15,15 +15,14 @@ import copy
 import logging
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from holdall.errors import SourceUnreadableError
 from holdall.modeling import kinds
+from holdall.modeling.copying import copy_local
 from holdall.modeling.example import Example, make_example
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
@@ -113,7 +112,9 @@ def save_files(
         is_signature_from_type_hint=hinted,
         saved_input_example_info=example.info if example else None,
         metadata=beside.metadata,
-        model_size_bytes=sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()),
+        model_size_bytes=sum(
+            each.stat().st_size for each in folder.rglob("*") if each.is_file() and not each.is_symlink()
+        ),
     )
 
 
@@ -181,22 +182,6 @@ def _fetch_extra(uris: Sequence[str], folder: Path, fetch: Fetch) -> list[dict[s
     for uri, path in zip(uris, paths, strict=True):
         fetch(str(uri), folder / path)
     return [{"path": path} for path in paths]
-
-
-def copy_local(source: Path, target: Path) -> None:
-    """Copy a file or folder, without what Python compiled.
-
-    Raises:
-        SourceUnreadableError: It cannot be read.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"), dirs_exist_ok=True)
-        else:
-            shutil.copyfile(source, target)
-    except OSError as error:
-        raise SourceUnreadableError(str(source), f"cannot be read: {error.strerror or error}") from error
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -21,6 +21,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import ArtifactNotFoundError
@@ -143,11 +144,16 @@ def _parts(run: RunReader, artifact_file: str) -> dict[str, bytes]:
         place = run.download(artifact_file, folder)
         if place.is_symlink():
             return {artifact_file: run.read(artifact_file)}
-        files = [file for file in sorted(place.iterdir()) if _PART.fullmatch(file.stem)] if place.is_dir() else [place]
+        found = [place] if place.is_file() else sorted(place.iterdir())
+        files = [file for file in found if file is place or (_PART.fullmatch(file.stem) and _is_own_file(file))]
         parts = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
     if not parts:
         raise ArtifactNotFoundError(run.id, artifact_file)
     return parts
+
+
+def _is_own_file(place: Path) -> bool:
+    return place.is_file() and not place.is_symlink()
 
 
 def _are_images(label: Any, cells: Sequence[Any]) -> bool:

@@ -20,7 +20,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import BinaryIO, Final
 
 from holdall.errors import DestinationError, IntegrityError
 from holdall.format import digest
@@ -146,7 +146,7 @@ class Arriving:
                 raise ValueError(f"write to closed file {self._target}")
             if self._descriptor < 0:
                 with self._target.folder() as folder:
-                    self._descriptor = open_new(self._name, self._entry, folder)
+                    self._descriptor = open_new(self._name, folder, executable=self._entry.executable)
             self._users += 1
             return self._descriptor
 
@@ -172,22 +172,29 @@ def write_whole(entry: Entry, target: Place, data: Bytes) -> None:
     if digest.sha256(data) != entry.sha256:
         raise other_content(entry, target)
     with replacing(target) as (name, folder):
-        descriptor = open_new(name, entry, folder)
+        descriptor = open_new(name, folder, executable=entry.executable)
         try:
             _write(descriptor, 0, [data])
         finally:
             os.close(descriptor)
 
 
-def open_new(name: str, entry: Entry, folder: int) -> int:
+def open_new(name: str, folder: int, *, executable: bool) -> int:
     """A descriptor of a new file in a folder."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    return os.open(name, flags, 0o777 if entry.executable else 0o666, dir_fd=folder)
+    return os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder)
 
 
 def other_content(entry: Entry, target: Place) -> IntegrityError:
     """What is to be raised where a file is not the one that was logged."""
     return IntegrityError(str(target), "its content has another SHA-256 than was logged", entry.path)
+
+
+@contextmanager
+def written(target: Place, *, executable: bool = False) -> Iterator[BinaryIO]:
+    """A new file, to be written; it takes the target's place if all goes well."""
+    with replacing(target) as (name, folder), os.fdopen(open_new(name, folder, executable=executable), "w+b") as file:
+        yield file
 
 
 @contextmanager

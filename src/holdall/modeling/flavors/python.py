@@ -12,7 +12,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import logging
-import shutil
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Final
 
 from holdall.errors import ContentError, SignatureError
 from holdall.modeling import python_model
+from holdall.modeling.copying import copy_local
 from holdall.modeling.flavor import PYFUNC, Parts, Predictor
 from holdall.modeling.hints import schema_from_hint
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
@@ -114,7 +114,7 @@ def _hinted(model: Any) -> ModelSignature | None:
 def _save_code(file: Path, folder: Path, streamable: bool) -> Parts:
     """Keep a file of code, having run it once: to see that it sets a model, and what it imports."""
     _run_code(file)
-    shutil.copyfile(file, folder / file.name)
+    copy_local(file, folder / file.name)
     return Parts(
         own={},
         pyfunc={"loader_module": CODED, "model_code_path": file.name, "streamable": streamable},
@@ -149,12 +149,8 @@ def _run_code(file: Path) -> Any:
 def _copied(data_path: str | None, folder: Path) -> dict[str, str]:
     if data_path is None:
         return {}
-    source, target = Path(data_path), folder / _DATA / Path(data_path).name
-    target.parent.mkdir(exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copyfile(source, target)
+    source = Path(data_path)
+    copy_local(source, folder / _DATA / source.name)
     return {"data": f"{_DATA}/{source.name}"}
 
 

@@ -15,6 +15,8 @@ def is_there(entry: Any, folder: Path) -> bool:
     """Whether an entry's place below a folder holds the same content: a file's bytes, a link's target."""
     place: Path = folder / entry.path
     try:
+        if any(above.is_symlink() for above in place.parents[: entry.path.count("/")]):
+            return False  # what a link leads to is not below the folder, and fetching refuses to write there
         match entry.kind.name:
             case "LINK":
                 return place.is_symlink() and str(place.readlink()) == str(entry.target)
