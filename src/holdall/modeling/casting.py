@@ -124,7 +124,7 @@ def _fits(have: Any, want: DataType) -> bool:
 
 
 def _is_text(dtype: Any) -> bool:
-    return isinstance(dtype, library("pandas", "a model's columns").StringDtype)
+    return dtype.kind == "U" or isinstance(dtype, library("pandas", "a model's columns").StringDtype)  # U: Arrow's
 
 
 def _conversion(values: pandas.Series, want: DataType) -> Callable[[pandas.Series], pandas.Series] | None:

@@ -28,7 +28,9 @@ from typing import Any, Final
 
 from holdall.errors import SignatureError
 from holdall.modeling import kinds
+from holdall.modeling.json_values import cast_frame, cast_inputs, revived_data
 from holdall.modeling.params import infer_params
+from holdall.modeling.schema import Schema, TensorSpec
 
 FILE: Final = "input_example.json"
 SERVING_FILE: Final = "serving_input_example.json"
@@ -76,30 +78,39 @@ def make_example(given: Any) -> Example:
     return Example(data, params, info, {FILE: _encoded(content), SERVING_FILE: _encoded(request, indent=2)})
 
 
-def parse_example(content: bytes, info: Mapping[str, Any]) -> Any:
+def parse_example(content: bytes, info: Mapping[str, Any], schema: Schema | None = None) -> Any:
     """The data of an example again, without its parameters, as `predict` takes it.
 
     Args:
         content: What its file holds.
         info: What the `MLmodel` file says of it.
+        schema: What the model takes: JSON has no dates, no bytes and one kind of number.
 
     Raises:
-        ValueError, KeyError: The file is not what the other one says.
+        ValueError, KeyError: The file is not what the other one says, or not what the schema says.
     """
     data = json.loads(content)
     if info.get("params"):
         data = data["inputs"]
     kind = info["type"]
     if kind == "dataframe":
-        pandas = importlib.import_module("pandas")
-        return pandas.DataFrame(data["data"], columns=data.get("columns"))
+        frame = importlib.import_module("pandas").DataFrame(data["data"], columns=data.get("columns"))
+        return cast_frame(frame, schema) if schema else frame
     if kind == "ndarray":
-        numpy = importlib.import_module("numpy")
-        return {key: numpy.array(each) for key, each in data.items()} if isinstance(data, dict) else numpy.array(data)
+        return cast_inputs(data, schema)
     if kind.startswith("sparse_matrix_"):
-        sparse = getattr(importlib.import_module("scipy.sparse"), kind[-3:] + "_matrix")
-        return sparse((data["data"], data["indices"], data["indptr"]), shape=tuple(data["shape"]))
-    return data
+        return _matrix(data, kind[-3:], schema)
+    return revived_data(data, schema) if schema else data
+
+
+def parse_request(content: bytes, schema: Schema) -> Any:
+    """What a server makes of the request that stands beside an example, if it gives its data under `inputs`.
+
+    Raises:
+        ValueError: It is not what the schema says.
+    """
+    said = json.loads(content)
+    return cast_inputs(said["inputs"], schema) if "inputs" in said else None
 
 
 # --- inside ---
@@ -141,6 +152,14 @@ def _split(frame: Any) -> dict[str, Any]:
     table: dict[str, Any] = frame.where(frame.notnull(), None).to_dict(orient="split")
     plain_columns = list(frame.columns) == list(range(len(frame.columns)))
     return {name: table[name] for name in ("columns", "data") if name == "data" or not plain_columns}
+
+
+def _matrix(data: Mapping[str, Any], form: str, schema: Schema | None) -> Any:
+    sparse, numpy = importlib.import_module("scipy.sparse"), importlib.import_module("numpy")
+    spec = schema.inputs[0] if schema else None
+    values = numpy.array(data["data"], dtype=spec.type if isinstance(spec, TensorSpec) else None)
+    matrix = getattr(sparse, f"{form}_matrix")
+    return matrix((values, data["indices"], data["indptr"]), shape=tuple(data["shape"]))
 
 
 def _sparse(matrix: Any) -> dict[str, Any]:

@@ -96,6 +96,36 @@ def plain(value: Any) -> Any:
     return value
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Whether two data hold the same values: what is missing is so in any way, and a date a date of any unit."""
+    one, other = _listed(one), _listed(other)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(each, other[name]) for name, each in one.items())
+    if _is_gap(one) or _is_gap(other):
+        return _is_gap(one) and _is_gap(other)
+    return bool(one == other)
+
+
+def _is_gap(value: Any) -> bool:
+    return is_missing(value) or (is_a(value, "numpy", "generic") and bool(value != value))
+
+
+def _listed(data: Any) -> Any:
+    """Whatever holds values as lists and dictionaries of them; dates as numpy's, in nanoseconds."""
+    if is_frame(data):
+        return {"columns": list(data.columns), "data": [data.iloc[:, n].tolist() for n in range(data.shape[1])]}
+    if is_sparse(data):
+        return list(data.toarray())
+    if is_ndarray(data):
+        return list(data) if data.ndim else data.item()
+    if is_date(data) and not is_missing(data):
+        date = data.replace(tzinfo=None) if isinstance(data, datetime.datetime) else data
+        return sys.modules["numpy"].datetime64(date).astype("M8[ns]")
+    return data
+
+
 def _array(tensor: Any) -> Any:
     """What numpy makes of a tensor; bfloat16, which it lacks, becomes float32."""
     torch = sys.modules["torch"]

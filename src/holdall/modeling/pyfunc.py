@@ -87,7 +87,7 @@ class PyFuncModel:
             return None
         file = within(self._folder, info.get("artifact_path"))
         try:
-            return parse_example(file.read_bytes(), info)
+            return parse_example(file.read_bytes(), info, self.metadata.get_input_schema())
         except FileNotFoundError as error:
             raise NotFoundError(f"the model names an input example that is not there: {file.name}") from error
         except (ValueError, KeyError) as error:

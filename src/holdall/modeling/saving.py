@@ -11,27 +11,23 @@ extra_files/                 `extra_files`
 
 from __future__ import annotations
 
-import copy
-import logging
 import os
 import platform
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from holdall.modeling import kinds
 from holdall.modeling.copying import copy_local
-from holdall.modeling.example import Example, make_example
+from holdall.modeling.example import make_example
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
 from holdall.modeling.requirements import CONDA, PYTHON_ENV, environment_files
-from holdall.modeling.signature import ModelSignature, as_signature, infer_signature
+from holdall.modeling.signature import as_signature
+from holdall.modeling.trial import shown_signature
 
 CODE, ARTIFACTS, EXTRA = "code", "artifacts", "extra_files"
 Fetch: TypeAlias = Callable[[str, Path], None]  # an address, and where the file or folder there is to go
-_log = logging.getLogger("holdall")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +100,7 @@ def save_files(
     signature = parts.hinted if hinted else signature
     if signature is None and example and beside.signature is not False and PYFUNC in flavors:
         said = Parts(own=flavors.get(flavor.name, {}), pyfunc=flavors[PYFUNC])
-        signature = _inferred(flavor, model, said, folder, example, config)
+        signature = shown_signature(example, lambda: flavor.wrap(model, said, folder=folder, config=config))
     _write(folder, example.files if example else {})
     return Model(
         flavors=flavors,
@@ -136,22 +132,6 @@ def _flavors(flavor: Flavor, parts: Parts, beside: Beside, config: Mapping[str, 
             **parts.pyfunc,
         }
     return found
-
-
-def _inferred(
-    flavor: Flavor, model: Any, parts: Parts, folder: Path, example: Example, config: Mapping[str, Any]
-) -> ModelSignature | None:
-    """The signature that the example shows. A model that fails on it is kept all the same, and a warning says so."""
-    data = copy.deepcopy(example.data)
-    try:
-        predictor = flavor.wrap(model, parts, folder=folder, config=config)
-        output = predictor.predict(data, example.params) if example.params else predictor.predict(data)
-    except Exception as error:
-        _log.warning("no signature: the model fails on its input example: %s: %s", type(error).__name__, error)
-        return None
-    if kinds.is_frame(example.data) and kinds.is_ndarray(output) and output.ndim == 1:
-        output = sys.modules["pandas"].Series(output)  # as MLflow has it: columns in, a column out
-    return infer_signature(example.data, output, example.params)
 
 
 def _copy_code(paths: Sequence[str | os.PathLike[str]], target: Path) -> None:

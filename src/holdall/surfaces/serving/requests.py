@@ -32,9 +32,9 @@ import pandas
 import pyarrow.parquet
 
 from holdall.errors import PayloadError, SchemaMismatchError
+from holdall.modeling.json_values import cast_frame, cast_inputs, cast_plain, csv_dtypes, kind, named_specs
 from holdall.modeling.schema import Array, Schema
 from holdall.store import PyFuncModel
-from holdall.surfaces.serving.values import cast_frame, cast_plain, csv_dtypes
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -99,7 +99,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise PayloadError(f"{_ONE}; it is {_kind(found)}")
+        raise PayloadError(f"{_ONE}; it is {kind(found)}")
     return found
 
 
@@ -116,58 +116,39 @@ def _json(found: dict[str, Any], model: PyFuncModel) -> Payload:
     formats = [key for key in _FORMATS if key in found]
     if len(formats) != 1:
         raise PayloadError(f"{_ONE}; it has {', '.join(formats) or 'none of them'}")
-    read = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
+    read = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": cast_inputs}
     return Payload(read[formats[0]](found[formats[0]], model.metadata.get_input_schema()), found.get("params"))
 
 
 def _split(said: Any, schema: Schema | None) -> pandas.DataFrame:
     if not isinstance(said, dict) or "data" not in said or said.keys() - {"columns", "data", "index"}:
-        shown = f"the keys {', '.join(said)}" if isinstance(said, dict) else _kind(said)
+        shown = f"the keys {', '.join(said)}" if isinstance(said, dict) else kind(said)
         raise PayloadError(f"dataframe_split is an object of data and perhaps columns and index, not {shown}")
     return _cast(_frame("dataframe_split", lambda: pandas.DataFrame(**said)), schema)
 
 
 def _records(said: Any, schema: Schema | None) -> pandas.DataFrame:
     if not isinstance(said, list):
-        raise PayloadError(f"dataframe_records is a list of records, not {_kind(said)}")
+        raise PayloadError(f"dataframe_records is a list of records, not {kind(said)}")
     return _cast(_frame("dataframe_records", lambda: pandas.DataFrame(said)), schema)
 
 
 def _instances(said: Any, schema: Schema | None) -> Any:
     """Row by row; rows that are records become columns."""
     if isinstance(said, list) and said and isinstance(said[0], dict):
-        specs = _specs(schema)
+        specs = named_specs(schema)
         columns: dict[str, list[Any]] = defaultdict(list)
         for row in said:
             if not isinstance(row, dict):
-                raise PayloadError(f"instances are records or they are not; among them is {_kind(row)}")
+                raise PayloadError(f"instances are records or they are not; among them is {kind(row)}")
             for name, value in row.items():
                 columns[name].append(cast_plain(value, specs.get(name)))
         found: Any = {name: cast_plain(values, None) for name, values in columns.items()}
     else:
-        found = _inputs(said, schema)
+        found = cast_inputs(said, schema)
     if isinstance(found, dict):
         _check_lengths(found, schema)
     return found
-
-
-def _inputs(said: Any, schema: Schema | None) -> Any:
-    """Column by column, as one array, or as one value."""
-    specs = _specs(schema)
-    rows = isinstance(said, list) and any(isinstance(row, dict) for row in said)
-    if len(specs) == 1 and isinstance(said, list) and not rows:
-        said = dict.fromkeys(specs, said)
-    elif schema and not schema.has_input_names() and not isinstance(said, list) and not numpy.isscalar(said):
-        raise PayloadError(f"the signature has no names, so the data is a list or a value, not {_kind(said)}")
-    if isinstance(said, dict):
-        return {name: cast_plain(value, specs.get(name)) for name, value in said.items()}
-    if isinstance(said, list) and all(isinstance(row, dict) for row in said):
-        return [{name: cast_plain(value, specs.get(name)) for name, value in row.items()} for row in said]
-    return cast_plain(said, schema.inputs[0] if schema else None)
-
-
-def _specs(schema: Schema | None) -> dict[Any, Any]:
-    return schema.input_dict() if schema and schema.has_input_names() else {}
 
 
 def _check_lengths(columns: dict[str, Any], schema: Schema | None) -> None:
@@ -210,7 +191,3 @@ def _frame(what: str, make: Callable[[], pandas.DataFrame]) -> pandas.DataFrame:
 
 def _cast(frame: pandas.DataFrame, schema: Schema | None) -> pandas.DataFrame:
     return cast_frame(frame, schema) if schema else frame
-
-
-def _kind(value: Any) -> str:
-    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), repr(value)[:40])
