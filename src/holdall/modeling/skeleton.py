@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from holdall.modeling.pickling import noting_pickler
+from holdall.modeling.restricted import Buildable, load_restricted
 
 _PROTOCOL = 4  # of Python 3.4; nothing in it is as large as what 5 is for
 
@@ -40,19 +41,21 @@ def dump_skeleton(value: Any, named: Callable[[Any], tuple[Any, ...] | None]) ->
     return stream.getvalue(), modules
 
 
-def load_skeleton(data: bytes, restored: Callable[..., Any], *, only: Callable[[str, str], Any] | None = None) -> Any:
+def load_skeleton(data: bytes, restored: Callable[..., Any], *, only: Buildable | None = None) -> Any:
     """The object again.
 
     Args:
         data: What `dump_skeleton` gave.
         restored: What stands for what `named` gave.
-        only: Gives the class or function that a module and a name mean, or raises UnpicklingError: with it nothing
-            else is imported or called. None: everything is, so that loading runs code.
+        only: What it may be made of: with it nothing else is imported, called or changed. None: everything may be, so
+            that loading runs code.
 
     Raises:
         UnpicklingError, EOFError: It is no such pickle, or holds what `only` refuses.
         ImportError, AttributeError: It needs what is not here.
     """
+    if only is not None:
+        return load_restricted(data, restored, only)
 
     class Whole(pickle.Unpickler):
         """Brings the weights back."""
@@ -60,15 +63,4 @@ def load_skeleton(data: bytes, restored: Callable[..., Any], *, only: Callable[[
         def persistent_load(self, pid: Any) -> Any:
             return restored(*pid)
 
-        def find_class(self, module: str, name: str, /) -> Any:
-            return only(module, name) if only else super().find_class(module, name)
-
     return Whole(io.BytesIO(data)).load()
-
-
-def refuse_all_but(known: Mapping[tuple[str, str], Any], module: str, name: str) -> Any:
-    """What a module and a name mean among those that are known. Raises: UnpicklingError."""
-    try:
-        return known[module, name]
-    except KeyError:
-        raise pickle.UnpicklingError(f"{module}.{name} is not among what may be built") from None

@@ -19,13 +19,14 @@ import types
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
 from holdall.modeling.pickling import noting_pickler
-from holdall.modeling.skeleton import dump_skeleton, load_skeleton, refuse_all_but
+from holdall.modeling.restricted import MAX_BYTES, Buildable
+from holdall.modeling.skeleton import dump_skeleton, load_skeleton
 from holdall.runs.rendering import library
 
 PICKLED, EXPORTED, WEIGHTS, SKELETON = "model.pth", "model.pt2", "model.safetensors", "module.pkl"
@@ -159,7 +160,7 @@ def save_apart(torch: Any, model: Any, folder: Path) -> tuple[str, set[str]]:
     _write_weights(weights, folder / WEIGHTS, aliases)
     (folder / SKELETON).write_bytes(skeleton)
     try:
-        load_skeleton(skeleton, _restoring(torch, weights), only=_torch_only(torch))
+        load_skeleton(skeleton, _restoring(torch, weights), only=_buildable(torch))
     except pickle.UnpicklingError:
         return "pickle", modules
     return TORCH_ONLY, modules
@@ -168,8 +169,10 @@ def save_apart(torch: Any, model: Any, folder: Path) -> tuple[str, set[str]]:
 def load_apart(torch: Any, data: Path, *, free: bool) -> Any:
     """The module, on the CPU. `free`: run no code, by building from torch.nn's own parts alone."""
     weights = _read_weights(data / WEIGHTS)
-    only = _torch_only(torch) if free else None
-    return load_skeleton((data / SKELETON).read_bytes(), _restoring(torch, weights), only=only)
+    only = _buildable(torch) if free else None
+    with (data / SKELETON).open("rb") as file:
+        skeleton = file.read(MAX_BYTES + 1 if free else -1)
+    return load_skeleton(skeleton, _restoring(torch, weights), only=only)
 
 
 def _restoring(torch: Any, weights: Mapping[str, Any]) -> Callable[..., Any]:
@@ -186,12 +189,8 @@ def _restoring(torch: Any, weights: Mapping[str, Any]) -> Callable[..., Any]:
     return restored
 
 
-def _torch_only(torch: Any) -> Callable[[str, str], Any]:
-    return partial(refuse_all_but, _parts_of_torch(torch))
-
-
 @lru_cache(maxsize=1)
-def _parts_of_torch(torch: Any) -> Mapping[tuple[str, str], Any]:
+def _buildable(torch: Any) -> Buildable:
     """What builds itself from plain values and does nothing else: torch.nn's layers, and what they are set up with."""
     from collections import OrderedDict
 
@@ -209,7 +208,28 @@ def _parts_of_torch(torch: Any) -> Mapping[tuple[str, str], Any]:
         ("torch", "device"): torch.device,
         ("collections", "OrderedDict"): OrderedDict,
     }
-    return {**found, **dtypes, **functions, **plain}
+
+    def fill(module: Any, state: Any) -> None:
+        if type(state) is not dict or not all(type(name) is str for name in state):
+            raise pickle.UnpicklingError(f"the state of a {type(module).__name__} is no dictionary of names")
+        if isinstance(module, torch.nn.RNNBase) and not _is_of_names(state.get("_all_weights")):
+            raise pickle.UnpicklingError("a recurrent layer of old, which counts its layers anew")
+        type(module).__setstate__(module, state)
+
+    return Buildable(
+        names={**found, **dtypes, **functions, **plain},
+        empty=frozenset(found.values()),
+        called=frozenset(plain.values()),
+        fill=fill,
+    )
+
+
+def _is_of_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, list) and all(map(_is_name, each)) for each in value)
+
+
+def _is_name(value: Any) -> bool:
+    return type(value) is str
 
 
 # --- weights alone ---

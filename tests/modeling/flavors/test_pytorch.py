@@ -22,6 +22,7 @@ from holdall.errors import ContentError, SchemaMismatchError, UntrustedModelErro
 from holdall.modeling import torch_files
 from holdall.modeling.finding import flavor_named
 from holdall.modeling.loading import code_run_by, read_model
+from holdall.modeling.skeleton import dump_skeleton
 from holdall.modeling.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
@@ -435,3 +436,27 @@ def test_mlflow_loads_the_module_that_we_saved(here: Path, kind: str) -> None:
     format = "pt2" if kind == "pt2" else None
     holdall.pytorch.save_model(given, "made", serialization_format=format, input_example=DATA)
     assert np.array_equal(answer_of_graph(theirs.load_model("made")), answer(model, DATA))
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": 1}, nn.functional.relu, torch.Size([1])], ids=["dictionary", "function", "size"]
+)
+def test_a_skeleton_of_no_module_is_said_to_be_none(store: Store, tmp_path: Path, value: Any) -> None:
+    """By the one error of files that are not what they were read as."""
+    store.models.save(layers(), tmp_path / "model", serialization_format="safetensors")
+    (tmp_path / "model/data/module.pkl").write_bytes(pickle.dumps(value, protocol=4))
+    with pytest.raises(ContentError, match="PyTorch model"):
+        store.models.load(tmp_path / "model", trust=STRICT)
+
+
+def test_a_module_within_itself_is_said_to_be_none(store: Store, tmp_path: Path) -> None:
+    """It would be walked without end."""
+    model = nn.Sequential(nn.Linear(2, 2))
+    store.models.save(model, tmp_path / "model", serialization_format="safetensors")
+    model.append(model)
+    skeleton, _ = dump_skeleton(
+        model, lambda each: None if not isinstance(each, torch.Tensor) else ("0.bias", True, True)
+    )
+    (tmp_path / "model/data/module.pkl").write_bytes(skeleton)
+    with pytest.raises(ContentError, match="PyTorch model"):
+        store.models.load(tmp_path / "model", trust=STRICT)

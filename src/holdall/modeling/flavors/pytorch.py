@@ -97,12 +97,15 @@ class PytorchFlavor:
             else:
                 where = map_location or device or torch_files.at_hand(torch)
                 model = torch_files.load_pickled(torch, file, where, pickle_module, options)
-        except (pickle.UnpicklingError, EOFError, OSError, RuntimeError) as error:
+            if not isinstance(model, torch.nn.Module):
+                raise ContentError(str(file), "a PyTorch model", f"a {type(model).__name__} is none")
+            model.eval()
+        except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, TypeError, RecursionError) as error:
             raise ContentError(str(data), "a PyTorch model", f"{type(error).__name__}: {error}") from error
         except (ImportError, AttributeError) as error:
             reason = f"it needs what is not here: {error}; install what its requirements.txt lists"
             raise ContentError(str(data), "a model that can be loaded here", reason) from error
-        return model.eval() if device is None else model.eval().to(device)
+        return model if device is None else model.to(device)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`; `config` may name a `device`."""
