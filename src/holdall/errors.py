@@ -20,6 +20,7 @@
     │   ├── ActiveRunError             end the active run first
     │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
+    │   ├── InvalidTableError          (ValueError) a table that nobody could read again
     │   ├── InvalidURIError            (ValueError) not an address that holdall knows
     │   ├── InvalidFilterError         (ValueError) a filter or order of runs that cannot be read
     │   ├── ContentError               (ValueError) not the kind of file that it was read as
@@ -319,6 +320,19 @@ class InvalidPathError(RequestError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.path!r} cannot be an artifact path: {self.reason}"
+
+
+class InvalidTableError(RequestError, ValueError):
+    """A table that nobody could read again; nothing of it was logged. Attributes: reason."""
+
+    hint = "make such cells and labels text, of which no two are the same; a table holds what JSON or Parquet holds"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"this table cannot be logged: {self.reason}"
 
 
 class InvalidURIError(RequestError, ValueError):

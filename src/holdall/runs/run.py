@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
 from holdall.runs import differences, rendering, tables
 from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened
+from holdall.runs.metrics import MAX_TAG
 from holdall.runs.writing import RunWriter
 from holdall.trees.source import Item, bytes_item
 
@@ -91,10 +91,8 @@ class Run(RunWriter):
             artifact_file: The table's name, which ends in .json or .parquet.
         """
         part = tables.log_table(self, data, artifact_file, entropy=self._location.entropy)
-        known = json.loads(self.seen.data.tags.get(TABLES, "[]"))
-        this = {"path": artifact_file, "type": "table"}
-        if this not in known:
-            self.set_tags({TABLES: json.dumps([*known, this])})
+        if text := tables.told(self.seen.data.tags.get(TABLES, "[]"), artifact_file, MAX_TAG):
+            self.set_tags({TABLES: text})
         return part
 
     def log_input(self, dataset: Any, *, context: str | None = None, tags: Mapping[str, Any] | None = None) -> Dataset:

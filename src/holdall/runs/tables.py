@@ -14,6 +14,7 @@ machines the order is as good as their clocks.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
@@ -89,7 +90,8 @@ def log_table(
 
     Raises:
         TypeError: No table can be made of this, or JSON cannot hold a cell of it.
-        ValueError: Lengths differ, names recur, images stand beside other cells, or the extension is another.
+        InvalidTableError: Lengths differ, labels recur as texts, or nobody could read it again.
+        ValueError: Images stand beside other cells, or the extension is another.
         PathConflictError: There is a file of this name, such as MLflow would write; it cannot grow.
         MissingLibraryError: DataFrames need pandas, Parquet pyarrow too, images Pillow.
 
@@ -129,6 +131,23 @@ def load_table(
     for name, value in (extra_columns or {}).items():
         frame[f"{name}_" if name in frame else name] = value
     return frame
+
+
+def told(tag: str, artifact_file: str, most: int) -> str | None:
+    """The tag that lists a run's tables, with one more; None where it stays as it is.
+
+    Args:
+        tag: What it says now, which may be anything: everybody can set it.
+        artifact_file: The table.
+        most: Characters that a tag may have: a table that would need more is not listed.
+    """
+    try:
+        known = json.loads(tag)
+    except (ValueError, RecursionError):
+        known = []
+    known, this = known if isinstance(known, list) else [], {"path": artifact_file, "type": "table"}
+    text = json.dumps([*known, this])
+    return text if this not in known and len(text) <= most else None
 
 
 def _form(artifact_file: str) -> str:
