@@ -50,6 +50,7 @@
         ├── ObjectTooShortError        it ends before the range that was asked for
         ├── ObjectExistsError          create-only found something there
         ├── TransientStorageError      may work when tried again
+        │   └── BucketUnreachableError nobody answers there, or somebody else does
         ├── AccessDeniedError          credentials are missing, wrong or expired
         ├── BucketNotFoundError        the bucket itself is not there
         ├── StorageFullError           no space or quota left
@@ -694,6 +695,18 @@ class TransientStorageError(StorageError):
         super().__init__(url, key, reason)
         self.args = (url, key, reason, retry_after)
         self.retry_after = retry_after
+
+
+class BucketUnreachableError(TransientStorageError):
+    """Nobody who speaks the bucket's protocol answered at its address.
+
+    Attributes: url, key, reason, retry_after.
+    """
+
+    hint = (
+        "check the address, the port and the network: endpoint_url or AWS_ENDPOINT_URL, a proxy, a login page before "
+        "the server, https or http; HOLDALL_DEADLINE says for how many seconds a bucket that has answered is waited for"
+    )
 
 
 class AccessDeniedError(StorageError):

@@ -10,6 +10,7 @@
 | `HOLDALL_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDALL_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 | `HOLDALL_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdall guide safety`) | off |
+| `HOLDALL_DEADLINE` | seconds for which a request is sent again to a bucket that fails to answer | `120` |
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
@@ -29,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from holdall.store import EVERYBODY, MEMORY, POLICIES, Trust
+from holdall.store import DEADLINE, EVERYBODY, MEMORY, POLICIES, Trust
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -49,6 +50,7 @@ class Settings:
     s3_lane: str | None = None
     trust: Trust = EVERYBODY
     stat_cache: bool = False
+    deadline: float = DEADLINE
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -71,6 +73,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         s3_lane=_lane(given),
         trust=Trust(_policy(given), _digests(given)),
         stat_cache=_on(given, "HOLDALL_STAT_CACHE"),
+        deadline=_seconds(given, "HOLDALL_DEADLINE") or default.deadline,
     )
 
 
@@ -121,6 +124,13 @@ def _checked(digests: Sequence[str]) -> frozenset[str]:
         if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
             raise ValueError(f"HOLDALL_TRUSTED: {digest!r} is not sha256: and 64 hex digits")
     return frozenset(filter(None, digests))
+
+
+def _seconds(given: Mapping[str, str], name: str) -> float | None:
+    named = given.get(name, "").strip()
+    if named and (not re.fullmatch(r"\d{1,7}(\.\d{1,6})?s?", named) or not float(named.rstrip("s"))):
+        raise ValueError(f"{name}={named!r} is not a number of seconds such as 30")
+    return float(named.rstrip("s")) if named else None
 
 
 def _lane(given: Mapping[str, str]) -> str | None:

@@ -41,9 +41,10 @@ from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData,
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
 from holdall.storage.bucket import Bucket
+from holdall.storage.ending import the_end
 from holdall.storage.probe import Report, probe
 from holdall.storage.schemes import bucket_at
-from holdall.storage.wrappers import impatient
+from holdall.storage.wrappers import DEADLINE, impatient
 from holdall.trees.check import Findings, check
 from holdall.trees.location import Location
 from holdall.trees.opened import ArtifactReader
@@ -52,6 +53,7 @@ from holdall.trees.usage import RunUsage, Space, Usage, usage
 from holdall.trees.view import read_states
 
 __all__ = [
+    "DEADLINE",
     "DEFAULT",
     "DESCRIPTION",
     "EVERYBODY",
@@ -89,10 +91,12 @@ __all__ = [
     "dataset_of",
     "from_numpy",
     "from_pandas",
+    "the_end",
 ]
 
 MEMORY = 256 << 20
-_DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included
+_DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
+_DOCTORS_TIME = 60.0  # and that all may
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,7 @@ class Store:
         observer: Observer = SILENT,
         s3_lane: str | None = None,
         stat_cache: bool = False,
+        deadline: float = DEADLINE,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -174,6 +179,7 @@ class Store:
             s3_lane: The client for S3 where no option `lane` names one: `boto3` or `s3fs`.
             stat_cache: Whether a local file that looks unchanged is taken for unchanged and not read again;
                 the guide's page on safety says when that is wrong. Needs a `cache`.
+            deadline: Seconds after which a request that fails is not sent again, where no option says so.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.
@@ -184,7 +190,7 @@ class Store:
         options = dict(options or {})
         trusted = bool(options.get("unsafe_single_writer"))
         return cls.over(
-            bucket_at(url, options, s3_lane=s3_lane),
+            bucket_at(url, options, s3_lane=s3_lane, deadline=deadline),
             Pool(memory=memory),
             trusted=trusted,
             cache=cache,
@@ -233,7 +239,8 @@ class Care:
 
     def doctor(self) -> Report:
         """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
-        return probe(impatient(self._location.bucket, _DOCTORS_PATIENCE), token=self._location.entropy(16).hex())
+        patient = impatient(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
+        return probe(patient, token=self._location.entropy(16).hex())
 
     def check(self, *, quick: bool = False) -> Findings:
         """Hold every object against the format, and compute every digest anew.

@@ -9,6 +9,7 @@ import pytest
 
 from holdall.errors import (
     AccessDeniedError,
+    BucketUnreachableError,
     ObjectExistsError,
     ObjectNotFoundError,
     ObjectTooShortError,
@@ -119,8 +120,8 @@ class ClientAuthenticationError(Exception):
         (ClientAuthenticationError("expired"), AccessDeniedError),
         (HttpError(429), TransientStorageError),
         (HttpError(503), TransientStorageError),
-        (TimeoutError(), TransientStorageError),
-        (ConnectionResetError(), TransientStorageError),
+        (TimeoutError(), BucketUnreachableError),
+        (ConnectionResetError(), BucketUnreachableError),
         (HttpError(400), StorageError),
         (HttpError(416), ObjectTooShortError),
         (RuntimeError("odd"), StorageError),

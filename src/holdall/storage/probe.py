@@ -73,7 +73,7 @@ class Report:
         return [*body, f"{self.url}: {verdict}"]
 
 
-def probe(bucket: Bucket, *, token: str, rounds: int = 3, racers: int = 8) -> Report:
+def probe(bucket: Bucket, *, token: str, rounds: int = 3, racers: int = 8, brief: bool = False) -> Report:
     """Try everything that a store needs of a bucket.
 
     Args:
@@ -81,6 +81,7 @@ def probe(bucket: Bucket, *, token: str, rounds: int = 3, racers: int = 8) -> Re
         token: 32 hex digits that nobody used before, from a source of randomness.
         rounds: How often to race, for an object with content and for an empty one.
         racers: How many threads create the same object at once.
+        brief: Whether the first promise that writers need and that is broken ends it.
 
     Raises:
         ValueError: The token is not 32 hex digits.
@@ -91,7 +92,7 @@ def probe(bucket: Bucket, *, token: str, rounds: int = 3, racers: int = 8) -> Re
     """
     if not _TOKEN.fullmatch(token):
         raise ValueError("a probe's token is 32 hex digits")
-    return _Probe(bucket, f"probe/{token}/", rounds, racers).run()
+    return _Probe(bucket, f"probe/{token}/", rounds, racers, brief).run()
 
 
 def refuse_unsafe(report: Report) -> None:
@@ -122,8 +123,8 @@ def check_canary(bucket: Bucket, key: str, body: bytes) -> None:
 
 
 class _Probe:
-    def __init__(self, bucket: Bucket, prefix: str, rounds: int, racers: int) -> None:
-        self.bucket, self.prefix, self.rounds, self.racers = bucket, prefix, rounds, racers
+    def __init__(self, bucket: Bucket, prefix: str, rounds: int, racers: int, brief: bool) -> None:
+        self.bucket, self.prefix, self.rounds, self.racers, self.brief = bucket, prefix, rounds, racers, brief
         self.made: set[str] = set()
         self.findings: list[Finding] = []
 
@@ -149,6 +150,8 @@ class _Probe:
         return Report(self.bucket.url, tuple(self.findings))
 
     def _try(self, name: str, ask: Callable[[], tuple[bool, str]], *, needed: bool = True) -> None:
+        if self.brief and Report("", tuple(self.findings)).broken:
+            return
         try:
             ok, detail = ask()
         except UnsafeBucketError as error:

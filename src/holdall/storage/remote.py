@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from holdall.errors import (
     AccessDeniedError,
+    BucketUnreachableError,
     MissingBackendError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -194,8 +195,10 @@ class RemoteBucket:
             return ObjectTooShortError(self.url, key, f"the object ends before the range: {reason}")
         name = type(error).__name__
         passing = isinstance(error, TimeoutError | ConnectionError) or any(w in name for w in _TRANSIENT_NAMES)
-        if passing or status in _TRANSIENT_STATUS:
+        if status in _TRANSIENT_STATUS:
             return TransientStorageError(self.url, key, reason)
+        if passing:
+            return BucketUnreachableError(self.url, key, reason)
         return StorageError(self.url, key, reason)
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from holdall.errors import (
     BucketNotFoundError,
+    BucketUnreachableError,
     ObjectNotFoundError,
     ObjectTooShortError,
     StorageError,
@@ -89,7 +90,7 @@ class S3Bucket:
         name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}
         answer = self._run(key, lambda: self.lane.ask("PutObject", name), verb="put")
         if not answer.get("ETag"):
-            raise TransientStorageError(self.url, key, _NOT_S3)
+            raise BucketUnreachableError(self.url, key, _NOT_S3)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """What is there, in ascending order. Cost: one request per 1,000 keys.
@@ -118,7 +119,7 @@ class S3Bucket:
         answer = self._run(place, lambda: self.lane.ask("ListObjectsV2", name), verb="list")
         more = answer.get("IsTruncated")
         if more is None or (more and not answer.get("NextContinuationToken")):
-            raise TransientStorageError(self.url, prefix, _NOT_S3)
+            raise BucketUnreachableError(self.url, prefix, _NOT_S3)
         found = [self._info(item) for item in answer.get("Contents", ())]
         # The prefix's own "folder" object, which consoles create, has no key here.
         return [info for info in found if info.key], answer["NextContinuationToken"] if more else None
@@ -167,7 +168,7 @@ class S3Bucket:
         """How long a body will be: no buffer is made for one that was not asked for."""
         length = answer.get("ContentLength")
         if not answer.get("ETag") or length is None:
-            raise TransientStorageError(self.url, key, _NOT_S3)
+            raise BucketUnreachableError(self.url, key, _NOT_S3)
         if most is not None and length > most:
             raise TransientStorageError(self.url, key, f"{length} bytes were announced, where {most} were asked for")
         return int(length)

@@ -19,6 +19,7 @@ from typing import Any
 from holdall.errors import (
     AccessDeniedError,
     BucketNotFoundError,
+    BucketUnreachableError,
     ObjectExistsError,
     ObjectNotFoundError,
     ObjectTooShortError,
@@ -113,14 +114,16 @@ _NO_CREDENTIALS = {
     "SSOTokenLoadError",
     "TokenRetrievalError",
 }
+# Of OpenSSL: both sides would say the same again.
+_TLS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL", "_ALERT_")
+# A server had begun to answer.
+_ANSWERED = {"ClientPayloadError", "FlexibleChecksumError", "IncompleteRead", "IncompleteReadError"}
 _PASSING = {
+    *_ANSWERED,
     "ClientError",  # aiohttp's; botocore's was answered and is dealt with before
     "ConnectionError",
-    "FlexibleChecksumError",
     "FSTimeoutError",
     "HTTPClientError",
-    "IncompleteRead",
-    "IncompleteReadError",
     "ResponseParserError",
     "TimeoutError",
 }
@@ -192,10 +195,10 @@ def _unanswered(url: str, key: str, error: BaseException, before: BaseException 
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
     if names & _NO_CREDENTIALS:
         return AccessDeniedError(url, key, reason)
-    if "CERTIFICATE_VERIFY_FAILED" in reason:
+    if any(word in reason for word in _TLS):
         return StorageError(url, key, reason)
     if names & _PASSING:
-        return TransientStorageError(url, key, reason)
+        return (TransientStorageError if names & _ANSWERED else BucketUnreachableError)(url, key, reason)
     return StorageError(url, key, reason)
 
 

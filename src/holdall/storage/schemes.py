@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from holdall.errors import InvalidURIError
 from holdall.storage.bucket import Bucket
-from holdall.storage.wrappers import LimitBucket, RetryBucket
+from holdall.storage.wrappers import DEADLINE, Contact, LimitBucket, RetryBucket
 
 SCHEMES = ("abfs", "az", "file", "gcs", "gs", "memory", "s3")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/*)")  # two letters at least: C:\ is a path
@@ -31,17 +31,25 @@ _BUCKET = re.compile(r"(arn:[^/]+(/[^/]+)?|[A-Za-z0-9][A-Za-z0-9._-]*)(/.*)?", r
 
 _memory: dict[str, Bucket] = {}
 _memory_lock = threading.Lock()
+_contacts: dict[tuple[str, str], Contact] = {}  # by what is asked, and where
 
 
-def bucket_at(url: str, options: Mapping[str, object] | None = None, *, s3_lane: str | None = None) -> Bucket:
+def bucket_at(
+    url: str,
+    options: Mapping[str, object] | None = None,
+    *,
+    s3_lane: str | None = None,
+    deadline: float = DEADLINE,
+) -> Bucket:
     """Open the bucket at an address; nothing is asked of it yet.
 
     Args:
         url: A path or a URL, as in this module's table; slashes at its end do not matter.
-        options: `unsafe_single_writer`, and what the scheme's adapter takes: for
+        options: `unsafe_single_writer`, `deadline`, and what the scheme's adapter takes: for
             s3:// the names of s3fs (`key`, `secret`, `token`, `endpoint_url`,
             `profile`, `anon`, ...) and `lane`, for the others of fsspec those of their filesystem.
         s3_lane: The lane of an s3:// bucket whose options name none.
+        deadline: Seconds after which a request that fails is not sent again, where no option says so.
 
     Returns:
         A handle that is safe between threads, picklable and usable after fork.
@@ -53,7 +61,21 @@ def bucket_at(url: str, options: Mapping[str, object] | None = None, *, s3_lane:
 
     Cost: none.
     """
-    return RetryBucket(LimitBucket(_adapter(url, dict(options or {}), s3_lane)))
+    given = dict(options or {})
+    seconds = _seconds(given.pop("deadline", None) or deadline)
+    adapter = _adapter(url, dict(given), s3_lane)
+    place = "/".join(adapter.url.split("/", 3)[:3]), str(given.get("endpoint_url") or "")
+    return RetryBucket(LimitBucket(adapter), deadline=seconds, contact=_contacts.setdefault(place, Contact()))
+
+
+def _seconds(given: object) -> float:
+    try:
+        seconds = float(str(given))
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"the option deadline is a number of seconds, not {given!r}")
+    return seconds
 
 
 def _adapter(url: str, options: dict[str, object], s3_lane: str | None) -> Bucket:

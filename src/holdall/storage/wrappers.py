@@ -28,11 +28,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from holdall.errors import HoldallError, TransientStorageError
+from holdall.errors import BucketUnreachableError, HoldallError, StorageError, TransientStorageError
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
+from holdall.storage.ending import Ending, the_end
 
 T = TypeVar("T")
 _log = logging.getLogger("holdall")
+DEADLINE = 120.0  # seconds
+FIRST = 10.0  # seconds, as long as nobody has ever answered
 _SILENCE = 3.0  # seconds of retrying after which whoever waits is told why
 PAGE = 1000  # keys that a server lists per request
 
@@ -42,6 +45,17 @@ def _chance() -> float:
     return _random.random()
 
 
+@dataclass(slots=True)
+class Contact:
+    """Whether anybody has answered yet, where a bucket should be.
+
+    Until then a name that is misspelt, a wrong port or a page for people is likelier than an
+    outage, and whoever waits for it in vain is told soon. A child process knows what its parent knew.
+    """
+
+    made: bool = False
+
+
 class RetryBucket:
     """Sends a request again, with full jitter, until it works or a deadline passes."""
 
@@ -49,7 +63,11 @@ class RetryBucket:
         self,
         inner: Bucket,
         *,
-        deadline: float = 120.0,
+        deadline: float = DEADLINE,
+        first: float = FIRST,
+        whole: float | None = None,
+        contact: Contact | None = None,
+        ending: Ending | None = None,
         base: float = 0.05,
         cap: float = 8.0,
         clock: Callable[[], float] = time.monotonic,
@@ -61,6 +79,10 @@ class RetryBucket:
         Args:
             inner: Whose `TransientStorageError` are retried.
             deadline: Seconds after a request's start beyond which none is sent again.
+            first: The same, as long as nobody has answered at all.
+            whole: Seconds from now beyond which no request at all is sent again.
+            contact: Whether somebody has; shared by whoever asks the same server.
+            ending: Knows whether the process is ending, and how long that may still take.
             base: Seconds within which the first pause is drawn; doubled each time.
             cap: Seconds that no drawn pause exceeds; a server's Retry-After may.
             clock: Seconds that only go forward.
@@ -68,8 +90,11 @@ class RetryBucket:
             random: Draws from [0, 1).
         """
         self.inner = inner
-        self.deadline, self.base, self.cap = deadline, base, cap
+        self.deadline, self.first, self.base, self.cap = deadline, min(first, deadline), base, cap
+        self.contact = contact or Contact()
         self._clock, self._sleep, self._random = clock, sleep, random
+        self._ending = ending  # None: this process's own, which does not travel
+        self._until = float("inf") if whole is None else clock() + whole
 
     @property
     def url(self) -> str:
@@ -105,18 +130,34 @@ class RetryBucket:
         attempts, told = 0, False
         while True:
             try:
-                return ask()
+                found = ask()
+                self.contact.made = True
+                return found
             except TransientStorageError as error:
+                self._note(error)
                 attempts += 1
                 pause = self._pause(attempts, error.retry_after)
                 spent = self._clock() - begin
-                if spent + pause > self.deadline:
+                left = self._left(begin)
+                if pause > left:
                     reason = f"{error.reason} (attempt {attempts}, the last, after {spent:.1f} s)"
-                    raise TransientStorageError(error.url, error.key, reason, error.retry_after) from error
+                    raise type(error)(error.url, error.key, reason, error.retry_after) from error
                 if spent > _SILENCE and not told:
                     told = True
-                    _log.warning("%s; trying again for up to %.0f s", error, self.deadline - spent)
+                    _log.warning("%s; trying again for up to %.0f s", error, left)
                 self._sleep(pause)
+            except StorageError as error:
+                self._note(error)
+                raise
+
+    def _note(self, error: StorageError) -> None:
+        self.contact.made = self.contact.made or not isinstance(error, BucketUnreachableError)
+
+    def _left(self, begin: float) -> float:
+        """Seconds within which a request that began then may be sent again."""
+        patience = self.deadline if self.contact.made else self.first
+        now = self._clock()
+        return min(begin + patience - now, self._until - now, (self._ending or the_end).remaining())
 
     def _pause(self, attempts: int, asked: float | None) -> float:
         widest = min(self.cap, self.base * 2.0 ** min(attempts - 1, 60))
@@ -124,9 +165,11 @@ class RetryBucket:
         return (asked or 0.0) + self._random() * widest
 
 
-def impatient(bucket: Bucket, deadline: float) -> Bucket:
-    """The same bucket, with a shorter deadline for each request: for whoever waits before a screen."""
-    return RetryBucket(bucket.inner, deadline=deadline) if isinstance(bucket, RetryBucket) else bucket
+def impatient(bucket: Bucket, deadline: float, *, whole: float | None = None) -> Bucket:
+    """The same bucket, with a shorter deadline for each request, and one for all: for whoever waits before a screen."""
+    if not isinstance(bucket, RetryBucket):
+        return bucket
+    return RetryBucket(bucket.inner, deadline=min(deadline, bucket.deadline), whole=whole, contact=bucket.contact)
 
 
 class _Persistent(Iterator[ObjectInfo]):

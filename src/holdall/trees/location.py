@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
@@ -28,7 +28,11 @@ from holdall.format.layout import CANARY, DESCRIPTOR
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.storage.bucket import Bucket
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
+from holdall.storage.wrappers import impatient
 from holdall.trees.stat_cache import StatCache
+
+_PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
+_WHOLE: Final = 60.0  # and beyond which none is sent again
 
 
 @dataclass(slots=True)
@@ -87,7 +91,9 @@ class Location:
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
         """
-        report = probe(self.bucket, token=self.entropy(16).hex(), rounds=0 if self.trusted else rounds)
+        patient = impatient(self.bucket, _PATIENCE, whole=_WHOLE)
+        token = self.entropy(16).hex()
+        report = probe(patient, token=token, rounds=0 if self.trusted else rounds, brief=True)
         refuse_unsafe(report)
         made = partial(Descriptor, self.entropy(16).hex(), self.clock())
         descriptor = made(template.chunker, template.pack_size) if template else made()

@@ -10,7 +10,6 @@ Threads of a process share a session and take turns; another process opens its o
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import logging
 import os
@@ -27,6 +26,7 @@ from holdall.errors import HoldallError, ParamExistsError, RunDeletedError, RunE
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob, LogEntry
 from holdall.format.ops import add_op, weight
+from holdall.storage.ending import the_end
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.summary import summarise
@@ -196,6 +196,8 @@ class Session:
     def close(self, ops: Sequence[Json] = (), *, final: bool = False) -> None:
         """End the session (W5), with these operations in the same entry. Cost: one PUT."""
         with self.lock:
+            if the_end.running:
+                _open_sessions.discard(self)  # if this fails, it is not tried again
             if not self.closed:
                 self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
                 self.closed = True
@@ -257,7 +259,4 @@ def _close_all() -> None:
                 _log.warning("session %s stays open in %s: %s", session.id.hex(), session.journal.log, error)
 
 
-# Threads, which clients need, are gone when atexit's hooks run; this one runs
-# before they are joined. It is what concurrent.futures itself uses.
-getattr(threading, "_register_atexit", atexit.register)(_close_all)
-atexit.register(_close_all)  # and again, for what threads opened that outlived the main one
+the_end.register(_close_all)

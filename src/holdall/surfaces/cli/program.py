@@ -162,6 +162,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
             observer=observer_for(settings.progress, sys.stderr),
             s3_lane=settings.s3_lane,
             stat_cache=settings.stat_cache,
+            deadline=settings.deadline,
         )
     except HoldallError:
         raise

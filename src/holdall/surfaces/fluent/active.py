@@ -7,20 +7,19 @@ that its script is in, and four threads that each start one do not meet.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import Any
 
 from holdall.errors import ActiveRunError, NoActiveRunError
 from holdall.progress import observer_for
 from holdall.settings import read_settings
-from holdall.store import DEFAULT, DESCRIPTION, Experiment, Run, RunData, RunInfo, Store
+from holdall.store import DEFAULT, DESCRIPTION, Experiment, Run, RunData, RunInfo, Store, the_end
 
 _log = logging.getLogger("holdall")
 
@@ -95,6 +94,7 @@ def open_store(url: str | None = None, **storage_options: Any) -> Store:
         observer=observer_for(settings.progress, sys.stderr),
         s3_lane=settings.s3_lane,
         stat_cache=settings.stat_cache,
+        deadline=settings.deadline,
     )
 
 
@@ -244,12 +244,21 @@ def _watch_for_the_end() -> None:
             told(kind, error, at)
 
         sys.excepthook = note
+    _listen()
+
+
+def _listen() -> None:
+    """Handle SIGTERM, where that is possible: only the main thread may ask for it."""
     main = threading.current_thread() is threading.main_thread()
     if main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
 
 
 def _terminate(signal_number: int, _: FrameType | None) -> None:
+    mine = any(run._pid == os.getpid() for stack in list(_state.stacks.values()) for run in stack)
+    if the_end.running or not mine:  # nothing is left to be said, or there is no time for it: end as anybody does
+        signal.signal(signal_number, signal.SIG_DFL)
+        os.kill(os.getpid(), signal_number)
     _state.outcome = "KILLED"
     raise Terminated(128 + signal_number)
 
@@ -270,7 +279,5 @@ def _end_quietly(active: ActiveRun) -> None:
         _log.error("run %s could not be ended as it should: %s", active.run_id, error)
 
 
-# Before threads are joined, and (registered later) before sessions are closed.
-_at_exit: Callable[[Callable[[], None]], object] = getattr(threading, "_register_atexit", atexit.register)
-_at_exit(_end_all)
-atexit.register(_end_all)  # and again, for what threads began that outlived the main one
+the_end.register(_end_all)  # after the sessions', so that it is done before them
+_listen()  # also for runs that other threads start
