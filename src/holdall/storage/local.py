@@ -9,6 +9,10 @@ name is free, and that it never shows half written:
     fsync   the folder of the key       and, once per process, those above it
     unlink  <root>/.tmp/<random>
 
+A file system without hard links is asked to rename instead, if the name is
+free: that is as exclusive, and shows nothing half written either. One that can
+do neither is refused.
+
 A key is a path below the root. Folders that became empty stay (removing one
 could take it from under a writer), and are no objects. This module does not
 keep two keys of which one is a folder of the other: `a` and `a/b`; no store does.
@@ -36,6 +40,7 @@ from holdall.errors import (
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range
 from holdall.storage.direct import write_durably
+from holdall.storage.renaming import rename_if_free
 
 TEMPORARY = ".tmp"
 ABANDONED_NS = 24 * 3600 * 10**9  # a temporary file this old belongs to a writer that died
@@ -47,7 +52,8 @@ _KINDS: dict[int, type[StorageError]] = {
     **dict.fromkeys((errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT), TransientStorageError),
     **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.EBUSY), TransientStorageError),
 }
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV}
+# What says that there are no links, or no such rename.
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL}
 
 
 class LocalBucket:
@@ -61,6 +67,7 @@ class LocalBucket:
         self.root = Path(root).resolve()
         self._durable: set[Path] = set()  # folders whose own names are known to be on disk
         self._swept = False
+        self._links = True  # until the file system says that it has none
 
     @property
     def url(self) -> str:
@@ -161,18 +168,36 @@ class LocalBucket:
 
     def _link(self, key: str, temporary: Path, path: Path) -> None:
         try:
-            os.link(temporary, path)
+            self._name(key, temporary, path)
         except FileExistsError as error:
             if path.is_dir():
                 raise StorageError(self.url, key, "a folder of other objects has this name") from error
             # Its writer may have died before this fsync, and our caller may find that it was ours.
             self._make_durable(path.parent)
             raise ObjectExistsError(self.url, key, "there is an object already") from error
+
+    def _name(self, key: str, temporary: Path, path: Path) -> None:
+        """Give what was written its name if that is free: by a link, or where there are none by renaming."""
+        if self._links:
+            try:
+                os.link(temporary, path)
+                return
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._links = False
+        try:
+            rename_if_free(temporary, path)
         except OSError as error:
-            if error.errno in _NO_LINKS:
-                reason = f"this file system has no hard links ({error.strerror}): creation cannot be exclusive"
-                raise UnsafeBucketError(self.url, key, reason) from error
-            raise
+            if error.errno not in _NO_LINKS:
+                raise
+            reason = (
+                "this file system has neither hard links nor a rename that replaces nothing "
+                f"({error.strerror}): creation cannot be exclusive"
+            )
+            refusal = UnsafeBucketError(self.url, key, reason)
+            refusal.hint = "keep the store on another file system (ext4, xfs, btrfs, APFS, tmpfs), or in a bucket"
+            raise refusal from error
 
     def _make_durable(self, folder: Path) -> None:
         """The folder's entries survive a power cut, and so do those that lead to it."""
