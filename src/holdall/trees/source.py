@@ -8,6 +8,7 @@ change while they are read. The policies are those of SPEC.md, 8.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,12 +16,24 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from holdall.chunks.cutter import Readable
-from holdall.errors import InvalidPathError, SourceChangedError, SourceUnreadableError, UnsupportedFileError
+from holdall.errors import (
+    FormatError,
+    InvalidPathError,
+    SourceChangedError,
+    SourceUnreadableError,
+    UnsupportedFeatureError,
+    UnsupportedFileError,
+)
+from holdall.format.layout import DESCRIPTOR
 from holdall.format.paths import check_link, check_path
+from holdall.format.records import parse_descriptor
 from holdall.format.tree import Kind
+
+_DESCRIPTOR: Final = 1 << 20  # bytes of a descriptor that are looked at, far more than it has
+_log = logging.getLogger("holdall")
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[Readable]]
 
@@ -65,37 +78,67 @@ def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
         local: A file or folder. If it is itself a link, what it leads to is meant.
         path: Where it goes; "" is the run's root, and then it must be a folder.
 
+    A store that lies in the folder, such as the default one in the working folder, is left out with a warning.
+
     Raises:
         SourceUnreadableError: It is not there, or cannot be read.
-        UnsupportedFileError: It holds something that cannot be kept exactly.
+        UnsupportedFileError: It holds something that cannot be kept exactly, or is a store itself.
         InvalidPathError: A name in it makes no valid path.
     """
     top = Path(local)
     with _named_errors(top):
         status = top.stat()
-    if stat.S_ISDIR(status.st_mode):
-        return list(_folder(str(top), path, ""))
-    return [_file(str(top), check_path(path), status)]
+    if not stat.S_ISDIR(status.st_mode):
+        return [_file(str(top), check_path(path), status)]
+    if _is_store(str(top)):
+        raise UnsupportedFileError(str(top), "it is a holdall store; log an archive of it, or a run of it")
+    stores: list[str] = []
+    items = list(_folder(str(top), path, stores))
+    if stores:
+        _log.warning("not logged, since a store is not an artifact: %s", ", ".join(stores))
+    return items
 
 
-def _folder(folder: str, path: str, inside: str) -> Iterator[Item]:
-    """What a folder holds; `inside` is its path below the folder that was named first."""
-    with _named_errors(folder), os.scandir(folder) as found:
-        children = sorted(found, key=lambda child: child.name)
-    if not children and path:
+def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
+    """What a folder holds, but for stores in it, whose places are added to a list."""
+    pending = list(reversed(_children(top, path, "")))
+    if not pending and path:
         yield Item(check_path(path), Kind.DIRECTORY, _nothing)
-    for child in children:
-        place = child.path
-        below = f"{inside}/{child.name}" if inside else child.name
-        at = _checked(place, f"{path}/{child.name}" if path else child.name)
-        with _named_errors(place):
+    while pending:
+        child, at, below = pending.pop()
+        with _named_errors(child.path):
             status = child.stat(follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
-            yield _link(place, at, below)
-        elif stat.S_ISDIR(status.st_mode):
-            yield from _folder(place, at, below)
+            yield _link(child.path, at, below)
+        elif not stat.S_ISDIR(status.st_mode):
+            yield _file(child.path, at, status)
+        elif children := _children(child.path, at, below):
+            if any(other.name == DESCRIPTOR for other, _, _ in children) and _is_store(child.path):
+                stores.append(child.path)
+            else:
+                pending += reversed(children)
         else:
-            yield _file(place, at, status)
+            yield Item(at, Kind.DIRECTORY, _nothing)
+
+
+def _children(folder: str, path: str, below: str) -> list[tuple[os.DirEntry[str], str, str]]:
+    """What is in a folder, in order: with its path in the run, and that below the folder that was named first."""
+    with _named_errors(folder), os.scandir(folder) as found:
+        children = sorted(found, key=lambda child: child.name)
+    prefix, inside = path and f"{path}/", below and f"{below}/"
+    return [(child, _checked(child.path, prefix + child.name), inside + child.name) for child in children]
+
+
+def _is_store(folder: str) -> bool:
+    """Whether a folder is itself a store, with its descriptor."""
+    try:
+        with Path(folder, DESCRIPTOR).open("rb") as file:
+            parse_descriptor(file.read(_DESCRIPTOR))
+    except UnsupportedFeatureError:
+        return True
+    except (OSError, FormatError):
+        return False
+    return True
 
 
 def _file(place: str, path: str, status: os.stat_result) -> Item:
@@ -156,8 +199,17 @@ class Unchanging:
                 raise _unreadable(self._place, error) from error
             if kind is None:
                 after = os.fstat(file.fileno())
-                if _stamp(self._before) != _stamp(after) or self._count != after.st_size:
+                if _stamp(self._before) != _stamp(after):
                     raise SourceChangedError(str(self._place), "it changed while it was read")
+                if self._count != after.st_size:
+                    self._other_size(after)
+
+    def _other_size(self, status: os.stat_result) -> None:
+        """Files of /proc, /sys and some FUSE systems say 0 or 4,096 bytes, and hold others, in no block of a disk."""
+        if status.st_size and getattr(status, "st_blocks", 0):
+            raise SourceChangedError(str(self._place), "it changed while it was read")
+        told = "%s says that it has %d bytes and was read to its end, which are %d"
+        _log.warning(told, self._place, status.st_size, self._count)
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int]:

@@ -170,16 +170,19 @@ class Transaction:
         if recalled := self._recall.written(item):
             self._transfer.add(recalled.size, recalled.size)
             return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
-        with self._recall.open(item) as stream:
+        with self._recall.open(item) as opened:
+            stream: Readable = opened
             if (self._writer is None or self._small_last) and self._held + item.size <= INLINE:
-                return self._hold(item, stream)
+                data = _at_most(stream, INLINE - self._held)
+                if self._held + len(data) <= INLINE:
+                    return self._hold(item, data)
+                stream = _Rejoined(data, stream)  # it is longer than it said
             if self._held and not self._small_last:
                 self._pour()
             written = self._chunks.write(stream)
         return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
 
-    def _hold(self, item: Item, stream: Readable) -> Staged:
-        data = b"".join(_blocks(stream))
+    def _hold(self, item: Item, data: bytes) -> Staged:
         self._held += len(data)
         return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
 
@@ -358,3 +361,28 @@ def _blocks(stream: Readable) -> Iterator[bytes]:
     buffer = memoryview(bytearray(_BLOCK))
     while count := stream.readinto(buffer):
         yield bytes(buffer[:count])
+
+
+def _at_most(stream: Readable, size: int) -> bytes:
+    """All that a stream gives, or its beginning, which is then longer than `size`."""
+    buffer = memoryview(bytearray(size + 1))
+    filled = 0
+    while filled < len(buffer) and (count := stream.readinto(buffer[filled:])):
+        filled += count
+    return bytes(buffer[:filled])
+
+
+class _Rejoined:
+    """A stream whose beginning was read already."""
+
+    def __init__(self, begin: bytes, rest: Readable) -> None:
+        self._begin, self._rest = memoryview(begin), rest
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill some of the buffer; 0 at the end."""
+        if not self._begin:
+            return self._rest.readinto(buffer)
+        some = self._begin[: len(buffer)]
+        buffer[: len(some)] = some
+        self._begin = self._begin[len(some) :]
+        return len(some)
