@@ -19,7 +19,7 @@ from tests.support.stores import tiny_store
 
 import holdall
 import holdall.transformers
-from holdall.errors import ContentError
+from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
@@ -200,3 +200,67 @@ def test_the_face_logs_and_loads(here: Path) -> None:
     assert holdall.transformers.load_model(info.model_uri, return_type="components")["task"] == "text-classification"
     with pytest.raises(ValueError, match="return_type"):
         holdall.transformers.load_model(info.model_uri, return_type="model")
+
+
+@pytest.mark.parametrize("said", [{"_attn_implementation": "somebody/attention"}, {"attn_implementation": "a/b"}])
+def test_kernels_are_not_fetched(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    """A configuration that names some is refused before transformers sees it, in each part of a model."""
+    from transformers.integrations import hub_kernels
+
+    monkeypatch.setattr(hub_kernels, "get_kernel", lambda *_, **__: pytest.fail("it was fetched"))
+    store.models.save(pipeline(), tmp_path / "model")
+    for file in ("model/config.json", "components/tokenizer/tokenizer_config.json"):
+        config = tmp_path / "model" / file
+        before = config.read_text()
+        config.write_text(json.dumps(json.loads(before) | said))
+        for load in (store.models.load, store.models.load_pyfunc):
+            with pytest.raises(ContentError, match="is fetched and imported"):
+                load(tmp_path / "model", trust=Trust("listed"))
+        config.write_text(before)
+    assert store.models.load(tmp_path / "model", trust=Trust("listed")) is not None
+
+
+@pytest.mark.parametrize("given", [{"custom_generate": "a/b"}, {"trust_remote_code": True}, {"assistant_model": "a/b"}])
+def test_what_a_pipeline_is_called_with_fetches_nothing(store: Store, run: Run, given: dict[str, Any]) -> None:
+    """Neither by the MLmodel file's configuration nor by a request's parameters."""
+    uri = store.models.log(run, pipeline("text-generation"), "m", model_config=given).model_uri
+    for loaded, params in (
+        (store.models.load_pyfunc(uri), None),
+        (store.models.load_pyfunc(uri, model_config={}), given),
+    ):
+        with pytest.raises(ValueError, match="cannot fetch code"):
+            loaded._predictor.predict(TEXTS, params)
+
+
+def test_a_model_that_was_fetched_with_code_is_its_own_now(store: Store, run: Run) -> None:
+    """Its class is transformers' own, so what names the code of its repository goes."""
+    made = transformers.BertModel(transformers.BertConfig(**SIZES, intermediate_size=16))
+    made.config.auto_map = {"AutoModel": "somebody/repo--mine.Mine"}
+    uri = store.models.log(run, made, "m").model_uri
+    assert not hasattr(store.models.load(uri, trust=Trust("listed")).config, "auto_map")
+
+
+def test_a_quantized_model_needs_trust(store: Store, tmp_path: Path) -> None:
+    """A quantizer is code, and may be fetched; where the MLmodel file does not say so there is none."""
+    store.models.save(pipeline(), tmp_path / "model")
+    config, manifest = tmp_path / "model/model/config.json", tmp_path / "model/MLmodel"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"quantization_config": {"quant_method": "hqq"}}))
+    with pytest.raises(ContentError, match="quantization_config"):
+        store.models.load(tmp_path / "model", trust=Trust("listed"))
+    manifest.write_text(
+        manifest.read_text().replace("model_binary: model", "model_binary: model\n    quantized_by: hqq")
+    )
+    with pytest.raises(UntrustedModelError, match=r"config\.json"):
+        store.models.load(tmp_path / "model", trust=Trust("listed"))
+
+
+@pytest.mark.parametrize("name", ["load", "nn", "torch.load", "__builtins__", "no_such"])
+def test_a_dtype_is_a_dtype(store: Store, tmp_path: Path, name: str) -> None:
+    """Whatever else torch has of that name."""
+    store.models.save(pipeline(), tmp_path / "model")
+    manifest = tmp_path / "model/MLmodel"
+    manifest.write_text(manifest.read_text().replace("torch_dtype: torch.float32", f"torch_dtype: {name}"))
+    with pytest.raises(ContentError, match="dtype of torch"):
+        store.models.load(tmp_path / "model")

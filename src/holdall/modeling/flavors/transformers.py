@@ -24,11 +24,13 @@ from holdall.errors import ContentError
 from holdall.modeling import kinds
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.places import named, within
+from holdall.modeling.transformers_configs import FETCHING, attention_of, check_configs, quantizer_of, without_code
 from holdall.runs.rendering import library
 
 _MODEL: Final = "model"
 _COMPONENTS: Final = "components"
 _NAMES: Final = ("feature_extractor", "tokenizer", "image_processor")
+_QUANTIZED: Final = "quantized_by"  # what is not said here is not quantized
 _PROCESSOR: Final = "processor"  # MLflow keeps it beside the components, and makes no pipeline of it
 _TASKS: Final = {  # by how the names of models end
     "ForSequenceClassification": "text-classification",
@@ -71,6 +73,7 @@ class TransformersFlavor:
         for name, part in parts.items():
             _refuse_foreign(transformers, name, part)
             part.save_pretrained(str(folder / (_MODEL if name == _MODEL else f"{_COMPONENTS}/{name}")))
+        quantizer = _checked(folder)
         if model_card is not None:
             (folder / "model_card.md").write_text(str(model_card), encoding="utf-8")
         dtype = torch_dtype or getattr(parts[_MODEL], "dtype", None)
@@ -81,6 +84,7 @@ class TransformersFlavor:
             "torch_dtype": None if dtype is None else str(dtype),
             "pipeline_model_type": type(parts[_MODEL]).__name__,
             "model_binary": _MODEL,
+            _QUANTIZED: quantizer,
             "components": [name for name in _NAMES if name in parts],
             **{f"{name}_type": type(part).__name__ for name, part in parts.items() if name != _MODEL},
         }
@@ -112,18 +116,19 @@ class TransformersFlavor:
             return found[_MODEL]
         if _PROCESSOR in found:
             raise ValueError("it was kept with a processor, of which there are no pipelines: return_type='components'")
-        return transformers.pipeline(str(parts.own["task"]), **found, **options)
+        return transformers.pipeline(str(parts.own["task"]), **{"trust_remote_code": False, **found, **options})
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`; `config` is what the pipeline is called with, unless a call says otherwise."""
         transformers = library("transformers", "predicting with a model of transformers")
         if not isinstance(model, transformers.Pipeline):
-            model = transformers.pipeline(str(parts.own["task"]), **_taken_apart(transformers, model))
+            taken = _taken_apart(transformers, model)
+            model = transformers.pipeline(str(parts.own["task"]), trust_remote_code=False, **taken)
         return Spoken(model, config)
 
-    def runs_code(self, parts: Parts) -> Sequence[str]:  # noqa: ARG002
-        """None of it does."""
-        return []
+    def runs_code(self, parts: Parts) -> Sequence[str]:
+        """None of it does; but a quantizer is code of somebody's, and may be fetched."""
+        return [f"{named(parts.own.get('model_binary') or _MODEL)}/config.json"] if parts.own.get(_QUANTIZED) else []
 
 
 class Spoken:
@@ -135,6 +140,8 @@ class Spoken:
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
         """What the pipeline says, as MLflow shapes it."""
         asked, options = _asked(data), {**self._config, **(params or {})}
+        if refused := [name for name in options if name in FETCHING]:
+            raise ValueError(f"{', '.join(refused)}: what a pipeline is called with cannot fetch code or models")
         by_name = isinstance(asked, Mapping)
         said = self._pipeline(**asked, **options) if by_name else self._pipeline(asked, **options)
         shape = _shape(self._pipeline.task)
@@ -208,6 +215,21 @@ def _task_of(model: Any, *, needed: bool) -> str | None:
     return None
 
 
+def _checked(folder: Path) -> str | None:
+    """What was just saved, held against what could be loaded again. Returns: what it was quantized by.
+
+    Raises:
+        ValueError: It names code or files that are not in the folder.
+    """
+    without_code(folder)
+    quantizer = quantizer_of(folder / _MODEL)
+    try:
+        check_configs(folder, quantized=quantizer is not None)
+    except ContentError as error:
+        raise ValueError(f"it could not be loaded again: {error.reason}; log it as a PythonModel") from error
+    return quantizer
+
+
 def _refuse_foreign(transformers: Any, name: str, part: Any) -> None:
     if getattr(transformers, type(part).__name__, None) is not type(part):
         raise ValueError(
@@ -232,14 +254,21 @@ def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -
         maker: Any = getattr(transformers, kind, None)
         if not isinstance(maker, type) or not issubclass(maker, _kinds(transformers, name)):
             raise ContentError(str(folder), "made of transformers' own classes", f"its {name} is a {kind}")
-        options = {"dtype": _dtype(dtype or own.get("torch_dtype"))} if name == _MODEL else {}
+        place = within(folder, path)
+        check_configs(place, quantized=bool(own.get(_QUANTIZED)))
+        options = _of_model(place, dtype or own.get("torch_dtype")) if name == _MODEL else {}
         try:
             found[name] = cast("Any", maker).from_pretrained(
-                str(within(folder, path)), local_files_only=True, trust_remote_code=False, **options
+                str(place), local_files_only=True, trust_remote_code=False, **options
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise ContentError(str(folder / path), f"a {kind}", f"{type(error).__name__}: {error}") from error
+            raise ContentError(str(place), f"a {kind}", f"{type(error).__name__}: {error}") from error
     return found
+
+
+def _of_model(place: Path, dtype: Any) -> dict[str, Any]:
+    attention = {"attn_implementation": attention_of(place)}
+    return {"dtype": _dtype(dtype), **attention, "use_kernels": False, "weights_only": True}
 
 
 def _kinds(transformers: Any, name: str) -> tuple[type, ...]:
@@ -252,9 +281,13 @@ def _kinds(transformers: Any, name: str) -> tuple[type, ...]:
 
 def _dtype(given: Any) -> Any:
     """A dtype of torch, or its name with or without `torch.`; None leaves the model's own."""
-    return (
-        getattr(library("torch", "loading weights"), given.removeprefix("torch.")) if isinstance(given, str) else given
-    )
+    if not isinstance(given, str):
+        return given
+    torch = library("torch", "loading weights")
+    found = getattr(torch, given.removeprefix("torch."), None)
+    if not isinstance(found, torch.dtype):
+        raise ContentError(given, "a dtype of torch", "torch knows none of this name")
+    return found
 
 
 FLAVOR: Final = TransformersFlavor()
