@@ -27,6 +27,7 @@
     │   ├── SignatureError             (ValueError) a signature that cannot be
     │   ├── SchemaMismatchError        (ValueError) data that a model's signature does not admit
     │   ├── PayloadError               (ValueError) a request to a served model that cannot be read
+    │   │   └── OversizedPayloadError  it would take more memory than the server gives one request
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
     │   └── MissingLibraryError        (ImportError) install what this call needs
@@ -418,6 +419,12 @@ class PayloadError(RequestError, ValueError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class OversizedPayloadError(PayloadError):
+    """A request that would take more memory than the server gives to one. Attributes: reason."""
+
+    hint = "send fewer rows at once, or start the server with a larger --max-memory"
 
 
 class UnknownFlavorError(RequestError, TypeError):

@@ -96,8 +96,8 @@ def test_a_small_body_cannot_fill_the_memory(store: Store, folder: Path) -> None
     parquet = {"Content-Type": "application/vnd.apache.parquet"}
     refused = told(app_of(store, folder), "POST", "/invocations", held.getvalue(), parquet)
     assert len(held.getvalue()) < 500_000
-    assert refused.status == 400
-    assert "262144 rows of 600 columns are too many" in json.loads(refused.body)["message"]
+    assert refused.status == 413
+    assert "262144 rows of 600 columns" in json.loads(refused.body)["message"]
 
 
 def test_others_are_answered_while_a_model_predicts(store: Store, tmp_path: Path) -> None:

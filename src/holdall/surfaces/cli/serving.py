@@ -52,7 +52,12 @@ def attach(serve_model: Callable[..., int], ask: Callable[[Callable[[], Store], 
     @click.option("-w", "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
     @click.option("--threads", type=click.IntRange(min=1), help="Predictions at once in each; as many as processors.")
     @click.option("-t", "--timeout", default=60.0, show_default=True, type=_SECONDS, help="Seconds for a request.")
+    @click.option("--head-timeout", default=10.0, show_default=True, type=_SECONDS, help="Seconds for its head alone.")
     @click.option("--max-bytes", default="100M", show_default=True, callback=_size, help="The longest request.")
+    @click.option("--max-memory", default="256M", show_default=True, callback=_size, help="To read a request.")
+    @click.option(
+        "--max-connections", default=500, show_default=True, type=click.IntRange(min=1), help="In each process."
+    )
     def serve(uri: str, threads: int | None, **given: Any) -> None:
         """Serve a model over HTTP, by MLflow's scoring protocol, until SIGTERM or Ctrl-C.
 

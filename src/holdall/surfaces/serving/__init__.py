@@ -1,5 +1,7 @@
 """One loaded model behind HTTP, in MLflow's scoring protocol; and the same without HTTP.
 
+    connection, bodies  how long a client may wait, how many there are, what all of them hold
+    bound, parquet      what reading a request may take
     requests, values    bytes of a request -> data, by the model's signature
     scoring, answers    data -> predictions -> JSON, or what is wrong
     openapi             the signature as an interface
@@ -33,7 +35,10 @@ def serve(
     port: int = 5000,
     workers: int = 1,
     timeout: float = 60,
+    head_timeout: float = 10,
     max_bytes: int = 100 << 20,
+    max_memory: int = 256 << 20,
+    max_connections: int = 500,
     threads: int = 4,
     say: Callable[[str], Any] = print,
 ) -> int:
@@ -46,7 +51,10 @@ def serve(
         port: The same; 0 is any free one.
         workers: Processes, each with the model in its memory.
         timeout: Seconds that a request may take.
-        max_bytes: Bytes that a request may have.
+        head_timeout: Seconds until its head has come, and for which a client may take nothing of an answer.
+        max_bytes: Bytes that a request's body may have.
+        max_memory: Bytes that reading it may take, and at least as many all bodies together, in each process.
+        max_connections: In each process.
         threads: Predictions at once, in each process.
         say: Is told where it listens.
 
@@ -64,7 +72,15 @@ def serve(
     from holdall.surfaces.serving.processes import listen, serve_alone, serve_together
     from holdall.surfaces.serving.service import Limits, service_of
 
-    service = service_of(opener, uri, Limits(timeout=timeout, max_bytes=max_bytes, threads=threads))
+    limits = Limits(
+        timeout=timeout,
+        head_timeout=head_timeout,
+        max_bytes=max_bytes,
+        max_memory=max_memory,
+        max_connections=max_connections,
+        threads=threads,
+    )
+    service = service_of(opener, uri, limits)
     with listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         say(f"{service.identity.uri} ({service.identity.digest}) at http://{name}:{listening.getsockname()[1]}")

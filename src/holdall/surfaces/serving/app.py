@@ -34,6 +34,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdall.store import PyFuncModel
+from holdall.surfaces.serving.bodies import Bodies, Held
 from holdall.surfaces.serving.metrics import Metrics
 from holdall.surfaces.serving.openapi import openapi
 from holdall.surfaces.serving.requests import JSON
@@ -41,6 +42,7 @@ from holdall.surfaces.serving.scoring import Answer, refused, score
 from holdall.surfaces.serving.service import Identity, Limits
 from holdall.surfaces.serving.threads import Threads
 
+PLAIN: Final = "text/plain"
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -70,39 +72,47 @@ def make_app(model: PyFuncModel, identity: Identity, limits: Limits, metrics: Me
 class _Server:
     def __init__(self, model: PyFuncModel, limits: Limits, metrics: Metrics) -> None:
         self._model, self._limits, self._metrics = model, limits, metrics
-        self._threads = Threads(limits.threads)
+        self._threads, self._bodies = Threads(limits.threads), Bodies(max(limits.max_bytes, limits.max_memory))
 
     async def invocations(self, request: Request) -> Response:
         try:
             answer = await asyncio.wait_for(self._answer(request), self._limits.timeout)
         except TimeoutError:
             answer = Answer(504, "Request processing time exceeded limit")
-        return Response(answer.body, answer.status, media_type=answer.media_type)
+        again = {"Retry-After": "1"} if answer.status == 503 else None
+        return Response(answer.body, answer.status, again, media_type=answer.media_type)
 
     async def metrics(self, _: Request) -> Response:
         text = await asyncio.to_thread(self._metrics.text)  # a turn of its own, for predictions may hold all threads
         return Response(text, headers={"content-type": _EXPOSITION})
 
     async def _answer(self, request: Request) -> Answer:
-        try:
-            body = await self._body(request)
-        except ClientDisconnect:
-            return refused(400, "BAD_REQUEST", "the request broke off")
-        if body is None:
-            return refused(413, "REQUEST_TOO_LARGE", f"the body has more than {self._limits.max_bytes} bytes")
-        content_type = request.headers.get("content-type", "")
-        return await self._threads.run(partial(score, self._model, body, content_type))
+        if encoding := request.headers.get("content-encoding", ""):
+            return Answer(415, f"Content-Encoding {encoding[:40]!r} is not understood; send the body as it is", PLAIN)
+        with self._bodies.held() as held:
+            try:
+                body = await self._body(request, held)
+            except ClientDisconnect:
+                return refused(400, "BAD_REQUEST", "the request broke off")
+            if isinstance(body, Answer):
+                return body
+            content_type, most = request.headers.get("content-type", ""), self._limits.max_memory
+            return await self._threads.run(partial(score, self._model, body, content_type, most))
 
-    async def _body(self, request: Request) -> bytes | None:
+    async def _body(self, request: Request, held: Held) -> bytes | Answer:
         """The body, unless it is too long: then no more of it is read than shows that."""
+        most = self._limits.max_bytes
+        too_long = refused(413, "REQUEST_TOO_LARGE", f"the body has more than {most} bytes")
         told = request.headers.get("content-length", "")
-        if told.isdecimal() and int(told) > self._limits.max_bytes:
-            return None
+        if told.isdecimal() and (len(told) > 18 or int(told) > most):
+            return too_long
         body = bytearray()
         async for piece in request.stream():
             body += piece
-            if len(body) > self._limits.max_bytes:
-                return None
+            if len(body) > most:
+                return too_long
+            if not held.takes(len(piece)):
+                return refused(503, "TEMPORARILY_UNAVAILABLE", "the server holds all the requests that it can")
         return bytes(body)
 
 
@@ -131,10 +141,21 @@ class _Observed:
 
         self._metrics.began()
         try:
-            await self._app(scope, receive, signed)
+            await (_ambiguous if _is_ambiguous(scope) else self._app)(scope, receive, signed)
         finally:
             path = scope["path"] if scope["path"] in self._paths else "other"
             self._metrics.ended(path, status, time.monotonic() - began)
+
+
+def _is_ambiguous(scope: Scope) -> bool:
+    """Whether a request says its length twice, so that a proxy may have seen another request in it than we do."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}
+
+
+async def _ambiguous(scope: Scope, receive: Receive, send: Send) -> None:
+    answer = refused(400, "BAD_REQUEST", "the request has both a Content-Length and a Transfer-Encoding")
+    response = Response(answer.body, answer.status, {"Connection": "close"}, media_type=answer.media_type)
+    await response(scope, receive, send)
 
 
 def _constant(body: str, media_type: str) -> Any:

@@ -144,6 +144,7 @@ def _work(service: Service, listening: socket.socket, ready: Connection) -> None
 
 def _run(service: Service, model: PyFuncModel, listening: socket.socket, ready: Callable[[], None]) -> None:
     from holdall.surfaces.serving.app import make_app
+    from holdall.surfaces.serving.connection import bounded
     from holdall.surfaces.serving.metrics import Metrics
 
     # Python remembers each warning that it has shown, and these have words of the request in them
@@ -151,6 +152,8 @@ def _run(service: Service, model: PyFuncModel, listening: socket.socket, ready: 
     app = make_app(model, service.identity, service.limits, Metrics(service.identity, service.shared))
     config = uvicorn.Config(
         app,
+        http=bounded(service.limits.head_timeout, service.limits.max_connections),
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -29,12 +29,12 @@ from typing import Any, Final
 
 import numpy
 import pandas
-import pyarrow.parquet
 
-from holdall.errors import PayloadError, SchemaMismatchError
+from holdall.errors import OversizedPayloadError, PayloadError, SchemaMismatchError
 from holdall.modeling.json_values import cast_frame, cast_inputs, cast_plain, csv_dtypes, kind, named_specs
 from holdall.modeling.schema import Array, Schema
 from holdall.store import PyFuncModel
+from holdall.surfaces.serving.bound import Bound
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -43,7 +43,7 @@ TYPES: Final = (CSV, JSON, PARQUET)
 
 _FORMATS: Final = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _ONE: Final = f"the body must be a JSON object with exactly one of {', '.join(_FORMATS)}"
-_CELLS: Final = 1 << 27  # of a table: a few bytes of Parquet can stand for any number of them
+_UNBOUND: Final = Bound()
 _CHAT: Final = ("messages", "prompt", "input")
 
 
@@ -75,19 +75,29 @@ def unsupported(content_type: str) -> str | None:
     return None
 
 
-def read_payload(body: bytes, content_type: str, model: PyFuncModel) -> Payload:
+def read_payload(body: bytes, content_type: str, model: PyFuncModel, bound: Bound = _UNBOUND) -> Payload:
     """What a body of a supported type asks of a model.
 
+    Args:
+        body: The request's bytes.
+        content_type: Their type.
+        model: Whose signature it is read by.
+        bound: How much memory that may take.
+
     Raises:
+        OversizedPayloadError: It would take more.
         PayloadError: It cannot be read, or not as what the model's signature says.
         SchemaMismatchError: The model has type hints, and there are no "inputs".
     """
     media, schema = content_type.partition(";")[0].strip(), model.metadata.get_input_schema()
     if media == CSV:
-        return Payload(_csv(body, schema))
+        return Payload(_csv(body, schema, bound))
     if media == PARQUET:
-        return Payload(_frame("Parquet", lambda: _parquet(body)))
-    return _json(_object(body), model)
+        return Payload(_frame("Parquet", lambda: _parquet(body, bound)))
+    bound.json(body)
+    payload = _json(_object(body), model, bound)
+    bound.data(payload.data)  # or else the model's signature would make a table of it
+    return payload
 
 
 # --- JSON ---
@@ -103,7 +113,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _json(found: dict[str, Any], model: PyFuncModel) -> Payload:
+def _json(found: dict[str, Any], model: PyFuncModel, bound: Bound) -> Payload:
     if any(key in found for key in _CHAT):
         schema = model.metadata.get_params_schema()
         known = {each.name for each in schema} if schema else set()
@@ -116,24 +126,31 @@ def _json(found: dict[str, Any], model: PyFuncModel) -> Payload:
     formats = [key for key in _FORMATS if key in found]
     if len(formats) != 1:
         raise PayloadError(f"{_ONE}; it has {', '.join(formats) or 'none of them'}")
-    read = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": cast_inputs}
-    return Payload(read[formats[0]](found[formats[0]], model.metadata.get_input_schema()), found.get("params"))
+    read = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
+    data = read[formats[0]](found[formats[0]], model.metadata.get_input_schema(), bound)
+    return Payload(data, found.get("params"))
 
 
-def _split(said: Any, schema: Schema | None) -> pandas.DataFrame:
+def _split(said: Any, schema: Schema | None, bound: Bound) -> pandas.DataFrame:
     if not isinstance(said, dict) or "data" not in said or said.keys() - {"columns", "data", "index"}:
         shown = f"the keys {', '.join(said)}" if isinstance(said, dict) else kind(said)
         raise PayloadError(f"dataframe_split is an object of data and perhaps columns and index, not {shown}")
-    return _cast(_frame("dataframe_split", lambda: pandas.DataFrame(**said)), schema)
+
+    def made() -> pandas.DataFrame:
+        bound.split(said)
+        return pandas.DataFrame(**said)
+
+    return _cast(_frame("dataframe_split", made), schema)
 
 
-def _records(said: Any, schema: Schema | None) -> pandas.DataFrame:
+def _records(said: Any, schema: Schema | None, bound: Bound) -> pandas.DataFrame:
     if not isinstance(said, list):
         raise PayloadError(f"dataframe_records is a list of records, not {kind(said)}")
+    bound.data(said)
     return _cast(_frame("dataframe_records", lambda: pandas.DataFrame(said)), schema)
 
 
-def _instances(said: Any, schema: Schema | None) -> Any:
+def _instances(said: Any, schema: Schema | None, bound: Bound) -> Any:
     """Row by row; rows that are records become columns."""
     if isinstance(said, list) and said and isinstance(said[0], dict):
         specs = named_specs(schema)
@@ -142,13 +159,24 @@ def _instances(said: Any, schema: Schema | None) -> Any:
             if not isinstance(row, dict):
                 raise PayloadError(f"instances are records or they are not; among them is {kind(row)}")
             for name, value in row.items():
-                columns[name].append(cast_plain(value, specs.get(name)))
-        found: Any = {name: cast_plain(values, None) for name, values in columns.items()}
+                columns[name].append(_plain(value, specs.get(name), bound))
+        found: Any = {name: _plain(values, None, bound) for name, values in columns.items()}
     else:
-        found = cast_inputs(said, schema)
+        found = _inputs(said, schema, bound)
     if isinstance(found, dict):
         _check_lengths(found, schema)
     return found
+
+
+def _inputs(said: Any, schema: Schema | None, bound: Bound) -> Any:
+    """Column by column, as one array, or as one value."""
+    bound.arrays(said)
+    return cast_inputs(said, schema)
+
+
+def _plain(value: Any, spec: Any, bound: Bound) -> Any:
+    bound.array(value)
+    return cast_plain(value, spec)
 
 
 def _check_lengths(columns: dict[str, Any], schema: Schema | None) -> None:
@@ -166,25 +194,26 @@ def _check_lengths(columns: dict[str, Any], schema: Schema | None) -> None:
 # --- tables ---
 
 
-def _csv(body: bytes, schema: Schema | None) -> pandas.DataFrame:
+def _csv(body: bytes, schema: Schema | None, bound: Bound) -> pandas.DataFrame:
     try:
-        text = body.decode("utf-8")
+        body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise PayloadError(f"the body is not UTF-8: {error}") from error
     dtypes = csv_dtypes(schema)
-    return _frame("CSV", lambda: pandas.read_csv(io.StringIO(text), dtype=dtypes))
+    bound.csv(body)
+    return _frame("CSV", lambda: pandas.read_csv(io.BytesIO(body), dtype=dtypes))
 
 
-def _parquet(body: bytes) -> pandas.DataFrame:
-    said = pyarrow.parquet.read_metadata(io.BytesIO(body))
-    if said.num_rows * said.num_columns > _CELLS:
-        raise ValueError(f"{said.num_rows} rows of {said.num_columns} columns are too many")
+def _parquet(body: bytes, bound: Bound) -> pandas.DataFrame:
+    bound.parquet(body)
     return pandas.read_parquet(io.BytesIO(body))
 
 
 def _frame(what: str, make: Callable[[], pandas.DataFrame]) -> pandas.DataFrame:
     try:
         return make()
+    except OversizedPayloadError:
+        raise
     except Exception as error:
         raise PayloadError(f"{what} that cannot be read as a table: {error}") from error
 

@@ -3,7 +3,7 @@
     200 {"predictions": ...}          what the model says
     400 BAD_REQUEST                   the body cannot be read, or the model failed on it
     400 INVALID_PARAMETER_VALUE       data or params break the model's signature; the message names the column
-    413 REQUEST_TOO_LARGE             more bytes than the server takes (see `app`)
+    413 REQUEST_TOO_LARGE             more bytes than the server takes (see `app`), or more memory (see `bound`)
     415 (text)                        a Content-Type that is none of the three, or none at all
     500 INTERNAL_ERROR                the model gave what JSON cannot say
 
@@ -17,12 +17,14 @@ that is wrong.
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass
 from typing import Final
 
-from holdall.errors import PayloadError, SchemaMismatchError
+from holdall.errors import OversizedPayloadError, PayloadError, SchemaMismatchError
 from holdall.store import PyFuncModel
 from holdall.surfaces.serving.answers import error_json, predictions_json
+from holdall.surfaces.serving.bound import Bound
 from holdall.surfaces.serving.requests import JSON, read_payload, unsupported
 
 INVALID: Final = "INVALID_PARAMETER_VALUE"
@@ -38,13 +40,15 @@ class Answer:
     media_type: str = JSON
 
 
-def score(model: PyFuncModel, body: bytes, content_type: str) -> Answer:
+def score(model: PyFuncModel, body: bytes, content_type: str, max_memory: int = sys.maxsize) -> Answer:
     """Ask a model what a request asks. Cost: the prediction's; it blocks."""
     if reason := unsupported(content_type):
         return Answer(415, reason, "text/plain")
     try:
-        asked = read_payload(body, content_type, model)
+        asked = read_payload(body, content_type, model, Bound(max_memory))
         given = model.predict(asked.data, asked.params)
+    except OversizedPayloadError as error:
+        return refused(413, "REQUEST_TOO_LARGE", str(error))
     except PayloadError as error:
         return refused(400, "BAD_REQUEST", str(error))
     except SchemaMismatchError as error:

@@ -27,16 +27,22 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request may take.
+    """What requests may take.
 
     Attributes:
-        timeout: Seconds from its head to its answer.
+        timeout: Seconds from a request's head to its answer.
+        head_timeout: Seconds until its head has come; and for which a client may take nothing of an answer.
         max_bytes: Of its body.
+        max_memory: Bytes that reading it may take; and, if they are more than `max_bytes`, all bodies together.
+        max_connections: In each process, those that wait for something included.
         threads: Predictions at once, in each process.
     """
 
     timeout: float = 60
+    head_timeout: float = 10
     max_bytes: int = 100 << 20
+    max_memory: int = 256 << 20
+    max_connections: int = 500
     threads: int = 4
 
 

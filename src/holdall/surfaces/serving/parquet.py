@@ -1,0 +1,111 @@
+"""What a file of Parquet says of itself, before any of it is decoded.
+
+A file is compressed twice: its pages by a codec, and its values by encodings
+that name a value once and repeat it. The footer says how large the pages are
+without the codec, and how many values there are; how long these become is only
+known where texts are repeated by looking at which one is meant how often.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow.compute
+import pyarrow.parquet
+
+from holdall.errors import PayloadError
+
+_DICTIONARY: Final = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+_REPEATING: Final = _DICTIONARY | {"DELTA_BYTE_ARRAY"}
+_ROWS: Final = 4096  # of one look
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a footer says.
+
+    Attributes:
+        names, rows: Of the table.
+        columns: All of them, those inside of others too.
+        values: In all columns together.
+        bytes: Of all pages without their codec.
+        fixed_bytes: Of all values whose length the schema tells.
+        worst_text_bytes: Of the texts of columns that may name one often, if that is always the longest.
+        texts: The paths of these columns, each with the bytes of its pages, and whether dictionaries do it.
+    """
+
+    names: list[str]
+    rows: int
+    columns: int
+    values: int = 0
+    bytes: int = 0
+    fixed_bytes: int = 0
+    worst_text_bytes: int = 0
+    texts: dict[str, tuple[int, bool]] | None = None
+
+
+def facts_of(said: pyarrow.parquet.FileMetaData) -> Facts:
+    """The facts of a footer. Raises: PayloadError, for types that are not Parquet's own."""
+    _refuse_extensions(said.metadata or {})
+    schema = said.schema
+    names = [schema.column(n).path.partition(".")[0] for n in range(said.num_columns)]
+    top = [name for n, name in enumerate(names) if schema.column(n).path == name]
+    found = Facts(top, said.num_rows, said.num_columns)
+    texts: dict[str, tuple[int, bool]] = {}
+    for group in range(said.num_row_groups):
+        for n in range(said.num_columns):
+            column = said.row_group(group).column(n)
+            found.values += column.num_values
+            found.bytes += column.total_uncompressed_size
+            if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+                found.fixed_bytes += column.num_values * schema.column(n).length
+            if column.physical_type == "BYTE_ARRAY" and _REPEATING & set(column.encodings):
+                found.worst_text_bytes += column.num_values * column.total_uncompressed_size
+                before, only = texts.get(column.path_in_schema, (0, True))
+                by_dictionary = only and "DELTA_BYTE_ARRAY" not in column.encodings
+                texts[column.path_in_schema] = max(before, column.total_uncompressed_size), by_dictionary
+    found.texts = texts
+    return found
+
+
+def text_bytes(body: bytes, said: Facts, limit: int) -> int:
+    """Bytes of the texts that a file may name often, as they are in a table; counted no further than a limit."""
+    counted = 0
+    for path, (size, by_dictionary) in (said.texts or {}).items():
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(body), read_dictionary=[path] if by_dictionary else [])
+        rows = _ROWS if by_dictionary else max(1, min(_ROWS, limit // (8 * max(size, 1))))
+        for batch in file.iter_batches(batch_size=rows, columns=[path]):
+            counted += sum(map(_spread, batch.columns))
+            if counted > limit:
+                return counted
+    return counted
+
+
+# --- inside ---
+
+
+def _refuse_extensions(metadata: dict[bytes, bytes]) -> None:
+    """Types of Arrow's extensions are made by code that their names choose; a request has no need of them."""
+    try:
+        schema = base64.b64decode(metadata.get(b"ARROW:schema", b""), validate=True)
+    except binascii.Error as error:
+        raise PayloadError(f"its Arrow schema cannot be read: {error}") from error
+    if b"ARROW:extension" in schema:
+        raise PayloadError("it has columns of Arrow's extension types; send them as the plain types that they hold")
+
+
+def _spread(array: Any) -> int:
+    """Bytes of the texts in an array, each as often as it is meant."""
+    while not pyarrow.types.is_dictionary(array.type):
+        if not hasattr(array, "flatten") or not array.type.num_fields:
+            return int(array.nbytes)
+        children = array.flatten()
+        if isinstance(children, list):
+            return sum(map(_spread, children))
+        array = children
+    lengths = pyarrow.compute.cast(pyarrow.compute.binary_length(array.dictionary), "int64")
+    return int(pyarrow.compute.sum(lengths.take(array.indices)).as_py() or 0)
