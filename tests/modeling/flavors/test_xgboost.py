@@ -80,6 +80,96 @@ def test_every_estimator_comes_back_as_what_it_was(store: Store, run: Run, kind:
         assert loaded.classes_.tolist() == [0, 1]
 
 
+def ours(predicted: Any, _: Any) -> tuple[Any, Any]:
+    """An objective of somebody's own."""
+    return predicted, np.ones_like(predicted)
+
+
+GAPPY = pd.DataFrame(np.random.default_rng(0).choice([-999.0, 0.0, 1.0, 2.5, np.nan], (40, 3)), columns=list("abc"))
+SORTED = GAPPY.assign(kind=pd.Categorical(list("xyzz") * 10))
+TOLD: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "missing": {"missing": -999.0},
+    "missing zero": {"missing": 0},
+    "base score": {"base_score": 0.3},
+    "linear": {"booster": "gblinear"},
+    "dart": {"booster": "dart", "rate_drop": 0.5},
+    "a generator": {"random_state": np.random.RandomState(1), "subsample": 0.5},
+    "importance": {"importance_type": "weight"},
+    "types": {"feature_types": ["q", "int", "q"]},
+    "constraints": {"monotone_constraints": {"a": 1}, "interaction_constraints": [["a", "b"]]},
+    "an objective": {"objective": ours},
+    "more": {"max_bin": 7, "tree_method": "approx", "lambda_of_mine": 2.0},
+    "categories": {"enable_categorical": True},
+    "all of them": {"missing": -999.0, "enable_categorical": True, "base_score": 0.3, "booster": "dart"},
+}
+KINDS = ["XGBRegressor", "XGBClassifier", "XGBRanker", "XGBRFRegressor", "XGBRFClassifier"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+def test_what_an_estimator_was_told_is_kept(kind: str, told: dict[str, Any], tmp_path: Path, store: Store) -> None:
+    """Predictions are bit for bit what they were, in each format, and its parameters too."""
+    if kind == "XGBRanker" and "objective" in told:
+        pytest.skip("a ranker has no objective of somebody's own")
+    data = SORTED if "enable_categorical" in told else GAPPY
+    model = getattr(xgboost, kind)(**{**SETTINGS, **told})
+    model.fit(data, np.arange(40) % 2, **({"qid": np.zeros(40)} if kind == "XGBRanker" else {}))
+    plain = {
+        key: value for key, value in model.get_params().items() if key not in ("n_jobs", "random_state", "objective")
+    }
+    for form in ("ubj", "json", "xgb"):
+        store.models.save(model, tmp_path / form, model_format=form, pip_requirements=[])
+        loaded = store.models.load(tmp_path / form)
+        for verb in {"predict", "predict_proba", "apply"} & set(dir(model)) - (
+            {"apply"} if "booster" in told else set()
+        ):
+            assert np.array_equal(getattr(loaded, verb)(data), getattr(model, verb)(data)), (form, verb)
+        found = loaded.get_params()
+        assert all(found[key] == value or value != value for key, value in plain.items())
+        wrapped = store.models.load_pyfunc(tmp_path / form)
+        assert np.array_equal(wrapped.predict(data), model.predict(data))
+
+
+def test_a_generator_is_not_drawn_from(tmp_path: Path, store: Store) -> None:
+    """To save a model changes nothing about it, nor about what its owner draws afterwards."""
+    generator = np.random.RandomState(5)
+    model = xgboost.XGBRegressor(**SETTINGS, random_state=generator).fit(DATA, TARGET)
+    before = generator.get_state()[2]
+    store.models.save(model, tmp_path / "model", pip_requirements=[])
+    assert generator.get_state()[2] == before
+    assert model.random_state is generator
+
+
+def test_the_best_iteration_is_kept(tmp_path: Path, store: Store) -> None:
+    """An estimator that stopped early predicts with the trees up to its best, as before."""
+    model = xgboost.XGBRegressor(**SETTINGS | {"n_estimators": 50}, early_stopping_rounds=2)
+    model.fit(GAPPY, np.arange(40) % 2, eval_set=[(GAPPY[:9], np.arange(9) % 3)], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    store.models.save(model, tmp_path / "model", pip_requirements=[])
+    assert np.array_equal(store.models.load(tmp_path / "model").predict(GAPPY), model.predict(GAPPY))
+
+
+@pytest.mark.parametrize("names", ["n_jobs", "predict", "_Booster", "__class__", "get_params", "kwargs"])
+def test_a_hostile_mlmodel_replaces_nothing_but_parameters(store: Store, tmp_path: Path, names: str) -> None:
+    """Neither methods nor the booster, nor how many threads the reader gives."""
+    model = xgboost.XGBRegressor(**SETTINGS).fit(DATA, TARGET)
+    store.models.save(model, tmp_path / "model", pip_requirements=[])
+    file = tmp_path / "model/MLmodel"
+    file.write_text(file.read_text().replace("max_depth: 2", f"max_depth: 2\n      {names}: 1000"))
+    loaded = store.models.load(tmp_path / "model")
+    assert loaded.n_jobs is None
+    assert np.array_equal(loaded.predict(DATA), model.predict(DATA))
+
+
+def test_a_booster_of_categories_predicts(store: Store, tmp_path: Path) -> None:
+    """A frame of them, as it was trained with."""
+    data = xgboost.DMatrix(SORTED, np.arange(40) % 2, enable_categorical=True)
+    model = xgboost.train({"max_depth": 2, "nthread": 1}, data, 3)
+    store.models.save(model, tmp_path / "model", pip_requirements=[])
+    assert np.array_equal(store.models.load_pyfunc(tmp_path / "model").predict(SORTED), model.predict(data))
+
+
 def test_an_array_and_a_frame_predict_the_same(store: Store, run: Run) -> None:
     """A booster without names of features takes both."""
     loaded = store.models.load_pyfunc(store.models.log(run, booster(False), "model").model_uri)

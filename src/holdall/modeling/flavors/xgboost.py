@@ -6,11 +6,15 @@
 
 All are XGBoost's own, run no code, and have the same bytes for the same model.
 An estimator is kept as its booster; XGBoost itself puts into the file what the
-estimator knows of its classes. What it was told before fitting is not kept.
+estimator knows of its classes. What it was told when it was made, such as which
+number stands for a missing value, is in no file of XGBoost's: it stands in the
+MLmodel file as `model_params`. Threads and devices are the reader's matter, and
+functions (an objective, callbacks) have done their work when it is fitted.
 """
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import logging
@@ -25,6 +29,7 @@ from holdall.runs.rendering import library
 
 FORMATS: Final = ("ubj", "json", "xgb")
 _BOOSTER: Final = "xgboost.core.Booster"
+_READERS: Final = ("n_jobs", "nthread", "device", "verbosity")
 _log = logging.getLogger("holdall")
 
 
@@ -56,6 +61,8 @@ class XGBoostFlavor:
             "model_format": model_format,
         }
         wrapped = {"sklearn"} if isinstance(model, xgboost.XGBModel) else set()
+        if wrapped:
+            own["model_params"] = _told(model)
         return Parts(own=own, pyfunc={"data": file}, modules={"xgboost", kind.__module__, *wrapped})
 
     def load(self, folder: Path, parts: Parts) -> Any:
@@ -63,11 +70,14 @@ class XGBoostFlavor:
         xgboost = library("xgboost", "loading an XGBoost model")
         file = within(folder, _file(parts))
         model = _made(_class(parts), xgboost, str(file))
+        unfitted = model.get_params(deep=False) if isinstance(model, xgboost.XGBModel) else {}
         try:
             model.load_model(file)
         except xgboost.core.XGBoostError as error:
             reason = str(error).strip().partition("\n")[0]
             raise ContentError(str(file), "an XGBoost model", reason) from error
+        if unfitted and isinstance(told := parts.own.get("model_params"), Mapping):  # MLflow's files have none
+            _tell(model, unfitted, told)
         return model
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
@@ -89,8 +99,38 @@ class _Wrapped:
         xgboost = library("xgboost", "predicting with an XGBoost model")
         known = _known(self._model.predict, params or {})
         if isinstance(self._model, xgboost.Booster):
-            data = xgboost.DMatrix(data)
+            data = xgboost.DMatrix(data, enable_categorical="c" in (self._model.feature_types or ()))
         return self._model.predict(data, validate_features=True, **known)
+
+
+def _told(model: Any) -> dict[str, Any]:
+    """What an estimator was told when it was made, as far as a file can hold it, numbers of numpy as Python's own."""
+    asked = copy.copy(model)
+    if not _is_plain(asked.random_state):
+        asked.random_state = None  # else XGBoost draws from the caller's generator to describe it
+    params = asked.get_params(deep=False)
+    found = {name: getattr(value, "item", lambda value=value: value)() for name, value in params.items()}
+    return {name: value for name, value in found.items() if name not in _READERS and _is_plain(value)}
+
+
+def _tell(model: Any, unfitted: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """Tell an estimator that again: what it was not told is as in one that is new.
+
+    XGBoost's own `set_params` would tell the booster too, which knows all from its file.
+    """
+    for name, value in {**unfitted, **told}.items():
+        if name in unfitted and name not in _READERS:
+            setattr(model, name, value)
+        elif name.isidentifier() and not hasattr(model, name):
+            model.kwargs = {**(getattr(model, "kwargs", None) or {}), name: value}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _is_plain(each) for name, each in value.items())
+    return type(value) in (bool, int, str) or (type(value) is float and value == value)  # None and nan go unsaid
 
 
 def _known(function: Any, params: Mapping[str, Any]) -> dict[str, Any]:
