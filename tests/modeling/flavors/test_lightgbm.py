@@ -81,6 +81,41 @@ def test_every_estimator_comes_back_without_code(store: Store, kind: str, tmp_pa
     assert np.array_equal(loaded.predict(DATA), model.predict(DATA))
 
 
+GAPPY = pd.DataFrame(np.random.default_rng(0).choice([-999.0, 0.0, 1.0, 2.5, np.nan], (60, 3)), columns=list("abc"))
+SORTED = GAPPY.assign(kind=pd.Categorical(list("xyzz") * 15))
+TOLD: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "no missing values": {"use_missing": False},
+    "zero is missing": {"zero_as_missing": True},
+    "dart": {"boosting_type": "dart"},
+    "forest": {"boosting_type": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
+    "linear": {"linear_tree": True},
+    "early stop": {"pred_early_stop": True, "pred_early_stop_margin": 0.01, "pred_early_stop_freq": 1},
+    "part of the trees": {"num_iteration_predict": 2, "start_iteration_predict": 1},
+    "raw": {"predict_raw_score": True},
+}
+
+
+@pytest.mark.parametrize("kind", ["Booster", "LGBMRegressor", "LGBMClassifier", "LGBMRanker"])
+@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+@pytest.mark.parametrize("data", [GAPPY, SORTED], ids=["numbers", "categories"])
+def test_predictions_are_bit_for_bit_what_they_were(
+    store: Store, tmp_path: Path, kind: str, told: dict[str, Any], data: pd.DataFrame
+) -> None:
+    """Of each class with each setting, in each format."""
+    target, settings = np.arange(60) % 2, {**QUIET, **told}
+    if kind == "Booster":
+        model = lightgbm.train(settings, lightgbm.Dataset(data, target), 4)
+    else:
+        model = getattr(lightgbm, kind)(n_estimators=4, **settings)
+        model.fit(data, target, **({"group": [60]} if kind == "LGBMRanker" else {}))
+    for form in ("skops", "cloudpickle", "pickle"):
+        store.models.save(model, tmp_path / form, serialization_format=form, pip_requirements=[])
+        loaded, wrapped = store.models.load(tmp_path / form), store.models.load_pyfunc(tmp_path / form)
+        assert np.array_equal(loaded.predict(data), model.predict(data))
+        assert np.array_equal(wrapped.predict(data), model.predict(data))
+
+
 def test_arrays_and_frames_and_the_signature(store: Store, run: Run) -> None:
     """Both predict the same; columns come in any order, and one that is missing is named."""
     model = booster()

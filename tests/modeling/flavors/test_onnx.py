@@ -110,6 +110,18 @@ def test_one_input_takes_anything(store: Store, run: Run, data: Any) -> None:
     assert np.array_equal(np.asarray(found).ravel(), expected.ravel())
 
 
+@pytest.mark.parametrize("rows", [0, 1, 3, 4])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_frame_has_as_many_rows_as_went_in(store: Store, tmp_path: Path, rows: int, width: int) -> None:
+    """Whether one output has one value per row or several; the index is a new one."""
+    model, data = linear(width), ROWS[:rows]
+    store.models.save(model, tmp_path / "model", pip_requirements=[])
+    found = store.models.load_pyfunc(tmp_path / "model").predict(FRAME[:rows])
+    expected = ran(model, {"x": data})["y"].tolist()
+    assert [np.atleast_1d(each).tolist() for each in found["y"]] == expected
+    assert len(found) == rows
+
+
 def test_several_inputs_are_given_by_name(store: Store, run: Run) -> None:
     """In a frame too, whose outputs have a list where there are several values per row."""
     loaded = store.models.load_pyfunc(store.models.log(run, sums(), "model").model_uri)

@@ -129,12 +129,18 @@ class _Session:
 
 
 def _as_frame(named: Mapping[str, Any], rows: int) -> Any:
-    """Outputs as columns, flattened as MLflow has it; what has several values per row, where MLflow fails, as lists."""
+    """Outputs as columns of as many rows as went in: numbers, or lists where there are several per row.
+
+    MLflow flattens them all: of one output of n rows with k values it makes n * k rows, and fails on two that differ.
+    """
     numpy, pandas = library("numpy", "running an ONNX model"), library("pandas", "giving a DataFrame back")
     arrays = {name: numpy.asarray(each) for name, each in named.items()}
-    if len({each.size for each in arrays.values()}) == 1:
-        return pandas.DataFrame({name: each.reshape(-1) for name, each in arrays.items()})
-    return pandas.DataFrame({n: each.reshape(-1) if each.size == rows else list(each) for n, each in arrays.items()})
+    return pandas.DataFrame({name: _by_row(each, rows) for name, each in arrays.items()})
+
+
+def _by_row(array: Any, rows: int) -> Any:
+    deep = array.ndim > 1 and array.shape[0] == rows and array.size != rows
+    return list(array) if deep else array.reshape(-1)
 
 
 def _session(file: Path, own: Mapping[str, Any]) -> Any:
