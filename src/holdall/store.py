@@ -36,6 +36,7 @@ from holdall.runs.environment import capture
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput
 from holdall.runs.inputs import as_dataset as dataset_of
+from holdall.runs.parquet import without_extensions
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdall.runs.run import Run
@@ -92,6 +93,7 @@ __all__ = [
     "from_numpy",
     "from_pandas",
     "the_end",
+    "without_extensions",
 ]
 
 MEMORY = 256 << 20

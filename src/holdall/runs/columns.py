@@ -16,7 +16,6 @@ Nothing here touches a run. pandas is imported only for what needs it.
 from __future__ import annotations
 
 import datetime
-import io
 import json
 import math
 import re
@@ -25,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import ContentError, InvalidTableError
+from holdall.runs.parquet import read_parquet
 from holdall.runs.rendering import library
 from holdall.runs.series import frame_of_columns, joined, plain, series_of
 
@@ -279,8 +279,7 @@ def parse_parquet_tables(parts: Mapping[str, bytes]) -> Any:
 
 def _parse_parquet(pandas: Any, data: bytes, path: str) -> Any:
     try:
-        table = library("pyarrow.parquet", "loading a .parquet table").read_table(io.BytesIO(data))
-        return plain(pandas, table.to_pandas(integer_object_nulls=True))
+        return plain(pandas, read_parquet(data).to_pandas(integer_object_nulls=True))
     except Exception as error:  # each codec of Arrow's has failures of its own
         raise ContentError(path, "a Parquet file", str(error)) from error
 

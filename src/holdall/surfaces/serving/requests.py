@@ -33,7 +33,7 @@ import pandas
 from holdall.errors import OversizedPayloadError, PayloadError, SchemaMismatchError
 from holdall.modeling.json_values import cast_frame, cast_inputs, cast_plain, csv_dtypes, kind, named_specs
 from holdall.modeling.schema import Array, Schema
-from holdall.store import PyFuncModel
+from holdall.store import PyFuncModel, without_extensions
 from holdall.surfaces.serving.bound import Bound
 
 JSON: Final = "application/json"
@@ -205,8 +205,9 @@ def _csv(body: bytes, schema: Schema | None, bound: Bound) -> pandas.DataFrame:
 
 
 def _parquet(body: bytes, bound: Bound) -> pandas.DataFrame:
+    body = without_extensions(body)
     bound.parquet(body)
-    return pandas.read_parquet(io.BytesIO(body))
+    return pandas.read_parquet(io.BytesIO(body), engine="pyarrow")
 
 
 def _frame(what: str, make: Callable[[], pandas.DataFrame]) -> pandas.DataFrame:
