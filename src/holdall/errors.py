@@ -30,6 +30,7 @@
     │   │   └── OversizedPayloadError  it would take more memory than the server gives one request
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
+    │   ├── ModelCodeConflictError     a model whose code has the names of other code that is loaded
     │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
     │   ├── SourceUnreadableError      it cannot be read
@@ -457,6 +458,19 @@ class UntrustedModelError(RequestError):
 
     def __str__(self) -> str:
         return f"HOLDALL_TRUST={self.policy} does not admit model {self.digest}, whose {self.files} can run any code"
+
+
+class ModelCodeConflictError(RequestError):
+    """A model brings a module whose name has another one in this process. Attributes: module, folder, other."""
+
+    hint = "load it in a process of its own, or log one of the two with its module under another name"
+
+    def __init__(self, module: str, folder: str, other: str) -> None:
+        super().__init__(module, folder, other)
+        self.module, self.folder, self.other = module, folder, other
+
+    def __str__(self) -> str:
+        return f"the model's module {self.module} (in {self.folder}) is not the one that is loaded, {self.other}"
 
 
 class MissingLibraryError(RequestError, ImportError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from holdall.errors import ContentError, UnknownFlavorError
 from holdall.modeling.finding import flavor_loading, known_flavors
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
 from holdall.modeling.model import FILE, Model, parse_model
+from holdall.modeling.model_code import use_code
 from holdall.modeling.places import check_links, check_names, named, within
 
 
@@ -66,7 +66,7 @@ def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
 def load_native(folder: Path, model: Model, flavor: Flavor, options: Mapping[str, Any]) -> Any:
     """The framework's object. Raises: ContentError, and what the flavor raises."""
     parts = parts_of(flavor, model, str(folder))
-    use_code(folder, parts.own)
+    _use_code(folder, parts.own)
     return flavor.load(folder, parts, **options)
 
 
@@ -91,7 +91,7 @@ def load_predictor(
         UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
     """
     said = model.flavors[PYFUNC]
-    use_code(folder, said)
+    _use_code(folder, said)
     config = {**(said.get("config") or {}), **config}
     if flavor is None:
         predictor = _foreign(str(said.get("loader_module")), folder, said, config)
@@ -101,13 +101,9 @@ def load_predictor(
     return native, flavor.wrap(native, parts, folder=folder, config=config)
 
 
-def use_code(folder: Path, said: Mapping[str, Any]) -> None:
-    """Put the model's own code before all other."""
+def _use_code(folder: Path, said: Mapping[str, Any]) -> None:
     if said.get("code"):
-        path = str(within(folder, said["code"]))
-        if path not in sys.path:
-            sys.path.insert(0, path)
-            importlib.invalidate_caches()
+        use_code(within(folder, said["code"]))
 
 
 def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
