@@ -9,7 +9,7 @@ out is refused by name) and written as a fetch writes it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from holdall.format.tree import Kind
@@ -20,8 +20,13 @@ from holdall.trees.source import Item, local_items
 _BLOCK = 1 << 20
 
 
-def copy_local(source: Path, target: Path) -> None:
+def copy_local(source: Path, target: Path, *, without: Callable[[str], bool] | None = None) -> None:
     """Copy a file or folder, without what Python compiled. A source that is itself a link is what it leads to.
+
+    Args:
+        source: The file or folder.
+        target: What it becomes.
+        without: Which paths of a folder stay behind.
 
     Raises:
         SourceUnreadableError: It cannot be read.
@@ -34,6 +39,8 @@ def copy_local(source: Path, target: Path) -> None:
         return
     with Destination(target) as below:
         for item in items_of(source):
+            if without and without(item.path):
+                continue
             if item.kind is Kind.DIRECTORY:
                 below.make_folder(item.path)
                 continue

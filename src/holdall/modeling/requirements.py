@@ -28,6 +28,7 @@ from typing import Any, Final, TypeAlias
 
 from holdall.errors import SourceUnreadableError
 from holdall.modeling.model import SPOKEN, dump_yaml, load_yaml
+from holdall.modeling.privacy import public_environment, public_lines
 
 REQUIREMENTS, CONSTRAINTS, CONDA, PYTHON_ENV = "requirements.txt", "constraints.txt", "conda.yaml", "python_env.yaml"
 Given: TypeAlias = str | os.PathLike[str] | Sequence[str] | None
@@ -71,7 +72,7 @@ def environment_files(
         raise ValueError("give one of conda_env, pip_requirements and extra_pip_requirements")
     if conda_env is not None:
         return _of_conda(conda_env)
-    said = _lines(pip_requirements if pip_requirements is not None else extra_pip_requirements)
+    said = public_lines(_lines(pip_requirements if pip_requirements is not None else extra_pip_requirements))
     inferred = requirements_of(modules) if pip_requirements is None else []
     named = {_name(line) for line in said}
     lines = _with_mlflow([*(line for line in inferred if _name(line) not in named), *said])
@@ -102,7 +103,7 @@ def _files(lines: Sequence[str], conda: Mapping[str, Any] | None = None) -> dict
 
 def _of_conda(given: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, bytes]:
     """The files of an environment of conda; MLflow is added to what it installs by pip."""
-    env = dict(given if isinstance(given, Mapping) else load_yaml(_read(Path(given)), str(given)))
+    env = public_environment(given if isinstance(given, Mapping) else load_yaml(_read(Path(given)), str(given)))
     others = [each for each in env.get("dependencies") or [] if not isinstance(each, Mapping)]
     mappings = [each for each in env.get("dependencies") or [] if isinstance(each, Mapping)]
     if odd := [each for each in mappings if list(each) != ["pip"]]:

@@ -15,13 +15,15 @@ import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeAlias
 
 from holdall.modeling.copying import copy_local
 from holdall.modeling.example import make_example
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
+from holdall.modeling.privacy import is_private, warn_of_private
 from holdall.modeling.requirements import CONDA, PYTHON_ENV, environment_files
 from holdall.modeling.signature import as_signature
 from holdall.modeling.trial import shown_signature
@@ -139,8 +141,22 @@ def _copy_code(paths: Sequence[str | os.PathLike[str]], target: Path) -> None:
     if len({path.name for path in whole}) < len(whole):
         named = ", ".join(map(str, whole))
         raise ValueError(f"two of code_paths have one name, and each is logged by its own: {named}; rename one")
+    left: set[str] = set()
     for path in whole:
-        copy_local(path, target / path.name)
+        if is_private(path):
+            raise ValueError(f"code_paths: {str(path)!r} may hold credentials, and all who load the model can read it")
+        copy_local(path, target / path.name, without=partial(_is_left, path, left))
+    warn_of_private(left)
+
+
+def _is_left(root: Path, left: set[str], path: str) -> bool:
+    """Whether a path below a root is private, or below something that is; notes that."""
+    parts = PurePosixPath(path).parts
+    for n in range(len(parts)):
+        if is_private(found := root.joinpath(*parts[: n + 1])):
+            left.add(str(found))
+            return True
+    return False
 
 
 def _fetch_artifacts(uris: Mapping[str, str], folder: Path, fetch: Fetch) -> dict[str, dict[str, str]]:

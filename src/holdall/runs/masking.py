@@ -19,6 +19,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from holdall.runs.commands import hidden_words, mask_commands
+
 MASK: Final = "***"
 
 # Names are compared in lower case, with `_` where a camel had its hump. `tokenizer`, `keyboard` and
@@ -41,6 +43,7 @@ _VALUE: Final = re.compile(
     r"""(?:(?:bearer|basic|token)\s+)?(?:"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|[\[{].*|\S+)""",
     re.DOTALL | re.IGNORECASE,
 )
+_MASKED: Final = re.compile(r"""\*\*\*["'\])}]*""")
 _QUERY_VALUE: Final = re.compile(r"[^\s&#]+")
 _SCHEME: Final = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 
@@ -50,16 +53,37 @@ _URL_USER: Final = re.compile(r"://(?P<user>[^\s/?#]*|[^\s/?#@:\[]*:(?!\d+[/?#])
 _BARE_USER: Final = re.compile(r"(?<![^\s/=])[^\s:@/=]{1,256}:[^\s@/]{1,512}@(?!sha\d)(?=[\w\[])")
 
 _LOOKS: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|$)"
     r"|(?<![A-Za-z0-9])(?:"
-    r"(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
-    r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"  # GitHub, GitLab
-    r"|hf_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|dckr_pat_[\w-]{16,}"  # places to upload to
+    r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"  # AWS
+    r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|gl(?:pat|ptt|dt|rt|cbt|soat|ft)-[\w-]{16,}"  # GitHub, GitLab
+    r"|hf_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,}|dckr_[a-z]{3}_[\w-]{16,}"  # places to upload to
     r"|sk-(?=[\w-]{0,64}[A-Z0-9])[\w-]{16,}|[rs]k_(?:live|test)_\w{10,}"  # OpenAI and many others, Stripe
-    r"|AIza[\w-]{30,}|ya29\.[\w.-]{16,}|xox[a-z]-[\w-]{10,}|dapi[0-9a-f]{32}"  # Google, Slack, Databricks
+    r"|(?:gsk|r8|xai|pplx|nvapi|pcsk|fw|wandb_v1)[-_](?=[\w-]{0,64}[A-Z0-9])[\w-]{24,}"  # those who sell models
+    r"|AIza[\w-]{30,}|ya29\.[\w.-]{16,}|GOCSPX-[\w-]{16,}"  # Google
+    r"|xox[a-z](?:\.[a-z]{4})?-[\w-]{10,}|xapp-[\w-]{10,}|\d{8,10}:AA[\w-]{32,}"  # Slack, Telegram
+    r"|dapi[0-9a-f]{32}|glsa_\w{16,}|glc_[\w+/=]{16,}|hv[sbr]\.[\w-]{16,}"  # Databricks, Grafana, Vault
+    r"|SG\.[\w-]{16,}\.[\w-]{16,}|shp(?:at|ca|pa|ss)_\w{16,}|do[opr]_v1_\w{16,}|PMAK-[\w-]{16,}|lin_api_\w{16,}"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]{16,}|ATATT3x[\w=-]{16,}|NRAK-\w{16,}|figd_[\w-]{16,}|ntn_\w{16,}"
     r"|eyJ[\w-]{8,1024}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON web token
     r")",
     re.DOTALL,
+)
+
+
+_INSTALLER_USER: Final = re.compile(r"://(?P<user>[^\s/?#]*|[^\s/?#@:\[]*:(?!\d+[/?#])[^\s@]*)@")
+_INSTALLER_QUERY: Final = re.compile(r"(?<=\S)\?([^\s#]+)")
+_INSTALLER_PATH: Final = re.compile(r"(?<=[\w])/t/[\w-]{12,}/")  # of conda's servers
+
+# Addresses that open what they lead to: whoever has one can post there, or install from there.
+_DOORS: Final = re.compile(
+    r"(?P<door>://(?:[\w.-]*\bhooks\.slack\.com/(?:services|workflows|triggers)/|"
+    r"(?:\w+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/|[\w.-]*webhook\.office\.com/|outlook\.office(?:365)?\.com/webhook/|"
+    r"hooks\.zapier\.com/hooks/|maker\.ifttt\.com/trigger/[\w-]+/(?:json/)?with/key/|hc-ping\.com/|"
+    r"hook\.[\w.]*make\.com/|open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/v2/hook/|"
+    r"api\.telegram\.org/(?:file/)?bot|[\w.-]+(?::\d+)?/(?:[\w/-]{1,64}/)?(?:hooks?|webhooks?)/(?=[\w-]{0,64}\d)(?=[\w-]{16})|"
+    r"[\w.-]+(?::\d+)?/(?:[\w-]+/)?t/(?=[\w-]{12})))[^\s?#\"'/]+(?P<rest>(?:/[^\s?#\"'/]+)*)",
+    re.IGNORECASE,
 )
 
 
@@ -77,16 +101,23 @@ def mask_arguments(argv: Sequence[str]) -> list[str]:
             `--` and small letters alone, for what has capitals or digits may be a credential.
     """
     masked: list[str] = []
+    hidden = hidden_words(argv, MASK, is_secret_name)
     name = ""  # of the secret option just before, without a value of its own
-    for word in argv:
-        masked.append(MASK if name and not _OPTION.fullmatch(word) and _hides(name, word) else _mask_word(word))
-        name = word if word.startswith("-") and "=" not in word and is_secret_name(word) else ""
+    for n, word in enumerate(argv):
+        if n in hidden:
+            masked.append(hidden[n])
+        else:
+            masked.append(MASK if name and not _OPTION.fullmatch(word) and _hides(name, word) else _mask_word(word))
+        scheme = name and word.lower() in ("bearer", "basic")  # the credential itself is still to come
+        named = (word.startswith("-") and "=" not in word) or word.endswith(":")
+        name = name if scheme else word if named and is_secret_name(word.rstrip(":")) else ""
     return masked
 
 
 def mask_text(text: str) -> str:
     """Any text, such as a URL or a message, with `***` where a credential was."""
-    text = _LOOKS.sub(MASK, text)
+    text = _DOORS.sub(rf"\g<door>{MASK}", text) if "://" in text else text
+    text = mask_commands(_LOOKS.sub(MASK, text), MASK, is_secret_name)
     text = re.sub(r"\S+", _mask_users, text) if "@" in text else text
     return _SCHEME.sub(rf"\1 {MASK}", _mask_named(text))
 
@@ -101,6 +132,28 @@ def mask_all(value: Any) -> Any:
         case list() | tuple():
             return [mask_all(item) for item in value]
     return value
+
+
+def without_credentials(text: str) -> str:
+    """A requirement or a channel, without what opens the place that it comes from, and still an address.
+
+    Users before a host, secret parameters and tokens in a path are left out; a
+    `${NAME}`, which pip itself fills in, stays. Where only the look of a token
+    gives it away, `***` stands for it.
+    """
+    text = _INSTALLER_USER.sub(lambda found: found[0] if _is_no_secret(found["user"]) else "://", text)
+    text = _INSTALLER_PATH.sub("/", _INSTALLER_QUERY.sub(_left_query, text))
+    return _LOOKS.sub(MASK, text)
+
+
+def _is_no_secret(user: str) -> bool:
+    """`git` opens nothing; what stands in variables is not here."""
+    return user == "git" or not re.sub(r"\$\{[A-Z0-9_]+\}|[:_]|__token__", "", user)
+
+
+def _left_query(found: re.Match[str]) -> str:
+    kept = [pair for pair in found[1].split("&") if not is_secret_name(pair.partition("=")[0]) or "${" in pair]
+    return "?" + "&".join(kept) if kept else ""
 
 
 def _mask_word(word: str) -> str:
@@ -134,7 +187,7 @@ def _mask_named(text: str) -> str:
         if not _names_a_secret(match, before):
             continue
         value = (_QUERY_VALUE if before.endswith(("?", "&")) else _VALUE).match(text, position)
-        if value and _hides(match["name"], value[0]):
+        if value and _hides(match["name"], value[0]) and not _MASKED.fullmatch(value[0]):
             kept.append(MASK)
             position = value.end()
     return "".join(kept) + text[position:]

@@ -35,6 +35,7 @@ from holdall.errors import (
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range
 from holdall.storage.causes import causes
+from holdall.storage.credentials import warn_if_pickled
 
 T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}
@@ -71,6 +72,7 @@ class RemoteBucket:
         self._locks: dict[int, threading.Lock] = {}
 
     def __getstate__(self) -> dict[str, Any]:
+        warn_if_pickled(self.url, self._options)
         return {name: value for name, value in self.__dict__.items() if name not in ("_clients", "_locks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from holdall.errors import UnsafeBucketError
+from holdall.storage.credentials import warn_if_pickled
 
 OPTIONS = {
     "anon",
@@ -140,6 +141,7 @@ class S3Lane:
         self._locks: dict[int, threading.Lock] = {}
 
     def __getstate__(self) -> dict[str, Any]:
+        warn_if_pickled(self.url, self.options)
         return {"url": self.url, "options": self.options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
