@@ -580,7 +580,7 @@ class RunEndedError(ReloadError):
 
 
 class FencedOffError(ReloadError):
-    """Content that a commit wanted to reuse was collected as garbage meanwhile.
+    """Content that a commit wanted to reuse was collected as garbage meanwhile, or found to be damaged.
 
     Attributes: path, pack.
     """
@@ -592,7 +592,7 @@ class FencedOffError(ReloadError):
         self.path, self.pack = path, pack
 
     def __str__(self) -> str:
-        return f"{self.path!r} shares content with pack {self.pack}, which is being collected and could not be copied"
+        return f"{self.path!r} shares content with pack {self.pack}, which is going or damaged and could not be copied"
 
 
 class CommitStateUnknownError(ReloadError):

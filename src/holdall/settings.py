@@ -11,6 +11,7 @@
 | `HOLDALL_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 | `HOLDALL_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdall guide safety`) | off |
 | `HOLDALL_DEADLINE` | seconds for which a request is sent again to a bucket that fails to answer | `120` |
+| `HOLDALL_VERIFY_SHARED` | `1`: all that runs share is read and verified first (`holdall guide safety`) | off |
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
@@ -51,6 +52,7 @@ class Settings:
     trust: Trust = EVERYBODY
     stat_cache: bool = False
     deadline: float = DEADLINE
+    verify_shared: bool = False
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -74,6 +76,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         trust=Trust(_policy(given), _digests(given)),
         stat_cache=_on(given, "HOLDALL_STAT_CACHE"),
         deadline=_seconds(given, "HOLDALL_DEADLINE") or default.deadline,
+        verify_shared=_on(given, "HOLDALL_VERIFY_SHARED"),
     )
 
 

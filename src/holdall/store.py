@@ -168,6 +168,7 @@ class Store:
         s3_lane: str | None = None,
         stat_cache: bool = False,
         deadline: float = DEADLINE,
+        verify_shared: bool = False,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -182,14 +183,21 @@ class Store:
             stat_cache: Whether a local file that looks unchanged is taken for unchanged and not read again;
                 the guide's page on safety says when that is wrong. Needs a `cache`.
             deadline: Seconds after which a request that fails is not sent again, where no option says so.
+            verify_shared: Whether all that a run would share with others is read and verified before it refers to
+                it, not one chunk of each pack: for a bucket with writers who are not trusted. The option
+                `verify_shared` says the same, and comes first.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.
             MissingBackendError: The package for this scheme is not installed.
+            ValueError: An option that cannot be.
 
         Cost: no request.
         """
         options = dict(options or {})
+        verify_shared = options.pop("verify_shared", verify_shared)
+        if not isinstance(verify_shared, bool):
+            raise ValueError(f"verify_shared={verify_shared!r} is neither true nor false")
         trusted = bool(options.get("unsafe_single_writer"))
         return cls.over(
             bucket_at(url, options, s3_lane=s3_lane, deadline=deadline),
@@ -198,6 +206,7 @@ class Store:
             cache=cache,
             observer=observer,
             stat_cache=stat_cache,
+            verify_shared=verify_shared,
         )
 
     @classmethod
@@ -210,12 +219,14 @@ class Store:
         cache: Path | None = None,
         observer: Observer = SILENT,
         stat_cache: bool = False,
+        verify_shared: bool = False,
     ) -> Store:
         """A store over any bucket, with the clock and the randomness of this machine."""
         location = Location(
             bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
         )
         location.stat_cache = StatCache(cache) if stat_cache and cache else None
+        location.borrowing.everything = verify_shared
         return cls(location)
 
 
@@ -244,14 +255,16 @@ class Care:
         patient = impatient(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
         return probe(patient, token=self._location.entropy(16).hex())
 
-    def check(self, *, quick: bool = False) -> Findings:
+    def check(self, *, quick: bool = False, record: bool = False) -> Findings:
         """Hold every object against the format, and compute every digest anew.
 
         Args:
             quick: Everything but the bytes of chunks and files.
+            record: Whether to record which packs are damaged: from then on no run refers to them, so
+                that the same content is stored again.
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        return check(self._location, quick=quick)
+        return check(self._location, quick=quick, record=record)
 
     def stats(self) -> Stats:
         """How much the store holds. Cost: one listing of everything, and two requests for each run."""

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from tests.support.bigstore import put_pack
-from tests.support.stores import Serial, entropy
+from tests.support.stores import Believing, Serial, entropy
 from tests.support.versions import Edit, Versions, appended, history, region, scattered
 
 from holdall.chunks.hints import CAPACITY, Known
@@ -89,14 +89,14 @@ def test_the_last_of_many_versions_is_found_again_by_a_stranger(edit: Edit) -> N
 def test_a_new_stream_asks_four_hints_for_a_window() -> None:
     """Where nothing is known, a window costs four requests and no more, however many chunks it has."""
     asked = Asked(MemoryBucket())
-    assert set(look(Recogniser(Known(asked.bucket, Serial()), pack_size=PACK), ids_of(1, 640))) == {None}
+    assert set(look(Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK), ids_of(1, 640))) == {None}
     assert asked.requests == {("get", HINTS): 40, ("list", "gc/"): 1}
 
 
 def test_a_known_stream_is_followed_by_its_footers() -> None:
     """Where packs of one session follow each other, each costs one request; so do the two that would be next."""
     asked, ids, names = ten_packs()
-    found = look(Recogniser(Known(asked.bucket, Serial()), pack_size=PACK), ids)
+    found = look(Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK), ids)
     assert found == [name for name in names for _ in range(64)]
     assert (asked.hints, asked.footers) == (4, 12)
 
@@ -104,7 +104,7 @@ def test_a_known_stream_is_followed_by_its_footers() -> None:
 def test_footers_are_asked_for_while_the_stream_still_runs_along_the_packs_before() -> None:
     """A walk of some steps finds them there: nobody waits for one after the other."""
     asked, ids, _ = ten_packs()
-    recogniser = Recogniser(Known(asked.bucket, Serial()), pack_size=PACK)
+    recogniser = Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK)
     seen = []
     for n in range(10):
         look(recogniser, ids[64 * n : 64 * n + 64])
@@ -121,7 +121,10 @@ def test_a_stream_that_differs_within_a_pack_is_still_followed_behind_it() -> No
     for key in [hint_key(id) for id in ids[64:]]:
         bucket.objects.pop(key, None)
     largest = ids.index(max(ids[:63]))
-    found = look(Recogniser(Known(bucket, Serial()), pack_size=PACK), [*ids[:largest], b"?" * 32, *ids[largest + 1 :]])
+    found = look(
+        Recogniser(Known(bucket, Serial(), Believing()), pack_size=PACK),
+        [*ids[:largest], b"?" * 32, *ids[largest + 1 :]],
+    )
     assert found[largest] is None
     assert found[64:] == [names[1]] * 64
 
@@ -134,7 +137,7 @@ def test_hints_that_lead_nowhere_new_are_not_asked_for_ever() -> None:
         put_pack(bucket, name, ids_of(100 + n, 3))
         bucket.objects[hint_key(id)] = encode_hint(id, name)
     asked = Asked(bucket)
-    assert set(look(Recogniser(Known(asked.bucket, Serial()), pack_size=PACK), ids)) == {None}
+    assert set(look(Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK), ids)) == {None}
     assert asked.hints <= 8
 
 

@@ -84,7 +84,7 @@ def test_generations_and_hints_say_what_they_are(number: int, word: str, chunk: 
         "names/~" + "a" * 63 + "/log/" + "0" * 16,
         "hints/" + "a" * 63,
         "gc/" + "0" * 16 + "/other",
-        "relocations/" + "0" * 32 + "-00000000",
+        "gc/damaged/" + "0" * 32 + "-00000000",
         "probe/" + "a" * 32 + "/UPPER",
         "probe/" + "a" * 32 + "/" + "a" * 33,
         "\u0660" * 16,
@@ -106,7 +106,7 @@ def test_every_shape_has_a_key() -> None:
         "hint": f"hints/{'ab' * 32}",
         "condemn": f"gc/{'f' * 16}/condemn",
         "done": f"gc/{'f' * 16}/done",
-        "relocation": f"relocations/{pack}",
+        "damaged": f"gc/damaged/{pack}",
         "probe": f"probe/{'ab' * 16}/race-0",
     }
     assert keys.keys() == layout.SHAPES.keys()

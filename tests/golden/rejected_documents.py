@@ -18,6 +18,7 @@ from tests.golden.rejected_builder import (
     patched,
 )
 
+from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.digest import show
 from holdall.format.document import encode_document
 from holdall.format.records import Descriptor, encode_descriptor, encode_generation, encode_hint
@@ -176,3 +177,15 @@ def _records() -> None:
     change("generation-true", DAMAGE, "its generation is True", generation=True)
     change("deleted", DAMAGE, "not what its key says", packs=..., deleted=[])
     change("pack-name", DAMAGE, "not the name of a pack", packs=[7])
+    change = changer("damage", body_of(encode_damage(DamageRecord(PACK, 1, "x", "y", (REF.id,)))))
+    digest = show("blake3", REF.id)
+    change("other-pack", DAMAGE, "speaks of another pack", pack=str(PACK._replace(number=4)))
+    change("pack-missing", DAMAGE, "not the name of a pack", pack=...)
+    change("time-negative", DAMAGE, "its time is -1", time=-1)
+    change("writer-missing", DAMAGE, "does not say who found what", writer=...)
+    change("detail-long", DAMAGE, "does not say who found what", detail="y" * 1001)
+    change("blobs-missing", DAMAGE, "its blobs are no list", blobs=...)
+    change("blobs-many", DAMAGE, "or too long a one", blobs=[digest] * 1001)
+    change("blobs-twice", DAMAGE, "lists a blob twice", blobs=[digest] * 2)
+    change("blob-other-digest", DAMAGE, "is not a blake3 digest", blobs=[show("sha256", REF.id)])
+    change("huge", DAMAGE, "bytes cannot be", more="z" * (256 << 10))

@@ -15,9 +15,11 @@ import pytest
 
 from holdall import errors
 from holdall.format.codec import decode
+from holdall.format.damage import parse_damage
 from holdall.format.digest import blob_id
 from holdall.format.document import parse_document
 from holdall.format.entry import parse_entry
+from holdall.format.layout import PackName
 from holdall.format.pack import parse_pack
 from holdall.format.recipe import parse_recipe
 from holdall.format.records import parse_descriptor, parse_generation, parse_hint
@@ -34,6 +36,7 @@ MODEL: Final = "models/" + "cd" * 16
 PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "blob": lambda data: decode(data[0], data[2:], data[1] * 10),  # codec; promised bytes in tens; as stored
     "condemn": lambda data: parse_generation(data, 1, "condemn"),
+    "damage": lambda data: parse_damage(data, PackName(bytes(range(1, 17)), 3)),
     "descriptor": parse_descriptor,
     "document": lambda data: parse_document(data, "document"),
     "entry": lambda data: parse_entry(data, LOG, 1),

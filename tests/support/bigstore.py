@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from holdall.chunks.borrowing import Borrowing
 from holdall.chunks.hints import PER_PACK, sample
 from holdall.chunks.pool import Pool
 from holdall.format.codec import RAW
@@ -119,6 +120,7 @@ def cost_of_logging(
         "holdall test",
         trusted=True,
     )
+    location.borrowing = Borrowing(location.bucket, location.pool, location.damage, draw=lambda _: 0)
     if descriptor:
         location.create(descriptor)
     location.ready_to_write()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tests.support.stores import Serial
+from tests.support.stores import Believing, Serial
 
 from holdall.chunks.hints import Known
 from holdall.chunks.plan import plan_ranges
@@ -47,13 +47,13 @@ class Versions:
     def __init__(self, *, chunk: int = 64 << 10, pack: int = 32 << 20, bucket: Bucket | None = None) -> None:
         self._chunk, self._pack, self._bucket = chunk, pack, bucket
         self._pool = Serial()
-        self._shared = Known(MemoryBucket(), self._pool)
+        self._shared = Known(MemoryBucket(), self._pool, Believing())
         self._sessions = 0
 
     def log(self, ids: list[bytes]) -> Outcome:
         """Write a version whose chunks have these ids, in a session of its own."""
         self._sessions += 1
-        known = Known(self._bucket, self._pool) if self._bucket else self._shared
+        known = Known(self._bucket, self._pool, Believing()) if self._bucket else self._shared
         recogniser = Recogniser(known, pack_size=self._pack)
         packs = _Packs(self._sessions.to_bytes(16), self._chunk, self._pack)
         placed: list[Ref] = []

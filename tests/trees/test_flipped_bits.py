@@ -10,8 +10,9 @@ from tests.support.stores import Serial, entropy, tiny_store
 
 from holdall.errors import HoldallError
 from holdall.format.codec import PLANES, encode_planes
+from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.digest import blob_id, sha256
-from holdall.format.layout import SHAPES, generation_key, parse_key
+from holdall.format.layout import SHAPES, PackName, damage_key, generation_key, parse_key
 from holdall.format.pack import PackBuilder
 from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, NODE
@@ -41,6 +42,8 @@ def small_store() -> tuple[MemoryBucket, dict[str, dict[str, bytes]]]:
     crashed.log_bytes(b"half of it", "half.txt")
     for generation, word in ((0, "condemn"), (0, "done"), (1, "condemn")):
         bucket.put(generation_key(generation, word), encode_generation(generation, word, []))
+    lost = DamageRecord(PackName(b"lost" * 4, 0), 0, "holdall test", "it was not what it said")
+    bucket.put(damage_key(lost.pack), encode_damage(lost))
     held = {"a/small.txt": b"words, words, words, words", "cut.bin": CUT, "numbers.bin": NUMBERS}
     return bucket, {finished.id: held, crashed.id: {"half.txt": b"half of it"}}
 
@@ -65,7 +68,7 @@ def test_the_small_store_is_complete_and_intact() -> None:
     found = tiny_store(bucket, create=False).care.check()
     assert (found.problems, found.orphans, found.foreign) == ([], [], [])
     kinds = {key.kind for name in bucket.objects if (key := parse_key(name))}
-    assert kinds == SHAPES.keys() - {"relocation", "probe"}
+    assert kinds == SHAPES.keys() - {"probe"}
     assert read_all(tiny_store(bucket, create=False), held) == Counter(right=4)
 
 

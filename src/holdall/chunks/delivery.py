@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
+from holdall.chunks.damage import Damage
 from holdall.chunks.observer import Transfer
 from holdall.chunks.plan import Range, plan_ranges
 from holdall.chunks.pool import Batch, Pool
@@ -53,8 +54,10 @@ class Spot(NamedTuple):
 class Delivery:
     """Blobs on their way from a bucket to the functions that take them, as a context."""
 
-    def __init__(self, bucket: Bucket, pool: Pool, transfer: Transfer, *, limit: int, at_once: int) -> None:
-        self._bucket, self._pool, self._transfer, self._limit = bucket, pool, transfer, limit
+    def __init__(
+        self, bucket: Bucket, pool: Pool, transfer: Transfer, damage: Damage, *, limit: int, at_once: int
+    ) -> None:
+        self._bucket, self._pool, self._transfer, self._damage, self._limit = bucket, pool, transfer, damage, limit
         self._batch = Batch(pool)
         self._room = threading.Semaphore(at_once)
         self._decoders: list[Decoder] = []  # that nobody is using
@@ -128,14 +131,22 @@ class Delivery:
             return bytes(_opened(ref, stored, decoder))
         except FormatError:
             again = Range.over([ref])
-            return checked(ref, self._get(again, path), f"pack {ref.place}, offset {ref.offset}", _of(path, ref))
+            body = self._get(again, path)
+        try:
+            return checked(ref, body, f"pack {ref.place}, offset {ref.offset}", _of(path, ref))
+        except IntegrityError as error:
+            self._damage.wrong(again.pack, error.detail, [ref.id])
+            raise
 
     def _get(self, span: Range, path: Whose) -> memoryview:
         try:
             return memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
-        except (ObjectNotFoundError, ObjectTooShortError) as error:
-            reason = "the pack is gone" if isinstance(error, ObjectNotFoundError) else "the pack is cut off"
-            raise IntegrityError(f"pack {span.pack}", reason, _of(path, span.refs[0])) from error
+        except ObjectNotFoundError as error:
+            self._damage.gone(span.pack)
+            raise IntegrityError(f"pack {span.pack}", "the pack is gone", _of(path, span.refs[0])) from error
+        except ObjectTooShortError as error:
+            self._damage.wrong(span.pack, "the pack is cut off")
+            raise IntegrityError(f"pack {span.pack}", "the pack is cut off", _of(path, span.refs[0])) from error
 
 
 def _handfuls(wanted: Iterable[tuple[Ref, Sequence[Deliver]]]) -> Iterator[list[tuple[Ref, Sequence[Deliver]]]]:

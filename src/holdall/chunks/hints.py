@@ -6,6 +6,9 @@ of what it is about to write; a hint names a pack, and that pack's footer, read
 by this session, is what it believes. While a stream runs along a known pack,
 the next pack's footer is loaded without asking, and those behind it ahead of
 its coming there. SPEC.md, 11 and 12 (W2, W3).
+
+A hint is created once, so one that leads to a damaged pack, or to none, stays.
+Then the next smallest chunk ids are asked for, and get the hints of the new copy.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
+from holdall.chunks.borrowing import Borrowing
+from holdall.chunks.damage import Damage
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import DamageError, ObjectNotFoundError
@@ -42,13 +47,17 @@ def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
 class Known:
     """The packs that a session may refer to, and where each of their blobs is. Safe between threads."""
 
-    def __init__(self, bucket: Bucket, pool: Pool) -> None:
+    def __init__(self, bucket: Bucket, pool: Pool, borrowing: Borrowing | None = None) -> None:
         self._bucket, self._pool = bucket, pool
+        self._borrowing = borrowing or Borrowing(bucket, pool, Damage())
         self._reader = ChunkReader(bucket, pool)
         self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
         self._condemned: frozenset[PackName] | None = None
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
+        self._own: set[bytes] = set()  # the session whose knowledge it is, once it writes
+        self._led: dict[bytes, PackName] = {}  # where hints led,
+        self._bad: set[PackName] = set()  # and which packs are damaged, or were not there
         self._last: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
         self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
         self._steps = 0
@@ -72,7 +81,7 @@ class Known:
         Those that were stored again come last: a hint is created once, so
         theirs leads to the older copy. And one is the first that `seek` named.
         """
-        alone = [chunk for chunk in chunks if chunk not in self._again]
+        alone = [chunk for chunk in chunks if chunk not in self._again and not self.misled(chunk)]
         sought = next((chunk for chunk in alone if chunk in self._sought), None)
         for done in (self._again, self._sought):
             done.difference_update(chunks)
@@ -84,9 +93,33 @@ class Known:
         self._sought.add(chunk)
         self._again.update(again)
 
+    def misled(self, chunk: bytes) -> bool:
+        """Whether the chunk's hint was seen to lead to a pack that is no use to anybody."""
+        pack = self._led.get(chunk)
+        return pack in self._bad or pack in self._borrowing.damage.packs
+
     def allows(self, ref: Ref) -> bool:
         """Whether a blob's place may be referred to, as far as this session has met the collector."""
         return ref.place not in (self._condemned or ())
+
+    def write_as(self, session: bytes) -> None:
+        """Packs of this session are one's own: nothing is borrowed from them."""
+        self._own.add(session)
+
+    def try_out(self, refs: Iterable[Ref]) -> None:
+        """Begin to try packs of other sessions that these are to be borrowed from; `holds` has the answer."""
+        self._borrowing.try_out(ref for ref in refs if not self._is_own(ref))
+
+    def tried(self, ref: Ref) -> bool:
+        """Whether `holds` would not have to wait."""
+        return self._is_own(ref) or self._borrowing.tried(ref)
+
+    def holds(self, ref: Ref) -> bool:
+        """Whether a blob may be referred to there: it is in a pack of this session, or one that was tried."""
+        return self._is_own(ref) or self._borrowing.holds(ref)
+
+    def _is_own(self, ref: Ref) -> bool:
+        return isinstance(ref.place, PackName) and ref.place.session in self._own
 
     def learn(self, pack: PackName, footer: Footer) -> None:
         """Take in a footer that this session has read or written."""
@@ -107,17 +140,19 @@ class Known:
         """Look for hints to some chunks, and believe the footers that they lead to.
 
         Returns:
-            Whether any new pack became known.
+            Whether asking on may find more: a new pack became known, or a hint led astray.
 
         Cost: one request for each id and one or two for each new pack, side by side.
         """
-        self.condemned()  # W2 comes before any footer
-        hinted = {pack for pack in self._pool.map(self._hint, ids) if pack}
-        unknown = sorted(pack for pack in hinted if pack not in self._packs)
+        condemned = self.condemned()  # W2 comes before any footer
+        hinted = {chunk: pack for chunk, pack in zip(ids, self._pool.map(self._hint, ids), strict=True) if pack}
+        self._led.update(hinted)
+        unknown = sorted({*hinted.values()} - self._packs.keys() - condemned)
         footers = self._pool.map(self._footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
         believed = [self._believe(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
-        return any(believed)
+        self._bad.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
+        return any(believed) or any(map(self.misled, hinted))
 
     def follow(self, ref: Ref, *, guess: bool = False) -> bool:
         """Where a stream has come to the end of a known pack: load the next one's footer.
@@ -182,9 +217,16 @@ class Known:
         return self._condemned is not None
 
     def condemned(self) -> frozenset[PackName]:
-        """The packs that must not be referred to. Cost: the first time, one listing."""
+        """The packs that must not be referred to: condemned ones, and damaged ones as far as is known by now.
+
+        Cost: the first time, one listing.
+        """
         if self._condemned is None:
-            self._condemned = self._incomplete_generations()
+            self._condemned = self._garbage()
+        damaged = self._borrowing.damage.packs
+        if not damaged <= self._condemned:
+            with self._lock:
+                self._avoid(frozenset(damaged))
         return self._condemned
 
     def condemn(self, generation: int) -> frozenset[PackName]:
@@ -199,18 +241,26 @@ class Known:
             more = self._generation(generation, "condemn")
         self.condemned()
         with self._lock:
-            self._condemned = self.condemned() | more
-            for pack in more & self._packs.keys():
-                self._forget(pack)
-            return self._condemned
+            return self._avoid(more)
 
-    def _incomplete_generations(self) -> frozenset[PackName]:
+    def _avoid(self, packs: frozenset[PackName]) -> frozenset[PackName]:
+        """Refer to none of these from now on. The lock is held."""
+        self._condemned = (self._condemned or frozenset()) | packs
+        for pack in packs & self._packs.keys():
+            self._forget(pack)
+        return self._condemned
+
+    def _garbage(self) -> frozenset[PackName]:
+        """What `gc/` keeps writers from: incomplete generations, and packs that are recorded as damaged."""
         words: dict[int, set[str]] = {}
         for found in self._bucket.list(GARBAGE):
-            if (key := parse_key(found.key)) and key.kind in ("condemn", "done"):
+            key = parse_key(found.key)
+            if key and key.kind in ("condemn", "done"):
                 words.setdefault(key.number, set()).add(key.kind)
+            elif key and key.kind == "damaged" and key.pack:
+                self._bad.add(key.pack)
         incomplete = [generation for generation, there in words.items() if there == {"condemn"}]
-        return frozenset().union(*(self._generation(generation, "condemn") for generation in incomplete))
+        return frozenset(self._bad).union(*(self._generation(generation, "condemn") for generation in incomplete))
 
     def _generation(self, generation: int, word: str) -> frozenset[PackName]:
         return parse_generation(self._bucket.get(generation_key(generation, word)), generation, word)

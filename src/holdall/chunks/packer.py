@@ -74,6 +74,7 @@ class Packer:
         self._pack_size, self._transfer = pack_size, transfer
         most = max(2, pool.memory // 2 // pack_size)
         self._buffers = Buffers(pool, pack_size + _FOOTER, most=most)
+        known.write_as(names.session)
         self._pool, self._hints = pool, Batch(pool)
         self._builder: PackBuilder | None = None
         self._uploads: list[_Upload] = []

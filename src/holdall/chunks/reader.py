@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
+from holdall.chunks.damage import Damage
 from holdall.chunks.delivery import Deliver, Delivery, Whose
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.plan import LIMIT
@@ -30,10 +31,10 @@ _FAR_AT_ONCE: Final = 1 << 30  # as many as the pool has threads
 
 
 class ChunkReader:
-    """Fetches blobs from the packs of a bucket, through a pool."""
+    """Fetches blobs from the packs of a bucket, through a pool; `damage` is told of those that are not as written."""
 
-    def __init__(self, bucket: Bucket, pool: Pool) -> None:
-        self._bucket, self._pool = bucket, pool
+    def __init__(self, bucket: Bucket, pool: Pool, damage: Damage | None = None) -> None:
+        self._bucket, self._pool, self._damage = bucket, pool, damage or Damage()
         self._limit, self._at_once = (_NEAR, _NEAR_AT_ONCE) if _is_near(bucket) else (LIMIT, _FAR_AT_ONCE)
 
     def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
@@ -71,7 +72,7 @@ class ChunkReader:
 
     def delivery(self, transfer: Transfer = SILENT) -> Delivery:
         """Several deliveries in one stream, without a pause between them; they have ended when it is left."""
-        return Delivery(self._bucket, self._pool, transfer, limit=self._limit, at_once=self._at_once)
+        return Delivery(self._bucket, self._pool, transfer, self._damage, limit=self._limit, at_once=self._at_once)
 
     def footer(self, pack: PackName) -> Footer:
         """What a pack says that it holds.

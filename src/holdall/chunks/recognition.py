@@ -48,13 +48,16 @@ class Recogniser:
     def look(self, window: Sequence[Wanted]) -> list[Ref | None]:
         """Where each chunk is to be referred to; None: it is to be stored.
 
-        Cost: one request for each pack that is walked through; four where much is new.
+        Cost: one request for each pack that is walked through, and one more for each that is borrowed from, which
+        nobody waits for here (`Known.holds`); four where much is new.
         """
+        if self._known.in_use:
+            self._known.condemned()  # and what was found to be damaged meanwhile
         missing = self._match(window)
         if _bytes(missing) >= _LITTLE:
             missing = self._match(window, guess=True)
         for _ in range(_ROUNDS):
-            smallest = sorted({chunk.id for chunk in missing})[:PER_PACK]
+            smallest = sorted({chunk.id for chunk in missing if not self._known.misled(chunk.id)})[:PER_PACK]
             if not _much(missing, window) or not self._known.ask(smallest):
                 break
             missing = self._match(window, guess=True)
@@ -63,12 +66,19 @@ class Recogniser:
         chosen = [ref for _, some in by_stream for ref in self._choose(list(some))]
         if _bytes(missing) >= _LITTLE and len(missing) < len(window):
             self._advise({chunk.id for chunk in missing}, window, chosen)
+        self._known.try_out(ref for ref in chosen if ref)
         return chosen
 
     def find(self, blob: bytes) -> Ref | None:
-        """Where a recipe or node is, which lies behind its stream's chunks: if these end a pack, in the next."""
+        """Where a recipe or node is, which lies behind its stream's chunks: if these end a pack, in the next.
+
+        Cost: one request more where that is the first that is borrowed from its pack.
+        """
         there = self._known.get(blob)
         if there is None and self._before is not None and self._known.follow(self._before):
+            there = self._known.get(blob)
+        while there is not None and not self._known.holds(there):
+            self._known.condemned()  # which forgets the pack
             there = self._known.get(blob)
         return there
 

@@ -106,10 +106,11 @@ class _Named:
 
 @dataclass(frozen=True, slots=True)
 class _Encoding:
-    """A block whose new chunks are being encoded."""
+    """A block whose new chunks are being encoded, and whose borrowed ones are being tried: it keeps their bytes."""
 
     block: Block
     new: list[_New]
+    borrowed: list[_New]
     encoded: Future[tuple[list[Encoded], memoryview | None]] | None
 
 
@@ -226,7 +227,7 @@ class ChunkWriter:
         while self._full and self._full[0].pieces.done():
             self._take_in(self._full[0])
         self._recognise()
-        while self._encoding and (ready := self._encoding[0].encoded) and ready.done():
+        while self._encoding and self._ready(self._encoding[0]):
             self._pack_oldest()
 
     def _take_in(self, block: Block) -> None:
@@ -268,10 +269,11 @@ class ChunkWriter:
 
     def _have_encoded(self, named: _Named) -> None:
         unknown = [one for one in named.new if one.slot.ref is None]
+        borrowed = [one for one in named.new if one.slot.ref is not None]
         saved = named.size - sum(slot.raw for slot, _ in unknown)
         pieces = [piece for _, piece in unknown]
         encoded = self._pool.compute(self._encoders.encode, named.block.view, pieces) if unknown else None
-        self._encoding.append(_Encoding(named.block, unknown, encoded))
+        self._encoding.append(_Encoding(named.block, unknown, borrowed, encoded))
         if saved:
             self._transfer.add(saved, saved)
 
@@ -286,9 +288,18 @@ class ChunkWriter:
             piece.owner.slots.append(slot)
         return new
 
+    def _ready(self, block: _Encoding) -> bool:
+        """Whether a block has something to pack, and packing it would not wait."""
+        if block.encoded is None or not block.encoded.done():
+            return False
+        return all(self._known.tried(slot.settled) for slot, _ in block.borrowed)
+
     def _pack_oldest(self) -> None:
-        """Put what a block had new into packs, and have its buffer back."""
+        """Put what a block had new, or borrowed in vain, into packs, and have its buffer back."""
         oldest, room = self._encoding[0], None
+        for slot, piece in oldest.borrowed:
+            if not self._known.holds(slot.settled):
+                slot.ref = self._pack(slot.id, CHUNK, bytes(piece.data))
         if oldest.encoded is not None:
             found, room = oldest.encoded.result()
             for (slot, _), encoded in zip(oldest.new, found, strict=True):

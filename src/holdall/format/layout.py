@@ -39,9 +39,11 @@ SHAPES: Final = {
     "hint": re.compile(r"hints/(?P<chunk>[0-9a-f]{64})"),
     "condemn": re.compile(r"gc/(?P<down>[0-9a-f]{16})/condemn"),
     "done": re.compile(r"gc/(?P<down>[0-9a-f]{16})/done"),
-    "relocation": re.compile(r"relocations/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
+    "damaged": re.compile(r"gc/damaged/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
 }
+
+_OF_A_PACK: Final = ("pack", "damaged")
 
 
 class PackName(NamedTuple):
@@ -81,7 +83,7 @@ class Key:
         kind: A name in `SHAPES`.
         log: For a log entry, its log, such as `runs/<id>`.
         number: For a log entry or a generation, its number.
-        pack: For a pack, its name.
+        pack: For a pack, or what is said of its damage, its name.
         chunk: For a hint, the chunk's id in hex.
     """
 
@@ -97,9 +99,9 @@ def parse_key(key: str) -> Key | None:
     for kind, shape in SHAPES.items():
         if found := shape.fullmatch(key):
             parts = found.groupdict()
-            if kind in ("pack", "relocation") and not parts["pack"].startswith("0" * 32):
+            if kind in _OF_A_PACK and not parts["pack"].startswith("0" * 32):
                 return Key(kind, pack=PackName.parse(parts["pack"], key))
-            if kind not in ("pack", "relocation"):
+            if kind not in _OF_A_PACK:
                 number = _LAST - int(parts.get("down") or "0", 16)
                 return Key(kind, parts.get("log") or "", number, None, parts.get("chunk") or "")
     return None
@@ -143,6 +145,11 @@ def hint_key(chunk: bytes) -> str:
 def generation_key(generation: int, word: str) -> str:
     """Where `condemn` or `done` of a garbage generation is."""
     return f"{GARBAGE}{_LAST - generation:016x}/{word}"
+
+
+def damage_key(pack: PackName) -> str:
+    """Where it is recorded that a pack is damaged: its key alone says of which, so a listing tells writers."""
+    return f"{GARBAGE}damaged/{pack}"
 
 
 def experiment_id(name: str) -> str:

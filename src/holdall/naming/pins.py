@@ -47,7 +47,7 @@ def unpin(location: Location, run_id: str, name: str) -> None:
 def _log_of(location: Location, run_id: str) -> Log[State]:
     """A run's log, read from its last state on, since it may be long."""
     journal = Journal(location.bucket, location.pool, run_log(run_id))
-    view = View.load(Blobs(location.bucket, location.pool, journal))
+    view = View.load(Blobs(location.bucket, location.pool, journal, location.damage))
     if view is None:
         raise RunNotFoundError(run_id, location.bucket.url)
     log = Log(location, run_log(run_id), State)

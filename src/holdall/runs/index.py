@@ -77,7 +77,7 @@ def _read(location: Location, heads: Mapping[str, int]) -> list[RunSummary]:
         try:
             if isinstance(entry, DamageError):
                 raise entry
-            view = View.up_to(entry, Blobs(location.bucket, location.pool, journal))
+            view = View.up_to(entry, Blobs(location.bucket, location.pool, journal, location.damage))
         except DamageError as error:
             _log.warning("run %s is damaged and left out: %s", run, error)
             continue

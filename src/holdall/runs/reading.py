@@ -205,7 +205,7 @@ class RunReader:
         location = self._location
         location.descriptor  # noqa: B018  # a store that is not there is named as such
         journal = Journal(location.bucket, location.pool, run_log(self.id))
-        view = View.load(Blobs(location.bucket, location.pool, journal))
+        view = View.load(Blobs(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
         return view

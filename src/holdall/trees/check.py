@@ -20,7 +20,8 @@ from functools import partial
 from holdall.chunks.delivery import checked
 from holdall.chunks.pool import gather
 from holdall.chunks.reader import ChunkReader
-from holdall.errors import FormatError, HoldallError
+from holdall.errors import DamageError, FormatError, HoldallError
+from holdall.format.damage import DamageRecord, parse_damage
 from holdall.format.entry import LogEntry
 from holdall.format.layout import (
     CANARY,
@@ -30,6 +31,7 @@ from holdall.format.layout import (
     RUNS,
     Key,
     PackName,
+    damage_key,
     experiment_id,
     experiment_log,
     generation_key,
@@ -42,6 +44,7 @@ from holdall.format.records import encode_canary, parse_descriptor, parse_genera
 from holdall.format.reference import Ref
 from holdall.format.registered import Holder, Registered
 from holdall.trees.check_log import Content, LogCheck
+from holdall.trees.damage import record_damage, wrong_blobs
 from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
 
@@ -74,6 +77,7 @@ class Findings:
         orphans: Packs that no run refers to, such as a killed writer leaves, or has
             not yet committed. Neither is damage; the same upload reuses them.
         foreign: Keys that are not holdall's, or left by a probe.
+        recorded: Keys of the records of damaged packs that this check made, or found made.
     """
 
     objects: int = 0
@@ -86,6 +90,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
 
     @property
     def intact(self) -> bool:
@@ -93,17 +98,24 @@ class Findings:
         return all(problem.harmless for problem in self.problems)
 
 
-def check(location: Location, *, quick: bool = False) -> Findings:
+def check(location: Location, *, quick: bool = False, record: bool = False) -> Findings:
     """Hold a whole store against its law.
 
     Args:
         location: The store.
         quick: Everything but the bytes: packs by their footers only, and no file is read.
+        record: Whether to record which packs are damaged, so that no writer refers to them any more.
 
     Cost: reads every object once and every file once more; when quick, only
     logs, nodes, recipes and footers. Holds about 300 bytes for each blob.
     """
-    return _Check(location, quick=quick).run()
+    if record:
+        location.ready_to_write()  # what may not be written is known before all is read
+    checking = _Check(location, quick=quick)
+    found = checking.run()
+    if record:
+        checking.record()
+    return found
 
 
 class _Check:
@@ -116,6 +128,7 @@ class _Check:
         self._sizes: dict[PackName, int] = {}  # bytes that looking at a pack takes
         self._rows: dict[PackName, dict[int, Row]] = {}
         self._bad: dict[PackName, str] = {}
+        self._wrong: dict[PackName, str] = {}  # those of them whose bytes are not what was written
         self._users: defaultdict[PackName, set[str]] = defaultdict(set)
 
     def run(self) -> Findings:
@@ -134,6 +147,16 @@ class _Check:
             self._found.orphans = sorted(pack.key for pack in self._rows.keys() - self._users.keys())
         return self._found
 
+    def record(self) -> None:
+        """Record the packs with wrong bytes; not those that are missing, or that the bucket did not give."""
+        for pack, detail in sorted(self._wrong.items()):
+            key = damage_key(pack)
+            with self._noting(key, harmless=True):
+                blobs = tuple(wrong_blobs(self._bucket, pack))
+                told = DamageRecord(pack, self._location.clock(), self._location.writer, detail, blobs)
+                record_damage(self._bucket, told)
+                self._found.recorded.append(key)
+
     def _list(self) -> defaultdict[str, list[Key]]:
         """Every key by its kind; runs are listed first, and only then."""
         keys: defaultdict[str, list[Key]] = defaultdict(list)
@@ -141,7 +164,7 @@ class _Check:
         listed += [info for info in self._bucket.list() if not info.key.startswith(RUNS)]
         for info in listed:
             key = parse_key(info.key)
-            if key is None or key.kind in ("relocation", "probe"):
+            if key is None or key.kind == "probe":
                 self._found.foreign.append(info.key)
                 continue
             keys[key.kind].append(key)
@@ -160,6 +183,9 @@ class _Check:
             name = generation_key(key.number, key.kind)
             with self._noting(name):
                 parse_generation(self._bucket.get(name), key.number, key.kind)
+        for pack in [key.pack for key in keys["damaged"] if key.pack]:
+            with self._noting(damage_key(pack), harmless=True):
+                parse_damage(self._bucket.get(damage_key(pack)), pack)
 
     def _packs(self, packs: Sequence[PackName]) -> None:
         """Read all packs, side by side as far as there is room."""
@@ -172,11 +198,19 @@ class _Check:
                 self._rows[pack] = {row.offset: row for row in rows}
 
     def _pack(self, pack: PackName) -> Sequence[Row] | str:
-        """The rows of a pack, or what is wrong with it."""
+        """The rows of a pack, or what is wrong with it, at a second look too: networks err more often than disks."""
         try:
-            return self._reader.footer(pack).rows if self._quick else self._whole(pack).rows
+            try:
+                return self._rows_of(pack)
+            except DamageError:
+                return self._rows_of(pack)
         except HoldallError as error:
+            if isinstance(error, DamageError):
+                self._wrong[pack] = str(error)
             return str(error)
+
+    def _rows_of(self, pack: PackName) -> Sequence[Row]:
+        return self._reader.footer(pack).rows if self._quick else self._whole(pack).rows
 
     def _whole(self, pack: PackName) -> Footer:
         data = memoryview(self._bucket.get(pack.key))

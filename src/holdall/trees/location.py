@@ -9,30 +9,37 @@ would let writers overwrite one another unseen.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from holdall.chunks.borrowing import Borrowing
+from holdall.chunks.damage import Damage
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
 from holdall.errors import (
+    HoldallError,
     ObjectExistsError,
     ObjectNotFoundError,
     StoreExistsError,
     StoreNotFoundError,
     UnsupportedFeatureError,
 )
-from holdall.format.layout import CANARY, DESCRIPTOR
+from holdall.format.damage import DamageRecord
+from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.storage.bucket import Bucket
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.wrappers import impatient
+from holdall.trees.damage import record_damage
 from holdall.trees.stat_cache import StatCache
 
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
 _WHOLE: Final = 60.0  # and beyond which none is sent again
+_RECORDING: Final = 5.0  # seconds that recording damage may delay the error that tells of it
 
 
 @dataclass(slots=True)
@@ -46,6 +53,8 @@ class Location:
         entropy: So many random bytes, as `os.urandom` gives them.
         sleep: Waits so many seconds.
         writer: Who signs log entries: program and version.
+        damage: The packs that were found damaged here.
+        borrowing: What was tried of packs that others wrote.
     """
 
     bucket: Bucket
@@ -59,8 +68,14 @@ class Location:
     cache: Path | None = None  # a folder for what searching remembers
     observer: Observer = SILENT  # is told how far transfers are
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
+    damage: Damage = field(init=False)
+    borrowing: Borrowing = field(init=False)
     _descriptor: Descriptor | None = field(default=None, init=False)
     _writable_in: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.damage = Damage(self._record_damage)
+        self.borrowing = Borrowing(self.bucket, self.pool, self.damage)
 
     @property
     def descriptor(self) -> Descriptor:
@@ -130,3 +145,10 @@ class Location:
             self.create(rounds=1)
         except StoreExistsError:
             return
+
+    def _record_damage(self, pack: PackName, detail: str, blobs: Sequence[bytes]) -> None:
+        """Tell all who will write here, if this process may: whoever only reads writes nothing."""
+        if self._writable_in == os.getpid():
+            record = DamageRecord(pack, self.clock(), self.writer, detail, tuple(blobs))
+            with suppress(HoldallError, OSError):  # the damage itself is what the caller must hear of
+                record_damage(impatient(self.bucket, _RECORDING), record)

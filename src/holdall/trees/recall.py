@@ -3,8 +3,9 @@
 The stat cache only says what a file held and where its chunks were. A commit
 may refer to them if this session has read the footers of their packs, after it
 looked at the garbage (SPEC.md, 12: W2, W3). So these are loaded side by side,
-and each chunk must stand there as it is remembered. What does not fit in any
-way is read, as if nothing had been remembered.
+each chunk must stand there as it is remembered, and packs of others are tried
+as before any borrowing. What does not fit in any way is read, as if nothing
+had been remembered.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Recall:
         """Recall what is known of these files; the chunks, too, of those whose paths are not `there`.
 
         Cost: nothing without a cache; else a request for each pack that the
-        session has not met, side by side.
+        session has not met, and a second where this process had not borrowed from it, side by side.
         """
         if self._cache is None:
             return
@@ -113,6 +114,9 @@ class Recall:
             some = packs[start : start + _AT_ONCE]
             self._known.visit(some)
             wrong |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
+            good = [ref for pack in some if pack not in wrong for ref in wanted[pack]]
+            self._known.try_out(good)
+            wrong |= {_pack(ref) for ref in good if not self._known.holds(ref)}
         return wrong
 
 

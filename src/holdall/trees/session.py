@@ -59,9 +59,9 @@ class Session:
         descriptor = location.ready_to_write()
         self.location, self.pid = location, os.getpid()
         self.id = location.entropy(16)
-        self.known = Known(location.bucket, location.pool)
+        self.known = Known(location.bucket, location.pool, location.borrowing)
         self.journal = Journal(location.bucket, location.pool, log)
-        self.blobs = Blobs(location.bucket, location.pool, self.journal)
+        self.blobs = Blobs(location.bucket, location.pool, self.journal, location.damage)
         self.view = View(self.blobs)
         self.closed = False
         self.lock = threading.RLock()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import Final, Generic, TypeVar
 
+from holdall.chunks.damage import Damage
 from holdall.chunks.delivery import checked
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
@@ -37,9 +38,9 @@ V = TypeVar("V")
 class Blobs:
     """Blobs of one run, wherever they are: in packs, or inline in its log."""
 
-    def __init__(self, bucket: Bucket, pool: Pool, journal: Journal) -> None:
+    def __init__(self, bucket: Bucket, pool: Pool, journal: Journal, damage: Damage | None = None) -> None:
         self.journal = journal
-        self.packs = ChunkReader(bucket, pool)
+        self.packs = ChunkReader(bucket, pool, damage)
         self._entries: _Recent[int, LogEntry] = _Recent()
         self._nodes: _Recent[Ref, Node | bytes] = _Recent()
 

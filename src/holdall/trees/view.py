@@ -90,5 +90,5 @@ def read_states(location: Location, logs: Sequence[str]) -> list[State]:
     """The states of many runs, their newest entries read side by side. Cost: two requests each, if they have ended."""
     journals = [Journal(location.bucket, location.pool, log) for log in logs]
     heads = location.pool.map(Journal.head, journals)
-    blobs = [Blobs(location.bucket, location.pool, journal) for journal in journals]
+    blobs = [Blobs(location.bucket, location.pool, journal, location.damage) for journal in journals]
     return [View.up_to(head, blob).state for head, blob in zip(heads, blobs, strict=True) if head]

@@ -163,6 +163,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
             s3_lane=settings.s3_lane,
             stat_cache=settings.stat_cache,
             deadline=settings.deadline,
+            verify_shared=settings.verify_shared,
         )
     except HoldallError:
         raise

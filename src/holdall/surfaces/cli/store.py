@@ -50,14 +50,15 @@ def doctor(url: str | None, as_json: bool) -> None:
 @store.command("check")
 @click.argument("url", required=False, callback=not_empty)
 @click.option("--quick", is_flag=True, help="Everything but the bytes of chunks and files.")
+@click.option("--record", is_flag=True, help="Keep all writers away from packs that are found to be damaged.")
 @json_option
-def check(url: str | None, quick: bool, as_json: bool) -> None:
+def check(url: str | None, quick: bool, record: bool, as_json: bool) -> None:
     """Compute every digest of the store anew; exit code 1 if anything is wrong.
 
     \b
     Example: holdall store check s3://bucket/experiments --quick
     """
-    found = opened(url).care.check(quick=quick)
+    found = opened(url).care.check(quick=quick, record=record)
     show_json({"intact": found.intact} | asdict(found)) if as_json else _show_findings(found)
     sys.exit(0 if found.intact else 1)
 
@@ -107,6 +108,7 @@ def _show_findings(found: Findings) -> None:
     for problem in found.problems:
         lines.append(f"{'harmless' if problem.harmless else 'DAMAGE  '} {problem.where}: {problem.detail}")
         lines += [f"           touches {touched}" for touched in problem.touches]
+    lines += [f"recorded {key}: nothing that is logged from now on refers to that pack" for key in found.recorded]
     for line in lines:
         click.echo(printable(line))
     click.echo("intact" if found.intact else counted(len(found.problems), "problem"))

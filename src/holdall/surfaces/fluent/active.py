@@ -95,6 +95,7 @@ def open_store(url: str | None = None, **storage_options: Any) -> Store:
         s3_lane=settings.s3_lane,
         stat_cache=settings.stat_cache,
         deadline=settings.deadline,
+        verify_shared=settings.verify_shared,
     )
 
 

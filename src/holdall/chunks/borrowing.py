@@ -1,0 +1,141 @@
+"""Is it true what a pack of somebody else says that it holds?
+
+A footer says which chunks a pack has, and nothing makes it true: bits rot, and
+whoever may create objects can claim anybody's chunks over zeros. What a commit
+borrows it never reads, so it would be found out when the source is gone. So
+before anything refers to a pack of another session, one chunk of those that it
+borrows, drawn by lot, is fetched and decoded, once for each pack and process.
+
+    what is wrong with a pack          one chunk, by lot        all that is borrowed
+    all of it, or its footer's claims  found, always            found
+    one chunk of n                     found once in n times    found
+
+The price of the first is one small ranged GET for each pack, which goes on
+while the stream is read further: a block keeps its buffer until the answer has
+come, and what was refuted is stored again from there. The second is for who
+shares a bucket with people who are not trusted (`verify_shared`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from holdall.chunks.damage import Damage
+from holdall.chunks.delivery import checked
+from holdall.chunks.plan import Range, plan_ranges
+from holdall.chunks.pool import Pool
+from holdall.errors import IntegrityError, ObjectTooShortError, StorageError
+from holdall.format.layout import PackName
+from holdall.format.reference import Ref
+from holdall.storage.bucket import Bucket
+
+_MOST: Final = 1 << 18  # answers that are remembered: packs, or chunks where each is tried
+_AGAIN: Final = 2  # networks err more often than disks
+
+_Tried: TypeAlias = PackName | Ref
+
+
+class _Answers:
+    """What one process has asked."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.proofs: dict[_Tried, Future[bool]] = {}
+
+
+class Borrowing:
+    """What an opened store has tried of packs that it would borrow from. Safe between threads, picklable.
+
+    Args:
+        bucket: Where the packs are.
+        pool: Whose threads ask.
+        damage: Is told of what is wrong.
+        everything: Whether each borrowed blob is tried, not one of each pack.
+        draw: A random number below another; nobody may know it beforehand.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        pool: Pool,
+        damage: Damage,
+        *,
+        everything: bool = False,
+        draw: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        self._bucket, self._pool, self.damage, self.everything, self._draw = bucket, pool, damage, everything, draw
+        self._answers: dict[int, _Answers] = {}  # by process id: threads do not survive a fork
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_answers": {}}
+
+    def try_out(self, refs: Iterable[Ref]) -> None:
+        """Begin to try what is about to be borrowed, as far as it was not. Cost: a small request for each new pack."""
+        here = self._here()
+        by_pack: defaultdict[PackName, dict[Ref, None]] = defaultdict(dict)
+        with here.lock:
+            for ref in refs:
+                if isinstance(ref.place, PackName) and self._what(ref) not in here.proofs:
+                    by_pack[ref.place][ref] = None
+            for span in self._chosen([list(some) for some in by_pack.values()]):
+                proof = self._pool.submit_holding(span.stop - span.start, partial(self._try, span))
+                here.proofs.update((self._what(ref), proof) for ref in span.refs)
+            for old in list(here.proofs)[: max(len(here.proofs) - _MOST, 0)]:
+                del here.proofs[old]
+
+    def tried(self, ref: Ref) -> bool:
+        """Whether nobody would wait for the answer."""
+        proof = self._here().proofs.get(self._what(ref))
+        return proof is not None and proof.done()
+
+    def holds(self, ref: Ref) -> bool:
+        """Whether a blob may be borrowed, as far as it is tried; waits for the answer."""
+        while (proof := self._here().proofs.get(self._what(ref))) is None:
+            self.try_out([ref])
+        return proof.result()
+
+    def _what(self, ref: Ref) -> _Tried:
+        assert isinstance(ref.place, PackName), "nothing else is borrowed"
+        return ref if self.everything else ref.place
+
+    def _chosen(self, packs: Sequence[list[Ref]]) -> list[Range]:
+        if self.everything:
+            return plan_ranges(ref for refs in packs for ref in refs)
+        return [Range.over([refs[self._draw(len(refs))]]) for refs in packs]
+
+    def _try(self, span: Range) -> bool:
+        """Whether blobs are there and right; tells of what is not."""
+        wrong: list[bytes] = []
+        for _ in range(_AGAIN):
+            try:
+                body = memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
+            except ObjectTooShortError:
+                self.damage.wrong(span.pack, "the pack is cut off")
+                return False
+            except StorageError:  # gone, or out of reach: then it is better stored than borrowed
+                self.damage.gone(span.pack)
+                return False
+            wrong = [ref.id for ref in span.refs if not _right(ref, body[ref.offset - span.start :])]
+            if not wrong:
+                return True
+        self.damage.wrong(span.pack, "it does not hold what its footer says", wrong)
+        return False
+
+    def _here(self) -> _Answers:
+        pid = os.getpid()
+        return self._answers.get(pid) or self._answers.setdefault(pid, _Answers())
+
+
+def _right(ref: Ref, stored: memoryview) -> bool:
+    try:
+        checked(ref, stored[: ref.stored], f"pack {ref.place}")
+    except IntegrityError:
+        return False
+    return True

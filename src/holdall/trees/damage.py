@@ -1,0 +1,47 @@
+"""Recording that a pack is damaged, so that nobody refers to it any more.
+
+An object of its own, created once, below `gc/`, which writers list anyway.
+A collector's `condemn` would not do: that is forgotten at its `done`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from holdall.chunks.delivery import checked
+from holdall.errors import DamageError, IntegrityError, ObjectExistsError
+from holdall.format.damage import DamageRecord, encode_damage
+from holdall.format.layout import PackName, damage_key
+from holdall.format.pack import parse_footer
+from holdall.storage.bucket import Bucket
+
+
+def record_damage(bucket: Bucket, record: DamageRecord) -> None:
+    """Keep all writers that begin from now on away from a pack; that somebody did so already is as good.
+
+    Raises:
+        StorageError: The bucket does not take it.
+
+    Cost: one PUT.
+    """
+    with suppress(ObjectExistsError):
+        bucket.put(damage_key(record.pack), encode_damage(record))
+
+
+def wrong_blobs(bucket: Bucket, pack: PackName) -> list[bytes]:
+    """The ids of a pack's blobs that are not what its footer says; none where that cannot be read.
+
+    Cost: reading the pack.
+    """
+    data = memoryview(bucket.get(pack.key))
+    try:
+        rows = parse_footer(data, f"pack {pack}").rows
+    except DamageError:
+        return []
+    wrong = []
+    for row in rows:
+        try:
+            checked(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}")
+        except IntegrityError:
+            wrong.append(row.id)
+    return wrong
