@@ -171,14 +171,15 @@ def log_state_dict(state_dict: Mapping[str, Any], artifact_path: str, run_id: st
     """Log weights without a module, as files of the active run.
 
     Args:
-        state_dict: Names and tensors, which become `state_dict.safetensors`; a dictionary of any other shape, such as
-            an optimizer's, becomes `state_dict.pth`.
+        state_dict: Names and tensors, whose values become `state_dict.safetensors`; a dictionary of any other shape,
+            such as an optimizer's, becomes `state_dict.pth`.
         artifact_path: The folder of the run to put the file in.
         run_id: The run; the active one when None.
         kwargs: Of `torch.save`; with any, the file is `state_dict.pth`, which MLflow reads.
 
     Raises:
         TypeError: It is no dictionary.
+        ValueError: It has tensors without content, or is more than tensors and plain values.
         NoActiveRunError, ArtifactExistsError, MissingLibraryError: As `log_model`.
     """
     with tempfile.TemporaryDirectory(prefix="holdall-") as folder:

@@ -44,6 +44,11 @@ def is_sparse(value: Any) -> bool:
     return is_a(value, "scipy.sparse", "spmatrix", "sparray") and value.format in ("csr", "csc")
 
 
+def has_no_content(value: Any) -> bool:
+    """A tensor of torch that has a shape and nothing in it."""
+    return is_a(value, "torch", "Tensor") and bool(value.is_meta or type(value).__name__ == "FakeTensor")
+
+
 def is_scalar(value: object) -> bool:
     """A single value of Python's or numpy's; neither None nor a date is one, as numpy has it."""
     return isinstance(value, str | bytes | numbers.Number) or is_a(value, "numpy", "generic")
@@ -129,5 +134,5 @@ def _listed(data: Any) -> Any:
 def _array(tensor: Any) -> Any:
     """What numpy makes of a tensor; bfloat16, which it lacks, becomes float32."""
     torch = sys.modules["torch"]
-    held = tensor.detach().cpu()
+    held = tensor.detach().cpu().resolve_conj().resolve_neg()  # numpy knows no views that are worked out when read
     return (held.float() if held.dtype is torch.bfloat16 else held).numpy()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from holdall.errors import ContentError
+from holdall.modeling import kinds
 from holdall.runs.rendering import library
 
 PICKLE_PROTOCOL: Final = 5  # stated, so that the same model gives the same bytes in each Python
@@ -61,6 +62,8 @@ def noting_pickler(*, by_value: bool) -> tuple[Any, set[str]]:
         """Pickles as its parent does, and notes where things are from."""
 
         def reducer_override(self, obj: Any) -> Any:
+            if kinds.has_no_content(obj):
+                raise ValueError(f"a tensor of shape {tuple(obj.shape)} in it has no content: load the weights first")
             if (module := _module_of(obj)) not in ("", "__main__", "builtins"):
                 modules.add(module)
             if not by_value:

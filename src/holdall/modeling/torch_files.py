@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.modeling import kinds
 from holdall.modeling.pickling import noting_pickler
 from holdall.modeling.restricted import MAX_BYTES, Buildable
 from holdall.modeling.skeleton import dump_skeleton, load_skeleton
+from holdall.modeling.torch_tensors import compact, is_unsettled, refuse_empty, settled, tensors_in
 from holdall.runs.rendering import library
 
 PICKLED, EXPORTED, WEIGHTS, SKELETON = "model.pth", "model.pt2", "model.safetensors", "module.pkl"
@@ -119,7 +121,12 @@ def save_exported(torch: Any, model: Any, folder: Path, examples: Any) -> None:
     tensors = tuple(torch.as_tensor(each) for each in given)
     free = tuple(dict.fromkeys(range(each.dim()), torch.export.Dim.AUTO) for each in tensors)
     with evaluating(model):
-        torch.export.save(torch.export.export(model, tensors, dynamic_shapes=free), folder / EXPORTED)
+        program = torch.export.export(model, tensors, dynamic_shapes=free)
+    held = [*program.state_dict.items(), *tensors_in(program.constants)]
+    refuse_empty(held)
+    if lost := [name for name, each in held if kinds.is_a(each, "torch", "Tensor") and is_unsettled(each)]:
+        raise ValueError(f"pt2 would lose that {', '.join(lost)} is a conjugate or negative view: resolve_conj() it")
+    torch.export.save(program, folder / EXPORTED)
 
 
 def load_exported(torch: Any, file: Path, device: Any) -> Any:
@@ -153,6 +160,7 @@ def save_apart(torch: Any, model: Any, folder: Path) -> tuple[str, set[str]]:
         if type(obj) not in (torch.Tensor, torch.nn.Parameter) or obj.layout is not torch.strided:
             raise ValueError(f"a {type(obj).__name__} ({obj.layout}) cannot be kept as safetensors; keep it as pickle")
         name = names.setdefault(id(obj), f"_.{len(names)}")
+        refuse_empty([(name, obj)])
         weights[name] = obj.detach()
         return name, isinstance(obj, torch.nn.Parameter), obj.requires_grad
 
@@ -240,11 +248,13 @@ def save_state_dict(state: Mapping[str, Any], folder: Path, **options: Any) -> N
 
     Raises:
         TypeError: It is none.
+        ValueError: It has tensors without content, or could not be loaded again without running code.
         MissingLibraryError: PyTorch is not installed.
     """
     torch = library("torch", "keeping a state dict")
     if not isinstance(state, Mapping):
         raise TypeError(f"a state dict is a dictionary, not a {type(state).__name__}")
+    refuse_empty(tensors_in(state))
     flat = all(isinstance(key, str) and type(each) in (torch.Tensor, torch.nn.Parameter) for key, each in state.items())
     folder.mkdir(parents=True, exist_ok=True)
     if flat and not options:
@@ -252,8 +262,21 @@ def save_state_dict(state: Mapping[str, Any], folder: Path, **options: Any) -> N
             return _write_weights({key: each.detach() for key, each in state.items()}, folder / STATE[0], {})
         except ValueError:
             pass  # weights that are tied, or of a kind that the format lacks
-    torch.save(dict(state), folder / STATE[1], **options)
+    _save_whole(torch, compact(torch, dict(state)), folder / STATE[1], options)
     return None
+
+
+def _save_whole(torch: Any, state: Any, file: Path, options: Mapping[str, Any]) -> None:
+    """Write what `torch.save` makes of it, if that can be read again without running code."""
+    try:
+        torch.save(state, file, **options)
+        torch.load(file, weights_only=True, map_location="cpu", mmap=zipfile.is_zipfile(file))
+    except (pickle.PickleError, RuntimeError, AttributeError) as error:
+        file.unlink(missing_ok=True)
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"it is more than tensors and plain values, and could not be loaded again: {reason}"
+        ) from error
 
 
 def load_state_dict(folder: Path, **options: Any) -> Any:
@@ -280,7 +303,7 @@ def _write_weights(weights: Mapping[str, Any], file: Path, aliases: Mapping[str,
     safetensors = library("safetensors.torch", "keeping weights as safetensors", "safetensors")
     said = {"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)} if aliases else None
     try:
-        safetensors.save_file({name: each.cpu().contiguous() for name, each in weights.items()}, file, said)
+        safetensors.save_file({name: settled(each).cpu().contiguous() for name, each in weights.items()}, file, said)
     except (RuntimeError, KeyError, ValueError) as error:
         raise ValueError(f"these weights cannot be kept as safetensors ({error}); keep the model as pickle") from error
 

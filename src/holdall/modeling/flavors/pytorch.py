@@ -26,6 +26,7 @@ from holdall.errors import ContentError
 from holdall.modeling import kinds, torch_files
 from holdall.modeling.flavor import Parts, Predictor
 from holdall.modeling.places import named, within
+from holdall.modeling.torch_tensors import refuse_empty
 from holdall.runs.rendering import library
 
 PICKLE, PT2, SAFETENSORS = "pickle", "pt2", "safetensors"
@@ -62,6 +63,7 @@ class PytorchFlavor:
             raise TypeError(f"a torch.nn.Module is needed, not a {type(model).__name__}")
         if kind != PICKLE and isinstance(model, torch.jit.ScriptModule):
             raise ValueError(f"a script module has a format of its own: leave serialization_format={kind!r} out")
+        refuse_empty([*model.named_parameters(), *model.named_buffers()])
         data = folder / _DATA
         data.mkdir()
         said = {"model_data": _DATA, "pytorch_version": str(torch.__version__), "serialization_format": kind}
