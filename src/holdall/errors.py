@@ -45,6 +45,8 @@
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
     │   ├── FormatError                bytes that no writer of this format makes
+    │   ├── GarbageStateError          what is garbage cannot be told, so nothing may be written
+    │   ├── ObjectTooLargeError        an object is larger than any of its kind may be
     │   └── LogGapError                a log entry is missing
     ├── UnsupportedFeatureError        upgrade holdall
     └── StorageError                   wait for the bucket, or mend it
@@ -645,6 +647,36 @@ class FormatError(DamageError):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.detail}"
+
+
+class GarbageStateError(DamageError):
+    """What a collector wrote cannot be read, so that nobody knows which packs are being deleted.
+
+    Attributes: where (the object), detail.
+    """
+
+    hint = (
+        "nothing was committed, and reading goes on; see that no collector is running, then remove the object named "
+        "above: nothing but `gc/` itself refers to it. `holdall store check` shows whether a pack was deleted already"
+    )
+
+    def __init__(self, where: str, detail: str) -> None:
+        super().__init__(where, detail)
+        self.where, self.detail = where, detail
+
+    def __str__(self) -> str:
+        return f"{self.where}: what it condemns cannot be told, so nothing may be written: {self.detail}"
+
+
+class ObjectTooLargeError(DamageError):
+    """An object is larger than any of its kind may be; it was not read. Attributes: url, key, size, limit (bytes)."""
+
+    def __init__(self, url: str, key: str, size: int, limit: int) -> None:
+        super().__init__(url, key, size, limit)
+        self.url, self.key, self.size, self.limit = url, key, size, limit
+
+    def __str__(self) -> str:
+        return f"{self.url}/{self.key}: it is larger than the {self.limit} bytes that an object of its kind may have"
 
 
 class LogGapError(DamageError):

@@ -47,6 +47,7 @@ from holdall.storage.probe import Report, probe
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE, impatient
 from holdall.trees.check import Findings, check
+from holdall.trees.journal import Heads
 from holdall.trees.location import Location
 from holdall.trees.opened import ArtifactReader
 from holdall.trees.stat_cache import StatCache
@@ -267,18 +268,21 @@ class Care:
         return check(self._location, quick=quick, record=record)
 
     def stats(self) -> Stats:
-        """How much the store holds. Cost: one listing of everything, and two requests for each run."""
+        """How much the store holds. What is damaged is named and left out.
+
+        Cost: one listing of everything, and a GET for each run that has ended.
+        """
         store = self._location.descriptor.store
         count, size = Counter[str](), Counter[str]()
-        runs = set()
+        heads = Heads()
         for info in self._location.bucket.list():
             key = parse_key(info.key)
             kind = key.kind if key else "foreign"
             count[kind] += 1
             size[kind] += info.size
-            if key and key.log.startswith(RUNS):
-                runs.add(key.log)
-        states = read_states(self._location, sorted(runs))
+            heads.add(info)
+        runs = {log: head for log, head in heads.found.items() if log.startswith(RUNS)}
+        states = read_states(self._location, runs)
         return Stats(
             store=store,
             runs=len(runs),

@@ -273,10 +273,10 @@ def test_a_bucket_that_did_not_answer_is_asked_again() -> None:
     class Silent(MemoryBucket):
         silent = True
 
-        def get(self, key: str) -> bytes:
+        def get(self, key: str, *, limit: int | None = None) -> bytes:
             if self.silent and key.startswith(HINTS):
                 raise AccessDeniedError(self.url, key, "not now")
-            return super().get(key)
+            return super().get(key, limit=limit)
 
     bucket, data = Silent(), entropy(16)(50_000)
     writer = writer_of(bucket)

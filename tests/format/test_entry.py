@@ -49,9 +49,7 @@ ops = st.one_of(
     op("environment", facts=before.map(lambda ref: ref.to_json())),
     op("pin", pin=texts, by=texts),
     op("unpin", pin=texts),
-    op("tombstone"), op("restore"), op("purge"),
-    op("claim", id=texts, at=counts),
-    op("release", id=texts),
+    op("tombstone"), op("restore"),  # and `purge`, which nothing may follow
     op("x-later", anything=values),
 )  # fmt: skip
 blobs = st.builds(

@@ -15,8 +15,9 @@ from holdall.format.layout import PackName
 from holdall.format.reference import (
     CHUNK,
     FACTS,
-    MAX_BLOB,
+    MAX_FACTS,
     MAX_NODE,
+    MAX_RECIPE,
     NODE,
     PLACE,
     RECIPE,
@@ -73,12 +74,12 @@ def test_what_is_no_object_is_no_reference(body: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [(CHUNK, 16 << 20), (RECIPE, MAX_BLOB), (NODE, MAX_NODE), (FACTS, MAX_BLOB), (4, 0)]
+    ("kind", "most"), [(CHUNK, 16 << 20), (RECIPE, MAX_RECIPE), (NODE, MAX_NODE), (FACTS, MAX_FACTS), (4, 0)]
 )
 def test_lengths_are_bounded_by_kind(kind: int, most: int) -> None:
     """No blob is empty, larger than its kind may be, or encoded with more than 64 bytes on top."""
     if most:
-        check_lengths(1, most, "it", kind)
+        check_lengths(most // 16 if kind in (RECIPE, FACTS) else 1, most, "it", kind)
         check_lengths(most + 64, most, "it", kind)
     for stored, raw in ((1, most + 1), (most + 65, most), (0, 1), (1, 0), (2**63, 2**63)):
         with pytest.raises(FormatError, match="cannot be"):

@@ -120,7 +120,7 @@ def test_sessions_and_fences_are_sets_in_order(sessions: list[str], fences: list
     closed = [{"op": "close", "session": session} for session in sessions[::2]]
     state = folded([[*opened, *closed, *({"op": "fence", "generation": n} for n in fences)]])
     assert state.to_json()["sessions"] == sorted(sessions[1::2])
-    assert state.fences == sorted(set(fences))
+    assert state.fences == set(fences)
 
 
 def test_operations_mean_what_the_table_says() -> None:
@@ -143,6 +143,13 @@ def test_operations_mean_what_the_table_says() -> None:
     assert (state.status, state.ended, state.deleted, state.purged) == ("FAILED", 9, True, False)
     state.apply(entry(6, [{"op": "status", "status": "SCHEDULED"}, {"op": "purge"}]))
     assert (state.status, state.ended, state.purged) == ("SCHEDULED", None, True)
+
+
+def test_nothing_follows_a_purge() -> None:
+    """The entry that purges is the last of a log, whatever it says."""
+    state = folded([[{"op": "purge"}]])
+    with pytest.raises(FormatError, match="after the run was purged"):
+        state.apply(entry(1, [{"op": "unpin", "pin": "p"}]))
 
 
 @given(refs(st.just(InEntry(None))))

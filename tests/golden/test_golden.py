@@ -109,7 +109,7 @@ def test_an_unfinished_generation_stays_condemned() -> None:
     """What was written while garbage was condemned refers to none of it."""
     (run_id,) = [id for id, (_, files) in EXPECTED["garbage"].items() if files]
     store = opened("garbage")
-    assert store.runs.get(run_id).state.fences == [0, 1]
+    assert store.runs.get(run_id).state.fences == {0, 1}
     assert len([key for key in load(STORES / "garbage") if key.startswith("packs/")]) == 2
 
 

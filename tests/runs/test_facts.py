@@ -168,9 +168,9 @@ class Silent:
         self.inner.put(key, data)
         self._fall_silent(key)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         self._fall_silent(key)
-        return self.inner.get(key)
+        return self.inner.get(key, limit=limit)
 
     def _fall_silent(self, key: str) -> None:
         if self.silent and key.startswith("runs/"):

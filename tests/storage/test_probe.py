@@ -60,7 +60,7 @@ class Deaf(MemoryBucket):
 class Forgetful(MemoryBucket):
     """Answers for objects that do not exist."""
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         return self.objects.get(key, b"")
 
 

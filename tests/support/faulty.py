@@ -117,8 +117,8 @@ class FaultyBucket:
         """How many requests there were, of a verb and below a key."""
         return sum(verb in ("", v) and k.startswith(key) for v, k in self.requests)
 
-    def get(self, key: str) -> bytes:
-        return self._ask("get", key, lambda: self.inner.get(key))
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        return self._ask("get", key, lambda: self.inner.get(key, limit=limit))
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
         return self._ask("get_range", key, lambda: self.inner.get_range(key, start, stop))

@@ -180,7 +180,7 @@ def test_what_a_network_turned_once_is_not_damage(world: World) -> None:
     turned = {world.packs[0]}
 
     class Hiccup(MemoryBucket):
-        def get(self, key: str) -> bytes:
+        def get(self, key: str, *, limit: int | None = None) -> bytes:
             data = super().get(key)
             if key in turned:
                 turned.discard(key)

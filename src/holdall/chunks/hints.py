@@ -23,7 +23,8 @@ from holdall.chunks.borrowing import Borrowing
 from holdall.chunks.damage import Damage
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
-from holdall.errors import DamageError, ObjectNotFoundError
+from holdall.errors import DamageError, GarbageStateError, ObjectNotFoundError
+from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import GARBAGE, PackName, generation_key, hint_key, parse_key
 from holdall.format.pack import Footer
 from holdall.format.records import parse_generation, parse_hint
@@ -238,7 +239,11 @@ class Known:
         try:
             more = self._generation(generation, "done")
         except ObjectNotFoundError:
-            more = self._generation(generation, "condemn")
+            try:
+                more = self._generation(generation, "condemn")
+            except ObjectNotFoundError as error:
+                where = f"{self._bucket.url}/{generation_key(generation, 'condemn')}"
+                raise GarbageStateError(where, "a fence in the run's log speaks of it, and it is not there") from error
         self.condemned()
         with self._lock:
             return self._avoid(more)
@@ -263,12 +268,17 @@ class Known:
         return frozenset(self._bad).union(*(self._generation(generation, "condemn") for generation in incomplete))
 
     def _generation(self, generation: int, word: str) -> frozenset[PackName]:
-        return parse_generation(self._bucket.get(generation_key(generation, word)), generation, word)
+        """What a generation names. What cannot be read stops the writer: it might refer to what is being deleted."""
+        key = generation_key(generation, word)
+        try:
+            return parse_generation(self._bucket.get(key, limit=MAX_DOCUMENT), generation, word)
+        except DamageError as error:
+            raise GarbageStateError(f"{self._bucket.url}/{key}", str(error)) from error
 
     def _hint(self, chunk: bytes) -> PackName | None:
         """The pack that a hint names; a missing or damaged hint costs space, never correctness."""
         try:
-            return parse_hint(self._bucket.get(hint_key(chunk)), chunk)
+            return parse_hint(self._bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk)
         except (ObjectNotFoundError, DamageError):
             return None
 

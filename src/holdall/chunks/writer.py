@@ -40,9 +40,8 @@ from holdall.chunks.pool import Pool
 from holdall.chunks.recognition import Recogniser, Wanted
 from holdall.format import digest
 from holdall.format.chunking import Chunker
-from holdall.format.codec import encode
 from holdall.format.encoder import Encoded
-from holdall.format.reference import CHUNK, Ref
+from holdall.format.reference import CHUNK, Ref, encode_as
 from holdall.storage.bucket import Bucket
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -205,7 +204,7 @@ class ChunkWriter:
         self._packer.flush()
 
     def _pack(self, blob: bytes, kind: int, data: bytes) -> Ref:
-        codec, stored = encode(data)
+        codec, stored = encode_as(kind, data)
         return self._packer.add(blob, kind, Encoded(codec, (stored,), len(stored)), len(data))
 
     # --- blocks, from the cutter and back to it ---

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import FormatError
 from holdall.format import digest
 
-MAX_DOCUMENT: Final = 64 << 20
+MAX_DOCUMENT: Final = 4 << 20
+MAX_DEPTH: Final = 64
 Json: TypeAlias = dict[str, Any]
 
 
@@ -39,16 +40,46 @@ def parse_document(data: bytes, what: str) -> tuple[Json, str]:
         raise FormatError(what, "it is not a document of two lines")
     if lines[1] != _second_line(lines[0]):
         raise FormatError(what, "its second line is not the digest of its first")
+    return parse_object(lines[0], what, "its first line"), digest.sha256(lines[0]).hex()
+
+
+def parse_object(data: bytes, what: str, part: str) -> Json:
+    """The JSON object in these bytes, as strictly as everything in a store is read.
+
+    Args:
+        data: UTF-8.
+        what: Where it stands, for errors.
+        part: Which part of that it is, likewise.
+
+    Raises:
+        FormatError: They are something else, or nest so deeply that whoever walks through it would fail.
+    """
     try:
-        text = lines[0].decode()
+        text = data.decode()
         body = json.loads(text, object_pairs_hook=_no_twins, parse_constant=_refuse_constant, parse_float=_finite)
+        # Few brackets cannot nest deeply, which spares the usual one the walk.
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(body)
         if "\\u" in text:
             json.dumps(body, ensure_ascii=False).encode()  # half of a surrogate pair is no UTF-8
     except (ValueError, RecursionError) as error:
-        raise FormatError(what, f"its first line is not JSON: {error}") from error
+        raise FormatError(what, f"{part} is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise FormatError(what, "its first line is not a JSON object")
-    return body, digest.sha256(lines[0]).hex()
+        raise FormatError(what, f"{part} is not a JSON object")
+    return body
+
+
+def _check_depth(body: object) -> None:
+    level: list[object] = [body]
+    for _ in range(MAX_DEPTH):
+        level = [value for each in level for value in _values(each) if isinstance(value, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"it nests more than {MAX_DEPTH} deep")
+
+
+def _values(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _second_line(first: bytes) -> bytes:

@@ -6,19 +6,19 @@ SPEC.md, 9. What its operations mean is `ops.py`; what they amount to, `state.py
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from holdall.errors import FormatError, UnsupportedFeatureError
 from holdall.format import digest
-from holdall.format.document import Json, count_of, encode_document, parse_document
+from holdall.format.document import MAX_DOCUMENT, Json, count_of, encode_document, parse_document
 from holdall.format.layout import MODELS, RUNS
-from holdall.format.ops import check_op
+from holdall.format.ops import belonging, check_op
 from holdall.format.reference import InEntry, Ref, check_lengths
 
-MAX_ENTRY: Final = 4 << 20
+MAX_ENTRY: Final = MAX_DOCUMENT
+MAX_INLINE: Final = 16 << 20  # bytes that an entry's inline blobs decode to
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
         raise FormatError(what, f"its state_at is {state_at}")
     if not isinstance(ops, list) or not isinstance(state, dict | None) or (state is not None) != (state_at == n):
         raise FormatError(what, "its ops are no list, or its state is not where it says")
-    if state is not None and (not n or not log.startswith(RUNS)):
-        raise FormatError(what, "it carries a state, and begins a log or is not of a run")
+    if state_at is not None and (not log.startswith(RUNS) or (state is not None and not n)):
+        raise FormatError(what, "it carries or names a state, and begins a log or is not of a run")
     _check_ops(ops, log, n, what)
     _check_order(state, n, what)
     blobs = body.get("blobs", [])
@@ -112,13 +112,16 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
         raise FormatError(what, "its blobs are no list, or it names no writer")
     time = count_of(body, "time", what)
     inline = tuple(_blob_from_json(blob, what) for blob in blobs)
+    if sum(blob.raw for blob in inline) > MAX_INLINE:
+        raise FormatError(what, f"its inline blobs decode to more than {MAX_INLINE} bytes")
     return LogEntry(log, n, body["write_id"], prev, time, body["writer"], state_at, tuple(ops), inline, state, sha256)
 
 
 def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
     """Each operation for itself; and what a log is stands in its first one, and nowhere else."""
+    allowed = belonging(log)
     for i, op in enumerate(ops):
-        if (check_op(op, what, of_model=log.startswith(MODELS)) == "create") != (n == i == 0):
+        if (check_op(op, what, of_model=log.startswith(MODELS), allowed=allowed) == "create") != (n == i == 0):
             raise FormatError(what, "operation create stands where no log begins, or a log begins without it")
         _check_order(op, n, what)
     if n == 0:
@@ -157,7 +160,7 @@ def _blob_from_json(body: object, what: str) -> InlineBlob:
         raise FormatError(what, "an inline blob holds no data")
     try:
         data = base64.b64decode(body["data"], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's is one; a text that is not ASCII raises the plain one
         raise FormatError(what, f"an inline blob is not base64: {error}") from error
     codec, raw, kind = (count_of(body, name, what) for name in ("codec", "raw", "kind"))
     check_lengths(len(data), raw, what, kind)

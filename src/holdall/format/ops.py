@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from holdall.errors import FormatError, UnsupportedFeatureError
 from holdall.format import digest
+from holdall.format.layout import EXPERIMENTS, MODELS, NAMES, RUNS, parse_model_id
 from holdall.format.reference import FACTS, NODE, ref_from_json
 
 
@@ -152,8 +153,26 @@ def weight(op: dict[str, Any]) -> int:
     return 100 * (1 + len(points)) + 6 * sum(len(text) for text in texts if isinstance(text, str))
 
 
-def check_op(op: object, what: str, *, of_model: bool = False) -> str:
-    """The name of an operation; one that is unknown there, or lacks a field, is refused."""
+_EVERY: Final = frozenset(("create", *_OPS, *_MODEL_OPS))
+
+# kind of log -> what may stand there; in the reserved logs of logged models everything may
+_BELONG: Final = {
+    RUNS: frozenset(("create", *_OPS)) - {"claim", "release"},
+    EXPERIMENTS: frozenset(("create", "tag", "tombstone", "restore")),
+    MODELS: frozenset(("create", "tag", "tombstone", *_MODEL_OPS)),
+    NAMES: frozenset(("create", "claim", "release")),
+}
+
+
+def belonging(log: str) -> frozenset[str]:
+    """The names of the operations that belong into a log."""
+    folder, _, id = log.partition("/")
+    reserved = folder + "/" == MODELS and parse_model_id(id) is not None
+    return _EVERY if reserved else _BELONG.get(folder + "/", _EVERY)
+
+
+def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozenset[str] = _EVERY) -> str:
+    """The name of an operation; one that is unknown there, does not belong there or lacks a field is refused."""
     name = op.get("op") if isinstance(op, dict) else None
     if not isinstance(op, dict) or not isinstance(name, str):
         raise FormatError(what, f"{op!r} is not an operation")
@@ -170,4 +189,6 @@ def check_op(op: object, what: str, *, of_model: bool = False) -> str:
     for key, good in fields.items():
         if key not in op or not good(op[key]):
             raise FormatError(what, f"operation {name} has {key} {op.get(key)!r}")
+    if name not in allowed:
+        raise FormatError(what, f"operation {name} does not belong into this log")
     return name

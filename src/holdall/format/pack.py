@@ -26,6 +26,7 @@ from holdall.format.reference import Ref, check_lengths
 
 MAGIC: Final = b"HOLDPAK1"
 MAX_PACK: Final = 1 << 30
+MAX_ROWS: Final = 1 << 18  # a footer of 12 MiB
 _ROOM: Final = 64 << 10
 _HEAD: Final = struct.Struct("<II32s")
 _ROW: Final = struct.Struct("<32sIIIBBH")
@@ -82,9 +83,9 @@ class PackBuilder:
         return row
 
     def fits(self, stored: int) -> bool:
-        """Whether the room has space for one more blob of so many bytes, and for the footer."""
+        """Whether the room has space for one more blob of so many bytes, and the footer for one more row."""
         footer = _HEAD.size + _ROW.size * (len(self.rows) + 1) + TRAILER
-        return self.size + stored + footer <= len(self._room)
+        return len(self.rows) < MAX_ROWS and self.size + stored + footer <= len(self._room)
 
     def finish(self) -> memoryview:
         """The whole object, in the room that it was built in."""
@@ -117,7 +118,7 @@ def footer_length(tail: Bytes, what: str) -> int:
         if magic == b"HOLDPAKS":
             raise UnsupportedFeatureError(what, "sealed packs")
         raise FormatError(what, "it does not end like a pack")
-    if not _HEAD.size + _ROW.size <= length <= MAX_PACK or (length - _HEAD.size) % _ROW.size:
+    if not _HEAD.size + _ROW.size <= length <= _HEAD.size + _ROW.size * MAX_ROWS or (length - _HEAD.size) % _ROW.size:
         raise FormatError(what, f"a footer of {length} bytes cannot be")
     return int(length)
 

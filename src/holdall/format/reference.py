@@ -15,15 +15,18 @@ from typing import Any, Final, TypeAlias
 from holdall.errors import FormatError
 from holdall.format import digest
 from holdall.format.chunking import MAX_CHUNK
-from holdall.format.codec import SLACK
+from holdall.format.codec import RAW, SLACK, encode
 from holdall.format.layout import PackName
 
 PLACE: Final = struct.Struct("<16sQ")
 REFERENCE: Final = struct.Struct("<32sIIIIB")
 CHUNK, RECIPE, NODE, FACTS = 0, 1, 2, 3
 MAX_NODE: Final = 1 << 20
-MAX_BLOB: Final = 256 << 20
-_MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_BLOB, NODE: MAX_NODE, FACTS: MAX_BLOB}
+MAX_RECIPE: Final = 256 << 20
+MAX_FACTS: Final = 8 << 20
+_MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_RECIPE, NODE: MAX_NODE, FACTS: MAX_FACTS}
+_EASY: Final = 1 << 20  # bytes of a recipe or facts, which are parsed, that may come of however little
+MAX_RATIO: Final = 16  # of larger ones
 _HERE: Final = 2**64 - 1
 
 
@@ -78,8 +81,20 @@ class Ref:
 
 def check_lengths(stored: int, raw: int, what: str, kind: int) -> None:
     """Refuse lengths that no blob of a kind has, before anything is allocated for them."""
-    if not 0 < raw <= _MOST.get(kind, 0) or not 0 < stored <= raw + SLACK:
+    possible = 0 < raw <= _MOST.get(kind, 0) and 0 < stored <= raw + SLACK
+    if not possible or (kind in (RECIPE, FACTS) and too_dense(stored, raw)):
         raise FormatError(what, f"a blob of kind {kind}, {raw} bytes stored in {stored}, cannot be")
+
+
+def too_dense(stored: int, raw: int) -> bool:
+    """Whether so few stored bytes must not become so many that are parsed: each of those takes many of memory."""
+    return raw > max(_EASY, MAX_RATIO * stored)
+
+
+def encode_as(kind: int, data: bytes) -> tuple[int, bytes]:
+    """The codec and stored bytes of a blob that is parsed, such as a node: compressed where it may be."""
+    codec, stored = encode(data)
+    return (RAW, data) if kind in (RECIPE, FACTS) and too_dense(len(stored), len(data)) else (codec, stored)
 
 
 def ref_from_json(body: object, what: str, kind: int = FACTS) -> Ref:
@@ -94,7 +109,8 @@ def ref_from_json(body: object, what: str, kind: int = FACTS) -> Ref:
     else:
         place = InEntry(body.get("entry"))
         numbers += [body.get("blob", -1), body.get("entry", 0)]
-    if any(type(number) is not int or not 0 <= number < 2**53 for number in numbers):
+    bounds = (2**8, 2**53, 2**53, 2**32, 2**53)  # as in a table, where a reference may have to be written
+    if any(type(n) is not int or not 0 <= n < most for n, most in zip(numbers, bounds, strict=False)):
         raise FormatError(what, "a reference lacks a number, or has one that is none")
     check_lengths(numbers[2], numbers[1], what, kind)
     blob = digest.parse(digest.BLAKE3, body.get("id"), what)

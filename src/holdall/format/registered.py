@@ -74,6 +74,7 @@ class Registered:
         created, updated: Milliseconds since 1970 UTC.
         versions: Those that are there, by number, ascending.
         last: The highest number ever given.
+        pointing: The aliases that point at each version, so that none has to look at all of them.
         moves: All that ever happened to aliases, in order.
     """
 
@@ -87,6 +88,7 @@ class Registered:
     versions: dict[int, Version] = field(default_factory=dict)
     last: int = 0
     aliases: dict[str, int] = field(default_factory=dict)
+    pointing: dict[int, dict[str, None]] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
 
     def upholds(self, name: str, at: int) -> bool:
@@ -123,7 +125,7 @@ class Registered:
                 self._point(op["alias"], op["version"], entry)
             case "drop":
                 del self.versions[self._known(op, entry).number]
-                for alias in [alias for alias, number in self.aliases.items() if number == op["version"]]:
+                for alias in list(self.pointing.get(op["version"], ())):
                     self._point(alias, None, entry)
             case "stage" | "describe" | "version_tag":
                 self._change(op, entry)
@@ -136,10 +138,12 @@ class Registered:
         self.versions[self.last] = Version(self.last, **facts, created=entry.time, updated=entry.time)
 
     def _point(self, alias: str, version: int | None, entry: LogEntry) -> None:
-        if version is None:
-            self.aliases.pop(alias, None)
-        else:
-            self.aliases[alias] = self._known({"version": version}, entry).number
+        known = None if version is None else self._known({"version": version}, entry)
+        if (before := self.aliases.pop(alias, None)) is not None:
+            del self.pointing[before][alias]
+        if known:
+            self.aliases[alias] = known.number
+            self.pointing.setdefault(known.number, {})[alias] = None
         self.moves.append(Move(alias, version, entry.time, entry.writer))
 
     def _change(self, op: Json, entry: LogEntry) -> None:
@@ -151,8 +155,7 @@ class Registered:
             case "describe":
                 changes["description"] = op["text"]
             case "version_tag":
-                changes["tags"] = dict(known.tags)
-                _set(changes["tags"], op["key"], op["value"])
+                _set(known.tags, op["key"], op["value"])  # its own: a copy for each would make many quadratic
         self.versions[known.number] = replace(known, **changes)
 
     def _known(self, op: Json, entry: LogEntry) -> Version:

@@ -113,7 +113,7 @@ class State:
     deleted: bool = False
     purged: bool = False
     sessions: set[str] = field(default_factory=set)
-    fences: list[int] = field(default_factory=list)
+    fences: set[int] = field(default_factory=set)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, list[Any]] = field(default_factory=dict)
@@ -122,7 +122,13 @@ class State:
     extra: Json = field(default_factory=dict)
 
     def apply(self, entry: LogEntry) -> None:
-        """Take in the operations of the next entry."""
+        """Take in the operations of the next entry.
+
+        Raises:
+            FormatError: The run was purged before them.
+        """
+        if self.purged:
+            raise FormatError(f"{entry.log} entry {entry.n}", "it comes after the run was purged")
         for op in entry.ops:
             self._apply(op, entry)
 
@@ -170,7 +176,7 @@ class State:
             case "close":
                 self.sessions.discard(op["session"])
             case "fence":
-                self.fences = sorted({*self.fences, op["generation"]})
+                self.fences.add(op["generation"])
 
     def _commit(self, op: Json, entry: LogEntry) -> None:
         if op["tree"] is not None:
@@ -197,7 +203,7 @@ class State:
         body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
         body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
-        return body | {"sessions": sorted(self.sessions)}
+        return body | {"fences": sorted(self.fences), "sessions": sorted(self.sessions)}
 
 
 def _when(step: Any, time: Any) -> tuple[int, int]:
@@ -225,7 +231,7 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
         if name not in body or not good(body[name]):
             raise FormatError(what, f"its state has {name} {body.get(name)!r}")
         setattr(state, name, copy(body[name]))
-    state.sessions = set(body["sessions"])
+    state.sessions, state.fences = set(body["sessions"]), set(body["fences"])
     state.again_bytes = body.get(_SELDOM, 0)
     if not is_count(state.again_bytes):
         raise FormatError(what, f"its state has {_SELDOM} {state.again_bytes!r}")

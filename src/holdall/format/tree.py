@@ -165,6 +165,8 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
     if zero or level > MAX_LEVEL or not n_rows or begin > len(data):
         raise FormatError("tree node", "its header is wrong")
     places = [_absolute(place, carrier) for place in parse_places(data[_HEADER.size : begin], "tree node")]
+    if len(set(places)) != len(places):
+        raise FormatError("tree node", "it lists the entry that carries it twice")
     try:
         rows, end = _parse_rows(data, begin, n_rows, level, places)
     except (struct.error, IndexError, UnicodeDecodeError, InvalidPathError) as error:
@@ -176,6 +178,26 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
         if isinstance(above, Entry) and above.kind is not Kind.DIRECTORY and below.path.startswith(above.path + "/"):
             raise FormatError("tree node", f"{above.path!r} is no directory, and {below.path!r} lies in it")
     return Node(level, tuple(rows))  # type: ignore[arg-type]  # one level, one kind of row
+
+
+def check_child(node: Node, level: int | None, first: str | None, fence: str | None) -> None:
+    """Hold a node against the row that led to it: nothing can be met twice, nor a walk go on for ever.
+
+    Args:
+        node: What was there.
+        level: The level that it must have; None for a root, which may have any.
+        first: The path that it must begin with; None for a root.
+        fence: The path that all of its own must come before; None where nothing follows.
+
+    Raises:
+        FormatError: It is another node than the row speaks of.
+    """
+    if level is not None and node.level != level:
+        raise FormatError("tree node", f"it is of level {node.level}, below one of level {level + 1}")
+    if first is not None and node.rows[0].path != first:
+        raise FormatError("tree node", "it does not begin where the node above it says")
+    if fence is not None and sort_key(node.rows[-1].path) >= sort_key(fence):
+        raise FormatError("tree node", "it goes on behind where the node above it says that the next one begins")
 
 
 def _absolute(place: Place, carrier: int | None) -> Place:

@@ -26,6 +26,7 @@ from holdall.errors import ContentError, SignatureError
 from holdall.modeling.params import ParamSchema
 from holdall.modeling.schema import Schema
 from holdall.modeling.signature import ModelSignature
+from holdall.runs.plain_yaml import load_yaml
 from holdall.runs.rendering import library
 
 FILE: Final = "MLmodel"
@@ -125,19 +126,6 @@ def dump_yaml(body: Any) -> bytes:
         return bytes(yaml.dump(body, Dumper=dumper, default_flow_style=False, allow_unicode=True, encoding="utf-8"))
     except yaml.representer.RepresenterError as error:
         raise TypeError(f"only plain values can be kept in {FILE}: {error}") from error
-
-
-def load_yaml(data: bytes, path: str) -> Any:
-    """Plain values from YAML.
-
-    Raises:
-        ContentError: It is not plain YAML.
-    """
-    yaml = library("yaml", "reading an MLmodel file", "pyyaml")
-    try:
-        return yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ContentError(path, "plain YAML", str(error).partition("\n")[0]) from error
 
 
 def config_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:

@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import SourceUnreadableError
-from holdall.modeling.model import SPOKEN, dump_yaml, load_yaml
+from holdall.modeling.model import SPOKEN, dump_yaml
 from holdall.modeling.privacy import public_environment, public_lines
+from holdall.runs.plain_yaml import load_yaml
 
 REQUIREMENTS, CONSTRAINTS, CONDA, PYTHON_ENV = "requirements.txt", "constraints.txt", "conda.yaml", "python_env.yaml"
 Given: TypeAlias = str | os.PathLike[str] | Sequence[str] | None

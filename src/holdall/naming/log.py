@@ -8,20 +8,22 @@ and if a rival took its number, from what the log says then.
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
-from holdall.errors import DamageError
+from holdall.errors import HoldallError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
-from holdall.trees.journal import Journal, check_chain
+from holdall.trees.journal import Head, Journal, check_chain
 from holdall.trees.location import Location
+from holdall.trees.salvage import UNREADABLE, left_out
 
 _PAUSE: Final = 0.005  # seconds after a lost race; doubled for each, up to
 _LONGEST: Final = 0.5
-_log = logging.getLogger("holdall")
+_AT_ONCE: Final = 512  # entries of many logs, fetched side by side
 
 
 class Fold(Protocol):
@@ -108,9 +110,14 @@ class Log(Generic[F]):
                 check_chain(self.head, entry)
                 self.state.apply(entry)
             except BaseException:  # it may be half taken in: begin anew at the next look
-                self.state, self.head = self._fold(), None
+                self.forget()
                 raise
             self.head = entry
+
+    def forget(self) -> None:
+        """Know nothing of the log any more."""
+        with self.lock:
+            self.state, self.head = self._fold(), None
 
     def _draft(self, ops: Sequence[Json]) -> LogEntry:
         location, head = self._location, self.head
@@ -126,20 +133,37 @@ class Log(Generic[F]):
         )
 
 
-def follow_many(location: Location, newest: Mapping[Log[F], int]) -> None:
-    """Bring many logs up to their newest entries, all GETs side by side. A damaged one is named and left behind."""
-    wanted = [(log, n) for log, last in newest.items() for n in range(log.next, last + 1)]
-    for (log, _), entry in zip(wanted, location.pool.map(_read, wanted), strict=True):
-        try:
-            if isinstance(entry, DamageError):
-                raise entry
-            log.take_in(entry)
-        except DamageError as error:
-            _log.warning("%s is damaged and left out: %s", log.log, error)
+def follow_many(location: Location, newest: Mapping[Log[F], Head]) -> None:
+    """Bring many logs up to their newest entries, GETs side by side; a damaged one is named and forgotten."""
+    damaged: set[Log[F]] = set()
+    ranges = {log: range(log.next, head.n + 1) for log, head in newest.items()}
+    for log, numbers in ranges.items():
+        with _forgotten_if_damaged(log, damaged):
+            if numbers:
+                newest[log].check_reaches(log.log, numbers.start)
+    left = ((log, n) for log, numbers in ranges.items() if log not in damaged for n in numbers if log not in damaged)
+    while wanted := list(islice(left, _AT_ONCE)):
+        entries = location.pool.map(_read, wanted)
+        for (log, _), entry in zip(wanted, entries, strict=True):
+            if log not in damaged:
+                with _forgotten_if_damaged(log, damaged):
+                    if isinstance(entry, HoldallError):
+                        raise entry
+                    log.take_in(entry)
 
 
-def _read(wanted: tuple[Log[F], int]) -> LogEntry | DamageError:
+@contextmanager
+def _forgotten_if_damaged(log: Log[F], damaged: set[Log[F]]) -> Iterator[None]:
+    damaged.add(log)
+    with left_out(log.log):
+        yield
+        damaged.discard(log)
+    if log in damaged:
+        log.forget()
+
+
+def _read(wanted: tuple[Log[F], int]) -> LogEntry | HoldallError:
     try:
         return wanted[0].journal.read(wanted[1])
-    except DamageError as error:
+    except UNREADABLE as error:
         return error

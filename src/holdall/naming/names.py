@@ -15,9 +15,10 @@ from copy import copy
 
 from holdall.errors import ModelExistsError
 from holdall.format.document import Json
-from holdall.format.layout import MODELS, NAMES, escape, model_log, name_log, parse_key
+from holdall.format.layout import MODELS, NAMES, escape, model_log, name_log
 from holdall.format.registered import Holder, Registered
 from holdall.naming.log import Log, follow_many
+from holdall.trees.journal import Head, list_heads
 from holdall.trees.location import Location
 
 Models = Callable[[str], Log[Registered]]
@@ -122,14 +123,9 @@ class Names:
 
         model.append(build)
 
-    def _newest(self, prefix: str) -> dict[str, int]:
-        """The number of the newest entry of each log below a prefix. Cost: one listing."""
-        newest: dict[str, int] = {}
-        for info in self._location.bucket.list(prefix):
-            key = parse_key(info.key)
-            if key and key.kind == "log":
-                newest[key.log] = max(key.number, newest.get(key.log, 0))
-        return newest
+    def _newest(self, prefix: str) -> dict[str, Head]:
+        """The head of each log below a prefix. Cost: one listing."""
+        return list_heads(self._location.bucket, prefix)
 
 
 def _called(model: Log[Registered], held: Holder) -> bool:

@@ -93,7 +93,7 @@ def version_record(model: Registered, version: Version) -> ModelVersion:
         path=version.path,
         digest=version.digest,
         tags=dict(version.tags),
-        aliases=sorted(alias for alias, number in model.aliases.items() if number == version.number),
+        aliases=sorted(model.pointing.get(version.number, ())),
         run_link=version.run_link,
         model_id=version.model_id,
     )

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from holdall.errors import ExperimentExistsError, ExperimentNotFoundError, InvalidNameError, ObjectExistsError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry, encode_entry
-from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, log_key, parse_key
+from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, log_key
 from holdall.format.state import State
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
 from holdall.runs.search import RunSummary, parse_filter
-from holdall.trees.journal import Journal
+from holdall.trees.journal import Head, Journal, check_chain, list_heads
 from holdall.trees.location import Location
+from holdall.trees.salvage import left_out, map_sound
 
 DEFAULT = "Default"
 
@@ -93,10 +95,21 @@ class Experiments:
         return found[0] if found else None
 
     def all(self) -> list[Experiment]:
-        """Every experiment, deleted ones too, by name. Cost: one listing, and a GET for each entry."""
-        keys = (parse_key(info.key) for info in self._location.bucket.list(EXPERIMENTS))
-        logs = {key.log for key in keys if key and key.log}
-        return sorted(self._read([log.removeprefix(EXPERIMENTS) for log in logs]), key=lambda found: found.name)
+        """Every experiment, deleted ones too, by name; a damaged one is named and left out.
+
+        Cost: one listing, and a GET for each entry.
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        heads = list_heads(self._location.bucket, EXPERIMENTS)
+        some = [(self._journal(log), head) for log, head in heads.items()]
+        newest = map_sound(self._location.pool, lambda pair: pair[0].read(pair[1].n), some, _called)
+        found: list[Experiment] = []
+        for (journal, listed), head in zip(some, newest, strict=True):
+            with left_out(_called((journal, listed))):
+                if head is not None:
+                    listed.check_reaches(journal.log, 0)
+                    found.append(_folded(journal, head))
+        return sorted(found, key=lambda found: found.name)
 
     def search(self, filter: str | None = None, *, stage: str | None = "active") -> list[Experiment]:
         """The experiments that a filter means, by name.
@@ -167,19 +180,25 @@ class Experiments:
         journals = [self._journal(experiment_log(id)) for id in ids]
         heads = location.pool.map(Journal.head, journals)
         found: list[Experiment] = []
-        for id, journal, head in zip(ids, journals, heads, strict=True):
+        for journal, head in zip(journals, heads, strict=True):
             if head is not None:
-                entries = [*journal.walk(head.n), head]
-                found.append(_folded(id, entries))
+                found.append(_folded(journal, head))
         return found
 
 
-def _folded(id: str, entries: Sequence[LogEntry]) -> Experiment:
-    state = State()
-    for entry in entries:
+def _folded(journal: Journal, head: LogEntry) -> Experiment:
+    state, name, before = State(), "", None
+    for entry in chain(journal.walk(head.n), [head]):
+        check_chain(before, entry)
+        before = entry
         state.apply(entry)
-    name = str(entries[0].ops[0].get("name", ""))
+        name = name if entry.n else str(entry.ops[0].get("name", ""))
+    id = journal.log.removeprefix(EXPERIMENTS)
     return Experiment(id, name, stage(state.deleted), state.started, state.tags)
+
+
+def _called(listed: tuple[Journal, Head]) -> str:
+    return f"experiment {listed[0].log.removeprefix(EXPERIMENTS)}"
 
 
 def _as_run(found: Experiment) -> RunSummary:

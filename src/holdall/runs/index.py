@@ -2,36 +2,30 @@
 
 Listing the runs' logs tells each one's newest entry; a run that has ended has
 all it ever said in that entry, so it costs one GET, once: a summary is kept on
-the local disk by store, run and newest entry, and since an entry never changes
-neither does the summary. The cache may be deleted at any time, and one that
-cannot be read or written is done without.
+the local disk by store, run and newest entry with its size and time, and since
+an entry never changes neither does the summary. A store that was killed half way, or
+restored from a copy, has other entries of the same number. The cache may be
+deleted at any time.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TypeVar
 
-from holdall.errors import DamageError
-from holdall.format.entry import LogEntry
-from holdall.format.layout import RUNS, parse_key, run_log
+from holdall.format.layout import RUNS, run_log
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdall.runs.search import RunSummary
-from holdall.trees.journal import Journal
+from holdall.trees.cache_file import CacheFile
+from holdall.trees.journal import Head, list_heads
 from holdall.trees.location import Location
-from holdall.trees.tree import Blobs
-from holdall.trees.view import View
+from holdall.trees.view import View, read_views, run_name
 
-T = TypeVar("T")
 _INFO = tuple(field.name for field in fields(RunInfo))
-_log = logging.getLogger("holdall")
-_SCHEMA = "CREATE TABLE IF NOT EXISTS summary (store TEXT, run TEXT, head INTEGER, body TEXT, PRIMARY KEY (store, run))"
+_SCHEMA = "CREATE TABLE IF NOT EXISTS summary (store TEXT, run TEXT, head TEXT, body TEXT, PRIMARY KEY (store, run))"
 
 
 def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
@@ -43,47 +37,20 @@ def summaries(location: Location, experiments: Iterable[str] | None) -> list[Run
     heads = _heads(location, experiments)
     cache = _Cache(location.cache, location.descriptor.store)
     found = cache.read(heads)
-    missing = {run: n for run, n in heads.items() if run not in found}
-    fresh = _read(location, missing)
+    missing = {run_log(run): head for run, head in heads.items() if run not in found}
+    views = read_views(location, missing, run_name)
+    fresh = [_summary(view.head.log.removeprefix(RUNS), view) for view in views if view.head and not view.state.purged]
     cache.write(fresh, heads)
-    return [summary for summary in [*found.values(), *fresh] if summary is not None]
+    return [*found.values(), *fresh]
 
 
-def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, int]:
-    """The number of each run's newest entry, by run."""
+def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, Head]:
+    """The head of each run's log, by run."""
     prefixes = [RUNS] if experiments is None else [f"{RUNS}{id[:8]}" for id in dict.fromkeys(experiments)]
-    heads: dict[str, int] = {}
+    heads: dict[str, Head] = {}
     for prefix in prefixes:
-        for info in location.bucket.list(prefix):
-            key = parse_key(info.key)
-            if key and key.kind == "log":
-                heads.setdefault(key.log.removeprefix(RUNS), key.number)  # the newest comes first
+        heads |= {log.removeprefix(RUNS): head for log, head in list_heads(location.bucket, prefix).items()}
     return heads
-
-
-def _read(location: Location, heads: Mapping[str, int]) -> list[RunSummary]:
-    """The summaries of these runs. One that is damaged is left out and named: the others can still be found."""
-    journals = [Journal(location.bucket, location.pool, run_log(run)) for run in heads]
-
-    def newest(pair: tuple[Journal, int]) -> LogEntry | DamageError:
-        try:
-            return pair[0].read(pair[1])
-        except DamageError as error:
-            return error
-
-    entries = location.pool.map(newest, zip(journals, heads.values(), strict=True))
-    found = []
-    for run, journal, entry in zip(heads, journals, entries, strict=True):
-        try:
-            if isinstance(entry, DamageError):
-                raise entry
-            view = View.up_to(entry, Blobs(location.bucket, location.pool, journal, location.damage))
-        except DamageError as error:
-            _log.warning("run %s is damaged and left out: %s", run, error)
-            continue
-        if not view.state.purged:
-            found.append(_summary(run, view))
-    return found
 
 
 def _summary(run: str, view: View) -> RunSummary:
@@ -102,38 +69,32 @@ class _Cache:
     """Summaries on the local disk, of one store; without a folder it holds nothing."""
 
     def __init__(self, folder: Path | None, store: str) -> None:
-        self._folder, self._store = folder, store
+        self._file = CacheFile(folder, "summaries-1", _SCHEMA, "searching without the cache") if folder else None
+        self._store = store
 
-    def read(self, heads: Mapping[str, int]) -> dict[str, RunSummary]:
-        """Those that are as new as the runs."""
+    def read(self, heads: Mapping[str, Head]) -> dict[str, RunSummary]:
+        """Those of the very objects that are the runs' newest entries now."""
 
         def ask(database: sqlite3.Connection) -> dict[str, RunSummary]:
             rows = database.execute("SELECT run, head, body FROM summary WHERE store = ?", (self._store,))
-            return {run: RunSummary(**json.loads(body)) for run, head, body in rows if heads.get(run) == head}
+            there = {run: _name(head) for run, head in heads.items()}
+            return {run: RunSummary(**json.loads(body)) for run, head, body in rows if there.get(run) == head}
 
-        return self._try(ask) or {}
+        return (self._file.use(ask) if self._file else None) or {}
 
-    def write(self, summaries: Iterable[RunSummary], heads: Mapping[str, int]) -> None:
+    def write(self, summaries: Iterable[RunSummary], heads: Mapping[str, Head]) -> None:
         """Keep these."""
-        rows = [(self._store, s.run_id, heads[s.run_id], json.dumps(asdict(s))) for s in summaries]
+        rows = [(self._store, s.run_id, _name(heads[s.run_id]), json.dumps(asdict(s))) for s in summaries]
 
         def keep(database: sqlite3.Connection) -> None:
             with database:
+                database.execute("BEGIN IMMEDIATE")
                 database.executemany("INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)", rows)
 
-        if rows:
-            self._try(keep)
+        if rows and self._file:
+            self._file.use(keep)
 
-    def _try(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do something with the database; whatever is wrong with it, searching goes on without."""
-        if self._folder is None:
-            return None
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._folder / "summaries.sqlite", timeout=5)) as database:
-                database.execute(_SCHEMA)
-                return work(database)
-        except (OSError, sqlite3.Error, ValueError, TypeError) as error:
-            _log.warning("searching without a cache in %s: %s", self._folder, error)
-            self._folder = None
-            return None
+
+def _name(head: Head) -> str:
+    """Tells an entry from any other of its number, as a store has that was restored from an older copy."""
+    return f"{head.n}/{head.size}/{head.modified}"

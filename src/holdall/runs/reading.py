@@ -7,7 +7,6 @@ a run that has ended, and one or two more for its tree.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from holdall.errors import ArtifactNotFoundError, RunNotFoundError
+from holdall.format.document import parse_object
 from holdall.format.layout import run_log
 from holdall.format.manifest import manifest_digest, manifest_text
 from holdall.format.paths import check_path
@@ -57,8 +57,8 @@ class RunReader:
         view = self._view()
         if view.state.environment is None:
             return {}
-        found: dict[str, Any] = json.loads(view.paths.blobs.read([view.state.environment])[0])
-        return found
+        data = view.paths.blobs.read([view.state.environment])[0]
+        return parse_object(data, f"run {self.id}", "its environment")
 
     @property
     def state(self) -> State:

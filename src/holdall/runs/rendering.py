@@ -20,7 +20,6 @@ an object asks for them, and an object's own library is loaded already.
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import re
@@ -31,8 +30,10 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from holdall.errors import ContentError, MissingLibraryError
+from holdall.errors import ContentError
 from holdall.format.digest import sha256
+from holdall.runs.libraries import library as library
+from holdall.runs.plain_yaml import load_yaml
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -47,23 +48,6 @@ _UNDATED: Final[dict[str, dict[str, None]]] = {
 _KEY: Final = re.compile(r"[a-zA-Z0-9_\-./ ]+")
 _SMALL: Final = 256  # pixels on the longer side of a compressed image
 _salting = threading.Lock()
-
-
-def library(name: str, purpose: str, package: str | None = None) -> Any:
-    """A library that only some users need.
-
-    Args:
-        name: The module to import.
-        purpose: What it is for, in the words that begin the error.
-        package: What to install, where it is called otherwise.
-
-    Raises:
-        MissingLibraryError: It cannot be imported.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingLibraryError(package or name, purpose, str(error)) from error
 
 
 def suffix(path: str) -> str:
@@ -113,12 +97,10 @@ def parse_dict(data: bytes, path: str) -> Any:
     Raises:
         ContentError: It is neither.
     """
-    if suffix(path) not in _YAML:
-        with _readable(path, "JSON", ValueError, RecursionError):
-            return json.loads(data)
-    yaml = library("yaml", "reading YAML", "pyyaml")
-    with _readable(path, "plain YAML", yaml.YAMLError, ValueError, RecursionError):
-        return yaml.safe_load(data.decode())
+    if suffix(path) in _YAML:
+        return load_yaml(data, path)
+    with _readable(path, "JSON", ValueError, RecursionError):
+        return json.loads(data)
 
 
 # --- figures ---

@@ -19,8 +19,9 @@ from holdall.runs.index import record_of, summaries
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdall.runs.run import TABLES, Run
-from holdall.runs.search import parse_filter, parse_order_by
+from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
 from holdall.trees.location import Location
+from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
 from holdall.trees.summary import Inline
 
@@ -133,8 +134,14 @@ class Runs:
         """
         wanted, order = parse_filter(filter), parse_order_by(order_by)
         some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
-        fitting = (s for s in order.sorted(some) if wanted.matches(s, lambda: self.get(s.run_id).manifest))  # noqa: B023
+        fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
         return [record_of(summary) for summary in islice(fitting, limit)]
+
+    def _fits(self, summary: RunSummary, wanted: Filter) -> bool:
+        """Whether a run is meant; one whose files cannot be told is not."""
+        with left_out(f"run {summary.run_id}"):
+            return wanted.matches(summary, lambda: self.get(summary.run_id).manifest)
+        return False
 
     def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
         """Runs as a pandas DataFrame, one row each."""

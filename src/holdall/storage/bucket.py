@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from holdall.errors import ObjectTooLargeError
+
 Bytes: TypeAlias = bytes | bytearray | memoryview  # of single bytes; as in `format`, which storage does not import
 
 
@@ -53,11 +55,17 @@ class Bucket(Protocol):
         """Where this is, for people; without credentials."""
         ...
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         """All bytes of an object.
+
+        Args:
+            key: The object's key.
+            limit: Bytes that it may have; of a longer one none is held. Whoever knows what the
+                object is knows this: others may have put anything there.
 
         Raises:
             ObjectNotFoundError: There is none at this key.
+            ObjectTooLargeError: It has more bytes than the limit.
             AccessDeniedError: The credentials are missing, wrong or expired.
 
         Cost: one request.
@@ -121,6 +129,16 @@ class Bucket(Protocol):
         Cost: one request.
         """
         ...
+
+
+def check_size(url: str, key: str, size: int, limit: int | None) -> None:
+    """Refuse an object that is longer than whoever asks for it can use.
+
+    Raises:
+        ObjectTooLargeError: It is.
+    """
+    if limit is not None and size > limit:
+        raise ObjectTooLargeError(url, key, size, limit)
 
 
 def check_range(start: int, stop: int | None) -> None:

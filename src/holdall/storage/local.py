@@ -38,7 +38,7 @@ from holdall.errors import (
     TransientStorageError,
     UnsafeBucketError,
 )
-from holdall.storage.bucket import Bytes, ObjectInfo, check_range
+from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.direct import write_durably
 from holdall.storage.renaming import rename_if_free
 
@@ -77,10 +77,12 @@ class LocalBucket:
     def __repr__(self) -> str:
         return f"LocalBucket({self.url!r})"
 
-    def get(self, key: str) -> bytes:
-        """All bytes of an object. Cost: one open and read."""
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """All bytes of an object, if it is not too long. Cost: one open and read."""
         try:
             with self._path(key).open("rb") as file:
+                if limit is not None:
+                    check_size(self.url, key, os.fstat(file.fileno()).st_size, limit)
                 return file.read()
         except OSError as error:
             raise self._error(key, error) from error

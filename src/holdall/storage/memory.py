@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from holdall.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
-from holdall.storage.bucket import Bytes, ObjectInfo, check_range
+from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 
 
 class MemoryBucket:
@@ -20,11 +20,13 @@ class MemoryBucket:
     def __reduce__(self) -> tuple[type[MemoryBucket], tuple[str, dict[str, bytes]]]:
         return MemoryBucket, (self.url.removeprefix("memory://"), dict(self.objects))
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         try:
-            return self.objects[key]
+            found = self.objects[key]
         except KeyError:
             raise ObjectNotFoundError(self.url, key, "there is no such object") from None
+        check_size(self.url, key, len(found), limit)
+        return found
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
         check_range(start, stop)

@@ -33,7 +33,7 @@ from holdall.errors import (
     TransientStorageError,
     UnsafeBucketError,
 )
-from holdall.storage.bucket import Bytes, ObjectInfo, check_range
+from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.causes import causes
 from holdall.storage.credentials import warn_if_pickled
 
@@ -82,9 +82,17 @@ class RemoteBucket:
     def __repr__(self) -> str:
         return f"RemoteBucket({self.url!r})"
 
-    def get(self, key: str) -> bytes:
-        """All bytes of an object. Cost: one or two requests, as the backend does it."""
-        return self._ask(key, lambda: self._bytes(self._fs.cat_file(self._base + key)))
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """All bytes of an object, if it is not too long. Cost: one or two requests, as the backend does it."""
+        span = {} if limit is None else {"start": 0, "end": limit + 1}  # a byte more tells that it is too long
+        try:
+            found = self._ask(key, lambda: self._bytes(self._fs.cat_file(self._base + key, **span)))
+        except ObjectTooShortError:
+            if limit is None:
+                raise
+            return b""  # nothing has no first byte, and some servers say so
+        check_size(self.url, key, len(found), limit)
+        return found
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
         """Some bytes. Cost: one request; a suffix asks for the size first."""

@@ -23,12 +23,12 @@ from typing import Any, TypeVar
 from holdall.errors import (
     BucketNotFoundError,
     BucketUnreachableError,
+    HoldallError,
     ObjectNotFoundError,
     ObjectTooShortError,
-    StorageError,
     TransientStorageError,
 )
-from holdall.storage.bucket import Bytes, ObjectInfo, check_range
+from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.s3_boto import BotoLane
 from holdall.storage.s3_errors import meaning
 from holdall.storage.s3_fs import S3fsLane
@@ -66,9 +66,9 @@ class S3Bucket:
     def __repr__(self) -> str:
         return f"S3Bucket({self.url!r})"
 
-    def get(self, key: str) -> bytes:
-        """All bytes of an object. Cost: one request."""
-        return self._read(key, None)[0]
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
+        """All bytes of an object, if it is not too long. Cost: one request."""
+        return self._read(key, None, limit)[0]
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
         """Some bytes of an object. Cost: one request."""
@@ -149,7 +149,7 @@ class S3Bucket:
         """A body as long as announced, and the size of the whole object where it was told."""
         name = {"Bucket": self.bucket, "Key": self._key(key), **({"Range": span} if span else {})}
         answer, found = self._run(
-            key, lambda: self.lane.read(name, lambda answer: self._announced(key, answer, most)), verb="get"
+            key, lambda: self.lane.read(name, lambda answer: self._announced(key, answer, span, most)), verb="get"
         )
         if answer["ContentLength"] != len(found):
             reason = f"{len(found)} bytes came, {answer['ContentLength']} were announced"
@@ -164,12 +164,14 @@ class S3Bucket:
             raise TransientStorageError(self.url, key, f"HTTP {status} for {span}: the range was ignored")
         return found, self._check_span(key, span, answer.get("ContentRange") or "", len(found))
 
-    def _announced(self, key: str, answer: Answer, most: int | None) -> int:
+    def _announced(self, key: str, answer: Answer, span: str | None, most: int | None) -> int:
         """How long a body will be: no buffer is made for one that was not asked for."""
         length = answer.get("ContentLength")
         if not answer.get("ETag") or length is None:
             raise BucketUnreachableError(self.url, key, _NOT_S3)
-        if most is not None and length > most:
+        if span is None:
+            check_size(self.url, key, length, most)
+        elif most is not None and length > most:
             raise TransientStorageError(self.url, key, f"{length} bytes were announced, where {most} were asked for")
         return int(length)
 
@@ -188,7 +190,7 @@ class S3Bucket:
         before = sys.exception()
         try:
             return send()
-        except StorageError:
+        except HoldallError:
             raise
         except Exception as error:
             found = meaning(self.url, key, error, verb=verb, before=before)

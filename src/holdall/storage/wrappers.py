@@ -104,9 +104,9 @@ class RetryBucket:
     def __repr__(self) -> str:
         return f"RetryBucket({self.inner!r}, deadline={self.deadline})"
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         """As the inner bucket's, until the deadline."""
-        return self.persist(lambda: self.inner.get(key))
+        return self.persist(lambda: self.inner.get(key, limit=limit))
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """As the inner bucket's, until the deadline."""
@@ -244,10 +244,10 @@ class LimitBucket:
         # By process: one taken by a thread that a fork did not copy would never be given back.
         return self._gates.setdefault(os.getpid(), threading.Semaphore(self.in_flight))
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         """As the inner bucket's, in turn."""
         with self._gate:
-            return self.inner.get(key)
+            return self.inner.get(key, limit=limit)
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """As the inner bucket's, in turn."""
@@ -312,9 +312,9 @@ class TraceBucket:
     def __repr__(self) -> str:
         return f"TraceBucket({self.inner!r})"
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int | None = None) -> bytes:
         """As the inner bucket's, told."""
-        return self._tell("get", key, lambda: self.inner.get(key), len)
+        return self._tell("get", key, lambda: self.inner.get(key, limit=limit), len)
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """As the inner bucket's, told."""

@@ -22,6 +22,7 @@ from holdall.chunks.pool import gather
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import DamageError, FormatError, HoldallError
 from holdall.format.damage import DamageRecord, parse_damage
+from holdall.format.document import MAX_DOCUMENT
 from holdall.format.entry import LogEntry
 from holdall.format.layout import (
     CANARY,
@@ -39,7 +40,7 @@ from holdall.format.layout import (
     parse_key,
     parse_model_id,
 )
-from holdall.format.pack import TAIL, Footer, Row, parse_pack
+from holdall.format.pack import MAX_PACK, TAIL, Footer, Row, parse_pack
 from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
 from holdall.format.reference import Ref
 from holdall.format.registered import Holder, Registered
@@ -175,17 +176,20 @@ class _Check:
 
     def _small_objects(self, keys: dict[str, list[Key]]) -> None:
         with self._noting(DESCRIPTOR):
-            store = parse_descriptor(self._bucket.get(DESCRIPTOR)).store
+            store = parse_descriptor(self._small(DESCRIPTOR)).store
             with self._noting(CANARY):
-                if keys["canary"] and self._bucket.get(CANARY) != encode_canary(store):
+                if keys["canary"] and self._small(CANARY) != encode_canary(store):
                     raise FormatError(CANARY, "it is not the canary of this store")
         for key in [*keys["condemn"], *keys["done"]]:
             name = generation_key(key.number, key.kind)
             with self._noting(name):
-                parse_generation(self._bucket.get(name), key.number, key.kind)
+                parse_generation(self._small(name), key.number, key.kind)
         for pack in [key.pack for key in keys["damaged"] if key.pack]:
             with self._noting(damage_key(pack), harmless=True):
-                parse_damage(self._bucket.get(damage_key(pack)), pack)
+                parse_damage(self._small(damage_key(pack)), pack)
+
+    def _small(self, key: str) -> bytes:
+        return self._bucket.get(key, limit=MAX_DOCUMENT)
 
     def _packs(self, packs: Sequence[PackName]) -> None:
         """Read all packs, side by side as far as there is room."""
@@ -213,7 +217,7 @@ class _Check:
         return self._reader.footer(pack).rows if self._quick else self._whole(pack).rows
 
     def _whole(self, pack: PackName) -> Footer:
-        data = memoryview(self._bucket.get(pack.key))
+        data = memoryview(self._bucket.get(pack.key, limit=MAX_PACK))
         footer = parse_pack(data, f"pack {pack}")
         for row in footer.rows:
             checked(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}, offset {row.offset}")
@@ -285,7 +289,7 @@ class _Check:
         for key in keys:
             chunk = bytes.fromhex(key.chunk)
             with self._noting(hint_key(chunk), harmless=True):
-                pack = parse_hint(self._bucket.get(hint_key(chunk)), chunk)
+                pack = parse_hint(self._small(hint_key(chunk)), chunk)
                 rows = self._rows.get(pack, {})
                 if pack not in self._bad and all(row.id != chunk for row in rows.values()):
                     raise FormatError(f"hint to pack {pack}", "that pack does not hold the chunk")

@@ -12,7 +12,7 @@ from holdall.chunks.delivery import checked
 from holdall.errors import DamageError, IntegrityError, ObjectExistsError
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.layout import PackName, damage_key
-from holdall.format.pack import parse_footer
+from holdall.format.pack import MAX_PACK, parse_footer
 from holdall.storage.bucket import Bucket
 
 
@@ -33,8 +33,8 @@ def wrong_blobs(bucket: Bucket, pack: PackName) -> list[bytes]:
 
     Cost: reading the pack.
     """
-    data = memoryview(bucket.get(pack.key))
     try:
+        data = memoryview(bucket.get(pack.key, limit=MAX_PACK))
         rows = parse_footer(data, f"pack {pack}").rows
     except DamageError:
         return []

@@ -17,6 +17,8 @@ number. Keys count down, so the first key of a listing is the newest entry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from holdall.chunks.pool import Pool
@@ -29,11 +31,62 @@ from holdall.errors import (
     StorageError,
     TransientStorageError,
 )
-from holdall.format.entry import LogEntry, encode_entry, parse_entry
+from holdall.format.entry import MAX_ENTRY, LogEntry, encode_entry, parse_entry
 from holdall.format.layout import log_key, parse_key
-from holdall.storage.bucket import Bucket
+from holdall.storage.bucket import Bucket, ObjectInfo
 
 _AT_ONCE: Final = 128  # entries fetched side by side
+
+
+@dataclass(slots=True)
+class Head:
+    """The newest entry of a log, as a listing shows it.
+
+    Attributes:
+        n: Its number.
+        size, modified: Of its object, as `ObjectInfo`: with them, an entry that replaced another can be told from it.
+        oldest: From this number to `n` no entry is missing. Numbers are claims: what is not listed is not asked for.
+    """
+
+    n: int
+    size: int
+    modified: int | None
+    oldest: int
+
+    def check_reaches(self, log: str, start: int) -> None:
+        """Refuse to read on from an entry where one after it is missing.
+
+        Raises:
+            LogGapError: One is.
+        """
+        if start < self.oldest:
+            raise LogGapError(log, self.oldest - 1)
+
+
+class Heads:
+    """The heads of logs, from the lines of a listing in its order. Attributes: found (by log)."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Head] = {}
+
+    def add(self, info: ObjectInfo) -> None:
+        """Take in a line; what is no entry is passed over."""
+        key = parse_key(info.key)
+        if key is None or key.kind != "log":
+            return
+        newest = self.found.get(key.log)  # the newest comes first
+        if newest is None:
+            self.found[key.log] = Head(key.number, info.size, info.modified, key.number)
+        elif key.number == newest.oldest - 1:
+            newest.oldest = key.number
+
+
+def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:
+    """The head of each log below a prefix. Cost: one listing."""
+    heads = Heads()
+    for info in bucket.list(prefix):
+        heads.add(info)
+    return heads.found
 
 
 class Journal:
@@ -70,19 +123,23 @@ class Journal:
             FormatError: It is damaged.
         """
         try:
-            return parse_entry(self._bucket.get(log_key(self.log, n)), self.log, n)
+            return parse_entry(self._bucket.get(log_key(self.log, n), limit=MAX_ENTRY), self.log, n)
         except ObjectNotFoundError as error:
             raise LogGapError(self.log, n) from error
 
     def read_many(self, numbers: Iterable[int]) -> list[LogEntry]:
         """Several entries, fetched side by side, in the order asked for."""
-        wanted = list(numbers)
-        return [self.read(wanted[0])] if len(wanted) == 1 else self._pool.map(self.read, wanted)
+        return list(self.each(numbers))
+
+    def each(self, numbers: Iterable[int]) -> Iterator[LogEntry]:
+        """The same, some at a time: where one of them is missing, those far behind it are not asked for."""
+        left = iter(numbers)
+        while some := list(islice(left, _AT_ONCE)):
+            yield from self._pool.map(self.read, some)
 
     def walk(self, stop: int) -> Iterator[LogEntry]:
         """Entries 0 to `stop`, exclusive, some at a time."""
-        for start in range(0, stop, _AT_ONCE):
-            yield from self.read_many(range(start, min(start + _AT_ONCE, stop)))
+        return self.each(range(stop))
 
     def create(self, draft: LogEntry) -> LogEntry:
         """Try to make this the entry of its number.

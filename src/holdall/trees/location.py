@@ -29,6 +29,7 @@ from holdall.errors import (
     UnsupportedFeatureError,
 )
 from holdall.format.damage import DamageRecord
+from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.storage.bucket import Bucket
@@ -87,7 +88,7 @@ class Location:
         """
         if self._descriptor is None:
             try:
-                self._descriptor = parse_descriptor(self.bucket.get(DESCRIPTOR))
+                self._descriptor = parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
             except ObjectNotFoundError as error:
                 raise StoreNotFoundError(self.bucket.url) from error
         return self._descriptor

@@ -212,7 +212,8 @@ class Session:
         state: dict[str, Any] | None = None
         blobs = list(draft.blobs)
         if head is not None and (draft.final or n - (state_at or 0) >= STATE_EVERY):
-            state, state_at = summarise(self.view, self.writer(), blobs, final=draft.final), n
+            state = summarise(self.view, self.writer(), blobs, final=draft.final)
+            state_at = state_at if state is None else n
         return LogEntry(
             log=self.journal.log,
             n=n,

@@ -3,12 +3,9 @@
     (store, absolute path, stamp) -> SHA-256 and, once logged, its chunks with their places
 
 It is off by default: `stamps.py` says when a stamp is believed, and what can be
-wrong then. Here is only the memory: one SQLite file in the cache's folder, of
-one user, which may be deleted at any time. Each row carries its own digest, so
-that a flipped bit makes a row that is not there. A file that is corrupt is
-replaced; one that is locked, not writable or somebody else's is done without.
-SQLite alone would take a damaged byte, or a lock held by a forked process, for
-granted: hence the digests, and no fork while it works.
+wrong then. Here is only the memory: a `CacheFile`, which may be deleted at any
+time. Each row carries its own digest, so that a flipped bit makes a row that is
+not there: SQLite alone would take a damaged byte for granted.
 
 The oldest rows go when 64 MiB are full, which are the chunks of about 100 GB. A
 file with more chunks than fit into half of that is not remembered.
@@ -16,35 +13,27 @@ file with more chunks than fit into half of that is not remembered.
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from holdall.errors import FormatError
 from holdall.format.digest import blob_id
 from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
+from holdall.trees.cache_file import CacheFile
 from holdall.trees.stamps import Stamp, settled_stamp, stamp_of
 
-T = TypeVar("T")
 MOST: Final = 64 << 20
 _PAGE: Final = 4096
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS file (
     store TEXT, path BLOB, stamp BLOB, sha256 BLOB, recipe BLOB, home TEXT, digest BLOB, PRIMARY KEY (store, path)
 )"""
-_BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: other columns
-_log = logging.getLogger("holdall")
-_turn = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +64,16 @@ class StatCache:
     def __init__(
         self, folder: Path, *, now: Callable[[], int] = time.time_ns, most: int = MOST, patience: float = 1.0
     ) -> None:
-        self._folder, self._now, self._most, self._patience = folder, now, most, patience
-        self._told = False
+        self._now, self._most = now, most
+        sizes = (f"page_size = {_PAGE}", f"max_page_count = {most // _PAGE}")
+        without = "files are read again, without the stat cache"
+        # By version, so that a later one need not understand it.
+        self._cache = CacheFile(folder, "files-1", _SCHEMA, without, settings=sizes, patience=patience)
 
     @property
     def file(self) -> Path:
-        """Where it is kept: by version, so that a later one need not understand it, and by user."""
-        return self._folder / f"files-1-{os.geteuid()}.sqlite"
+        """Where it is kept."""
+        return self._cache.file
 
     def settled(self, place: Path) -> Stamp | None:
         """The stamp of a file that is about to be read, if it may be remembered. Cost: an fdatasync."""
@@ -98,7 +90,7 @@ class StatCache:
             rows = ((place, stamp, _row(database, store, place, stamp)) for place, stamp in stamps.items())
             return {place: (stamp, found) for place, stamp, found in rows if found}
 
-        return (self._try(ask) if stamps else None) or {}
+        return (self._cache.use(ask) if stamps else None) or {}
 
     def keep(self, store: str, files: Iterable[tuple[Path, Stamp, Remembered]]) -> None:
         """Remember these, and forget the oldest where there is no room."""
@@ -113,7 +105,7 @@ class StatCache:
                         database.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, _seal(row)))
 
         if rows:
-            self._try(write)
+            self._cache.use(write)
 
     def _make_room(self, database: sqlite3.Connection, length: int) -> None:
         pages = length // (_PAGE - 100) + 8  # with those of the index, and for a split or two
@@ -121,43 +113,6 @@ class StatCache:
         while (_number(database, "page_count") - _number(database, "freelist_count") + pages) * _PAGE > self._most:
             if not database.execute(f"DELETE FROM file WHERE rowid IN ({oldest})").rowcount:
                 return
-
-    def _try(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do something with the database; whatever is wrong with it, the file is simply read."""
-        try:
-            with _turn:
-                self._claim()
-                with closing(sqlite3.connect(self.file, timeout=self._patience, isolation_level=None)) as database:
-                    database.execute("PRAGMA synchronous = OFF")
-                    database.execute(f"PRAGMA page_size = {_PAGE}")
-                    database.execute(f"PRAGMA max_page_count = {self._most // _PAGE}")
-                    database.execute(_SCHEMA)
-                    return work(database)
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
-                self._remove()
-            self._tell(error)
-        except OSError as error:
-            self._tell(error)
-        return None
-
-    def _claim(self) -> None:
-        """Make the file if there is none; refuse one that others may have written."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        status = self.file.lstat()
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            raise PermissionError(f"{self.file} belongs to another user, or others may write to it")
-
-    def _remove(self) -> None:
-        for end in ("", "-journal", "-wal", "-shm"):
-            with suppress(OSError):
-                Path(f"{self.file}{end}").unlink()
-
-    def _tell(self, error: Exception) -> None:
-        if not self._told:
-            _log.warning("files are read again, without the stat cache %s: %s", self.file, error)
-        self._told = True
 
 
 def _row(database: sqlite3.Connection, store: str, place: Path, stamp: Stamp) -> Remembered | None:

@@ -13,13 +13,12 @@ from functools import partial
 from typing import Final
 
 from holdall.chunks.writer import ChunkWriter
-from holdall.format.codec import encode
 from holdall.format.digest import blob_id
 from holdall.format.document import Json
-from holdall.format.entry import InlineBlob
+from holdall.format.entry import MAX_INLINE, InlineBlob
 from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
-from holdall.format.reference import CHUNK, FACTS, NODE, RECIPE, InEntry, Ref
+from holdall.format.reference import CHUNK, FACTS, MAX_FACTS, NODE, RECIPE, InEntry, Ref, encode_as
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees.growth import PlaceNode, grow, merge
@@ -27,6 +26,7 @@ from holdall.trees.tree import Paths, Tree
 from holdall.trees.view import View
 
 INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
+_MOST_RAW: Final = MAX_INLINE // 4  # a commit's and a state's may be in one entry
 FOLD: Final = 128 << 10  # inline bytes in a log before they move into a pack
 _ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
 
@@ -36,23 +36,29 @@ class Inline:
 
     def __init__(self, blobs: list[InlineBlob]) -> None:
         self.blobs = blobs
-        self.size = 0  # bytes added here
+        self.size = self.raw = 0  # bytes added here, stored and decoded
         self._index = {blob.id: index for index, blob in enumerate(blobs)}
+
+    @property
+    def fits(self) -> bool:
+        """Whether an entry may carry what was added, rather than a pack."""
+        return self.size <= INLINE and self.raw <= _MOST_RAW
 
     def place(self, data: bytes, kind: int) -> Ref:
         """Add a blob, unless the entry carries it already."""
         name = blob_id(data)
         if name not in self._index:
-            codec, stored = encode(data)
+            codec, stored = encode_as(kind, data)
             self._index[name] = len(self.blobs)
             self.blobs.append(InlineBlob(name, codec, len(data), kind, stored))
             self.size += len(stored)
+            self.raw += len(data)
         index = self._index[name]
         return self.blobs[index].ref(index)
 
 
-def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
-    """The `state` for the entry after the view's head.
+def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json | None:
+    """The `state` for the entry after the view's head; None where the run says more than a state may hold.
 
     Args:
         view: The log so far.
@@ -60,13 +66,15 @@ def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final
         blobs: What the entry carries inline; tree nodes may be added.
         final: Whether the entry ends the run: then its tree is brought together.
     """
+    if len(_facts(replace(view.state, deltas=[]).to_json())) > MAX_FACTS:
+        return None
     fresh, inline = _settled(view, writer)
     state = replace(view.state, deltas=[], inline=inline)
     carried = Inline(blobs)
     added = len(blobs)
     if not writer.unsent:
         state.tree = _tree(view, fresh, partial(carried.place, kind=NODE), final=final)
-    if writer.unsent or carried.size > INLINE:
+    if writer.unsent or not carried.fits:
         del blobs[added:]
         state.tree = _tree(view, fresh, partial(writer.place, kind=NODE), final=final)
     body = _body(state, writer)
@@ -124,6 +132,10 @@ def _alone(view: View) -> Ref | None:
 def _body(state: State, writer: ChunkWriter) -> Json:
     body = state.to_json()
     if len(json.dumps(body)) > INLINE:
-        facts = json.dumps(split_facts(body), separators=(",", ":")).encode()
-        body["facts"] = writer.place(facts, FACTS).to_json()
+        body["facts"] = writer.place(_facts(body), FACTS).to_json()
     return body
+
+
+def _facts(body: Json) -> bytes:
+    """The facts of a state, taken out of it."""
+    return json.dumps(split_facts(body), separators=(",", ":")).encode()

@@ -261,7 +261,7 @@ class Transaction:
             root = grow(
                 [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
             )
-            if inline.size <= INLINE:
+            if inline.fits:
                 if writer:
                     writer.flush()
                 return root, inline.blobs

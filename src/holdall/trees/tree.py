@@ -24,12 +24,13 @@ from holdall.format.entry import LogEntry
 from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
 from holdall.format.reference import InEntry, Ref
-from holdall.format.tree import Child, Entry, Kind, Node, parse_node
+from holdall.format.tree import Child, Entry, Kind, Node, check_child, parse_node
 from holdall.storage.bucket import Bucket
 from holdall.trees.journal import Journal
 
 _KEPT: Final = 256  # nodes and entries that a run's handle remembers
-_AT_ONCE: Final = 128  # nodes fetched side by side
+_AT_ONCE: Final = 128  # nodes fetched side by side,
+_BYTES_AT_ONCE: Final = 8 << 20  # and the bytes of them
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -136,6 +137,16 @@ class Found:
     following: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """A node that a row leads to, and what that row says of it. Attributes: as the arguments of `check_child`."""
+
+    ref: Ref
+    level: int | None = None
+    first: str | None = None
+    fence: str | None = None
+
+
 class Tree:
     """The paths under one root."""
 
@@ -145,56 +156,60 @@ class Tree:
     def find(self, paths: Iterable[str]) -> dict[str, Found]:
         """What stands at each path, and what follows it. Cost: O(nodes on the way to them)."""
         found: dict[str, Found] = {}
-        level: list[tuple[Ref, str | None, list[str]]] = [(self.root, None, list(paths))]
+        level = [(_Below(self.root), list(paths))]
         while level:
-            nodes = self._blobs.nodes([ref for ref, _, _ in level])
-            below: list[tuple[Ref, str | None, list[str]]] = []
-            for node, (_, fence, wanted) in zip(nodes, level, strict=True):
+            nodes = self._fetch([place for place, _ in level])
+            below: list[tuple[_Below, list[str]]] = []
+            for node, (place, wanted) in zip(nodes, level, strict=True):
                 if node.level:
-                    below += _descend(node, fence, wanted)
+                    below += _descend(node, place.fence, wanted)
                 else:
-                    found |= _search(node.entries, fence, wanted)
+                    found |= _search(node.entries, place.fence, wanted)
             level = below
         return found
 
     def walk(self, prefix: str = "") -> Iterator[Entry]:
         """Every entry at or below a path, in the tree's order."""
-        low = sort_key(prefix)
-        for leaf in self._leaves([Child("", self.root)], low, prefix):
+        for leaf in self._leaves([_Below(self.root)], sort_key(prefix), prefix):
             for entry in leaf.entries:
                 if _within(entry.path, prefix):
                     yield entry
 
     def leaves(self) -> list[Child]:
         """The tree's leaves as rows of a level above them, in order."""
-        return self._levels()[-1]
+        return [Child(place.first or "", place.ref) for place in self._levels()[-1]]
 
     def nodes(self) -> list[Ref]:
         """Where every node of the tree is, the root first."""
-        return [row.ref for rows in self._levels() for row in rows]
-
-    def _levels(self) -> list[list[Child]]:
-        """The rows of each level from the root on, as the level above lists them."""
-        root = self._blobs.nodes([self.root])[0]
-        levels = [[Child(root.rows[0].path, self.root)]]
-        for _ in range(root.level):
-            rows = levels[-1]
-            nodes = self._blobs.nodes([row.ref for row in rows])
-            if any(node.rows[0].path != row.path for node, row in zip(nodes, rows, strict=True)):
-                raise FormatError("tree node", "it does not begin where the node above it says")
-            levels.append([row for node in nodes for row in node.children])
-        return levels
+        return [place.ref for places in self._levels() for place in places]
 
     def leaf(self, row: Child) -> tuple[Entry, ...]:
         """The entries of one leaf."""
         return self._blobs.nodes([row.ref])[0].entries
 
-    def _leaves(self, rows: Sequence[Child], low: bytes, prefix: str) -> Iterator[Node]:
-        for at in range(0, len(rows), _AT_ONCE):
-            some = rows[at : at + _AT_ONCE]
-            for node in self._blobs.nodes([row.ref for row in some]):
+    def _levels(self) -> list[list[_Below]]:
+        """The nodes of each level from the root on, as the level above lists them."""
+        root = self._fetch([_Below(self.root)])[0]
+        levels = [[_Below(self.root, root.level, root.rows[0].path)]]
+        for _ in range(root.level):
+            levels.append([])
+            for some in _batches(levels[-2]):
+                for place, node in zip(some, self._fetch(some), strict=True):
+                    levels[-1] += _children(node, place.fence)
+        return levels
+
+    def _fetch(self, places: Sequence[_Below]) -> list[Node]:
+        """Nodes, each held against the row that led to it."""
+        nodes = self._blobs.nodes([place.ref for place in places])
+        for place, node in zip(places, nodes, strict=True):
+            check_child(node, place.level, place.first, place.fence)
+        return nodes
+
+    def _leaves(self, places: Sequence[_Below], low: bytes, prefix: str) -> Iterator[Node]:
+        for some in _batches(places):
+            for place, node in zip(some, self._fetch(some), strict=True):
                 if node.level:
-                    yield from self._leaves(_overlapping(node.children, low, prefix), low, prefix)
+                    yield from self._leaves(_overlapping(_children(node, place.fence), low, prefix), low, prefix)
                 else:
                     yield node
 
@@ -249,14 +264,33 @@ def _within(path: str, prefix: str) -> bool:
     return not prefix or path == prefix or path.startswith(prefix + "/")
 
 
-def _descend(node: Node, fence: str | None, paths: Iterable[str]) -> list[tuple[Ref, str | None, list[str]]]:
-    """Which children the paths lead to, each with the first path behind it."""
+def _children(node: Node, fence: str | None) -> list[_Below]:
+    """The nodes below one, each with the first path behind it."""
     rows = node.children
-    keys = [sort_key(row.path) for row in rows]
+    fences = [*(row.path for row in rows[1:]), fence]
+    return [_Below(row.ref, node.level - 1, row.path, end) for row, end in zip(rows, fences, strict=True)]
+
+
+def _batches(places: Sequence[_Below]) -> Iterator[Sequence[_Below]]:
+    """Nodes that are fetched side by side: not many, and not much."""
+    start, room = 0, _BYTES_AT_ONCE
+    for at, place in enumerate(places):
+        room -= place.ref.raw
+        if at > start and (room < 0 or at - start == _AT_ONCE):
+            yield places[start:at]
+            start, room = at, _BYTES_AT_ONCE - place.ref.raw
+    if places:
+        yield places[start:]
+
+
+def _descend(node: Node, fence: str | None, paths: Iterable[str]) -> list[tuple[_Below, list[str]]]:
+    """Which children the paths lead to."""
+    places = _children(node, fence)
+    keys = [sort_key(row.path) for row in node.children]
     chosen: dict[int, list[str]] = {}
     for path in paths:
         chosen.setdefault(max(bisect_right(keys, sort_key(path)) - 1, 0), []).append(path)
-    return [(rows[i].ref, rows[i + 1].path if i + 1 < len(rows) else fence, some) for i, some in chosen.items()]
+    return [(places[i], some) for i, some in chosen.items()]
 
 
 def _search(entries: Sequence[Entry], fence: str | None, paths: Iterable[str]) -> dict[str, Found]:
@@ -271,11 +305,11 @@ def _search(entries: Sequence[Entry], fence: str | None, paths: Iterable[str]) -
     return found
 
 
-def _overlapping(rows: Sequence[Child], low: bytes, prefix: str) -> Sequence[Child]:
+def _overlapping(places: Sequence[_Below], low: bytes, prefix: str) -> Sequence[_Below]:
     """The children that may hold something at or below the prefix."""
     if not prefix:
-        return rows
-    keys = [sort_key(row.path) for row in rows]
+        return places
+    keys = [sort_key(place.first or "") for place in places]
     first = max(bisect_right(keys, low) - 1, 0)
     last = bisect_left(keys, low + b"\1")  # everything below sorts under prefix + "\0..."
-    return rows[first:last]
+    return places[first:last]

@@ -18,20 +18,24 @@ from __future__ import annotations
 from array import array
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, TypeAlias
 
 from holdall.chunks.reader import ChunkReader
-from holdall.format.layout import RUNS, PackName, parse_key
+from holdall.errors import DamageError
+from holdall.format.layout import RUNS, PackName
 from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Place, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
-from holdall.trees.journal import Journal
+from holdall.trees.journal import list_heads
 from holdall.trees.location import Location
 from holdall.trees.overlaps import overlaps
+from holdall.trees.salvage import left_out
 from holdall.trees.tree import Blobs
-from holdall.trees.view import View
+from holdall.trees.view import View, read_views, run_name
 
 Stretch: TypeAlias = tuple[PackName, int, int]
 
@@ -94,38 +98,33 @@ def usage(location: Location, name_of: Callable[[State], str]) -> Usage:
         location: The store.
         name_of: What people call a run.
 
-    Raises:
-        DamageError: A log, node or recipe on the way is not what was written.
+    A run of which a log entry, node or recipe is not what was written is named and left out.
 
     Cost: a listing of the runs' logs; a GET for each run that has ended, its
     tree and its recipes, side by side. Holds 12 bytes for each stretch.
     """
     location.descriptor  # noqa: B018  # a store that is not there is named as such
     survey = _Survey(location, name_of)
-    heads = list(_heads(location).items())
-    for at in range(0, len(heads), _AT_ONCE):
-        survey.look(heads[at : at + _AT_ONCE])
+    views = read_views(location, list_heads(location.bucket, RUNS), run_name)
+    while some := list(islice(views, _AT_ONCE)):
+        survey.look(some)
     return survey.result()
-
-
-def _heads(location: Location) -> dict[str, int]:
-    """The number of each run's newest entry, by log."""
-    heads: dict[str, int] = {}
-    for info in location.bucket.list(RUNS):
-        key = parse_key(info.key)
-        if key and key.kind == "log":
-            heads.setdefault(key.log, key.number)  # the newest comes first
-    return heads
 
 
 @dataclass(slots=True)
 class _Seen:
-    """A run that was looked at. Attributes: blobs (stored bytes of what log entries carry, by entry and index)."""
+    """A run that was looked at.
+
+    Attributes:
+        sound: Whether all of it could be read.
+        blobs: Stored bytes of what log entries carry, by entry and index.
+    """
 
     id: str
     name: str
     experiment: str
     deleted: bool
+    sound: bool = True
     files: int = 0
     logical: int = 0
     blobs: dict[tuple[Place, int], int] = field(default_factory=dict)
@@ -171,26 +170,41 @@ class _Survey:
         self._packs: defaultdict[PackName, array[int]] = defaultdict(lambda: array("I"))  # run, start, stop, run, ...
         self._known: OrderedDict[Ref, tuple[Stretch, ...]] = OrderedDict()
 
-    def look(self, heads: Sequence[tuple[str, int]]) -> None:
-        """Take in some runs, given the number of each one's newest entry."""
+    def look(self, views: Sequence[View]) -> None:
+        """Take in some runs."""
+        self._fetch_roots(views)
         wanted: list[tuple[int, Blobs, Ref]] = []
         room = _RECIPES
-        for view in self._views(heads):
-            number, blobs, state = len(self._runs), view.paths.blobs, view.state
-            run = _Seen(
-                blobs.journal.log.removeprefix(RUNS), self._name_of(state), state.experiment, deleted=state.deleted
-            )
-            self._runs.append(run)
-            for entry in view.paths.walk():
-                self._entry(number, entry)
-                if entry.content is None or entry.whole:
-                    continue
-                wanted.append((number, blobs, entry.content))
-                room -= entry.content.raw
-                if room < 0:
-                    self._recipes(wanted)
-                    wanted, room = [], _RECIPES
+        for view in views:
+            if view.state.purged:
+                continue
+            number, blobs = self._begin(view), view.paths.blobs
+            with self._checking(number):
+                for entry in view.paths.walk():
+                    self._entry(number, entry)
+                    if entry.content is None or entry.whole:
+                        continue
+                    wanted.append((number, blobs, entry.content))
+                    room -= entry.content.raw
+                    if room < 0:
+                        self._recipes(wanted)
+                        wanted, room = [], _RECIPES
         self._recipes(wanted)
+
+    def _begin(self, view: View) -> int:
+        state, log = view.state, view.paths.blobs.journal.log
+        run = _Seen(log.removeprefix(RUNS), self._name_of(state), state.experiment, deleted=state.deleted)
+        self._runs.append(run)
+        return len(self._runs) - 1
+
+    @contextmanager
+    def _checking(self, number: int) -> Iterator[None]:
+        """Leave a run out of what is told if this meets damage; what was seen of it stays counted."""
+        run = self._runs[number]
+        whole, run.sound = run.sound, False
+        with left_out(f"run {run.id}"):
+            yield
+            run.sound = whole
 
     def result(self) -> Usage:
         """What was found."""
@@ -206,26 +220,24 @@ class _Survey:
         runs = tuple(
             RunUsage(run.id, run.name, run.experiment, run.deleted, by_run.space(i, [run]))
             for i, run in enumerate(self._runs)
+            if run.sound
         )
         members: defaultdict[int, list[_Seen]] = defaultdict(list)
         for owner, run in zip(owners, self._runs, strict=True):
-            members[owner].append(run)
-        experiments = {id: by_experiment.space(i, members[i]) for id, i in numbers.items()}
-        files, logical = sum(run.files for run in self._runs), sum(run.logical for run in self._runs)
+            if run.sound:
+                members[owner].append(run)
+        experiments = {id: by_experiment.space(i, members[i]) for id, i in numbers.items() if i in members}
+        sound = [run for run in self._runs if run.sound]
+        files, logical = sum(run.files for run in sound), sum(run.logical for run in sound)
         return Usage(Space(files, logical, by_run.union, by_run.union), experiments, runs)
 
-    def _views(self, heads: Sequence[tuple[str, int]]) -> list[View]:
-        """The runs as of these entries, their entries and their trees' roots fetched side by side."""
-        bucket, pool = self._location.bucket, self._location.pool
-        journals = [Journal(bucket, pool, log) for log, _ in heads]
-        newest = pool.map(lambda pair: pair[0].read(pair[1]), zip(journals, [n for _, n in heads], strict=True))
-        views = [View.up_to(entry, Blobs(bucket, pool, j)) for j, entry in zip(journals, newest, strict=True)]
-        views = [view for view in views if not view.state.purged]
+    def _fetch_roots(self, views: Sequence[View]) -> None:
+        """The roots of many runs' trees, side by side; what is wrong with one shows when its run is walked."""
         roots = [(view.paths.blobs, tree.root) for view in views for tree in view.paths.trees]
         packed = [(blobs, root) for blobs, root in roots if isinstance(root.place, PackName)]
-        for (blobs, root), data in zip(packed, self._reader.read([root for _, root in packed]), strict=True):
-            blobs.remember_node(root, data)
-        return views
+        with suppress(DamageError):
+            for (blobs, root), data in zip(packed, self._reader.read([root for _, root in packed]), strict=True):
+                blobs.remember_node(root, data)
 
     def _entry(self, number: int, entry: Entry) -> None:
         run = self._runs[number]
@@ -240,14 +252,18 @@ class _Survey:
 
     def _recipes(self, wanted: Sequence[tuple[int, Blobs, Ref]]) -> None:
         """Note the chunks of files that are cut. What is fetched for one run is at hand for the next."""
-        fresh = {ref: blobs for _, blobs, ref in wanted if ref not in self._known}
+        fresh = dict.fromkeys(ref for _, _, ref in wanted if ref not in self._known)
         packed = [ref for ref in fresh if isinstance(ref.place, PackName)]
-        data = dict(zip(packed, self._reader.read(packed), strict=True))
-        data |= {ref: blobs.read([ref])[0] for ref, blobs in fresh.items() if ref not in data}
-        self._known |= {ref: _stretches(parse_recipe(recipe).chunks) for ref, recipe in data.items()}
-        for number, _, ref in wanted:
-            self._refer(number, self._known[ref])
-            self._known.move_to_end(ref)
+        data: dict[Ref, bytes] = {}
+        with suppress(DamageError):  # then each is read alone
+            data = dict(zip(packed, self._reader.read(packed), strict=True))
+        for number, blobs, ref in wanted:
+            with self._checking(number):
+                if ref not in self._known:
+                    recipe = data[ref] if ref in data else blobs.read([ref])[0]
+                    self._known[ref] = _stretches(parse_recipe(recipe).chunks)
+                self._refer(number, self._known[ref])
+                self._known.move_to_end(ref)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Any, Final
 
 from holdall.errors import FormatError
+from holdall.format.document import parse_object
 from holdall.format.entry import LogEntry
+from holdall.format.layout import RUNS
 from holdall.format.reference import ref_from_json
 from holdall.format.state import State, state_from_json
-from holdall.trees.journal import Journal, check_chain
+from holdall.trees.journal import Head, Journal, check_chain
 from holdall.trees.location import Location
+from holdall.trees.salvage import left_out, map_sound
 from holdall.trees.tree import Blobs, Paths
+
+_AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
 
 
 class View:
@@ -40,11 +45,19 @@ class View:
         return cls.up_to(head, blobs) if head else None
 
     @classmethod
-    def up_to(cls, head: LogEntry, blobs: Blobs) -> View:
-        """The run as of an entry. Cost: a GET for each entry since the last state."""
+    def up_to(cls, head: LogEntry, blobs: Blobs, listed: Head | None = None) -> View:
+        """The run as of an entry; a listing may tell which others there are. Cost: a GET for each since the last state.
+
+        Raises:
+            DamageError: An entry is missing or damaged, or is not what the others say.
+        """
         view = cls(blobs)
-        start = head.state_at if head.state_at is not None else 0
-        for entry in [*(blobs.journal.read_many(range(start, head.n)) if start < head.n else []), head]:
+        start = head.state_at or 0
+        if listed:
+            listed.check_reaches(head.log, start)
+        for entry in chain(blobs.journal.each(range(start, head.n)), [head]):
+            if entry.n == start != 0 and entry.state is None:
+                raise FormatError(f"{head.log} entry {head.n}", f"it says that entry {start} carries a state")
             view.absorb(entry)
         return view
 
@@ -75,20 +88,41 @@ class View:
         facts = None
         if body.get("facts") is not None:
             ref = ref_from_json(body["facts"], what).carried_by(entry.n)
-            try:
-                facts = json.loads(self._blobs.read([ref])[0])
-            except (ValueError, RecursionError) as error:
-                raise FormatError(what, f"the facts of its state are not JSON: {error}") from error
-            if not isinstance(facts, dict):
-                raise FormatError(what, "the facts of its state are not an object")
+            facts = parse_object(self._blobs.read([ref])[0], what, "the facts of its state")
         state = state_from_json(body, facts, what)
         state.tree = state.tree and state.tree.carried_by(entry.n)
         return state
 
 
-def read_states(location: Location, logs: Sequence[str]) -> list[State]:
-    """The states of many runs, their newest entries read side by side. Cost: two requests each, if they have ended."""
-    journals = [Journal(location.bucket, location.pool, log) for log in logs]
-    heads = location.pool.map(Journal.head, journals)
-    blobs = [Blobs(location.bucket, location.pool, journal, location.damage) for journal in journals]
-    return [View.up_to(head, blob).state for head, blob in zip(heads, blobs, strict=True) if head]
+def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[str], str]) -> Iterator[View]:
+    """Runs as of the heads that a listing showed, in their order. What is damaged is named and left out.
+
+    Args:
+        location: The store.
+        heads: The head of each log.
+        name: What people call a log, for the warning.
+
+    Cost: a GET each, side by side, if they have ended; else one for each entry since the last state.
+    """
+    bucket, pool = location.bucket, location.pool
+    left = iter(heads.items())
+    while some := [(Journal(bucket, pool, log), head) for log, head in islice(left, _AT_ONCE)]:
+        newest = map_sound(pool, lambda pair: pair[0].read(pair[1].n), some, lambda pair: name(pair[0].log))
+        for (journal, head), entry in zip(some, newest, strict=True):
+            if entry is None:
+                continue
+            view = None
+            with left_out(name(journal.log)):
+                view = View.up_to(entry, Blobs(bucket, pool, journal, location.damage), head)
+            if view:
+                yield view
+
+
+def run_name(log: str) -> str:
+    """What people call the run of a log."""
+    return f"run {log.removeprefix(RUNS)}"
+
+
+def read_states(location: Location, heads: Mapping[str, Head]) -> list[State]:
+    """The states of many runs; what is damaged is named and left out. Cost: as `read_views`."""
+    return [view.state for view in read_views(location, heads, run_name)]
