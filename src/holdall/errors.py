@@ -44,6 +44,7 @@
     │   └── CommitStateUnknownError    a commit may or may not have happened
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
+    │   │   └── IncompleteError        of several things some cannot be read; the others were given
     │   ├── FormatError                bytes that no writer of this format makes
     │   ├── GarbageStateError          what is garbage cannot be told, so nothing may be written
     │   ├── ObjectTooLargeError        an object is larger than any of its kind may be
@@ -73,7 +74,9 @@ to see all of it at once.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_SHOWN: Final = 5  # of what is missing, in the text of an error
 
 
 class HoldallError(Exception):
@@ -636,6 +639,25 @@ class IntegrityError(DamageError):
     def __str__(self) -> str:
         of = f" (part of {self.path!r})" if self.path else ""
         return f"{self.where}{of}: {self.detail}"
+
+
+class IncompleteError(IntegrityError):
+    """Of what was asked for, some cannot be read; all the rest was given, listed or written.
+
+    Attributes: where (the log of the run), missing (what cannot be read, each with the reason, a line for each).
+    """
+
+    hint = (
+        "what is whole can be read, and the run can be logged on and ended; restore the objects that are named "
+        "from a copy, or log the files again. `holdall store check` finds all that is touched"
+    )
+
+    def __init__(self, where: str, missing: str) -> None:
+        lines = missing.split("\n")
+        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        super().__init__(where, f"not all of it can be read: {'; '.join(lines[:_SHOWN])}{more}")
+        self.args = (where, missing)
+        self.missing = missing
 
 
 class FormatError(DamageError):

@@ -26,7 +26,8 @@ from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.trees import growth
 from holdall.trees.growth import grow, merge
 from holdall.trees.journal import Journal
-from holdall.trees.tree import Blobs, Paths, Tree
+from holdall.trees.paths import Paths
+from holdall.trees.tree import Blobs, Tree
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")

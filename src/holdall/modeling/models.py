@@ -296,7 +296,7 @@ class Models(ModelRecords):
         key = run.id if run else ""
         if key not in self._environments:
             look = self._location.environment
-            self._environments[key] = run.environment if run else look() if look else {}
+            self._environments[key] = run.readable_environment if run else look() if look else {}
         return model_facts(self._location.writer, self._environments[key])
 
     def _fetch(self, uri: str, target: Path) -> None:

@@ -62,7 +62,7 @@ class Artifacts:
         """
         run, path = self._run(uri)
         found: dict[str, FileInfo] = {}
-        for entry in run.entries(path or None):
+        for entry in run.readable_entries(path or None):
             below = entry.path[len(path) :].lstrip("/") if path else entry.path
             name, _, deeper = below.partition("/")
             if not name:

@@ -7,14 +7,15 @@ a run that has ended, and one or two more for its tree.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from holdall.errors import ArtifactNotFoundError, RunNotFoundError
+from holdall.errors import ArtifactNotFoundError, DamageError, IncompleteError, IntegrityError, RunNotFoundError
 from holdall.format.document import parse_object
 from holdall.format.layout import run_log
 from holdall.format.manifest import manifest_digest, manifest_text
@@ -29,6 +30,20 @@ from holdall.trees.location import Location
 from holdall.trees.opened import ArtifactFile, ArtifactReader
 from holdall.trees.tree import Blobs
 from holdall.trees.view import View
+
+_log = logging.getLogger("holdall")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is to be fetched. Attributes: incomplete (why there may be more of it, in what cannot be read)."""
+
+    entries: Sequence[Entry]
+    incomplete: IncompleteError | None = None
+
+    def but(self, entries: Sequence[Entry]) -> Chosen:
+        """Some of it."""
+        return Chosen(entries, self.incomplete)
 
 
 class RunReader:
@@ -82,8 +97,28 @@ class RunReader:
         return manifest_digest(self.manifest_text)
 
     def entries(self, path: str | None = None) -> Iterator[Entry]:
-        """Every file, link and empty directory at or below a path, in the tree's order."""
+        """Every file, link and empty directory at or below a path, in the tree's order.
+
+        Raises:
+            IncompleteError: At the end: there may be more, in what cannot be read.
+        """
         return self._view().paths.walk(join_path(path, ""))
+
+    def readable_entries(self, path: str | None = None) -> Iterator[Entry]:
+        """The same for listings, which show what there is: at the end, a warning names what cannot be read."""
+        try:
+            yield from self.entries(path)
+        except IncompleteError as error:
+            _log.warning("%s", error)
+
+    @property
+    def readable_environment(self) -> dict[str, Any]:
+        """What ran where; empty, and a warning, where that cannot be read."""
+        try:
+            return self.environment
+        except DamageError as error:
+            _log.warning("the environment of run %s cannot be read: %s", self.id, error)
+            return {}
 
     def entry(self, path: str) -> Entry:
         """What stands at a path.
@@ -152,7 +187,8 @@ class RunReader:
 
         Raises:
             ArtifactNotFoundError: The run holds nothing there, or nothing that `include` fits.
-            IntegrityError: Content is not what was written. No file has wrong bytes.
+            IntegrityError: Content is not what was written. No file has wrong bytes, and all others are there;
+                `IncompleteError`, if that is so of several, or if there may be more files than could be listed.
             DestinationError: The folder does not take it: full, not writable, or something stands in the way.
         """
         view = self._view()
@@ -165,34 +201,49 @@ class RunReader:
         *,
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
-    ) -> list[Entry]:
-        """What `download` would write. Raises: as it does, but for what the folder refuses."""
+    ) -> Chosen:
+        """What `download` would write. Raises: as it does, but for what cannot be read, or the folder refuses."""
         return self._chosen(self._view(), path, include, exclude)
 
-    def fetch(self, entries: Sequence[Entry], destination: str | os.PathLike[str]) -> None:
-        """Write some of what `chosen` gave into a local folder, each at its path. Raises: as `download`."""
+    def fetch(self, entries: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
+        """Write what `chosen` gave, or some of it, into a local folder, each at its path. Raises: as `download`."""
         self._fetch(self._view(), entries, destination)
 
     # --- inside ---
 
     def _chosen(
         self, view: View, path: str | None, include: str | Sequence[str] | None, exclude: str | Sequence[str] | None
-    ) -> list[Entry]:
+    ) -> Chosen:
         top, wanted, unwanted = join_path(path, ""), _patterns(include), _patterns(exclude)
-        entries = list(view.paths.walk(top))
+        entries: list[Entry] = []
+        incomplete = None
+        try:
+            entries.extend(view.paths.walk(top))
+        except IncompleteError as error:
+            incomplete = error
+        if not entries and incomplete:
+            raise incomplete
         if not entries and top:
             raise ArtifactNotFoundError(self.id, top)
         if top and entries[0].kind is Kind.LINK and entries[0].path == top:
             file = _followed(view, top)
             entries = [replace(file, path=top)] if file and file.kind is Kind.FILE else entries
         found = [entry for entry in entries if _fits(entry.path, wanted, unwanted)]
-        if wanted and not found:
+        if wanted and not found and not incomplete:
             below, without = f" below {top}" if top else "", f" without {', '.join(unwanted)}" if unwanted else ""
             raise ArtifactNotFoundError(self.id, f"{', '.join(wanted)}{below}{without}")
-        return found
+        return Chosen(found, incomplete)
 
-    def _fetch(self, view: View, entries: Sequence[Entry], destination: str | os.PathLike[str]) -> None:
-        checkout(view.paths.blobs, entries, Path(destination), observer=self._location.observer)
+    def _fetch(self, view: View, chosen: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
+        chosen = chosen if isinstance(chosen, Chosen) else Chosen(chosen)
+        try:
+            checkout(view.paths.blobs, chosen.entries, Path(destination), observer=self._location.observer)
+        except IntegrityError as error:
+            if chosen.incomplete is None:
+                raise
+            raise IncompleteError(chosen.incomplete.where, f"{chosen.incomplete.missing}\n{error}") from error
+        if chosen.incomplete:
+            raise chosen.incomplete
 
     def _opened(self, view: View, path: str) -> ArtifactFile:
         entry = _followed(view, path)

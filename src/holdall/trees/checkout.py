@@ -16,7 +16,7 @@ from typing import Final
 
 from holdall.chunks.delivery import Deliver, Delivery, Spot
 from holdall.chunks.observer import SILENT, Observer, Transfer, begin_transfer
-from holdall.errors import IntegrityError
+from holdall.errors import IncompleteError, IntegrityError
 from holdall.format import digest
 from holdall.format.layout import PackName
 from holdall.format.paths import check_link, check_path
@@ -42,7 +42,8 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, obser
         observer: Is told how far it is.
 
     Raises:
-        IntegrityError: Content is not what was written. The file is not there, or as it was before.
+        IntegrityError: Content is not what was written. The file is not there, or as it was before; all others are
+            there. `IncompleteError`, if there are several such files.
         InvalidPathError: A path or link would leave the destination, or two paths are one on this disk.
         DestinationError: The disk is full, a folder is not writable, a file and a folder want one place, or
             a link stands where a folder must be: nothing is written below a link.
@@ -63,7 +64,31 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, obser
                 _link(target[entry.path], entry.target)
         files = [entry for entry in entries if entry.kind is Kind.FILE]
         with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
-            _files(blobs, files, target, transfer)
+            failed = _all_that_can_be(blobs, files, target, transfer)
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        raise IncompleteError(blobs.journal.log, "\n".join(map(str, failed))) from failed[0]
+
+
+def _all_that_can_be(
+    blobs: Blobs, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer
+) -> list[IntegrityError]:
+    """Write all files but those whose content is not what was written; the errors of these.
+
+    Where one fails, the others are tried in halves: a lost pack costs a few requests for each file in it.
+    """
+    try:
+        _files(blobs, files, target, transfer)
+        return []
+    except IntegrityError as error:
+        left = [entry for entry in files if not target[entry.path].written]
+        if len(left) < 2:
+            return [error]
+    middle = len(left) // 2
+    return [
+        error for half in (left[:middle], left[middle:]) for error in _all_that_can_be(blobs, half, target, transfer)
+    ]
 
 
 def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:

@@ -131,13 +131,17 @@ class Destination:
 
 
 class Place:
-    """Where a path of a run is to stand below a destination. As text: its local path."""
+    """Where a path of a run is to stand below a destination. As text: its local path.
 
-    __slots__ = ("_destination", "_folder", "name")
+    Attributes: name (the last of the path's), written (whether something got it since this was made).
+    """
+
+    __slots__ = ("_destination", "_folder", "name", "written")
 
     def __init__(self, destination: Destination, path: str) -> None:
         self._destination = destination
         self._folder, _, self.name = path.rpartition("/")
+        self.written = False
 
     def __str__(self) -> str:
         return "/".join(part for part in (str(self._destination.root), self._folder, self.name) if part)
@@ -151,6 +155,7 @@ class Place:
     def rename(self, name: str, folder: int) -> None:
         """Give what is at a name of its folder this place's own, in one step."""
         os.replace(name, self.name, src_dir_fd=folder, dst_dir_fd=folder)
+        self.written = True
 
 
 def unfinished(name: str) -> str:

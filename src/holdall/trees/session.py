@@ -70,6 +70,7 @@ class Session:
         self._waiting: list[Json] = []  # small operations, for the next entry
         self._doubtful: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
         self._since, self._patience, self._weight = 0, _PATIENCE, 0
+        self._tried = 0  # the entry for which a state was tried last
 
     @classmethod
     def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
@@ -211,9 +212,9 @@ class Session:
         state_at = head.state_at if head else None
         state: dict[str, Any] | None = None
         blobs = list(draft.blobs)
-        if head is not None and (draft.final or n - (state_at or 0) >= STATE_EVERY):
+        if head is not None and (draft.final or n - max(state_at or 0, self._tried) >= STATE_EVERY):
             state = summarise(self.view, self.writer(), blobs, final=draft.final)
-            state_at = state_at if state is None else n
+            state_at, self._tried = n if state else state_at, n
         return LogEntry(
             log=self.journal.log,
             n=n,

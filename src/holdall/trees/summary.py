@@ -8,11 +8,13 @@ SPEC.md, 10.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from holdall.chunks.writer import ChunkWriter
+from holdall.errors import DamageError
 from holdall.format.digest import blob_id
 from holdall.format.document import Json
 from holdall.format.entry import MAX_INLINE, InlineBlob
@@ -22,13 +24,15 @@ from holdall.format.reference import CHUNK, FACTS, MAX_FACTS, NODE, RECIPE, InEn
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees.growth import PlaceNode, grow, merge
-from holdall.trees.tree import Paths, Tree
+from holdall.trees.paths import Paths
+from holdall.trees.tree import Tree
 from holdall.trees.view import View
 
 INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
 _MOST_RAW: Final = MAX_INLINE // 4  # a commit's and a state's may be in one entry
 FOLD: Final = 128 << 10  # inline bytes in a log before they move into a pack
 _ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
+_log = logging.getLogger("holdall")
 
 
 class Inline:
@@ -58,7 +62,10 @@ class Inline:
 
 
 def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json | None:
-    """The `state` for the entry after the view's head; None where the run says more than a state may hold.
+    """The `state` for the entry after the view's head.
+
+    None where the run says more than a state may hold, and while something that it would say cannot be read: a state
+    is advice, and one without the paths of a commit whose pack is lost would lose them for good.
 
     Args:
         view: The log so far.
@@ -68,6 +75,16 @@ def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final
     """
     if len(_facts(replace(view.state, deltas=[]).to_json())) > MAX_FACTS:
         return None
+    added = len(blobs)
+    try:
+        return _summary(view, writer, blobs, final=final)
+    except DamageError as error:
+        del blobs[added:]
+        _log.warning("%s goes on without a summary: %s", view.paths.blobs.journal.log, error)
+        return None
+
+
+def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
     fresh, inline = _settled(view, writer)
     state = replace(view.state, deltas=[], inline=inline)
     carried = Inline(blobs)

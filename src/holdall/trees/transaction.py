@@ -8,6 +8,7 @@ that logging one small file is one request.
 from __future__ import annotations
 
 import io
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -40,8 +41,13 @@ from holdall.trees.source import Item
 from holdall.trees.summary import INLINE, Inline
 from holdall.trees.view import View
 
+_log = logging.getLogger("holdall")
 # What else the commit's entry says, given the run just before it; whatever it raises, the commit raises.
 Also: TypeAlias = Callable[[View], Sequence[Json]]
+_UNKNOWN: Final = (
+    "run %s: whether it holds %r already, and what else is logged with it, is not known, as something cannot be read: "
+    "%s. It is logged all the same; should that be mended and hold other content there, what was first stands"
+)
 _LEAST: Final = 95  # bytes of a file's row in a tree: with more of them than fit, an entry need not be tried
 _BLOCK: Final = 1 << 20
 _TOLD: Final = 4 << 20  # bytes after which an observer hears of them
@@ -98,6 +104,7 @@ class Transaction:
         self._counts = (0, 0, 0)
         self._transfer: Transfer = SILENT
         self._until_published = ExitStack()
+        self._warned = False  # that it is not known whether its paths are taken
 
     def stage(self, items: Sequence[Item]) -> None:
         """Read these items, but for what can be recalled of them, and upload what the bucket lacks.
@@ -112,7 +119,7 @@ class Transaction:
                 total = sum(item.size for item in items)  # 0 where a stream does not know its own
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
                 ends.enter_context(self._transfer)
-            there = self._session.view.paths.find([item.path for item in items])
+            there = self._session.view.paths.look([item.path for item in items]).there
             self._recall.look(items, there)
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
@@ -232,8 +239,13 @@ class Transaction:
         """What is not there yet, ascending; or the error that says why it cannot be."""
         paths, wanted = self._session.view.paths, self._staged
         parents = {parent for path in wanted for parent in ancestors(path)}
-        there = paths.find([*wanted, *parents])
-        below = paths.below([path for path, staged in wanted.items() if staged.entry.kind is not Kind.DIRECTORY])
+        look = paths.look([*wanted, *parents])
+        there = look.there
+        below = {
+            path: at
+            for path, at in look.below.items()
+            if path in wanted and wanted[path].entry.kind is not Kind.DIRECTORY
+        }
         fresh = []
         for path, staged in wanted.items():
             if path in there and not there[path].same_as(staged.entry):
@@ -246,6 +258,9 @@ class Transaction:
                     raise PathConflictError(self._run_id, path, parent)
             if path not in there:
                 fresh.append(staged)
+        if look.unread and fresh and not self._warned:
+            self._warned = True
+            _log.warning(_UNKNOWN, self._run_id, fresh[0].entry.path, "; ".join(map(str, look.unread)))
         return sorted(fresh, key=lambda staged: sort_key(staged.entry.path))
 
     def _seal(self, fresh: Sequence[Staged]) -> tuple[Ref, list[InlineBlob]]:

@@ -12,19 +12,18 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from heapq import merge
 from typing import Final, Generic, TypeVar
 
 from holdall.chunks.damage import Damage
 from holdall.chunks.delivery import checked
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
-from holdall.errors import FormatError, IntegrityError
+from holdall.errors import FormatError, IntegrityError, LogGapError
 from holdall.format.entry import LogEntry
 from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
 from holdall.format.reference import InEntry, Ref
-from holdall.format.tree import Child, Entry, Kind, Node, check_child, parse_node
+from holdall.format.tree import Child, Entry, Node, check_child, parse_node
 from holdall.storage.bucket import Bucket
 from holdall.trees.journal import Journal
 
@@ -84,7 +83,11 @@ class Blobs:
         wanted = {n for n in numbers if n is not None}
         found = self._entries.get_all(wanted)
         if missing := sorted(wanted - found.keys()):
-            for entry in self.journal.read_many(missing):
+            try:
+                entries = self.journal.read_many(missing)
+            except (LogGapError, FormatError) as error:
+                raise IntegrityError(f"an inline blob in {self.journal.log}", str(error)) from error
+            for entry in entries:
                 found[entry.n] = entry
                 self._entries.put(entry.n, entry)
         return found
@@ -212,52 +215,6 @@ class Tree:
                     yield from self._leaves(_overlapping(_children(node, place.fence), low, prefix), low, prefix)
                 else:
                     yield node
-
-
-class Paths:
-    """All that a run holds: the tree of its last state, and those of the commits since.
-
-    They have no path in common, by the law of immutability.
-    """
-
-    def __init__(self, blobs: Blobs, roots: Iterable[Ref]) -> None:
-        self.blobs = blobs
-        self.trees = [Tree(blobs, root) for root in roots]
-
-    def add(self, root: Ref) -> None:
-        """Take in another commit."""
-        self.trees.append(Tree(self.blobs, root))
-
-    def find(self, paths: Sequence[str]) -> dict[str, Entry]:
-        """What stands at each path that holds something."""
-        there: dict[str, Entry] = {}
-        for tree in self.trees:
-            there |= {path: found.entry for path, found in tree.find(paths).items() if found.entry}
-        return there
-
-    def below(self, paths: Sequence[str]) -> dict[str, str]:
-        """For each path that has something below it: one such path."""
-        there: dict[str, str] = {}
-        for tree in self.trees:
-            for path, found in tree.find(paths).items():
-                if found.following is not None and found.following.startswith(path + "/"):
-                    there[path] = found.following
-        return there
-
-    def walk(self, prefix: str = "") -> Iterator[Entry]:
-        """Every entry at or below a path, in the tree's order.
-
-        Raises:
-            FormatError: Two commits gave one path, or one below the other's file or link, which no writer does.
-        """
-        before, standing = "", ""
-        for entry in merge(*(tree.walk(prefix) for tree in self.trees), key=lambda entry: sort_key(entry.path)):
-            if entry.path == before:
-                raise FormatError(self.blobs.journal.log, f"{entry.path!r} was committed twice")
-            if standing and entry.path.startswith(standing):
-                raise FormatError(self.blobs.journal.log, f"{entry.path!r} was committed below {before!r}")
-            before, standing = entry.path, "" if entry.kind is Kind.DIRECTORY else f"{entry.path}/"
-            yield entry
 
 
 def _within(path: str, prefix: str) -> bool:

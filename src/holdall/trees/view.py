@@ -14,8 +14,9 @@ from holdall.format.reference import ref_from_json
 from holdall.format.state import State, state_from_json
 from holdall.trees.journal import Head, Journal, check_chain
 from holdall.trees.location import Location
+from holdall.trees.paths import Paths
 from holdall.trees.salvage import left_out, map_sound
-from holdall.trees.tree import Blobs, Paths
+from holdall.trees.tree import Blobs
 
 _AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
 
@@ -80,7 +81,7 @@ class View:
         known = len(self.state.deltas)
         self.state.apply(entry)
         for root in self.state.deltas[known:]:
-            self.paths.add(root)
+            self.paths.add(root, f"entry {entry.n}")
         self.head = entry
 
     def _carried(self, entry: LogEntry, body: dict[str, Any]) -> State:

@@ -127,13 +127,13 @@ def get(
     """
     run, path = address_of(opened(), uri)
     wanted = run.chosen(path or None, include=include, exclude=exclude)
-    missing = [one for one in wanted if not is_there(one, destination)]
+    missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
         refuse_to_replace(missing, destination)
-    run.fetch(missing, destination)
+    run.fetch(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
     click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", nl=False, err=True)
-    kept = sum(one.kind.name == "FILE" for one in wanted) - len(fetched)
+    kept = sum(one.kind.name == "FILE" for one in wanted.entries) - len(fetched)
     click.echo(f"; {files(kept)} there already" if kept else "", err=True)
     place = destination / path
     show_json({"path": str(place)}) if as_json else click.echo(place)

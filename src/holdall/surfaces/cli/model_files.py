@@ -46,10 +46,11 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
     store = opened()
     run_id, _, path = store.registry.resolve(_of_the_store(uri)).removeprefix("runs:/").rstrip("/").partition("/")
     run = store.runs.get(run_id)
-    missing = [one for one in run.chosen(path or None) if not is_there(one, destination)]
+    wanted = run.chosen(path or None)
+    missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
         refuse_to_replace(missing, destination)
-    run.fetch(missing, destination)
+    run.fetch(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
     click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", err=True)
     place = destination / path

@@ -1,0 +1,285 @@
+"""A run of which something is lost: what is whole is listed, read, logged on and ended; what is not is named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support.stores import entropy, tiny_store
+
+from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, DamageError, IncompleteError, IntegrityError
+from holdall.format.layout import PACKS
+from holdall.runs.run import Run
+from holdall.storage.bucket import Bucket
+from holdall.storage.local import LocalBucket
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
+
+FILES = [f"f{n}" for n in range(5)]
+
+
+def content(name: str) -> bytes:
+    """300 kB of its own for each name, as in a run that logs a checkpoint now and then."""
+    return entropy(int(name[1:]))(300_000)
+
+
+@pytest.fixture(params=["memory", "local"])
+def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Bucket:
+    return MemoryBucket() if request.param == "memory" else LocalBucket(tmp_path / "bucket")
+
+
+def packs(bucket: Bucket) -> set[str]:
+    return {info.key for info in bucket.list(PACKS)}
+
+
+def drop(bucket: Bucket, key: str) -> bytes:
+    """Lose an object; what it was."""
+    data = bucket.get(key)
+    bucket.delete(key)
+    return data
+
+
+def flip(bucket: Bucket, key: str) -> bytes:
+    """Damage an object throughout, but for its length; what it was."""
+    data = drop(bucket, key)
+    bucket.put(key, data[:8] + bytes(byte ^ 1 for byte in data[8:-48]) + data[-48:])
+    return data
+
+
+Harm = Callable[[Bucket, str], bytes]
+HARMS = pytest.mark.parametrize("harm", [drop, flip])
+
+
+class Harmed:
+    """A running run of five commits, each in packs of its own; those of one were lost."""
+
+    def __init__(self, bucket: Bucket, harm: Harm, which: int) -> None:
+        self.bucket, self.lost = bucket, {}
+        run = tiny_store(bucket).runs.start()
+        for n, name in enumerate(FILES):
+            before = packs(bucket)
+            run.log_bytes(content(name), name)
+            if n == which:
+                self.made = packs(bucket) - before
+        self.lost = {key: harm(bucket, key) for key in self.made}
+        self.name, self.whole = FILES[which], [name for name in FILES if name != FILES[which]]
+        self.id = run.id
+        self.live = run
+
+    def store(self, seed: int = 1) -> Store:
+        """The same store, of another process."""
+        return tiny_store(self.bucket, create=False, seed=seed)
+
+    def run(self, seed: int = 1) -> Run:
+        return self.store(seed).runs.get(self.id)
+
+    def mend(self) -> None:
+        for key, data in self.lost.items():
+            self.bucket.delete(key)
+            self.bucket.put(key, data)
+
+
+@HARMS
+@pytest.mark.parametrize("which", [0, 2, 4])
+def test_what_is_whole_is_listed_and_read(
+    bucket: Bucket, harm: Harm, which: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Listings show it and warn once; exact verbs give it and then raise what names commit and pack."""
+    harmed = Harmed(bucket, harm, which)
+    run, store = harmed.run(), harmed.store()
+    listed = store.artifacts.list(f"runs:/{harmed.id}")
+    assert [found.path for found in listed] == harmed.whole
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert f"what entry {which + 1} says" in warnings[0]
+    assert all(run.read(name) == content(name) for name in harmed.whole)
+    given = []
+    with pytest.raises(IncompleteError, match=f"entry {which + 1}") as caught:
+        given.extend(run.entries())
+    assert [entry.path for entry in given] == harmed.whole
+    assert any(key.rpartition("/")[2] in str(caught.value) for key in harmed.lost)
+    assert caught.value.hint
+    for verb in (lambda: run.manifest, lambda: run.manifest_text, lambda: run.manifest_digest):
+        with pytest.raises(IncompleteError, match=f"entry {which + 1}"):
+            verb()
+    with pytest.raises(IncompleteError):
+        run.download(None, tmp_path / "to")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "to").iterdir()} == {
+        name: content(name) for name in harmed.whole
+    }
+    run.download(harmed.whole[0], tmp_path / "one")
+    assert (tmp_path / "one" / harmed.whole[0]).read_bytes() == content(harmed.whole[0])
+
+
+@HARMS
+def test_what_may_be_lost_is_not_said_to_be_absent(bucket: Bucket, harm: Harm, tmp_path: Path) -> None:
+    """A path that is not found may be in what cannot be read: that is the error, not that there is none."""
+    harmed = Harmed(bucket, harm, 4)
+    run = harmed.run()
+    for name in (harmed.name, "never logged"):
+        for verb in (run.read, run.entry, run.open, lambda name: run.download(name, tmp_path)):
+            with pytest.raises(IncompleteError):
+                verb(name)
+    harmed.mend()
+    assert run.read(harmed.name) == content(harmed.name)
+    with pytest.raises(ArtifactNotFoundError):
+        run.read("never logged")
+    assert list(run.manifest) == FILES
+
+
+@HARMS
+@pytest.mark.parametrize("which", [0, 2, 4])
+def test_a_run_goes_on_and_ends(bucket: Bucket, harm: Harm, which: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Small and large, one and many, in another process; it ends, is found, and once mended nothing is missing."""
+    harmed = Harmed(bucket, harm, which)
+    run = harmed.run()
+    run.log_bytes(b"small", "small")
+    assert "is not known" in caplog.text
+    run.log_bytes(entropy(9)(100_000), "large")
+    run.log_params({"a": 1})
+    run.log_metrics({"m": 1.0})
+    run.finish()
+    again = harmed.run(seed=2)
+    assert again.record.info.status == "FINISHED"
+    assert again.record.data.params == {"a": "1"}
+    assert again.read("small") == b"small"
+    for n in range(70):
+        again.log_bytes(b"%d" % n, f"many/{n}")
+    again.finish("FAILED")
+    store = harmed.store(seed=3)
+    assert [found.info.run_id for found in store.runs.search()] == [harmed.id]
+    assert store.runs.search()[0].info.status == "FAILED"
+    with pytest.raises(IncompleteError):
+        list(store.runs.get(harmed.id).manifest)
+    harmed.mend()
+    whole = store.runs.get(harmed.id)
+    assert len(whole.manifest) == 5 + 2 + 70
+    assert whole.read(harmed.name) == content(harmed.name)
+    whole.log_bytes(b"end", "end")
+    whole.finish()
+    assert whole.state.deltas == whole.state.deltas[-1:]
+
+
+@HARMS
+def test_the_process_that_logged_knows_what_it_logged(bucket: Bucket, harm: Harm) -> None:
+    """It has the nodes at hand: it refuses other content as ever, goes on, and its end names all paths again."""
+    harmed = Harmed(bucket, harm, 4)
+    harmed.live.log_bytes(b"more", "more")
+    with pytest.raises(ArtifactExistsError, match="holds other content"):
+        harmed.live.log_bytes(b"other", harmed.name)
+    harmed.live.finish()
+    run = harmed.run()
+    assert [entry.path for entry in run.entries()] == [*FILES, "more"]
+    with pytest.raises(IntegrityError, match=harmed.name):
+        run.read(harmed.name)
+
+
+def test_the_same_logged_again_is_the_same_once_it_is_mended(bucket: Bucket) -> None:
+    """A script that is started again logs what it logged before."""
+    harmed = Harmed(bucket, drop, 2)
+    run = harmed.run()
+    run.log_bytes(content(harmed.name), harmed.name)
+    assert run.read(harmed.name) == content(harmed.name)
+    harmed.mend()
+    assert list(run.manifest) == FILES
+    run.finish()
+    assert list(harmed.run(seed=4).manifest) == FILES
+
+
+def test_of_two_contents_the_first_stands_and_the_second_is_not_hidden(bucket: Bucket) -> None:
+    """What was logged where nobody could look makes no silent second content: first a warning, then an error."""
+    harmed = Harmed(bucket, drop, 2)
+    run = harmed.run()
+    run.log_bytes(b"other", harmed.name)
+    assert run.read(harmed.name) == b"other"
+    harmed.mend()
+    assert run.read(harmed.name) == content(harmed.name)
+    given = []
+    with pytest.raises(DamageError, match=f"'{harmed.name}' was committed twice"):
+        given.extend(run.entries())
+    assert [entry.path for entry in given] == FILES
+    run.log_bytes(b"more", "more")
+    run.finish()
+    with pytest.raises(DamageError, match="committed twice"):
+        run.manifest  # noqa: B018
+
+
+@HARMS
+def test_a_part_of_a_large_tree_is_lost_alone(bucket: Bucket, harm: Harm, tmp_path: Path) -> None:
+    """Of many nodes in many packs one pack goes: the other leaves are read, and the error says from where to where."""
+    store = tiny_store(bucket)
+    run = store.runs.start()
+    names = [f"{'d' * 200}/{n:04}" for n in range(1500)]
+    (tmp_path / "in" / ("d" * 200)).mkdir(parents=True)
+    for n, name in enumerate(names):
+        (tmp_path / "in" / name).write_bytes(b"%d" % n)
+    run.log_artifacts(tmp_path / "in")
+    run.finish()
+    tree = store.runs.get(run.id)._view().paths.trees[0]
+    nodes = tree.nodes()
+    assert len(nodes) > 4
+    victim = nodes[3].place.key  # type: ignore[union-attr]
+    assert victim != nodes[0].place.key  # type: ignore[union-attr]
+    harm(bucket, victim)
+    again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+    given = []
+    with pytest.raises(IncompleteError, match=r"from 'd+/\d+' on, before 'd+/\d+'"):
+        given.extend(again.entries())
+    paths = [entry.path for entry in given]
+    assert paths == sorted(paths)
+    assert 500 < len(paths) < 1500
+    missing = sorted(set(names) - set(paths))
+    with pytest.raises(IncompleteError):
+        again.entry(missing[0])
+    with pytest.raises(ArtifactNotFoundError):
+        again.entry("before everything")
+    again.log_bytes(b"x", "elsewhere")
+    again.finish()
+
+
+@HARMS
+def test_content_that_is_lost_costs_its_own_files_alone(bucket: Bucket, harm: Harm, tmp_path: Path) -> None:
+    """The paths are known, as their tree is in the entry; every other file of the download is there."""
+    store = tiny_store(bucket)
+    run = store.runs.start()
+    kept = {f"s{n}": b"%d" % n for n in range(20)}
+    before = packs(bucket)
+    large = {name: content(name) for name in FILES[:3]}
+    for name, data in large.items():
+        run.log_bytes(data, name)
+    for name, data in kept.items():
+        run.log_bytes(data, name)
+    run.finish()
+    first = sorted(packs(bucket) - before)[0]
+    harm(bucket, first)
+    again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+    assert len(again.manifest) == 23
+    with pytest.raises(IntegrityError) as caught:
+        again.download(None, tmp_path / "to")
+    there = {path.name: path.read_bytes() for path in (tmp_path / "to").iterdir()}
+    assert there == {name: data for name, data in (kept | large).items() if name != "f0"}
+    assert caught.value.path == "f0"
+
+
+@HARMS
+def test_several_files_that_cannot_be_read_are_all_named(bucket: Bucket, harm: Harm, tmp_path: Path) -> None:
+    """And those between them are fetched."""
+    run = tiny_store(bucket).runs.start()
+    made: list[set[str]] = []
+    for name in FILES:
+        before = packs(bucket)
+        run.log_bytes(content(name), name)
+        made.append(packs(bucket) - before)
+    run.finish()
+    for n in (1, 3):
+        for key in sorted(made[n])[:1]:
+            harm(bucket, key)
+    again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+    with pytest.raises(IncompleteError) as caught:
+        again.download(None, tmp_path / "to")
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {"f0", "f2", "f4"}
+    assert "'f1'" in str(caught.value)
+    assert "'f3'" in str(caught.value)
+    assert list((tmp_path / "to").glob("*.partial")) == []
