@@ -26,6 +26,8 @@ from holdall.runs.rendering import library
 FILE: Final = "model.keras"
 _SAFE_SINCE: Final = (3, 14)
 _METADATA: Final = "metadata.json"
+_CONFIG: Final = "config.json"
+_READ: Final = ("vocabulary", "vocabulary_file", "vocab_file", "idf_weights")  # of these a text is a file's name
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -36,6 +38,26 @@ def save_keras(model: Any, file: Path, given: Mapping[str, Any] | None) -> None:
         dated = file.rename(file.with_suffix(".dated"))
         _copy_undated(dated, file)
         dated.unlink()
+        _refuse_elsewhere(file)
+
+
+def _refuse_elsewhere(file: Path) -> None:
+    """Refuse a model whose layers read files that it does not have with it: they name them as they were given.
+
+    Raises:
+        ValueError: There is one.
+    """
+    with zipfile.ZipFile(file) as archive:
+        waiting = [json.loads(archive.read(_CONFIG))] if _CONFIG in archive.namelist() else []
+    while waiting:
+        each = waiting.pop()
+        for key, value in each.items() if isinstance(each, dict) else ():
+            if isinstance(value, str) and (key in _READ or (Path(value).is_absolute() and Path(value).exists())):
+                raise ValueError(
+                    f"a layer reads {value!r} ({key}), which is no part of the model: give it the content, as a "
+                    "list of words"
+                )
+        waiting += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
 
 
 def load_keras(load_model: Any, file: Path, **options: Any) -> Any:

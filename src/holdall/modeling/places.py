@@ -65,6 +65,20 @@ def check_names(model: Model, where: object) -> Model:
     return model
 
 
+def refuse_missing(flavors: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Refuse to log a model of which something that its MLmodel file will name is not in the folder.
+
+    Raises:
+        ValueError: There is nothing there.
+    """
+    for flavor, said in flavors.items():
+        for name in _names(said):
+            if not within(folder, name).exists():
+                raise ValueError(
+                    f"flavor {flavor} names {name!r}, which it did not write: it could not be loaded again"
+                )
+
+
 def check_links(folder: Path) -> None:
     """Refuse a folder with links that lead out of it: what lies there is neither the model's nor in its digest.
 

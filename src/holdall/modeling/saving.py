@@ -23,6 +23,7 @@ from holdall.modeling.copying import copy_local
 from holdall.modeling.example import make_example
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
+from holdall.modeling.places import refuse_missing
 from holdall.modeling.privacy import is_private, warn_of_private
 from holdall.modeling.requirements import CONDA, PYTHON_ENV, environment_files
 from holdall.modeling.signature import as_signature
@@ -104,6 +105,7 @@ def save_files(
         said = Parts(own=flavors.get(flavor.name, {}), pyfunc=flavors[PYFUNC])
         signature = shown_signature(example, lambda: flavor.wrap(model, said, folder=folder, config=config))
     _write(folder, example.files if example else {})
+    refuse_missing(flavors, folder)
     return Model(
         flavors=flavors,
         signature=signature,

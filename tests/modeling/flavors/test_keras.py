@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -18,6 +19,7 @@ import holdall.keras
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.finding import flavor_named
 from holdall.modeling.flavor import Parts
+from holdall.modeling.keras_files import save_keras
 from holdall.modeling.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
@@ -181,3 +183,32 @@ def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.Monke
     holdall.keras.save_model(model, tmp_path / "model")
     for where in (info.model_uri, tmp_path / "model"):
         assert np.array_equal(holdall.keras.load_model(where).predict(ROWS), model.predict(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ({"vocabulary": "words.txt"}, True),
+        ({"layers": [{"config": {"idf_weights": "w.txt"}}]}, True),
+        ({"config": {"anything": __file__}}, True),
+        ({"vocabulary": ["a", "b"]}, False),
+        ({"name": "/no/such/file"}, False),
+    ],
+    ids=repr,
+)
+def test_a_model_whose_layers_read_files_elsewhere_is_refused(tmp_path: Path, said: Any, refused: bool) -> None:
+    """They are no part of it, and it could not be loaded again where they are not."""
+
+    class Saved:
+        """Writes what Keras would."""
+
+        def save(self, file: Path) -> None:
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("config.json", json.dumps(said))
+                archive.writestr("metadata.json", "{}")
+
+    if refused:
+        with pytest.raises(ValueError, match="no part of the model"):
+            save_keras(Saved(), tmp_path / "model.keras", None)
+    else:
+        save_keras(Saved(), tmp_path / "model.keras", None)

@@ -245,3 +245,55 @@ def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.Monke
     holdall.onnx.save_model(linear(), tmp_path / "model")
     for where in (info.model_uri, tmp_path / "model"):
         assert holdall.onnx.load_model(where) == onnx.load(tmp_path / "model/model.onnx")
+
+
+def in_two_files(folder: Path) -> Any:
+    """A model whose weights were not loaded with it."""
+    onnx.save_model(linear(400), folder / "two.onnx", save_as_external_data=True, location="weights", size_threshold=0)
+    return onnx.load(folder / "two.onnx", load_external_data=False)
+
+
+def within_a_function(model: Any) -> Any:
+    """The same, where nobody looks: in the attribute of a node, of a branch, of a function."""
+    weight = model.graph.initializer[0]
+    constant = helper.make_node("Constant", [], ["w"], value=weight)
+    branch = helper.make_graph(
+        [constant], "branch", [], [helper.make_tensor_value_info("w", TensorProto.FLOAT, [3, 400])]
+    )
+    model.functions.append(
+        helper.make_function("mine", "F", [], ["w"], [helper.make_node("If", ["c"], ["w"], then_branch=branch)], [])
+    )
+    del model.graph.initializer[:]
+    return model
+
+
+@pytest.mark.parametrize("hide", [lambda model: model, within_a_function], ids=["initializer", "function"])
+@pytest.mark.parametrize("external", [True, False])
+def test_a_model_whose_tensors_were_not_loaded_is_refused(
+    store: Store, run: Run, tmp_path: Path, hide: Any, external: bool
+) -> None:
+    """It would be READY without weights; the error says how to bring them, and then it goes through."""
+    model = hide(in_two_files(tmp_path))
+    with pytest.raises(ValueError, match="load_external_data_for_model"):
+        store.models.log(run, model, "m", save_as_external_data=external)
+    assert run.manifest == {}
+    whole = in_two_files(tmp_path)
+    onnx.load_external_data_for_model(whole, str(tmp_path))
+    info = store.models.log(run, whole, "m", save_as_external_data=external)
+    assert ran(store.models.load(info.model_uri), {"x": ROWS})["y"].shape == (4, 400)
+
+
+@pytest.mark.parametrize("location", ["../weights", "/tmp/weights", "model.onnx", "."])
+def test_tensors_are_written_into_the_folder(store: Store, run: Run, location: str) -> None:
+    """And to no place where something else is."""
+    with pytest.raises(ValueError, match="location"):
+        store.models.log(run, linear(400), "m", location=location)
+
+
+def test_a_model_that_onnx_refuses_is_not_logged(store: Store, run: Run) -> None:
+    """It could not be loaded again."""
+    model = linear()
+    model.graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(ValueError, match="could not load this model again"):
+        store.models.log(run, model, "m")
+    assert run.manifest == {}

@@ -288,3 +288,27 @@ def theirs() -> Any:
             return model_input["a"] * context.model_config["times"] + self.more
 
     return Theirs()
+
+
+class Reading(PythonModel):
+    """Knows a file by where it lies."""
+
+    def __init__(self, place: Any) -> None:
+        self.place = place
+
+    def predict(self, context: Any, model_input: Any) -> Any:
+        return model_input
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_file_that_does_not_come_along_is_told_of(
+    store: Store, run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: Any
+) -> None:
+    """The model is logged, with a warning that says how to bring it; of other texts there is none."""
+    (tmp_path / "words.txt").write_text("a")
+    store.models.log(run, Reading(kind(tmp_path / "words.txt")), "m")
+    assert "give it as artifacts={'place': ...}" in caplog.text
+    caplog.clear()
+    for other in ("words.txt", "/no/such/file", "/" + "x" * 5000, "\0", ""):
+        store.models.log(run, Reading(other), f"m{len(other)}")
+    assert "artifacts" not in caplog.text

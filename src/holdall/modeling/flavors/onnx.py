@@ -59,11 +59,18 @@ class OnnxFlavor:
         if not isinstance(model, onnx.ModelProto):
             raise TypeError(f"an onnx.ModelProto is needed, not a {type(model).__name__}")
         options = _checked(onnx_session_options)
+        _refuse_absent(onnx, model)
+        _refuse_elsewhere(written.get("location"))
         copied = onnx.ModelProto()
         copied.CopyFrom(model)  # onnx takes the tensors out of what it writes to files of their own
         if save_as_external_data and written.get("all_tensors_to_one_file", True):
             written.setdefault("location", _TENSORS)
         onnx.save_model(copied, folder / _FILE, save_as_external_data=save_as_external_data, **written)
+        try:
+            onnx.checker.check_model(str(folder / _FILE))
+        except Exception as error:  # onnx and protobuf have many, with no root of their own
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"onnx could not load this model again: {reason}") from error
         own = {
             "onnx_version": onnx.__version__,
             "data": _FILE,
@@ -189,6 +196,39 @@ def _checked(options: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if (level := given.get("graph_optimization_level")) is not None and level not in _LEVELS:
         raise ValueError(f"graph_optimization_level={level!r} is none of {', '.join(map(str, _LEVELS))}")
     return given or None
+
+
+def _refuse_absent(onnx: Any, model: Any) -> None:
+    """Refuse tensors that are named but not there: they lie in a file beside the one that was loaded.
+
+    Raises:
+        ValueError: There are some.
+    """
+    names, waiting = [], [model]
+    while waiting:
+        message = waiting.pop()
+        if isinstance(message, onnx.TensorProto):
+            if message.data_location == onnx.TensorProto.EXTERNAL:
+                names.append(message.name or "one without a name")
+            continue
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                waiting += [value] if hasattr(value, "ListFields") else value
+    if names:
+        shown = ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        raise ValueError(
+            f"tensors of this model were not loaded: {shown}; load it whole by onnx.load(path), or bring them by "
+            "onnx.load_external_data_for_model(model, folder)"
+        )
+
+
+def _refuse_elsewhere(location: Any) -> None:
+    try:
+        taken = location is not None and named(location) in (".", _FILE)
+    except ContentError as error:
+        raise ValueError(f"location={location!r} leads out of the model's folder") from error
+    if taken:
+        raise ValueError(f"location={location!r} is no place for tensors")
 
 
 def _name(provider: Any) -> Any:

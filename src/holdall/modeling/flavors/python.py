@@ -14,6 +14,7 @@ import importlib.util
 import logging
 import types
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +66,7 @@ class PythonFlavor:
             return _save_code(Path(model), folder, bool(streamable))
         if not callable(getattr(model, "predict", model)):
             raise TypeError(f"a PythonModel or a function is needed, not a {type(model).__name__}")
+        _warn_of_files(model)
         with (folder / _FILE).open("wb") as stream:
             modules = dump_noting_modules(as_python_model(model), stream, by_value=True, whole=python_model)
         cloudpickle = library("cloudpickle", "logging a Python model")
@@ -97,6 +99,15 @@ def _file(parts: Parts) -> str:
     said = parts.pyfunc or {}
     code = said.get("model_code_path")
     return code_file(code) if code else named(said.get("python_model") or _FILE)
+
+
+def _warn_of_files(model: Any) -> None:
+    """Say which files a model knows by where they lie here: they do not come along."""
+    for name, value in getattr(model, "__dict__", {}).items():
+        if isinstance(value, str | Path) and 0 < len(str(value)) < 4096 and Path(value).is_absolute():
+            with suppress(OSError, ValueError):
+                if Path(value).exists():
+                    _log.warning("%s = %r is not logged: give it as artifacts={%r: ...}", name, str(value), name)
 
 
 def _hinted(model: Any) -> ModelSignature | None:
