@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.support.stores import entropy, tiny_store
+from tests.support.stores import entropy, tiny_location, tiny_store
 
 from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, DamageError, IncompleteError, IntegrityError
-from holdall.format.layout import PACKS
+from holdall.format.document import encode_document
+from holdall.format.layout import PACKS, log_key
+from holdall.runs.environment import capture
 from holdall.runs.run import Run
 from holdall.storage.bucket import Bucket
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
+from holdall.trees.source import bytes_item
 
 FILES = [f"f{n}" for n in range(5)]
 
@@ -186,6 +192,7 @@ def test_the_same_logged_again_is_the_same_once_it_is_mended(bucket: Bucket) -> 
     assert list(run.manifest) == FILES
     run.finish()
     assert list(harmed.run(seed=4).manifest) == FILES
+    assert harmed.store(seed=5).care.check().problems == []
 
 
 def test_of_two_contents_the_first_stands_and_the_second_is_not_hidden(bucket: Bucket) -> None:
@@ -283,3 +290,120 @@ def test_several_files_that_cannot_be_read_are_all_named(bucket: Bucket, harm: H
     assert "'f1'" in str(caught.value)
     assert "'f3'" in str(caught.value)
     assert list((tmp_path / "to").glob("*.partial")) == []
+
+
+def entry_key(run_id: str, n: int) -> str:
+    return log_key(f"runs/{run_id}", n)
+
+
+@HARMS
+@pytest.mark.parametrize("lost", [1, 3, 5])
+def test_an_entry_that_is_lost_is_gone_around(bucket: Bucket, harm: Harm, lost: int, tmp_path: Path) -> None:
+    """With the small files that it carries: the others are listed and read, and the run goes on and ends."""
+    store = tiny_store(bucket)
+    run = store.runs.start()
+    for n in range(6):
+        run.log_bytes(b"%d" % n, f"s{n}")
+    whole = [f"s{n}" for n in range(6) if n != lost - 1]
+    data = harm(bucket, entry_key(run.id, lost))
+    other = tiny_store(bucket, create=False, seed=1)
+    again = other.runs.get(run.id)
+    assert [found.path for found in other.artifacts.list(f"runs:/{run.id}")] == whole
+    assert all(again.read(name) == name[1:].encode() for name in whole)
+    for verb in (lambda: again.manifest, lambda: again.read(f"s{lost - 1}"), lambda: again.download(None, tmp_path)):
+        with pytest.raises(IncompleteError, match=f"entry {lost}"):
+            verb()
+    assert {path.name for path in tmp_path.glob("s*")} == set(whole)
+    again.log_bytes(b"more", "more")
+    again.log_bytes(entropy(7)(100_000), "large")
+    again.finish()
+    assert tiny_store(bucket, create=False, seed=2).runs.get(run.id).record.info.status == "FINISHED"
+    bucket.delete(entry_key(run.id, lost))
+    bucket.put(entry_key(run.id, lost), data)
+    assert list(again.manifest) == sorted([*whole, f"s{lost - 1}", "more", "large"])
+
+
+@HARMS
+def test_a_newest_entry_that_is_damaged_ends_what_can_be_written(bucket: Bucket, harm: Harm) -> None:
+    """What is before it is read; what is to follow it would have to name its digest, which nobody knows."""
+    if harm is drop:
+        return  # that a newest entry is missing cannot be seen
+    run = tiny_store(bucket).runs.start()
+    run.log_bytes(b"0", "s0")
+    run.log_bytes(b"1", "s1")
+    harm(bucket, entry_key(run.id, 2))
+    again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+    assert again.read("s0") == b"0"
+    with pytest.raises(IncompleteError, match="entry 2"):
+        again.read("s1")
+    with pytest.raises(DamageError, match="entry 2"):
+        again.log_bytes(b"2", "s2")
+
+
+@HARMS
+def test_a_state_that_is_lost_is_told_by_what_was_before_it(bucket: Bucket, harm: Harm) -> None:
+    """Its tree and its facts are in packs of their own; the commits say the same."""
+    run = tiny_store(bucket).runs.start()
+    for n in range(3):
+        run.log_items([bytes_item(f"{'d' * 200}/{n}/{m:03}", b"%d" % m) for m in range(300)])
+    run.set_tags({f"k{n}": "v" * 5000 for n in range(20)})
+    before = packs(bucket)
+    run.finish()
+    made = packs(bucket) - before
+    assert made
+    manifest = run.manifest
+    for key in made:
+        harm(bucket, key)
+    again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+    assert again.manifest == manifest
+    assert again.read(f"{'d' * 200}/1/017") == b"17"
+    with pytest.raises(ArtifactNotFoundError):
+        again.read("not there")
+    assert again.record.info.status == "FINISHED"
+    assert again.record.data.tags["k7"] == "v" * 5000
+    again.log_bytes(b"more", "more")
+    again.finish()
+    assert again.manifest.keys() == manifest.keys() | {"more"}
+
+
+@HARMS
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_first_entry_that_is_lost_takes_the_environment_with_it_alone(
+    bucket: Bucket, harm: Harm, ended: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks for what ran where is told; the run is shown without it, read, logged on and ended."""
+    location = tiny_location(bucket)
+    location.environment = partial(capture, argv=["train.py"], cwd=tmp_path)
+    run = Store(location).runs.start()
+    run.log_bytes(b"x", "x")
+    run.log_bytes(b"y", "y")
+    if ended:
+        run.finish()
+    harm(bucket, entry_key(run.id, 0))
+    again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+    assert again.read("x") == b"x"
+    if ended:
+        assert list(again.manifest) == ["x", "y"]
+        with pytest.raises(IntegrityError, match="entry 0"):
+            again.environment  # noqa: B018
+        assert again.readable_environment == {}
+        assert "the environment of run" in caplog.text
+    again.log_bytes(b"more", "more")
+    again.finish("KILLED")
+    assert again.record.info.status == "KILLED"
+    assert again.read("more") == b"more"
+
+
+def test_a_log_that_claims_a_million_entries_is_not_asked_for_them(bucket: Bucket) -> None:
+    """What is not listed is not there."""
+    run = tiny_store(bucket).runs.start()
+    run.log_bytes(b"x", "x")
+    run.flush()
+    newest = bucket.get(entry_key(run.id, 1))
+    body = json.loads(newest.split(b"\n")[0])
+    count = RequestCounter()
+    bucket.put(entry_key(run.id, 10**6), encode_document(body | {"n": 10**6}))
+    store = tiny_store(TraceBucket(bucket, count), create=False, seed=1)
+    with pytest.raises(DamageError):
+        store.runs.get(run.id).read("x")
+    assert count.total < 1000

@@ -108,7 +108,9 @@ class LogCheck:
         self.bytes += size
 
     def _forbid(self, entry: Entry) -> None:
-        """The law of immutability."""
+        """The law of immutability; the same twice is what a writer does who could not read the first."""
+        if (held := self._held.get(entry.path)) and held.same_as(entry):
+            return
         blocked = [p for p in ancestors(entry.path) if p in self._held and self._held[p].kind is not Kind.DIRECTORY]
         if entry.path in self._held or blocked or (entry.kind is not Kind.DIRECTORY and entry.path in self._parents):
             raise FormatError(self._journal.log, f"{entry.path!r} is committed where something stands already")

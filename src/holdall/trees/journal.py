@@ -25,16 +25,19 @@ from holdall.chunks.pool import Pool
 from holdall.errors import (
     CommitStateUnknownError,
     FormatError,
+    IntegrityError,
     LogGapError,
     ObjectExistsError,
     ObjectNotFoundError,
     StorageError,
     TransientStorageError,
 )
+from holdall.format.document import parse_document
 from holdall.format.entry import MAX_ENTRY, LogEntry, encode_entry, parse_entry
 from holdall.format.layout import log_key, parse_key
 from holdall.storage.bucket import Bucket, ObjectInfo
 
+_MOST_LOST: Final = 1_000  # entries of a log that may be missing in what is read around them
 _AT_ONCE: Final = 128  # entries fetched side by side
 
 
@@ -126,6 +129,36 @@ class Journal:
             return parse_entry(self._bucket.get(log_key(self.log, n), limit=MAX_ENTRY), self.log, n)
         except ObjectNotFoundError as error:
             raise LogGapError(self.log, n) from error
+
+    def read_around(self, start: int, stop: int) -> list[LogEntry | IntegrityError] | None:
+        """Entries from `start` to `stop`, exclusive, as far as they can be read; None where most are not there.
+
+        Numbers are claims: what is not listed is not asked for. Cost: a listing, and a GET for each that there is.
+        """
+        keys = (parse_key(info.key) for info in self._bucket.list(f"{self.log}/log/"))
+        there = sorted(key.number for key in keys if key and key.kind == "log" and start <= key.number < stop)
+        if stop - start - len(there) > _MOST_LOST:
+            return None
+        found = dict(zip(there, self._pool.map(self.read_if_whole, there), strict=True))
+        return [found.get(n) or IntegrityError(f"{self.log} entry {n}", "it is missing") for n in range(start, stop)]
+
+    def read_if_whole(self, n: int) -> LogEntry | IntegrityError:
+        """Entry n; or why it cannot be read, where it was lost or damaged rather than made by another rule.
+
+        Raises:
+            FormatError: It is whole, and no writer makes such a one.
+        """
+        what = f"{self.log} entry {n}"
+        try:
+            return self.read(n)
+        except LogGapError:
+            return IntegrityError(what, "it is missing")
+        except FormatError as error:
+            try:
+                parse_document(self._bucket.get(log_key(self.log, n), limit=MAX_ENTRY), what)
+            except FormatError:
+                return IntegrityError(what, error.detail)
+            raise
 
     def read_many(self, numbers: Iterable[int]) -> list[LogEntry]:
         """Several entries, fetched side by side, in the order asked for."""

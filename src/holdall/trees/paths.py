@@ -15,11 +15,11 @@ whole and breaks a rule of the format is nobody's accident, and refused.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 
-from holdall.errors import FormatError, IncompleteError, IntegrityError
+from holdall.errors import DamageError, FormatError, IncompleteError, IntegrityError
 from holdall.format.paths import ancestors, sort_key
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry, Kind, check_child
@@ -62,6 +62,12 @@ class Look:
     below: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
 
+    def add(self, other: Look) -> None:
+        """Take in what is known elsewhere, of later trees."""
+        self.there = other.there | self.there
+        self.below = other.below | self.below
+        self.unread += other.unread
+
 
 class Paths:
     """The trees of a run, from its last state on, in the order of the log.
@@ -70,10 +76,12 @@ class Paths:
     given a path of it again: the same content is no matter, and of other content the earlier stands.
     """
 
-    def __init__(self, blobs: Blobs, roots: Iterable[Ref] = ()) -> None:
+    def __init__(self, blobs: Blobs, roots: Iterable[Ref] = (), *, older: Callable[[], Paths] | None = None) -> None:
         self.blobs = blobs
         self.trees: list[Tree] = []
         self._said: list[str] = []
+        self._lost: list[Unread] = []  # entries that cannot be read: nothing is known of what they committed
+        self._older = older  # the same as the tree of the state, as the entries before it told
         for root in roots:
             self.add(root, "its state")
 
@@ -81,6 +89,15 @@ class Paths:
         """Take in another commit, or the state that it begins with; `said` is what people call it."""
         self.trees.append(Tree(self.blobs, root))
         self._said.append(said)
+
+    def lose(self, said: str, error: IntegrityError) -> None:
+        """Note that an entry cannot be read."""
+        self._lost.append(Unread(said, error))
+
+    def check_whole(self) -> None:
+        """Raise an IncompleteError if entries cannot be read."""
+        if self._lost:
+            raise self._incomplete(self._lost)
 
     def find(self, paths: Sequence[str]) -> dict[str, Entry]:
         """What stands at each path that holds something.
@@ -96,12 +113,15 @@ class Paths:
 
     def look(self, paths: Sequence[str]) -> Look:
         """What is known of these paths, and what is not. Cost: O(nodes on the way to them)."""
-        look = Look()
+        look = Look(unread=list(self._lost))
         for tree, said in zip(self.trees, self._said, strict=True):
             try:
                 found = tree.find(paths)
             except IntegrityError:
-                self._look_at_rest(tree, said, paths, look)
+                if older := self._instead_of(tree):
+                    look.add(older.look(paths))
+                else:
+                    self._look_at_rest(tree, said, paths, look)
                 continue
             for path, at in found.items():
                 if at.entry:
@@ -122,6 +142,18 @@ class Paths:
             IncompleteError: At the end: there may be more, in what cannot be read.
         """
         unread: list[Unread] = []
+        last = None
+        for entry in self._merged(prefix, unread):
+            last = entry
+            yield entry
+        alone = last is not None and last.path == prefix and last.kind is not Kind.DIRECTORY  # nothing lies below it
+        if unread and not alone:
+            raise self._incomplete(unread)
+
+    # --- inside ---
+
+    def _merged(self, prefix: str, unread: list[Unread]) -> Iterator[Entry]:
+        unread += self._lost
         streams = [self._entries(tree, said, prefix, unread) for tree, said in zip(self.trees, self._said, strict=True)]
         last, standing, twice = None, "", ""
         for entry in merge(*streams, key=lambda entry: sort_key(entry.path)):
@@ -132,13 +164,17 @@ class Paths:
                 raise FormatError(self.blobs.journal.log, f"{entry.path!r} was committed below {standing[:-1]!r}")
             last, standing = entry, "" if entry.kind is Kind.DIRECTORY else f"{entry.path}/"
             yield entry
-        alone = last is not None and last.path == prefix and last.kind is not Kind.DIRECTORY  # nothing lies below it
-        if unread and not alone:
-            raise self._incomplete(unread)
         if twice:
             raise FormatError(self.blobs.journal.log, f"{twice!r} was committed twice")
 
-    # --- inside ---
+    def _instead_of(self, tree: Tree) -> Paths | None:
+        """What was known before a state, where that is the one whose tree cannot be read."""
+        if self._older is None or tree is not self.trees[0]:
+            return None
+        try:
+            return self._older()
+        except DamageError:
+            return None
 
     def _incomplete(self, unread: Sequence[Unread]) -> IncompleteError:
         error = IncompleteError(self.blobs.journal.log, "\n".join(map(str, unread)))
@@ -156,6 +192,9 @@ class Paths:
         except IntegrityError:
             pass
         done = b"" if last is None else sort_key(last.path)
+        if older := self._instead_of(tree):
+            yield from (entry for entry in older._merged(prefix, unread) if sort_key(entry.path) > done)
+            return
         for part in _rest(self.blobs, tree.root, said, _Wanted([prefix] if prefix else [])):
             if isinstance(part, Unread):
                 unread.append(part)

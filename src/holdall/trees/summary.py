@@ -85,6 +85,7 @@ def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final
 
 
 def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
+    view.paths.check_whole()
     fresh, inline = _settled(view, writer)
     state = replace(view.state, deltas=[], inline=inline)
     carried = Inline(blobs)

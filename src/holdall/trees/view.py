@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, Final
 
-from holdall.errors import FormatError
+from holdall.errors import DamageError, FormatError, IntegrityError, LogGapError
 from holdall.format.document import parse_object
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS
@@ -42,8 +42,47 @@ class View:
 
         Cost: one listing and one GET, and a GET for each entry since the last state.
         """
-        head = blobs.journal.head()
-        return cls.up_to(head, blobs) if head else None
+        newest = blobs.journal.newest()
+        if newest is None:
+            return None
+        try:
+            return cls.up_to(blobs.journal.read(newest), blobs)
+        except (LogGapError, FormatError) as error:
+            return cls._around(newest, blobs, error)
+
+    @classmethod
+    def _around(cls, newest: int, blobs: Blobs, error: DamageError) -> View:
+        """The run as those of its entries tell it that can be read; the error itself if none was lost."""
+        journal = blobs.journal
+        head = journal.read_if_whole(newest)
+        start = head.state_at or 0 if isinstance(head, LogEntry) else 0
+        before = journal.read_around(start, newest)
+        if before is None or all(isinstance(each, LogEntry) for each in (*before, head)):
+            raise error
+        found = [*before, head]
+        view = cls(blobs)
+        if start and not isinstance(found[0], LogEntry):
+            view = cls._around_or_to(start - 1, blobs)
+        for n, each in enumerate(found, start):
+            if isinstance(each, LogEntry):
+                view.absorb(each)
+            else:
+                view._pass_over(n, each)
+        if view.head is None and not isinstance(head, LogEntry):
+            view.head = next((each for each in reversed(found) if isinstance(each, LogEntry)), None)
+        return view
+
+    @classmethod
+    def _around_or_to(cls, n: int, blobs: Blobs) -> View:
+        try:
+            return cls.up_to(blobs.journal.read(n), blobs)
+        except (LogGapError, FormatError) as error:
+            return cls._around(n, blobs, error)
+
+    def _pass_over(self, n: int, error: IntegrityError) -> None:
+        """Go on behind an entry that cannot be read; what follows it continues nothing that is known."""
+        self.paths.lose(f"entry {n}", error)
+        self.head = None
 
     @classmethod
     def up_to(cls, head: LogEntry, blobs: Blobs, listed: Head | None = None) -> View:
@@ -76,13 +115,27 @@ class View:
         check_chain(self.head, entry)
         self._blobs.remember(entry)
         if entry.state is not None:
-            self.state = self._carried(entry, entry.state)
-            self.paths = Paths(self._blobs, [self.state.tree] if self.state.tree else [])
+            self._begin_with(entry, entry.state)
         known = len(self.state.deltas)
         self.state.apply(entry)
         for root in self.state.deltas[known:]:
             self.paths.add(root, f"entry {entry.n}")
         self.head = entry
+
+    def _begin_with(self, entry: LogEntry, body: dict[str, Any]) -> None:
+        """Take a state for what all entries before it say; where it cannot be read, those say it themselves."""
+        try:
+            state = self._carried(entry, body)
+        except IntegrityError:
+            if self.head is None:
+                before = self._around_or_to(entry.n - 1, self._blobs)
+                self.state, self.paths = before.state, before.paths
+            return
+        self.state, n = state, entry.n
+        self.paths = Paths(self._blobs, [state.tree] if state.tree else [], older=lambda: self._before(n))
+
+    def _before(self, n: int) -> Paths:
+        return self._around_or_to(n - 1, self._blobs).paths
 
     def _carried(self, entry: LogEntry, body: dict[str, Any]) -> State:
         what = f"{entry.log} entry {entry.n}"
