@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +38,7 @@ from holdall.trees.growth import grow
 from holdall.trees.recall import Recall
 from holdall.trees.session import Draft, Session
 from holdall.trees.source import Item
+from holdall.trees.streams import Rejoined, at_most, blocks
 from holdall.trees.summary import INLINE, Inline
 from holdall.trees.view import View
 
@@ -49,7 +50,6 @@ _UNKNOWN: Final = (
     "%s. It is logged all the same; should that be mended and hold other content there, what was first stands"
 )
 _LEAST: Final = 95  # bytes of a file's row in a tree: with more of them than fit, an entry need not be tried
-_BLOCK: Final = 1 << 20
 _TOLD: Final = 4 << 20  # bytes after which an observer hears of them
 
 
@@ -180,10 +180,10 @@ class Transaction:
         with self._recall.open(item) as opened:
             stream: Readable = opened
             if (self._writer is None or self._small_last) and self._held + item.size <= INLINE:
-                data = _at_most(stream, INLINE - self._held)
+                data = at_most(stream, INLINE - self._held)
                 if self._held + len(data) <= INLINE:
                     return self._hold(item, data)
-                stream = _Rejoined(data, stream)  # it is longer than it said
+                stream = Rejoined(data, stream)  # it is longer than it said
             if self._held and not self._small_last:
                 self._pour()
             written = self._chunks.write(stream)
@@ -362,7 +362,7 @@ def _file_entry(item: Item, size: int, sha256: bytes) -> Entry:
 
 def _hashed(item: Item, stream: Readable, transfer: Transfer) -> Entry:
     hasher, size, told = digest.file_hash(), 0, 0
-    for block in _blocks(stream):
+    for block in blocks(stream):
         hasher.update(block)
         size += len(block)
         if size - told >= _TOLD:
@@ -370,34 +370,3 @@ def _hashed(item: Item, stream: Readable, transfer: Transfer) -> Entry:
             told = size
     transfer.add(size - told, size - told)
     return _file_entry(item, size, hasher.digest())
-
-
-def _blocks(stream: Readable) -> Iterator[bytes]:
-    buffer = memoryview(bytearray(_BLOCK))
-    while count := stream.readinto(buffer):
-        yield bytes(buffer[:count])
-
-
-def _at_most(stream: Readable, size: int) -> bytes:
-    """All that a stream gives, or its beginning, which is then longer than `size`."""
-    buffer = memoryview(bytearray(size + 1))
-    filled = 0
-    while filled < len(buffer) and (count := stream.readinto(buffer[filled:])):
-        filled += count
-    return bytes(buffer[:filled])
-
-
-class _Rejoined:
-    """A stream whose beginning was read already."""
-
-    def __init__(self, begin: bytes, rest: Readable) -> None:
-        self._begin, self._rest = memoryview(begin), rest
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill some of the buffer; 0 at the end."""
-        if not self._begin:
-            return self._rest.readinto(buffer)
-        some = self._begin[: len(buffer)]
-        buffer[: len(some)] = some
-        self._begin = self._begin[len(some) :]
-        return len(some)
