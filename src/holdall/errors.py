@@ -11,6 +11,7 @@
     ├── ConflictError                  choose another name
     │   ├── ArtifactExistsError        the path holds other content
     │   ├── PathConflictError          a file where a directory stands, or the reverse
+    │   ├── RegisteredPathError        the path is of a registered version
     │   ├── ParamExistsError           the parameter has another value
     │   ├── ExperimentExistsError      there is an experiment of this name
     │   ├── ModelExistsError           there is a registered model of this name
@@ -45,6 +46,7 @@
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
     │   │   └── IncompleteError        of several things some cannot be read; the others were given
+    │   ├── VersionChangedError        a registered version is not what was registered
     │   ├── FormatError                bytes that no writer of this format makes
     │   ├── GarbageStateError          what is garbage cannot be told, so nothing may be written
     │   ├── ObjectTooLargeError        an object is larger than any of its kind may be
@@ -218,6 +220,22 @@ class PathConflictError(ConflictError):
             f"cannot log {self.path!r} into run {self.run_id}: {self.standing!r} is there, "
             "and one of the two would have to be a file and a directory at once"
         )
+
+
+class RegisteredPathError(ConflictError):
+    """A path is at or below one that is registered as a version of a model: that stays as it is.
+
+    Attributes: run_id, path (offered), by (the model that keeps it).
+    """
+
+    hint = "log it under another path or into a new run, and register that as the next version"
+
+    def __init__(self, run_id: str, path: str, by: str) -> None:
+        super().__init__(run_id, path, by)
+        self.run_id, self.path, self.by = run_id, path, by
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} takes nothing at {self.path!r}: a version of {self.by} is registered there"
 
 
 class ParamExistsError(ConflictError):
@@ -658,6 +676,19 @@ class IncompleteError(IntegrityError):
         super().__init__(where, f"not all of it can be read: {'; '.join(lines[:_SHOWN])}{more}")
         self.args = (where, missing)
         self.missing = missing
+
+
+class VersionChangedError(DamageError):
+    """What a registered version names is not what was registered. Attributes: version, place, registered, found."""
+
+    hint = "something was added below its path, or taken away: see what is there, and register it as a new version"
+
+    def __init__(self, version: str, place: str, registered: str, found: str) -> None:
+        super().__init__(version, place, registered, found)
+        self.version, self.place, self.registered, self.found = version, place, registered, found
+
+    def __str__(self) -> str:
+        return f"{self.version} was registered as {self.registered}, but {self.place} is {self.found} now"
 
 
 class FormatError(DamageError):

@@ -144,7 +144,7 @@ class Store:
         self.experiments = Experiments(location)
         self.runs = Runs(location, self.experiments)
         self.registry = Registry(location)
-        self.artifacts = Artifacts(location, self.registry.resolve)
+        self.artifacts = Artifacts(location, self.registry.locate)
         self.models = Models(location, self.artifacts, self.registry, self.runs.get)
         self.deployments = Deployments(location, self.registry, self.runs.get)
         self.care = Care(location)

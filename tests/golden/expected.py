@@ -161,4 +161,13 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "pinned": {
+        "21b111cbc32d7fc367839c5eedfa8452": (
+            "sha256:fdfa1ce10abde4e15c2463d6a09823e0a3c577efddab9812a2c8dfc0df1b8530",
+            {
+                "first/MLmodel": "7f8f4a879eefb3f9fed9c6af4077c9acb0db066b2906d6570c42913478686b0f",
+                "second/MLmodel": "74837a29f1e0cc084610370568e3e2064eb58b5c8dcb42670aa8aa72209affc1",
+            },
+        ),
+    },
 }

@@ -105,6 +105,7 @@ def _ops() -> None:
         "commit-no-tree": ({**commit, "tree": {}}, DAMAGE, "lacks a number"),
         "commit-no-count": ({**commit, "files": None}, DAMAGE, "commit has files None"),
         "open-short": ({"op": "open", "session": "ab"}, DAMAGE, "open has session"),
+        "pin-path": ({"op": "pin", "pin": "p", "by": "b", "path": None}, DAMAGE, "pin has path None"),
         "param-number": ({"op": "param", "key": "a", "value": 1}, DAMAGE, "param has value 1"),
         "tag-key-missing": ({"op": "tag", "value": None}, DAMAGE, "tag has key None"),
         "status": ({"op": "status", "status": "DONE"}, DAMAGE, "status has status 'DONE'"),
@@ -161,6 +162,8 @@ def _references() -> None:
         ("sessions-unsorted", state | {"sessions": ["b" * 32, "a" * 32]}, "has sessions"),
         ("batches-twice", state | {"batches": [3, 3]}, "has batches"),
         ("metric-without-count", state | {"metrics": {"loss": [1, 2, 3]}}, "has metrics"),
+        ("pinned-number", state | {"pins": {"p": "b"}, "pinned": {"p": 1}}, "has pinned"),
+        ("pinned-without-pin", state | {"pinned": {"p": "model"}}, "has pinned"),
         ("tag-null", state | {"tags": {"a": None}}, "has tags"),
         ("status", state | {"status": "DONE"}, "has status"),
     ):

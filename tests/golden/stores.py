@@ -206,9 +206,9 @@ def garbage() -> World:
     return world
 
 
-def registered() -> World:
+def pinned() -> World:
     """Two registered models: versions, one of them deleted, an alias that moved, stages, a rename, a name set free."""
-    world = World("registered")
+    world = World("pinned")
     session = world.begin()
     commit(session, [file("first/MLmodel", b"flavors: {}\n"), file("second/MLmodel", b"flavors: {second: {}}\n")])
     end(session)
@@ -229,7 +229,7 @@ def registered() -> World:
 
 
 MAKERS: Final[dict[str, Callable[[], World]]] = {
-    maker.__name__: maker for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, registered)
+    maker.__name__: maker for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, pinned)
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 from holdall.format import digest
 from holdall.format.tree import Entry, Kind
@@ -24,6 +25,20 @@ def manifest_text(entries: Iterable[Entry]) -> str:
 def manifest_digest(text: str) -> str:
     """The digest of a manifest: `sha256:` of exactly this text."""
     return digest.show(digest.SHA256, digest.sha256(text.encode()))
+
+
+def digest_below(entries: Iterable[Entry], top: str) -> str:
+    """The digest of what a run holds at or below a path ("": everywhere), of no empty directories.
+
+    Paths count from there on, a single file by its name alone: so the same files have it wherever they were logged.
+    """
+    below = (_from(entry, top) for entry in entries if entry.kind is not Kind.DIRECTORY)
+    return manifest_digest(manifest_text(below))
+
+
+def _from(entry: Entry, top: str) -> Entry:
+    below = entry.path[len(top) :].lstrip("/") if top else entry.path
+    return replace(entry, path=below or entry.path.rpartition("/")[2])
 
 
 def _line(entry: Entry) -> str:

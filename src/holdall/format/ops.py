@@ -98,7 +98,8 @@ STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 STAGES: Final = ("None", "Staging", "Production", "Archived")
 _COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), is_count)
 
-_AGAIN: Final[Fields] = {"again_bytes": is_count}  # only where it is not 0
+# fields that an operation may have or not: `again_bytes` only where it is not 0
+_OPTIONAL: Final[dict[str, Fields]] = {"commit": {"again_bytes": is_count}, "pin": {"path": is_text}}
 
 # name of an operation -> its fields, each with what its value must be
 _OPS: Final[dict[str, Fields]] = {
@@ -179,7 +180,7 @@ def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozense
     if name == "create":
         fields: Fields = {"experiment": _is_experiment} if "experiment" in op else {"name": is_text}
     elif name in _OPS:
-        fields = _OPS[name] | (_AGAIN if name == "commit" and "again_bytes" in op else {})
+        fields = _OPS[name] | {key: good for key, good in _OPTIONAL.get(name, {}).items() if key in op}
     elif of_model and name in _MODEL_OPS:
         fields = _MODEL_OPS[name]
     elif name.startswith("x-"):

@@ -17,10 +17,12 @@ from holdall.errors import FormatError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.ops import STATUSES, Fields, integer, is_count, is_integer, is_session, is_text, number
+from holdall.format.paths import ancestors
 from holdall.format.reference import FACTS, NODE, InEntry, Ref, ref_from_json
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
 _SELDOM: Final = "again_bytes"  # carried only where it is not 0
+_PINNED: Final = "pinned"  # carried only where a pin has a path
 _REFS: Final = {"tree": NODE, "environment": FACTS}
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
@@ -94,6 +96,8 @@ class State:
         fences: Garbage generations met.
         metrics: Key -> [last value, step, time in ms, count].
         batches: Numbers of the entries that hold metric points.
+        pins: Pin -> who set it.
+        pinned: Pin -> the path that it keeps as it is, of those that have one.
         extra: Fields of a later version, carried on.
     """
 
@@ -119,6 +123,7 @@ class State:
     metrics: dict[str, list[Any]] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
     pins: dict[str, str] = field(default_factory=dict)
+    pinned: dict[str, str] = field(default_factory=dict)
     extra: Json = field(default_factory=dict)
 
     def apply(self, entry: LogEntry) -> None:
@@ -165,8 +170,11 @@ class State:
                 self.tags.pop(op["key"], None)
             case "pin":
                 self.pins[op["pin"]] = op["by"]
+                if "path" in op:
+                    self.pinned[op["pin"]] = op["path"]
             case "unpin":
                 self.pins.pop(op["pin"], None)
+                self.pinned.pop(op["pin"], None)
 
     def _attend(self, op: Json) -> None:
         """Sessions and fences: who writes, and what the collector told them."""
@@ -195,6 +203,11 @@ class State:
                 last = [value, step, time]
             self.metrics[key] = [*last[:3], count]
 
+    def pin_above(self, path: str) -> str | None:
+        """The pin that keeps a path from being added: its own, or that of a path above; None if none does."""
+        above = {"", path, *ancestors(path)}
+        return next((pin for pin, kept in self.pinned.items() if kept in above), None)
+
     def to_json(self) -> Json:
         """As an entry carries it. The tree must hold all paths: there may be no deltas."""
         if self.deltas:
@@ -203,6 +216,7 @@ class State:
         body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
         body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
+        body |= {_PINNED: self.pinned} if self.pinned else {}
         return body | {"fences": sorted(self.fences), "sessions": sorted(self.sessions)}
 
 
@@ -213,7 +227,7 @@ def _when(step: Any, time: Any) -> tuple[int, int]:
 
 def split_facts(body: Json) -> Json:
     """Take the facts out of a state that is too large to be carried whole; they become a blob."""
-    return {name: body.pop(name) for name in _FACTS}
+    return {name: body.pop(name) for name in (*_FACTS, _PINNED) if name in body}
 
 
 def state_from_json(body: Json, facts: Json | None, what: str) -> State:
@@ -225,7 +239,7 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
         what: Where it stands, for errors.
     """
     body = (facts or {}) | body
-    ours = {*_FIELDS, *_REFS, _SELDOM, "facts"}
+    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, "facts"}
     state = State(extra={name: value for name, value in body.items() if name not in ours})
     for name, good in _FIELDS.items():
         if name not in body or not good(body[name]):
@@ -235,6 +249,9 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
     state.again_bytes = body.get(_SELDOM, 0)
     if not is_count(state.again_bytes):
         raise FormatError(what, f"its state has {_SELDOM} {state.again_bytes!r}")
+    state.pinned = copy(body.get(_PINNED, {}))
+    if not _is_texts(state.pinned) or not state.pinned.keys() <= state.pins.keys():
+        raise FormatError(what, f"its state has {_PINNED} {state.pinned!r}")
     for name, kind in _REFS.items():
         if name not in body:
             raise FormatError(what, f"its state has no {name}")

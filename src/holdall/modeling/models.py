@@ -307,9 +307,8 @@ class Models(ModelRecords):
         if local is not None:
             copy_local(local, target)
             return
-        run_id, path = parse_uri(self._registry.resolve(uri))
         with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
-            copy_local(self._artifacts.download(f"runs:/{run_id}/{path}", folder), target)
+            copy_local(self._artifacts.download(uri, folder), target)
 
 
 # --- one commit ---

@@ -19,8 +19,11 @@ from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 
-def pin(location: Location, run_id: str, name: str, by: str) -> State:
-    """Keep what a run holds, under this pin's name. Returns the run as it is then.
+def pin(location: Location, run_id: str, name: str, by: str, path: str) -> Log[State]:
+    """Keep what a run holds, under this pin's name, with nothing added at or below a path.
+
+    Returns:
+        The run's log, whose newest entry is the pin.
 
     Raises:
         RunNotFoundError: There is no such run, or no longer.
@@ -32,10 +35,10 @@ def pin(location: Location, run_id: str, name: str, by: str) -> State:
     def build() -> list[Json]:
         if log.state.purged:
             raise RunNotFoundError(run_id, location.bucket.url)
-        return [{"op": "pin", "pin": name, "by": by}]
+        return [{"op": "pin", "pin": name, "by": by, "path": path}]
 
     log.append(build)
-    return log.state
+    return log
 
 
 def unpin(location: Location, run_id: str, name: str) -> None:

@@ -20,6 +20,7 @@ from holdall.naming.search import chosen_models, chosen_versions
 from holdall.naming.sources import Place, logged_model
 from holdall.naming.uris import LATEST, MODELS, ModelURI, check_stage, check_version, parse_model_uri
 from holdall.runs.artifacts import parse_uri
+from holdall.runs.reading import Promise
 from holdall.trees.location import Location
 
 
@@ -131,6 +132,15 @@ class RegistryReader:
         Cost: none for `runs:/`; two listings and what is new for a name; for a model's id, reading its run's tree.
         """
         return self._place(uri).uri if uri.startswith(MODELS) else uri
+
+    def locate(self, uri: str) -> tuple[str, str, Promise | None]:
+        """The run and the path that an address means, and what a version says of them. Raises, cost: as `resolve`."""
+        if not uri.startswith(MODELS) or (meant := parse_model_uri(uri)).model_id:
+            place = self._place(uri)
+            return place.run_id, place.path, None
+        version = self._version(meant)
+        promise = Promise(f"{MODELS}{version.name}/{version.version}", version.path, version.digest)
+        return version.run_id, Place(version.run_id, version.path).below(meant.path).path, promise
 
     def version_at(self, uri: str) -> ModelVersion:
         """The version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`."""

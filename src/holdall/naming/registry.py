@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from holdall.errors import InvalidNameError, InvalidURIError, ModelExistsError, ModelNotFoundError, NotFoundError
@@ -12,7 +13,7 @@ from holdall.format.registered import Registered, Version
 from holdall.naming.pins import pin, unpin
 from holdall.naming.reading import known_version
 from holdall.naming.record import ModelVersion, version_record
-from holdall.naming.sources import Source, place_digest
+from holdall.naming.sources import Source, look, place_digest
 from holdall.naming.uris import MODELS, check_name, check_stage, check_version, parse_model_uri
 from holdall.naming.writing import RegistryWriter, described, description_op, tag_ops
 from holdall.runs.metrics import tag_op
@@ -136,7 +137,7 @@ class Registry(RegistryWriter):
         """What an address means, looked at."""
         place = self._place(uri)
         meant = parse_model_uri(uri).model_id if uri.startswith(MODELS) else None
-        return Source(uri, place, place_digest(self._location, place), run_link, model_id or meant)
+        return Source(uri, place, *look(self._location, place), run_link, model_id or meant)
 
     def _register(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
         """Add a version to the model that is called so, whoever makes, renames or deletes it meanwhile."""
@@ -151,8 +152,10 @@ class Registry(RegistryWriter):
         """Pin the source's run, then write the version: content is never needed before it is kept."""
         log, run_id = self._find(name), source.place.run_id
         kept = f"{log.log}/{self._location.entropy(8).hex()}"
-        run = pin(self._location, run_id, kept, f"{MODELS}{name}")
-        facts = source.facts() | {"pin": kept, "user": run.tags.get(USER)}
+        run = pin(self._location, run_id, kept, f"{MODELS}{name}", source.place.path)
+        if run.next != source.newest + 2:  # something else was written before the pin, perhaps below its path
+            source = replace(source, digest=place_digest(self._location, source.place))
+        facts = source.facts() | {"pin": kept, "user": run.state.tags.get(USER)}
 
         def build() -> list[Json]:
             self._still(log, name)

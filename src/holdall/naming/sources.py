@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from holdall.errors import ArtifactNotFoundError
 from holdall.format.document import Json
-from holdall.format.manifest import manifest_digest, manifest_text
-from holdall.format.tree import Entry, Kind
+from holdall.format.manifest import digest_below
 from holdall.modeling.logged import logged_model as recorded
 from holdall.runs.reading import RunReader, join_path
 from holdall.trees.location import Location
@@ -39,6 +38,7 @@ class Source:
 
     Attributes:
         digest: `sha256:` of the manifest of what is there.
+        newest: The number of the entry up to which the run was read for that.
         run_link: An address of the run elsewhere.
         model_id: The id of the model that the run logged there.
     """
@@ -46,6 +46,7 @@ class Source:
     uri: str
     place: Place
     digest: str
+    newest: int
     run_link: str | None = None
     model_id: str | None = None
 
@@ -56,7 +57,12 @@ class Source:
 
 
 def place_digest(location: Location, place: Place) -> str:
-    """The digest of the manifest of what is at a place, so that the same files have it wherever they were logged.
+    """The digest of what is at a place. Raises and cost: as `look`."""
+    return look(location, place)[0]
+
+
+def look(location: Location, place: Place) -> tuple[str, int]:
+    """The digest of the manifest of what is at a place, and the number of the entry up to which the run was read.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -64,15 +70,10 @@ def place_digest(location: Location, place: Place) -> str:
 
     Cost: reading the run's end, and its tree as far as the path goes.
     """
-    entries = [_relative(entry, place.path) for entry in RunReader(location, place.run_id).entries(place.path or None)]
+    newest, entries = RunReader(location, place.run_id).looked_up(place.path)
     if not entries:
         raise ArtifactNotFoundError(place.run_id, place.path)
-    return manifest_digest(manifest_text(entry for entry in entries if entry.kind is not Kind.DIRECTORY))
-
-
-def _relative(entry: Entry, top: str) -> Entry:
-    below = entry.path[len(top) :].lstrip("/") if top else entry.path
-    return replace(entry, path=below or entry.path.rpartition("/")[2])
+    return digest_below(entries, place.path), newest
 
 
 def logged_model(location: Location, run_id: str, n: int) -> Place:

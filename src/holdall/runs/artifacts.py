@@ -6,13 +6,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdall.errors import InvalidPathError, InvalidURIError
 from holdall.format.layout import is_run_id
 from holdall.format.paths import check_path
 from holdall.format.tree import Kind
 from holdall.runs.differences import Difference
+from holdall.runs.reading import Promise
 from holdall.runs.record import FileInfo
 from holdall.runs.run import Run
 from holdall.trees.location import Location
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SCHEME = "runs:/"
+# an address -> the run and path that it means, and what is promised of them
+Locate: TypeAlias = Callable[[str], tuple[str, str, Promise | None]]
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
@@ -41,11 +44,18 @@ def parse_uri(uri: str) -> tuple[str, str]:
         raise InvalidURIError(uri, str(error)) from error
 
 
-class Artifacts:
-    """The artifacts of a store's runs, by address: `runs:/<run_id>/<path>`, or what `resolve` makes one of."""
+def _of_run(uri: str) -> tuple[str, str, None]:
+    return *parse_uri(uri), None
 
-    def __init__(self, location: Location, resolve: Callable[[str], str] = str) -> None:
-        self._location, self._resolve = location, resolve
+
+class Artifacts:
+    """The artifacts of a store's runs, by address: `runs:/<run_id>/<path>`, or what `locate` knows beside these.
+
+    What a registered version names is held against the digest that was registered: see `VersionChangedError`.
+    """
+
+    def __init__(self, location: Location, locate: Locate = _of_run) -> None:
+        self._location, self._locate = location, locate
 
     def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
         """Many ranges of a file at once; as `Run.read_ranges`."""
@@ -143,5 +153,7 @@ class Artifacts:
         return a.diff(path_a or None, b, path_b or None)
 
     def _run(self, uri: str) -> tuple[Run, str]:
-        run_id, path = parse_uri(self._resolve(uri))
-        return Run(self._location, run_id), path
+        run_id, path, promise = self._locate(uri)
+        run = Run(self._location, run_id)
+        run.promise = promise
+        return run, path

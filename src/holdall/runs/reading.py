@@ -15,10 +15,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from holdall.errors import ArtifactNotFoundError, DamageError, IncompleteError, IntegrityError, RunNotFoundError
+from holdall.errors import (
+    ArtifactNotFoundError,
+    DamageError,
+    IncompleteError,
+    IntegrityError,
+    RunNotFoundError,
+    VersionChangedError,
+)
 from holdall.format.document import parse_object
 from holdall.format.layout import run_log
-from holdall.format.manifest import manifest_digest, manifest_text
+from holdall.format.manifest import digest_below, manifest_digest, manifest_text
 from holdall.format.paths import check_path
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
@@ -46,12 +53,42 @@ class Chosen:
         return Chosen(entries, self.incomplete)
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a registered version says of a path of its run. Attributes: version (its address), path, digest."""
+
+    version: str
+    path: str
+    digest: str
+
+    def hold(self, run_id: str, view: View) -> None:
+        """Raise VersionChangedError if what is there is something else. Cost: the nodes below the path.
+
+        That some of the run cannot be read is no reason to refuse what is as it was registered.
+        """
+        entries: list[Entry] = []
+        incomplete: IncompleteError | None = None
+        try:
+            entries.extend(view.paths.walk(self.path))
+        except IncompleteError as error:
+            incomplete = error
+        found = digest_below(entries, self.path)
+        if found != self.digest and incomplete:
+            raise incomplete
+        if found != self.digest:
+            place = f"runs:/{run_id}/{self.path}".rstrip("/")
+            raise VersionChangedError(self.version, place, self.digest, found)
+
+
 class RunReader:
     """A run of a store, to be read.
 
     Attributes:
         id: 32 hex digits.
+        promise: What the version says by which the run was found; nothing is read of a run that does not keep it.
     """
+
+    promise: Promise | None = None
 
     def __init__(self, location: Location, id: str) -> None:
         self._location, self.id = location, id
@@ -119,6 +156,11 @@ class RunReader:
         except DamageError as error:
             _log.warning("the environment of run %s cannot be read: %s", self.id, error)
             return {}
+
+    def looked_up(self, path: str) -> tuple[int, list[Entry]]:
+        """The number of the run's newest entry, and what `entries` gives, both of one look."""
+        view = self._view()
+        return view.next - 1, list(view.paths.walk(path))
 
     def entry(self, path: str) -> Entry:
         """What stands at a path.
@@ -259,6 +301,8 @@ class RunReader:
         view = View.load(Blobs(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
+        if self.promise:
+            self.promise.hold(self.id, view)
         return view
 
 

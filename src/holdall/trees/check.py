@@ -40,10 +40,12 @@ from holdall.format.layout import (
     parse_key,
     parse_model_id,
 )
+from holdall.format.manifest import digest_below
 from holdall.format.pack import MAX_PACK, TAIL, Footer, Row, parse_pack
 from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
 from holdall.format.reference import Ref
-from holdall.format.registered import Holder, Registered
+from holdall.format.registered import Holder, Registered, Version
+from holdall.format.tree import Entry
 from holdall.trees.check_log import Content, LogCheck
 from holdall.trees.damage import record_damage, wrong_blobs
 from holdall.trees.journal import Journal, check_chain
@@ -131,6 +133,7 @@ class _Check:
         self._bad: dict[PackName, str] = {}
         self._wrong: dict[PackName, str] = {}  # those of them whose bytes are not what was written
         self._users: defaultdict[PackName, set[str]] = defaultdict(set)
+        self._versions: defaultdict[str, list[tuple[str, Version]]] = defaultdict(list)  # by their run
 
     def run(self) -> Findings:
         keys = self._list()
@@ -229,7 +232,7 @@ class _Check:
         for key in keys:
             numbers[key.log].append(key.number)
         contents: dict[Ref, Content] = {}
-        for log, listed in numbers.items():
+        for log, listed in sorted(numbers.items(), key=lambda item: item[0].startswith(RUNS)):  # versions before runs
             self._found.entries += len(listed)
             if log.startswith(RUNS):
                 self._found.runs += 1
@@ -243,10 +246,21 @@ class _Check:
         with self._noting(log):
             try:
                 following.fold(last)
+                self._versions_of(log.removeprefix(RUNS), following.entries)
             finally:
                 contents.update(following.contents)
                 self._found.files += following.files
                 self._found.bytes += following.bytes
+
+    def _versions_of(self, run_id: str, entries: Sequence[Entry]) -> None:
+        """What was registered of a run is there, and nothing beside it."""
+        for log, version in self._versions.pop(run_id, ()):
+            top = version.path
+            below = [each for each in entries if not top or each.path == top or each.path.startswith(f"{top}/")]
+            if (found := digest_below(below, top)) != version.digest:
+                place = f"runs:/{run_id}/{top}".rstrip("/")
+                detail = f"version {version.number} is {version.digest}, but {place} is {found}"
+                self._note(log, detail, touches=(place,))
 
     def _other_log(self, log: str, last: int) -> None:
         journal, before = Journal(self._bucket, self._location.pool, log), None
@@ -259,6 +273,9 @@ class _Check:
                     folded.apply(entry)
                 if entry.n == 0 and log.startswith("experiments/"):
                     self._experiment(entry)
+        if isinstance(folded, Registered) and folded.ended is None:
+            for version in folded.versions.values():
+                self._versions[version.run].append((log, version))
 
     def _experiment(self, entry: LogEntry) -> None:
         name = entry.ops[0].get("name") if entry.ops else None

@@ -71,6 +71,11 @@ class LogCheck:
         self.contents: dict[Ref, Content] = {}
         self.files = self.bytes = 0
 
+    @property
+    def entries(self) -> list[Entry]:
+        """What the run holds, as far as it was followed."""
+        return list(self._held.values())
+
     def fold(self, last: int) -> None:
         """Take in entries 0 to `last`.
 
@@ -81,6 +86,7 @@ class LogCheck:
         folded = View(self._blobs)  # believes only operations
         for entry in self._journal.walk(last + 1):
             check_chain(folded.head, entry)
+            kept = set(folded.state.pinned.values())
             told.absorb(entry)
             folded.absorb(replace(entry, state=None))
             if entry.state is not None:
@@ -88,16 +94,16 @@ class LogCheck:
             for op in entry.ops:
                 if op["op"] == "commit" and op["tree"] is not None:
                     root = ref_from_json(op["tree"], self._journal.log).carried_by(entry.n)
-                    self._commit(Tree(self._blobs, root), op)
+                    self._commit(Tree(self._blobs, root), op, kept)
         if folded.state.environment:
             self._used(folded.state.environment, self._uri)
         if replace(told.state, tree=None, deltas=[], inline=0) != replace(folded.state, deltas=[], inline=0):
             raise FormatError(self._journal.log, "a state it carries is not what its entries amount to")
 
-    def _commit(self, tree: Tree, op: dict[str, object]) -> None:
+    def _commit(self, tree: Tree, op: dict[str, object], kept: set[str]) -> None:
         entries = list(self._walk(tree))
         for entry in entries:
-            self._forbid(entry)
+            self._forbid(entry, kept)
             self._held[entry.path] = entry
             self._parents.update(ancestors(entry.path))
         files = [entry for entry in entries if entry.kind is Kind.FILE]
@@ -107,10 +113,15 @@ class LogCheck:
         self.files += len(files)
         self.bytes += size
 
-    def _forbid(self, entry: Entry) -> None:
-        """The law of immutability; the same twice is what a writer does who could not read the first."""
+    def _forbid(self, entry: Entry, kept: set[str]) -> None:
+        """The law of immutability; the same twice is what a writer does who could not read the first.
+
+        `kept`: the paths that pins keep as they are.
+        """
         if (held := self._held.get(entry.path)) and held.same_as(entry):
             return
+        if not kept.isdisjoint({"", entry.path, *ancestors(entry.path)}):
+            raise FormatError(self._journal.log, f"{entry.path!r} is committed below what a pin keeps as it is")
         blocked = [p for p in ancestors(entry.path) if p in self._held and self._held[p].kind is not Kind.DIRECTORY]
         if entry.path in self._held or blocked or (entry.kind is not Kind.DIRECTORY and entry.path in self._parents):
             raise FormatError(self._journal.log, f"{entry.path!r} is committed where something stands already")

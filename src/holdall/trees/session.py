@@ -22,7 +22,7 @@ from holdall.chunks.hints import Known
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import PackNames
 from holdall.chunks.writer import ChunkWriter
-from holdall.errors import HoldallError, ParamExistsError, RunDeletedError, RunEndedError
+from holdall.errors import HoldallError, ParamExistsError, RegisteredPathError, RunDeletedError, RunEndedError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob, LogEntry
 from holdall.format.ops import add_op, weight
@@ -175,6 +175,19 @@ class Session:
             if self._waiting or self._doubtful:
                 self.append(lambda: Draft([]))
 
+    def refuse_registered(self, paths: Sequence[str]) -> None:
+        """Refuse paths that would be new below a registered one. Cost: none, but a listing before it refuses.
+
+        Raises:
+            RegisteredPathError: One would be, as the log is now: a pin may have been taken back by another.
+        """
+        with self.lock:
+            try:
+                self.view.refuse_registered(paths)
+            except RegisteredPathError:
+                self._follow()
+                self.view.refuse_registered(paths)
+
     def _drop_repeated(self) -> None:
         """Parameters that a rival wrote meanwhile: the same value need not be written, another is an error."""
         for ops in (*self._doubtful.values(), self._waiting):
@@ -242,6 +255,9 @@ class Session:
         """After a lost race: wait a little, at random, then take in what others wrote."""
         chance = int.from_bytes(self.location.entropy(4)) / 2**32
         self.location.sleep(chance * min(_PAUSE * 2**attempt, _LONGEST))
+        self._follow()
+
+    def _follow(self) -> None:
         newest = self.journal.newest()
         if newest is not None and newest >= self.view.next:
             for entry in self.journal.read_many(range(self.view.next, newest + 1)):

@@ -111,6 +111,7 @@ class Transaction:
 
         Raises:
             ArtifactExistsError: A path holds other content already.
+            RegisteredPathError: A path is new, at or below one that is registered as a version.
             SourceError: A file cannot be read, or changed meanwhile.
             StorageError: The bucket does not answer.
         """
@@ -119,6 +120,7 @@ class Transaction:
                 total = sum(item.size for item in items)  # 0 where a stream does not know its own
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
                 ends.enter_context(self._transfer)
+            self._session.refuse_registered([item.path for item in items])
             there = self._session.view.paths.look([item.path for item in items]).there
             self._recall.look(items, there)
             for item in items:
@@ -237,6 +239,7 @@ class Transaction:
 
     def _without_conflicts(self) -> list[Staged]:
         """What is not there yet, ascending; or the error that says why it cannot be."""
+        self._session.refuse_registered(list(self._staged))
         paths, wanted = self._session.view.paths, self._staged
         parents = {parent for path in wanted for parent in ancestors(path)}
         look = paths.look([*wanted, *parents])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
-from holdall.errors import DamageError, FormatError, IntegrityError, LogGapError
+from holdall.errors import DamageError, FormatError, IntegrityError, LogGapError, RegisteredPathError
 from holdall.format.document import parse_object
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS
@@ -105,6 +105,14 @@ class View:
     def next(self) -> int:
         """The number of the entry after the head."""
         return 0 if self.head is None else self.head.n + 1
+
+    def refuse_registered(self, paths: Sequence[str]) -> None:
+        """Raise RegisteredPathError for a path that would be new where a pin keeps what is there as it is."""
+        there = self.paths.look(paths).there if self.state.pinned else {}
+        for path in paths if self.state.pinned else ():
+            if path not in there and (pin := self.state.pin_above(path)):
+                run_id = self.head.log.rpartition("/")[2] if self.head else ""
+                raise RegisteredPathError(run_id, path, self.state.pins[pin])
 
     def absorb(self, entry: LogEntry) -> None:
         """Take in the next entry.

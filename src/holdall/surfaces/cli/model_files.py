@@ -44,8 +44,9 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
     Example: holdall model get models:/fraud@champion -d fetched
     """
     store = opened()
-    run_id, _, path = store.registry.resolve(_of_the_store(uri)).removeprefix("runs:/").rstrip("/").partition("/")
+    run_id, path, promise = store.registry.locate(_of_the_store(uri))
     run = store.runs.get(run_id)
+    run.promise = promise
     wanted = run.chosen(path or None)
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:

@@ -72,6 +72,7 @@ def service_of(opener: Callable[[], Store], uri: str, limits: Limits) -> Service
         name = Path(uri).name
         return Service(opener, uri, Identity(name, name, store.models.digest(uri)), limits)
     source = store.registry.resolve(uri)
+    store.models.describe(uri)  # by its name, so that it is what was registered; then by where that is
     return Service(opener, source, Identity(uri, source, store.models.digest(source)), limits)
 
 
