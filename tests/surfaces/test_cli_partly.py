@@ -53,6 +53,8 @@ def test_what_must_be_all_there_says_that_it_is_not(shell: Shell) -> None:
     assert [path.name for path in (shell.folder / "out").iterdir()] == ["one"]
     for command in (["run", "manifest", run_id], ["artifact", "diff", f"runs:/{run_id}", f"runs:/{run_id}"]):
         assert "the pack is gone" in shell(*command, code=1)
+    assert shell.run("run", "manifest", run_id, code=1).stdout.split()[1:] == ["one"]
+    assert shell.run("run", "manifest", run_id, "--digest", code=1).stdout == ""
     shell("artifact", "get", f"runs:/{run_id}/one", "-d", "alone")
     assert (shell.folder / "alone/one").read_bytes() == (shell.folder / "one").read_bytes()
 

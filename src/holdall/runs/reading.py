@@ -129,6 +129,12 @@ class RunReader:
         return manifest_text(self._view().paths.walk())
 
     @property
+    def readable_manifest_text(self) -> tuple[str, IncompleteError | None]:
+        """The lines of what can be read, and why there may be more, if that is so."""
+        chosen = self.chosen()
+        return manifest_text(chosen.entries), chosen.incomplete
+
+    @property
     def manifest_digest(self) -> str:
         """`sha256:` of the manifest's text: one name for all that the run holds."""
         return manifest_digest(self.manifest_text)

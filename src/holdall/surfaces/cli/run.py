@@ -80,7 +80,7 @@ def search(filter: str, as_json: bool, **choice: Any) -> None:
 @click.option("--digest", is_flag=True, help="Only the digest of the manifest.")
 @json_option
 def manifest(run_id: str, digest: bool, as_json: bool) -> None:
-    """Print what a run holds, as `sha256sum -c` accepts it.
+    """Print what a run holds, as `sha256sum -c` accepts it; exit code 1 if not all of it can be read.
 
     \b
     Example: holdall run manifest RUN_ID | (cd fetched && sha256sum -c)
@@ -89,7 +89,13 @@ def manifest(run_id: str, digest: bool, as_json: bool) -> None:
     if as_json:
         show_json({"run_id": found.id, "digest": found.manifest_digest, "files": found.manifest})
         return
-    click.echo(found.manifest_digest + "\n" if digest else found.manifest_text, nl=False)
+    if digest:
+        click.echo(found.manifest_digest)
+        return
+    text, incomplete = found.readable_manifest_text
+    click.echo(text, nl=False)
+    if incomplete:
+        raise incomplete
 
 
 @run.command("delete")
