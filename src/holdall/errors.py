@@ -850,6 +850,6 @@ class UnsafeBucketError(StorageError):
     """
 
     hint = (
-        "use a server that honours `If-None-Match: *` on PutObject (AWS S3, MinIO, R2, Ceph, LocalStack); "
-        "`holdall store doctor URL` shows what this one does"
+        "use a server that honours `If-None-Match: *` on PutObject: AWS S3, MinIO, R2, SeaweedFS, LocalStack, and Ceph "
+        "16.2 in buckets without versioning; `holdall store doctor URL` shows what this one does"
     )

@@ -25,9 +25,9 @@ from holdall.errors import (
     UnsafeBucketError,
 )
 from holdall.storage.bucket import Bucket
+from holdall.storage.canary import OVERWRITTEN
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
-_IGNORED = "the server ignores If-None-Match: two writers would silently overwrite each other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def check_canary(bucket: Bucket, key: str, body: bytes) -> None:
             bucket.put(key, body)
         except ObjectExistsError:
             return
-    raise UnsafeBucketError(bucket.url, key, _IGNORED)
+    raise UnsafeBucketError(bucket.url, key, OVERWRITTEN)
 
 
 class _Probe:
@@ -171,7 +171,7 @@ class _Probe:
             if self.bucket.get(self.prefix + name) == content:
                 return True, "a second create is refused and changes nothing"
             return False, "a second create was refused, and yet replaced the content"
-        return False, _IGNORED
+        return False, OVERWRITTEN
 
     def _refuses_empty(self) -> tuple[bool, str]:
         self._put("empty", b"")
@@ -184,7 +184,7 @@ class _Probe:
                 return False, f"a racer got {type(odd).__name__}: {odd}"
             if len(winners) != 1:
                 many = f"{len(winners)} of {self.racers} racers were told that they created the object"
-                return False, f"{many}: {_IGNORED}" if winners else many
+                return False, f"{many}: {OVERWRITTEN}" if winners else many
             held = self.bucket.get(f"{self.prefix}{name}-{n}")
             if held != _racer(winners[0], size):
                 return False, "the object does not hold the winner's bytes"

@@ -29,6 +29,7 @@ from holdall.errors import (
     TransientStorageError,
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
+from holdall.storage.canary import Watch
 from holdall.storage.s3_boto import BotoLane
 from holdall.storage.s3_errors import meaning
 from holdall.storage.s3_fs import S3fsLane
@@ -62,6 +63,7 @@ class S3Bucket:
         self.url = url.rstrip("/")
         self.bucket, self.prefix = _split(self.url.removeprefix("s3://"))
         self.lane = _lane(self.url, dict(options or {}))
+        self.watch = Watch(self.url)
 
     def __repr__(self) -> str:
         return f"S3Bucket({self.url!r})"
@@ -86,11 +88,8 @@ class S3Bucket:
         return found
 
     def put(self, key: str, data: Bytes) -> None:
-        """Create an object, only if there is none at this key. Cost: one request."""
-        name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}
-        answer = self._run(key, lambda: self.lane.ask("PutObject", name), verb="put")
-        if not answer.get("ETag"):
-            raise BucketUnreachableError(self.url, key, _NOT_S3)
+        """Create an object, only if there is none at this key. Cost: one request, as `Watch.put` says."""
+        self.watch.put(self._create, self._undo, key, data)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """What is there, in ascending order. Cost: one request per 1,000 keys.
@@ -123,6 +122,18 @@ class S3Bucket:
         found = [self._info(item) for item in answer.get("Contents", ())]
         # The prefix's own "folder" object, which consoles create, has no key here.
         return [info for info in found if info.key], answer["NextContinuationToken"] if more else None
+
+    def _create(self, key: str, data: Bytes) -> str:
+        """Create an object; its version id, where the server keeps versions."""
+        name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}
+        answer = self._run(key, lambda: self.lane.ask("PutObject", name), verb="put")
+        if not answer.get("ETag"):
+            raise BucketUnreachableError(self.url, key, _NOT_S3)
+        return str(answer.get("VersionId") or "")
+
+    def _undo(self, key: str, version: str) -> None:
+        name = {"Bucket": self.bucket, "Key": self._key(key), "VersionId": version}
+        self._run(key, lambda: self.lane.ask("DeleteObject", name), verb="delete")
 
     def _key(self, key: str) -> str:
         return self.prefix + key

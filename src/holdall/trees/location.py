@@ -33,6 +33,7 @@ from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.storage.bucket import Bucket
+from holdall.storage.canary import keep_watch
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.wrappers import impatient
 from holdall.trees.damage import record_damage
@@ -136,7 +137,9 @@ class Location:
                 descriptor = self.descriptor
             for feature in descriptor.writer_features:
                 raise UnsupportedFeatureError(DESCRIPTOR, f"writer feature {feature}")
-            check_canary(self.bucket, CANARY, encode_canary(descriptor.store))
+            canary = encode_canary(descriptor.store)
+            check_canary(self.bucket, CANARY, canary)
+            keep_watch(self.bucket, CANARY, canary)
             self._writable_in = os.getpid()
         return self.descriptor
 
