@@ -24,6 +24,12 @@ def number(value: object) -> float | None:
     return value if isinstance(value, float) else None if exact is None else float(exact)
 
 
+def measured(value: object) -> float:
+    """The float that a metric's value stands for, which was found to be one; minus zero stays what it is."""
+    found = number(value)
+    return 0.0 if found is None else found
+
+
 def integer(value: object) -> int | None:
     """The integer that this stands for: itself, or beyond 2^53 either way its digits; None if it is none."""
     if type(value) is int and abs(value) <= 2**53:

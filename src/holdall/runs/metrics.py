@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from holdall.errors import InvalidNameError
 from holdall.format.document import Json
-from holdall.format.ops import STATUSES, integer, number
+from holdall.format.ops import STATUSES, integer, measured
 from holdall.runs.record import Metric
 from holdall.trees.journal import Journal
 from holdall.trees.view import View
@@ -60,7 +60,7 @@ def history(journal: Journal, view: View, key: str) -> list[Metric]:
 
 def _metric(point: list[Any]) -> Metric:
     key, value, step, time = point
-    return Metric(key, float(number(value) or 0.0), integer(time) or 0, integer(step) or 0)
+    return Metric(key, measured(value), integer(time) or 0, integer(step) or 0)
 
 
 def _key(what: str, key: str) -> str:

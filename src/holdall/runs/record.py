@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from holdall.format.ops import number
+from holdall.format.ops import measured
 from holdall.format.state import State
 from holdall.runs.inputs import RunInputs, inputs_of
 
@@ -136,5 +136,5 @@ def run_record(run_id: str, state: State) -> RunRecord:
         lifecycle_stage=stage(state.deleted),
         user_id=state.tags.get(USER, ""),
     )
-    metrics = {key: float(number(last[0]) or 0.0) for key, last in state.metrics.items()}
+    metrics = {key: measured(last[0]) for key, last in state.metrics.items()}
     return RunRecord(info, RunData(metrics, dict(state.params), dict(state.tags)))

@@ -27,6 +27,7 @@ from holdall.format.entry import LogEntry
 from holdall.format.layout import (
     CANARY,
     DESCRIPTOR,
+    EXPERIMENTS,
     MODELS,
     NAMES,
     RUNS,
@@ -46,9 +47,10 @@ from holdall.format.records import encode_canary, parse_descriptor, parse_genera
 from holdall.format.reference import Ref
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.tree import Entry
-from holdall.trees.check_log import Content, LogCheck
+from holdall.trees.check_links import Links
+from holdall.trees.check_log import Content, LogCheck, each_listed
 from holdall.trees.damage import record_damage, wrong_blobs
-from holdall.trees.journal import Journal, check_chain
+from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 
 
@@ -232,25 +234,28 @@ class _Check:
         for key in keys:
             numbers[key.log].append(key.number)
         contents: dict[Ref, Content] = {}
+        links = Links(self._location, set(numbers))
         for log, listed in sorted(numbers.items(), key=lambda item: item[0].startswith(RUNS)):  # versions before runs
             self._found.entries += len(listed)
             if log.startswith(RUNS):
                 self._found.runs += 1
-                self._run_log(log, max(listed), contents)
+                self._run_log(log, listed, contents, links)
             else:
-                self._other_log(log, max(listed))
+                self._other_log(log, listed, links)
+        for where, detail, touched in links.broken():
+            self._note(where, detail, touches=touched)
         return contents
 
-    def _run_log(self, log: str, last: int, contents: dict[Ref, Content]) -> None:
-        following = LogCheck(self._location, log, self._refer)
-        with self._noting(log):
-            try:
-                following.fold(last)
-                self._versions_of(log.removeprefix(RUNS), following.entries)
-            finally:
-                contents.update(following.contents)
-                self._found.files += following.files
-                self._found.bytes += following.bytes
+    def _run_log(self, log: str, listed: Sequence[int], contents: dict[Ref, Content], links: Links) -> None:
+        following = LogCheck(self._location, log, self._refer, partial(self._note, log))
+        following.fold(listed)
+        contents.update(following.contents)
+        self._found.files += following.files
+        self._found.bytes += following.bytes
+        if following.state:
+            links.runs[log] = following.state
+        if following.state and following.whole:
+            self._versions_of(log.removeprefix(RUNS), following.entries)
 
     def _versions_of(self, run_id: str, entries: Sequence[Entry]) -> None:
         """What was registered of a run is there, and nothing beside it."""
@@ -262,17 +267,22 @@ class _Check:
                 detail = f"version {version.number} is {version.digest}, but {place} is {found}"
                 self._note(log, detail, touches=(place,))
 
-    def _other_log(self, log: str, last: int) -> None:
-        journal, before = Journal(self._bucket, self._location.pool, log), None
-        folded = _fold_of(log)
-        with self._noting(log):
-            for entry in journal.walk(last + 1):
-                check_chain(before, entry)
-                before = entry
+    def _other_log(self, log: str, listed: Sequence[int], links: Links) -> None:
+        journal = Journal(self._bucket, self._location.pool, log)
+        folded, sound = _fold_of(log), True
+        for entry in each_listed(journal, listed, partial(self._note, log)):
+            if entry is None or not sound:
+                sound = False
+                continue
+            with self._noting(log):
+                sound = False
                 if folded:
                     folded.apply(entry)
-                if entry.n == 0 and log.startswith("experiments/"):
+                if entry.n == 0 and log.startswith(EXPERIMENTS):
                     self._experiment(entry)
+                sound = True
+        if sound and folded:
+            links.add(log, folded)
         if isinstance(folded, Registered) and folded.ended is None:
             for version in folded.versions.values():
                 self._versions[version.run].append((log, version))

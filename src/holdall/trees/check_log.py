@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from holdall.errors import FormatError, IntegrityError
+from holdall.errors import FormatError, HoldallError, IntegrityError, LogGapError
 from holdall.format import digest
+from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.layout import PackName
-from holdall.format.paths import ancestors
+from holdall.format.paths import ancestors, sort_key
 from holdall.format.recipe import parse_recipe
 from holdall.format.reference import InEntry, Ref, ref_from_json
+from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
@@ -20,6 +23,39 @@ from holdall.trees.tree import Blobs, Tree
 from holdall.trees.view import View
 
 Refer: TypeAlias = Callable[[Ref, str], None]
+Note: TypeAlias = Callable[[str], None]
+_AT_ONCE: Final = 128  # entries read side by side
+
+
+def each_listed(journal: Journal, listed: Iterable[int], note: Note) -> Iterator[LogEntry | None]:
+    """The entries of a log that a listing showed, the oldest first; None where some are missing or one is damaged.
+
+    Each is held against the one before it, where that could be read.
+    """
+    before: LogEntry | None = None
+    following = 0
+    for n, entry in _each(journal, sorted(listed)):
+        if n != following:
+            note(str(LogGapError(journal.log, following)) + (f", and all to {n - 1}" if n - 1 > following else ""))
+            before = None
+            yield None
+        following = n + 1
+        try:
+            if isinstance(entry, HoldallError):
+                raise entry
+            check_chain(before, entry)
+        except HoldallError as error:
+            note(str(error))
+            yield None
+        before = None if isinstance(entry, HoldallError) else entry
+        if before:
+            yield before
+
+
+def _each(journal: Journal, numbers: Sequence[int]) -> Iterator[tuple[int, LogEntry | HoldallError]]:
+    for at in range(0, len(numbers), _AT_ONCE):
+        some = numbers[at : at + _AT_ONCE]
+        yield from zip(some, journal.try_many(some), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,77 +90,132 @@ class Content:
 
 
 class LogCheck:
-    """Follows one run's log.
+    """Follows one run's log, past whatever is wrong with it.
+
+    Args:
+        location: The store.
+        log: The run's.
+        refer: Is told of each blob of a pack that a path depends on.
+        note: Is told what is wrong.
 
     Attributes:
         contents: What its files hold, by reference.
         files, bytes: What its paths add up to.
+        state: What its operations amount to; None where not all of them could be read.
     """
 
-    def __init__(self, location: Location, log: str, refer: Refer) -> None:
+    def __init__(self, location: Location, log: str, refer: Refer, note: Note) -> None:
         self._journal = Journal(location.bucket, location.pool, log)
         self._blobs = Blobs(location.bucket, location.pool, self._journal)
         self._uri = f"runs:/{log.rpartition('/')[2]}"
-        self._refer = refer
+        self._refer, self._note = refer, note
         self._held: dict[str, Entry] = {}
-        self._parents: set[str] = set()
+        self._complete = True  # whether all paths that were committed are held
         self.contents: dict[Ref, Content] = {}
         self.files = self.bytes = 0
+        self.state: State | None = None
 
     @property
     def entries(self) -> list[Entry]:
         """What the run holds, as far as it was followed."""
         return list(self._held.values())
 
-    def fold(self, last: int) -> None:
-        """Take in entries 0 to `last`.
+    @property
+    def whole(self) -> bool:
+        """Whether all that was committed could be followed."""
+        return self._complete
 
-        Raises:
-            DamageError: Something is wrong with one of them; those after it were not looked at.
-        """
+    def fold(self, listed: Iterable[int]) -> None:
+        """Take in the entries that are there; what is wrong with one is noted, and the next one looked at."""
         told = View(self._blobs)  # believes the states
         folded = View(self._blobs)  # believes only operations
-        for entry in self._journal.walk(last + 1):
-            check_chain(folded.head, entry)
+        sound, state_at = True, None
+        for entry in each_listed(self._journal, listed, self._note):
+            if entry is None:
+                sound = self._complete = False
+                continue
             kept = set(folded.state.pinned.values())
-            told.absorb(entry)
-            folded.absorb(replace(entry, state=None))
-            if entry.state is not None:
+            if sound:
+                with self._noting():
+                    sound = False
+                    state_at = self._absorb(entry, told, folded, state_at)
+                    sound = True
+            self._trees(entry, told if sound and self._complete else None, kept)
+        self._check_nesting()
+        if sound:
+            self.state = folded.state
+            self._check_end(told, folded)
+
+    def _absorb(self, entry: LogEntry, told: View, folded: View, state_at: int | None) -> int | None:
+        """Take in what an entry says; the number of the newest one that carries a state."""
+        state_at = state_at if entry.state is None else entry.n
+        if entry.state_at != state_at:
+            raise FormatError(f"{entry.log} entry {entry.n}", f"its state_at is {entry.state_at}, not {state_at}")
+        told.absorb(entry)
+        folded.absorb(replace(entry, state=None))
+        return state_at
+
+    def _trees(self, entry: LogEntry, told: View | None, kept: set[str]) -> None:
+        """Look at the trees that an entry names, and at the environment.
+
+        `told`: what its state's is held against; `kept`: the paths that pins keep as they are.
+        """
+        if entry.state is not None and told:
+            with self._noting():
                 self._hold_against(entry, told)
-            for op in entry.ops:
+        for op in entry.ops:
+            with self._noting():
                 if op["op"] == "commit" and op["tree"] is not None:
+                    whole, self._complete = self._complete, False
                     root = ref_from_json(op["tree"], self._journal.log).carried_by(entry.n)
                     self._commit(Tree(self._blobs, root), op, kept)
-        if folded.state.environment:
-            self._used(folded.state.environment, self._uri)
-        if replace(told.state, tree=None, deltas=[], inline=0) != replace(folded.state, deltas=[], inline=0):
-            raise FormatError(self._journal.log, "a state it carries is not what its entries amount to")
+                    self._complete = whole
+                elif op["op"] == "environment":
+                    self._used(ref_from_json(op["facts"], self._journal.log).carried_by(entry.n), self._uri)
 
-    def _commit(self, tree: Tree, op: dict[str, object], kept: set[str]) -> None:
+    def _check_end(self, told: View, folded: View) -> None:
+        if replace(told.state, tree=None, deltas=[], inline=0) != replace(folded.state, deltas=[], inline=0):
+            self._note(f"{self._journal.log}: a state it carries is not what its entries amount to")
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except HoldallError as error:
+            self._note(str(error))
+
+    def _commit(self, tree: Tree, op: Json, kept: set[str]) -> None:
         entries = list(self._walk(tree))
         for entry in entries:
             self._forbid(entry, kept)
             self._held[entry.path] = entry
-            self._parents.update(ancestors(entry.path))
         files = [entry for entry in entries if entry.kind is Kind.FILE]
         size = sum(entry.size for entry in files)
-        if (op["files"], op["bytes"]) != (len(files), size):
-            raise FormatError(self._journal.log, f"a commit says it adds {op['files']} files, and adds {len(files)}")
         self.files += len(files)
         self.bytes += size
+        if (op["files"], op["bytes"]) != (len(files), size):
+            raise FormatError(self._journal.log, f"a commit says it adds {op['files']} files, and adds {len(files)}")
 
     def _forbid(self, entry: Entry, kept: set[str]) -> None:
-        """The law of immutability; the same twice is what a writer does who could not read the first.
-
-        `kept`: the paths that pins keep as they are.
-        """
-        if (held := self._held.get(entry.path)) and held.same_as(entry):
+        """The law of immutability; the same twice is what a writer does who could not read the first."""
+        held = self._held.get(entry.path)
+        if held and held.same_as(entry):
             return
-        if not kept.isdisjoint({"", entry.path, *ancestors(entry.path)}):
-            raise FormatError(self._journal.log, f"{entry.path!r} is committed below what a pin keeps as it is")
-        blocked = [p for p in ancestors(entry.path) if p in self._held and self._held[p].kind is not Kind.DIRECTORY]
-        if entry.path in self._held or blocked or (entry.kind is not Kind.DIRECTORY and entry.path in self._parents):
-            raise FormatError(self._journal.log, f"{entry.path!r} is committed where something stands already")
+        if kept and not kept.isdisjoint({"", entry.path, *ancestors(entry.path)}):
+            self._note(f"{self._journal.log}: {entry.path!r} is committed below what a pin keeps as it is")
+        if held:
+            self._note(f"{self._journal.log}: {entry.path!r} is committed where something stands already")
+
+    def _check_nesting(self) -> None:
+        """The law of immutability, of all commits together: nothing lies in what is no directory."""
+        above: Entry | None = None
+        for path in sorted(self._held, key=sort_key):
+            if above and path.startswith(above.path + "/"):
+                self._note(
+                    f"{self._journal.log}: {path!r} is committed below {above.path!r}, where something stands already"
+                )
+            elif self._held[path].kind is not Kind.DIRECTORY:
+                above = self._held[path]
 
     def _hold_against(self, entry: LogEntry, told: View) -> None:
         """The paths that a state lists are those that the commits before it made."""
@@ -135,6 +226,7 @@ class LogCheck:
 
     def _walk(self, tree: Tree) -> Iterator[Entry]:
         """The entries of a tree, each blob on the way to them referred to."""
+        self._used(tree.root, self._uri)  # first, so that a pack that is gone is named with who needs it
         for node in tree.nodes():
             self._used(node, self._uri)
         for entry in tree.walk():
@@ -147,7 +239,8 @@ class LogCheck:
             if entry.content not in self.contents:
                 self.contents[entry.content] = Content(self._blobs, entry, user)
                 if not entry.whole:
-                    self._recipe(entry, user)
+                    with self._noting():
+                        self._recipe(entry, user)
             yield entry
 
     def _recipe(self, entry: Entry, user: str) -> None:

@@ -25,6 +25,7 @@ from holdall.chunks.pool import Pool
 from holdall.errors import (
     CommitStateUnknownError,
     FormatError,
+    HoldallError,
     IntegrityError,
     LogGapError,
     ObjectExistsError,
@@ -163,6 +164,17 @@ class Journal:
     def read_many(self, numbers: Iterable[int]) -> list[LogEntry]:
         """Several entries, fetched side by side, in the order asked for."""
         return list(self.each(numbers))
+
+    def try_many(self, numbers: Iterable[int]) -> list[LogEntry | HoldallError]:
+        """Several entries, fetched side by side; for one that is not there or not whole, what is wrong with it."""
+
+        def attempt(n: int) -> LogEntry | HoldallError:
+            try:
+                return self.read(n)
+            except HoldallError as error:
+                return error
+
+        return self._pool.map(attempt, numbers)
 
     def each(self, numbers: Iterable[int]) -> Iterator[LogEntry]:
         """The same, some at a time: where one of them is missing, those far behind it are not asked for."""

@@ -1,0 +1,133 @@
+"""`store check` names what is wrong with a store, all of it, and past whatever it finds."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.stores import tiny_store
+
+from holdall.format.document import encode_document
+from holdall.format.layout import log_key, parse_key, run_log
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Store
+
+Break = Callable[[MemoryBucket, "World"], None]
+
+
+class World:
+    """A store with a run, a registered model, and what breaking it needs to know."""
+
+    def __init__(self) -> None:
+        self.bucket = MemoryBucket()
+        self.store = tiny_store(self.bucket)
+        self.run = self.store.runs.start(experiment="e")
+        for n in range(3):
+            self.run.log_bytes(random.Random(n).randbytes(70_000), f"m/{n}.bin")
+        self.run.finish()
+        self.version = self.store.registry.register(f"runs:/{self.run.id}/m", "fraud")
+        self.log = run_log(self.run.id)
+
+    def keys(self, prefix: str) -> list[str]:
+        return [key for key in self.bucket.objects if key.startswith(prefix)]
+
+    def entries(self, log: str) -> list[int]:
+        keys = (parse_key(key) for key in self.keys(f"{log}/log/"))
+        return sorted(key.number for key in keys if key)
+
+    def rewrite(self, log: str, n: int, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change an entry, and sign it and all after it anew: only its meaning is wrong."""
+        prev = None
+        for at in self.entries(log):
+            key = log_key(log, at)
+            body = json.loads(self.bucket.objects[key].split(b"\n")[0])
+            body["prev"] = body["prev"] if at < n or prev is None else prev
+            if at == n:
+                change(body)
+            self.bucket.objects[key] = encode_document(body)
+            prev = json.loads(self.bucket.objects[key].split(b"\n")[1])["sha256"]
+
+    def append(self, log: str, *ops: dict[str, Any]) -> None:
+        """Add an entry to a log, as any program could."""
+        last = self.entries(log)[-1]
+        first, second = self.bucket.objects[log_key(log, last)].split(b"\n")[:2]
+        body = json.loads(first)
+        body |= {"n": last + 1, "prev": json.loads(second)["sha256"], "ops": list(ops), "write_id": "0" * 32}
+        body.pop("state", None)
+        body.pop("blobs", None)
+        self.bucket.objects[log_key(log, last + 1)] = encode_document(body)
+
+    def drop(self, prefix: str) -> None:
+        for key in self.keys(prefix):
+            del self.bucket.objects[key]
+
+
+def models_log(world: World) -> str:
+    return world.keys("models/")[0].partition("/log/")[0]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_whole_store_is_intact(world: World) -> None:
+    """What follows is what was broken, and nothing else."""
+    assert Store(world.store._location).care.check().problems == []
+
+
+BROKEN: dict[str, tuple[Callable[[World], object], str]] = {
+    "state_at": (lambda w: w.append(w.log, {"op": "tag", "key": "a", "value": "b"}) or w.rewrite(
+        w.log, w.entries(w.log)[-1], lambda body: body.update(state_at=1)), "its state_at is 1"),
+    "no experiment": (lambda w: w.drop("experiments/"), "a run is of this experiment"),
+    "no model": (lambda w: w.drop("models/"), "it holds the name 'fraud'"),
+    "no model, pinned": (lambda w: w.drop("models/"), "a run is pinned for a version of it"),
+    "no name": (lambda w: w.drop("names/"), "is called 'fraud'"),
+    "no run": (lambda w: w.drop("runs/"), "whose log is missing"),
+    "no pin": (lambda w: w.append(w.log, {"op": "unpin", "pin": next(iter(w.run.state.pins))}), "is not pinned for it"),
+    "purged": (lambda w: w.append(w.log, {"op": "purge"}), "which was purged"),
+    "after a purge": (lambda w: [w.append(w.log, {"op": "purge"}), w.append(w.log, {"op": "restore"})],
+        "it comes after the run was purged"),
+    "claim in a run": (lambda w: w.append(w.log, {"op": "claim", "id": "x", "at": 0}), "claim does not belong"),
+    "commit in an experiment": (lambda w: w.append(w.keys("experiments/")[0].partition("/log/")[0], {"op": "fence",
+        "generation": 1}), "fence does not belong"),
+    "param in a model": (lambda w: w.append(models_log(w), {"op": "param", "key": "a", "value": "b"}),
+        "param does not belong"),
+    "tag of a name": (lambda w: w.append("names/fraud", {"op": "tag", "key": "a", "value": "b"}),
+        "tag does not belong"),
+    "a gap": (lambda w: w.bucket.objects.pop(log_key(w.log, 1)), "entry 1 is missing"),
+    "a number of its own": (lambda w: w.bucket.objects.update({log_key(w.log, 2**40): b""}),
+        "and all to 1099511627775"),
+    "an experiment of another name": (lambda w: w.rewrite(w.keys("experiments/")[0].partition("/log/")[0], 0,
+        lambda body: body["ops"][0].update(name="other")), "does not begin with the name of this experiment"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_broken_is_named(case: str, world: World) -> None:
+    """Each rule over several objects, broken in a store that is whole otherwise."""
+    wrong, said = BROKEN[case]
+    wrong(world)
+    found = tiny_store(world.bucket, create=False).care.check()
+    assert not found.intact
+    assert any(said in problem.detail for problem in found.problems), found.problems
+
+
+def test_a_check_goes_on_behind_what_it_finds(world: World) -> None:
+    """Of three commits two are bad: both are named, and the third is counted."""
+    for path in ("m/0.bin", "m/2.bin"):
+        content = world.run.entry(path).content
+        assert content
+        key = content.place.key  # type: ignore[union-attr]
+        world.bucket.objects.pop(key, None)
+    found = tiny_store(world.bucket, create=False).care.check()
+    assert len({problem.where for problem in found.problems if "missing" in problem.detail}) == 2
+    damaged = World()
+    for n in (1, 3):
+        key = log_key(damaged.log, n)
+        damaged.bucket.objects[key] = damaged.bucket.objects[key].replace(b"0", b"1", 1)
+    problems = tiny_store(damaged.bucket, create=False).care.check().problems
+    assert sum("not the digest of its first" in problem.detail for problem in problems) == 2
