@@ -198,7 +198,7 @@ def test_the_check_compares_digests(store: Store, monkeypatch: pytest.MonkeyPatc
                 "run": run.id,
                 "path": "model",
                 "digest": "sha256:" + "0" * 64,
-                "pin": "models/x/0",
+                "pin": log.state.versions[1].pin,
                 "user": None,
                 "run_link": None,
                 "model_id": None,
