@@ -6,6 +6,7 @@
     │   ├── RunNotFoundError           no run with this id
     │   ├── ExperimentNotFoundError    no experiment with this id or name
     │   ├── ArtifactNotFoundError      the run holds no such path
+    │   ├── TableNotFoundError         no run holds a table of this name
     │   ├── ModelNotFoundError         no registered model of this name
     │   └── ModelVersionNotFoundError  the model has no such version, alias or stage
     ├── ConflictError                  choose another name
@@ -40,6 +41,7 @@
     ├── DestinationError               mend the local folder
     ├── ReloadError                    look again, then retry
     │   ├── RunDeletedError            the run was deleted
+    │   ├── ExperimentDeletedError     the experiment was deleted
     │   ├── RunEndedError              the run was ended by this process meanwhile
     │   ├── FencedOffError             content was collected before it was committed
     │   └── CommitStateUnknownError    a commit may or may not have happened
@@ -144,6 +146,19 @@ class ArtifactNotFoundError(NotFoundError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} holds no artifact at {self.path!r}"
+
+
+class TableNotFoundError(NotFoundError):
+    """None of the runs that were looked at holds a table of this name. Attributes: path."""
+
+    hint = "name the runs with run_ids, or the experiment; `holdall artifact list runs:/RUN_ID` shows what a run holds"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"no run was found that holds a table {self.path!r}"
 
 
 class ModelNotFoundError(NotFoundError):
@@ -259,6 +274,8 @@ class ExperimentExistsError(ConflictError):
     def __init__(self, name: str, deleted: bool) -> None:
         super().__init__(name, deleted)
         self.name, self.deleted = name, deleted
+        if deleted is True:
+            self.hint = "take its deletion back with holdall.Client().restore_experiment(id), or choose another name"
 
     def __str__(self) -> str:
         return f"there is an experiment {self.name!r} already" + (", deleted but not gone" if self.deleted else "")
@@ -587,6 +604,19 @@ class RunDeletedError(ReloadError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} was deleted"
+
+
+class ExperimentDeletedError(ReloadError):
+    """The experiment was deleted, and takes no runs. Attributes: name, experiment_id."""
+
+    hint = "take the deletion back with holdall.Client().restore_experiment(experiment_id), or choose another name"
+
+    def __init__(self, name: str, experiment_id: str) -> None:
+        super().__init__(name, experiment_id)
+        self.name, self.experiment_id = name, experiment_id
+
+    def __str__(self) -> str:
+        return f"experiment {self.name!r} ({self.experiment_id}) was deleted"
 
 
 class RunEndedError(ReloadError):

@@ -141,7 +141,7 @@ class Store:
 
     def __init__(self, location: Location) -> None:
         self._location = location
-        self.experiments = Experiments(location)
+        self.experiments = Experiments(location, lambda id, filter, stage: self.runs.of(id, filter, stage))
         self.runs = Runs(location, self.experiments)
         self.registry = Registry(location)
         self.artifacts = Artifacts(location, self.registry.locate)

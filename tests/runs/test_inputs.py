@@ -52,6 +52,24 @@ def test_the_same_twice_is_one_and_another_purpose_is_another(run: Run) -> None:
     assert sorted(str(one.context) for one in run.record.inputs.dataset_inputs) == ["evaluation", "training"]
 
 
+def test_inputs_stand_in_the_order_of_logging(store: Store, run: Run) -> None:
+    """Also within a millisecond, and where one is said again, by whoever goes on with the run."""
+    run._location.clock = lambda: 5
+    names = [f"data {n}" for n in (7, 3, 9, 1, 8, 2)]
+    for name in names:
+        run.log_input(Dataset(name, "abc", "local", "{}"), context="training")
+    run.log_input(Dataset(names[0], "abc", "local", "{}", profile="{}"), context="training")
+    run.finish()
+    other = tiny_store(run._location.bucket, seed=4, create=False).runs.resume(run.id)
+    other._location.clock = lambda: 5
+    for name in (names[2], "last"):
+        other.log_input(Dataset(name, "abc", "local", "{}"), context="training")
+    other.finish()
+    found = store.runs.get(run.id).record.inputs.dataset_inputs
+    assert [one.dataset.name for one in found] == [*names, "last"]
+    assert found[0].dataset.profile == "{}"
+
+
 def test_a_long_schema_is_a_file_of_the_run(run: Run) -> None:
     """The fact stays small and says where the whole is; files of other inputs are not in its way."""
     for text in ("a" * 5000, "b" * 5000):

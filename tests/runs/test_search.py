@@ -13,8 +13,6 @@ from holdall.format.entry import LogEntry, encode_entry
 from holdall.format.layout import experiment_id, log_key, run_log
 from holdall.format.layout import run_id as make_run_id
 from holdall.format.state import State
-from holdall.runs.experiment import Experiments
-from holdall.runs.runs import Runs
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
@@ -69,7 +67,7 @@ def test_experiments_are_found_by_name_and_tag(store: Store) -> None:
     store.experiments.create("vision/cats", {"team": "x"})
     assert [e.name for e in store.experiments.search("name LIKE 'vision/%'")] == ["vision/cats"]
     assert [e.name for e in store.experiments.search("tags.team = 'x'")] == ["vision/cats"]
-    assert [e.name for e in store.experiments.search()] == ["a", "b", "vision/cats"]
+    assert [e.name for e in store.experiments.search()] == ["vision/cats", "b", "a"]
 
 
 def many_runs(bucket: MemoryBucket, count: int) -> None:
@@ -101,7 +99,7 @@ def test_ten_thousand_runs_are_searched_with_a_get_each_once(tmp_path: Path) -> 
         location = tiny_location(TraceBucket(bucket, count), create=False)
         location.cache = tmp_path / "cache"
         count.clear()
-        return len(Runs(location, Experiments(location)).search(filter))
+        return len(Store(location).runs.search(filter))
 
     assert search("params.p0 = '1'") == 5000
     assert count.requests["get"] <= 10_001

@@ -63,10 +63,10 @@ class Believing(Borrowing):
 
 
 def tiny_location(bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None) -> Location:
-    """A location with 1 KiB chunks and 8 KiB packs, whose clock ticks a second at each look."""
-    ticks = itertools.count(1_700_000_000_000, 1000)
-    clock, sleep = ticks.__next__, lambda _: None
+    """A location with 1 KiB chunks and 8 KiB packs, whose clocks tick a second at each look."""
+    clock, sleep = itertools.count(1_700_000_000_000, 1000).__next__, lambda _: None
     location = Location(bucket, pool or Pool(), clock, entropy(seed), sleep, "holdall test", trusted=True)
+    location.ticks = itertools.count(0.0, 1.0).__next__
     if create:
         location.create(TINY)
     return location

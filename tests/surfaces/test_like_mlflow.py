@@ -285,7 +285,7 @@ def test_rows_appended_at_once_are_all_kept(both: Both) -> None:
 def test_columns_of_uneven_length_are_no_table(both: Both) -> None:
     """A column that lacks a cell is an error here; MLflow makes one row of lists of it."""
     assert both.their_ways["columns of uneven length"] is None
-    assert both.our_ways["columns of uneven length"] == "ValueError"
+    assert both.our_ways["columns of uneven length"] == "InvalidTableError"
 
 
 def test_a_folder_comes_back_as_it_was(both: Both) -> None:

@@ -91,6 +91,12 @@ def names(text: str) -> set[str]:
     return set(text.split())
 
 
+def _all(found: Any) -> Any:
+    """What a reader gives, read to its end."""
+    found = found() if callable(found) else found
+    return list(found) if isinstance(found, Iterator) else found
+
+
 def _flavor(name: str) -> dict[str, Verb]:
     return {
         "load_model": lambda w: importlib.import_module(f"holdall.{name}").load_model(_model(w, name), **_to(name, w))
@@ -140,7 +146,7 @@ READS: dict[str, dict[str, Verb]] = {
         "get_run": lambda w: w.client.get_run(w.id),
         "list_artifacts": lambda w: w.client.list_artifacts(w.id),
         "list_logged_model_artifacts": lambda w: w.client.list_logged_model_artifacts(w.model_id),
-        "load_table": lambda w: w.client.load_table(w.experiment, TABLE),
+        "load_table": lambda w: w.client.load_table(w.store.experiments.id_of(), TABLE),
         "search_experiments": lambda w: w.client.search_experiments(),
         "search_logged_models": lambda w: w.client.search_logged_models([w.experiment]),
         "search_model_versions": lambda w: w.client.search_model_versions(),
@@ -177,6 +183,7 @@ READS: dict[str, dict[str, Verb]] = {
         "frame": lambda w: w.store.runs.frame(w.store.runs.search()),
         "get": lambda w: w.store.runs.get(w.id),
         "load_table": lambda w: w.store.runs.load_table(TABLE),
+        "of": lambda w: w.store.runs.of(w.experiment),
         "search": lambda w: w.store.runs.search("artifacts.path LIKE '%'"),
     },
     "Run": {
@@ -193,12 +200,16 @@ READS: dict[str, dict[str, Verb]] = {
         "load_image": lambda w: w.run.load_image(IMAGE),
         "load_table": lambda w: w.run.load_table(TABLE),
         "load_text": lambda w: w.run.load_text(TEXT),
+        "looked_up": lambda w: w.run.looked_up(""),
         "manifest": lambda w: w.run.manifest,
         "manifest_digest": lambda w: w.run.manifest_digest,
         "manifest_text": lambda w: w.run.manifest_text,
         "open": lambda w: w.run.open(TEXT).read(),
         "read": lambda w: w.run.read(TEXT),
         "read_ranges": lambda w: w.run.read_ranges(TEXT, RANGES),
+        "readable_entries": lambda w: list(w.run.readable_entries()),
+        "readable_environment": lambda w: w.run.readable_environment,
+        "readable_manifest_text": lambda w: _all(w.run.readable_manifest_text),
         "record": lambda w: w.run.record.inputs,
         "seen": lambda w: w.run.seen,
         "state": lambda w: w.run.state,
@@ -217,6 +228,7 @@ READS: dict[str, dict[str, Verb]] = {
         "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
     },
     "Experiments": {
+        "active": lambda w: w.store.experiments.active(w.experiment),
         "all": lambda w: w.store.experiments.all(),
         "get": lambda w: w.store.experiments.get(w.experiment),
         "id_of": lambda w: w.store.experiments.id_of("vision"),
@@ -240,6 +252,7 @@ READS: dict[str, dict[str, Verb]] = {
         "get_model": lambda w: w.store.registry.get_model(M),
         "get_version": lambda w: w.store.registry.get_version(M, V),
         "get_version_by_alias": lambda w: w.store.registry.get_version_by_alias(M, "best"),
+        "locate": lambda w: w.store.registry.locate(MODEL),
         "latest_versions": lambda w: w.store.registry.latest_versions(M),
         "resolve": lambda w: w.store.registry.resolve(f"models:/{M}@best"),
         "search_models": lambda w: w.store.registry.search_models(),
@@ -278,8 +291,8 @@ WRITES: dict[str, set[str]] = {
     **{f"holdall.{name}": {"log_model"} for name in FLAVORS},
     "Runs": names("resume start"),
     "Run": names("""
-        delete finish later log_artifact log_artifacts log_bytes log_dict log_figure log_image log_input log_items
-        log_metrics log_params log_stream log_table log_text restore set_tags take
+        delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
+        log_items log_metrics log_params log_stream log_table log_text reopen restore set_tags take
     """),
     "Experiments": names("create delete ensure restore set_tag use"),
     "Models": names("log log_metrics log_params set_tags"),
@@ -304,7 +317,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     """),
     "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
-    "Run": names("id items_of"),
+    "Run": names("id items_of promise"),
     "Models": {"save"},
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")

@@ -167,6 +167,11 @@ def is_run_id(text: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
+def is_experiment_id(text: object) -> bool:
+    """Whether this has the shape of an experiment's id."""
+    return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{16}", text) is not None
+
+
 def escape(name: str) -> str:
     """A name as one part of a key. It is not meant to be turned back: the name stands in the log."""
     plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())

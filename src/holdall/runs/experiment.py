@@ -7,32 +7,47 @@ exists. What is said about it later (tags, deletion) is a log like any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
-from holdall.errors import ExperimentExistsError, ExperimentNotFoundError, InvalidNameError, ObjectExistsError
+from holdall.errors import (
+    ExperimentDeletedError,
+    ExperimentExistsError,
+    ExperimentNotFoundError,
+    InvalidNameError,
+    InvalidURIError,
+    ObjectExistsError,
+)
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry, encode_entry
-from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, log_key
+from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id, log_key
 from holdall.format.state import State
+from holdall.runs.choosing import PREFIXES, chosen
+from holdall.runs.filters import Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
-from holdall.runs.search import RunSummary, parse_filter
+from holdall.runs.run import Run
 from holdall.trees.journal import Head, Journal, check_chain, list_heads
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out, map_sound
 
-DEFAULT = "Default"
+DEFAULT: Final = "Default"
+_SUBJECT: Final = Subject(
+    ("name", "experiment_id"), ("creation_time", "last_update_time"), ("experiment_id",), PREFIXES, "name"
+)
+_GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an experiment's deletion took along
+_TOGETHER: Final = 16  # runs that are deleted or restored side by side
 
 
 class Experiments:
     """The experiments of a store."""
 
-    def __init__(self, location: Location) -> None:
-        self._location = location
-        self._known: set[str] = set()  # ids that this process has made or seen
+    def __init__(self, location: Location, runs_of: Callable[[str, str | None, str], Sequence[Run]]) -> None:
+        """Of a store; `runs_of` gives the runs of an experiment's id, which a filter means, of a stage."""
+        self._location, self._runs_of = location, runs_of
+        self._known: set[str] = set()  # ids that this process has made or seen, not deleted
 
     @staticmethod
     def id_of(name: str | None = None) -> str:
@@ -40,40 +55,64 @@ class Experiments:
         return experiment_id(_checked(name or DEFAULT))
 
     def ensure(self, name: str) -> str:
-        """The id of the experiment of this name, which is there afterwards. Cost: one PUT, the first time."""
+        """The id of the experiment of this name, which is there afterwards.
+
+        Raises:
+            ExperimentDeletedError: It was deleted.
+
+        Cost: a listing, the first time, and a PUT where there is none.
+        """
         id = experiment_id(_checked(name))
         if id not in self._known:
-            with suppress(ObjectExistsError):
+            newest = self._journal(experiment_log(id)).newest()
+            if newest is None:
                 self._begin(self._first(name, {}))
+            elif newest:  # what was only made was neither deleted nor anything else
+                self.active(id)
+            self._known.add(id)
         return id
 
-    def create(self, name: str, tags: Mapping[str, Any] | None = None) -> str:
+    def create(self, name: str, tags: Mapping[str, Any] | None = None, *, place: str | None = None) -> str:
         """Make an experiment and return its id.
+
+        Args:
+            name: What people call it.
+            tags: What else to say about it.
+            place: Where its runs' artifacts are to be, which is this store: its address, or None.
 
         Raises:
             ExperimentExistsError: There is one of this name, perhaps deleted.
+            InvalidURIError: `place` is another place.
         """
+        if place is not None and not self._is_here(place):
+            here = self._location.bucket.url
+            raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
         self._location.ready_to_write()
-        entry = self._first(_checked(name), tags or {})
-        try:
-            self._begin(entry)
-        except ObjectExistsError as error:
-            if self._journal(entry.log).read(0).write_id != entry.write_id:
-                there = self.get(experiment_id(name))
-                raise ExperimentExistsError(name, there.lifecycle_stage == "deleted") from error
+        if not self._begin(self._first(_checked(name), tags or {})):
+            there = self.get(experiment_id(name))
+            raise ExperimentExistsError(name, there.lifecycle_stage == "deleted")
         return experiment_id(name)
 
     def use(self, name: str) -> Experiment:
         """The experiment of this name, made if there is none.
 
         Raises:
-            ExperimentExistsError: There is one, and it was deleted.
+            ExperimentDeletedError: There is one, and it was deleted.
         """
         _checked(name)  # before a store is made for it
         self._location.ready_to_write()
-        found = self.get(self.ensure(name))
+        return self.active(self.ensure(name))
+
+    def active(self, id: str) -> Experiment:
+        """An experiment by its id that takes runs. Cost: as `get`.
+
+        Raises:
+            ExperimentNotFoundError: There is none.
+            ExperimentDeletedError: It was deleted.
+        """
+        found = self.get(id)
         if found.lifecycle_stage == "deleted":
-            raise ExperimentExistsError(name, deleted=True)
+            raise ExperimentDeletedError(found.name, id)
         return found
 
     def get(self, id: str) -> Experiment:
@@ -81,10 +120,13 @@ class Experiments:
 
         Raises:
             ExperimentNotFoundError: There is none.
+            InvalidNameError: It is no text.
 
         Cost: one listing, and a GET for each of its entries.
         """
-        found = self._read([id])
+        if not isinstance(id, str):
+            raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
+        found = self._read([id]) if is_experiment_id(id) else []
         if not found:
             raise ExperimentNotFoundError(id, self._location.bucket.url)
         return found[0]
@@ -95,7 +137,7 @@ class Experiments:
         return found[0] if found else None
 
     def all(self) -> list[Experiment]:
-        """Every experiment, deleted ones too, by name; a damaged one is named and left out.
+        """Every experiment, deleted ones too, the newest first; a damaged one is named and left out.
 
         Cost: one listing, and a GET for each entry.
         """
@@ -108,42 +150,67 @@ class Experiments:
             with left_out(_called((journal, listed))):
                 if head is not None:
                     listed.check_reaches(journal.log, 0)
-                    found.append(_folded(journal, head))
-        return sorted(found, key=lambda found: found.name)
+                    found.append(_folded(journal, head, self._location.bucket.url))
+        return sorted(found, key=lambda one: (-one.creation_time, one.name))
 
-    def search(self, filter: str | None = None, *, stage: str | None = "active") -> list[Experiment]:
-        """The experiments that a filter means, by name.
+    def search(
+        self, filter: str | None = None, *, order_by: Sequence[str] | None = None, stage: str | None = "active"
+    ) -> list[Experiment]:
+        """The experiments that a filter means, the newest first.
 
         Args:
-            filter: Conditions on `name` and `tags`, in the grammar of runs; None: nothing.
+            filter: Conditions on `name`, `experiment_id`, `creation_time`, `last_update_time` and `tags`,
+                in the grammar of runs; None: nothing.
+            order_by: What they are sorted by, such as `["name ASC"]`.
             stage: "active", "deleted", or None for both.
 
         Raises:
-            InvalidFilterError: The filter is not understood; it says where.
+            InvalidFilterError: The filter or an order is not understood; it says where.
         """
-        wanted = parse_filter(filter, {"name": "run_name"})
         some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
-        return [found for found in some if wanted.matches(_as_run(found), dict)]
+        return chosen(some, filter, order_by, _SUBJECT, _value)
 
     def set_tag(self, id: str, key: str, value: Any) -> None:
-        """Set a tag of an experiment, or remove it when the value is None."""
-        self._append(id, tag_op(key, value))
+        """Set a tag of an experiment, or remove it when the value is None. Raises: ExperimentDeletedError."""
+        op = tag_op(key, value)
+        self._location.ready_to_write()
+        self.active(id)
+        self._append(id, op)
 
     def delete(self, id: str) -> None:
-        """Mark an experiment as deleted; `restore` takes it back."""
-        self._append(id, {"op": "tombstone"})
+        """Mark an experiment and its runs as deleted; `restore` takes it back. It takes no runs then.
+
+        Cost: an entry, what a search reads, and for each run that is not deleted the end of its log and two PUTs.
+        """
+        self._location.ready_to_write()
+        self._known.discard(id)
+        if self.get(id).lifecycle_stage == "active":
+            self._append(id, {"op": "tombstone"})
+        _side_by_side(lambda run: run.delete({_GONE_WITH: id}), self._runs_of(id, None, "active"))
 
     def restore(self, id: str) -> None:
-        """Take a deletion back."""
-        self._append(id, {"op": "restore"})
+        """Take a deletion back, also of the runs that it took along. Cost: as `delete`."""
+        self._location.ready_to_write()
+        if self.get(id).lifecycle_stage == "deleted":
+            self._append(id, {"op": "restore"})
+        gone = self._runs_of(id, f"tags.`{_GONE_WITH}` = '{id}'", "deleted")
+        _side_by_side(lambda run: run.restore({_GONE_WITH: None}), gone)
+
+    def _is_here(self, place: object) -> bool:
+        here = self._location.bucket.url
+        return isinstance(place, str) and place.removeprefix("file://").rstrip("/") in (here, here.rstrip("/"))
 
     def _first(self, name: str, tags: Mapping[str, Any]) -> LogEntry:
         ops = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
         return self._draft(experiment_log(experiment_id(name)), None, ops)
 
-    def _begin(self, entry: LogEntry) -> None:
-        self._known.add(entry.log.removeprefix(EXPERIMENTS))
-        self._location.bucket.put(log_key(entry.log, 0), encode_entry(entry))
+    def _begin(self, entry: LogEntry) -> bool:
+        """Make an experiment; false where there was one already."""
+        try:
+            self._location.bucket.put(log_key(entry.log, 0), encode_entry(entry))
+        except ObjectExistsError:
+            return self._journal(entry.log).read(0).write_id == entry.write_id
+        return True
 
     def _journal(self, log: str) -> Journal:
         return Journal(self._location.bucket, self._location.pool, log)
@@ -182,11 +249,11 @@ class Experiments:
         found: list[Experiment] = []
         for journal, head in zip(journals, heads, strict=True):
             if head is not None:
-                found.append(_folded(journal, head))
+                found.append(_folded(journal, head, location.bucket.url))
         return found
 
 
-def _folded(journal: Journal, head: LogEntry) -> Experiment:
+def _folded(journal: Journal, head: LogEntry, place: str) -> Experiment:
     state, name, before = State(), "", None
     for entry in chain(journal.walk(head.n), [head]):
         check_chain(before, entry)
@@ -194,29 +261,24 @@ def _folded(journal: Journal, head: LogEntry) -> Experiment:
         state.apply(entry)
         name = name if entry.n else str(entry.ops[0].get("name", ""))
     id = journal.log.removeprefix(EXPERIMENTS)
-    return Experiment(id, name, stage(state.deleted), state.started, state.tags)
+    return Experiment(id, name, stage(state.deleted), state.started, state.tags, head.time, place)
 
 
 def _called(listed: tuple[Journal, Head]) -> str:
     return f"experiment {listed[0].log.removeprefix(EXPERIMENTS)}"
 
 
-def _as_run(found: Experiment) -> RunSummary:
-    """An experiment in the shape that filters look at: its name is the `run_name`."""
-    return RunSummary(
-        run_id=found.experiment_id,
-        experiment_id=found.experiment_id,
-        run_name=found.name,
-        status="",
-        start_time=found.creation_time,
-        end_time=None,
-        artifact_uri="",
-        user_id="",
-        lifecycle_stage=found.lifecycle_stage,
-        params={},
-        metrics={},
-        tags=found.tags,
-    )
+def _value(found: Experiment, field: Field) -> str | int | None:
+    if field.entity is Entity.TAG:
+        return found.tags.get(field.key)
+    value: str | int = getattr(found, field.key)
+    return value
+
+
+def _side_by_side(work: Callable[[Run], None], runs: Sequence[Run]) -> None:
+    """Do something to many runs; threads of the pool would not do, as each gives work to it."""
+    with ThreadPoolExecutor(_TOGETHER) as threads:
+        list(threads.map(work, runs))
 
 
 def _checked(name: str) -> str:

@@ -13,7 +13,7 @@ the fact says which: `{"artifact": "holdall-inputs/<16 hex>/schema.json"}`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -96,12 +96,19 @@ def as_dataset(given: Any) -> Dataset:
     return found
 
 
-def input_tag(given: DatasetInput, time: int) -> dict[str, str]:
-    """The tag that tells of an input. The same data set for another purpose is another input."""
+def input_tag(given: DatasetInput, time: Callable[[str], int]) -> dict[str, str]:
+    """The tag that tells of an input, and when by its key. The same data set for another purpose is another input."""
     said = {key: value for key, value in asdict(given.dataset).items() if value is not None}
     tags = {tag.key: tag.value for tag in given.tags}
     about = [given.dataset.name, given.dataset.digest, given.context]
-    return remark(_KIND, about, {"time": time, **said, **({"tags": tags} if tags else {})})
+    (key,) = remark(_KIND, about, {})
+    return remark(_KIND, about, {"time": time(key), **said, **({"tags": tags} if tags else {})})
+
+
+def times_of(tags: Mapping[str, str]) -> dict[str, int]:
+    """When each input of a run was told of, by the key of its tag."""
+    found = {key: remarks({key: text}, _KIND) for key, text in tags.items()}
+    return {key: int(body["time"]) for key, bodies in found.items() for body in bodies}
 
 
 def shortened(dataset: Dataset) -> tuple[Dataset, dict[str, str]]:

@@ -81,10 +81,17 @@ def _text(what: str, text: str, most: int) -> str:
     return text
 
 
+def _single(value: Any) -> Any:
+    """What an array or tensor of one element holds, whichever library's it is; all else as it is."""
+    if callable(getattr(value, "item", None)):  # numpy's, torch's, jax's, cupy's, pandas'
+        return value.item()
+    return value.numpy().item() if callable(getattr(value, "numpy", None)) else value  # tensorflow's
+
+
 def _number(key: str, value: Any) -> float | str:
     try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError) as error:
+        found = float(_single(value))
+    except Exception as error:  # each library has failures of its own for what has more elements than one
         raise InvalidNameError("value of metric", key, f"{reprlib.repr(value)} is not a number") from error
     return found if math.isfinite(found) else str(found)
 
@@ -92,8 +99,9 @@ def _number(key: str, value: Any) -> float | str:
 def _integer(what: str, value: Any) -> int | str:
     """An integer of any library's, or a float that is one but for its fraction of a millisecond."""
     try:
-        found = int(value) if isinstance(value, float) else operator.index(value)
-    except (TypeError, ValueError, OverflowError) as error:
+        plain = _single(value)
+        found = int(plain) if isinstance(plain, float) else operator.index(plain)
+    except Exception as error:  # as above
         raise InvalidNameError(what, reprlib.repr(value), "it is not an integer") from error
     if not -(2**63) <= found < 2**63:
         raise InvalidNameError(what, str(found), "it does not fit into 64 bits")

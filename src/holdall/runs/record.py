@@ -82,13 +82,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A name that runs are grouped under. Times are ms since 1970 UTC."""
+    """A name that runs are grouped under. Times are ms since 1970 UTC; `artifact_location` is the store."""
 
     experiment_id: str
     name: str
     lifecycle_stage: str
     creation_time: int
     tags: dict[str, str] = field(default_factory=dict)
+    last_update_time: int = 0
+    artifact_location: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

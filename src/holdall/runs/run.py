@@ -11,9 +11,10 @@ from holdall.chunks.cutter import Readable
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
 from holdall.runs import differences, rendering, tables
-from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened
+from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened, times_of
 from holdall.runs.metrics import MAX_TAG
 from holdall.runs.writing import RunWriter
+from holdall.trees.location import Location
 from holdall.trees.source import Item, bytes_item
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ class Run(RunWriter):
     Attributes:
         id: 32 hex digits.
     """
+
+    def __init__(self, location: Location, id: str) -> None:
+        super().__init__(location, id)
+        self._inputs: dict[str, int] = {}  # when each was told of: their order, which a clock of milliseconds has not
 
     def log_text(self, text: str, artifact_file: str) -> Entry:
         """Log text as a UTF-8 file. Raises and cost: as `log_artifact`."""
@@ -115,11 +120,18 @@ class Run(RunWriter):
         fact, files = shortened(as_dataset(dataset))
         said = {**({CONTEXT: context} if context is not None else {}), **(tags or {})}
         words = [InputTag(str(key), str(value)) for key, value in said.items()]
-        tag = input_tag(DatasetInput(fact, words), self._location.clock())
         if files:
             self.log_items([bytes_item(path, text.encode()) for path, text in files.items()])
-        self.set_tags(tag)
+        self._writing()  # so that what the run was given before is known
+        self.set_tags(input_tag(DatasetInput(fact, words), lambda key: self._told_at(key)))
         return fact
+
+    def _told_at(self, key: str) -> int:
+        """When an input was told of first; after all that this process told of before, if that is now."""
+        self._inputs = times_of(self.seen.data.tags) | self._inputs
+        latest = max(self._inputs.values(), default=0)
+        self._inputs.setdefault(key, max(self._location.clock(), latest + 1))
+        return self._inputs[key]
 
     def load_table(self, artifact_file: str, extra_columns: dict[str, object] | None = None) -> pd.DataFrame:
         """All rows of a table, in the order of logging, with columns of the same value in each row if wanted.

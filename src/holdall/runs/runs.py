@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from holdall.errors import RunNotFoundError
+from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import is_run_id, run_id, run_log
+from holdall.format.layout import is_experiment_id, is_run_id, run_id, run_log
 from holdall.format.reference import FACTS
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
@@ -20,6 +21,7 @@ from holdall.runs.metrics import tag_op
 from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdall.runs.run import TABLES, Run
 from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
+from holdall.runs.series import joined
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
@@ -36,6 +38,15 @@ _WHO: Final = """
     auk bear bee boar carp cat colt crab crane crow deer dove duck elk ewe finch fox frog goat goose gull hare
     hawk hen heron ibis jay kite lark lynx mink mole moth mule newt otter owl ox perch pike quail ram rook seal
 """
+
+
+def _said(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
+    """Tags, and what has words of its own. Raises: InvalidNameError where the two do not agree."""
+    said = dict(tags or {})
+    for key, value in words.items():
+        if value is not None and str(said.setdefault(key, value)) != str(value):
+            raise InvalidNameError("tag", key, f"it says {said[key]!r}, and the argument for it {value!r}")
+    return said
 
 
 class Runs:
@@ -61,22 +72,28 @@ class Runs:
             experiment: The name of its experiment, which is made if there is none; "Default" when None.
             experiment_id: Or its id; then it must be there.
             name: What people call the run; drawn by lot when None.
-            parent: The id of the run that it is part of.
+            parent: The id of the run that it is part of, which must be there.
             tags: What else to say about it.
             description: In a few words, for people.
 
         Raises:
             ExperimentNotFoundError: There is no experiment of this id.
+            ExperimentDeletedError: It was deleted.
+            RunNotFoundError, RunDeletedError: There is no such parent any more.
+            InvalidNameError: A tag says other than `name`, `parent` or `description`.
 
-        Cost: two PUTs; three requests with an experiment's id.
+        Cost: two requests; one more in a new experiment or with an experiment's id, two more
+            for a parent that this process does not write to.
         """
         location = self._location
+        said = _said(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
         location.ready_to_write()
         owner = self._owner(experiment, experiment_id)
+        self._check_parent(said.get(PARENT))
         id = run_id(owner, location.entropy(12))
-        about = {RUN_NAME: name or self._draw_name(), PARENT: parent, NOTE: description}
         ops, blobs = self._environment()
-        said = {**ops, **{key: value for key, value in about.items() if value is not None}, **(tags or {})}
+        said = {RUN_NAME: None, **ops, **said}
+        said[RUN_NAME] = said[RUN_NAME] or self._draw_name()
         first: list[Json] = [{"op": "create", "experiment": owner}, {"op": "status", "status": "RUNNING"}]
         if blobs:
             first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
@@ -95,17 +112,31 @@ class Runs:
             raise RunNotFoundError(id, self._location.bucket.url)
         return self._handles.setdefault(id, Run(self._location, id))
 
-    def resume(self, id: str) -> Run:
-        """Go on with a run: it is RUNNING again.
+    def resume(
+        self,
+        id: str,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        description: str | None = None,
+    ) -> Run:
+        """Go on with a run: it is RUNNING again, for everybody and at once.
+
+        Args:
+            id: Of the run.
+            name: What people call it from now on; as before when None.
+            tags: What else to say about it.
+            description: In a few words, for people.
 
         Raises:
             RunNotFoundError: There is none with this id.
             RunDeletedError: It was deleted.
+            InvalidNameError: A tag says other than `name` or `description`.
 
         Cost: reading the end of its log, and one PUT.
         """
         run = self.get(id)
-        run._writing().defer({"op": "status", "status": "RUNNING"})
+        run.reopen(_said(tags, {RUN_NAME: name, NOTE: description}))
         return run
 
     def search(
@@ -128,12 +159,17 @@ class Runs:
 
         Raises:
             InvalidFilterError: The filter or an order is not understood; it says where.
+            TypeError: `experiments` is one text instead of a list.
 
-        Cost: a listing of the runs' logs; a GET for each run that changed since the
-            last search from here; and for `artifacts` two requests for each run that all else fits.
+        Cost: a PUT for each run of this process that has something to write; a listing of the
+            runs' logs; a GET for each run that changed since the last search from here; and for
+            `artifacts` two requests for each run that all else fits.
         """
         wanted, order = parse_filter(filter), parse_order_by(order_by)
-        some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
+        for run in list(self._handles.values()):
+            with suppress(RunDeletedError):  # by somebody else: what waits is lost, and no search's concern
+                run.flush()  # what this process logged is found by it
+        some = [s for s in self._summaries(experiments) if stage in (None, s.lifecycle_stage)]
         fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
         return [record_of(summary) for summary in islice(fitting, limit)]
 
@@ -142,6 +178,19 @@ class Runs:
         with left_out(f"run {summary.run_id}"):
             return wanted.matches(summary, lambda: self.get(summary.run_id).manifest)
         return False
+
+    def of(self, experiment_id: str, filter: str | None = None, stage: str | None = "active") -> list[Run]:
+        """The runs of an experiment, to be written to. Args, cost: as `search`."""
+        found = self.search(filter, experiments=[experiment_id], stage=stage)
+        return [self.get(record.info.run_id) for record in found]
+
+    def _summaries(self, experiments: Iterable[str] | None) -> list[RunSummary]:
+        if experiments is None:
+            return summaries(self._location, None)
+        if isinstance(experiments, str):
+            raise TypeError("experiments are a list of ids, such as ['0123456789abcdef']")
+        ids = {id for id in experiments if is_experiment_id(id)}  # no other can have runs
+        return [found for found in summaries(self._location, sorted(ids)) if found.experiment_id in ids] if ids else []
 
     def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
         """Runs as a pandas DataFrame, one row each."""
@@ -161,6 +210,10 @@ class Runs:
             ids: The runs; all of the experiments that logged such a table when None.
             extra_columns: What of each run to put beside its rows, such as `run_id` or `params.rate`.
             experiments: Where to look for runs; everywhere when None.
+
+        Raises:
+            TableNotFoundError: There is no such run.
+            ArtifactNotFoundError: One of the runs named has no such table.
         """
         import pandas as pd
 
@@ -172,12 +225,18 @@ class Runs:
         parts = [
             run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}) for run in map(self.get, ids)
         ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        if not parts:
+            raise TableNotFoundError(artifact_file)
+        return joined(pd, parts)
 
     def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
         if experiment_id is None:
             return self._experiments.ensure(experiment or DEFAULT)
-        return self._experiments.get(experiment_id).experiment_id
+        return self._experiments.active(experiment_id).experiment_id
+
+    def _check_parent(self, id: str | None) -> None:
+        if id is not None and not self.get(id).is_open and self.get(id).state.deleted:
+            raise RunDeletedError(id)
 
     def _environment(self) -> tuple[dict[str, str], list[InlineBlob]]:
         """What ran where, as tags that are searched and as a blob that has it all."""

@@ -23,7 +23,7 @@ from holdall.runs.metrics import metric_ops, param_op, status_op, tag_op
 from holdall.runs.reading import RunReader, join_path
 from holdall.runs.record import RunRecord, run_record
 from holdall.trees.location import Location
-from holdall.trees.session import Session
+from holdall.trees.session import Draft, Session
 from holdall.trees.source import Item, bytes_item, local_items
 from holdall.trees.transaction import Also, Published, Transaction
 from holdall.trees.view import View
@@ -147,7 +147,25 @@ class RunWriter(RunReader):
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
-        self._defer([tag_op(key, value) for key, value in tags.items()])
+        self._defer(_tag_ops(tags))
+
+    def log_batch(
+        self,
+        metrics: Sequence[tuple[str, Any, Any, Any]] = (),
+        params: Sequence[tuple[str, Any]] = (),
+        tags: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        """Log measurements, each a key, a number, a step and a time, parameters and tags: all of them or none.
+
+        Raises: as `log_metrics` and `log_params`. Cost: one PUT.
+        """
+        now = self._location.clock()
+        ops = [param_op(key, value) for key, value in params]
+        ops += [tag_op(key, value) for key, value in tags]
+        for key, value, step, time in metrics:
+            ops += metric_ops({key: value}, step, now if time is None else time)
+        self._defer(ops)
+        self.flush()
 
     def flush(self) -> None:
         """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
@@ -189,16 +207,34 @@ class RunWriter(RunReader):
             lane = hold.lane = hold.lane or Lane()
         return lane.submit(work, *args, **kwargs)
 
-    def delete(self) -> None:
-        """Mark the run as deleted; `restore` takes it back. What it holds stays until it is purged."""
-        self._writing().close([{"op": "tombstone"}])
+    def delete(self, tags: Mapping[str, Any] | None = None) -> None:
+        """Mark the run as deleted, and tag it; `restore` takes it back. What it holds stays until it is purged."""
+        self._writing().close([*_tag_ops(tags or {}), {"op": "tombstone"}])
 
-    def restore(self) -> None:
-        """Take a deletion back."""
+    def restore(self, tags: Mapping[str, Any] | None = None) -> None:
+        """Take a deletion back, and tag the run."""
         session = Session.resume(self._location, run_log(self.id), deleted=True)
         if session is None:
             raise RunNotFoundError(self.id, self._location.bucket.url)
-        session.close([{"op": "restore"}])
+        session.close([{"op": "restore"}, *_tag_ops(tags or {})])
+
+    def reopen(self, tags: Mapping[str, Any]) -> None:
+        """Go on with the run: it is RUNNING again, and has these tags, for everybody and at once.
+
+        Raises:
+            RunNotFoundError: There is none with this id.
+            RunDeletedError: It was deleted.
+
+        Cost: one PUT, and reading the end of the log where this process does not write to it yet.
+        """
+        ops, hold = [status_op("RUNNING"), *_tag_ops(tags)], self._hold
+        with hold.opening:
+            if hold.session is None or hold.session.closed:
+                hold.session = Session.resume(self._location, run_log(self.id), ops)
+            else:
+                hold.session.append(lambda: Draft(ops))
+            if hold.session is None:
+                raise RunNotFoundError(self.id, self._location.bucket.url)
 
     def _drain(self) -> BaseException | None:
         """Wait for what is done in the background; its first failure, if there is one."""
@@ -253,6 +289,10 @@ class RunWriter(RunReader):
             if hold.session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
             return hold.session
+
+
+def _tag_ops(tags: Mapping[str, Any]) -> list[Json]:
+    return [tag_op(key, value) for key, value in tags.items()]
 
 
 def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:

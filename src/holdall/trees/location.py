@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from holdall.chunks.borrowing import Borrowing
@@ -51,10 +52,11 @@ class Location:
     Attributes:
         bucket: Its objects.
         pool: The threads and the byte budget that all work shares.
-        clock: Milliseconds since 1970 UTC; it only informs.
+        clock: Milliseconds since 1970 UTC; it only informs, and may be put back.
         entropy: So many random bytes, as `os.urandom` gives them.
         sleep: Waits so many seconds.
         writer: Who signs log entries: program and version.
+        ticks: Seconds that only go forward, for what is to happen after a while.
         damage: The packs that were found damaged here.
         borrowing: What was tried of packs that others wrote.
     """
@@ -69,6 +71,7 @@ class Location:
     trusted: bool = False  # the user vouches that no one else writes here: no race is run
     cache: Path | None = None  # a folder for what searching remembers
     observer: Observer = SILENT  # is told how far transfers are
+    ticks: Callable[[], float] = monotonic
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
     damage: Damage = field(init=False)
     borrowing: Borrowing = field(init=False)

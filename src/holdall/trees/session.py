@@ -34,8 +34,8 @@ from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
-_PATIENCE: Final = 5_000  # ms that small operations wait for an entry to ride on; doubled for each lost race, up to
-_MOST_PATIENCE: Final = 80_000
+_PATIENCE: Final = 5.0  # seconds that small operations wait for an entry to ride on; doubled for each lost race, up to
+_MOST_PATIENCE: Final = 80.0
 _CROWD: Final = 1_000  # of them, or of their measurements, do not wait
 _HEAVY: Final = 1 << 20  # nor do so many bytes of them
 _PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
@@ -69,7 +69,7 @@ class Session:
         self._names = PackNames(self.id)
         self._waiting: list[Json] = []  # small operations, for the next entry
         self._doubtful: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
-        self._since, self._patience, self._weight = 0, _PATIENCE, 0
+        self._since, self._patience, self._weight = 0.0, _PATIENCE, 0
         self._tried = 0  # the entry for which a state was tried last
 
     @classmethod
@@ -82,8 +82,8 @@ class Session:
         return session
 
     @classmethod
-    def resume(cls, location: Location, log: str, *, deleted: bool = False) -> Session | None:
-        """A session in a log that is there, `deleted` or not; None where there is none.
+    def resume(cls, location: Location, log: str, ops: Sequence[Json] = (), *, deleted: bool = False) -> Session | None:
+        """A session in a log that is there, `deleted` or not, which does this at once; None where there is none.
 
         Cost: reading the log's end, one PUT.
         """
@@ -92,7 +92,7 @@ class Session:
         if view is None:
             return None
         session.view = view
-        session.append(lambda: Draft([session._op("open")]), closing=deleted)
+        session.append(lambda: Draft([session._op("open"), *ops]), closing=deleted)
         _open_sessions.add(session)
         return session
 
@@ -158,9 +158,10 @@ class Session:
         with self.lock:
             if self.closed:
                 raise RunEndedError(self._run_id)
+            self._refuse_two_values(ops)
             for op in ops:
                 self._refuse_other_value(op)
-            now = self.location.clock()
+            now = self.location.ticks()
             self._since = self._since if self._waiting else now
             for op in ops:
                 add_op(self._waiting, op)
@@ -194,6 +195,12 @@ class Session:
             for op in [op for op in ops if op["op"] == "param" and op["key"] in self.view.state.params]:
                 ops.remove(op)
                 self._refuse_other_value(op)
+
+    def _refuse_two_values(self, ops: Sequence[Json]) -> None:
+        given: dict[str, str] = {}
+        for op in ops:
+            if op["op"] == "param" and (first := given.setdefault(op["key"], op["value"])) != op["value"]:
+                raise ParamExistsError(self._run_id, op["key"], first, op["value"])
 
     def _refuse_other_value(self, op: Json) -> None:
         if op["op"] == "param":

@@ -1,8 +1,9 @@
 """The active run: verbs that need no handle, as users of MLflow know them.
 
-The active run belongs to the thread that started it. A thread that started
-none works on the main thread's, so that a pool of workers logs into the run
-that its script is in, and four threads that each start one do not meet.
+The active run belongs to the thread that started it, and within that to the
+task. A thread that started none works on the main thread's, so that a pool of
+workers logs into the run that its script is in, and four threads or tasks that
+each start one do not meet; `visible` says who sees which.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 from holdall.errors import ActiveRunError, NoActiveRunError
 from holdall.progress import observer_for
 from holdall.settings import read_settings
-from holdall.store import DEFAULT, DESCRIPTION, Experiment, Run, RunData, RunInfo, Store, the_end
+from holdall.store import DEFAULT, Experiment, Run, RunData, RunInfo, Store, the_end
+from holdall.surfaces.fluent import visible
 
 _log = logging.getLogger("holdall")
 
@@ -33,6 +35,10 @@ class ActiveRun:
 
     def __init__(self, run: Run) -> None:
         self._run, self._pid = run, os.getpid()
+        self.task = visible.running_task()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_run": self._run, "_pid": self._pid, "task": None}  # elsewhere it is nobody's
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # while it is unpickled there is no `_run` yet
@@ -58,8 +64,13 @@ class ActiveRun:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._pid == os.getpid() and self in _stack():  # a forked child that leaves the block ends nothing
-            end_run("FINISHED" if kind is None else _status(kind))
+        if self._pid != os.getpid():  # a forked child that leaves the block ends nothing
+            return
+        mine = visible.own(_stack())
+        inside = [run for run in mine if run is self or run.run_id == self.run_id]  # resumed within the block, perhaps
+        if inside:
+            for run in reversed(mine[mine.index(self if self in inside else inside[0]) :]):
+                _end(run, "FINISHED" if kind is None else _status(kind))
 
 
 class _State:
@@ -111,12 +122,12 @@ def set_experiment(experiment_name: str | None = None, experiment_id: str | None
 
     Raises:
         ExperimentNotFoundError: There is none with this id.
-        ExperimentExistsError: It was deleted.
+        ExperimentDeletedError: It was deleted.
     """
     if (experiment_name is None) == (experiment_id is None):
         raise ValueError("give either experiment_name or experiment_id")
     experiments = current_store().experiments
-    found = experiments.use(experiment_name) if experiment_name is not None else experiments.get(str(experiment_id))
+    found = experiments.use(experiment_name) if experiment_name is not None else experiments.active(str(experiment_id))
     _state.experiment_id = found.experiment_id
     return found
 
@@ -145,43 +156,49 @@ def start_run(
     Args:
         run_id: A run to go on with: it is RUNNING again.
         experiment_id: The experiment of a new run; the one that was set, or "Default", when None.
-        run_name: What people call a new run; drawn by lot when None.
+        run_name: What people call the run; drawn by lot for a new one when None.
         nested: Whether a run may be active already; the new one is then its child.
-        parent_run_id: The run that the new one is part of.
+        parent_run_id: The run that the new one is part of, which must be there.
         tags: What else to say about the run.
         description: In a few words, for people.
 
     Raises:
         ActiveRunError: A run is active, and `nested` is not set.
-        RunNotFoundError: There is no run with this id.
+        RunNotFoundError: There is no run with this id, or no such parent.
+        RunDeletedError, ExperimentDeletedError: It was deleted.
+        InvalidNameError: A tag says other than `run_name`, `parent_run_id` or `description`.
 
-    Cost: two PUTs for a new run.
+    Cost: two requests for a new run, and two more for a parent that is named; one more in a new experiment.
     """
-    stack = _stack()
+    stack = visible.own(_stack())
     if stack and not nested:
         raise ActiveRunError(stack[-1].run_id)
     runs = current_store().runs
     if run_id is not None:
-        run = runs.resume(run_id)
-        run.set_tags({**(tags or {}), **({DESCRIPTION: description} if description else {})})
+        run = runs.resume(run_id, name=run_name, tags=tags, description=description)
     else:
         settings = read_settings()
         run = runs.start(
             experiment=settings.experiment,
-            experiment_id=experiment_id or _state.experiment_id,
+            experiment_id=_state.experiment_id if experiment_id is None else experiment_id,
             name=run_name or settings.run_name,
             parent=parent_run_id or (stack[-1].run_id if stack else None),
             tags=tags,
             description=description,
         )
-    stack.append(ActiveRun(run))
+    started = ActiveRun(run)
+    _stack().append(started)
+    visible.note(started, _everywhere())
     _watch_for_the_end()
-    return stack[-1]
+    return started
 
 
 def active_run() -> ActiveRun | None:
-    """This thread's active run; where it started none, the main thread's."""
-    stack = _stack() or (_state.stacks.get(_MAIN, []) if _MAIN else [])
+    """This task's or thread's active run; where it started none, the one that it was begun in, or the main thread's."""
+    main = _state.stacks.get(_MAIN, []) if _MAIN else []
+    stack = visible.own(_stack()) or visible.inherited(_everywhere())
+    if not stack and threading.get_ident() != _MAIN:
+        stack = visible.shared(main)
     return stack[-1] if stack else None
 
 
@@ -191,14 +208,18 @@ def last_active_run() -> ActiveRun | None:
 
 
 def end_run(status: str = "FINISHED") -> None:
-    """End this thread's active run, if there is one. If that fails, it stays active. Cost: one PUT."""
-    if stack := _stack():
-        _state.last = ended = stack[-1]
-        try:
-            ended._run.finish(status)
-        finally:
-            if not ended._run.is_open:
-                stack.remove(ended)
+    """End the active run that this thread or task started. If that fails, it stays active. Cost: one PUT."""
+    if stack := visible.own(_stack()):
+        _end(stack[-1], status)
+
+
+def _end(active: ActiveRun, status: str) -> None:
+    _state.last = active
+    try:
+        active._run.finish(status)
+    finally:
+        if not active._run.is_open and active in _stack():
+            _stack().remove(active)
 
 
 def run_of(run_id: str | None = None) -> Run:
@@ -209,13 +230,17 @@ def run_of(run_id: str | None = None) -> Run:
     """
     active = active_run()
     if run_id is not None:
-        known = [run for stack in _state.stacks.values() for run in stack if run.run_id == run_id]
+        known = [run for run in _everywhere() if run.run_id == run_id]
         return known[0]._run if known else current_store().runs.get(run_id)
     if active is None and read_settings().auto_run:
         active = start_run()
     if active is None:
         raise NoActiveRunError
     return active._run
+
+
+def _everywhere() -> list[ActiveRun]:
+    return [run for stack in list(_state.stacks.values()) for run in stack]
 
 
 def _stack() -> list[ActiveRun]:
@@ -256,7 +281,7 @@ def _listen() -> None:
 
 
 def _terminate(signal_number: int, _: FrameType | None) -> None:
-    mine = any(run._pid == os.getpid() for stack in list(_state.stacks.values()) for run in stack)
+    mine = any(run._pid == os.getpid() for run in _everywhere())
     if the_end.running or not mine:  # nothing is left to be said, or there is no time for it: end as anybody does
         signal.signal(signal_number, signal.SIG_DFL)
         os.kill(os.getpid(), signal_number)

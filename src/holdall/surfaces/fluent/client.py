@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdall.store import Experiment, FileInfo, Metric, RunRecord, ViewType
+from holdall.errors import InvalidNameError, InvalidURIError
+from holdall.store import Experiment, FileInfo, Metric, Outcome, Run, RunRecord, ViewType
 from holdall.surfaces.fluent.active import current_store, open_store
 from holdall.surfaces.fluent.logged import LoggedModelClient
 from holdall.surfaces.fluent.registering import RegistryClient
+from holdall.surfaces.fluent.verbs import done, measured_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,20 +20,29 @@ if TYPE_CHECKING:
 class Client(RegistryClient, LoggedModelClient):
     """Verbs on experiments and runs by their ids, and on registered models; nothing here is active.
 
+    Arguments come in MLflow's order. What `synchronous=False` logs is logged in the background, as by the verbs.
+
     Args:
         tracking_uri: A store's address; when None, the store that verbs without a handle use.
+        registry_uri: The same, or None: a store keeps its registry.
         storage_options: What the storage library takes, as for `holdall.open`.
     """
 
-    def __init__(self, tracking_uri: str | None = None, **storage_options: Any) -> None:
+    def __init__(
+        self, tracking_uri: str | None = None, registry_uri: str | None = None, **storage_options: Any
+    ) -> None:
+        if registry_uri not in (None, tracking_uri):
+            raise InvalidURIError(str(registry_uri), "a store keeps its own registry: give no other address for it")
         shared = tracking_uri is None and not storage_options
         self.store = current_store() if shared else open_store(tracking_uri, **storage_options)
 
     # --- experiments ---
 
-    def create_experiment(self, name: str, *, tags: Mapping[str, Any] | None = None) -> str:
-        """Make an experiment and return its id. Raises: ExperimentExistsError."""
-        return self.store.experiments.create(name, tags)
+    def create_experiment(
+        self, name: str, artifact_location: str | None = None, tags: Mapping[str, Any] | None = None
+    ) -> str:
+        """Make an experiment and return its id. Raises: ExperimentExistsError; InvalidURIError for another place."""
+        return self.store.experiments.create(name, tags, place=artifact_location)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """An experiment by its id. Raises: ExperimentNotFoundError."""
@@ -42,17 +53,22 @@ class Client(RegistryClient, LoggedModelClient):
         return self.store.experiments.named(name)
 
     def search_experiments(
-        self, view_type: int = ViewType.ACTIVE_ONLY, max_results: int | None = None, filter_string: str | None = None
+        self,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int | None = None,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
     ) -> list[Experiment]:
-        """The experiments of the store, by name."""
-        return self.store.experiments.search(filter_string, stage=ViewType(view_type).stage)[:max_results]
+        """The experiments that a filter means, the newest first. Args, raises: as `holdall.search_experiments`."""
+        stage = ViewType(view_type).stage
+        return self.store.experiments.search(filter_string, order_by=order_by, stage=stage)[:max_results]
 
     def delete_experiment(self, experiment_id: str) -> None:
-        """Mark an experiment as deleted."""
+        """Mark an experiment and its runs as deleted."""
         self.store.experiments.delete(experiment_id)
 
     def restore_experiment(self, experiment_id: str) -> None:
-        """Take the deletion of an experiment back."""
+        """Take the deletion of an experiment back, and of the runs that went with it."""
         self.store.experiments.restore(experiment_id)
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
@@ -62,9 +78,20 @@ class Client(RegistryClient, LoggedModelClient):
     # --- runs ---
 
     def create_run(
-        self, experiment_id: str, *, tags: Mapping[str, Any] | None = None, run_name: str | None = None
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: Mapping[str, Any] | None = None,
+        run_name: str | None = None,
     ) -> RunRecord:
-        """Begin a run. It stays open until `set_terminated`. Raises: ExperimentNotFoundError."""
+        """Begin a run. It stays open until `set_terminated`.
+
+        Raises:
+            ExperimentNotFoundError, ExperimentDeletedError: There is no such experiment any more.
+            InvalidNameError: `start_time` is given: a run begins when its log does.
+        """
+        if start_time is not None:
+            raise InvalidNameError("start_time", str(start_time), "a run begins when its log does; tag it instead")
         return self.store.runs.start(experiment_id=experiment_id, tags=tags, name=run_name).seen
 
     def get_run(self, run_id: str) -> RunRecord:
@@ -99,10 +126,10 @@ class Client(RegistryClient, LoggedModelClient):
 
     # --- parameters, measurements, tags ---
 
-    def log_param(self, run_id: str, key: str, value: Any) -> Any:
-        """Log a parameter. Raises: ParamExistsError."""
-        self.store.runs.get(run_id).log_params({key: value})
-        return value
+    def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
+        """Log a parameter, and return its value, or a future. Raises: ParamExistsError."""
+        later = done(self.store.runs.get(run_id), synchronous, Run.log_params, {key: value})
+        return value if later is None else later
 
     def log_metric(
         self,
@@ -111,22 +138,24 @@ class Client(RegistryClient, LoggedModelClient):
         value: float,
         timestamp: int | None = None,
         step: int | None = None,
-        *,
+        synchronous: bool | None = None,
         dataset_name: str | None = None,
         dataset_digest: str | None = None,
         model_id: str | None = None,
-    ) -> None:
+    ) -> Outcome | None:
         """Log a measurement; `timestamp` in ms since 1970 UTC.
 
         With `model_id` it is a logged model's as well, taken on the data set of that name and digest.
         """
         run = self.store.runs.get(run_id)
+        about: dict[str, Any] = {"step": step, "timestamp": measured_at(synchronous, timestamp)}
         if model_id is None:
-            run.log_metrics({key: value}, step=step, timestamp=timestamp)
-            return
+            return done(run, synchronous, Run.log_metrics, {key: value}, **about)
         on = (dataset_name, dataset_digest) if dataset_name or dataset_digest else None
-        models = self.store.models
-        models.log_metrics(run, {key: value}, model_id=model_id, step=step, timestamp=timestamp, dataset=on)
+        return done(run, synchronous, self._measure, {key: value}, model_id=model_id, dataset=on, **about)
+
+    def _measure(self, run: Run, metrics: Mapping[str, Any], /, **about: Any) -> None:
+        self.store.models.log_metrics(run, metrics, **about)
 
     def log_inputs(self, run_id: str, datasets: Sequence[Any] | None = None) -> None:
         """Say what a run is given: data sets with their tags, MLflow's or holdall's `DatasetInput`."""
@@ -140,26 +169,31 @@ class Client(RegistryClient, LoggedModelClient):
         metrics: Iterable[Metric] = (),
         params: Iterable[Any] = (),
         tags: Iterable[Any] = (),
-    ) -> None:
-        """Log measurements, and parameters and tags that have a `key` and a `value`, in one entry."""
-        run = self.store.runs.get(run_id)
-        run.log_params({param.key: param.value for param in params})
-        for metric in metrics:
-            about = {name: getattr(metric, name, None) for name in ("model_id", "dataset_name", "dataset_digest")}
-            self.log_metric(run_id, metric.key, metric.value, metric.timestamp, metric.step, **about)
-        run.set_tags({tag.key: tag.value for tag in tags})
-        run.flush()
+        synchronous: bool | None = None,
+    ) -> Outcome | None:
+        """Log measurements, and parameters and tags that have a `key` and a `value`: all of them or none.
+
+        Those of a logged model are told to it afterwards. Raises: ParamExistsError, InvalidNameError.
+        """
+        metrics = list(metrics)
+        given = [(one.key, one.value, one.step, one.timestamp) for one in metrics if not _model_of(one)]
+        named = [[(one.key, one.value) for one in some] for some in (params, tags)]
+        later = done(self.store.runs.get(run_id), synchronous, Run.log_batch, given, *named)
+        for one in filter(_model_of, metrics):
+            about = {name: getattr(one, name, None) for name in ("dataset_name", "dataset_digest", "model_id")}
+            later = self.log_metric(run_id, one.key, one.value, one.timestamp, one.step, synchronous, **about)
+        return later
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
         """Every measurement of a metric, in the order in which they were logged."""
         return self.store.runs.get(run_id).history(key)
 
-    def set_tag(self, run_id: str, key: str, value: Any) -> None:
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Outcome | None:
         """Set a tag of a run."""
-        self.store.runs.get(run_id).set_tags({key: value})
+        return done(self.store.runs.get(run_id), synchronous, Run.set_tags, {key: value})
 
     def delete_tag(self, run_id: str, key: str) -> None:
-        """Remove a tag of a run."""
+        """Remove a tag of a run, if it has it."""
         self.store.runs.get(run_id).set_tags({key: None})
 
     # --- artifacts ---
@@ -198,9 +232,11 @@ class Client(RegistryClient, LoggedModelClient):
         key: str | None = None,
         step: int | None = None,
         timestamp: int | None = None,
-    ) -> None:
+        synchronous: bool | None = None,
+    ) -> Outcome | None:
         """Log an image: under a name, or as one of a series under a key. Args: as `holdall.log_image`."""
-        self.store.runs.get(run_id).log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
+        about: dict[str, Any] = {"key": key, "step": step, "timestamp": timestamp}
+        return done(self.store.runs.get(run_id), synchronous, Run.log_image, image, artifact_file, **about)
 
     def log_table(self, run_id: str, data: dict[Any, Any] | pd.DataFrame, artifact_file: str) -> None:
         """Append rows to a table. Args: as `holdall.log_table`."""
@@ -223,3 +259,7 @@ class Client(RegistryClient, LoggedModelClient):
     def download_artifacts(self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None) -> str:
         """Fetch a file or directory of a run; where it now is."""
         return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path).absolute())
+
+
+def _model_of(metric: Any) -> Any:
+    return getattr(metric, "model_id", None)

@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def create_experiment(name: str, tags: Mapping[str, Any] | None = None) -> str:
+def create_experiment(name: str, artifact_location: str | None = None, tags: Mapping[str, Any] | None = None) -> str:
     """Make an experiment and return its id.
+
+    Args:
+        name: What people call it.
+        artifact_location: The store's own address, or None: what runs hold is in the store that they are in.
+        tags: What else to say about it.
 
     Raises:
         ExperimentExistsError: There is one of this name, perhaps deleted.
+        InvalidURIError: `artifact_location` is another place.
     """
-    return current_store().experiments.create(name, tags)
+    return current_store().experiments.create(name, tags, place=artifact_location)
 
 
 def get_experiment(experiment_id: str) -> Experiment:
@@ -33,20 +39,29 @@ def get_experiment_by_name(name: str) -> Experiment | None:
 
 
 def search_experiments(
-    view_type: int = ViewType.ACTIVE_ONLY, max_results: int | None = None, filter_string: str | None = None
+    view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int | None = None,
+    filter_string: str | None = None,
+    order_by: Sequence[str] | None = None,
 ) -> list[Experiment]:
-    """The experiments of the store, by name.
+    """The experiments that a filter means, the newest first.
 
     Args:
         view_type: `ViewType.ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
         max_results: At most so many.
-        filter_string: A condition such as `name LIKE 'vision/%' AND tags.team = 'a'`.
+        filter_string: Conditions on `name`, `experiment_id`, `creation_time`, `last_update_time` and `tags`,
+            such as `name LIKE 'vision/%' AND tags.team = 'a'`.
+        order_by: Such as `["name ASC"]`.
+
+    Raises:
+        InvalidFilterError: The filter or an order is not understood; it says where.
     """
-    return current_store().experiments.search(filter_string, stage=ViewType(view_type).stage)[:max_results]
+    stage = ViewType(view_type).stage
+    return current_store().experiments.search(filter_string, order_by=order_by, stage=stage)[:max_results]
 
 
 def delete_experiment(experiment_id: str) -> None:
-    """Mark an experiment as deleted."""
+    """Mark an experiment and its runs as deleted; `Client().restore_experiment` takes that back."""
     current_store().experiments.delete(experiment_id)
 
 
@@ -87,6 +102,7 @@ def load_table(
             `params.<key>`, `metrics.<key>`, `tags.<key>`.
 
     Raises:
+        TableNotFoundError: There is no such run.
         ArtifactNotFoundError: One of the runs named has no such table.
     """
     return current_store().runs.load_table(artifact_file, run_ids, extra_columns, [current_experiment_id()])
@@ -121,6 +137,8 @@ def search_runs(
     """
     if experiment_ids and experiment_names:
         raise ValueError("give experiment_ids or experiment_names, not both")
+    if isinstance(experiment_ids, str) or isinstance(experiment_names, str):
+        raise TypeError("experiments are a list of ids, or of names, such as ['vision']")
     store = current_store()
     where = list(experiment_ids or [])
     if experiment_names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdall.errors import InvalidURIError
+from holdall.errors import InvalidNameError, InvalidURIError
 from holdall.store import ModelVersion, RegisteredModel, Store
 from holdall.surfaces.fluent.active import current_store
 
@@ -15,7 +15,7 @@ _STAGES = ("None", "Staging", "Production", "Archived")
 def register_model(
     model_uri: str,
     name: str,
-    await_registration_for: int | None = None,  # noqa: ARG001  # MLflow's; here nothing takes its time
+    await_registration_for: int | None = 300,  # noqa: ARG001  # MLflow's; here nothing takes its time
     *,
     tags: Mapping[str, Any] | None = None,
 ) -> ModelVersion:
@@ -91,7 +91,7 @@ class RegistryClient:
         tags: Mapping[str, Any] | None = None,
         run_link: str | None = None,
         description: str | None = None,
-        await_creation_for: int | None = None,  # noqa: ARG002  # as above
+        await_creation_for: int | None = 300,  # noqa: ARG002  # as above
         model_id: str | None = None,
     ) -> ModelVersion:
         """Make what is at an address of this store the next version of a model.
@@ -166,16 +166,21 @@ class RegistryClient:
         self.store.registry.delete_version(name, version)
 
     def set_model_version_tag(
-        self, name: str, version: str | int | None = None, key: str = "", value: Any = None, stage: str | None = None
+        self,
+        name: str,
+        version: str | int | None = None,
+        key: str | None = None,
+        value: Any = None,
+        stage: str | None = None,
     ) -> None:
         """Set a tag of a version; or of the latest version in a stage."""
-        self.store.registry.set_version_tag(name, self._version(name, version, stage), key, value)
+        self.store.registry.set_version_tag(name, self._version(name, version, stage), _named(key), value)
 
     def delete_model_version_tag(
-        self, name: str, version: str | int | None = None, key: str = "", stage: str | None = None
+        self, name: str, version: str | int | None = None, key: str | None = None, stage: str | None = None
     ) -> None:
         """Remove a tag of a version; or of the latest version in a stage."""
-        self.store.registry.set_version_tag(name, self._version(name, version, stage), key, None)
+        self.store.registry.set_version_tag(name, self._version(name, version, stage), _named(key), None)
 
     # --- aliases ---
 
@@ -191,3 +196,10 @@ class RegistryClient:
         if (version is None) == (stage is None):
             raise ValueError("give either a version or a stage")
         return self.store.registry.version_at(f"models:/{name}/{stage}").version if version is None else version
+
+
+def _named(key: str | None) -> str:
+    """The key of a tag. Raises: InvalidNameError where there is none."""
+    if key is None:
+        raise InvalidNameError("tag", "", "its key is missing")
+    return key

@@ -86,8 +86,7 @@ def log_metrics(
     dataset: Any = None,
 ) -> Outcome | None:
     """Log measurements that were taken together. Args, raises, cost: as `log_metric`."""
-    if synchronous is False and timestamp is None:
-        timestamp = time.time_ns() // 1_000_000  # when it was measured, not when it is written down
+    timestamp = measured_at(synchronous, timestamp)
     if model_id is None and dataset is None:
         return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
     on = dataset_of(dataset) if dataset is not None else None  # not the data, which may be large
@@ -277,9 +276,25 @@ def _do(
     **kwargs: P.kwargs,
 ) -> Outcome | None:
     """Do something to the run that is meant: now, or in the background."""
-    run = run_of(run_id)
+    return done(run_of(run_id), synchronous, verb, *args, **kwargs)
+
+
+def done(
+    run: Run,
+    synchronous: bool | None,
+    verb: Callable[Concatenate[Run, P], object],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Outcome | None:
+    """Do something to a run: now, or in the background, which gives a future."""
     if synchronous is False:
         # As it is now: what the caller does with it afterwards is not what was logged.
         return run.later(verb, run, *[deepcopy(arg) for arg in args], **deepcopy(kwargs))  # type: ignore[arg-type]
     verb(run, *args, **kwargs)
     return None
+
+
+def measured_at(synchronous: bool | None, timestamp: int | None) -> int | None:
+    """When something was measured, where it is written down later."""
+    return time.time_ns() // 1_000_000 if synchronous is False and timestamp is None else timestamp
