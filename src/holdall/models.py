@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from holdall.modeling.code_config import ModelConfig
 from holdall.modeling.params import ParamSchema, ParamSpec
 from holdall.modeling.python_model import set_model
 from holdall.modeling.schema import ColSpec, DataType, Schema, TensorSpec
@@ -17,6 +18,7 @@ __all__ = [
     "DataType",
     "LoggedModel",
     "Model",
+    "ModelConfig",
     "ModelInfo",
     "ModelSignature",
     "ParamSchema",

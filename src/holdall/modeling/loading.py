@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from holdall.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
 from holdall.modeling.model import FILE, Model, parse_model
 from holdall.modeling.model_code import use_code
 from holdall.modeling.places import check_links, check_names, named, within
+
+_log = logging.getLogger("holdall")
 
 
 def read_model(folder: Path) -> Model:
@@ -82,21 +85,29 @@ def predicting_flavor(model: Model, where: str) -> Flavor | None:
     return flavor_loading(str(said.get("loader_module")))
 
 
+def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model was logged with, with what the caller sets instead; other keys are left out, with a warning."""
+    logged = dict(model.flavors.get(PYFUNC, {}).get("config") or {})
+    if other := [str(key) for key in given if key not in logged]:
+        known = f"only {', '.join(map(str, logged))}" if logged else "no model_config"
+        _log.warning("left out of model_config: %s; the model was logged with %s", ", ".join(other), known)
+    return logged | {key: value for key, value in given.items() if key in logged}
+
+
 def load_predictor(
     folder: Path, model: Model, flavor: Flavor | None, config: Mapping[str, Any]
 ) -> tuple[Any, Predictor]:
-    """The framework's object, and the same as a python_function.
+    """The framework's object, and the same as a python_function, with its whole configuration.
 
     Raises:
         UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
     """
     said = model.flavors[PYFUNC]
     _use_code(folder, said)
-    config = {**(said.get("config") or {}), **config}
     if flavor is None:
         predictor = _foreign(str(said.get("loader_module")), folder, said, config)
         return predictor, predictor
-    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc=said)
+    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc={**said, "config": config} if config else said)
     native = flavor.load(folder, parts)
     return native, flavor.wrap(native, parts, folder=folder, config=config)
 

@@ -32,6 +32,7 @@ from holdall.modeling.finding import flavor_named, flavor_of
 from holdall.modeling.inspecting import Inspection, inspect_files
 from holdall.modeling.loading import (
     code_run_by,
+    effective_config,
     load_native,
     load_predictor,
     native_flavor,
@@ -212,7 +213,7 @@ class Models(ModelRecords):
         fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
         try:
             model = read_model(fetched.folder)
-            flavor = predicting_flavor(model, str(uri))
+            flavor, config = predicting_flavor(model, str(uri)), effective_config(model, config)
             (trust or Trust()).admit(fetched.folder, code_run_by(flavor, model), own=fetched.own)
             native, predictor = load_predictor(fetched.folder, model, flavor, config)
             loaded = PyFuncModel(native, predictor, model, fetched.folder, config)

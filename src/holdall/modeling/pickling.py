@@ -7,6 +7,7 @@ or loading the model a second time.
 
 from __future__ import annotations
 
+import dis
 import importlib
 import pickle
 import threading
@@ -53,6 +54,13 @@ def dump_noting_modules(
     return modules - ({whole.__name__} if whole else set())
 
 
+def _imports(code: types.CodeType) -> Iterator[str]:
+    """The modules that a function imports when it runs; those of functions in it go by on their own."""
+    for step in dis.get_instructions(code):
+        if step.opname == "IMPORT_NAME" and isinstance(step.argval, str) and step.argval:
+            yield step.argval
+
+
 def noting_pickler(*, by_value: bool) -> tuple[Any, set[str]]:
     """A class of picklers, cloudpickle's or Python's own, and the modules that its instances have met up to now."""
     modules = {"cloudpickle"} if by_value else set()
@@ -68,6 +76,8 @@ def noting_pickler(*, by_value: bool) -> tuple[Any, set[str]]:
                 modules.add(module)
             if not by_value:
                 return NotImplemented
+            if isinstance(obj, types.CodeType):
+                modules.update(_imports(obj))
             if isinstance(obj, types.CodeType):  # where its source lay is of no use elsewhere, and nobody's business
                 return self.dispatch_table[types.CodeType](obj.replace(co_filename=Path(obj.co_filename).name))
             found = super().reducer_override(obj)

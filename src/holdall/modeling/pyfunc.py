@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,12 @@ class PyFuncModel:
             TypeError: It does not.
             SchemaMismatchError: As `predict`.
         """
-        if not isinstance(self._predictor, PythonPredictor) or not self.metadata.flavors[PYFUNC].get("streamable"):
+        stream = getattr(self._predictor, "predict_stream", None)
+        if stream is None or not self.metadata.flavors[PYFUNC].get("streamable"):
             raise TypeError(f"a model of {self.loader_module} gives its predictions all at once; call predict")
         data, params = self._admitted(data, params)
-        return self._predictor.predict_stream(data, params)
+        takes_params = "params" in inspect.signature(stream).parameters
+        return iter(stream(data, params=params) if takes_params else stream(data))
 
     def get_raw_model(self) -> Any:
         """The framework's object."""

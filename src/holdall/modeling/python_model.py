@@ -8,6 +8,7 @@ else of holdall. The attribute names are MLflow's, for the same reason.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import inspect
 import sys
@@ -46,11 +47,30 @@ def type_hints(function: Callable[..., Any]) -> Any:
 
 
 def as_hinted(data: Any, hint: Any) -> Any:
-    """Rows as the hint has them: a dictionary becomes the pydantic model that is asked for."""
-    kind: Any = typing.get_args(hint)[0] if hint else None
-    if not hasattr(kind, "model_validate") or not isinstance(data, list):
-        return data
-    return [kind.model_validate(each) if isinstance(each, dict) else each for each in data]
+    """Rows as the hint has them: a dictionary becomes the pydantic model that is asked for, a text of JSON the date."""
+    kinds = typing.get_args(hint) if hint else ()
+    return [_as_hinted(each, kinds[0]) for each in data] if kinds and isinstance(data, list) else data
+
+
+def _as_hinted(value: Any, kind: Any) -> Any:
+    if hasattr(kind, "model_validate"):
+        return kind.model_validate(value) if isinstance(value, dict) else value
+    if kind in (datetime.datetime, datetime.date):
+        return _as_date(value, kind)
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is list and isinstance(value, list):
+        return [_as_hinted(each, inner[0]) for each in value]
+    if origin is dict and isinstance(value, dict):
+        return {name: _as_hinted(each, inner[1]) for name, each in value.items()}
+    return value
+
+
+def _as_date(value: Any, kind: Any) -> Any:
+    if type(value).__name__ == "datetime64":  # numpy's, as which the server reads JSON's dates
+        value = value.astype("M8[us]").item()
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value)
+    return value.date() if kind is datetime.date and isinstance(value, datetime.datetime) else value
 
 
 def admitting(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -49,11 +49,23 @@ class Beside:
     model_config: str | os.PathLike[str] | Mapping[str, Any] | None = None
 
 
+_LISTS: Final = ("code_paths", "extra_files", "skops_trusted_types")
+_NAMED: Final = ("artifacts", "metadata")
 _BESIDE: Final = {field.name for field in fields(Beside)}
 
 
 def parted(given: Mapping[str, Any]) -> tuple[Beside, dict[str, Any]]:
-    """Keyword arguments, taken apart: those that every model has, and the flavor's own."""
+    """Keyword arguments, taken apart: those that every model has, and the flavor's own.
+
+    Raises:
+        TypeError: A text is given for a list, which would be taken letter by letter; or what has no names for names.
+    """
+    for key in _LISTS:
+        if isinstance(given.get(key), str | bytes | os.PathLike):
+            raise TypeError(f"{key} is a list; for one, write {key}=[{given[key]!r}]")
+    for key in _NAMED:
+        if not isinstance(given.get(key), Mapping | None):
+            raise TypeError(f"{key} is a dictionary, not a {type(given[key]).__name__}")
     beside = {key: value for key, value in given.items() if key in _BESIDE}
     return Beside(**beside), {key: value for key, value in given.items() if key not in _BESIDE}
 
@@ -83,6 +95,8 @@ def save_files(
     example = None if beside.input_example is None else make_example(beside.input_example)
     signature = None if beside.signature in (None, False) else as_signature(beside.signature)
     config = config_of(beside.model_config)
+    if flavor.name == PYFUNC and config:
+        options = {**options, "config": config}  # code that is a model asks for it when it runs
     parts = flavor.save(model, folder, **options)
     _copy_code(beside.code_paths or (), folder / CODE)
     flavors = _flavors(flavor, parts, beside, config)

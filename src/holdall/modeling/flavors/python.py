@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
+import itertools
 import logging
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +23,7 @@ from typing import Any, Final
 
 from holdall.errors import ContentError, SignatureError
 from holdall.modeling import python_model
+from holdall.modeling.code_config import configured
 from holdall.modeling.copying import copy_local
 from holdall.modeling.flavor import PYFUNC, Parts, Predictor
 from holdall.modeling.hints import schema_from_hint
@@ -33,6 +37,7 @@ PICKLED, CODED = "mlflow.pyfunc.model", "mlflow.pyfunc.loaders.code_model"
 _FILE: Final = "python_model.pkl"
 _DATA: Final = "data"
 _log = logging.getLogger("holdall")
+_numbers: Final = itertools.count()
 _BASES: Final = ("PythonModel", "ChatModel", "ResponsesAgent", "ChatAgent")
 
 
@@ -55,6 +60,7 @@ class PythonFlavor:
         loader_module: str | None = None,
         data_path: str | None = None,
         streamable: bool | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> Parts:
         """See `Flavor.save` and `holdall.pyfunc.log_model`."""
         if (model is None) == (loader_module is None):
@@ -63,23 +69,23 @@ class PythonFlavor:
             read = {"loader_module": loader_module, **_copied(data_path, folder), "streamable": bool(streamable)}
             return Parts(own={}, pyfunc=read, modules={loader_module})
         if isinstance(model, str | Path):
-            return _save_code(Path(model), folder, bool(streamable))
+            return _save_code(Path(model), folder, streamable, config or {})
         if not callable(getattr(model, "predict", model)):
             raise TypeError(f"a PythonModel or a function is needed, not a {type(model).__name__}")
+        _check_arguments(model)
         _warn_of_files(model)
         with (folder / _FILE).open("wb") as stream:
             modules = dump_noting_modules(as_python_model(model), stream, by_value=True, whole=python_model)
         cloudpickle = library("cloudpickle", "logging a Python model")
         said: dict[str, Any] = {"loader_module": PICKLED, "python_model": _FILE}
         said["cloudpickle_version"] = cloudpickle.__version__
-        streams = hasattr(type(model), "predict_stream") and "predict_stream" in vars(type(model))
-        said["streamable"] = streams if streamable is None else streamable
+        said["streamable"] = _streams(model) if streamable is None else streamable
         return Parts(own={}, pyfunc=said, modules=modules, hinted=_hinted(as_python_model(model)))
 
     def load(self, folder: Path, parts: Parts) -> Any:
         """The object that was logged, without its context."""
-        read = _run_code if (parts.pyfunc or {}).get("model_code_path") else load_pickle
-        return read(within(folder, _file(parts)))
+        said, file = parts.pyfunc or {}, within(folder, _file(parts))
+        return _run_code(file, said.get("config") or {}) if said.get("model_code_path") else load_pickle(file)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:
         """See `Flavor.wrap`."""
@@ -99,6 +105,23 @@ def _file(parts: Parts) -> str:
     said = parts.pyfunc or {}
     code = said.get("model_code_path")
     return code_file(code) if code else named(said.get("python_model") or _FILE)
+
+
+def _streams(model: Any) -> bool:
+    return "predict_stream" in vars(type(model))
+
+
+def _check_arguments(model: Any) -> None:
+    """Refuse a function that cannot be called with data alone, beside which only `params` may stand."""
+    if hasattr(model, "predict"):
+        return
+    try:
+        names = list(inspect.signature(model).parameters)
+    except ValueError:  # a builtin that does not say
+        return
+    if len(names) != 1 and not (len(names) == 2 and names[1] == "params"):
+        had = ", ".join(names) or "nothing"
+        raise TypeError(f"a function that is a model takes its data and perhaps params; this one takes {had}")
 
 
 def _warn_of_files(model: Any) -> None:
@@ -122,14 +145,16 @@ def _hinted(model: Any) -> ModelSignature | None:
     return ModelSignature(inputs, outputs) if inputs else None
 
 
-def _save_code(file: Path, folder: Path, streamable: bool) -> Parts:
-    """Keep a file of code, having run it once: to see that it sets a model, and what it imports."""
-    _run_code(file)
+def _save_code(file: Path, folder: Path, streamable: bool | None, config: Mapping[str, Any]) -> Parts:
+    """Keep a file of code, having run it once: to see which model it sets, with which hints, and what it imports."""
+    model = as_python_model(_run_code(file, config))
+    streams = _streams(model) if streamable is None else streamable
     copy_local(file, folder / file.name)
     return Parts(
         own={},
-        pyfunc={"loader_module": CODED, "model_code_path": file.name, "streamable": streamable},
+        pyfunc={"loader_module": CODED, "model_code_path": file.name, "streamable": streams},
         modules=_imported(file),
+        hinted=_hinted(model),
     )
 
 
@@ -139,19 +164,21 @@ def _imported(file: Path) -> list[str]:
     return plain + [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) if node.module]
 
 
-def _run_code(file: Path) -> Any:
+def _run_code(file: Path, config: Mapping[str, Any]) -> Any:
     """The model that a file of code sets.
 
     Raises:
         ContentError: It sets none.
     """
-    spec = importlib.util.spec_from_file_location(f"_holdall_model_{file.stem}", file)
+    spec = importlib.util.spec_from_file_location(f"_holdall_model_{next(_numbers)}_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise ContentError(str(file), "Python code", "its name does not end in .py")
     module = importlib.util.module_from_spec(spec)
-    take_model()
-    spec.loader.exec_module(module)
-    model = take_model()
+    with configured(config, for_mlflow=any(name.partition(".")[0] == "mlflow" for name in _imported(file))):
+        sys.modules[module.__name__] = module  # where its classes look for what their hints mean
+        take_model()
+        spec.loader.exec_module(module)
+        model = take_model()
     if model is None:
         raise ContentError(str(file), "a model as code", "it does not call set_model(model)")
     return model

@@ -31,7 +31,15 @@ import numpy
 import pandas
 
 from holdall.errors import OversizedPayloadError, PayloadError, SchemaMismatchError
-from holdall.modeling.json_values import cast_frame, cast_inputs, cast_plain, csv_dtypes, kind, named_specs
+from holdall.modeling.json_values import (
+    cast_frame,
+    cast_inputs,
+    cast_plain,
+    csv_dtypes,
+    kind,
+    named_specs,
+    revived_data,
+)
 from holdall.modeling.schema import Array, Schema
 from holdall.store import PyFuncModel, without_extensions
 from holdall.surfaces.serving.bound import Bound
@@ -122,7 +130,9 @@ def _json(found: dict[str, Any], model: PyFuncModel, bound: Bound) -> Payload:
     if model.metadata.is_signature_from_type_hint:  # the function's own types are to read the data
         if "inputs" not in found:
             raise SchemaMismatchError("inputs", f"only {', '.join(found)}", "data for a model with type hints")
-        return Payload(found["inputs"], found.get("params"))
+        promised = model.metadata.get_input_schema()
+        data = revived_data(found["inputs"], promised) if promised else found["inputs"]
+        return Payload(data, found.get("params"))
     formats = [key for key in _FORMATS if key in found]
     if len(formats) != 1:
         raise PayloadError(f"{_ONE}; it has {', '.join(formats) or 'none of them'}")
