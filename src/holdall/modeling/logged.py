@@ -21,6 +21,8 @@ whole series is in the run.
 from __future__ import annotations
 
 import json
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -31,6 +33,7 @@ from holdall.runs.record import Metric
 from holdall.runs.remarks import remark, remarks, texts
 
 TAG: Final = "holdall.model."
+_OF_MODEL: Final = re.compile(re.escape(TAG) + r"([1-9][0-9]{0,9})(?=\.|$)")
 _SAID: Final = ("path", "flavors", "creation_timestamp", "model_type", "step", "params", "tags")
 
 
@@ -97,7 +100,12 @@ class LoggedModel:
 
 def logged_models(run_id: str, tags: Mapping[str, str], experiment_id: str = "") -> list[LoggedModel]:
     """The models that a run's tags tell of, in the order of logging; tags that are none of ours are passed over."""
-    return [found for n in sorted(_numbers(tags)) if (found := logged_model(run_id, n, tags, experiment_id))]
+    by_model: defaultdict[int, dict[str, str]] = defaultdict(dict)  # each looks only at its own: there may be very many
+    for key, value in tags.items():
+        if found := _OF_MODEL.match(key):
+            by_model[int(found[1])][key] = value
+    told = (logged_model(run_id, n, mine, experiment_id) for n, mine in sorted(by_model.items()))
+    return [model for model in told if model]
 
 
 def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: str = "") -> LoggedModel | None:
@@ -164,4 +172,4 @@ def next_number(tags: Mapping[str, str]) -> int:
 
 
 def _numbers(tags: Mapping[str, str]) -> list[int]:
-    return [int(tail) for key in tags if key.startswith(TAG) and (tail := key[len(TAG) :]).isdecimal()]
+    return [int(found[1]) for key in tags if (found := _OF_MODEL.fullmatch(key))]

@@ -56,7 +56,7 @@ def parse_model_uri(uri: str) -> ModelURI:
     if parse_model_id(first):
         return ModelURI(model_id=first, path=_path(uri, rest))
     which, _, below = rest.partition("/")
-    if re.fullmatch("[0-9]+", which):
+    if re.fullmatch("[0-9]{1,15}", which):
         return ModelURI(_name(uri, first), int(which), path=_path(uri, below))
     if which.lower() in _BY_WORD:
         return ModelURI(_name(uri, first), stage=_BY_WORD[which.lower()], path=_path(uri, below))

@@ -330,7 +330,8 @@ class _Parser:
             is_time = is_whole and "time" in field.key
             example = "milliseconds since 1970, such as 1767225600000" if is_time else "a number such as 0.9"
             self._fail(token, f"{field} is compared with {example}; found {token}")
-        return int(token.text) if is_whole and _INTEGER.fullmatch(token.text) else float(token.text)
+        is_short = len(token.text) < 400  # int() refuses thousands of digits, and float() makes them infinite
+        return int(token.text) if is_whole and is_short and _INTEGER.fullmatch(token.text) else float(token.text)
 
     def _string(self, field: Field) -> str:
         token = self._take()
