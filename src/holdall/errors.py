@@ -795,6 +795,8 @@ class UnsupportedFeatureError(HoldallError):
 class StorageError(HoldallError):
     """The bucket did not do what was asked. Attributes: url, key, reason."""
 
+    doubtful = False  # whether an earlier attempt got no answer, so that it may have been done all the same
+
     hint = "see the cause; `holdall store doctor URL` tries what the bucket can do"
 
     def __init__(self, url: str, key: str, reason: str = "") -> None:

@@ -23,7 +23,7 @@ from holdall.chunks.borrowing import Borrowing
 from holdall.chunks.damage import Damage
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
-from holdall.errors import DamageError, GarbageStateError, ObjectNotFoundError
+from holdall.errors import DamageError, GarbageStateError, ObjectNotFoundError, StorageError
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import GARBAGE, PackName, generation_key, hint_key, parse_key
 from holdall.format.pack import Footer
@@ -276,17 +276,17 @@ class Known:
             raise GarbageStateError(f"{self._bucket.url}/{key}", str(error)) from error
 
     def _hint(self, chunk: bytes) -> PackName | None:
-        """The pack that a hint names; a missing or damaged hint costs space, never correctness."""
+        """The pack that a hint names; one that is missing, damaged or unreadable costs space, never correctness."""
         try:
             return parse_hint(self._bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk)
-        except (ObjectNotFoundError, DamageError):
+        except (StorageError, DamageError):
             return None
 
     def _footer(self, pack: PackName) -> Footer | None:
-        """A pack's footer; one that is gone or damaged is as good as unknown."""
+        """A pack's footer; one that is gone, damaged or unreadable is as good as unknown."""
         try:
             return self._reader.footer(pack)
-        except (ObjectNotFoundError, DamageError):
+        except (StorageError, DamageError):
             return None
 
     def _believe(self, pack: PackName, footer: Footer | None) -> bool:

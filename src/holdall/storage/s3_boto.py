@@ -32,6 +32,7 @@ from holdall.storage.s3_lane import (
     Answer,
     S3Lane,
     end_search_for_regions,
+    expect_nothing,
     is_aws,
     mocked,
     parameters,
@@ -83,7 +84,6 @@ class BotoLane(S3Lane):
 
     def _open(self) -> Any:
         try:
-            from botocore.handlers import add_expect_header
             from botocore.session import Session
         except ImportError as error:
             raise MissingBackendError(self.url, "", "s3:// needs a package: pip install botocore") from error
@@ -97,8 +97,7 @@ class BotoLane(S3Lane):
         else:
             end_search_for_regions(client)
         self._check_conditions(client)
-        # It is for files, costs a round trip, and a second where a server does not know it.
-        client.meta.events.unregister("before-call.s3", add_expect_header)
+        expect_nothing(client)
         client._endpoint.http_session = _Pieces(client._endpoint.http_session)
         return client
 

@@ -150,6 +150,8 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
         why = "the server cannot create an object only if it is absent"
         return UnsafeBucketError(url, key, f"{why}: {reason}")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status)
+    if kind is None and code == str(status) and _cut(found):
+        return BucketUnreachableError(url, key, f"the answer is cut: {reason}")
     if kind is None:
         kind = TransientStorageError if status >= 500 and status != 501 else StorageError
     if kind is TransientStorageError:
@@ -200,6 +202,11 @@ def _unanswered(url: str, key: str, error: BaseException, before: BaseException 
     if names & _PASSING:
         return (TransientStorageError if names & _ANSWERED else BucketUnreachableError)(url, key, reason)
     return StorageError(url, key, reason)
+
+
+def _cut(found: Mapping[str, Any]) -> bool:
+    """Whether an error without a code was to be one of S3: a page for people says what it is."""
+    return "xml" in found.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "xml")
 
 
 def _status(found: Mapping[str, Any]) -> int:

@@ -26,6 +26,7 @@ from holdall.storage.s3_lane import (
     Answer,
     S3Lane,
     end_search_for_regions,
+    expect_nothing,
     is_aws,
     mocked,
     settle,
@@ -106,6 +107,7 @@ class S3fsLane(S3Lane):
         system.retries = 1
         sync(get_loop(), _connect, system, session)
         self._check_conditions(system._s3)
+        expect_nothing(system._s3)
         weakref.finalize(system, _close, os.getpid(), get_loop(), system._s3)
         _open_systems[id(system)] = system
         return system

@@ -208,6 +208,13 @@ def is_aws(client: Any) -> bool:
     return (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS)
 
 
+def expect_nothing(client: Any) -> None:
+    """No `Expect: 100-continue`: it is for files, costs a round trip, and many seconds where a server ignores it."""
+    from botocore.handlers import add_expect_header
+
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+
+
 def end_search_for_regions(client: Any) -> None:
     """Of an endpoint that is not AWS's.
 

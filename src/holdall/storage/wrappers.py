@@ -148,6 +148,7 @@ class RetryBucket:
                 self._sleep(pause)
             except StorageError as error:
                 self._note(error)
+                error.doubtful = attempts > 0
                 raise
 
     def _note(self, error: StorageError) -> None:

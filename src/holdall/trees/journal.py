@@ -11,7 +11,8 @@ number. Keys count down, so the first key of a listing is the newest entry.
 | unclear (timeout, reset, 409, 5xx)      | the bucket's retry sends the same bytes again, which |
 |                                         | answers the question; see `exists`                  |
 | unclear until the deadline              | read it once; else `CommitStateUnknownError`         |
-| refused                                 | raised as it is                                     |
+| refused at the first attempt            | raised as it is                                     |
+| refused after an attempt without answer | read it once; else `CommitStateUnknownError`         |
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from holdall.errors import (
     ObjectNotFoundError,
     StorageError,
     TransientStorageError,
+    UnsafeBucketError,
 )
 from holdall.format.document import parse_document
 from holdall.format.entry import MAX_ENTRY, LogEntry, encode_entry, parse_entry
@@ -203,7 +205,11 @@ class Journal:
             self._bucket.put(key, data)
         except ObjectExistsError:
             return self._standing(draft, key)
-        except TransientStorageError as error:
+        except UnsafeBucketError:
+            raise
+        except StorageError as error:
+            if not isinstance(error, TransientStorageError) and not error.doubtful:
+                raise
             try:
                 return self.read(draft.n)
             except (LogGapError, StorageError):
