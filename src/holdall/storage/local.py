@@ -241,7 +241,12 @@ class LocalBucket:
             if error.errno == errno.ENOENT and self.root.is_dir():  # something below was removed meanwhile
                 return TransientStorageError(self.url, key, reason)
         kind = _KINDS.get(error.errno or 0, StorageError)
-        return kind(self.url, key, reason)
+        found = kind(self.url, key, reason)
+        if kind is AccessDeniedError:
+            found.hint = (
+                "this user may not do that here: check the folder's owner and mode, or a mount that is read-only"
+            )
+        return found
 
 
 def _sort_name(entry: os.DirEntry[str]) -> bytes:

@@ -33,6 +33,7 @@ from holdall.storage.causes import causes
 _BY_CODE: dict[str, type[StorageError]] = {
     "NoSuchKey": ObjectNotFoundError,
     "NoSuchBucket": BucketNotFoundError,
+    "InvalidObjectState": StorageError,
     **dict.fromkeys(
         (
             "AccessDenied",
@@ -95,6 +96,17 @@ _BY_STATUS: dict[int, type[StorageError]] = {
     505: StorageError,
     507: StorageFullError,
 }
+_EXPIRED = "the credentials have expired: renew them (aws sso login, a new AWS_SESSION_TOKEN) and run it again"
+_UNKNOWN_KEY = "this server does not know the access key: check AWS_ACCESS_KEY_ID, AWS_PROFILE and the endpoint"
+_ADVICE = {
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"), _EXPIRED),
+    **dict.fromkeys(("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"), _UNKNOWN_KEY),
+    "InvalidObjectState": "the object was archived: restore it, and let no lifecycle rule archive the store's prefix",
+    "KMS": "the credentials may not use the bucket's KMS key: they need kms:GenerateDataKey and kms:Decrypt for it",
+    "RequestTimeTooSkewed": "this machine's clock is wrong: set it (NTP) and run it again",
+    "SSE": "the object is encrypted with a key of its writer's: pass the same SSECustomerKey in s3_additional_kwargs",
+    "SignatureDoesNotMatch": "the secret key is wrong, or a proxy changes requests: check AWS_SECRET_ACCESS_KEY",
+}
 _REGION = {
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
@@ -145,7 +157,9 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
     status, code = _status(found), str(found.get("Error", {}).get("Code", ""))
     reason = describe(found)
     if code in _REGION or status in _REDIRECTS:
-        return StorageError(url, key, f"the bucket is in another region, or at another endpoint: {reason}")
+        moved = StorageError(url, key, f"the bucket is in another region, or at another endpoint: {reason}")
+        moved.hint = "set AWS_REGION (or client_kwargs={'region_name': ...}) to the bucket's, or mend endpoint_url"
+        return moved
     if status == 501 and verb == "put":
         why = "the server cannot create an object only if it is absent"
         return UnsafeBucketError(url, key, f"{why}: {reason}")
@@ -156,7 +170,16 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
         kind = TransientStorageError if status >= 500 and status != 501 else StorageError
     if kind is TransientStorageError:
         return TransientStorageError(url, key, reason, retry_after(found))
-    return kind(url, key, reason)
+    return _advised(kind(url, key, reason), code, reason)
+
+
+def _advised(error: StorageError, code: str, reason: str) -> StorageError:
+    """The same error, with what helps against this code."""
+    word = "KMS" if code.startswith("KMS") or "kms" in reason.lower() else code
+    if word not in _ADVICE and ("server side encryption" in reason.lower() or "SSE" in reason):
+        word = "SSE"
+    error.hint = _ADVICE.get(word, error.hint)
+    return error
 
 
 def answer(error: BaseException, before: BaseException | None) -> Mapping[str, Any] | None:
@@ -198,7 +221,9 @@ def _unanswered(url: str, key: str, error: BaseException, before: BaseException 
     if names & _NO_CREDENTIALS:
         return AccessDeniedError(url, key, reason)
     if any(word in reason for word in _TLS):
-        return StorageError(url, key, reason)
+        untrusted = StorageError(url, key, reason)
+        untrusted.hint = "name the server's CA with AWS_CA_BUNDLE, and check whether it speaks https or http"
+        return untrusted
     if names & _PASSING:
         return (TransientStorageError if names & _ANSWERED else BucketUnreachableError)(url, key, reason)
     return StorageError(url, key, reason)

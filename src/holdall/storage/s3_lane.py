@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from holdall.errors import UnsafeBucketError
+from holdall.errors import StorageError, UnsafeBucketError
 from holdall.storage.credentials import warn_if_pickled
 
 OPTIONS = {
@@ -162,6 +162,11 @@ class S3Lane:
         if "IfNoneMatch" not in parameters(client, "PutObject"):
             # A client drops or refuses parameters that it does not know: no put would be exclusive.
             raise UnsafeBucketError(self.url, "", "the installed botocore is too old for If-None-Match")
+        known = {name for operation in METHODS for name in parameters(client, operation)}
+        for name in sorted(set(self.options.get("s3_additional_kwargs") or {}) - known):
+            near = difflib.get_close_matches(name, known, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            raise StorageError(self.url, "", f"s3_additional_kwargs: no request has a parameter {name!r}{guess}")
 
 
 def checked(options: Mapping[str, object]) -> dict[str, Any]:
