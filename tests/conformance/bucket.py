@@ -25,7 +25,7 @@ from typing import ClassVar
 
 import pytest
 
-from holdall.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooShortError
+from holdall.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooLargeError, ObjectTooShortError
 from holdall.storage.bucket import Bucket, Bytes
 from holdall.storage.schemes import bucket_at
 
@@ -68,6 +68,20 @@ class BucketSuite:
         with pytest.raises(ObjectExistsError):
             bucket.put("empty", b"more")
         assert bucket.get("empty") == b""
+
+    @pytest.mark.parametrize("size", [0, 1, 999, 1000])
+    def test_what_is_within_a_limit_is_got(self, bucket: Bucket, size: int) -> None:
+        """A limit changes nothing for what keeps to it, nothing at all included."""
+        bucket.put("small", b"x" * size)
+        assert bucket.get("small", limit=1000) == b"x" * size
+
+    def test_what_is_beyond_a_limit_is_refused(self, bucket: Bucket) -> None:
+        """One byte too many is an error of its own; without a limit the object can be read."""
+        bucket.put("large", b"x" * 1001)
+        with pytest.raises(ObjectTooLargeError) as caught:
+            bucket.get("large", limit=1000)
+        assert (caught.value.key, caught.value.limit) == ("large", 1000)
+        assert len(bucket.get("large")) == 1001
 
     def test_twenty_megabytes_come_back_whole(self, bucket: Bucket) -> None:
         """A pack is tens of megabytes, and one object."""

@@ -49,6 +49,8 @@ def _plain_documents() -> None:
     case("document", "huge-float", document(b'{"a":1e999}'), DAMAGE, "no finite number")
     case("document", "twin-keys", document(b'{"a":1,"a":1}'), DAMAGE, "has a key twice")
     case("document", "lone-surrogate", document(b'{"a":"\\ud800"}'), DAMAGE, "not JSON")
+    case("document", "nested", document(b'{"a":' + b"[" * 64 + b"]" * 64 + b"}"), DAMAGE, "nests more than 64 deep")
+    case("document", "endless-number", document(b'{"a":' + b"9" * 5000 + b"}"), DAMAGE, "not JSON")
     case("document", "deep", document(b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"), DAMAGE, "not JSON")
 
 
@@ -89,6 +91,9 @@ def _entries() -> None:
     change("ops-missing", DAMAGE, "its ops are no list", ops=...)
     change("blob-not-base64", DAMAGE, "not base64", blobs=[blob | {"data": "Y*=="}])
     change("blob-unpadded", DAMAGE, "not base64", blobs=[blob | {"data": "YQ"}])
+    change("blob-not-ascii", DAMAGE, "not base64", blobs=[blob | {"data": "é"}])
+    change("blobs-bomb", DAMAGE, "decode to more than", blobs=[blob | {"raw": 9 << 20}] * 2)
+    change("facts-bomb", DAMAGE, "cannot be", blobs=[blob | {"kind": 3, "raw": 2 << 20}])
     change("blob-kind", DAMAGE, "of kind 4", blobs=[blob | {"kind": 4}])
     change("blob-bomb", DAMAGE, "cannot be", blobs=[blob | {"raw": (16 << 20) + 1}])
     change("blob-empty", DAMAGE, "cannot be", blobs=[blob | {"raw": 0}])
@@ -119,6 +124,7 @@ def _ops() -> None:
         "environment-later": ({"op": "environment", "facts": inline | {"entry": 2}}, DAMAGE, "facts is in entry 2"),
         "metric-step-float": ({"op": "metric", "points": [["a", 1, 2.0, 3]]}, DAMAGE, "metric has points"),
         "metric-step-small-text": ({"op": "metric", "points": [["a", 1, "2", 3]]}, DAMAGE, "metric has points"),
+        "of-a-name": ({"op": "claim", "id": "x", "at": 0}, DAMAGE, "does not belong into this log"),
         "create-experiment": ({"op": "create", "experiment": "Default"}, DAMAGE, "create has experiment"),
     }
     good = {"log": LOG, "n": 1, "write_id": "c" * 32, "prev": "d" * 64, "time": 1, "writer": "x", "state_at": None}
@@ -134,6 +140,17 @@ def _ops() -> None:
     born = first | {"ops": [{"op": "create", "experiment": "ab" * 8}]}
     case("first", "no-ops", encode_document(first | {"ops": []}), DAMAGE, "does not say whose log")
     case("first", "state", encode_document(born | {"state": {}, "state_at": 0}), DAMAGE, "begins a log")
+    named = {"log": "names/fraud", "n": 1, "state_at": 0, "ops": []}
+    case("name", "state-at", encode_document(good | named), DAMAGE, "is not of a run")
+    case(
+        "name",
+        "tag",
+        encode_document(good | named | {"state_at": None, "ops": [{"op": "tombstone"}]}),
+        DAMAGE,
+        "belong",
+    )
+    kept = {"log": "experiments/" + "ab" * 8, "ops": [{"op": "unpin", "pin": "p"}]}
+    case("experiment", "pin", encode_document(good | kept), DAMAGE, "does not belong into this log")
     case("first", "prev", encode_document(first | {"prev": "d" * 64}), DAMAGE, "its prev is not the digest")
 
 
@@ -147,6 +164,9 @@ def _references() -> None:
         ("offset-missing", {key: value for key, value in good.items() if key != "offset"}, "lacks a number"),
         ("entry-null", inline | {"entry": None}, "lacks a number"),
         ("codec-true", good | {"codec": True}, "lacks a number"),
+        ("codec-large", good | {"codec": 256}, "has one that is none"),
+        ("offset-large", good | {"offset": 1 << 32}, "has one that is none"),
+        ("facts-dense", good | {"raw": 1 << 21, "stored": 9}, "cannot be"),
         ("raw-bomb", good | {"raw": 1 << 40}, "cannot be"),
         ("stored-longer", good | {"stored": len(DATA) + 65}, "cannot be"),
         ("id-short", good | {"id": "blake3:abc"}, "not 64 lower-case hex digits"),

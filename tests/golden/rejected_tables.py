@@ -13,14 +13,28 @@ from holdall.format.digest import sha256
 from holdall.format.layout import PackName
 from holdall.format.pack import PackBuilder
 from holdall.format.recipe import Recipe, encode_recipe
-from holdall.format.reference import Ref
+from holdall.format.reference import InEntry, Ref
 from holdall.format.tree import Child, Entry, Kind, encode_node
 
 
 def tables() -> None:
     """All of them."""
-    for make in (_recipes, _nodes, _packs, _blobs):
+    for make in (_recipes, _nodes, _children, _packs, _blobs):
         make()
+
+
+def _children() -> None:
+    """Nodes that are whole, and are not what the row above speaks of: a level, a first path, a fence, the node."""
+    leaf = encode_node(0, [Entry("a", Kind.DIRECTORY), Entry("c", Kind.DIRECTORY)])
+    for name, level, first, fence, part in (
+        ("level", 1, "a", "", "is of level 0"),
+        ("first", 0, "b", "", "does not begin where"),
+        ("fence", 0, "a", "c", "goes on behind"),
+    ):
+        case("child", name, f"{level} {first} {fence}\n".encode() + leaf, DAMAGE, part)
+    here = encode_node(0, [Entry("a", size=len(DATA), sha256=sha256(DATA), content=replace(REF, place=InEntry(None)))])
+    two = here[:8] + struct.pack("<I", 2) + here[12:40] + struct.pack("<16sQ", bytes(16), 7) + here[40:]
+    case("carried", "twice", two, DAMAGE, "lists the entry that carries it twice")
 
 
 def _recipes() -> None:
@@ -110,6 +124,8 @@ def _packs() -> None:
         case("pack", name, patched(wrong, len(good) - 48, sha256(wrong[builder.size : -48])), DAMAGE, part)
 
     end = len(good) - 8
+    many = struct.pack("<Q", 40 + 48 * ((1 << 18) + 1))
+    case("pack", "too-many-blobs", patched(good, len(good) - 16, many), DAMAGE, "cannot be")
     case("pack", "sealed", patched(good, end, b"HOLDPAKS"), UNKNOWN, "sealed packs")
     case("pack", "magic-at-end", patched(good, end, b"HOLDPAK2"), DAMAGE, "does not end like a pack")
     case("pack", "magic-at-begin", patched(good, 0, b"HOLDPAK2"), DAMAGE, "which its footer does not say")

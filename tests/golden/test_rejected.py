@@ -26,20 +26,31 @@ from holdall.format.records import parse_descriptor, parse_generation, parse_hin
 from holdall.format.reference import ref_from_json
 from holdall.format.registered import Holder, Registered
 from holdall.format.state import state_from_json
-from holdall.format.tree import parse_node
+from holdall.format.tree import check_child, parse_node
 
 FOLDER: Final = Path(__file__).parent / "rejected"
 CASES: Final[dict[str, dict[str, str]]] = json.loads((FOLDER / "cases.json").read_text())
 LOG: Final = "runs/" + "ab" * 16
 MODEL: Final = "models/" + "cd" * 16
 
+
+def _child(row: bytes, node: bytes) -> None:
+    """A node, held against a row of the level above, told as its level, first path and fence."""
+    level, first, fence = row.decode().split(" ")
+    check_child(parse_node(node, None), int(level), first, fence or None)
+
+
 PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "blob": lambda data: decode(data[0], data[2:], data[1] * 10),  # codec; promised bytes in tens; as stored
+    "carried": lambda data: parse_node(data, 7),
+    "child": lambda data: _child(*data.split(b"\n", 1)),
     "condemn": lambda data: parse_generation(data, 1, "condemn"),
     "damage": lambda data: parse_damage(data, PackName(bytes(range(1, 17)), 3)),
     "descriptor": parse_descriptor,
     "document": lambda data: parse_document(data, "document"),
     "entry": lambda data: parse_entry(data, LOG, 1),
+    "experiment": lambda data: parse_entry(data, "experiments/" + "ab" * 8, 1),
+    "name": lambda data: parse_entry(data, "names/fraud", 1),
     "first": lambda data: parse_entry(data, LOG, 0),
     "holder": lambda data: Holder().apply(parse_entry(data, "names/fraud", 0)),
     "hint": lambda data: parse_hint(data, blob_id(b"hold fast " * 20)),

@@ -11,7 +11,14 @@ import pytest
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
-from holdall.errors import DamageError, FormatError, GarbageStateError, HoldallError, ObjectTooLargeError
+from holdall.errors import (
+    DamageError,
+    FormatError,
+    GarbageStateError,
+    HoldallError,
+    ObjectTooLargeError,
+    UnsupportedFeatureError,
+)
 from holdall.format.codec import encode
 from holdall.format.digest import blob_id
 from holdall.format.document import MAX_DOCUMENT, encode_document, parse_document
@@ -214,3 +221,14 @@ def test_a_run_may_say_more_than_a_state_holds() -> None:
     (found,) = store.runs.search()
     assert len(found.data.tags) >= 1_200
     assert store.care.check().intact
+
+
+def test_a_store_of_a_later_writer_is_read_and_not_written() -> None:
+    """A writer's feature that this version does not know concerns nobody who reads."""
+    faulty, store, good = world({})
+    body = json.loads(faulty.inner.get("holdall.json").split(b"\n")[0])
+    faulty.inner.delete("holdall.json")
+    faulty.inner.put("holdall.json", encode_document(body | {"writer_features": ["later"]}))
+    assert store.runs.get(good).read("a.txt") == b"a"
+    with pytest.raises(UnsupportedFeatureError, match="writer feature later"):
+        store.runs.get(good).log_bytes(b"b", "b.txt")
