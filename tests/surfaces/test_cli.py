@@ -416,9 +416,11 @@ def test_du_shows_what_is_shared(shell: Shell) -> None:
     assert [run["run_name"] for run in found["runs"]] == ["one", "two"] or len(found["runs"]) == 2
     assert all(one["shared"] >= 300_000 for one in (*found["runs"], *found["experiments"]))
     told = shell("store", "du").splitlines()
-    assert len(told) == 6
-    assert told[-1].endswith("all together")
-    assert len(shell("store", "du", "--summary").splitlines()) == 4
+    assert len(told) == 7
+    assert told[-2].endswith("all together")
+    assert found["held"] > found["total"]["stored"]
+    assert " held: with logs" in told[-1]
+    assert len(shell("store", "du", "--summary").splitlines()) == 5
 
 
 def test_the_store_verbs_speak_json(shell: Shell) -> None:

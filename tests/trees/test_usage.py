@@ -149,3 +149,14 @@ def test_run_ids_by_how_they_begin() -> None:
     assert store.care.run_ids(limit=2) == runs[:2]
     assert store.care.run_ids(runs[1][:20]) == [runs[1]]
     assert store.care.run_ids("zz") == []
+
+
+def test_what_is_held_is_all_that_is_there() -> None:
+    """Content that a log carried and a pack holds since is there twice: the sum of all objects tells it."""
+    bucket = MemoryBucket()
+    run = tiny_store(bucket).runs.start()
+    for n in range(6):
+        run.log_bytes(_bytes(n, 30_000), f"{n}.bin")
+    run.finish()
+    found = tiny_store(bucket, create=False).care.du()
+    assert found.held == sum(map(len, bucket.objects.values())) > found.total.stored >= 180_000

@@ -19,7 +19,7 @@ from array import array
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -30,7 +30,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Place, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
-from holdall.trees.journal import list_heads
+from holdall.trees.journal import Heads
 from holdall.trees.location import Location
 from holdall.trees.overlaps import overlaps
 from holdall.trees.salvage import left_out
@@ -84,11 +84,14 @@ class Usage:
         total: All of them together.
         experiments: By id; unique is what no run of another experiment refers to.
         runs: In the order of their ids.
+        held: Bytes of all objects of the store: with logs and trees, content that was moved from a log into a pack
+            and is in both, and what no run refers to.
     """
 
     total: Space
     experiments: Mapping[str, Space]
     runs: tuple[RunUsage, ...]
+    held: int = 0
 
 
 def usage(location: Location, name_of: Callable[[State], str]) -> Usage:
@@ -100,15 +103,20 @@ def usage(location: Location, name_of: Callable[[State], str]) -> Usage:
 
     A run of which a log entry, node or recipe is not what was written is named and left out.
 
-    Cost: a listing of the runs' logs; a GET for each run that has ended, its
+    Cost: a listing of everything; a GET for each run that has ended, its
     tree and its recipes, side by side. Holds 12 bytes for each stretch.
     """
     location.descriptor  # noqa: B018  # a store that is not there is named as such
     survey = _Survey(location, name_of)
-    views = read_views(location, list_heads(location.bucket, RUNS), run_name)
+    heads, held = Heads(), 0
+    for info in location.bucket.list():
+        held += info.size
+        if info.key.startswith(RUNS):
+            heads.add(info)
+    views = read_views(location, heads.found, run_name)
     while some := list(islice(views, _AT_ONCE)):
         survey.look(some)
-    return survey.result()
+    return replace(survey.result(), held=held)
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ def du(url: str | None, summary: bool, as_json: bool) -> None:
 
     LOGICAL is what its paths add up to; STORED what that takes, compressed and each piece once;
     UNIQUE, of that, what no other experiment or run refers to; SHARED what others have as well.
+    The last line is what the store holds: all objects of the bucket below its address.
 
     \b
     Example: holdall store du s3://bucket/experiments --summary
@@ -43,7 +44,12 @@ def _document(found: Usage, names: dict[str, str], *, summary: bool) -> dict[str
     runs = [{**asdict(run), "space": None} | _space(run.space) for run in found.runs]
     for run in runs:
         del run["space"]
-    return {"total": _space(found.total), "experiments": experiments, "runs": [] if summary else runs}
+    return {
+        "total": _space(found.total),
+        "held": found.held,
+        "experiments": experiments,
+        "runs": [] if summary else runs,
+    }
 
 
 def _space(space: Space) -> dict[str, int]:
@@ -62,6 +68,7 @@ def _show(found: Usage, names: dict[str, str], *, summary: bool) -> None:
         rows += [_row(run.space, f"  {ids[run.run_id]}  {run.run_name}" + " (deleted)" * run.deleted) for run in mine]
     rows.append(_row(found.total, "all together"))
     show_table(rows, right=range(5), fixed=range(5))
+    click.echo(f"{size(found.held)} held: with logs, trees, what is there twice, and what no run refers to")
 
 
 def _row(space: Space, name: str) -> list[str]:
