@@ -18,7 +18,7 @@ digests = st.binary(min_size=32, max_size=32)
 hexes = st.binary(min_size=16, max_size=16).map(bytes.hex)
 sessions = st.binary(min_size=16, max_size=16).filter(any)
 packs = st.builds(PackName, sessions, st.integers(0, 2**32 - 1))
-numbers = st.integers(0, 2**32 - 1)
+numbers = st.integers(0, 2**29)  # a pack has 1 GiB at most
 places = packs | st.builds(InEntry, st.none() | numbers)
 
 

@@ -28,7 +28,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
     for ref, joins in drawn:
         last = chunks[-1] if chunks and joins else None
         chunks.append(replace(ref, place=last.place, offset=last.offset + last.stored) if last else ref)
-    fit = tuple(chunk for chunk in chunks if chunk.offset < 2**32)
+    fit = tuple(chunk for chunk in chunks if chunk.offset + chunk.stored <= 2**30)
     return Recipe(sum(chunk.raw for chunk in fit), draw(digests), fit)
 
 

@@ -166,6 +166,7 @@ def _references() -> None:
         ("codec-true", good | {"codec": True}, "lacks a number"),
         ("codec-large", good | {"codec": 256}, "has one that is none"),
         ("offset-large", good | {"offset": 1 << 32}, "has one that is none"),
+        ("behind-a-pack", good | {"offset": (1 << 30) - 29}, "no pack has a byte"),
         ("facts-dense", good | {"raw": 1 << 21, "stored": 9}, "cannot be"),
         ("raw-bomb", good | {"raw": 1 << 40}, "cannot be"),
         ("stored-longer", good | {"stored": len(DATA) + 65}, "cannot be"),

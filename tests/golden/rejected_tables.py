@@ -52,6 +52,7 @@ def _recipes() -> None:
         ("many-chunks", 56, b"\xff\xff\xff\xff", DAMAGE, "tables do not fill it"),
         ("inline-place", 60, bytes(16), DAMAGE, "refers to a log entry"),
         ("pack-number", 60 + 23, b"\1", DAMAGE, "too large"),
+        ("behind-a-pack", 88, struct.pack("<I", (1 << 30) - 29), DAMAGE, "no pack has a byte"),
         ("no-such-place", 84, b"\1", DAMAGE, "has no place 1"),
         ("extent-empty", 92, b"\0", DAMAGE, "extents do not add up"),
         ("chunk-bomb", chunk + 36, struct.pack("<I", (16 << 20) + 1), DAMAGE, "cannot be"),
@@ -86,6 +87,7 @@ def _nodes() -> None:
         ("size", kind + 2, b"\1", DAMAGE, "bytes and a blob of"),
         ("content", kind + 42, b"\3", DAMAGE, "content 3"),
         ("content-empty", kind + 42, b"\0", DAMAGE, "content 0"),
+        ("behind-a-pack", kind + 43 + 36, struct.pack("<I", (1 << 30) - 29), DAMAGE, "no pack has a byte"),
         ("no-such-place", kind + 43 + 32, b"\1", DAMAGE, "a row of it is wrong"),
     ):
         case("node", name, patched(good, at, new), error, part)

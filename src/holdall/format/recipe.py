@@ -16,7 +16,7 @@ from typing import Final
 
 from holdall.errors import FormatError, UnsupportedFeatureError
 from holdall.format.layout import PackName
-from holdall.format.reference import CHUNK, PLACE, Place, Ref, check_lengths, encode_places, parse_places
+from holdall.format.reference import CHUNK, PLACE, Place, Ref, check_end, check_lengths, encode_places, parse_places
 
 MAGIC: Final = b"HFR1"
 _HEADER: Final = struct.Struct("<4sBBHQ32sIII")
@@ -95,4 +95,5 @@ def _locate(
             check_lengths(stored, raw, "recipe", CHUNK)
             refs.append(Ref(blob, places[place], offset, stored, raw, codec))
             offset += stored
+        check_end(offset, "recipe")
     return refs

@@ -26,6 +26,7 @@ MAX_RECIPE: Final = 256 << 20
 MAX_FACTS: Final = 8 << 20
 _MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_RECIPE, NODE: MAX_NODE, FACTS: MAX_FACTS}
 _EASY: Final = 1 << 20  # bytes of a recipe or facts, which are parsed, that may come of however little
+_MOST_PACK: Final = 1 << 30
 MAX_RATIO: Final = 16  # of larger ones
 _HERE: Final = 2**64 - 1
 
@@ -86,6 +87,12 @@ def check_lengths(stored: int, raw: int, what: str, kind: int) -> None:
         raise FormatError(what, f"a blob of kind {kind}, {raw} bytes stored in {stored}, cannot be")
 
 
+def check_end(end: int, what: str) -> None:
+    """Refuse a place in a pack that ends where no pack does."""
+    if end > _MOST_PACK:
+        raise FormatError(what, f"no pack has a byte {end}")
+
+
 def too_dense(stored: int, raw: int) -> bool:
     """Whether so few stored bytes must not become so many that are parsed: each of those takes many of memory."""
     return raw > max(_EASY, MAX_RATIO * stored)
@@ -113,6 +120,8 @@ def ref_from_json(body: object, what: str, kind: int = FACTS) -> Ref:
     if any(type(n) is not int or not 0 <= n < most for n, most in zip(numbers, bounds, strict=False)):
         raise FormatError(what, "a reference lacks a number, or has one that is none")
     check_lengths(numbers[2], numbers[1], what, kind)
+    if isinstance(place, PackName):
+        check_end(numbers[3] + numbers[2], what)
     blob = digest.parse(digest.BLAKE3, body.get("id"), what)
     return Ref(blob, place, numbers[3], numbers[2], numbers[1], numbers[0])
 

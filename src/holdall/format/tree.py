@@ -27,6 +27,7 @@ from holdall.format.reference import (
     InEntry,
     Place,
     Ref,
+    check_end,
     check_lengths,
     encode_places,
     parse_places,
@@ -285,6 +286,8 @@ def _parse_entry(data: bytes, at: int, path: str, places: Sequence[Place]) -> tu
 def _parse_ref(data: bytes, at: int, places: Sequence[Place], kind: int) -> tuple[Ref, int]:
     blob, place, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
     check_lengths(stored, raw, "tree node", kind)
+    if isinstance(places[place], PackName):
+        check_end(offset + stored, "tree node")
     return Ref(blob, places[place], offset, stored, raw, codec), at + REFERENCE.size
 
 

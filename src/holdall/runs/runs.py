@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -217,14 +217,16 @@ class Runs:
         """
         import pandas as pd
 
+        searched = ids is None
         if ids is None:
             quoted = json.dumps(artifact_file).replace("'", "''")
             found = self.search(f"tags.`{TABLES}` LIKE '%{quoted}%'", experiments=experiments)
             ids = [record.info.run_id for record in found]
         wanted = extra_columns or ()
-        parts = [
-            run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}) for run in map(self.get, ids)
-        ]
+        parts = []
+        for run in map(self.get, ids):
+            with left_out(f"the table of run {run.id}") if searched else nullcontext():
+                parts.append(run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}))
         if not parts:
             raise TableNotFoundError(artifact_file)
         return joined(pd, parts)
