@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from scipy import sparse
 from tests.support.like_mlflow import REFUSED, outcome, same
 
 from holdall.errors import SignatureError
+from holdall.modeling import example
 from holdall.modeling.example import FILE, SERVING_FILE, make_example
+from holdall.surfaces.serving import answers
 
 NOON = dt.datetime(2024, 5, 1, 12)
 
@@ -132,3 +135,12 @@ def test_a_refusal_says_why() -> None:
         make_example([np.zeros(2)])
     with pytest.raises(SignatureError, match="JSON cannot hold it: a value of set"):
         make_example({"a": {1}})
+
+
+@pytest.mark.parametrize("wide", [np.longdouble(1.5), np.array([[1.5]], np.longdouble), {"a": np.longdouble(1.5)}])
+def test_wide_numbers_are_written_as_floats(wide: Any) -> None:
+    """A number wider than Python's is its own `item`: it is a float in an example and in a server's answer."""
+    assert json.loads(json.dumps(wide, default=example._simple)) in (1.5, [[1.5]], {"a": 1.5})
+    assert json.loads(answers._Encoder().encode(wide)) in (1.5, [[1.5]], {"a": 1.5})
+    with pytest.raises(TypeError):
+        json.dumps(np.clongdouble(1j), default=example._simple)

@@ -205,7 +205,7 @@ def _simple(value: Any) -> Any:
     if kinds.is_ndarray(value):
         return value.tolist()
     if kinds.is_a(value, "numpy", "generic"):
-        return value.item()
+        return kinds.python_value(value)
     if isinstance(value, bytes | bytearray):
         return base64.encodebytes(value).decode("ascii")
     if isinstance(value, datetime.date | datetime.time):

@@ -34,6 +34,14 @@ def is_series(value: object) -> bool:
     return is_a(value, "pandas", "Series")
 
 
+def python_value(value: Any) -> Any:
+    """One of numpy's values as Python's; a number that is wider than Python's as the float next to it."""
+    plain = value.item()
+    if type(plain) is not type(value):
+        return plain
+    return complex(plain) if plain.dtype.kind == "c" else float(plain)  # a wide number is its own item
+
+
 def is_ndarray(value: object) -> bool:
     """An array of numpy."""
     return is_a(value, "numpy", "ndarray")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy
 import pandas
 
-from holdall.modeling.kinds import is_a
+from holdall.modeling.kinds import is_a, python_value
 
 
 def predictions_json(predictions: Any, *, bare: bool = False) -> str:
@@ -56,7 +56,7 @@ class _Encoder(json.JSONEncoder):
         if isinstance(value, numpy.ndarray):
             return value.tolist()
         if isinstance(value, numpy.generic):
-            return value.item()
+            return python_value(value)
         if isinstance(value, bytes | bytearray):
             return base64.encodebytes(value).decode("ascii")
         if isinstance(value, datetime.date | datetime.time):
