@@ -46,6 +46,7 @@ from holdall.storage.ending import the_end
 from holdall.storage.probe import Report, probe
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE, impatient
+from holdall.terminal import guard_log
 from holdall.trees.check import Findings, check
 from holdall.trees.journal import Heads
 from holdall.trees.location import Location
@@ -96,6 +97,8 @@ __all__ = [
     "the_end",
     "without_extensions",
 ]
+
+guard_log()  # whatever is logged below here may name what strangers named
 
 MEMORY = 256 << 20
 _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,

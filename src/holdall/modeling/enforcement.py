@@ -27,6 +27,7 @@ from holdall.modeling.casting import cast_column, cast_value, stays
 from holdall.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec
 from holdall.modeling.tensors import conform_tensor, conform_tensors
 from holdall.runs.rendering import library
+from holdall.terminal import printable
 
 if TYPE_CHECKING:
     import pandas
@@ -112,7 +113,7 @@ def _check_names(there: Sequence[Any], schema: Schema, *, stacklevel: int = 3) -
         raise SchemaMismatchError(", ".join(map(str, missing)), came, f"{expected} (required)")
     if extra:
         shown = ", ".join(map(str, extra))
-        warnings.warn(f"not in the model's signature, so left out: columns {shown}", stacklevel=stacklevel)
+        warnings.warn(f"not in the model's signature, so left out: columns {printable(shown)}", stacklevel=stacklevel)
 
 
 # --- tables ---

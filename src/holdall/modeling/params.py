@@ -24,6 +24,7 @@ from holdall.modeling import kinds
 from holdall.modeling.casting import cast_value
 from holdall.modeling.inference import infer_type, numpy_type
 from holdall.modeling.schema import DataType, Json, Object, dtype_name, parse_list, type_from_dict
+from holdall.terminal import printable
 
 _WHOLE: Final = (DataType.integer, DataType.long)
 _REAL: Final = (DataType.float, DataType.double)
@@ -178,7 +179,7 @@ def conform_params(params: Mapping[Any, Any] | None, schema: ParamSchema | None)
     given = {str(name): value for name, value in (params or {}).items()}
     known = {each.name: each for each in schema}
     if unknown := [name for name in given if name not in known]:
-        warnings.warn(f"not in the model's signature, so ignored: params {', '.join(unknown)}", stacklevel=2)
+        warnings.warn(f"not in the model's signature, so ignored: params {printable(', '.join(unknown))}", stacklevel=2)
     cast = {name: known[name].cast(value) for name, value in given.items() if name in known}
     return cast | {name: copy.deepcopy(each.default) for name, each in known.items() if name not in cast}
 

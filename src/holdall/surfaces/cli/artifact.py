@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +18,8 @@ from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdall.surfaces.cli.listing import listed, rows_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import files, show_json, show_table, size
+from holdall.surfaces.cli.writer import cat as write_file
+from holdall.surfaces.cli.writer import say, tell
 
 
 class _Folder(click.Path):
@@ -78,7 +79,7 @@ def log(
         _log_all_of(run, items)
     at = path.name if path.name not in ("", "..") else path.resolve().name
     uri = "/".join(part for part in (f"runs:/{run.id}", directory, at) if part)
-    show_json({"run_id": run.id, "uri": uri}) if as_json else click.echo(uri)
+    show_json({"run_id": run.id, "uri": uri}) if as_json else say(uri)
 
 
 @artifact.command("list")
@@ -132,11 +133,11 @@ def get(
         refuse_to_replace(missing, destination)
     run.fetch(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
-    click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", nl=False, err=True)
+    tell(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", end="")
     kept = sum(one.kind.name == "FILE" for one in wanted.entries) - len(fetched)
-    click.echo(f"; {files(kept)} there already" if kept else "", err=True)
+    tell(f"; {files(kept)} there already" if kept else "")
     place = destination / path
-    show_json({"path": str(place)}) if as_json else click.echo(place)
+    show_json({"path": str(place)}) if as_json else say(str(place))
 
 
 @artifact.command("cat")
@@ -158,7 +159,7 @@ def cat(uri: str) -> None:
             raise
         raise _no_file(run, path) from error
     with file:
-        shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        write_file(file)
 
 
 @artifact.command("diff")
@@ -181,9 +182,9 @@ def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
     elif text:
         differing = [one.path for some in (found.removed, found.added, found.changed) for one in some]
         for path in sorted(differing):
-            click.echo(found.text(path), nl=False)
+            say(found.text(path), end="")
     else:
-        click.echo(str(found))
+        say(str(found))
     sys.exit(1 if found else 0)
 
 

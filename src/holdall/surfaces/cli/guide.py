@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from holdall.surfaces.cli.program import meant, program
 from holdall.surfaces.cli.table import show_table
+from holdall.surfaces.cli.writer import page
 
 _ORDER = (
     *("start", "runs", "artifacts", "search", "models", "registry", "serving"),
@@ -45,4 +46,4 @@ def guide(subject: str | None) -> None:
         return
     if subject not in found:
         raise click.UsageError(f"the guide has no subject {subject!r}{meant(subject, found)}")
-    click.echo_via_pager(found[subject])
+    page(found[subject])

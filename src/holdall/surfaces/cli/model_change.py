@@ -10,7 +10,9 @@ import click
 from holdall.store import Store
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import json_option, not_empty, opened
-from holdall.surfaces.cli.table import printable, show_json, show_table, when
+from holdall.surfaces.cli.table import show_json, show_table, when
+from holdall.surfaces.cli.writer import say
+from holdall.terminal import printable
 
 
 @model.command("register")
@@ -26,7 +28,7 @@ def register(uri: str, name: str, tags: Sequence[str], about: str | None, as_jso
     Example: holdall model register runs:/RUN_ID/model fraud --tag team=risk
     """
     made = opened().registry.register(uri, name, tags=dict(map(_tag, tags)), description=about)
-    show_json(asdict(made)) if as_json else click.echo(f"models:/{made.name}/{made.version}")
+    show_json(asdict(made)) if as_json else say(f"models:/{made.name}/{made.version}")
 
 
 @model.command("alias")
@@ -84,7 +86,7 @@ def deployed(uri: str, where: str, ended: bool, as_json: bool) -> None:
     if as_json:
         show_json(asdict(found))
         return
-    click.echo(printable(f"{found.uri} {'until' if ended else 'since'} {when(found.timestamp)} at {found.where}"))
+    say(printable(f"{found.uri} {'until' if ended else 'since'} {when(found.timestamp)} at {found.where}"))
 
 
 def _show_alias(store: Store, name: str, alias: str, *, as_json: bool) -> None:
@@ -92,7 +94,7 @@ def _show_alias(store: Store, name: str, alias: str, *, as_json: bool) -> None:
     if as_json:
         show_json({"name": name, "alias": alias, "version": version})
     else:
-        click.echo(printable(f"{name}@{alias} = {version}" if version else f"{name}@{alias} is no more"))
+        say(printable(f"{name}@{alias} = {version}" if version else f"{name}@{alias} is no more"))
 
 
 def _show_history(store: Store, name: str, alias: str, *, as_json: bool) -> None:

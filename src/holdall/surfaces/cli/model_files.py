@@ -14,7 +14,9 @@ from holdall.store import Inspection
 from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import json_option, not_empty, opened
-from holdall.surfaces.cli.table import files, printable, show_facts, show_json, show_table, size
+from holdall.surfaces.cli.table import files, show_facts, show_json, show_table, size
+from holdall.surfaces.cli.writer import say, tell
+from holdall.terminal import printable
 
 
 @model.command("inspect")
@@ -53,9 +55,9 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
         refuse_to_replace(missing, destination)
     run.fetch(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
-    click.echo(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", err=True)
+    tell(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}")
     place = destination / path
-    show_json({"path": str(place)}) if as_json else click.echo(place)
+    show_json({"path": str(place)}) if as_json else say(str(place))
 
 
 @model.command("export")
@@ -71,8 +73,8 @@ def export(uri: str, target: Path, as_json: bool) -> None:
     Example: holdall model export models:/fraud@champion fraud.tar.gz
     """
     count = opened().models.export(_of_the_store(uri), target)
-    click.echo(f"wrote {files(count)}", err=True)
-    show_json({"path": str(target), "files": count}) if as_json else click.echo(target)
+    tell(f"wrote {files(count)}")
+    show_json({"path": str(target), "files": count}) if as_json else say(str(target))
 
 
 def _of_the_store(uri: str) -> str:
@@ -118,11 +120,11 @@ def _show(found: Inspection) -> None:
 def _show_imports(found: Inspection) -> None:
     if found.imports is None:
         if found.runs_code:
-            click.echo("\nwhat its pickles import is not known: pip install 'holdall[inspect]'")
+            say("\nwhat its pickles import is not known: pip install 'holdall[inspect]'")
         return
     for name, imports in found.imports.items():
         unread = "  (the scan could not follow it to its end)" * (name in found.unread)
-        click.echo(f"\n{printable(name)} imports{unread}")
+        say(f"\n{printable(name)} imports{unread}")
         if imports:
             order = {"dangerous": 0, "unknown": 1, "known": 2}
             show_table([["", one.verdict, one.name] for one in sorted(imports, key=lambda one: order[one.verdict])])
@@ -135,6 +137,6 @@ def _version(name: str, body: object) -> str:
 
 def _section(title: str, lines: Iterable[str]) -> None:
     if shown := list(lines):
-        click.echo(f"\n{title}")
+        say(f"\n{title}")
         for line in shown:
-            click.echo(printable(f"  {line}"))
+            say(printable(f"  {line}"))

@@ -18,6 +18,7 @@ from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.run import record_json
 from holdall.surfaces.cli.show import dataset_text
 from holdall.surfaces.cli.table import number, show_facts, show_json, show_table, when
+from holdall.surfaces.cli.writer import say
 
 _LOGGED = re.compile(r"models:/m-[0-9a-f]{32}-[0-9]+(/|$)")  # an id, which no registered model may be called
 
@@ -67,7 +68,7 @@ def _model_text(store: Store, name: str) -> None:
     _section("tags", sorted(found.tags.items()))
     versions = _versions(store, name)
     if versions:
-        click.echo()
+        say()
         show_table([["VERSION", "ALIASES", "STAGE", "MADE", "SOURCE"], *map(_row, versions)], fixed=[0, 3])
 
 
@@ -146,7 +147,7 @@ def _version_text(found: _Found) -> None:
     _section("environment", main_facts(found.run.readable_environment))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in found.record.inputs.dataset_inputs])
     _section("deployed", [(each.where, _deployed(each)) for each in found.deployments])
-    click.echo("\nfiles")
+    say("\nfiles")
     files = found.relative
     digests = [one.get("sha256", "") for one in files]
     rows = [["", *row, digest] for row, digest in zip(rows_of(files), digests, strict=True)]
@@ -176,7 +177,7 @@ def _show_logged(logged: LoggedModel) -> None:
     _section("params of the model", sorted(logged.params.items()))
     _section("tags of the model", sorted(logged.tags.items()))
     if logged.metrics:
-        click.echo("\nmetrics of the model")
+        say("\nmetrics of the model")
         show_table([_metric_row(one) for one in sorted(logged.metrics, key=lambda one: one.key)], right=[2])
 
 
@@ -191,5 +192,5 @@ def _deployed(one: Deployment) -> str:
 def _section(title: str, facts: Iterable[tuple[str, str]]) -> None:
     rows = list(facts)
     if rows:
-        click.echo(f"\n{title}")
+        say(f"\n{title}")
         show_facts(rows, indent="  ")

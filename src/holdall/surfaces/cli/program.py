@@ -24,6 +24,8 @@ from holdall.errors import ArtifactNotFoundError, ExperimentNotFoundError, Holda
 from holdall.progress import observer_for
 from holdall.settings import read_settings
 from holdall.store import Store
+from holdall.surfaces.cli.hints import hint_of
+from holdall.surfaces.cli.writer import confirm, quiet_pipes, tell, tell_click, tell_traceback
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead, for programs.")
 
@@ -41,7 +43,7 @@ class WrongOption(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Say it."""
-        click.echo(f"error: {self.message}", file=file, err=file is None)
+        (file or sys.stderr).write(f"error: {self.message}\n")
 
 
 class Noun(click.Group):
@@ -63,21 +65,51 @@ class Program(Noun):
 
     group_class = Noun
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the program, and say what click has to say in our own way."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        with quiet_pipes():
+            try:
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            except click.ClickException as error:
+                tell_click(error)
+                sys.exit(error.exit_code)
+            except click.Abort:
+                tell("Aborted!")
+                sys.exit(1)
+            sys.exit(code if isinstance(code, int) else 0)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader has seen enough
+        except (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit) as error:
+            if isinstance(error, click.NoSuchOption):
+                raise _where_it_belongs(error) from error
             raise
-        except click.NoSuchOption as error:
-            raise _where_it_belongs(error) from error
-        except (HoldallError, OSError) as error:
-            click.echo(f"error: {error}{_advice(error)}", err=True)
-            if hint := getattr(error, "hint", ""):
-                click.echo(f"hint:  {hint}", err=True)
-            for cause in _causes(error):
-                click.echo(f"cause: {cause}", err=True)
+        except Exception as error:
+            _tell_error(error)
+            if ctx.params.get("debug"):
+                tell_traceback()
             sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
+
+
+def _tell_error(error: Exception) -> None:
+    """What went wrong, how to mend it, and what led to it: a line each."""
+    known = isinstance(error, HoldallError | OSError)
+    tell(f"error: {error}{_advice(error)}" if known else f"error: {type(error).__name__}: {error}".removesuffix(": "))
+    if hint := hint_of(error) if known else "`holdall --debug ...` shows where this was raised":
+        tell(f"hint:  {hint}")
+    for cause in _causes(error):
+        tell(f"cause: {cause}")
 
 
 def not_empty(_: click.Context, __: click.Parameter, given: Any) -> Any:
@@ -95,8 +127,9 @@ def not_empty(_: click.Context, __: click.Parameter, given: Any) -> Any:
 @click.option(
     "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A storage option; VALUE may be JSON."
 )
+@click.option("--debug", is_flag=True, help="Show where an error was raised.")
 @click.pass_context
-def program(ctx: click.Context, url: str | None, options: Sequence[str]) -> None:
+def program(ctx: click.Context, url: str | None, options: Sequence[str], debug: bool) -> None:  # noqa: ARG001
     """A content-addressed artifact store for machine learning that needs only a bucket.
 
     \b
@@ -141,7 +174,7 @@ def ask(question: str, *, yes: bool) -> None:
         return
     if not _at_a_terminal():
         raise click.UsageError("there is no terminal to ask at; --yes goes on without asking")
-    click.confirm(question, abort=True, err=True)
+    confirm(question)
 
 
 def _at_a_terminal() -> bool:

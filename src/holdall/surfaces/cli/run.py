@@ -16,13 +16,14 @@ from holdall.surfaces.cli.table import (
     files,
     lasted,
     number,
-    printable,
     short_ids,
     show_json,
     show_table,
     size,
     when,
 )
+from holdall.surfaces.cli.writer import say, tell
+from holdall.terminal import printable
 
 _RUN_NAME, _PARENT = "mlflow.runName", "mlflow.parentRunId"
 _LONGEST = 200  # columns of a run's name, to a file or pipe, too
@@ -90,10 +91,10 @@ def manifest(run_id: str, digest: bool, as_json: bool) -> None:
         show_json({"run_id": found.id, "digest": found.manifest_digest, "files": found.manifest})
         return
     if digest:
-        click.echo(found.manifest_digest)
+        say(found.manifest_digest)
         return
     text, incomplete = found.readable_manifest_text
-    click.echo(text, nl=False)
+    say(text, end="")
     if incomplete:
         raise incomplete
 
@@ -115,7 +116,7 @@ def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
     for id, state in states.items():
         said = "delete" if id in going else "deleted already"
         named = f"{state.tags.get(_RUN_NAME, '')}, {state.status}, {files(state.files)}, {size(state.bytes)}"
-        click.echo(printable(f"{said}  {id}  {named}"), err=as_json)
+        (tell if as_json else say)(printable(f"{said}  {id}  {named}"))
     if going:
         ask(f"Delete {len(going)} run{'s' * (len(going) > 1)}?", yes=yes)
     for id in going:
@@ -142,7 +143,7 @@ def restore(run_ids: Sequence[str], as_json: bool) -> None:
         show_json({"restored": [found.id for found in gone]})
         return
     for found in runs:
-        click.echo(f"{'restored' if found in gone else 'not deleted'}  {found.id}")
+        say(f"{'restored' if found in gone else 'not deleted'}  {found.id}")
 
 
 def record_json(record: RunRecord) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from holdall.settings import parse_size
 from holdall.store import Store
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import not_empty, opener
+from holdall.surfaces.cli.writer import say, tell
 
 _TYPES: Final = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
@@ -82,7 +83,7 @@ def attach(serve_model: Callable[..., int], ask: Callable[[Callable[[], Store], 
         kind = content_type or _kind(source)
         body = source.read_bytes() if source else sys.stdin.buffer.read()
         answer = ask(opener(), uri, body, _TYPES[kind])
-        target.write_text(answer + "\n", encoding="utf-8") if target else click.echo(answer)
+        target.write_text(answer + "\n", encoding="utf-8") if target else say(answer)
 
 
 def _kind(source: Path | None) -> str:
@@ -94,4 +95,4 @@ def _kind(source: Path | None) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    tell(line)

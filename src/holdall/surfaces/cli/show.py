@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import click
-
 from holdall.errors import ExperimentNotFoundError
 from holdall.store import Dataset, Run, RunRecord, Store
 from holdall.surfaces.cli.address import run_argument, run_of
@@ -14,6 +12,7 @@ from holdall.surfaces.cli.listing import listed, rows_of
 from holdall.surfaces.cli.program import json_option, opened
 from holdall.surfaces.cli.run import record_json, run
 from holdall.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, size, when
+from holdall.surfaces.cli.writer import say
 
 _ABOVE = ("mlflow.runName", "mlflow.user", "mlflow.parentRunId", "mlflow.note.content")  # shown by other names
 _OURS = "holdall."  # models, data sets and deployments, which have places of their own
@@ -55,7 +54,7 @@ def _show_text(store: Store, found: Run) -> None:
     _section("environment", main_facts(found.readable_environment))
     artifacts = listed(found, "", deep=False)
     if artifacts:
-        click.echo("\nartifacts")
+        say("\nartifacts")
         show_table([["", *row] for row in rows_of(artifacts)], right=[1])
 
 
@@ -107,5 +106,5 @@ def _experiment(store: Store, record: RunRecord) -> str:
 def _section(title: str, facts: Iterable[tuple[str, str]]) -> None:
     rows = list(facts)
     if rows:
-        click.echo(f"\n{title}")
+        say(f"\n{title}")
         show_facts(rows, indent="  ")

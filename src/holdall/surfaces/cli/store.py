@@ -9,7 +9,9 @@ import click
 
 from holdall.store import Findings, Report
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
-from holdall.surfaces.cli.table import counted, files, printable, show_json, show_table, size
+from holdall.surfaces.cli.table import counted, files, show_json, show_table, size
+from holdall.surfaces.cli.writer import say
+from holdall.terminal import printable
 
 
 @program.group("store")
@@ -93,11 +95,11 @@ def _show_report(report: Report, *, as_json: bool) -> None:
         show_json(asdict(report) | {"safe_for_writing": report.safe_for_writing})
         return
     for line in report.lines():
-        click.echo(printable(line))
+        say(printable(line))
 
 
 def _show_findings(found: Findings) -> None:
-    click.echo(
+    say(
         f"{counted(found.runs, 'run')}, {found.entries} log entries, {files(found.files)} of {size(found.bytes)}; "
         f"{counted(found.packs, 'pack')} with {counted(found.blobs, 'blob')}; {counted(found.objects, 'object')}"
     )
@@ -110,5 +112,5 @@ def _show_findings(found: Findings) -> None:
         lines += [f"           touches {touched}" for touched in problem.touches]
     lines += [f"recorded {key}: nothing that is logged from now on refers to that pack" for key in found.recorded]
     for line in lines:
-        click.echo(printable(line))
-    click.echo("intact" if found.intact else counted(len(found.problems), "problem"))
+        say(printable(line))
+    say("intact" if found.intact else counted(len(found.problems), "problem"))

@@ -4,7 +4,7 @@ On a terminal a table is as wide as that: its widest columns give way, and what
 does not fit is cut in the middle, where paths and names differ least. Written
 to a file or a pipe nothing is cut, but for names of runs beyond 200 columns.
 What a store holds may be anyone's text, so characters that would steer the
-terminal are shown, not sent.
+terminal are shown, not sent, into a pipe too: a table is for people, `--json` for programs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import click
+from holdall.surfaces.cli.writer import say
+from holdall.terminal import printable
 
 _GAP: Final = "  "
 _LEAST: Final = 6  # columns that a cell keeps
@@ -33,7 +34,7 @@ def terminal_width() -> int | None:
 
 def show_json(document: Any) -> None:
     """Print one JSON document; numbers that JSON lacks become "NaN", "Infinity" and "-Infinity"."""
-    click.echo(json.dumps(_plain(document), indent=2))
+    say(json.dumps(_plain(document), indent=2))
 
 
 def show_table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), fixed: Sequence[int] = ()) -> None:
@@ -45,7 +46,7 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), fixe
         fixed: Columns that are never cut.
     """
     for line in table_lines(rows, terminal_width(), right=right, fixed=fixed):
-        click.echo(line)
+        say(line)
 
 
 def table_lines(
@@ -72,7 +73,7 @@ def show_facts(facts: Iterable[tuple[str, str]], *, indent: str = "") -> None:
         head = f"{indent}{_pad(name, name_width)}{_GAP}"
         room = None if width is None else max(width - columns(head), 20)
         lines = textwrap.wrap(value, room) if room and columns(value) > room else [value]
-        click.echo(f"\n{' ' * columns(head)}".join([(head + (lines or [""])[0]).rstrip(), *lines[1:]]))
+        say(f"\n{' ' * columns(head)}".join([(head + (lines or [""])[0]).rstrip(), *lines[1:]]))
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
@@ -131,11 +132,6 @@ def counted(count: int, noun: str) -> str:
 
 
 # --- text ---
-
-
-def printable(text: str) -> str:
-    """Text with what steers a terminal, or breaks a line, shown as an escape."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def columns(text: str) -> int:

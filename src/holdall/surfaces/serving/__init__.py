@@ -114,7 +114,10 @@ def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: st
 
     model = load(opener, uri)
     asked = read_payload(body, content_type, model)
-    return predictions_json(model.predict(asked.data, asked.params), bare=asked.bare)
+    try:
+        return predictions_json(model.predict(asked.data, asked.params), bare=asked.bare)
+    except SystemExit as error:
+        raise RuntimeError(f"the model ended its program, with {error.code!r}") from error
 
 
 def _need(*names: str) -> None:

@@ -1,0 +1,50 @@
+"""What to do about an error, in the words of the command line.
+
+`error.hint` is for who reads it in Python. Here stands the same for a person at
+a shell, wherever it is said otherwise there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from holdall import errors
+
+# What nobody can type at a shell: our own calls, and names of Python's arguments.
+PYTHON: Final = re.compile(
+    r"\bholdall\.[A-Za-z_]+(?!\.json)|\w\(\w*[,)]|\(name\)|storage_options|\w+=\.\.\.|\bnested=|\{'"
+)
+
+_HINTS: Final[Mapping[type[Exception], str]] = {
+    errors.ExperimentNotFoundError: "list them with `holdall experiment list --all`",
+    errors.TableNotFoundError: "`holdall artifact list runs:/RUN_ID` shows what a run holds",
+    errors.ModelNotFoundError: (
+        "list them with `holdall model list`, or make it with `holdall model register runs:/RUN_ID/PATH NAME`"
+    ),
+    errors.ModelVersionNotFoundError: "`holdall model show NAME` shows what it has",
+    errors.ExperimentExistsError: "use it as it is, or choose another name; `holdall experiment list --all` shows it",
+    errors.ModelExistsError: "`holdall model register URI NAME` adds a version to it; or choose another name",
+    errors.NoActiveRunError: "name the run with --run",
+    errors.ActiveRunError: "end the other run first",
+    errors.SignatureError: "log the model again, with an example of the data that it really takes",
+    errors.SchemaMismatchError: "give the model what its signature says; `holdall model inspect URI` shows it",
+    errors.PayloadError: "give the model what its signature says; `holdall model inspect URI` shows it",
+    errors.OversizedPayloadError: "give fewer rows at once, or start the server with a larger --max-memory",
+    errors.UnknownFlavorError: "install the package that brings a flavor for it",
+    errors.RunDeletedError: "take the deletion back with `holdall run restore RUN_ID`",
+    errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
+    errors.AccessDeniedError: (
+        "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN (expired?), and the bucket's policy; a policy that "
+        'demands encryption or an ACL wants -o \'s3_additional_kwargs={"ServerSideEncryption": "aws:kms"}\''
+    ),
+}
+
+
+def hint_of(error: BaseException) -> str:
+    """How to mend an error from a shell; "" where nothing is known."""
+    own = str(getattr(error, "hint", "") or "")
+    if "hint" in vars(error) and not PYTHON.search(own):  # this very case's, which says more than its kind's
+        return own
+    return next((_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS), own)

@@ -1,0 +1,44 @@
+"""Text of strangers, made fit to be shown: names and messages may hold what steers a terminal.
+
+Escape sequences move the cursor, recolour and hide lines, and put text into the
+clipboard; overrides of direction show a name backwards; a newline in a name
+makes a line of its own. All that Unicode calls not printable is shown as
+Python writes it, `\\x1b` for the escape itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+_LOG: Final = "holdall"
+
+
+def printable(text: str) -> str:
+    """Text with what steers a terminal, or breaks a line, shown as an escape."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same, but lines and tabs stay: for what has several lines by right."""
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+class PrintableRecords(logging.Filter):
+    """Lets every record of a log pass, and makes its text fit to be shown, tracebacks too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change what would steer a terminal."""
+        told = record.getMessage()
+        if not told.isprintable():
+            record.msg, record.args = printable(told), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = printable_lines(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def guard_log() -> None:
+    """Put the filter before holdall's own log, once."""
+    log = logging.getLogger(_LOG)
+    if not any(isinstance(each, PrintableRecords) for each in log.filters):
+        log.addFilter(PrintableRecords())
