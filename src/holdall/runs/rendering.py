@@ -128,7 +128,7 @@ def figure_bytes(figure: Any, artifact_file: str, save_kwargs: Mapping[str, Any]
         raise TypeError(f"a {_kind(figure)} can be logged as {', '.join(_PLOTLY)}, not as {artifact_file!r}")
     if suffix(artifact_file) == ".html":
         return _plotly_page(figure, options)
-    library("kaleido", f"drawing a plotly figure as {suffix(artifact_file)}", "kaleido>=1")
+    library("kaleido", f"drawing a plotly figure as {suffix(artifact_file)}")
     return bytes(figure.to_image(**{"format": suffix(artifact_file)[1:]} | options))
 
 
