@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,6 +51,7 @@ from holdall.trees.check import Findings, check
 from holdall.trees.journal import Heads
 from holdall.trees.location import Location
 from holdall.trees.opened import ArtifactReader
+from holdall.trees.repair import FileRepair, Repair, RunRepair
 from holdall.trees.stat_cache import StatCache
 from holdall.trees.usage import RunUsage, Space, Usage, usage
 from holdall.trees.view import read_states
@@ -69,6 +70,7 @@ __all__ = [
     "Difference",
     "Experiment",
     "FileInfo",
+    "FileRepair",
     "Findings",
     "Inspection",
     "LoggedModel",
@@ -84,6 +86,7 @@ __all__ = [
     "RunData",
     "RunInfo",
     "RunRecord",
+    "RunRepair",
     "RunUsage",
     "Space",
     "Stats",
@@ -269,6 +272,41 @@ class Care:
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         return check(self._location, quick=quick, record=record)
+
+    def repair(
+        self,
+        run_ids: Iterable[str] | None = None,
+        *,
+        dry_run: bool = False,
+        tell: Callable[[RunRepair], object] | None = None,
+    ) -> list[RunRepair]:
+        """Give runs whole copies of what lies in packs that are damaged or gone, where there are any.
+
+        Each such run gets an entry with the same paths and new places; nothing is deleted. `check(record=True)` comes
+        first: a pack is known to be damaged if that is recorded, or where reading what a run needs meets it.
+
+        Args:
+            run_ids: Which runs; all when None.
+            dry_run: Whether only to say what would be done.
+            tell: Is told of each run before it is touched.
+
+        Returns:
+            For each run that needs such a pack, what was healed (or could be), and what cannot be.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+
+        Cost: each run's listing and recipes; where something is damaged, the footers of all packs, and what is healed.
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        repairing, found = Repair(self._location), []
+        for plan in repairing.plan(self.run_ids() if run_ids is None else run_ids):
+            found.append(plan)
+            if tell:
+                tell(plan)
+            if plan.healable and not dry_run:
+                repairing.perform(plan)
+        return found
 
     def stats(self) -> Stats:
         """How much the store holds. What is damaged is named and left out.

@@ -301,7 +301,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "Care": names("create doctor"),
+    "Care": names("create doctor repair"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_state_dict(f"{w.uri}/{TEXT}")
@@ -518,6 +518,7 @@ LINES_THAT_WRITE = {
     "run restore",
     "store init",
     "store doctor",
+    "store repair",
     "model register",
     "model alias",  # with a version, or --delete
     "model rollback",

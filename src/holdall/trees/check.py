@@ -136,6 +136,8 @@ class _Check:
         self._wrong: dict[PackName, str] = {}  # those of them whose bytes are not what was written
         self._users: defaultdict[PackName, set[str]] = defaultdict(set)
         self._versions: defaultdict[str, list[tuple[str, Version]]] = defaultdict(list)  # by their run
+        self._once_used: set[PackName] = set()  # by what a later state took the place of
+        self._kept_away: set[PackName] = set()  # recorded as damaged
 
     def run(self) -> Findings:
         keys = self._list()
@@ -146,11 +148,12 @@ class _Check:
             self._files(contents)
         self._hints(keys["hint"])
         for pack, detail in self._bad.items():
-            self._note(pack.key, detail, touches=tuple(sorted(self._users[pack])))
+            harmless = pack in self._kept_away and not self._users[pack]
+            self._note(pack.key, detail, touches=tuple(sorted(self._users[pack])), harmless=harmless)
         self._found.packs = len(keys["pack"])
         self._found.blobs = sum(map(len, self._rows.values()))
         if not any(problem.where.startswith(RUNS) for problem in self._found.problems):  # else they may be in use
-            self._found.orphans = sorted(pack.key for pack in self._rows.keys() - self._users.keys())
+            self._found.orphans = sorted(pack.key for pack in self._rows.keys() - self._users.keys() - self._once_used)
         return self._found
 
     def record(self) -> None:
@@ -190,6 +193,7 @@ class _Check:
             with self._noting(name):
                 parse_generation(self._small(name), key.number, key.kind)
         for pack in [key.pack for key in keys["damaged"] if key.pack]:
+            self._kept_away.add(pack)
             with self._noting(damage_key(pack), harmless=True):
                 parse_damage(self._small(damage_key(pack)), pack)
 
@@ -292,10 +296,13 @@ class _Check:
         if not isinstance(name, str) or experiment_log(experiment_id(name)) != entry.log:
             raise FormatError(entry.log, "it does not begin with the name of this experiment")
 
-    def _refer(self, ref: Ref, user: str) -> None:
+    def _refer(self, ref: Ref, user: str, needed: bool) -> None:
         """Note that a path depends on a blob of a pack, and whether the pack has it."""
         pack = ref.place
         assert isinstance(pack, PackName)
+        if not needed:
+            self._once_used.add(pack)
+            return
         self._users[pack].add(user)
         if pack in self._rows:
             row = self._rows[pack].get(ref.offset)

@@ -22,7 +22,7 @@ from holdall.trees.location import Location
 from holdall.trees.tree import Blobs, Tree
 from holdall.trees.view import View
 
-Refer: TypeAlias = Callable[[Ref, str], None]
+Refer: TypeAlias = Callable[[Ref, str, bool], None]
 Note: TypeAlias = Callable[[str], None]
 _AT_ONCE: Final = 128  # entries read side by side
 
@@ -111,6 +111,8 @@ class LogCheck:
         self._refer, self._note = refer, note
         self._held: dict[str, Entry] = {}
         self._complete = True  # whether all paths that were committed are held
+        self._needed = True  # whether readers need what is looked at: the last state tells what came before it
+        self._blind = False  # whether the paths of a commit could not be read that nobody needs
         self.contents: dict[Ref, Content] = {}
         self.files = self.bytes = 0
         self.state: State | None = None
@@ -123,17 +125,18 @@ class LogCheck:
     @property
     def whole(self) -> bool:
         """Whether all that was committed could be followed."""
-        return self._complete
+        return self._complete and not self._blind
 
     def fold(self, listed: Iterable[int]) -> None:
         """Take in the entries that are there; what is wrong with one is noted, and the next one looked at."""
         told = View(self._blobs)  # believes the states
         folded = View(self._blobs)  # believes only operations
-        sound, state_at = True, None
-        for entry in each_listed(self._journal, listed, self._note):
+        sound, state_at, start = True, None, self._start(numbers := sorted(listed))
+        for entry in each_listed(self._journal, numbers, self._note):
             if entry is None:
                 sound = self._complete = False
                 continue
+            self._needed = entry.n >= start
             kept = set(folded.state.pinned.values())
             if sound:
                 with self._noting():
@@ -145,6 +148,11 @@ class LogCheck:
         if sound:
             self.state = folded.state
             self._check_end(told, folded)
+
+    def _start(self, numbers: Sequence[int]) -> int:
+        """The first entry that readers need: that of the last state."""
+        newest = self._journal.try_many(numbers[-1:])
+        return newest[0].state_at or 0 if newest and isinstance(newest[0], LogEntry) else 0
 
     def _absorb(self, entry: LogEntry, told: View, folded: View, state_at: int | None) -> int | None:
         """Take in what an entry says; the number of the newest one that carries a state."""
@@ -182,10 +190,19 @@ class LogCheck:
         try:
             yield
         except HoldallError as error:
-            self._note(str(error))
+            if self._needed or not isinstance(error, IntegrityError):
+                self._note(str(error))
 
     def _commit(self, tree: Tree, op: Json, kept: set[str]) -> None:
-        entries = list(self._walk(tree))
+        try:
+            entries = list(self._walk(tree))
+        except IntegrityError:
+            if self._needed:
+                raise
+            self._blind = True  # the state that comes after it tells its paths
+            self.files += op["files"]
+            self.bytes += op["bytes"]
+            return
         for entry in entries:
             self._forbid(entry, kept)
             self._held[entry.path] = entry
@@ -218,9 +235,21 @@ class LogCheck:
                 above = self._held[path]
 
     def _hold_against(self, entry: LogEntry, told: View) -> None:
-        """The paths that a state lists are those that the commits before it made."""
+        """The paths that a state lists are those that the commits before it made; or it tells those that are lost."""
         tree = told.state.tree
-        listed = {found.path: found for found in self._walk(Tree(self._blobs, tree))} if tree else {}
+        said = entry.state and entry.state.get("tree")
+        if not self._needed and tree != (said and ref_from_json(said, entry.log).carried_by(entry.n)):
+            return  # its facts could not be read
+        if told.state.environment:
+            self._used(told.state.environment, self._uri)
+        try:
+            listed = {found.path: found for found in self._walk(Tree(self._blobs, tree))} if tree else {}
+        except IntegrityError:
+            if self._needed:
+                raise
+            return
+        if self._blind and all(p in listed and listed[p].same_as(held) for p, held in self._held.items()):
+            self._held, self._blind = listed, False
         if listed.keys() != self._held.keys() or any(not listed[p].same_as(e) for p, e in self._held.items()):
             raise FormatError(f"{entry.log} entry {entry.n}", "its state lists other paths than were committed")
 
@@ -237,7 +266,8 @@ class LogCheck:
                 continue
             self._used(entry.content, user)
             if entry.content not in self.contents:
-                self.contents[entry.content] = Content(self._blobs, entry, user)
+                if self._needed:
+                    self.contents[entry.content] = Content(self._blobs, entry, user)
                 if not entry.whole:
                     with self._noting():
                         self._recipe(entry, user)
@@ -257,6 +287,6 @@ class LogCheck:
 
     def _used(self, ref: Ref, user: str) -> None:
         if isinstance(ref.place, PackName):
-            self._refer(ref, user)
+            self._refer(ref, user, self._needed)
         elif isinstance(ref.place, InEntry):
             self._blobs.read([ref])

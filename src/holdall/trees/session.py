@@ -21,6 +21,7 @@ from typing import Any, Final
 from holdall.chunks.hints import Known
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import PackNames
+from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import HoldallError, ParamExistsError, RegisteredPathError, RunDeletedError, RunEndedError
 from holdall.format.document import Json
@@ -45,11 +46,21 @@ _log = logging.getLogger("holdall")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an entry is to do: its operations, its inline blobs, and whether it ends the run."""
+    """What an entry is to do.
+
+    Attributes:
+        ops: Its operations.
+        blobs: Its inline blobs.
+        final: Whether it ends the run.
+        opening: Whether it opens a session: then it carries no state, which would refer to packs before W2.
+        state: Makes its state of the run before it, adding inline blobs; None: it has one when one is due.
+    """
 
     ops: Sequence[Json]
     blobs: Sequence[InlineBlob] = ()
     final: bool = False
+    opening: bool = False
+    state: Callable[[View, list[InlineBlob]], Json] | None = None
 
 
 class Session:
@@ -82,17 +93,35 @@ class Session:
         return session
 
     @classmethod
-    def resume(cls, location: Location, log: str, ops: Sequence[Json] = (), *, deleted: bool = False) -> Session | None:
+    def resume(
+        cls,
+        location: Location,
+        log: str,
+        ops: Sequence[Json] = (),
+        *,
+        deleted: bool = False,
+        packs: ChunkReader | None = None,
+        load: Callable[[Blobs], View | None] = View.load,
+    ) -> Session | None:
         """A session in a log that is there, `deleted` or not, which does this at once; None where there is none.
+
+        Args:
+            location: The store.
+            log: Such as `runs/<id>`.
+            ops: What else the entry does that opens it.
+            deleted: Whether a deleted run is written to as well.
+            packs: What reads its packs, where that is not the usual reader.
+            load: What makes a view of its log.
 
         Cost: reading the log's end, one PUT.
         """
         session = cls(location, log)
-        view = View.load(session.blobs)
+        session.blobs.packs = packs or session.blobs.packs
+        view = load(session.blobs)
         if view is None:
             return None
         session.view = view
-        session.append(lambda: Draft([session._op("open"), *ops]), closing=deleted)
+        session.append(lambda: Draft([session._op("open"), *ops], opening=True), closing=deleted)
         _open_sessions.add(session)
         return session
 
@@ -232,7 +261,10 @@ class Session:
         state_at = head.state_at if head else None
         state: dict[str, Any] | None = None
         blobs = list(draft.blobs)
-        if head is not None and (draft.final or n - max(state_at or 0, self._tried) >= STATE_EVERY):
+        due = draft.final or n - max(state_at or 0, self._tried) >= STATE_EVERY
+        if draft.state:
+            state, state_at = draft.state(self.view, blobs), n
+        elif head is not None and due and not draft.opening:
             state = summarise(self.view, self.writer(), blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
         return LogEntry(

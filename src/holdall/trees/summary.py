@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -95,6 +96,30 @@ def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final:
     if writer.unsent or not carried.fits:
         del blobs[added:]
         state.tree = _tree(view, fresh, partial(writer.place, kind=NODE), final=final)
+    body = _body(state, writer)
+    writer.flush()
+    return body
+
+
+def restate(
+    view: View, entries: Sequence[Entry], environment: Ref | None, writer: ChunkWriter, blobs: list[InlineBlob]
+) -> Json:
+    """The `state` for the entry after the view's head, where content has other places than its log says.
+
+    Args:
+        view: The log so far.
+        entries: All that it holds, ascending, each with its content where it is to be found from now on.
+        environment: Where that is.
+        writer: Where blobs go that are too many for the entry.
+        blobs: What the entry carries inline; tree nodes may be added.
+    """
+    state = replace(view.state, deltas=[], inline=sum(map(_inline_bytes, entries)), environment=environment)
+    carried, added = Inline(blobs), len(blobs)
+    if entries and not writer.unsent:
+        state.tree = grow(entries, partial(carried.place, kind=NODE))
+    if entries and (writer.unsent or not carried.fits):
+        del blobs[added:]
+        state.tree = grow(entries, partial(writer.place, kind=NODE))
     body = _body(state, writer)
     writer.flush()
     return body

@@ -38,9 +38,17 @@ V = TypeVar("V")
 class Blobs:
     """Blobs of one run, wherever they are: in packs, or inline in its log."""
 
-    def __init__(self, bucket: Bucket, pool: Pool, journal: Journal, damage: Damage | None = None) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        pool: Pool,
+        journal: Journal,
+        damage: Damage | None = None,
+        *,
+        packs: ChunkReader | None = None,
+    ) -> None:
         self.journal = journal
-        self.packs = ChunkReader(bucket, pool, damage)
+        self.packs = packs or ChunkReader(bucket, pool, damage)
         self._entries: _Recent[int, LogEntry] = _Recent()
         self._nodes: _Recent[Ref, Node | bytes] = _Recent()
 

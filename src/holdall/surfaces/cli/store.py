@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import click
 
-from holdall.store import Findings, Report
+from holdall.store import Findings, Report, RunRepair
+from holdall.surfaces.cli.address import complete_run, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, files, show_json, show_table, size
 from holdall.surfaces.cli.writer import say
@@ -65,6 +68,27 @@ def check(url: str | None, quick: bool, record: bool, as_json: bool) -> None:
     sys.exit(0 if found.intact else 1)
 
 
+@store.command("repair")
+@click.argument("runs", metavar="[RUN]...", nargs=-1, callback=not_empty, shell_complete=complete_run)
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
+@json_option
+def repair(runs: Sequence[str], dry_run: bool, as_json: bool) -> None:
+    """Give runs whole copies of what lies in damaged or missing packs; exit code 1 if something stays lost.
+
+    \b
+    Example: holdall store repair --dry-run
+    """
+    there = opened()
+    ids = [run_of(there, run).id for run in runs] if runs else None
+    tell = None if as_json else partial(_show_repair, dry_run=dry_run)
+    found = there.care.repair(ids, dry_run=dry_run, tell=tell)
+    if as_json:
+        show_json([asdict(plan) for plan in found])
+    elif not found:
+        say("no run needs a damaged pack")
+    sys.exit(0 if all(plan.whole for plan in found) else 1)
+
+
 @store.command("stats")
 @click.argument("url", required=False, callback=not_empty)
 @json_option
@@ -114,3 +138,20 @@ def _show_findings(found: Findings) -> None:
     for line in lines:
         say(printable(line))
     say("intact" if found.intact else counted(len(found.problems), "problem"))
+
+
+def _show_repair(plan: RunRepair, *, dry_run: bool) -> None:
+    word = "would heal" if dry_run else "heals"
+    lines = [f"lost   {plan.run_id}: {plan.lost}"] if plan.lost else []
+    if plan.listing and not plan.lost:
+        lines.append(f"{word}  {plan.run_id}: the listing of its paths, or what is said of it")
+    for file in plan.files:
+        where = f"{plan.run_id}/{file.path}"
+        lines.append(f"lost   {where}: {file.lost}" if file.lost else f"{word}  {where}: {_copies(file.copies)}")
+    for line in lines:
+        say(printable(line))
+
+
+def _copies(packs: Sequence[str]) -> str:
+    more = f" and {len(packs) - 3} more" if len(packs) > 3 else ""
+    return f"whole in {counted(len(packs), 'pack')}: {', '.join(packs[:3])}{more}"

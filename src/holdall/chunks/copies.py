@@ -1,0 +1,120 @@
+"""Blobs wherever they are whole: what repairs a run reads with.
+
+A blob is named by what it holds, so a copy of it in any pack is as good as the
+one that a reference means, and proves itself when it is decoded. Where a pack
+is damaged or gone, the footers of all others are read once, side by side, and
+tell of copies; and at last the damaged pack is asked: most of it is often whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from holdall.chunks.delivery import Whose
+from holdall.chunks.pool import Pool
+from holdall.chunks.reader import ChunkReader
+from holdall.errors import DamageError, IntegrityError, ObjectNotFoundError
+from holdall.format.layout import PACKS, PackName, parse_key
+from holdall.format.pack import Footer
+from holdall.format.reference import Ref
+from holdall.storage.bucket import Bucket
+
+_AT_ONCE: Final = 256  # footers fetched side by side
+
+
+class WholeCopies(ChunkReader):
+    """Reads blobs of packs, from elsewhere where they must be. Not for several threads at once.
+
+    Args:
+        bucket: Where the packs are.
+        pool: Whose threads ask.
+        damaged: Packs that are not to be believed.
+
+    Attributes:
+        found: Where each blob was whole that was read from a pack that is damaged or gone.
+    """
+
+    def __init__(self, bucket: Bucket, pool: Pool, damaged: Iterable[PackName]) -> None:
+        super().__init__(bucket, pool)
+        self._listed = {key.pack for info in bucket.list(PACKS) if (key := parse_key(info.key)) and key.pack}
+        self._damaged = set(damaged)
+        self._gone: set[PackName] = set()
+        self._copies: dict[bytes, list[Ref]] | None = None
+        self.found: dict[bytes, Ref] = {}
+
+    def needs(self, ref: Ref) -> bool:
+        """Whether a blob lies in a pack that is damaged or gone."""
+        return isinstance(ref.place, PackName) and not self._good(ref.place)
+
+    def borrowable(self, ref: Ref) -> PackName | None:
+        """The whole pack that a blob was found in; None where it must be copied."""
+        place = self.found[ref.id].place if ref.id in self.found else None
+        return place if isinstance(place, PackName) and self._good(place) else None
+
+    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
+        """The decoded bytes of some blobs, wherever they are whole.
+
+        Raises:
+            IntegrityError: One of them is nowhere.
+
+        Cost: as in any reader; the first that is not where it should be costs a request for each pack of the store,
+            and about 300 bytes for each of its blobs.
+        """
+        if not any(map(self.needs, refs)):
+            try:
+                return super().read(refs, path=path)
+            except IntegrityError:  # of a pack of which nobody knew
+                pass
+        return [self._read_one(ref, path) for ref in refs]
+
+    def _read_one(self, ref: Ref, path: Whose) -> bytes:
+        failure: IntegrityError | None = None
+        for place in self._places(ref):
+            try:
+                (data,) = super().read([place], path=path)
+            except IntegrityError as error:
+                failure = error
+                if isinstance(place.place, PackName):
+                    self._damaged.add(place.place)
+                continue
+            if place != ref or self.needs(ref):
+                self.found[ref.id] = place
+            return data
+        raise failure or IntegrityError(f"pack {ref.place}", "the pack is gone, and no other has this blob")
+
+    def _places(self, ref: Ref) -> Iterator[Ref]:
+        """Where a blob may be: where it should be, in other packs, and at last in what is damaged."""
+        if not self.needs(ref):
+            yield ref
+        yield from [copy for copy in self._index().get(ref.id, ()) if copy != ref and not self.needs(copy)]
+        if self.needs(ref) and isinstance(ref.place, PackName) and self._is_there(ref.place):
+            yield ref
+
+    def _good(self, pack: PackName) -> bool:
+        return pack not in self._damaged and self._is_there(pack)
+
+    def _is_there(self, pack: PackName) -> bool:
+        """Whether there is such a pack; one that was not listed may be new."""
+        if pack not in self._listed and pack not in self._gone:
+            there = next(iter(self._bucket.list(pack.key, limit=1)), None)
+            (self._listed if there else self._gone).add(pack)
+        return pack in self._listed
+
+    def _index(self) -> dict[bytes, list[Ref]]:
+        """What the footers of all good packs say, read once."""
+        if self._copies is None:
+            self._copies = {}
+            packs = sorted(filter(self._good, self._listed))
+            for start in range(0, len(packs), _AT_ONCE):
+                some = packs[start : start + _AT_ONCE]
+                for pack, footer in zip(some, self._pool.map(self._footer, some), strict=True):
+                    for row in footer.rows if footer else ():
+                        self._copies.setdefault(row.id, []).append(row.ref(pack))
+        return self._copies
+
+    def _footer(self, pack: PackName) -> Footer | None:
+        try:
+            return self.footer(pack)
+        except (ObjectNotFoundError, DamageError):
+            return None

@@ -1,0 +1,224 @@
+"""Healing runs whose content lies in damaged or missing packs, if it is whole elsewhere.
+
+Packs never change, so what is mended is what refers to them: a run gets one
+more entry, with a state of the same paths and new places (SPEC.md, 10), which
+every reader understands. Whoever repairs is a writer like others (12, W1 to W5)
+and deletes nothing.
+
+What another pack has whole is referred to there: it costs no byte, and each of
+its chunks was just decoded. Only what is whole nowhere but in the damaged pack
+is copied. A file of which some chunk is whole nowhere keeps its old places, so
+that a later repair may heal it, once somebody has logged its content again.
+
+Plan, then perform: a plan writes nothing, and reads all that it promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from holdall.chunks.copies import WholeCopies
+from holdall.chunks.writer import ChunkWriter
+from holdall.errors import DamageError, IntegrityError, RunNotFoundError
+from holdall.format.document import Json
+from holdall.format.entry import InlineBlob
+from holdall.format.layout import GARBAGE, RUNS, is_run_id, parse_key
+from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
+from holdall.format.reference import CHUNK, FACTS, RECIPE, Ref, ref_from_json
+from holdall.format.tree import Entry
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.session import Draft, Session
+from holdall.trees.summary import restate
+from holdall.trees.tree import Blobs
+from holdall.trees.view import View
+
+_AT_ONCE: Final = 64  # chunks held at once
+
+
+@dataclass(frozen=True, slots=True)
+class FileRepair:
+    """A file whose content lies in damaged or missing packs.
+
+    Attributes:
+        path: Where it is in its run.
+        copies: Packs that have whole copies of what it lacks; a damaged one where the copy is there.
+        lost: Why it cannot be healed; empty if it can.
+    """
+
+    path: str
+    copies: tuple[str, ...] = ()
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRepair:
+    """A run that needs damaged or missing packs.
+
+    Attributes:
+        run_id: Which.
+        files: Those of its files that lie there.
+        listing: Whether the listing of its paths, or facts of it, do.
+        lost: Why none of it can be healed; empty if that is not so.
+    """
+
+    run_id: str
+    files: tuple[FileRepair, ...] = ()
+    listing: bool = False
+    lost: str = ""
+
+    @property
+    def healable(self) -> bool:
+        """Whether something of it can be healed."""
+        return not self.lost and (self.listing or any(not file.lost for file in self.files))
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it is lost."""
+        return not self.lost and not any(file.lost for file in self.files)
+
+
+class Repair:
+    """Heals runs of one store."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        keys = (parse_key(info.key) for info in location.bucket.list(GARBAGE))
+        damaged = [key.pack for key in keys if key and key.kind == "damaged" and key.pack]
+        self._copies = WholeCopies(location.bucket, location.pool, damaged)
+
+    def plan(self, run_ids: Iterable[str]) -> Iterator[RunRepair]:
+        """What could be healed of these runs, one by one; runs that need nothing are left out.
+
+        Cost: each run's listing and the recipes of its large files; where something is damaged, the footer of each
+            pack of the store, and all content that is to be healed.
+        """
+        for id in run_ids:
+            found = self._plan(id)
+            if found.listing or found.files or found.lost:
+                yield found
+
+    def perform(self, plan: RunRepair) -> None:
+        """Heal what can be healed of a run. Cost: three PUTs, and the packs for what is copied."""
+        log = RUNS + plan.run_id
+        session = Session.resume(self._location, log, deleted=True, packs=self._copies, load=load_view)
+        if session is None:
+            return
+        try:
+            lost = frozenset(file.path for file in plan.files if file.lost)
+            mending = _Mending(session, self._copies, lost)
+            session.append(lambda: Draft([], state=mending.state), closing=True)
+        finally:
+            session.close()
+
+    def _plan(self, id: str) -> RunRepair:
+        journal = Journal(self._location.bucket, self._location.pool, RUNS + id)
+        blobs = Blobs(self._location.bucket, self._location.pool, journal, packs=self._copies)
+        try:
+            view = load_view(blobs) if is_run_id(id) else None
+            if view is None:
+                raise RunNotFoundError(id, self._location.bucket.url)
+            if view.state.purged:
+                return RunRepair(id)
+            files = [found for entry in view.paths.walk() if (found := self._file(blobs, entry))]
+            return RunRepair(id, tuple(files), listing=self._listing_needs(view, blobs))
+        except DamageError as error:
+            return RunRepair(id, lost=str(error))
+
+    def _listing_needs(self, view: View, blobs: Blobs) -> bool:
+        """Whether a reader of the run, as it is, would meet a damaged pack before any file's content."""
+        refs = [view.state.environment] if view.state.environment else []
+        head = view.head
+        if head and head.state_at is not None:
+            entry = blobs.journal.read(head.state_at)
+            said = [entry.state[name] for name in ("tree", "facts") if entry.state and entry.state.get(name)]
+            refs += [ref_from_json(one, entry.log).carried_by(entry.n) for one in said]
+        return any(map(self._copies.needs, [*refs, *(node for tree in view.paths.trees for node in tree.nodes())]))
+
+    def _file(self, blobs: Blobs, entry: Entry) -> FileRepair | None:
+        """What a file needs; None where that is nothing."""
+        if entry.content is None:
+            return None
+        try:
+            refs = [entry.content, *(_chunks(blobs, entry))]
+            lacking = [ref for ref in refs if self._copies.needs(ref)]
+            for some in _parts(lacking):
+                self._copies.read(some)
+        except DamageError as error:
+            return FileRepair(entry.path, lost=str(error))
+        copies = {str(self._copies.found[ref.id].place) for ref in lacking}
+        return FileRepair(entry.path, tuple(sorted(copies))) if lacking else None
+
+
+class _Mending:
+    """One run's new state in the making; asked again after each lost race."""
+
+    def __init__(self, session: Session, copies: WholeCopies, lost: frozenset[str]) -> None:
+        self._session, self._copies, self._lost = session, copies, lost
+        self._writer: ChunkWriter = session.writer()
+        session.known.visit({pack for ref in copies.found.values() if (pack := copies.borrowable(ref))})  # W2, W3
+
+    def state(self, view: View, blobs: list[InlineBlob]) -> Json:
+        """The state for the entry after the view's head."""
+        environment = view.state.environment
+        if environment and self._copies.needs(environment):
+            environment = self._place(view.paths.blobs, environment, FACTS)
+        entries = [self._healed(view.paths.blobs, entry) for entry in view.paths.walk()]
+        return restate(view, entries, environment, self._writer, blobs)
+
+    def _healed(self, blobs: Blobs, entry: Entry) -> Entry:
+        """An entry with its content where it is whole; as it was, if it is lost or needs nothing."""
+        if entry.content is None or entry.path in self._lost:
+            return entry
+        if entry.whole:
+            return replace(entry, content=self._place(blobs, entry.content, CHUNK)) if self._moves(entry) else entry
+        recipe = parse_recipe(blobs.read([entry.content])[0])
+        if not self._moves(entry) and not any(map(self._copies.needs, recipe.chunks)):
+            return entry
+        chunks = [self._place(blobs, ref, CHUNK) if self._copies.needs(ref) else ref for ref in recipe.chunks]
+        data = encode_recipe(Recipe(recipe.size, recipe.sha256, tuple(chunks)))
+        return replace(entry, content=self._writer.place(data, RECIPE))
+
+    def _moves(self, entry: Entry) -> bool:
+        return entry.content is not None and self._copies.needs(entry.content)
+
+    def _place(self, blobs: Blobs, ref: Ref, kind: int) -> Ref:
+        """Where a blob is to be referred to: in the whole pack that has it, or in a copy of one's own."""
+        (data,) = blobs.read([ref])
+        return self._writer.place(data, kind)
+
+
+def load_view(blobs: Blobs) -> View | None:
+    """A run as it is now; where what its last state needs is nowhere, by all that its entries say.
+
+    Raises:
+        DamageError: Its paths cannot be told.
+    """
+    head = blobs.journal.head()
+    if head is None:
+        return None
+    try:
+        view = View.up_to(head, blobs)
+        for tree in view.paths.trees:
+            tree.nodes()
+        return view
+    except IntegrityError:
+        if head.state_at is None:
+            raise
+    view = View(blobs)
+    for entry in blobs.journal.walk(head.n + 1):
+        view.absorb(replace(entry, state=None))
+    for tree in view.paths.trees:
+        tree.nodes()
+    return view
+
+
+def _chunks(blobs: Blobs, entry: Entry) -> Sequence[Ref]:
+    assert entry.content
+    return () if entry.whole else parse_recipe(blobs.read([entry.content])[0]).chunks
+
+
+def _parts(refs: Sequence[Ref]) -> Iterator[Sequence[Ref]]:
+    return (refs[at : at + _AT_ONCE] for at in range(0, len(refs), _AT_ONCE))

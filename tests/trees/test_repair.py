@@ -1,0 +1,215 @@
+"""Old runs are healed with whole copies: an entry of the same paths and new places, by a writer like any other."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.logs import entries_of, ops_of, packs_in
+from tests.support.stores import entropy, tiny_store
+from tests.trees.test_damage import DATA, World, log
+
+from holdall.errors import RunNotFoundError
+from holdall.format.layout import PackName, log_key, run_log
+from holdall.format.pack import parse_pack
+from holdall.format.reference import NODE, RECIPE
+from holdall.store import Store
+
+OTHER = entropy(21)(90_000)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def damage(world: World, *, record: bool = True) -> None:
+    """Flip a bit in every third pack that holds chunks."""
+    for pack in range(0, len(world.packs), 3):
+        world.flip_chunk(0, pack=pack)
+    if record:
+        world.store().care.check(record=True)
+
+
+def paths_of(store: Store, run_id: str) -> dict[str, str]:
+    return store.runs.get(run_id).manifest
+
+
+def test_an_old_run_is_whole_again_once_its_content_was_logged_again(world: World) -> None:
+    """The flow of the guide: damage, record, log again, repair; the old run reads, and its manifest is the same."""
+    before = paths_of(world.store(), world.first.id)
+    damage(world)
+    log(world.store())
+    (plan,) = world.store().care.repair()
+    assert (plan.run_id, plan.whole, [file.path for file in plan.files]) == (world.first.id, True, ["weights.bin"])
+    assert world.read(world.first.id) == DATA
+    assert paths_of(world.store(), world.first.id) == before
+    assert world.store().care.repair() == []
+    assert world.store().care.check().intact
+
+
+def test_a_dry_run_writes_nothing_and_says_the_same(world: World) -> None:
+    """What a plan promises is what performing it does."""
+    damage(world)
+    log(world.store())
+    before = dict(world.bucket.objects)
+    planned = world.store().care.repair(dry_run=True)
+    assert world.bucket.objects == before
+    assert world.store().care.repair() == planned
+
+
+def test_what_is_lost_is_named_and_stays_as_it_was(world: World) -> None:
+    """A file that is whole nowhere is not healed, its run's other files are; once it is logged again, it is."""
+    run = world.store().runs.resume(world.first.id)
+    run.log_bytes(OTHER, "other.bin")
+    run.finish()
+    world.packs = packs_in(world.bucket)
+    damage(world)
+    log(world.store(), OTHER)
+    (plan,) = world.store().care.repair()
+    assert {file.path: bool(file.lost) for file in plan.files} == {"weights.bin": True, "other.bin": False}
+    assert not plan.whole
+    assert world.read(world.first.id, "other.bin") == OTHER
+    assert set(paths_of(world.store(), world.first.id)) == {"weights.bin", "other.bin"}
+    log(world.store())
+    assert [plan.whole for plan in world.store().care.repair()] == [True]
+    assert world.read(world.first.id) == DATA
+
+
+def test_what_is_whole_in_the_damaged_pack_alone_is_copied(world: World) -> None:
+    """A pack whose footer is damaged, but none of its blobs, gives all of them to new packs."""
+    key = world.packs[0]
+    world.flip(key, -60)
+    world.store().care.check(record=True)
+    assert world.recorded
+    (plan,) = world.store().care.repair()
+    assert plan.whole
+    del world.bucket.objects[key]
+    assert world.read(world.first.id) == DATA
+
+
+def test_a_missing_pack_is_healed_too(world: World) -> None:
+    """Whoever logs the content again heals a run whose packs are gone, with no record at all."""
+    gone = world.packs[0]
+    del world.bucket.objects[gone]
+    log(world.store())
+    assert [plan.whole for plan in world.store().care.repair([world.first.id])] == [True]
+    assert world.read(world.first.id) == DATA
+    assert world.store().care.check().intact
+
+
+@pytest.mark.parametrize("kind", [NODE, RECIPE])
+def test_what_is_nowhere_whole_is_named(world: World, kind: int) -> None:
+    """A damaged listing or recipe of which there is no other copy: the run or the file is named, nothing is changed."""
+    for key in world.packs:
+        for row in parse_pack(world.bucket.objects[key], key).rows:
+            if row.kind == kind:
+                world.flip(key, row.offset + row.stored // 2)
+    world.store().care.check(record=True)
+    before = len(entries_of(world.bucket, world.first.id))
+    (plan,) = world.store().care.repair()
+    assert not plan.whole
+    assert plan.lost or plan.files[0].lost
+    assert len(entries_of(world.bucket, world.first.id)) == before or plan.listing
+
+
+def test_a_run_that_goes_on_is_repaired_under_its_writer(world: World) -> None:
+    """Its writer takes the new state in as any rival's entry, and what it commits later is there as well."""
+    store = world.store()
+    run = store.runs.start()
+    run.log_bytes(OTHER, "other.bin")
+    own = [key for key in packs_in(world.bucket) if key not in world.packs]
+    for key in own:
+        world.flip(key)
+    world.store().care.check(record=True)
+    log(world.store(), OTHER)
+    plans = world.store().care.repair([run.id])
+    run.log_text("later", "later.txt")
+    run.finish()
+    if all(plan.whole for plan in plans):
+        assert world.read(run.id, "other.bin") == OTHER
+    assert world.read(run.id, "later.txt") == b"later"
+
+
+def test_a_deleted_run_is_healed_and_stays_deleted(world: World) -> None:
+    """It can be restored, so it is to be whole."""
+    world.store().runs.get(world.first.id).delete()
+    damage(world)
+    log(world.store())
+    assert [plan.whole for plan in world.store().care.repair()] == [True]
+    assert world.store().runs.get(world.first.id).state.deleted
+    assert world.read(world.first.id) == DATA
+
+
+def test_the_entry_says_the_same_and_opens_and_closes_a_session(world: World) -> None:
+    """Three entries: open without a state, the state, close. Status, counts, tags and parameters are as they were."""
+    before = world.store().runs.get(world.first.id).state
+    damage(world)
+    log(world.store())
+    count = len(entries_of(world.bucket, world.first.id))
+    world.store().care.repair()
+    opened, moved, closed = entries_of(world.bucket, world.first.id)[count:]
+    assert [entry.state is not None for entry in (opened, moved, closed)] == [False, True, False]
+    assert [op["op"] for entry in (opened, moved, closed) for op in entry.ops] == ["open", "close"]
+    after = world.store().runs.get(world.first.id).state
+    for name in ("status", "files", "bytes", "started", "ended", "params", "tags", "sessions", "inline"):
+        assert getattr(after, name) == getattr(before, name), name
+
+
+def test_nothing_refers_to_the_damaged_pack_after_it(world: World) -> None:
+    """After the repair the damaged packs may be deleted: what is left reads."""
+    damage(world)
+    log(world.store())
+    world.store().care.repair()
+    for name in world.recorded:
+        del world.bucket.objects[PackName.parse(name, "pack").key]
+    assert world.read(world.first.id) == DATA
+    found = world.store().care.check()
+    assert found.intact, found.problems
+
+
+def test_facts_of_a_state_that_lie_in_a_damaged_pack_are_told_by_the_log() -> None:
+    """A state's parameters that went to a pack are in the entries too."""
+    world = World()
+    run = world.store().runs.start()
+    run.log_params({f"p{n}": "v" * 500 for n in range(150)})
+    run.log_bytes(OTHER, "other.bin")
+    run.finish()
+    (last,) = [entry for entry in entries_of(world.bucket, run.id) if entry.state]
+    assert last.state
+    pack = PackName.parse(last.state["facts"]["pack"], "facts")
+    del world.bucket.objects[pack.key]
+    log(world.store(), OTHER)
+    assert [plan.whole for plan in world.store().care.repair([run.id])] == [True]
+    assert len(world.store().runs.get(run.id).record.data.params) == 150
+    assert world.store().care.check().intact
+    assert world.read(run.id, "other.bin") == OTHER
+
+
+def test_a_healthy_store_is_left_alone(world: World) -> None:
+    """Where nothing is damaged nothing is planned, and no footer is read."""
+    before = dict(world.bucket.objects)
+    assert world.store().care.repair() == []
+    assert world.bucket.objects == before
+
+
+@pytest.mark.parametrize("id", ["0" * 32, "nonsense", "../x"])
+def test_a_run_that_is_not_there_is_named(world: World, id: str) -> None:
+    """Nobody is told that all is well of a run that there is not."""
+    with pytest.raises(RunNotFoundError):
+        world.store().care.repair([id])
+
+
+def test_the_64th_entry_that_opens_a_session_carries_no_state() -> None:
+    """W1: what opens refers to no pack, so a state that is due waits for the next entry."""
+    world = World()
+    run = tiny_store(world.bucket, seed=5, create=False).runs.start()
+    for n in range(64 - 2):
+        run.log_text(str(n), f"{n}.txt")
+    run._writing().close()
+    assert entries_of(world.bucket, run.id)[-1].n == 63
+    again = tiny_store(world.bucket, seed=6, create=False).runs.resume(run.id)
+    again.flush()
+    again.log_text("on", "on.txt")
+    opened = next(entry for entry in entries_of(world.bucket, run.id)[64:] if ops_of([entry], "open"))
+    assert opened.state is None
+    assert log_key(run_log(run.id), opened.n + 1) in world.bucket.objects
+    assert any(entry.state for entry in entries_of(world.bucket, run.id)[opened.n + 1 :])
