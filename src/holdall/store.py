@@ -147,13 +147,16 @@ class Store:
 
     def __init__(self, location: Location) -> None:
         self._location = location
-        self.experiments = Experiments(location, lambda id, filter, stage: self.runs.of(id, filter, stage))
+        self.experiments = Experiments(location, self._runs_of)
         self.runs = Runs(location, self.experiments)
         self.registry = Registry(location)
         self.artifacts = Artifacts(location, self.registry.locate)
         self.models = Models(location, self.artifacts, self.registry, self.runs.get)
         self.deployments = Deployments(location, self.registry, self.runs.get)
         self.care = Care(location)
+
+    def _runs_of(self, experiment: str, filter: str | None, stage: str) -> list[Run]:
+        return self.runs.of(experiment, filter, stage)  # a method, which travels to other processes
 
     def __repr__(self) -> str:
         return f"<Store {self.url}>"
