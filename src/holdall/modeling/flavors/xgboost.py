@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.modeling.branching import TreeError
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.places import named, within
+from holdall.modeling.xgboost_trees import check_xgboost
 from holdall.runs.rendering import library
 
 FORMATS: Final = ("ubj", "json", "xgb")
@@ -72,7 +74,10 @@ class XGBoostFlavor:
         model = _made(_class(parts), xgboost, str(file))
         unfitted = model.get_params(deep=False) if isinstance(model, xgboost.XGBModel) else {}
         try:
+            check_xgboost(file.read_bytes())
             model.load_model(file)
+        except (TreeError, OSError) as error:
+            raise ContentError(str(file), "an XGBoost model that can be followed to its leaves", str(error)) from error
         except xgboost.core.XGBoostError as error:
             reason = str(error).strip().partition("\n")[0]
             raise ContentError(str(file), "an XGBoost model", reason) from error
