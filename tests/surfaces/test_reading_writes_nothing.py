@@ -313,7 +313,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
     "holdall.models": names("""
         ColSpec DataType LoggedModel Model ModelInfo ModelSignature ParamSchema ParamSpec Schema TensorSpec
-        infer_signature set_model
+        infer_signature set_model ModelConfig
     """),
     "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
