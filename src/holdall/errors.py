@@ -673,7 +673,10 @@ class CommitStateUnknownError(ReloadError):
 class DamageError(HoldallError):
     """What the store holds is not what was written."""
 
-    hint = "run `holdall store check` to see what is touched; restore those objects from a copy"
+    hint = (
+        "`holdall store check --record` says what is touched and keeps new runs away from it; restore those objects "
+        "from a copy, or log the files again in a new run and then run `holdall store repair`"
+    )
 
 
 class IntegrityError(DamageError):

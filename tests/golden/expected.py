@@ -170,4 +170,19 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "repaired": {
+        "21b111cb4521bf71580ffdf987112b84": (
+            "sha256:e6035d2a99cf8f68e247415e10a30399f4a9b09a3861b5ef1811a5e7d6623f15",
+            {
+                "note.txt": "81db8ebbbbc69c6c6ad4a6aa92b76e0c08af547da236b9e2c9dbe1d8285a8130",
+                "text.txt": "223e3ae4057fd9b219a86d8c76394c38bb962a3816a206404809227b97050564",
+            },
+        ),
+        "21b111cbea398f99bac6f767ebd9f80d": (
+            "sha256:2d709a2f62655f3cb292569f71b00816f468f652f0641c24c9bc0b65fcb07049",
+            {
+                "again.txt": "223e3ae4057fd9b219a86d8c76394c38bb962a3816a206404809227b97050564",
+            },
+        ),
+    },
 }

@@ -13,6 +13,7 @@ from tests.golden.builder import World, file, folder, link, noise, text
 
 from holdall.format.chunking import Chunker
 from holdall.format.codec import encode, encode_planes
+from holdall.format.damage import DamageRecord
 from holdall.format.digest import blob_id, sha256
 from holdall.format.layout import RUNS, PackName, generation_key, hint_key, parse_key
 from holdall.format.pack import PackBuilder, parse_footer
@@ -21,6 +22,8 @@ from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, FACTS, NODE, RECIPE
 from holdall.format.tree import Entry, encode_node
 from holdall.naming.registry import Registry
+from holdall.trees.damage import record_damage
+from holdall.trees.repair import Repair
 from holdall.trees.session import Draft, Session
 from holdall.trees.source import Item
 from holdall.trees.summary import Inline
@@ -228,8 +231,34 @@ def pinned() -> World:
     return world
 
 
+def repaired() -> World:
+    """A damaged pack, the record that says so, its content logged again elsewhere, and a run that was given that."""
+    world = World("repaired", chunker=SMALL, pack_size=8 << 10)
+    session = world.begin()
+    commit(session, [file("text.txt", text("repaired", 66_000)), file("note.txt", b"small")])
+    end(session)
+    pack = min(_packs(world))
+    data = bytearray(world.bucket.objects[pack.key])
+    data[100] ^= 1
+    world.bucket.objects[pack.key] = bytes(data)
+    first = parse_footer(bytes(data), str(pack)).rows[0]
+    location = world.location
+    told = DamageRecord(pack, location.clock(), location.writer, "a bit was flipped", (first.id,))
+    record_damage(world.bucket, told)
+    world.another_process()
+    again = world.begin()
+    commit(again, [file("again.txt", text("repaired", 66_000))])
+    end(again)
+    world.another_process()
+    repair = Repair(world.location)
+    for plan in list(repair.plan([session.journal.log.removeprefix(RUNS)])):
+        repair.perform(plan)
+    return world
+
+
 MAKERS: Final[dict[str, Callable[[], World]]] = {
-    maker.__name__: maker for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, pinned)
+    maker.__name__: maker
+    for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, pinned, repaired)
 }
 
 

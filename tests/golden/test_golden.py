@@ -70,9 +70,10 @@ def test_what_was_logged_is_read_back(name: str) -> None:
 
 @every_store
 def test_a_golden_store_is_intact(name: str) -> None:
-    """Check finds nothing wrong, and only the orphans of writers that died."""
+    """Check finds nothing wrong but a damaged pack that no run needs, and only the orphans of writers that died."""
     found = opened(name).care.check()
-    assert found.problems == []
+    assert found.intact
+    assert len(found.problems) == (name == "repaired")
     assert (len(found.orphans), found.foreign) == (ORPHANS.get(name, 0), [])
     assert found.files == sum(len(files) for _, files in EXPECTED[name].values())
 
@@ -136,8 +137,8 @@ def test_registered_models_are_read_back(name: str) -> None:
 
 
 def test_all_golden_stores_are_small() -> None:
-    """Every clone carries them: 300 KB at most."""
-    assert sum(len(data) for name in EXPECTED for data in load(STORES / name).values()) < 300_000
+    """Every clone carries them: 350 KB at most."""
+    assert sum(len(data) for name in EXPECTED for data in load(STORES / name).values()) < 350_000
 
 
 def test_what_is_there_is_never_written_again(tmp_path: Path) -> None:

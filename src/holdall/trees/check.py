@@ -82,6 +82,9 @@ class Findings:
         orphans: Packs that no run refers to, such as a killed writer leaves, or has
             not yet committed. Neither is damage; the same upload reuses them.
         foreign: Keys that are not holdall's, or left by a probe.
+        missing: Keys of packs that runs refer to and that are not there.
+        torn: Whether that is all that is wrong with packs: then this looks like a copy of a store that was made while
+            packs were being written. Copying `packs/` again completes it.
         recorded: Keys of the records of damaged packs that this check made, or found made.
     """
 
@@ -95,6 +98,8 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    torn: bool = False
     recorded: list[str] = field(default_factory=list)
 
     @property
@@ -149,7 +154,10 @@ class _Check:
         self._hints(keys["hint"])
         for pack, detail in self._bad.items():
             harmless = pack in self._kept_away and not self._users[pack]
+            detail += "; no run needs it, and none will refer to it" if harmless else ""
             self._note(pack.key, detail, touches=tuple(sorted(self._users[pack])), harmless=harmless)
+        self._found.missing = sorted(pack.key for pack in self._bad if pack not in self._sizes)
+        self._found.torn = bool(self._found.missing) and len(self._found.missing) == len(self._bad)
         self._found.packs = len(keys["pack"])
         self._found.blobs = sum(map(len, self._rows.values()))
         if not any(problem.where.startswith(RUNS) for problem in self._found.problems):  # else they may be in use

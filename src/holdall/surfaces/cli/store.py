@@ -135,6 +135,13 @@ def _show_findings(found: Findings) -> None:
         lines.append(f"{'harmless' if problem.harmless else 'DAMAGE  '} {problem.where}: {problem.detail}")
         lines += [f"           touches {touched}" for touched in problem.touches]
     lines += [f"recorded {key}: nothing that is logged from now on refers to that pack" for key in found.recorded]
+    if found.torn:
+        missing = counted(len(found.missing), "pack")
+        lines.append(
+            f"torn     {missing} that runs refer to cannot be found, and nothing else is wrong with packs: this looks "
+            "like a copy that was made while packs were being written; copy packs/ again from where it came from, "
+            "which completes it (holdall guide safety)"
+        )
     for line in lines:
         say(printable(line))
     say("intact" if found.intact else counted(len(found.problems), "problem"))
