@@ -7,8 +7,10 @@ gives the same bytes; see `skops_archive`.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +49,20 @@ def dump_skops(model: Any, file: Path, *, harmless: re.Pattern[str], listed: Seq
     return sorted({*unknown, *listed})
 
 
-def load_skops(file: Path, listed: Sequence[str] | None) -> Any:
+def load_skops(
+    file: Path,
+    listed: Sequence[str] | None,
+    *,
+    before: Callable[[Any], None] | None = None,
+    after: Callable[[Any], None] | None = None,
+) -> Any:
     """What a file of skops builds, with the types that its MLmodel file lists: `trust` was asked about them.
+
+    Args:
+        file: Where it is.
+        listed: These types.
+        before: Looks at the schema of what will be built, and raises for what must not be.
+        after: Looks at what was built, before it predicts.
 
     Raises:
         ContentError: It is none, or has other types, or needs what is not installed here.
@@ -56,7 +70,13 @@ def load_skops(file: Path, listed: Sequence[str] | None) -> Any:
     """
     skops = library("skops.io", "loading a model of skops", "skops")
     try:
-        return skops.load(file, trusted=[str(each) for each in listed or ()])
+        if before:
+            with zipfile.ZipFile(file) as archive:
+                before(json.loads(archive.read("schema.json")))
+        built = skops.load(file, trusted=[str(each) for each in listed or ()])
+        if after:
+            after(built)
+        return built
     except Exception as error:  # skops raises whatever building an object raises
         raise ContentError(str(file), "a skops model that can be loaded here", f"{error}") from error
 

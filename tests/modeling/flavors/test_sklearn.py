@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,11 +11,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import DBSCAN
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
@@ -58,8 +68,12 @@ def run(store: Store) -> Run:
     [
         LogisticRegression(),
         SGDClassifier(random_state=0),
-        KNeighborsClassifier(3),
-        HistGradientBoostingClassifier(max_iter=5, random_state=0),
+        GradientBoostingClassifier(n_estimators=3, random_state=0),
+        IsolationForest(n_estimators=3, max_features=0.5, random_state=0),
+        BaggingClassifier(n_estimators=3, max_features=0.5, random_state=0),
+        ExtraTreesRegressor(3, random_state=0),
+        AdaBoostClassifier(n_estimators=3, random_state=0),
+        VotingClassifier([("tree", DecisionTreeClassifier())]),
         make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0)),
     ],
     ids=lambda model: type(model).__name__,
@@ -70,6 +84,67 @@ def test_common_estimators_need_no_list_for_skops(store: Store, run: Run, model:
     info = store.models.log(run, model, "model", serialization_format="skops")
     loaded = store.models.load(info.model_uri, trust=Trust("listed"))
     assert loaded.predict(DATA).tolist() == model.predict(DATA).tolist()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [KNeighborsClassifier(3), HistGradientBoostingClassifier(max_iter=5, random_state=0)],
+    ids=lambda model: type(model).__name__,
+)
+def test_what_nobody_looks_at_is_kept_but_the_readers_to_admit(store: Store, run: Run, model: Any) -> None:
+    """Their numbers are followed without a look."""
+    info = store.models.log(run, model.fit(DATA, TARGET), "model", serialization_format="skops")
+    with pytest.raises(UntrustedModelError):
+        store.models.load(info.model_uri, trust=Trust("listed"))
+    assert store.models.load(info.model_uri).predict(DATA).tolist() == model.predict(DATA).tolist()
+
+
+def follow(tree: Any, **other: Any) -> Any:
+    """The same tree with other numbers in its first node."""
+    state = tree.__getstate__()
+    state["nodes"] = state["nodes"].copy()
+    for name, value in other.items():
+        state["nodes"][name][0] = value
+    made = type(tree)(tree.n_features, np.asarray(tree.n_classes), tree.n_outputs)
+    made.__setstate__(state)
+    return made
+
+
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "a child far away": lambda forest: wrong(forest, left_child=10**6),
+    "a child before all": lambda forest: wrong(forest, right_child=-7),
+    "a child that is its parent": lambda forest: wrong(forest, left_child=0),
+    "one child": lambda forest: wrong(forest, right_child=-1),
+    "a feature that is not there": lambda forest: wrong(forest, feature=10**6),
+    "a feature before all": lambda forest: wrong(forest, feature=-3),
+    "a forest of fewer features": lambda forest: setattr(forest, "n_features_in_", 1),
+    "a tree of fewer features": lambda forest: setattr(forest.estimators_[0], "n_features_in_", 1),
+    "no features": lambda forest: delattr(forest, "n_features_in_"),
+}
+
+
+def wrong(forest: Any, **other: Any) -> None:
+    first = forest.estimators_[0]
+    first.tree_ = follow(first.tree_, **other)
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_trees_that_would_end_the_process_are_refused(store: Store, run: Run, case: str) -> None:
+    """Though they hold no code, and load under every policy; deep in a pipeline as well."""
+    model = make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0)).fit(DATA, TARGET)
+    WRONG[case](model[-1])
+    info = store.models.log(run, model, "model", serialization_format="skops")
+    with pytest.raises(ContentError, match="skops"):
+        store.models.load(info.model_uri, trust=Trust("listed"))
+
+
+def test_boosting_with_other_trees_than_classes_is_refused(store: Store, run: Run) -> None:
+    """It would write beside its own memory."""
+    model = GradientBoostingClassifier(n_estimators=2).fit(DATA, TARGET)
+    model.estimators_ = np.repeat(model.estimators_, 3, axis=1)
+    info = store.models.log(run, model, "model", serialization_format="skops")
+    with pytest.raises(ContentError, match="other trees than classes"):
+        store.models.load(info.model_uri, trust=Trust("listed"))
 
 
 def test_what_skops_does_not_know_must_be_listed(store: Store, run: Run) -> None:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.modeling.branching import TreeError
 from holdall.modeling.flavor import Parts, Predictor, root_module
+from holdall.modeling.lightgbm_trees import check_lightgbm, check_schema
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
 from holdall.modeling.places import named, within
 from holdall.modeling.skops_files import all_harmless, dump_skops, load_skops
@@ -89,9 +91,12 @@ class LightGBMFlavor:
         file = within(folder, _file(parts))
         if not _is_booster(parts):
             listed = parts.own.get("skops_trusted_types")
-            return load_skops(file, listed) if _is_skops(parts) else load_pickle(file)
+            return load_skops(file, listed, before=check_schema) if _is_skops(parts) else load_pickle(file)
         try:
+            check_lightgbm(file.read_bytes())
             return lightgbm.Booster(model_file=file)
+        except (TreeError, OSError) as error:
+            raise ContentError(str(file), "a LightGBM model that can be followed to its leaves", str(error)) from error
         except lightgbm.basic.LightGBMError as error:
             raise ContentError(str(file), "a LightGBM model", str(error)) from error
 

@@ -5,8 +5,10 @@
     skops         model.skops   runs none: what it may build is listed
 
 skops refuses to build what is neither its own list's nor the reader's. `_HARMLESS`
-adds the compiled parts of scikit-learn's estimators, which hold numbers and
-nothing that is called; without them not even a forest could be kept. What a
+adds compiled parts of scikit-learn's estimators, which hold numbers and nothing
+that is called; without them not even a forest could be kept, whose trees are
+looked at when it is loaded. Nearest neighbours by trees and boosting by
+histograms are kept, too, but are the reader's to admit: nobody looks at theirs. What a
 model lists beyond them, it lists itself: that counts as running code, and is
 the reader's to admit (an MLmodel file that could vouch for itself would be no
 protection).
@@ -25,17 +27,22 @@ from typing import Any, Final
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.pickling import dump_noting_modules, load_pickle
 from holdall.modeling.places import named, within
+from holdall.modeling.sklearn_trees import check_sklearn
 from holdall.modeling.skops_files import all_harmless, dump_skops, load_skops
 from holdall.runs.rendering import library
 
 CLOUDPICKLE, PICKLE, SKOPS = "cloudpickle", "pickle", "skops"
 FORMATS: Final = (CLOUDPICKLE, PICKLE, SKOPS)
 _HARMLESS: Final = re.compile(
-    r"sklearn\.(tree\._tree\.Tree|neighbors\._(kd_tree\.KDTree|ball_tree\.BallTree)(32|64)?"
-    r"|_loss\._loss\.Cy[A-Za-z]+|_loss\.(loss|link)\.[A-Za-z]+|linear_model\._sgd_fast\.[A-Za-z]+"
-    r"|metrics\._dist_metrics\.[A-Za-z0-9]+|ensemble\._hist_gradient_boosting\.predictor\.TreePredictor"
-    r"|ensemble\._hist_gradient_boosting\.binning\._BinMapper|utils\._bunch\.Bunch)"
+    r"sklearn\.(tree\._tree\.Tree|_loss\._loss\.Cy[A-Za-z]+|_loss\.(loss|link)\.[A-Za-z]+"
+    r"|linear_model\._sgd_fast\.[A-Za-z]+|utils\._bunch\.Bunch)"
 )
+# Without code as well; but scikit-learn follows the numbers in them without a look, and nobody looks before.
+_FOLLOWED: Final = re.compile(
+    r"sklearn\.(neighbors\._(kd_tree\.KDTree|ball_tree\.BallTree)(32|64)?|metrics\._dist_metrics\.[A-Za-z0-9]+"
+    r"|ensemble\._hist_gradient_boosting\.(predictor\.TreePredictor|binning\._BinMapper))"
+)
+_KEPT: Final = re.compile(f"{_HARMLESS.pattern}|{_FOLLOWED.pattern}")
 METHODS: Final = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba", "score")
 _log = logging.getLogger("holdall")
 
@@ -70,7 +77,7 @@ class SklearnFlavor:
         file = "model.skops" if serialization_format == SKOPS else "model.pkl"
         listed = list(skops_trusted_types or ())
         if serialization_format == SKOPS:
-            listed = dump_skops(model, folder / file, harmless=_HARMLESS, listed=listed)
+            listed = dump_skops(model, folder / file, harmless=_KEPT, listed=listed)
             modules = {"skops", *_modules_of(model)}
         else:
             with (folder / file).open("wb") as stream:
@@ -92,7 +99,7 @@ class SklearnFlavor:
         library("sklearn", "loading a scikit-learn model", "scikit-learn")
         file = within(folder, _file(parts))
         listed = parts.own.get("skops_trusted_types")
-        return load_skops(file, listed) if _is_skops(parts) else load_pickle(file)
+        return load_skops(file, listed, after=check_sklearn) if _is_skops(parts) else load_pickle(file)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:  # noqa: ARG002
         """See `Flavor.wrap`."""
