@@ -104,7 +104,7 @@ def _names(said: Any) -> Iterator[object]:
         if key in _NAMING and isinstance(value, str):
             yield value
         elif key == "components" and isinstance(value, list):
-            yield from value
+            yield from (f"{key}/{each}" for each in value)  # as whoever loads them has it
         elif key in _HOLDING:
             within = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
             yield from _names(value)
