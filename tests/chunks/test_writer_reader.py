@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -20,10 +21,11 @@ from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter, Written
 from holdall.errors import AccessDeniedError, IntegrityError, ObjectExistsError
 from holdall.format.digest import sha256
-from holdall.format.layout import HINTS, PACKS, PackName, generation_key, parse_key
+from holdall.format.layout import GARBAGE, HINTS, PACKS, PackName, generation_key, parse_key
 from holdall.format.pack import parse_pack
 from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, RECIPE
+from holdall.storage.bucket import ObjectInfo
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 
@@ -268,15 +270,15 @@ def test_what_was_refused_is_never_called_flushed() -> None:
 
 
 def test_a_bucket_that_did_not_answer_is_asked_again() -> None:
-    """Where a hint could not be looked up the writer is as it was: tried again, it stores every chunk once."""
+    """Where the garbage state could not be listed the writer is as it was: tried again, it stores every chunk once."""
 
     class Silent(MemoryBucket):
         silent = True
 
-        def get(self, key: str, *, limit: int | None = None) -> bytes:
-            if self.silent and key.startswith(HINTS):
-                raise AccessDeniedError(self.url, key, "not now")
-            return super().get(key, limit=limit)
+        def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+            if self.silent and prefix == GARBAGE:
+                raise AccessDeniedError(self.url, prefix, "not now")
+            return super().list(prefix, limit=limit)
 
     bucket, data = Silent(), entropy(16)(50_000)
     writer = writer_of(bucket)

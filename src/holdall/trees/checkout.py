@@ -65,10 +65,10 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, obser
         files = [entry for entry in entries if entry.kind is Kind.FILE]
         with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
             failed = _all_that_can_be(blobs, files, target, transfer)
-    if len(failed) == 1:
-        raise failed[0]
-    if failed:
-        raise IncompleteError(blobs.journal.log, "\n".join(map(str, failed))) from failed[0]
+            if len(failed) == 1:
+                raise failed[0]
+            if failed:
+                raise IncompleteError(blobs.journal.log, "\n".join(map(str, failed))) from failed[0]
 
 
 def _all_that_can_be(
