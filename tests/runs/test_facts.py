@@ -203,7 +203,7 @@ def test_one_whole_number_is_a_step(bucket: MemoryBucket, step: Any) -> None:
         *(None, "high", 1j, [1.5], (1,), {}, 10**400, np.array([1, 2]), np.array([]), np.array([1j]), object()),
         *(torch.tensor([1.0, 2.0]), torch.tensor([]), pd.Series([1, 2]), np.datetime64("2024"), np.array([None])),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_not_one_number_is_refused(bucket: MemoryBucket, value: Any) -> None:
     """Each library's own way of saying so becomes one error, and nothing is logged."""
