@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import py_compile
 import sys
 import threading
 from collections.abc import Iterator
@@ -129,3 +130,27 @@ def test_of_many_that_load_at_once_one_has_the_name(store: Store, tmp_path: Path
         each.join()
     (winner,) = [n for n, answer in found.items() if answer == n]
     assert all(answer == "refused" for n, answer in found.items() if n != winner)
+
+
+def test_a_load_leaves_a_models_folder_as_it_was(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing compiled is kept in it, of packages below neither: its digest stays what it was."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    where = saved(store, tmp_path / "m", package(tmp_path / "code", "mine_kept", 7), "mine_kept")
+    before = {file: file.read_bytes() for file in where.rglob("*") if file.is_file()}
+    assert store.models.load_pyfunc(str(where)).predict(None) == 7
+    assert {file: file.read_bytes() for file in where.rglob("*") if file.is_file()} == before
+
+
+def test_what_somebody_compiled_is_not_run(store: Store, tmp_path: Path) -> None:
+    """A compiled file beside the source, made to look as old as it, is passed over."""
+    code = Path(package(tmp_path / "code", "mine_left", 7))
+    where = saved(store, tmp_path / "m", str(code), "mine_left")
+    source = next(where.rglob("deep.py"))
+    honest = source.read_text()
+    source.write_text(honest.replace("7", "8"))
+    compiled = Path(
+        py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH) or ""
+    )
+    source.write_text(honest)
+    assert compiled.exists()
+    assert store.models.load_pyfunc(str(where)).predict(None) == 7

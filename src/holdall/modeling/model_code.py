@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from holdall.errors import ModelCodeConflictError
+from holdall.modeling.bytecode import import_from
 
 _Files: TypeAlias = dict[str, bytes]  # of a module: their digests, by their paths below the folder of code
 _lock: Final = threading.Lock()
@@ -43,6 +44,7 @@ def use_code(folder: Path) -> None:
             _refuse_other(name, files, folder)
         for name, files in brought.items():
             _claimed.setdefault(name, (folder, files))
+        import_from(folder)
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
             importlib.invalidate_caches()

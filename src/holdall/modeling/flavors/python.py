@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from holdall.errors import ContentError, SignatureError
 from holdall.modeling import python_model
+from holdall.modeling.bytecode import SourceOnly
 from holdall.modeling.code_config import configured
 from holdall.modeling.copying import copy_local
 from holdall.modeling.flavor import PYFUNC, Parts, Predictor
@@ -170,8 +171,9 @@ def _run_code(file: Path, config: Mapping[str, Any]) -> Any:
     Raises:
         ContentError: It sets none.
     """
-    spec = importlib.util.spec_from_file_location(f"_holdall_model_{next(_numbers)}_{file.stem}", file)
-    if spec is None or spec.loader is None:
+    name = f"_holdall_model_{next(_numbers)}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file, loader=SourceOnly(name, str(file)))
+    if spec is None or spec.loader is None or file.suffix != ".py":
         raise ContentError(str(file), "Python code", "its name does not end in .py")
     module = importlib.util.module_from_spec(spec)
     with configured(config, for_mlflow=any(name.partition(".")[0] == "mlflow" for name in _imported(file))):
