@@ -11,6 +11,7 @@
 | `HOLDALL_AUTO_RUN` | `1`: a log verb without a run starts one | off |
 | `HOLDALL_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdall guide safety`) | off |
 | `HOLDALL_DEADLINE` | seconds for which a request is sent again to a bucket that fails to answer | `120` |
+| `HOLDALL_CREATE` | `never`: logging where there is no store is an error; else it makes one, and says so | `auto` |
 | `HOLDALL_VERIFY_SHARED` | `1`: all that runs share is read and verified first (`holdall guide safety`) | off |
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
@@ -53,6 +54,7 @@ class Settings:
     stat_cache: bool = False
     deadline: float = DEADLINE
     verify_shared: bool = False
+    create: bool = True
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -77,6 +79,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         stat_cache=_on(given, "HOLDALL_STAT_CACHE"),
         deadline=_seconds(given, "HOLDALL_DEADLINE") or default.deadline,
         verify_shared=_on(given, "HOLDALL_VERIFY_SHARED"),
+        create=_create(given),
     )
 
 
@@ -104,6 +107,13 @@ def _progress(given: Mapping[str, str]) -> str:
     if named and named not in PROGRESS:
         raise ValueError(f"HOLDALL_PROGRESS={named!r} is none of {', '.join(PROGRESS)}")
     return named or ("log" if given.get("TERM") == "dumb" else "auto")
+
+
+def _create(given: Mapping[str, str]) -> bool:
+    named = given.get("HOLDALL_CREATE", "").strip().lower()
+    if named not in ("", "auto", "never"):
+        raise ValueError(f"HOLDALL_CREATE={named!r} is neither auto nor never")
+    return named != "never"
 
 
 def _policy(given: Mapping[str, str]) -> str | None:

@@ -179,6 +179,7 @@ class Store:
         stat_cache: bool = False,
         deadline: float = DEADLINE,
         verify_shared: bool = False,
+        create: bool = True,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -196,6 +197,8 @@ class Store:
             verify_shared: Whether all that a run would share with others is read and verified before it refers to
                 it, not one chunk of each pack: for a bucket with writers who are not trusted. The option
                 `verify_shared` says the same, and comes first.
+            create: Whether the first writing makes a store where none is; only `care.create` does otherwise.
+                The option `create` says the same, and comes first.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.
@@ -205,11 +208,10 @@ class Store:
         Cost: no request.
         """
         options = dict(options or {})
-        verify_shared = options.pop("verify_shared", verify_shared)
-        if not isinstance(verify_shared, bool):
-            raise ValueError(f"verify_shared={verify_shared!r} is neither true nor false")
+        verify_shared = _yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
+        create = _yes_or_no("create", options.pop("create", create))
         trusted = bool(options.get("unsafe_single_writer"))
-        return cls.over(
+        found = cls.over(
             bucket_at(url, options, s3_lane=s3_lane, deadline=deadline),
             Pool(memory=memory),
             trusted=trusted,
@@ -218,6 +220,8 @@ class Store:
             stat_cache=stat_cache,
             verify_shared=verify_shared,
         )
+        found._location.may_create = create
+        return found
 
     @classmethod
     def over(
@@ -357,6 +361,12 @@ class Care:
             if limit is not None and len(found) >= limit:
                 break
         return list(found)
+
+
+def _yes_or_no(name: str, given: object) -> bool:
+    if not isinstance(given, bool):
+        raise ValueError(f"{name}={given!r} is neither true nor false")
+    return given
 
 
 def _now() -> int:

@@ -77,6 +77,13 @@ class LocalBucket:
     def __repr__(self) -> str:
         return f"LocalBucket({self.url!r})"
 
+    def level_above(self) -> tuple[str, ...]:
+        """What is beside the folder. Cost: one listing of the folder above it."""
+        try:
+            return tuple(found.name for found in self.root.parent.iterdir())
+        except OSError as error:
+            raise self._error("", error) from error
+
     def get(self, key: str, *, limit: int | None = None) -> bytes:
         """All bytes of an object, if it is not too long. Cost: one open and read."""
         try:

@@ -139,6 +139,14 @@ class RemoteBucket:
         except ObjectNotFoundError:
             return
 
+    def level_above(self) -> tuple[str, ...]:
+        """What is beside the prefix. Cost: one listing; none for a whole bucket."""
+        above, slash, _ = self._base.rstrip("/").rpartition("/")
+        if not slash:
+            return ()
+        found = self._ask("", lambda: self._fs.ls(above, detail=False))
+        return tuple(str(name).rstrip("/").rpartition("/")[2] for name in found)
+
     @property
     def _fs(self) -> Any:
         # By process: an event loop and its connections do not survive a fork.

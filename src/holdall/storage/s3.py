@@ -123,6 +123,17 @@ class S3Bucket:
         # The prefix's own "folder" object, which consoles create, has no key here.
         return [info for info in found if info.key], answer["NextContinuationToken"] if more else None
 
+    def level_above(self) -> tuple[str, ...]:
+        """What is beside the prefix, of its first thousand names. Cost: one request; none for a whole bucket."""
+        above, slash, _ = self.prefix.rstrip("/").rpartition("/")
+        if not self.prefix:
+            return ()
+        name = {"Bucket": self.bucket, "Prefix": above + slash, "Delimiter": "/", "MaxKeys": PAGE}
+        answer = self._run("", lambda: self.lane.ask("ListObjectsV2", name), verb="list")
+        folders = [found["Prefix"] for found in answer.get("CommonPrefixes", ())]
+        keys = [found["Key"] for found in answer.get("Contents", ())]
+        return tuple(found[len(above + slash) :] for found in (*folders, *keys))
+
     def _create(self, key: str, data: Bytes) -> str:
         """Create an object; its version id, where the server keeps versions."""
         name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}

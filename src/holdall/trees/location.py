@@ -8,6 +8,7 @@ would let writers overwrite one another unseen.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,6 +36,7 @@ from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import keep_watch
+from holdall.storage.neighbours import is_remote, mistaken_for
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.wrappers import impatient
 from holdall.trees.damage import record_damage
@@ -42,6 +44,12 @@ from holdall.trees.stat_cache import StatCache
 
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
 _WHOLE: Final = 60.0  # and beyond which none is sent again
+_REFUSE: Final = "set_store(..., create=False) or HOLDALL_CREATE=never refuses that"
+_ONLY_ASKED: Final = (
+    "check the address; create=False or HOLDALL_CREATE=never keeps writers from making a store there: "
+    "`holdall store init URL` does"
+)
+_log = logging.getLogger("holdall")
 _RECORDING: Final = 5.0  # seconds that recording damage may delay the error that tells of it
 
 
@@ -72,6 +80,7 @@ class Location:
     cache: Path | None = None  # a folder for what searching remembers
     observer: Observer = SILENT  # is told how far transfers are
     ticks: Callable[[], float] = monotonic
+    may_create: bool = True  # whether the first writing makes a store where none is
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
     damage: Damage = field(init=False)
     borrowing: Borrowing = field(init=False)
@@ -127,15 +136,19 @@ class Location:
         """The descriptor of a store that may be written to; made if there is none.
 
         Raises:
+            StoreNotFoundError: There is none, and it is not to be made unasked.
             UnsafeBucketError: The bucket does not honour create-only.
             UnsupportedFeatureError: The store needs a newer writer.
 
-        Cost: once per process, two requests; about 40 more where a store is made.
+        Cost: once per process, two requests; about 41 more where a store is made.
         """
         if self._writable_in != os.getpid():
             try:
                 descriptor = self.descriptor
-            except StoreNotFoundError:
+            except StoreNotFoundError as error:
+                if not self.may_create:
+                    error.hint = _ONLY_ASKED
+                    raise
                 self._make()
                 descriptor = self.descriptor
             for feature in descriptor.writer_features:
@@ -148,10 +161,14 @@ class Location:
 
     def _make(self) -> None:
         """Create the store; that another process did so at the same moment is as good."""
+        meant = mistaken_for(self.bucket, DESCRIPTOR)
         try:
             self.create(rounds=1)
         except StoreExistsError:
             return
+        if meant or is_remote(self.bucket.url):
+            asking = f"; did you mean {meant}?" if meant else ";"
+            _log.warning("there was no store at %s, so one was made%s %s", self.bucket.url, asking, _REFUSE)
 
     def _record_damage(self, pack: PackName, detail: str, blobs: Sequence[bytes]) -> None:
         """Tell all who will write here, if this process may: whoever only reads writes nothing."""

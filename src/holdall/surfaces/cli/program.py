@@ -197,6 +197,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
             stat_cache=settings.stat_cache,
             deadline=settings.deadline,
             verify_shared=settings.verify_shared,
+            create=settings.create,
         )
     except HoldallError:
         raise

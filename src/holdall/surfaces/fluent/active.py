@@ -89,7 +89,12 @@ _state = _State()
 
 
 def set_store(url: str, **storage_options: Any) -> Store:
-    """Use this store from now on, instead of the one that `HOLDALL_STORE` names. Cost: no request."""
+    """Use this store from now on, instead of the one that `HOLDALL_STORE` names.
+
+    Where there is none, the first run that is started there makes one; with `create=False` that is an error.
+
+    Cost: no request.
+    """
     _state.store = open_store(url, **storage_options)
     return _state.store
 
@@ -107,6 +112,7 @@ def open_store(url: str | None = None, **storage_options: Any) -> Store:
         stat_cache=settings.stat_cache,
         deadline=settings.deadline,
         verify_shared=settings.verify_shared,
+        create=settings.create,
     )
 
 
