@@ -33,6 +33,30 @@ def parquet(columns: dict[str, Any], **options: Any) -> bytes:
     return held.getvalue()
 
 
+def lying(file: bytes, said: int, instead: int = 1) -> bytes:
+    """A file whose footer says another number wherever it said this one; its pages say what they said."""
+    start = len(file) - 8 - int.from_bytes(file[-8:-4], "little")
+    true, false = varint(2 * said), varint(2 * instead)
+    padded = bytes([*(b | 0x80 for b in false), *[0x80] * (len(true) - len(false))])
+    assert true in file[start:]
+    return file[:start] + file[start:].replace(true, padded[:-1] + bytes([padded[-1] & 0x7F]))
+
+
+def varint(number: int) -> bytes:
+    """A number as Thrift's compact protocol has it."""
+    found = b""
+    while number > 0x7F:
+        found, number = found + bytes([number & 0x7F | 0x80]), number >> 7
+    return found + bytes([number])
+
+
+def shrunk(columns: dict[str, Any], **options: Any) -> bytes:
+    """A file whose footer says that its pages have one byte, and one value."""
+    file = parquet(columns, **options)
+    column = pq.ParquetFile(io.BytesIO(file)).metadata.row_group(0).column(0)
+    return lying(lying(file, column.total_uncompressed_size), column.num_values)
+
+
 def keys(count: int) -> list[str]:
     return [f"k{n}" for n in range(count)]
 
@@ -76,6 +100,14 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zeros, compressed": (
         PARQUET,
         lambda: parquet({"s": ["\0" * (1 << 28)]}, use_dictionary=False, compression="zstd"),
+    ),
+    "zeros, and a footer that denies them": (
+        PARQUET,
+        lambda: shrunk({"s": ["\0" * (1 << 28)] * 2}, use_dictionary=False, compression="zstd"),
+    ),
+    "a list, and a footer that denies it": (
+        PARQUET,
+        lambda: shrunk({"s": pa.ListArray.from_arrays(pa.array([0, 1 << 26], pa.int32()), np.zeros(1 << 26, "int8"))}),
     ),
     "fixed lengths": (
         PARQUET,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 import os
@@ -19,11 +20,13 @@ from typing import Any
 import pyarrow
 import pytest
 import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.asgi import ask
 from tests.support.bombs import CSV, JSON, PARQUET, parquet
 from tests.support.scored import write_model
 
-from holdall.errors import OversizedPayloadError
+from holdall.errors import OversizedPayloadError, PayloadError
 from holdall.store import Store
 from holdall.surfaces.serving.app import make_app
 from holdall.surfaces.serving.bound import Bound
@@ -98,6 +101,52 @@ def test_extension_types_are_not_made(model: Any) -> None:
     answer = score(model, parquet({"a": made}), PARQUET)
     assert answer.status == 400
     assert "extension types" in answer.body
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
+def test_a_page_that_counts_its_values_twice_counts_them_alike(encoding: str) -> None:
+    """pyarrow reserves memory for what the values say that they are: 2 GiB by 200 bytes."""
+    options: Any = {"compression": "none", "use_dictionary": False, "column_encoding": {"a": encoding}}
+    body = parquet({"a": ["x" * 9] * 1000}, **options)
+    Bound(1 << 30).parquet(body)
+    counted = b"\x80\x01\x04" + bytes([0xE8, 0x07])  # blocks of 128 in four parts, 1000 in all
+    assert counted in body
+    for n in range(body.count(counted)):
+        before, after = counted.join(body.split(counted)[: n + 1]), counted.join(body.split(counted)[n + 1 :])
+        with pytest.raises(PayloadError, match="says that it has 16383"):
+            Bound(1 << 30).parquet(before + b"\x80\x01\x04\xff\x7f" + after)
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "zstd", "brotli", "lz4"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("encoding", [None, "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
+@pytest.mark.parametrize("page", [100, 1 << 20])
+def test_what_writers_write_is_taken(codec: str, version: str, encoding: str | None, page: int) -> None:
+    """Every codec, version of pages and encoding, gaps, lists and structs."""
+    chosen = {"column_encoding": dict.fromkeys(["s", "l.list.element"], encoding)} if encoding else {}
+    columns = {"s": ["x", None, ""] * 900, "l": [["a", None], None, []] * 900, "t": [{"a": 1, "b": [1.0]}] * 2700}
+    body = parquet(
+        {name: pyarrow.array(values) for name, values in columns.items()},
+        compression=codec,
+        data_page_version=version,
+        data_page_size=page,
+        row_group_size=1000,
+        write_page_checksum=page == 100,
+        use_dictionary=encoding is None,
+        **chosen,
+    )
+    Bound(1 << 30).parquet(body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 255), st.binary(max_size=6))
+def test_broken_pages_are_refused_in_words(at: int, byte: int, more: bytes) -> None:
+    """Whatever stands before the footer is a payload's error."""
+    body = bytearray(parquet({"a": ["x", "yy"] * 20, "b": [[1], []] * 20}, compression="none"))
+    at %= len(body) - 8 - int.from_bytes(body[-8:-4], "little") - len(more)
+    body[at : at + 1 + len(more)] = bytes([byte]) + more
+    with contextlib.suppress(PayloadError, OversizedPayloadError):
+        Bound(1 << 30).parquet(bytes(body))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import numpy
 import pyarrow.parquet
 
 from holdall.errors import OversizedPayloadError, PayloadError
-from holdall.surfaces.serving.parquet import facts_of, text_bytes
+from holdall.surfaces.serving.parquet import check_pages, facts_of, text_bytes
 
 _LIST, _DICT, _VALUE, _TEXT = 72, 280, 56, 60  # bytes of Python's objects, with the place that points at them
 _CELL: Final = 24  # of a table: while it is made, eight bytes are there up to three times
@@ -53,10 +53,13 @@ class Bound:
 
     def parquet(self, body: bytes) -> None:
         """A file of Parquet as a table. Raises: PayloadError, for what is no table of plain types."""
-        said = facts_of(pyarrow.parquet.read_metadata(io.BytesIO(body)))
+        footer = pyarrow.parquet.read_metadata(io.BytesIO(body))
+        said = facts_of(body, footer)
         refuse_repeats(said.names)
         self.table(max(said.rows, -(-said.values // max(1, said.columns))), said.columns, 2 * said.bytes)
+        self._check(said.longest * _CELL, f"{said.longest} values of one column")
         self._check(said.fixed_bytes, "fixed-length values")
+        check_pages(body, footer)
         if said.worst_text_bytes > self.limit:
             self._check(text_bytes(body, said, self.limit), "text that is there many times")
 

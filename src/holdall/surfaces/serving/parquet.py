@@ -1,7 +1,7 @@
 """What a file of Parquet says of itself, before any of it is decoded.
 
 A file is compressed twice: its pages by a codec, and its values by encodings
-that name a value once and repeat it. The footer says how large the pages are
+that name a value once and repeat it. The pages' headers say how large they are
 without the codec, and how many values there are; how long these become is only
 known where texts are repeated by looking at which one is meant how often.
 """
@@ -18,20 +18,20 @@ import pyarrow.compute
 import pyarrow.parquet
 
 from holdall.errors import PayloadError
+from holdall.surfaces.serving.pages import BEGINNINGS, DICTIONARY, Page, check_counts, pages_of
 
-_DICTIONARY: Final = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
-_REPEATING: Final = _DICTIONARY | {"DELTA_BYTE_ARRAY"}
 _ROWS: Final = 4096  # of one look
 
 
 @dataclass(slots=True)
 class Facts:
-    """What a footer says.
+    """What a footer and the pages say.
 
     Attributes:
         names, rows: Of the table.
         columns: All of them, those inside of others too.
-        values: In all columns together.
+        values: In all columns together, dictionaries included.
+        longest: Of the column that has most.
         bytes: Of all pages without their codec.
         fixed_bytes: Of all values whose length the schema tells.
         worst_text_bytes: Of the texts of columns that may name one often, if that is always the longest.
@@ -42,34 +42,37 @@ class Facts:
     rows: int
     columns: int
     values: int = 0
+    longest: int = 0
     bytes: int = 0
     fixed_bytes: int = 0
     worst_text_bytes: int = 0
     texts: dict[str, tuple[int, bool]] | None = None
 
 
-def facts_of(said: pyarrow.parquet.FileMetaData) -> Facts:
-    """The facts of a footer. Raises: PayloadError, for types that are not Parquet's own."""
+def facts_of(body: bytes, said: pyarrow.parquet.FileMetaData) -> Facts:
+    """The facts of a file. Raises: PayloadError, for types that are not Parquet's own, and pages that are none."""
     _refuse_extensions(said.metadata or {})
     schema = said.schema
     names = [schema.column(n).path.partition(".")[0] for n in range(said.num_columns)]
     top = [name for n, name in enumerate(names) if schema.column(n).path == name]
     found = Facts(top, said.num_rows, said.num_columns)
+    chunks: dict[tuple[int, int], list[Page]] = {}
+    for group, n, page in pages_of(body, said):
+        chunks.setdefault((group, n), []).append(page)
+    values = [0] * said.num_columns
     texts: dict[str, tuple[int, bool]] = {}
-    for group in range(said.num_row_groups):
-        for n in range(said.num_columns):
-            column = said.row_group(group).column(n)
-            found.values += column.num_values
-            found.bytes += column.total_uncompressed_size
-            if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
-                found.fixed_bytes += column.num_values * schema.column(n).length
-            if column.physical_type == "BYTE_ARRAY" and _REPEATING & set(column.encodings):
-                found.worst_text_bytes += column.num_values * column.total_uncompressed_size
-                before, only = texts.get(column.path_in_schema, (0, True))
-                by_dictionary = only and "DELTA_BYTE_ARRAY" not in column.encodings
-                texts[column.path_in_schema] = max(before, column.total_uncompressed_size), by_dictionary
-    found.texts = texts
+    for (_, n), pages in chunks.items():
+        values[n] += _count(found, schema.column(n), pages, texts)
+    found.longest, found.texts = max(values, default=0), texts
     return found
+
+
+def check_pages(body: bytes, said: pyarrow.parquet.FileMetaData) -> None:
+    """Refuse pages that say one thing before their values and another in them. Raises: PayloadError."""
+    for group, n, page in pages_of(body, said):
+        column = said.schema.column(n)
+        levels = column.max_repetition_level, column.max_definition_level
+        check_counts(page, said.row_group(group).column(n).compression, levels)
 
 
 def text_bytes(body: bytes, said: Facts, limit: int) -> int:
@@ -77,7 +80,7 @@ def text_bytes(body: bytes, said: Facts, limit: int) -> int:
     counted = 0
     for path, (size, by_dictionary) in (said.texts or {}).items():
         file = pyarrow.parquet.ParquetFile(io.BytesIO(body), read_dictionary=[path] if by_dictionary else [])
-        rows = _ROWS if by_dictionary else max(1, min(_ROWS, limit // (8 * max(size, 1))))
+        rows = _ROWS if by_dictionary else max(1, min(_ROWS, limit // (32 * max(size, 1))))
         for batch in file.iter_batches(batch_size=rows, columns=[path]):
             counted += sum(map(_spread, batch.columns))
             if counted > limit:
@@ -86,6 +89,21 @@ def text_bytes(body: bytes, said: Facts, limit: int) -> int:
 
 
 # --- inside ---
+
+
+def _count(found: Facts, column: Any, pages: list[Page], texts: dict[str, tuple[int, bool]]) -> int:
+    """Add what the pages of one column in one row group hold. Returns: how many values."""
+    values, size = sum(page.values for page in pages), sum(page.bytes for page in pages)
+    encodings = {page.encoding for page in pages if not page.is_dictionary}
+    found.values += values
+    found.bytes += max(size, sum(len(page.stored) for page in pages))
+    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+        found.fixed_bytes += values * column.length
+    if column.physical_type == "BYTE_ARRAY" and encodings & (DICTIONARY | {BEGINNINGS}):
+        found.worst_text_bytes += values * size
+        before, only = texts.get(column.path, (0, True))
+        texts[column.path] = max(before, size), only and BEGINNINGS not in encodings
+    return values
 
 
 def _refuse_extensions(metadata: dict[bytes, bytes]) -> None:
