@@ -1,4 +1,4 @@
-"""What nobody can make a server do: hold much memory, wait for ever, or see two requests where there is one."""
+"""What nobody can make a server do: hold much memory."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import contextlib
 import gzip
 import json
 import os
-import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.asgi import ask
@@ -28,9 +23,9 @@ from tests.support.scored import write_model
 
 from holdall.errors import OversizedPayloadError, PayloadError
 from holdall.store import Store
+from holdall.surfaces.serving.answers import predictions_json
 from holdall.surfaces.serving.app import make_app
 from holdall.surfaces.serving.bound import Bound
-from holdall.surfaces.serving.connection import bounded
 from holdall.surfaces.serving.metrics import Metrics
 from holdall.surfaces.serving.scoring import score
 from holdall.surfaces.serving.service import Identity, Limits
@@ -217,149 +212,29 @@ def test_a_length_that_no_body_has_is_refused(model: Any, length: str) -> None:
     assert asyncio.run(ask(app, "POST", "/invocations", b"", HEADERS | {"Content-Length": length})).status == 413
 
 
-# --- connections ---
-
-
-@contextmanager
-def served(model: Any, **limits: Any) -> Iterator[tuple[Any, int]]:
-    """A real server of one process, and its port."""
-    asked = Limits(**{"head_timeout": 0.5} | limits)
-    app = make_app(model, IDENTITY, asked, Metrics(IDENTITY))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        http = bounded(asked.head_timeout, asked.max_connections)
-        server = uvicorn.Server(uvicorn.Config(app, http=http, ws="none", log_config=None, lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield server, listening.getsockname()[1]
-        finally:
-            server.force_exit = server.should_exit = True
-            thread.join()
-
-
-def talk(port: int, *pieces: bytes, pause: float = 0) -> bytes:
-    """What a server says to these bytes before it ends the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as talking:
-        said = b""
-        try:
-            for piece in pieces:
-                talking.sendall(piece)
-                time.sleep(pause)
-            while piece := talking.recv(1 << 16):
-                said += piece
-        except (BrokenPipeError, ConnectionResetError):
-            talking.settimeout(0.1)
-        return said
-
-
-GET = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
-POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+# --- answers ---
 
 
 @pytest.mark.parametrize(
-    ("pieces", "statuses"),
-    [
-        ((), [b"408"]),
-        ((b"GET /ping HT",), [b"408"]),
-        ((b"GET /ping HTTP/1.1\r\nX: ", *[b"x"] * 20), [b"408"]),
-        ((GET + b"GET /pi", *[b"n"] * 20), [b"200", b"408"]),
-        ((b"\r\n", *[b"\r\n"] * 20), [b"408"]),
-    ],
+    "given", [["x" * 100] * 5000, np.zeros((5000, 50)), pd.DataFrame({"s": ["é" * 20] * 5000}), ("x",) * 200_000]
 )
-def test_a_head_must_come_in_time(model: Any, pieces: tuple[bytes, ...], statuses: list[bytes]) -> None:
-    """The first and every later one, however slowly its bytes drip."""
-    with served(model) as (server, port):
-        said = talk(port, *pieces, pause=0.1)
-        assert [line.split()[1] for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1")] in (statuses, [])
-        assert gone(server)
+def test_an_answer_has_a_bound(model: Any, given: Any) -> None:
+    """It is told, and whole or not at all."""
+    model.predict, kept = (lambda *_: given), model.predict
+    try:
+        answer = score(model, b'{"inputs": 1}', JSON, 100_000)
+        assert (answer.status, "ANSWER_TOO_LARGE" in answer.body) == (413, True)
+        assert score(model, b'{"inputs": 1}', JSON).status == 200
+    finally:
+        model.predict = kept
 
 
-def gone(server: Any) -> bool:
-    """Whether a server soon has no connection any more."""
-    for _ in range(1000):
-        if not server.server_state.connections:
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def statuses(said: bytes) -> list[bytes]:
-    return [
-        line.split(b" ")[1] for line in said.replace(b"HTTP/1.1 ", b"\nHTTP/1.1 ").split(b"\n") if line[:5] == b"HTTP/"
-    ]
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"Content-Length: 13\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"Transfer-Encoding: chunked\r\nContent-Length: 13\r\n\r\n",
-        b"transfer-encoding: Chunked\r\ncontent-length: 0\r\n\r\n",
-    ],
-)
-@pytest.mark.parametrize(
-    "start", [POST, b"GET /ping HTTP/1.1\r\nHost: x\r\n", b"POST /nowhere HTTP/1.1\r\nHost: x\r\n"]
-)
-def test_two_lengths_are_refused(model: Any, start: bytes, head: bytes) -> None:
-    """Nothing that follows on this connection is taken for a request: a proxy may have seen its end elsewhere."""
-    with served(model) as (_, port):
-        assert statuses(talk(port, start + head + b"0\r\n\r\n" + GET)) == [b"400"]
-
-
-@pytest.mark.parametrize(
-    "head", [b"Content-Length: 13\r\nContent-Length: 14\r\n\r\n", b"Transfer-Encoding: gzip\r\n\r\n", b"A" * 100_000]
-)
-def test_a_head_that_is_none_is_refused(model: Any, head: bytes) -> None:
-    """Several lengths, an unknown encoding, more than 64 kB."""
-    with served(model) as (server, port):
-        assert statuses(talk(port, POST + head)) in ([b"400"], [b"501"], [])
-        assert gone(server)
-
-
-@pytest.mark.parametrize("start", [POST, b"GET /ping HTTP/1.1\r\n Host: x\r\n", b"GET /ping HTTP/1.1\r\nHost: x\r\n"])
-def test_a_body_without_end_ends(model: Any, start: bytes) -> None:
-    """Chunks that go on for ever after the answer, or before it, do not hold a connection."""
-    with served(model, max_bytes=10_000) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
-        talking.sendall(start + b"Transfer-Encoding: chunked\r\n\r\n")
-        with pytest.raises(OSError):  # noqa: PT011  # a broken pipe, or a reset
-            while True:
-                talking.sendall(b"400\r\n" + bytes(0x400) + b"\r\n")
-                time.sleep(0.01)
-        assert gone(server)
-
-
-def test_requests_that_come_at_once_are_answered_in_turn(model: Any) -> None:
-    """Pipelining."""
-    ask = POST + b'Content-Length: 13\r\n\r\n{"inputs": 1}'
-    with served(model) as (_, port):
-        assert statuses(talk(port, GET + ask + GET + ask)) in ([b"200"] * 4, [*[b"200"] * 4, b"408"])
-
-
-def test_connections_are_counted(model: Any) -> None:
-    """One too many is told so at once; when another is gone, there is room again."""
-    with served(model, max_connections=3, head_timeout=30) as (server, port):
-        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
-        while len(server.server_state.connections) < 3:
-            time.sleep(0.01)
-        assert statuses(talk(port)) == [b"503"]
-        held.pop().close()
-        while len(server.server_state.connections) > 2:
-            time.sleep(0.01)
-        assert statuses(talk(port, GET.replace(b"Host", b"Connection: close\r\nHost"))) == [b"200"]
-        for each in held:
-            each.close()
-
-
-def test_an_answer_that_nobody_takes_is_given_up(tmp_path: Path) -> None:
-    """Its connection ends when the client has taken nothing for so long."""
-    made = write_model(tmp_path / "m", "long bytes")
-    model = Store.open(str(tmp_path / "store")).models.load_pyfunc(made)
-    model.predict = lambda *_: ["x" * 50_000_000]
-    with served(model) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
-        talking.sendall(POST + b'Content-Length: 13\r\n\r\n{"inputs": 1}')
-        while not server.server_state.connections:
-            time.sleep(0.01)
-        assert gone(server)
+@pytest.mark.parametrize("rows", [0, 1, 999, 1000, 1001, 3000])
+def test_rows_in_blocks_are_the_same_answer(rows: int) -> None:
+    """However many rows there are, and in whatever they stand."""
+    frame = pd.DataFrame({"a": np.arange(rows) / 3, "s": ["]["] * rows})
+    for rowed in (frame, frame["a"], frame["a"].to_numpy(), frame["s"].tolist(), np.zeros((rows, 2)), np.zeros((0, 2))):
+        plain = rowed.to_frame() if isinstance(rowed, pd.Series) else rowed
+        plain = plain.to_dict("records") if isinstance(plain, pd.DataFrame) else plain
+        plain = plain.tolist() if isinstance(plain, np.ndarray) else plain
+        assert predictions_json(rowed) == json.dumps({"predictions": plain})

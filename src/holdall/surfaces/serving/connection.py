@@ -4,8 +4,10 @@ uvicorn waits as long as a client likes: for the head of a request, for the rest
 of a body that nobody reads any more, and for somebody to take the answer. Each
 would hold a connection for nothing. So there is one clock per connection. It
 runs while nothing is being answered, from the beginning or the last answer
-until the next head is complete, and while the client has stopped taking an
-answer; it ends the connection. The body itself has the time of the answer.
+until the next head is complete, and while the client has not taken an answer;
+it ends the connection. Who takes an answer by drops holds its memory, so there
+is a pace: a part of it each time that the clock runs down. The body itself has
+the time of the answer.
 
 h11 and not httptools, whatever is installed: one parser, whose limits are known.
 It keeps at most 64 kB of a head.
@@ -19,6 +21,9 @@ from typing import Any, ClassVar, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+_PARTS = 64  # of an answer; one at least is taken each time
+_LEAST = 64 << 10  # bytes that are taken each time, whatever the answer
+
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
@@ -30,6 +35,7 @@ class BoundedConnection(H11Protocol):
     most: ClassVar[int]
     _clock: asyncio.TimerHandle | None = None
     _unsent: int = 0
+    _part: int = _LEAST
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuse it if there are too many, and else give it some time."""
@@ -49,7 +55,7 @@ class BoundedConnection(H11Protocol):
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before and not self.cycle.response_complete:
-            self._stop()
+            self._served()
 
     def on_response_complete(self) -> None:
         """The next head has as long again; so has the rest of a body that was not read."""
@@ -57,7 +63,7 @@ class BoundedConnection(H11Protocol):
         self._start()
         super().on_response_complete()
         if self.cycle is not before and not self.cycle.response_complete:  # it was here already
-            self._stop()
+            self._served()
 
     def pause_writing(self) -> None:
         """The client does not take what is written."""
@@ -70,7 +76,16 @@ class BoundedConnection(H11Protocol):
         if self.cycle and not self.cycle.response_complete:
             self._stop()
 
+    def _served(self) -> None:
+        """A request is being answered: no clock, unless an answer before it was not taken."""
+        if not self.flow.write_paused:
+            self._stop()
+
     def _start(self) -> None:
+        self._part = max(_LEAST, self.transport.get_write_buffer_size() // _PARTS)
+        self._wait()
+
+    def _wait(self) -> None:
         self._stop()
         self._unsent = self.transport.get_write_buffer_size()
         self._clock = self.loop.call_later(self.patience, self._expired)
@@ -81,10 +96,10 @@ class BoundedConnection(H11Protocol):
             self._clock = None
 
     def _expired(self) -> None:
-        """End the connection, unless the client takes an answer, however slowly."""
+        """End the connection, unless the client takes an answer at some pace."""
         unsent = self.transport.get_write_buffer_size()
-        if 0 < unsent < self._unsent:
-            self._start()
+        if 0 < unsent <= self._unsent - self._part:
+            self._wait()
         elif unsent or self.transport.is_closing() or self.conn.their_state is not h11.IDLE:
             self.transport.abort()
         else:

@@ -4,6 +4,7 @@
     400 BAD_REQUEST                   the body cannot be read, or the model failed on it
     400 INVALID_PARAMETER_VALUE       data or params break the model's signature; the message names the column
     413 REQUEST_TOO_LARGE             more bytes than the server takes (see `app`), or more memory (see `bound`)
+    413 ANSWER_TOO_LARGE              the predictions as JSON are longer than that memory
     415 (text)                        a Content-Type that is none of the three, or none at all
     500 INTERNAL_ERROR                the model gave what JSON cannot say
 
@@ -58,7 +59,9 @@ def score(model: PyFuncModel, body: bytes, content_type: str, max_memory: int = 
         _log.exception("the model failed on a request")
         return refused(400, "BAD_REQUEST", f"the model failed: {type(error).__name__}; the server's log has the rest")
     try:
-        return Answer(200, predictions_json(given, bare=asked.bare))
+        return Answer(200, predictions_json(given, bare=asked.bare, most=max_memory))
+    except OversizedPayloadError as error:
+        return refused(413, "ANSWER_TOO_LARGE", str(error))
     except (TypeError, ValueError, RecursionError) as error:
         _log.exception("the model's predictions are no JSON")
         return refused(500, "INTERNAL_ERROR", f"the model's predictions cannot be written as JSON: {error}")

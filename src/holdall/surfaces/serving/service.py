@@ -31,9 +31,9 @@ class Limits:
 
     Attributes:
         timeout: Seconds from a request's head to its answer.
-        head_timeout: Seconds until its head has come; and for which a client may take nothing of an answer.
+        head_timeout: Seconds until its head has come; and in which a client takes a part of an answer.
         max_bytes: Of its body.
-        max_memory: Bytes that reading it may take; and, if they are more than `max_bytes`, all bodies together.
+        max_memory: Bytes that reading it may take, or an answer; and, if more than `max_bytes`, all bodies together.
         max_connections: In each process, those that wait for something included.
         threads: Predictions at once, in each process.
     """
