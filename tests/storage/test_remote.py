@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
 
 from holdall.errors import (
     AccessDeniedError,
     BucketUnreachableError,
+    MissingBackendError,
     ObjectExistsError,
     ObjectNotFoundError,
     ObjectTooShortError,
@@ -108,6 +113,14 @@ class ClientAuthenticationError(Exception):
     """As Azure has it."""
 
 
+class ClientConnectorDNSError(Exception):
+    """As aiohttp has it."""
+
+
+class ServiceRequestError(Exception):
+    """As Azure has it."""
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -120,6 +133,8 @@ class ClientAuthenticationError(Exception):
         (ClientAuthenticationError("expired"), AccessDeniedError),
         (HttpError(429), TransientStorageError),
         (HttpError(503), TransientStorageError),
+        (ClientConnectorDNSError("no such host"), BucketUnreachableError),
+        (ServiceRequestError("no such host"), BucketUnreachableError),
         (TimeoutError(), BucketUnreachableError),
         (ConnectionResetError(), BucketUnreachableError),
         (HttpError(400), StorageError),
@@ -142,6 +157,83 @@ def test_credentials_that_fail_with_not_found_are_denied(fake: Fake) -> None:
     fake.error = denied
     with pytest.raises(AccessDeniedError):
         RemoteBucket("gs://b").get("k")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "login"), [("gs", "gcloud auth"), ("gcs", "gcloud auth"), ("az", "AZURE_"), ("abfs", "AZURE_")]
+)
+def test_who_is_not_logged_in_reads_one_line_and_how_to(fake: Fake, scheme: str, login: str) -> None:
+    """Nothing of AWS, and not the table of all that a library tried."""
+    fake.error = ClientAuthenticationError(
+        "failed to retrieve a token\nAttempted credentials:\n\tOne: no\n" + "x" * 9000
+    )
+    with pytest.raises(AccessDeniedError) as caught:
+        RemoteBucket(f"{scheme}://b").get("k")
+    assert str(caught.value) == f"{scheme}://b/k: ClientAuthenticationError: failed to retrieve a token"
+    assert login in str(caught.value.hint)
+    assert "AWS" not in str(caught.value.hint)
+    fake.error = RuntimeError("x" * 9000)
+    with pytest.raises(StorageError) as caught:
+        RemoteBucket(f"{scheme}://b").get("k")
+    assert len(str(caught.value)) < 400
+
+
+def test_an_account_that_cannot_be_opened_is_no_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """adlfs says so with a ValueError, as fsspec does of a scheme that it does not know."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("must provide a connection_string or account_name with credentials!!")
+
+    monkeypatch.setattr(fsspec, "filesystem", refuse)
+    with pytest.raises(AccessDeniedError, match="with credentials") as caught:
+        RemoteBucket("az://b").get("k")
+    assert "AZURE_STORAGE_ACCOUNT_NAME" in str(caught.value.hint)
+    monkeypatch.undo()
+    with pytest.raises(MissingBackendError):
+        RemoteBucket("nosuch://b", unsafe_single_writer=True).get("k")
+
+
+def test_libraries_log_no_traceback_of_what_they_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless somebody asked for it."""
+    monkeypatch.setattr(fsspec, "filesystem", lambda *_, **__: Fake())
+    quiet, asked = logging.getLogger("gcsfs"), logging.getLogger("azure.identity")
+    monkeypatch.setattr(quiet, "level", logging.NOTSET)
+    monkeypatch.setattr(asked, "level", logging.DEBUG)
+    with pytest.raises(ObjectNotFoundError):
+        RemoteBucket("gs://b").get("k")
+    assert (quiet.level, asked.level) == (logging.CRITICAL, logging.DEBUG)
+
+
+def test_requests_are_sent_once_and_retried_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gcsfs wraps its request in six attempts, Azure's client has a policy of its own."""
+
+    class Gcs(Fake):
+        __module__ = "gcsfs.core"
+        sent = 0
+
+        @functools.wraps(lambda self: setattr(self, "sent", self.sent + 1))
+        def _request(self) -> None:
+            raise AssertionError("six attempts")
+
+        def cat_file(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
+            self._request()
+            raise ConnectionResetError
+
+    class Azure(Fake):
+        def __init__(self) -> None:
+            super().__init__()
+            self.service_client = SimpleNamespace(
+                _config=SimpleNamespace(retry_policy=SimpleNamespace(total_retries=3))
+            )
+
+    google, azure = Gcs(), Azure()
+    monkeypatch.setattr(fsspec, "filesystem", lambda scheme, **_: google if scheme == "gs" else azure)
+    with pytest.raises(BucketUnreachableError):
+        RemoteBucket("gs://b").get("k")
+    assert google.sent == 1
+    with pytest.raises(ObjectNotFoundError):
+        RemoteBucket("az://b").get("k")
+    assert azure.service_client._config.retry_policy.total_retries == 0
 
 
 def test_a_handle_travels_without_its_client(fake: Fake) -> None:

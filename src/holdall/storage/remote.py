@@ -15,6 +15,7 @@ room looks first and writes then, too. S3 has a room of its own (`s3.py`).
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -41,7 +42,26 @@ T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}
 _EXTRAS = {"gs": "gs", "gcs": "gs", "az": "az", "abfs": "az"}
 _TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
-_TRANSIENT_NAMES = ("Timeout", "Connection", "Disconnected", "PayloadError", "Incomplete", "ProxyError")
+_TRANSIENT_NAMES = (
+    "Timeout",
+    "Connection",
+    "Connector",
+    "ServiceRequestError",
+    "ServiceResponseError",
+    "TransportError",
+    "Disconnected",
+    "PayloadError",
+    "Incomplete",
+    "ProxyError",
+)
+_LONGEST = 300  # characters of a reason
+_GOOGLE = "log in with `gcloud auth application-default login`, or pass the option token=/path/to/key.json"
+_AZURE = (
+    "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY (or AZURE_STORAGE_CONNECTION_STRING), or pass the "
+    "options account_name and account_key; account_name with anon=False takes `az login`'s"
+)
+_LOGINS = {"gs": _GOOGLE, "gcs": _GOOGLE, "az": _AZURE, "abfs": _AZURE}
+_LOUD = ("gcsfs", "azure.core", "azure.identity")  # they log the traceback of each error that they raise
 _DENIED_NAMES = ("Credentials", "Authentication", "RefreshError", "Forbidden")
 
 
@@ -159,15 +179,22 @@ class RemoteBucket:
     def _open(self) -> Any:
         import fsspec
 
+        for name in _LOUD:
+            if (log := logging.getLogger(name)).level == logging.NOTSET:  # whoever wants to see it has said so
+                log.setLevel(logging.CRITICAL)
         own: dict[str, object] = {"skip_instance_cache": True, "use_listings_cache": False}
         try:
-            return fsspec.filesystem(self._scheme, **{**self._options, **own})
+            return _one_attempt(fsspec.filesystem(self._scheme, **{**self._options, **own}))
         except ImportError as error:
             extra = _EXTRAS.get(self._scheme)
             install = f"pip install 'holdall[{extra}]'" if extra else str(error)
             raise MissingBackendError(self.url, "", f"{self._scheme}:// needs a package: {install}") from error
         except ValueError as error:
-            raise MissingBackendError(self.url, "", str(error)) from error
+            if "Protocol not known" in str(error):
+                raise MissingBackendError(self.url, "", str(error)) from error
+            if "credential" in str(error).lower():
+                raise self._denied("", str(error)) from error
+            raise
 
     def _find(self, folder: str) -> dict[str, dict[str, Any]]:
         self._fs.invalidate_cache()
@@ -198,15 +225,20 @@ class RemoteBucket:
         except Exception as error:
             raise self._error(key, error, before) from error
 
+    def _denied(self, key: str, reason: str) -> AccessDeniedError:
+        error = AccessDeniedError(self.url, key, reason)
+        error.hint = _LOGINS.get(self._scheme, error.hint)
+        return error
+
     def _error(self, key: str, error: Exception, before: BaseException | None) -> StorageError:
-        reason = f"{type(error).__name__}: {error}"
+        reason = _in_a_line(error)
         if isinstance(error, FileExistsError):
             return ObjectExistsError(self.url, key, "there is an object already")
         status = _status(error, before)
         denied = status in (401, 403) or isinstance(error, PermissionError)
         # Before "not found": a backend may raise that while it fetches a token.
         if denied or any(word in reason for word in _DENIED_NAMES):
-            return AccessDeniedError(self.url, key, reason)
+            return self._denied(key, reason)
         if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError) or status == 404:
             return ObjectNotFoundError(self.url, key, "there is no such object")
         if status == 416:  # ranges are asked for by first and last byte only
@@ -218,6 +250,23 @@ class RemoteBucket:
         if passing:
             return BucketUnreachableError(self.url, key, reason)
         return StorageError(self.url, key, reason)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What an error says, without what it adds in further lines: tables of all that was tried, links, tracebacks."""
+    first = next(iter(str(error).strip().splitlines()), "").strip()
+    return f"{type(error).__name__}: {first[:_LONGEST]}".rstrip(": ")
+
+
+def _one_attempt(system: Any) -> Any:
+    """A filesystem that sends each request once, where by itself it would do so for minutes; retrying is ours."""
+    once = getattr(getattr(type(system), "_request", None), "__wrapped__", None)
+    if type(system).__module__.startswith("gcsfs") and once:
+        system._request = once.__get__(system)
+    policy = getattr(getattr(getattr(system, "service_client", None), "_config", None), "retry_policy", None)
+    if policy is not None:
+        policy.total_retries = 0
+    return system
 
 
 def _status(error: BaseException, before: BaseException | None) -> int | None:
