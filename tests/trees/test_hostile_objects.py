@@ -23,10 +23,10 @@ from holdall.format.codec import encode
 from holdall.format.digest import blob_id
 from holdall.format.document import MAX_DOCUMENT, encode_document, parse_document
 from holdall.format.entry import InlineBlob, LogEntry, encode_entry
-from holdall.format.layout import generation_key, log_key, run_log
+from holdall.format.layout import PackName, generation_key, log_key, run_log
 from holdall.format.reference import NODE, Ref
 from holdall.format.registered import Registered
-from holdall.format.state import State
+from holdall.format.state import State, split_facts
 from holdall.format.tree import Child, Entry, Kind, encode_node
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -77,6 +77,19 @@ def rows_of(*nodes: tuple[int, list[str]], top: int, firsts: list[str]) -> bytes
     return entry(0, commit(ref), blobs=(*blobs, blob))
 
 
+def states(part: str, count: int = 300) -> dict[str, bytes]:
+    """A log in which each entry carries a state, the facts or the tree of which are nowhere."""
+    nowhere = Ref(b"q" * 32, PackName(b"z" * 16, 0), 8, 9, 9, 0).to_json()
+    body = State(experiment="ab" * 8).to_json()
+    if part == "facts":
+        split_facts(body)
+    found, prev = {log_key(LOG, 0): entry(0)}, None
+    for n in range(1, count):
+        prev = json.loads(found[log_key(LOG, n - 1)].split(b"\n")[1])["sha256"]
+        found[log_key(LOG, n)] = entry(n, prev=prev, state_at=n, state=body | {part: nowhere})
+    return found
+
+
 RUNS: dict[str, dict[str, bytes]] = {
     "nothing": {log_key(LOG, 0): b""},
     "a number without those before it": {log_key(LOG, 10**6): entry(10**6)},
@@ -86,6 +99,7 @@ RUNS: dict[str, dict[str, bytes]] = {
     "a state that is not there": {log_key(LOG, 0): entry(0), log_key(LOG, 1): entry(1, state_at=0)},
     "a later program's": {log_key(LOG, 0): entry(0).replace(b'"create"', b'"later"')},
 }  # fmt: skip
+STATES = {"facts": states("facts"), "tree": states("tree")}
 TREES: dict[str, bytes] = {
     "one node many times": tower(),
     "a child of another level": rows_of((0, ["a"]), top=2, firsts=["a"]),
@@ -135,6 +149,27 @@ def test_a_bad_run_is_an_error_of_the_tree(case: str) -> None:
     with pytest.raises(HoldallError):
         list(store.runs.get(BAD).entries())
     assert not store.care.check().intact
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("part", STATES)
+def test_states_that_cannot_be_read_are_not_tried_one_by_one(part: str, look: str) -> None:
+    """A run of nothing else hides no other, and costs a few requests for each of its entries."""
+    faulty, store, good = world(STATES[part])
+    found = LOOKS[look](store)
+    if look in ("search", "du"):
+        assert good in str(found)
+    assert len(faulty.requests) < 4 * 300
+
+
+@pytest.mark.parametrize("part", STATES)
+def test_a_run_of_lost_states_is_read_by_its_operations(part: str) -> None:
+    """What its commits say is enough, however many states are lost; it is read once, whatever is asked after that."""
+    faulty, store, _ = world(STATES[part])
+    run = store.runs.get(BAD)
+    for _ in range(5):
+        assert run.manifest == {}
+    assert len(faulty.requests) < 6 * 300
 
 
 def test_a_bad_run_is_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -81,6 +81,7 @@ class Paths:
         self.trees: list[Tree] = []
         self._said: list[str] = []
         self._lost: list[Unread] = []  # entries that cannot be read: nothing is known of what they committed
+        self._before: Paths | None = None
         self._older = older  # the same as the tree of the state, as the entries before it told
         for root in roots:
             self.add(root, "its state")
@@ -172,9 +173,10 @@ class Paths:
         if self._older is None or tree is not self.trees[0]:
             return None
         try:
-            return self._older()
+            self._before = self._before or self._older()  # reading that takes a request for each entry
         except DamageError:
             return None
+        return self._before
 
     def _incomplete(self, unread: Sequence[Unread]) -> IncompleteError:
         error = IncompleteError(self.blobs.journal.log, "\n".join(map(str, unread)))

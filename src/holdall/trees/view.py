@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from holdall.trees.salvage import left_out, map_sound
 from holdall.trees.tree import Blobs
 
 _AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
+_STATES_TRIED: Final = 4  # that cannot be read, one before the other, before all entries are read without any
 
 
 class View:
@@ -30,8 +32,8 @@ class View:
         paths: What the run holds.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: Blobs, tries: int = _STATES_TRIED) -> None:
+        self._blobs, self._tries = blobs, tries
         self.head: LogEntry | None = None
         self.state = State()
         self.paths = Paths(blobs, [])
@@ -51,7 +53,7 @@ class View:
             return cls._around(newest, blobs, error)
 
     @classmethod
-    def _around(cls, newest: int, blobs: Blobs, error: DamageError) -> View:
+    def _around(cls, newest: int, blobs: Blobs, error: DamageError, tries: int = _STATES_TRIED) -> View:
         """The run as those of its entries tell it that can be read; the error itself if none was lost."""
         journal = blobs.journal
         head = journal.read_if_whole(newest)
@@ -60,9 +62,9 @@ class View:
         if before is None or all(isinstance(each, LogEntry) for each in (*before, head)):
             raise error
         found = [*before, head]
-        view = cls(blobs)
+        view = cls(blobs, tries)
         if start and not isinstance(found[0], LogEntry):
-            view = cls._around_or_to(start - 1, blobs)
+            view = cls._around_or_to(start - 1, blobs, tries - 1)
         for n, each in enumerate(found, start):
             if isinstance(each, LogEntry):
                 view.absorb(each)
@@ -73,11 +75,27 @@ class View:
         return view
 
     @classmethod
-    def _around_or_to(cls, n: int, blobs: Blobs) -> View:
+    def _around_or_to(cls, n: int, blobs: Blobs, tries: int) -> View:
+        """The run as of entry n, by a state before it; by the operations of all entries, where many states are lost."""
+        if tries < 0:
+            return cls._by_operations(n, blobs)
         try:
-            return cls.up_to(blobs.journal.read(n), blobs)
+            return cls.up_to(blobs.journal.read(n), blobs, tries=tries)
         except (LogGapError, FormatError) as error:
-            return cls._around(n, blobs, error)
+            return cls._around(n, blobs, error, tries)
+
+    @classmethod
+    def _by_operations(cls, n: int, blobs: Blobs) -> View:
+        entries = blobs.journal.read_around(0, n + 1)
+        if entries is None:
+            raise LogGapError(blobs.journal.log, 0)
+        view = cls(blobs)
+        for at, each in enumerate(entries):
+            if isinstance(each, LogEntry):
+                view.absorb(replace(each, state=None))
+            else:
+                view._pass_over(at, each)
+        return view
 
     def _pass_over(self, n: int, error: IntegrityError) -> None:
         """Go on behind an entry that cannot be read; what follows it continues nothing that is known."""
@@ -85,13 +103,15 @@ class View:
         self.head = None
 
     @classmethod
-    def up_to(cls, head: LogEntry, blobs: Blobs, listed: Head | None = None) -> View:
+    def up_to(
+        cls, head: LogEntry, blobs: Blobs, listed: Head | None = None, *, tries: int = _STATES_TRIED
+    ) -> View:
         """The run as of an entry; a listing may tell which others there are. Cost: a GET for each since the last state.
 
         Raises:
             DamageError: An entry is missing or damaged, or is not what the others say.
         """
-        view = cls(blobs)
+        view = cls(blobs, tries)
         start = head.state_at or 0
         if listed:
             listed.check_reaches(head.log, start)
@@ -136,14 +156,14 @@ class View:
             state = self._carried(entry, body)
         except IntegrityError:
             if self.head is None:
-                before = self._around_or_to(entry.n - 1, self._blobs)
+                before = self._around_or_to(entry.n - 1, self._blobs, self._tries - 1)
                 self.state, self.paths = before.state, before.paths
             return
         self.state, n = state, entry.n
         self.paths = Paths(self._blobs, [state.tree] if state.tree else [], older=lambda: self._before(n))
 
     def _before(self, n: int) -> Paths:
-        return self._around_or_to(n - 1, self._blobs).paths
+        return self._around_or_to(n - 1, self._blobs, self._tries - 1).paths
 
     def _carried(self, entry: LogEntry, body: dict[str, Any]) -> State:
         what = f"{entry.log} entry {entry.n}"
