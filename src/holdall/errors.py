@@ -81,6 +81,13 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 _SHOWN: Final = 5  # of what is missing, in the text of an error
+_SAID: Final = 2_000  # characters that one quotes at most, and so many more to say that there were more
+_MORE: Final = 40
+
+
+def _cut(text: str) -> str:
+    """What is said of bytes that anybody may have written, no longer than anybody reads."""
+    return text if len(text) <= _SAID + _MORE else f"{text[:_SAID]}... ({len(text)} characters)"
 
 
 class HoldallError(Exception):
@@ -728,9 +735,10 @@ class VersionChangedError(DamageError):
 
 
 class FormatError(DamageError):
-    """Bytes that no writer of this format makes. Attributes: what, detail."""
+    """Bytes that no writer of this format makes. Attributes: what, detail (cut off, where it repeats much of them)."""
 
     def __init__(self, what: str, detail: str) -> None:
+        what, detail = _cut(what), _cut(detail)
         super().__init__(what, detail)
         self.what, self.detail = what, detail
 
@@ -788,6 +796,7 @@ class UnsupportedFeatureError(HoldallError):
     hint = "upgrade holdall: a newer version wrote this"
 
     def __init__(self, what: str, name: str) -> None:
+        what, name = _cut(what), _cut(name)
         super().__init__(what, name)
         self.what, self.name = what, name
 

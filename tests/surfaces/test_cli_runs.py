@@ -9,6 +9,9 @@ import pytest
 from tests.support.shell import Shell
 
 import holdall
+from holdall.format.entry import LogEntry, encode_entry
+from holdall.format.layout import log_key
+from holdall.runs.frames import frame_of
 from holdall.store import Store
 from holdall.surfaces.cli import program
 
@@ -217,3 +220,16 @@ def test_logging_to_a_run_leaves_its_status(lab: Lab) -> None:
     lab("artifact", "log", "a.txt", "--run", lab.first[:20])
     assert lab.json("run", "show", lab.first)["status"] == "FINISHED"
     assert holdall.Store.open(str(lab.folder / "store")).runs.get(lab.first).read("a.txt") == b"a"
+
+
+def test_times_that_no_calendar_has_hide_nothing(lab: Lab) -> None:
+    """Anyone may write them, and a clock may be wrong: the run is listed and shown, with a question mark."""
+    bad = "ab" * 16
+    told = LogEntry(f"runs/{bad}", 0, "0" * 32, None, 2**53 - 1, "x", None, ({"op": "create", "experiment": "ab" * 8},))
+    log = lab.folder / "store" / log_key(told.log, 0)
+    log.parent.mkdir(parents=True)
+    log.write_bytes(encode_entry(told))
+    listed = lab("run", "list")
+    assert all(run in listed for run in (bad, lab.first, lab.second))
+    assert "?" in lab("run", "show", bad)
+    assert set(frame_of(lab.store.runs.search()).run_id) == {bad, lab.first, lab.second}

@@ -172,6 +172,18 @@ def test_a_run_of_lost_states_is_read_by_its_operations(part: str) -> None:
     assert len(faulty.requests) < 6 * 300
 
 
+@pytest.mark.parametrize("more", [{"ops": [{"op": "param", "key": "k", "value": ["x" * 4_000_000]}]},
+    {"ops": [{"op": "create", "experiment": "ab" * 8}, {"op": "q" * 4_000_000}]},
+    {"state_at": "x" * 4_000_000}])  # fmt: skip
+def test_what_is_wrong_is_not_repeated_at_length(more: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a warning nor an error quotes megabytes of what it refuses."""
+    _, store, _ = world({log_key(LOG, 0): entry(0, **more)})
+    store.runs.search()
+    assert BAD in caplog.text
+    assert len(caplog.text) < 3_000
+    assert all(len(problem.detail) < 3_000 for problem in store.care.check().problems)
+
+
 def test_a_bad_run_is_named(caplog: pytest.LogCaptureFixture) -> None:
     """The warning says which run it is, and what is wrong with it."""
     _, store, _ = world(RUNS["nothing"])

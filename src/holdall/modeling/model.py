@@ -30,6 +30,7 @@ from holdall.runs.plain_yaml import load_yaml
 from holdall.runs.rendering import library
 
 FILE: Final = "MLmodel"
+MAX_FILE: Final = 64 << 20  # bytes of one
 SPOKEN: Final = "3.17.2"  # the MLflow whose format this is
 
 
@@ -101,6 +102,8 @@ def parse_model(data: bytes, path: str = FILE) -> Model:
     Raises:
         ContentError: It is none, or says what cannot be.
     """
+    if len(data) > MAX_FILE:
+        raise ContentError(path, "an MLmodel file", f"it has more than {MAX_FILE} bytes")
     body = load_yaml(data, path)
     if not isinstance(body, dict) or not _is_flavors(body.get("flavors")):
         raise ContentError(path, "an MLmodel file", "it names no flavors")

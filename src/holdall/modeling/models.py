@@ -40,7 +40,7 @@ from holdall.modeling.loading import (
     read_model,
 )
 from holdall.modeling.logged import LoggedModel, logged_models, next_number
-from holdall.modeling.model import FILE, Model, ModelInfo, config_of, parse_model
+from holdall.modeling.model import FILE, MAX_FILE, Model, ModelInfo, config_of, parse_model
 from holdall.modeling.places import check_names, within
 from holdall.modeling.pyfunc import PyFuncModel
 from holdall.modeling.records import ModelRecords
@@ -231,8 +231,9 @@ class Models(ModelRecords):
         local = local_folder(uri)
         if local is not None:
             return read_model(local)
-        where = f"{uri}/{FILE}"
-        return check_names(parse_model(self._artifacts.read(f"{str(uri).rstrip('/')}/{FILE}"), where), where)
+        where = f"{str(uri).rstrip('/')}/{FILE}"
+        with self._artifacts.open(where) as file:
+            return check_names(parse_model(file.read(MAX_FILE + 1), where), where)
 
     def digest(self, uri: str | os.PathLike[str]) -> str:
         """One name for all files of a model, the same in a store, fetched or copied: what `HOLDALL_TRUSTED` lists.

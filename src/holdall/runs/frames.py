@@ -16,7 +16,7 @@ def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
 
     Returns:
         One row per run, in the order given. Times are UTC; a metric that a run
-        lacks is NaN, a parameter or tag None.
+        lacks is NaN, a parameter or tag None, a time that no calendar has NaT.
 
     Raises:
         ImportError: pandas is not installed.
@@ -29,8 +29,8 @@ def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
         "experiment_id": [info.experiment_id for info in infos],
         "status": [info.status for info in infos],
         "artifact_uri": [info.artifact_uri for info in infos],
-        "start_time": pd.to_datetime([info.start_time for info in infos], unit="ms", utc=True),
-        "end_time": pd.to_datetime([info.end_time for info in infos], unit="ms", utc=True),
+        "start_time": pd.to_datetime([info.start_time for info in infos], unit="ms", utc=True, errors="coerce"),
+        "end_time": pd.to_datetime([info.end_time for info in infos], unit="ms", utc=True, errors="coerce"),
     }
     for kind, absent in (("metrics", float("nan")), ("params", None), ("tags", None)):
         values = [getattr(record.data, kind) for record in records]

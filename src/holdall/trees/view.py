@@ -103,9 +103,7 @@ class View:
         self.head = None
 
     @classmethod
-    def up_to(
-        cls, head: LogEntry, blobs: Blobs, listed: Head | None = None, *, tries: int = _STATES_TRIED
-    ) -> View:
+    def up_to(cls, head: LogEntry, blobs: Blobs, listed: Head | None = None, *, tries: int = _STATES_TRIED) -> View:
         """The run as of an entry; a listing may tell which others there are. Cost: a GET for each since the last state.
 
         Raises:

@@ -97,8 +97,11 @@ def size(count: float) -> str:
 
 
 def when(time: int | None) -> str:
-    """A time in ms since 1970 UTC, as this place's clocks show it."""
-    return "-" if time is None else datetime.fromtimestamp(time / 1000).strftime("%Y-%m-%d %H:%M:%S")
+    """A time in ms since 1970 UTC, as this place's clocks show it; "?" if it is none that a calendar has."""
+    try:
+        return "-" if time is None else datetime.fromtimestamp(time / 1000).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # whoever wrote it may have written anything
+        return "?"
 
 
 def lasted(start: int, end: int | None) -> str:
