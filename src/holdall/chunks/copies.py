@@ -3,12 +3,13 @@
 A blob is named by what it holds, so a copy of it in any pack is as good as the
 one that a reference means, and proves itself when it is decoded. Where a pack
 is damaged or gone, the footers of all others are read once, side by side, and
-tell of copies; and at last the damaged pack is asked: most of it is often whole.
+tell of copies; then the damaged pack is asked, since most of it is often whole;
+and at last whoever knows of other places than packs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from holdall.chunks.delivery import Whose
@@ -30,17 +31,26 @@ class WholeCopies(ChunkReader):
         bucket: Where the packs are.
         pool: Whose threads ask.
         damaged: Packs that are not to be believed.
+        elsewhere: Is asked for a blob that is whole in no pack: its decoded bytes, and what people call the place.
 
     Attributes:
-        found: Where each blob was whole that was read from a pack that is damaged or gone.
+        found: Where each blob was whole that was read from a pack that is damaged or gone, if that was in a pack.
     """
 
-    def __init__(self, bucket: Bucket, pool: Pool, damaged: Iterable[PackName]) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        pool: Pool,
+        damaged: Iterable[PackName],
+        elsewhere: Callable[[Ref], tuple[bytes, str] | None] = lambda _: None,
+    ) -> None:
         super().__init__(bucket, pool)
         self._listed = {key.pack for info in bucket.list(PACKS) if (key := parse_key(info.key)) and key.pack}
         self._damaged = set(damaged)
         self._gone: set[PackName] = set()
         self._copies: dict[bytes, list[Ref]] | None = None
+        self._elsewhere = elsewhere
+        self._told: dict[bytes, str] = {}  # what people call the places elsewhere
         self.found: dict[bytes, Ref] = {}
 
     def needs(self, ref: Ref) -> bool:
@@ -48,12 +58,16 @@ class WholeCopies(ChunkReader):
         return isinstance(ref.place, PackName) and not self._good(ref.place)
 
     def borrowable(self, ref: Ref) -> PackName | None:
-        """The whole pack that a blob was found in; None where it must be copied."""
-        place = self.found[ref.id].place if ref.id in self.found else None
+        """The whole pack that has a blob, or that it was found in; None where it must be copied."""
+        place = self.found.get(ref.id, ref).place
         return place if isinstance(place, PackName) and self._good(place) else None
 
+    def where(self, ref: Ref) -> str:
+        """What people call the place that a blob was read from."""
+        return self._told.get(ref.id) or str(self.found.get(ref.id, ref).place)
+
     def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
-        """The decoded bytes of some blobs, wherever they are whole.
+        """The decoded bytes of some blobs, wherever they are whole; one in a log entry is sought by its id alone.
 
         Raises:
             IntegrityError: One of them is nowhere.
@@ -61,7 +75,7 @@ class WholeCopies(ChunkReader):
         Cost: as in any reader; the first that is not where it should be costs a request for each pack of the store,
             and about 300 bytes for each of its blobs.
         """
-        if not any(map(self.needs, refs)):
+        if all(isinstance(ref.place, PackName) and self._good(ref.place) for ref in refs):
             try:
                 return super().read(refs, path=path)
             except IntegrityError:  # of a pack of which nobody knew
@@ -81,11 +95,14 @@ class WholeCopies(ChunkReader):
             if place != ref or self.needs(ref):
                 self.found[ref.id] = place
             return data
-        raise failure or IntegrityError(f"pack {ref.place}", "the pack is gone, and no other has this blob")
+        if elsewhere := self._elsewhere(ref):
+            data, self._told[ref.id] = elsewhere
+            return data
+        raise failure or IntegrityError(f"pack {ref.place}", "the pack is gone, and nothing else has this blob")
 
     def _places(self, ref: Ref) -> Iterator[Ref]:
         """Where a blob may be: where it should be, in other packs, and at last in what is damaged."""
-        if not self.needs(ref):
+        if isinstance(ref.place, PackName) and self._good(ref.place):
             yield ref
         yield from [copy for copy in self._index().get(ref.id, ()) if copy != ref and not self.needs(copy)]
         if self.needs(ref) and isinstance(ref.place, PackName) and self._is_there(ref.place):

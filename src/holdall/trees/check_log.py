@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from holdall.chunks.reader import ChunkReader
 from holdall.errors import FormatError, HoldallError, IntegrityError, LogGapError
 from holdall.format import digest
 from holdall.format.document import Json
@@ -62,7 +63,7 @@ def _each(journal: Journal, numbers: Sequence[int]) -> Iterator[tuple[int, LogEn
 class Content:
     """The bytes of a file, once however many paths share them. Attributes: user (a path that has it)."""
 
-    blobs: Blobs
+    blobs: Blobs | ChunkReader
     entry: Entry
     user: str
 

@@ -7,7 +7,8 @@ and deletes nothing.
 
 What another pack has whole is referred to there: it costs no byte, and each of
 its chunks was just decoded. Only what is whole nowhere but in the damaged pack
-is copied. A file of which some chunk is whole nowhere keeps its old places, so
+or in a log entry is copied. A file that is whole nowhere as it was put together
+may be whole as another run has it (`twins.py`). A file of which some chunk is whole nowhere keeps its old places, so
 that a later repair may heal it, once somebody has logged its content again.
 
 Plan, then perform: a plan writes nothing, and reads all that it promises.
@@ -16,6 +17,7 @@ Plan, then perform: a plan writes nothing, and reads all that it promises.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,9 +35,14 @@ from holdall.trees.location import Location
 from holdall.trees.session import Draft, Session
 from holdall.trees.summary import restate
 from holdall.trees.tree import Blobs
+from holdall.trees.twins import InlineCopies, Twins
 from holdall.trees.view import View
 
 _AT_ONCE: Final = 64  # chunks held at once
+_UNLISTED: Final = (
+    "that lists its paths, which nothing else tells: only that object, put back from a copy, brings them back; "
+    "what was logged again is whole in its new run, and parameters, metrics and tags are read as ever"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class FileRepair:
 
     Attributes:
         path: Where it is in its run.
-        copies: Packs that have whole copies of what it lacks; a damaged one where the copy is there.
+        copies: Packs that have whole copies of what it lacks; a damaged one where the copy is there, a log entry where
+            that has it.
         lost: Why it cannot be healed; empty if it can.
     """
 
@@ -87,13 +95,14 @@ class Repair:
         self._location = location
         keys = (parse_key(info.key) for info in location.bucket.list(GARBAGE))
         damaged = [key.pack for key in keys if key and key.kind == "damaged" and key.pack]
-        self._copies = WholeCopies(location.bucket, location.pool, damaged)
+        self._copies = WholeCopies(location.bucket, location.pool, damaged, InlineCopies(location).find)
+        self._twins = Twins(location, self._copies)
 
     def plan(self, run_ids: Iterable[str]) -> Iterator[RunRepair]:
         """What could be healed of these runs, one by one; runs that need nothing are left out.
 
         Cost: each run's listing and the recipes of its large files; where something is damaged, the footer of each
-            pack of the store, and all content that is to be healed.
+            pack of the store, and all content that is to be healed; where something is in no pack, all logs and trees.
         """
         for id in run_ids:
             found = self._plan(id)
@@ -107,8 +116,8 @@ class Repair:
         if session is None:
             return
         try:
-            lost = frozenset(file.path for file in plan.files if file.lost)
-            mending = _Mending(session, self._copies, lost)
+            healing = frozenset(file.path for file in plan.files if not file.lost)
+            mending = _Mending(session, self._copies, self._twins, healing)
             session.append(lambda: Draft([], state=mending.state), closing=True)
         finally:
             session.close()
@@ -124,6 +133,8 @@ class Repair:
                 return RunRepair(id)
             files = [found for entry in view.paths.walk() if (found := self._file(blobs, entry))]
             return RunRepair(id, tuple(files), listing=self._listing_needs(view, blobs))
+        except IntegrityError as error:
+            return RunRepair(id, lost=f"{error}; {_UNLISTED}")
         except DamageError as error:
             return RunRepair(id, lost=str(error))
 
@@ -147,42 +158,64 @@ class Repair:
             for some in _parts(lacking):
                 self._copies.read(some)
         except DamageError as error:
-            return FileRepair(entry.path, lost=str(error))
-        copies = {str(self._copies.found[ref.id].place) for ref in lacking}
-        return FileRepair(entry.path, tuple(sorted(copies))) if lacking else None
+            twin = self._twins.find(entry)
+            return self._by_twin(entry, twin) if twin else FileRepair(entry.path, lost=str(error))
+        return self._by(entry, lacking) if lacking else None
+
+    def _by_twin(self, entry: Entry, twin: Entry) -> FileRepair:
+        assert twin.content
+        return self._by(entry, [twin.content, *self._twins.chunks(twin)])
+
+    def _by(self, entry: Entry, copies: Sequence[Ref]) -> FileRepair:
+        return FileRepair(entry.path, tuple(sorted({self._copies.where(ref) for ref in copies})))
 
 
 class _Mending:
     """One run's new state in the making; asked again after each lost race."""
 
-    def __init__(self, session: Session, copies: WholeCopies, lost: frozenset[str]) -> None:
-        self._session, self._copies, self._lost = session, copies, lost
+    def __init__(self, session: Session, copies: WholeCopies, twins: Twins, healing: frozenset[str]) -> None:
+        self._session, self._copies, self._twins, self._healing = session, copies, twins, healing
         self._writer: ChunkWriter = session.writer()
-        session.known.visit({pack for ref in copies.found.values() if (pack := copies.borrowable(ref))})  # W2, W3
+        self._borrow(copies.found.values())
 
     def state(self, view: View, blobs: list[InlineBlob]) -> Json:
         """The state for the entry after the view's head."""
         environment = view.state.environment
         if environment and self._copies.needs(environment):
-            environment = self._place(view.paths.blobs, environment, FACTS)
+            with suppress(DamageError):  # what ran where keeps its old place, if it is lost
+                environment = self._place(view.paths.blobs, environment, FACTS)
         entries = [self._healed(view.paths.blobs, entry) for entry in view.paths.walk()]
         return restate(view, entries, environment, self._writer, blobs)
 
     def _healed(self, blobs: Blobs, entry: Entry) -> Entry:
         """An entry with its content where it is whole; as it was, if it is lost or needs nothing."""
-        if entry.content is None or entry.path in self._lost:
+        if entry.content is None or entry.path not in self._healing:
             return entry
-        if entry.whole:
-            return replace(entry, content=self._place(blobs, entry.content, CHUNK)) if self._moves(entry) else entry
-        recipe = parse_recipe(blobs.read([entry.content])[0])
-        if not self._moves(entry) and not any(map(self._copies.needs, recipe.chunks)):
-            return entry
-        chunks = [self._place(blobs, ref, CHUNK) if self._copies.needs(ref) else ref for ref in recipe.chunks]
-        data = encode_recipe(Recipe(recipe.size, recipe.sha256, tuple(chunks)))
-        return replace(entry, content=self._writer.place(data, RECIPE))
+        if twin := self._twins.chosen(entry):
+            assert twin.content
+            chunks = self._twins.chunks(twin)
+            self._borrow([twin.content, *chunks])
+            placed = self._placed(self._copies, chunks or [twin.content], chunks or [twin.content])
+        else:
+            chunks = _chunks(blobs, entry)
+            everything = chunks or [entry.content]
+            placed = self._placed(blobs, everything, [ref for ref in everything if self._copies.needs(ref)])
+        if not chunks:
+            return entry.at(placed[0], whole=True)
+        data = encode_recipe(Recipe(entry.size, entry.sha256, tuple(placed)))
+        return entry.at(self._writer.place(data, RECIPE), whole=False)
 
-    def _moves(self, entry: Entry) -> bool:
-        return entry.content is not None and self._copies.needs(entry.content)
+    def _borrow(self, refs: Iterable[Ref]) -> None:
+        """Let these be referred to where they are whole in a pack (W2, W3)."""
+        self._session.known.visit({pack for ref in refs if (pack := self._copies.borrowable(ref))})
+
+    def _placed(self, blobs: Blobs | WholeCopies, refs: Sequence[Ref], moving: Sequence[Ref]) -> list[Ref]:
+        """Where chunks are to be referred to: those that move, in whole packs or in copies of one's own."""
+        moved = {}
+        for some in _parts(moving):
+            for ref, data in zip(some, blobs.read(some), strict=True):
+                moved[ref] = self._writer.place(data, CHUNK)
+        return [moved.get(ref, ref) for ref in refs]
 
     def _place(self, blobs: Blobs, ref: Ref, kind: int) -> Ref:
         """Where a blob is to be referred to: in the whole pack that has it, or in a copy of one's own."""

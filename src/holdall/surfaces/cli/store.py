@@ -159,6 +159,6 @@ def _show_repair(plan: RunRepair, *, dry_run: bool) -> None:
         say(printable(line))
 
 
-def _copies(packs: Sequence[str]) -> str:
-    more = f" and {len(packs) - 3} more" if len(packs) > 3 else ""
-    return f"whole in {counted(len(packs), 'pack')}: {', '.join(packs[:3])}{more}"
+def _copies(places: Sequence[str]) -> str:
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return f"whole in {counted(len(places), 'place')}: {', '.join(places[:3])}{more}"
