@@ -85,6 +85,10 @@ COMMANDS = [
     "sql \"ALTER USER 'a' IDENTIFIED BY '{X}'\"",
     "cat 'machine host login alice password {X}'",
 ]
+COMMANDS += [
+    f"train.py --{name} {{X}}"
+    for name in ("monkey-key", "primary-key-secret", "start-token-secret", "sort_key_password", "monkeyApiKey", "hot_api_key")
+]
 LOOKS = [
     "ghp_" + "A1b2" * 9,
     "github_pat_" + "A1b2" * 9,
@@ -136,6 +140,14 @@ HARMLESS = [
     "torchrun --master_port 29500 -m pkg.mod:main",
     "train.py --tokenizer gpt2 --max-tokens 4096 --keyboard us",
     "train.py --keyword=x",
+    "train.py --monkey 1 --monkey_patch x --donkey=y --turkey z --hockey 2 MONKEY=3 --hotkey ctrl+a",
+    "train.py --key-dim 64 --key_size=8 --keyDim 8 --num-keys 4 --keypoints 17 model.key_dim=64",
+    "train.py --primary-key id --sort_key name --partition-key=day --key-column c",
+    "train.py --pad_token [PAD] --eos-token </s> --pad-token-id 0 --bosTokenId 1 --image-token=2",
+    "train.py --token-count 5 --max-token-length 5 --token-type x --num-tokens 7",
+    'train.py {"monkey": "1", "key_dim": 64, "pad_token_id": 0}',
+    "train.py --secretary bob --secretariat x --bypass x --compass y --author me --patience 3",
+    "train.py -pedantic -profile -parallel -pX",
     "wandb sync dir",
     "wandb offline",
     "hf download org/model",

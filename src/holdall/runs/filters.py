@@ -97,20 +97,18 @@ class Subject:
         return (*_TEXTUAL, "IS NULL", "IS NOT NULL")
 
 
-def parse_conditions(
-    text: str, also: Mapping[str, str] | None = None, subject: Subject | None = None
-) -> tuple[Condition, ...]:
-    """The conditions of a filter of runs, or of another subject, whose attributes may `also` have these names.
+def parse_conditions(text: str, subject: Subject | None = None) -> tuple[Condition, ...]:
+    """The conditions of a filter of runs, or of another subject.
 
     Raises:
         InvalidFilterError: It cannot be read.
     """
-    return _Parser(text, also or {}, subject or RUN).filter()
+    return _Parser(text, subject or RUN).filter()
 
 
 def parse_order(text: str, subject: Subject | None = None) -> tuple[Field, bool]:
     """What a clause sorts by, and whether the largest come first. Raises: InvalidFilterError."""
-    return _Parser(text, {}, subject or RUN).order()
+    return _Parser(text, subject or RUN).order()
 
 
 # --- names ----------------------------------------------------------------------
@@ -238,9 +236,9 @@ def _unquoted(text: str) -> str:
 
 
 class _Parser:
-    def __init__(self, text: str, also: Mapping[str, str], subject: Subject) -> None:
+    def __init__(self, text: str, subject: Subject) -> None:
         self._text, self._tokens, self._at = text, list(_tokens(text)), 0
-        self._subject, self._aliases = subject, dict(also) | (_ALIASES if subject is RUN else {})
+        self._subject, self._aliases = subject, _ALIASES if subject is RUN else {}
 
     def filter(self) -> tuple[Condition, ...]:
         found = [self._condition()]

@@ -29,6 +29,15 @@ _SECRET_NAME: Final = re.compile(
     r"keys?(?![a-z])|token(?![a-z])|secret|passw(?:or)?d|passphrase|credential"
     r"|(?<![a-z])(?:bearer|pat|pwd?)(?![a-z])|(?<![a-z])(?:tokens|pass|auth|authorization|cookie|jwt|login|sig|signature)$"
 )
+# What these hold opens nothing, though a part of the name says so: they are words of their own, or a model's and a table's.
+_OTHER_NAME: Final = re.compile(
+    r"(?<![a-z])(?:(?:mon|don|tur|hoc|joc|hot|whis)keys?"
+    r"|(?:primary|foreign|sort|partition|join|group|index|row|num|n)[_.-]keys?"
+    r"|keys?[_.-](?:dim|dims|size|len|length|column|columns|col|cols|field|heads?|bias|points?|frames?|padding[_.-]mask)"
+    r"|(?:pad|eos|bos|sep|cls|unk|mask|image|audio|video|special|start|end|stop)[_.-]tokens?(?:[_.-](?:ids?|index|idx))?"
+    r"|token[_.-](?:counts?|dim|size|len|length|level|limit|budget|dropout|embeddings?|types?)"
+    r"|secretar\w*)(?![a-z])"
+)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _QUANTITY: Final = re.compile(r"[\d_.,]{1,9}[kKmM]?")
 
@@ -89,7 +98,7 @@ _DOORS: Final = re.compile(
 
 def is_secret_name(name: str) -> bool:
     """Whether an option, variable or parameter of this name holds a credential."""
-    return bool(_SECRET_NAME.search(_HUMP.sub("_", name).lower()))
+    return bool(_SECRET_NAME.search(_OTHER_NAME.sub("", _HUMP.sub("_", name).lower())))
 
 
 def mask_arguments(argv: Sequence[str]) -> list[str]:

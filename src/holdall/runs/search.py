@@ -98,17 +98,16 @@ class Order:
         return found
 
 
-def parse_filter(text: str | None, also: Mapping[str, str] | None = None) -> Filter:
+def parse_filter(text: str | None) -> Filter:
     """Read a filter such as `metrics.acc >= 0.9 AND params.model LIKE 'resnet%'`.
 
     Args:
         text: The filter; None or "" means every run.
-        also: Further names of attributes, such as `{"name": "run_name"}` for experiments.
 
     Raises:
         InvalidFilterError: It cannot be read; the error says where and why.
     """
-    return Filter(parse_conditions(text, also) if text else ())
+    return Filter(parse_conditions(text) if text else ())
 
 
 def parse_order_by(clauses: Sequence[str] | None) -> Order:
