@@ -23,6 +23,7 @@ from holdall.runs.metrics import metric_ops, param_op, status_op, tag_op
 from holdall.runs.reading import RunReader, join_path
 from holdall.runs.record import RunRecord, run_record
 from holdall.trees.location import Location
+from holdall.trees.native import named
 from holdall.trees.session import Draft, Session
 from holdall.trees.source import Item, bytes_item, local_items
 from holdall.trees.transaction import Also, Published, Transaction
@@ -92,7 +93,7 @@ class RunWriter(RunReader):
         """
         local = _one_path(local_path, "call log_artifact for each file, or log_artifacts for their folder")
         name = local.name if local.name not in ("", "..") else local.resolve().name
-        return local_items(local, join_path(artifact_path, name))
+        return local_items(local, join_path(artifact_path, named(name)))
 
     def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> Sequence[Entry]:
         """Log what a folder holds. One commit: all or nothing.

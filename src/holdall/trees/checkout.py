@@ -26,6 +26,7 @@ from holdall.format.tree import Entry, Kind
 from holdall.trees.arriving import Arriving, replacing, write_whole
 from holdall.trees.collisions import refuse_collisions
 from holdall.trees.destination import Destination, Place
+from holdall.trees.native import native
 from holdall.trees.tree import Blobs
 
 _AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
@@ -167,7 +168,7 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 def _link(place: Place, target: str) -> None:
     with replacing(place) as (name, folder):
-        os.symlink(target, name, dir_fd=folder)
+        os.symlink(native(target), name, dir_fd=folder)
 
 
 def _check(entry: Entry) -> None:

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import DestinationError
+from holdall.trees.native import native
 
 _KEPT: Final = 64  # descriptors of folders that nobody is using
 _STEM: Final = 100  # bytes of its name that an unfinished file bears; some file systems end at 143
@@ -112,7 +113,7 @@ class Destination:
         return self._held[path]
 
     def _open(self, above: int, path: str, *, make: bool) -> int:
-        name = path.rpartition("/")[2]
+        name = native(path.rpartition("/")[2])
         with refusals_named(f"{self.root}/{path}"):
             if make:
                 with suppress(FileExistsError):
@@ -140,7 +141,8 @@ class Place:
 
     def __init__(self, destination: Destination, path: str) -> None:
         self._destination = destination
-        self._folder, _, self.name = path.rpartition("/")
+        self._folder, _, name = path.rpartition("/")
+        self.name = native(name)
         self.written = False
 
     def __str__(self) -> str:
@@ -160,8 +162,8 @@ class Place:
 
 def unfinished(name: str) -> str:
     """A free name beside a file that is being written, no longer than a disk takes."""
-    stem = name.encode(errors="surrogateescape")[:_STEM].decode(errors="ignore")
-    return f"{stem}.{secrets.token_hex(4)}.partial"
+    stem = os.fsencode(name)[:_STEM].decode(errors="ignore")
+    return f"{native(stem)}.{secrets.token_hex(4)}.partial"
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from holdall.format.layout import DESCRIPTOR
 from holdall.format.paths import check_link, check_path
 from holdall.format.records import parse_descriptor
 from holdall.format.tree import Kind
+from holdall.trees.native import named
 
 _DESCRIPTOR: Final = 1 << 20  # bytes of a descriptor that are looked at, far more than it has
 _log = logging.getLogger("holdall")
@@ -126,7 +127,7 @@ def _children(folder: str, path: str, below: str) -> list[tuple[os.DirEntry[str]
     with _named_errors(folder), os.scandir(folder) as found:
         children = sorted(found, key=lambda child: child.name)
     prefix, inside = path and f"{path}/", below and f"{below}/"
-    return [(child, _checked(child.path, prefix + child.name), inside + child.name) for child in children]
+    return [(child, _checked(child.path, prefix + named(child.name)), inside + named(child.name)) for child in children]
 
 
 def _is_store(folder: str) -> bool:
@@ -150,7 +151,7 @@ def _file(place: str, path: str, status: os.stat_result) -> Item:
 
 def _link(place: str, path: str, inside: str) -> Item:
     with _named_errors(place):
-        target = str(Path(place).readlink())
+        target = named(str(Path(place).readlink()))
     try:
         check_link(inside, target)
     except InvalidPathError as error:
