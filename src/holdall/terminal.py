@@ -9,6 +9,7 @@ Python writes it, `\\x1b` for the escape itself.
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import Final
 
 _LOG: Final = "holdall"
@@ -22,6 +23,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same, but lines and tabs stay: for what has several lines by right."""
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def warn(text: str, kind: type[Warning] = UserWarning, *, stacklevel: int = 1) -> None:
+    """Warn as `warnings.warn` does, in text that is fit to be shown: it may name what others named."""
+    warnings.warn(printable(text), kind, stacklevel=stacklevel + 1)
 
 
 class PrintableRecords(logging.Filter):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdall.modeling.privacy import is_private
+from holdall.modeling.privacy import is_private, warn_of_secrets
 from holdall.modeling.requirements import environment_files
 from holdall.modeling.saving import _copy_code
 
@@ -123,3 +123,40 @@ def test_a_certificate_is_no_key(tmp_path: Path) -> None:
     (tmp_path / "b.pem").write_text("-----BEGIN EC PRIVATE KEY-----")
     assert not is_private(tmp_path / "a.pem")
     assert is_private(tmp_path / "b.pem")
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({"api_key": X}, ["api_key"]),
+        ({"llm": {"openai_api_key": X, "temperature": 0.1}}, ["llm.openai_api_key"]),
+        ({"hosts": ["a", f"https://u:{X}@h/"]}, ["hosts"]),
+        ({"note": "use " + "ghp_" + "A1b2" * 9}, ["note"]),
+        ({"a": {"password": X}, "b": [{"token": X}]}, ["a.password", "b.token"]),
+        ({"key_dim": 64, "pad_token": "[PAD]", "max_tokens": 4096, "monkey": "x", "n": None}, []),
+        ({"api_key": "${OPENAI_API_KEY}", "url": "https://host/x?page=2", "password": ""}, []),
+        (None, []),
+    ],
+)
+@pytest.mark.parametrize("what", ["metadata", "model_config"])
+def test_credentials_in_what_a_model_says_are_told(said: Any, names: list[str], what: str) -> None:
+    """By their places, never as they are; nothing is changed, for the model may need it."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warn_of_secrets(what, said)
+    assert all(name in str(told[0].message) and what in str(told[0].message) for name in names)
+    assert len(told) == bool(names)
+    assert not any(X in str(each.message) or "A1b2" in str(each.message) for each in told)
+
+
+def test_a_models_metadata_and_configuration_are_looked_at(tmp_path: Path) -> None:
+    """When it is logged, whatever its flavor; they are kept as they are."""
+    from holdall.store import Store
+
+    store = Store.open(str(tmp_path / "store"))
+    run = store.runs.start(experiment="e")
+    said: dict[str, Any] = {"metadata": {"api_key": X}, "model_config": {"token": X}}
+    with pytest.warns(UserWarning, match="credentials") as told:
+        store.models.log(run, lambda model_input: model_input, "m", flavor="python_function", **said)
+    seen = [str(each.message) for each in told if "seems to hold" in str(each.message)]
+    assert [text.partition(" ")[0] for text in seen] == ["metadata", "model_config"]

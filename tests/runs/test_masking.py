@@ -87,7 +87,14 @@ COMMANDS = [
 ]
 COMMANDS += [
     f"train.py --{name} {{X}}"
-    for name in ("monkey-key", "primary-key-secret", "start-token-secret", "sort_key_password", "monkeyApiKey", "hot_api_key")
+    for name in (
+        "monkey-key",
+        "primary-key-secret",
+        "start-token-secret",
+        "sort_key_password",
+        "monkeyApiKey",
+        "hot_api_key",
+    )
 ]
 LOOKS = [
     "ghp_" + "A1b2" * 9,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.scored import write_model
 
 import holdall
 from holdall import errors
@@ -21,6 +22,8 @@ from holdall.terminal import printable
 SRC = Path(holdall.__file__).parent
 CLI = SRC / "surfaces" / "cli"
 HOSTILE = "a\x1b[31m\x9b2J\x1b]8;;http:x\x07l\x1b]52;c;eA==\x07\u202egnp\u2066\x7fé😀\u2028"
+MODEL = "é😀 %s"  # a registered name is printable
+ALIAS = "champion"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 LOCALES = [
     {"LC_ALL": "C"},
@@ -47,6 +50,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         run.set_tags({"t": f"{HOSTILE}\n{n}"})
         run.finish()
         ids.append(run.id)
+        model = write_model(folder / f"m{n}", "text")
+        training = made.runs.start(experiment=HOSTILE)
+        training.log_artifacts(model, f"m/{HOSTILE}")
+        training.finish()
+        version = made.registry.register(f"runs:/{training.id}/m/{HOSTILE}", MODEL)
+        made.registry.set_alias(MODEL, ALIAS, version.version)
     return {"url": made.url, "a": ids[0], "b": ids[1], "folder": str(folder)}
 
 
@@ -78,6 +87,27 @@ COMMANDS = [
     "model get models:/{hostile}@x",
     "model alias {hostile} {hostile} 1",
     "model predict -m {hostile}",
+    "model show {model}",
+    "model show models:/{model}/1",
+    "model inspect models:/{model}/1",
+    "model get models:/{model}/1 -d {folder}/got",
+    "model export models:/{model}/1 {folder}/{hostile}-exported",
+    "model export {hostile} {folder}/x",
+    "model alias {model} {alias}",
+    "model alias {model} {alias} 1",
+    "model rollback {model} {alias}",
+    "model rollback {hostile} {hostile}",
+    "model deployed models:/{model}/1 {hostile}",
+    "model deployed {hostile} {hostile}",
+    "model serve -m {hostile}",
+    "model serve -m models:/{model}/9",
+    "model predict -m models:/{model}/1",
+    "run restore {hostile}",
+    "run delete {hostile}",
+    "run delete -y {b}",
+    "run restore {b}",
+    "demo {hostile}",
+    "store repair {hostile}",
     "store check",
     "store stats",
     "store du",
@@ -95,7 +125,7 @@ COMMANDS = [
 
 
 def words(command: str, store: dict[str, str], hostile: str = HOSTILE) -> list[str]:
-    filled = [word.format(**store, hostile=hostile) for word in command.split(" ")]
+    filled = [word.format(**store, hostile=hostile, model=MODEL, alias=ALIAS) for word in command.split(" ")]
     return [sys.executable, "-m", "holdall", "--store", store["url"], *filled]
 
 
@@ -194,6 +224,58 @@ def test_warnings_and_logs_are_escaped(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "\x1b" not in done.stderr
     assert done.stderr.startswith("a\\x1b[31m\\nb\n")
+
+
+def test_what_python_warns_of_is_escaped(tmp_path: Path) -> None:
+    """In a program of the user's, which shows warnings as Python does."""
+    script = (
+        "import warnings\nfrom holdall.modeling.privacy import warn_of_private\nfrom holdall.terminal import warn\n"
+        "warn('a\\x1b[31m\\nb')\nwarn_of_private(['x\\u202ey'])\n"
+        "from holdall.storage.credentials import warn_if_pickled\nwarn_if_pickled('s3://\\x1b[2J', {'\\x1bkey': 'x'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert STEERING.sub("#", done.stderr) == done.stderr
+    assert "UserWarning: a\\x1b[31m\\nb" in done.stderr
+
+
+def test_every_warning_is_escaped() -> None:
+    """None is given past the one place that does it."""
+    found = {
+        str(path.relative_to(SRC)) for path in SRC.rglob("*.py") if re.search(r"warnings\.warn\(", path.read_text())
+    }
+    assert found == {"terminal.py"}
+
+
+@pytest.mark.parametrize("logging", LOCALES, ids=str)
+@pytest.mark.parametrize("fetching", LOCALES, ids=str)
+def test_names_are_bytes_whatever_the_locale_is(
+    tmp_path: Path, logging: dict[str, str], fetching: dict[str, str]
+) -> None:
+    """What is logged under one locale is fetched under another, links and folders too."""
+    names = ["é", "日本/😀.txt", "plain"]
+    for name in names:
+        (tmp_path / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "src" / name).write_text(name)
+    (tmp_path / "src" / "lien-é").symlink_to("日本/😀.txt")
+    command = [sys.executable, "-m", "holdall", "--store", str(tmp_path / "store")]
+    logged = subprocess.run([*command, "artifact", "log", "-e", "e", "src"], cwd=tmp_path, capture_output=True,
+                            env=environment(**logging), check=True)  # fmt: skip
+    fetch = [*command, "artifact", "get", logged.stdout.decode().strip(), "-d", str(tmp_path / "out")]
+    subprocess.run(fetch, check=True, capture_output=True, env=environment(**fetching))
+    assert {name: (tmp_path / "out" / "src" / name).read_text() for name in names} == {name: name for name in names}
+    assert os.readlink(os.fsencode(tmp_path / "out" / "src" / "lien-é")) == "日本/😀.txt".encode()
+
+
+def test_a_shell_completes_no_name_that_steers_it(tmp_path: Path) -> None:
+    """Names that have no escapes are offered; a newline in one would make two."""
+    made = Store.open(str(tmp_path / "store"))
+    for name in ("plain é", HOSTILE, "two\nplain,lines", "three\x1b[2J"):
+        made.runs.start(experiment=name).finish()
+    words = f"holdall --store {made.url} run list -e "
+    env = environment(_HOLDALL_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="6")
+    script = "import sys; sys.argv[0] = 'holdall'; from holdall.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env)
+    assert done.stdout.decode().splitlines() == ["plain,plain é"]
 
 
 def test_everything_goes_through_the_writer() -> None:

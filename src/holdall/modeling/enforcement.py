@@ -17,7 +17,6 @@ stands where no schema could be inferred, no column is cut off.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from holdall.modeling.casting import cast_column, cast_value, stays
 from holdall.modeling.schema import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec
 from holdall.modeling.tensors import conform_tensor, conform_tensors
 from holdall.runs.rendering import library
-from holdall.terminal import printable
+from holdall.terminal import warn
 
 if TYPE_CHECKING:
     import pandas
@@ -113,7 +112,7 @@ def _check_names(there: Sequence[Any], schema: Schema, *, stacklevel: int = 3) -
         raise SchemaMismatchError(", ".join(map(str, missing)), came, f"{expected} (required)")
     if extra:
         shown = ", ".join(map(str, extra))
-        warnings.warn(f"not in the model's signature, so left out: columns {printable(shown)}", stacklevel=stacklevel)
+        warn(f"not in the model's signature, so left out: columns {shown}", stacklevel=stacklevel)
 
 
 # --- tables ---

@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import datetime
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +23,7 @@ from holdall.modeling import kinds
 from holdall.modeling.casting import cast_value
 from holdall.modeling.inference import infer_type, numpy_type
 from holdall.modeling.schema import DataType, Json, Object, dtype_name, parse_list, type_from_dict
-from holdall.terminal import printable
+from holdall.terminal import warn
 
 _WHOLE: Final = (DataType.integer, DataType.long)
 _REAL: Final = (DataType.float, DataType.double)
@@ -172,14 +171,14 @@ def conform_params(params: Mapping[Any, Any] | None, schema: ParamSchema | None)
     """
     if schema is None:
         if params:
-            warnings.warn("the model's signature has no params: those given are ignored", stacklevel=2)
+            warn("the model's signature has no params: those given are ignored", stacklevel=2)
         return None if params is None else {}
     if not isinstance(params, Mapping | None):
         raise SchemaMismatchError("params", type(params).__name__, "a dictionary")
     given = {str(name): value for name, value in (params or {}).items()}
     known = {each.name: each for each in schema}
     if unknown := [name for name in given if name not in known]:
-        warnings.warn(f"not in the model's signature, so ignored: params {printable(', '.join(unknown))}", stacklevel=2)
+        warn(f"not in the model's signature, so ignored: params {', '.join(unknown)}", stacklevel=2)
     cast = {name: known[name].cast(value) for name, value in given.items() if name in known}
     return cast | {name: copy.deepcopy(each.default) for name, each in known.items() if name not in cast}
 

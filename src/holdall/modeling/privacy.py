@@ -9,13 +9,13 @@ what lies beside it for one machine alone is left out by its name.
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from holdall.runs.masking import is_secret_name, without_credentials
+from holdall.runs.masking import is_secret_name, mask_text, without_credentials
+from holdall.terminal import warn
 
 _FOLDERS: Final = frozenset(
     (".git", ".hg", ".svn", ".ssh", ".aws", ".azure", ".gcloud", ".gnupg", ".docker", ".kube", ".password-store")
@@ -63,7 +63,7 @@ def warn_of_private(paths: Iterable[str]) -> None:
     """Say what was left out, if anything was."""
     if left := sorted(paths):
         shown = ", ".join(map(repr, left[:5])) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        warnings.warn(
+        warn(
             f"code_paths: {shown} may hold credentials and was left out; what the model needs of it goes to artifacts=",
             UserWarning,
             stacklevel=2,
@@ -86,7 +86,33 @@ def public_environment(environment: Mapping[str, Any]) -> dict[str, Any]:
     return public
 
 
+def warn_of_secrets(what: str, said: Any) -> None:
+    """Say which of a model's facts look like credentials. They stay: a model may not work without them."""
+    if found := list(dict.fromkeys(_secrets(said, ""))):
+        shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+        warn(
+            f"{what} of this model seems to hold credentials ({shown}), which all its readers can see, for good; let "
+            "the model read them from the environment where it runs",
+            stacklevel=2,
+        )
+
+
 # --- inside ---
+
+
+def _secrets(value: Any, name: str) -> Iterator[str]:
+    """The names under which credentials stand, by these names or by the values' own look."""
+    match value:
+        case str():
+            by_name = bool(value) and not value.startswith(("$", "{")) and is_secret_name(name.rpartition(".")[2])
+            if by_name or mask_text(value) != value:
+                yield name or "a text"
+        case Mapping():
+            for key, item in value.items():
+                yield from _secrets(item, f"{name}.{key}" if name else str(key))
+        case list() | tuple():
+            for item in value:
+                yield from _secrets(item, name)
 
 
 def _public(value: Any, changed: list[str]) -> Any:
@@ -109,7 +135,7 @@ def _warn(changed: Iterable[str]) -> None:
     """Name the places, never what was taken out."""
     places = dict.fromkeys(found[1] if (found := _HOST.search(line)) else "a variable or line" for line in changed)
     if places:
-        warnings.warn(
+        warn(
             f"credentials for {', '.join(places)} were left out of the model's requirements, which all its readers can "
             "see; where it is installed, pip finds them in ~/.netrc, a keyring, or ${VARIABLES} in the address",
             UserWarning,

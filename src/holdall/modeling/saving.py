@@ -24,7 +24,7 @@ from holdall.modeling.example import make_example
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
 from holdall.modeling.places import refuse_missing
-from holdall.modeling.privacy import is_private, warn_of_private
+from holdall.modeling.privacy import is_private, warn_of_private, warn_of_secrets
 from holdall.modeling.requirements import CONDA, PYTHON_ENV, environment_files
 from holdall.modeling.signature import as_signature
 from holdall.modeling.trial import shown_signature
@@ -97,6 +97,8 @@ def save_files(
     config = config_of(beside.model_config)
     if flavor.name == PYFUNC and config:
         options = {**options, "config": config}  # code that is a model asks for it when it runs
+    warn_of_secrets("metadata", beside.metadata)
+    warn_of_secrets("model_config", config)
     parts = flavor.save(model, folder, **options)
     _copy_code(beside.code_paths or (), folder / CODE)
     flavors = _flavors(flavor, parts, beside, config)

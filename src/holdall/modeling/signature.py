@@ -13,7 +13,6 @@ of `enforcement`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from holdall.modeling.inference import infer_schema
 from holdall.modeling.kinds import is_record_type
 from holdall.modeling.params import ParamSchema, infer_params
 from holdall.modeling.schema import AnyType, ColSpec, Schema
+from holdall.terminal import warn
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -124,7 +124,7 @@ def _inferred(name: str, data: Any) -> Schema | None:
     try:
         return infer_schema(data)
     except SignatureError as error:
-        warnings.warn(f"the {name} are taken as anything, and nothing about them is checked: {error}", stacklevel=3)
+        warn(f"the {name} are taken as anything, and nothing about them is checked: {error}", stacklevel=3)
         return Schema([ColSpec(AnyType())])
 
 

@@ -29,7 +29,7 @@ _SECRET_NAME: Final = re.compile(
     r"keys?(?![a-z])|token(?![a-z])|secret|passw(?:or)?d|passphrase|credential"
     r"|(?<![a-z])(?:bearer|pat|pwd?)(?![a-z])|(?<![a-z])(?:tokens|pass|auth|authorization|cookie|jwt|login|sig|signature)$"
 )
-# What these hold opens nothing, though a part of the name says so: they are words of their own, or a model's and a table's.
+# What these hold opens nothing, though a part of the name says so: words of their own, or a model's and a table's.
 _OTHER_NAME: Final = re.compile(
     r"(?<![a-z])(?:(?:mon|don|tur|hoc|joc|hot|whis)keys?"
     r"|(?:primary|foreign|sort|partition|join|group|index|row|num|n)[_.-]keys?"

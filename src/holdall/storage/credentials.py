@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from multiprocessing.context import get_spawning_popen
 from typing import Final
+
+from holdall.terminal import warn
 
 _SECRET: Final = re.compile(r"(?i)secret|token|password|credential|connection_string|sas|key$")
 
@@ -17,7 +18,7 @@ def warn_if_pickled(url: str, options: Mapping[str, object]) -> None:
     A process that starts another hands them over in memory, which is no news.
     """
     if get_spawning_popen() is None and (found := secrets_in(options)):
-        warnings.warn(
+        warn(
             f"the pickle of the store at {url} holds {', '.join(found)} in clear; whoever reads it has them. Without "
             "these options a store finds its credentials where it is unpickled: in the environment, or by profile=",
             UserWarning,

@@ -87,12 +87,12 @@ def complete_run(ctx: click.Context, _: click.Parameter, incomplete: str) -> lis
 
 
 def complete_experiment(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of experiments that begin so, for the shell."""
+    """Names of experiments that begin so, for the shell; none that would steer it, or look like two."""
     try:
         found = opened_while_typing(ctx).experiments.all()
     except (HoldallError, OSError, ValueError, click.ClickException):
         return []
-    return [CompletionItem(one.name) for one in found if one.name.startswith(incomplete)]
+    return [CompletionItem(one.name) for one in found if one.name.startswith(incomplete) and one.name.isprintable()]
 
 
 def run_argument(name: str = "run_id", **attributes: Any) -> Callable[[F], F]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 from holdall.settings import read_settings
 from holdall.store import Model, ModelInfo, PyFuncModel
 from holdall.surfaces.fluent.active import current_store, run_of
+from holdall.terminal import warn
 
 
 def log_model(
@@ -89,5 +89,5 @@ def _name(name: str | None, artifact_path: str | None) -> str:
     if artifact_path is not None:
         if name is not None:
             raise ValueError("give name; artifact_path is what it was called before")
-        warnings.warn("artifact_path is called name now", FutureWarning, stacklevel=4)
+        warn("artifact_path is called name now", FutureWarning, stacklevel=4)
     return name or artifact_path or "model"
