@@ -7,6 +7,7 @@ a suite that was skipped proves nothing.
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import cast
@@ -36,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not hasattr(config, "workerinput"):
         os.environ[servers.SESSION] = str(os.getpid())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, whose children would inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     _outcomes.clear()
     _counted.clear()
 

@@ -27,6 +27,23 @@ def test_modules_become_the_distributions_that_they_are_from() -> None:
     assert all(importlib.metadata.version(line.partition("==")[0]) == line.partition("==")[2] for line in found)
 
 
+def test_all_distributions_are_looked_at_once_until_one_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script's own modules, which are of no distribution, cost no look each time; a new distribution is found."""
+    looks, look = [], importlib.metadata.packages_distributions
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: looks.append(1) or look())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert [requirements_of({"__main__", __name__, "freshly_there"}) for _ in range(3)] == [[], [], []]
+    assert len(looks) <= 1
+    described = tmp_path / "fresh-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: fresh\nVersion: 1.0\n")
+    (described / "top_level.txt").write_text("freshly_there\n")
+    assert [requirements_of({"__main__", __name__, "freshly_there"}) for _ in range(3)] == [["fresh==1.0"]] * 3
+    assert len(looks) <= 2
+
+
 def test_mlflow_comes_first_unless_it_is_said(tmp_path: Path) -> None:
     """As MLflow itself writes it, so that its environments are complete."""
     assert lines(environment_files({"numpy"})) == [MLFLOW, NUMPY]

@@ -32,7 +32,7 @@ from holdall.storage.wrappers import RetryBucket
 from holdall.trees.journal import Journal
 
 T = TypeVar("T")
-WRITERS, COMMITS, RIVALS = 8, 50, 12
+WRITERS, RIVALS = 8, 12
 CONTESTED = {"in the entry": 100, "in packs": 100_000}  # bytes of what is logged there
 
 
@@ -47,9 +47,9 @@ def content(writer: int, n: int) -> bytes:
     return f"file {n} of writer {writer}\n".encode() * (1 + n)
 
 
-def log_files(place: Place, run_id: str, writer: int) -> None:
+def log_files(place: Place, run_id: str, writer: int, commits: int) -> None:
     run = place.store().runs.resume(run_id)
-    for n in range(COMMITS):
+    for n in range(commits):
         run.log_bytes(content(writer, n), f"{writer}/{n:02}.txt")
 
 
@@ -66,12 +66,13 @@ def log_rivals(place: Place, run_id: str, rival: int) -> list[tuple[str, str] | 
 
 
 def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> None:
-    """Eight processes commit fifty times each to one run: 400 commits, no gap, all bytes, every session closed."""
+    """Eight processes commit many times each to one run: no commit is lost, no gap, all bytes, every session closed."""
+    commits = 20 if "://" in place.url else 50  # a server is slower, and meets as many rivals
     run = place.store().runs.start()
-    side_by_side(log_files, [(place, run.id, writer) for writer in range(WRITERS)], seconds=240)
-    wanted = {f"{w}/{n:02}.txt": content(w, n) for w in range(WRITERS) for n in range(COMMITS)}
+    side_by_side(log_files, [(place, run.id, writer, commits) for writer in range(WRITERS)], seconds=240)
+    wanted = {f"{w}/{n:02}.txt": content(w, n) for w in range(WRITERS) for n in range(commits)}
     entries = entries_of(place.bucket(), run.id)
-    assert len(ops_of(entries, "commit")) == WRITERS * COMMITS
+    assert len(ops_of(entries, "commit")) == WRITERS * commits
     assert len(ops_of(entries, "open")) == len(ops_of(entries, "close")) + 1 == WRITERS + 1
     run.finish()
     assert run.state.sessions == set()

@@ -22,6 +22,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -33,6 +34,7 @@ from holdall.runs.plain_yaml import load_yaml
 
 REQUIREMENTS, CONSTRAINTS, CONDA, PYTHON_ENV = "requirements.txt", "constraints.txt", "conda.yaml", "python_env.yaml"
 Given: TypeAlias = str | os.PathLike[str] | Sequence[str] | None
+_DESCRIBED: Final = (".dist-info", ".egg-info")
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _OPTION: Final = re.compile(r"\s*(-r|--requirement|-c|--constraint)[\s=]+(\S+)\s*")
 
@@ -40,10 +42,11 @@ _OPTION: Final = re.compile(r"\s*(-r|--requirement|-c|--constraint)[\s=]+(\S+)\s
 def requirements_of(modules: Iterable[str]) -> list[str]:
     """The distributions that modules come from, as `name==version`, sorted; those of no distribution are left out.
 
-    Cost: the first time in a process, a look at every distribution's list of files.
+    Cost: the first time in a process, and after something was installed, a look at every distribution's list of files.
     """
+    installed = _installed()
     roots = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
-    names = {name for root in roots for name in _distributions(root)}
+    names = {name for root in roots for name in _distributions(root, installed)}
     return sorted((f"{name}=={_public(importlib.metadata.version(name))}" for name in names), key=str.lower)
 
 
@@ -162,19 +165,26 @@ def _public(version: str) -> str:
     return version.partition("+")[0]
 
 
-def _distributions(root: str) -> list[str]:
-    """The distributions of a module. What was installed since the last look is found by looking again."""
-    found = _all_distributions(0).get(root)
+def _distributions(root: str, installed: frozenset[str]) -> list[str]:
+    """The distributions of a module."""
+    found = _all_distributions(installed).get(root)
     if found is None and _version(root) is not None:
         return [root]  # installed as what is being worked on, which lists no files
-    if found is None and root in sys.modules:
-        _all_distributions.cache_clear()
-        found = _all_distributions(0).get(root)
     return found or []
 
 
+def _installed() -> frozenset[str]:
+    """Where distributions describe themselves. To list these places takes a millisecond, to read them a second."""
+    found = set[str]()
+    for folder in sys.path:
+        with suppress(OSError):  # an archive, or not there
+            found.update(str(place) for place in Path(folder).iterdir() if place.suffix in _DESCRIBED)
+    return frozenset(found)
+
+
 @lru_cache(maxsize=1)
-def _all_distributions(_: int) -> Mapping[str, list[str]]:
+def _all_distributions(_: frozenset[str]) -> Mapping[str, list[str]]:
+    """The distributions of every module; looked for again where something was installed since the last look."""
     return importlib.metadata.packages_distributions()
 
 
