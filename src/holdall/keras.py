@@ -84,7 +84,7 @@ def save_model(
     path: str | os.PathLike[str],
     save_exported_model: bool = False,
     conda_env: Any = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     signature: Any = None,
     input_example: Any = None,
     pip_requirements: Any = None,
@@ -95,7 +95,7 @@ def save_model(
 ) -> None:
     """Write a Keras model into a local folder.
 
-    Its arguments are those of `log_model`; `mlflow_model` is MLflow's own affair.
+    Its arguments are those of `log_model`; `mlflow_model` is refused.
 
     Raises:
         DestinationError: There is something in the folder.
@@ -105,6 +105,7 @@ def save_model(
         model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         save_exported_model=save_exported_model,
         conda_env=conda_env,
         signature=signature,

@@ -88,7 +88,7 @@ def save_model(
     path: str | os.PathLike[str],
     conda_env: Any = None,
     code_paths: Sequence[str] | None = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     signature: Any = None,
     input_example: Any = None,
     pip_requirements: Any = None,
@@ -101,7 +101,7 @@ def save_model(
 ) -> None:
     """Write a booster or an estimator into a local folder.
 
-    Its arguments are those of `log_model`; `mlflow_model` is MLflow's own affair.
+    Its arguments are those of `log_model`; `mlflow_model` is refused.
 
     Raises:
         DestinationError: There is something in the folder.
@@ -111,6 +111,7 @@ def save_model(
         lgb_model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         conda_env=conda_env,
         code_paths=code_paths,
         signature=signature,

@@ -112,7 +112,7 @@ def save_model(
     data_path: str | None = None,
     code_paths: Sequence[str] | None = None,
     conda_env: Any = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     python_model: PythonModel | Callable[..., Any] | str | os.PathLike[str] | None = None,
     artifacts: Mapping[str, str] | None = None,
     signature: Any = None,
@@ -128,6 +128,7 @@ def save_model(
         python_model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         loader_module=loader_module,
         data_path=data_path,
         code_paths=code_paths,

@@ -116,7 +116,7 @@ def save_model(
     pytorch_model: Any,
     path: str | os.PathLike[str],
     conda_env: Any = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     code_paths: Sequence[str] | None = None,
     pickle_module: ModuleType | None = None,
     signature: Any = None,
@@ -129,7 +129,7 @@ def save_model(
     serialization_format: str | None = None,
     **kwargs: Any,
 ) -> None:
-    """Write a module into a local folder. Args: as `log_model`; `mlflow_model` is MLflow's own affair.
+    """Write a module into a local folder. Args: as `log_model`; `mlflow_model` is refused.
 
     Raises:
         DestinationError: There is something in the folder.
@@ -139,6 +139,7 @@ def save_model(
         pytorch_model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         conda_env=conda_env,
         code_paths=code_paths,
         pickle_module=pickle_module,

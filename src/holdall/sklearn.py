@@ -110,7 +110,7 @@ def save_model(
     path: str | os.PathLike[str],
     conda_env: Any = None,
     code_paths: Sequence[str] | None = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     serialization_format: str = "cloudpickle",
     signature: Any = None,
     input_example: Any = None,
@@ -121,7 +121,7 @@ def save_model(
     skops_trusted_types: Sequence[str] | None = None,
     extra_files: Sequence[str] | None = None,
 ) -> None:
-    """Write an estimator into a local folder. Args: as `log_model`; `mlflow_model` is MLflow's own affair.
+    """Write an estimator into a local folder. Args: as `log_model`; `mlflow_model` is refused.
 
     Raises:
         DestinationError: There is something in the folder.
@@ -131,6 +131,7 @@ def save_model(
         sk_model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         conda_env=conda_env,
         code_paths=code_paths,
         serialization_format=serialization_format,

@@ -30,6 +30,7 @@ from holdall.modeling.trust import EVERYBODY, POLICIES, Trust
 from holdall.naming.deployments import Deployment, Deployments
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry
+from holdall.runs.arguments import listed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
 from holdall.runs.environment import capture
@@ -97,6 +98,7 @@ __all__ = [
     "dataset_of",
     "from_numpy",
     "from_pandas",
+    "listed",
     "the_end",
     "without_extensions",
 ]

@@ -90,7 +90,7 @@ def save_model(
     path: str | os.PathLike[str],
     conda_env: Any = None,
     code_paths: Sequence[str] | None = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     custom_objects: Mapping[str, Any] | None = None,
     signature: Any = None,
     input_example: Any = None,
@@ -104,7 +104,7 @@ def save_model(
 ) -> None:
     """Write a `tf.Module` or a Keras model into a local folder.
 
-    Its arguments are those of `log_model`; `mlflow_model` is MLflow's own affair.
+    Its arguments are those of `log_model`; `mlflow_model` is refused.
 
     Raises:
         DestinationError: There is something in the folder.
@@ -114,6 +114,7 @@ def save_model(
         model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         conda_env=conda_env,
         code_paths=code_paths,
         custom_objects=custom_objects,

@@ -127,7 +127,7 @@ def save_model(
     torch_dtype: Any = None,
     model_card: str | None = None,
     code_paths: Sequence[str] | None = None,
-    mlflow_model: None = None,  # noqa: ARG001
+    mlflow_model: None = None,
     signature: Any = None,
     input_example: Any = None,
     pip_requirements: Any = None,
@@ -140,7 +140,7 @@ def save_model(
     base_model_path: None = None,
     **kwargs: Any,
 ) -> None:
-    """Write a pipeline or model into a local folder. Args: as `log_model`; `mlflow_model` is MLflow's own affair.
+    """Write a pipeline or model into a local folder. Args: as `log_model`; `mlflow_model` is refused.
 
     Raises:
         DestinationError: There is something in the folder.
@@ -151,6 +151,7 @@ def save_model(
         transformers_model,
         path,
         flavor=_FLAVOR,
+        mlflow_model=mlflow_model,
         processor=processor,
         task=task,
         torch_dtype=torch_dtype,

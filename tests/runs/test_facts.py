@@ -200,7 +200,7 @@ def test_one_whole_number_is_a_step(bucket: MemoryBucket, step: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(None, "high", 1j, [1.5], (1,), {}, 10**400, np.array([1, 2]), np.array([]), np.array([1j]), object()),
+        *(None, "high", 1j, [1.5], (1,), {}, 10**400, np.array([1, 2]), np.array([]), np.array([1j]), ...),
         *(torch.tensor([1.0, 2.0]), torch.tensor([]), pd.Series([1, 2]), np.datetime64("2024"), np.array([None])),
     ],
     ids=lambda value: type(value).__name__,

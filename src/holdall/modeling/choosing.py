@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from holdall.errors import InvalidFilterError
 from holdall.modeling.logged import LoggedModel
+from holdall.runs.arguments import listed
 from holdall.runs.filters import Condition, Entity, Field, Subject, parse_conditions, parse_order
 from holdall.runs.record import Metric
 from holdall.runs.search import holds
@@ -41,7 +42,9 @@ def chosen(
 ) -> list[LoggedModel]:
     """The models that a filter means, in order. Raises: InvalidFilterError."""
     conditions = parse_conditions(filter, subject=_SUBJECT) if filter else ()
-    orders = [_order(clause) for clause in _listed(order_by)]
+    clauses = listed("the clauses of order_by", order_by, "['metrics.accuracy DESC']")
+    orders = [_order(clause) for clause in clauses]
+    datasets = listed("data sets", datasets, "[{'dataset_name': 'test'}]")
     found = [model for model in models if all(_fulfils(model, condition, datasets) for condition in conditions)]
     found.sort(key=lambda model: (-model.creation_timestamp, model.model_id))
     for field, descending, on in reversed(orders):  # sorting is stable, so the last to sort is the first to count
@@ -91,9 +94,3 @@ def _order(clause: str | Mapping[str, Any]) -> tuple[Field, bool, Sequence[Mappi
     field, _ = parse_order(str(clause["field_name"]), _SUBJECT)
     on = {word: clause[word] for word in _ON if clause.get(word)}
     return field, not clause.get("ascending", True), [on] if on else None
-
-
-def _listed(order_by: Sequence[str | Mapping[str, Any]] | None) -> Sequence[str | Mapping[str, Any]]:
-    if isinstance(order_by, str):
-        raise TypeError("order_by is a list of clauses, such as ['metrics.accuracy DESC']")
-    return order_by or ()

@@ -47,6 +47,7 @@ from holdall.modeling.records import ModelRecords
 from holdall.modeling.registering import Registering
 from holdall.modeling.saving import parted, save_files
 from holdall.modeling.trust import Trust, folder_digest
+from holdall.runs.arguments import named
 from holdall.runs.artifacts import Artifacts, parse_uri
 from holdall.runs.metrics import param_op, tag_op
 from holdall.runs.reading import RunReader, join_path
@@ -116,8 +117,8 @@ class Models(ModelRecords):
             creation_timestamp=self._location.clock(),
             model_type=model_type,
             step=int(step),
-            params=_texts(params, param_op),
-            tags=_texts(tags, tag_op),
+            params=_texts("parameters", params, param_op),
+            tags=_texts("tags", tags, tag_op),
         )
         if registered_model_name is not None:
             self._registry.check_name(registered_model_name)  # before anything is logged
@@ -382,9 +383,9 @@ def _info(model: Model, said: LoggedModel) -> ModelInfo:
     )
 
 
-def _texts(given: Mapping[str, Any] | None, op: Callable[[str, Any], Json]) -> dict[str, str]:
+def _texts(what: str, given: Mapping[str, Any] | None, op: Callable[[str, Any], Json]) -> dict[str, str]:
     """Names and values, held against the same rules as a run's."""
-    return {key: op(key, value)["value"] for key, value in (given or {}).items()}
+    return {key: op(key, value)["value"] for key, value in named(what, given).items()}
 
 
 def _written(time: int) -> str:

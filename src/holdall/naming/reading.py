@@ -19,6 +19,7 @@ from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel, mode
 from holdall.naming.search import chosen_models, chosen_versions
 from holdall.naming.sources import Place, logged_model
 from holdall.naming.uris import LATEST, MODELS, ModelURI, check_stage, check_version, parse_model_uri
+from holdall.runs.arguments import listed
 from holdall.runs.artifacts import parse_uri
 from holdall.runs.reading import Promise
 from holdall.trees.location import Location
@@ -86,7 +87,8 @@ class RegistryReader:
 
     def latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """The highest version in each of these stages; in every one that has any when None. Raises: as `get_model`."""
-        wanted = None if stages is None else {check_stage(stage) for stage in stages}
+        given = listed("stages", stages, "['Production']")
+        wanted = None if stages is None else set(map(check_stage, given))
         latest = self.get_model(name).latest_versions
         return [version for version in latest if wanted is None or version.current_stage in wanted]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from holdall.errors import InvalidFilterError
+from holdall.runs.arguments import listed
 from holdall.runs.filters import Entity, Field, Subject, parse_conditions, parse_order
 from holdall.runs.search import holds
 
@@ -42,18 +43,16 @@ def chosen(
         TypeError: `order_by` is one text instead of a list.
     """
     conditions = parse_conditions(filter, subject=subject) if filter else ()
-    clauses = _clauses(order_by or (), subject)
+    clauses = _clauses(order_by, subject)
     found = [thing for thing in things if all(holds(each, value(thing, each.field)) for each in conditions)]
     for field, descending in reversed(clauses):  # sorting is stable, so the last to sort is the first to count
         found.sort(key=lambda thing: value(thing, field) or 0, reverse=descending)
     return found
 
 
-def _clauses(order_by: Sequence[str], subject: Subject) -> list[tuple[Field, bool]]:
-    if isinstance(order_by, str):
-        raise TypeError("order_by is a list of clauses, such as ['name DESC']")
+def _clauses(order_by: Sequence[str] | None, subject: Subject) -> list[tuple[Field, bool]]:
     found: dict[Field, bool] = {}
-    for clause in order_by:
+    for clause in listed("the clauses of order_by", order_by, "['name DESC']"):
         field, descending = parse_order(clause, subject)
         if field.entity is not Entity.ATTRIBUTE:
             raise InvalidFilterError(clause, 0, "they are sorted by what all of them have, and not by tags")

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from holdall.format.layout import RUNS, run_log
+from holdall.format.layout import RUNS, is_experiment_id, run_log
+from holdall.runs.arguments import listed
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdall.runs.search import RunSummary
 from holdall.trees.cache_file import CacheFile
@@ -34,6 +35,9 @@ def summaries(location: Location, experiments: Iterable[str] | None) -> list[Run
     Cost: a listing of their logs, and a GET for each run that has an entry
     more than when it was last looked at from here.
     """
+    if experiments is not None:
+        given = listed("ids of experiments", experiments, "['0123456789abcdef']")
+        experiments = sorted({id for id in given if is_experiment_id(id)})  # no other can have runs
     heads = _heads(location, experiments)
     cache = _Cache(location.cache, location.descriptor.store)
     found = cache.read(heads)
@@ -41,7 +45,8 @@ def summaries(location: Location, experiments: Iterable[str] | None) -> list[Run
     views = read_views(location, missing, run_name)
     fresh = [_summary(view.head.log.removeprefix(RUNS), view) for view in views if view.head and not view.state.purged]
     cache.write(fresh, heads)
-    return [*found.values(), *fresh]
+    every = [*found.values(), *fresh]  # a log is found by the beginning of the id alone
+    return every if experiments is None else [each for each in every if each.experiment_id in experiments]
 
 
 def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, Head]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import is_experiment_id, is_run_id, run_id, run_log
+from holdall.format.layout import is_run_id, run_id, run_log
 from holdall.format.reference import FACTS
+from holdall.runs.arguments import listed, named
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.frames import facts_of, frame_of
@@ -42,7 +43,7 @@ _WHO: Final = """
 
 def _said(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
     """Tags, and what has words of its own. Raises: InvalidNameError where the two do not agree."""
-    said = dict(tags or {})
+    said = named("tags", tags)
     for key, value in words.items():
         if value is not None and str(said.setdefault(key, value)) != str(value):
             raise InvalidNameError("tag", key, f"it says {said[key]!r}, and the argument for it {value!r}")
@@ -169,7 +170,7 @@ class Runs:
         for run in list(self._handles.values()):
             with suppress(RunDeletedError):  # by somebody else: what waits is lost, and no search's concern
                 run.flush()  # what this process logged is found by it
-        some = [s for s in self._summaries(experiments) if stage in (None, s.lifecycle_stage)]
+        some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
         fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
         return [record_of(summary) for summary in islice(fitting, limit)]
 
@@ -183,14 +184,6 @@ class Runs:
         """The runs of an experiment, to be written to. Args, cost: as `search`."""
         found = self.search(filter, experiments=[experiment_id], stage=stage)
         return [self.get(record.info.run_id) for record in found]
-
-    def _summaries(self, experiments: Iterable[str] | None) -> list[RunSummary]:
-        if experiments is None:
-            return summaries(self._location, None)
-        if isinstance(experiments, str):
-            raise TypeError("experiments are a list of ids, such as ['0123456789abcdef']")
-        ids = {id for id in experiments if is_experiment_id(id)}  # no other can have runs
-        return [found for found in summaries(self._location, sorted(ids)) if found.experiment_id in ids] if ids else []
 
     def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
         """Runs as a pandas DataFrame, one row each."""
@@ -222,9 +215,9 @@ class Runs:
             quoted = json.dumps(artifact_file).replace("'", "''")
             found = self.search(f"tags.`{TABLES}` LIKE '%{quoted}%'", experiments=experiments)
             ids = [record.info.run_id for record in found]
-        wanted = extra_columns or ()
+        wanted = listed("extra columns", extra_columns, "['run_id']")
         parts = []
-        for run in map(self.get, ids):
+        for run in map(self.get, listed("ids of runs", ids, "[run.info.run_id]")):
             with left_out(f"the table of run {run.id}") if searched else nullcontext():
                 parts.append(run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}))
         if not parts:

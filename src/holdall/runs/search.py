@@ -27,6 +27,7 @@ from functools import lru_cache
 from typing import Any
 
 from holdall.errors import InvalidFilterError
+from holdall.runs.arguments import listed
 from holdall.runs.filters import Condition, Entity, Field, parse_conditions, parse_order
 
 Artifacts = Callable[[], Mapping[str, str]]
@@ -120,10 +121,8 @@ def parse_order_by(clauses: Sequence[str] | None) -> Order:
         InvalidFilterError: One cannot be read, or sorts by artifacts, or by what another sorts by.
         TypeError: It is one text instead of a list.
     """
-    if isinstance(clauses, str):
-        raise TypeError("order_by is a list of clauses, such as ['metrics.acc DESC']")
     found: dict[Field, bool] = {}
-    for clause in clauses or ():
+    for clause in listed("the clauses of order_by", clauses, "['metrics.acc DESC']"):
         field, descending = parse_order(clause)
         if field.entity is Entity.ARTIFACT:
             raise InvalidFilterError(clause, 0, "a run holds many artifacts, so runs cannot be sorted by them")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdall.errors import InvalidNameError, InvalidURIError
-from holdall.store import Experiment, FileInfo, Metric, Outcome, Run, RunRecord, ViewType
+from holdall.store import Experiment, FileInfo, Metric, Outcome, Run, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import current_store, open_store
 from holdall.surfaces.fluent.logged import LoggedModelClient
 from holdall.surfaces.fluent.registering import RegistryClient
@@ -160,7 +160,7 @@ class Client(RegistryClient, LoggedModelClient):
     def log_inputs(self, run_id: str, datasets: Sequence[Any] | None = None) -> None:
         """Say what a run is given: data sets with their tags, MLflow's or holdall's `DatasetInput`."""
         run = self.store.runs.get(run_id)
-        for given in datasets or ():
+        for given in listed("data sets", datasets, "[DatasetInput(dataset)]"):
             run.log_input(given.dataset, tags={tag.key: tag.value for tag in given.tags})
 
     def log_batch(
@@ -175,9 +175,12 @@ class Client(RegistryClient, LoggedModelClient):
 
         Those of a logged model are told to it afterwards. Raises: ParamExistsError, InvalidNameError.
         """
-        metrics = list(metrics)
+        metrics = listed("metrics", metrics, "[Metric('loss', 0.5, time, step)]")
         given = [(one.key, one.value, one.step, one.timestamp) for one in metrics if not _model_of(one)]
-        named = [[(one.key, one.value) for one in some] for some in (params, tags)]
+        named = [
+            [(one.key, one.value) for one in listed(f"{what}s", some, f"[{what.title()}('a', 'b')]")]
+            for what, some in {"param": params, "tag": tags}.items()
+        ]
         later = done(self.store.runs.get(run_id), synchronous, Run.log_batch, given, *named)
         for one in filter(_model_of, metrics):
             about = {name: getattr(one, name, None) for name in ("dataset_name", "dataset_digest", "model_id")}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdall.store import Experiment, Metric, RunRecord, ViewType
+from holdall.store import Experiment, Metric, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import current_experiment_id, current_store, made_experiment_id, run_of
 
 if TYPE_CHECKING:
@@ -137,12 +137,11 @@ def search_runs(
     """
     if experiment_ids and experiment_names:
         raise ValueError("give experiment_ids or experiment_names, not both")
-    if isinstance(experiment_ids, str) or isinstance(experiment_names, str):
-        raise TypeError("experiments are a list of ids, or of names, such as ['vision']")
     store = current_store()
-    where = list(experiment_ids or [])
-    if experiment_names:
-        named = (store.experiments.named(name) for name in experiment_names)
+    where = listed("ids of experiments", experiment_ids, "['0123456789abcdef']")
+    names = listed("names of experiments", experiment_names, "['vision']")
+    if names:
+        named = (store.experiments.named(name) for name in names)
         where = [found.experiment_id for found in named if found]
     elif not where and not search_all_experiments:
         where = [current_experiment_id()]

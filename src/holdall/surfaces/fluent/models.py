@@ -47,8 +47,12 @@ def log_model(
     return current_store().models.log(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
 
 
-def save_model(model: Any, path: str | os.PathLike[str], *, flavor: str | None = None, **given: Any) -> None:
+def save_model(
+    model: Any, path: str | os.PathLike[str], *, flavor: str | None = None, mlflow_model: None = None, **given: Any
+) -> None:
     """Write a model into a local folder, as `log_model` writes it into a run. Raises: as it does, DestinationError."""
+    if mlflow_model is not None:
+        raise ValueError("save_model makes the MLmodel file itself; leave mlflow_model out, and give metadata")
     current_store().models.save(model, path, flavor=flavor, **given)
 
 
