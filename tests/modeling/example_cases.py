@@ -124,6 +124,7 @@ def other_columns() -> dict[str, Any]:
         "series without a name": pd.Series([1.0, 2.0]),
         "series with gaps": pd.Series([1, None], dtype="Int64", name="x"),
         "parameters": (_column([1.0]), {"k": 1}),
+        "no parameters": (_column([1.0]), {}),
     }
 
 

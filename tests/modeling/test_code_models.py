@@ -8,9 +8,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pydantic
 import pytest
 
 from holdall import pyfunc
+from holdall.errors import SchemaMismatchError
 from holdall.models import ModelConfig
 from holdall.surfaces.serving.requests import JSON
 from holdall.surfaces.serving.scoring import score
@@ -88,8 +91,55 @@ def test_hints_with_dates_are_served(hint: Any, sent: Any, expected: Any, tmp_pa
     told = [repr(each) for each in expected]
     answer = score(loaded, json.dumps({"inputs": sent}).encode(), JSON)
     assert (answer.status, json.loads(answer.body)) == (200, {"predictions": told})
-    if hint != HINTED["named times"][0]:  # as in MLflow, a date inside an object is none of its signature's
-        assert loaded.predict(expected) == told
+    assert loaded.predict(expected) == told
+
+
+NOON = dt.datetime(2024, 1, 1, 12)
+THERE = NOON.replace(tzinfo=dt.timezone(dt.timedelta(hours=2)))
+
+
+class Visit(pydantic.BaseModel):
+    at: dt.datetime
+    left: dt.date | None = None
+    seen: dict[str, dt.datetime] = pydantic.Field(default_factory=dict)
+
+
+GIVEN: dict[str, tuple[Any, list[Any]]] = {
+    "times of zones": (list[dt.datetime], [THERE, NOON, dt.datetime(2024, 1, 1, tzinfo=dt.UTC)]),
+    "named": (list[dict[str, dt.datetime]], [{"a": NOON}, {"b": THERE}, {"c": pd.Timestamp(NOON)}, {}]),
+    "named days": (list[dict[str, dt.date]], [{"a": NOON.date()}]),
+    "lists": (list[list[dt.datetime]], [[NOON, THERE], []]),
+    "named lists": (list[dict[str, list[dt.datetime]]], [{"a": [THERE]}]),
+    "records": (list[Visit], [Visit(at=NOON), Visit(at=THERE, left=NOON.date(), seen={"x": THERE})]),
+}
+
+
+@pytest.mark.parametrize(("hint", "given"), GIVEN.values(), ids=GIVEN)
+def test_a_date_is_admitted_wherever_a_hint_has_one(hint: Any, given: Any, tmp_path: Path) -> None:
+    """In a list, an object or a record, with a zone or without; and it comes as it was given."""
+
+    def shown(model_input: Any) -> list[str]:
+        return [repr(each) for each in model_input]
+
+    shown.__annotations__["model_input"] = hint
+    pyfunc.save_model(str(tmp_path / "m"), python_model=shown, pip_requirements=[])
+    loaded = pyfunc.load_model(str(tmp_path / "m"))
+    assert loaded.predict(given) == [repr(each) for each in given]
+    with pytest.raises(SchemaMismatchError):
+        loaded.predict([*given, 5])
+
+
+def test_a_record_may_lack_what_has_a_default(tmp_path: Path) -> None:
+    """Given as a dictionary, too: its own class knows what that is."""
+
+    def shown(model_input: list[Visit]) -> list[str]:
+        return [repr(each) for each in model_input]
+
+    pyfunc.save_model(str(tmp_path / "m"), python_model=shown, pip_requirements=[])
+    loaded = pyfunc.load_model(str(tmp_path / "m"))
+    assert loaded.predict([{"at": NOON}]) == [repr(Visit(at=NOON))]
+    with pytest.raises(SchemaMismatchError, match="at"):
+        loaded.predict([{"left": None}])
 
 
 STREAM = """

@@ -92,7 +92,7 @@ EXAMPLES: dict[str, Any] = {
 }
 PARAMS: dict[str, Any] = {"n": 1, "stop": ["a"]}
 ALL = EXAMPLES | {f"{name} with parameters": (given, PARAMS) for name, given in EXAMPLES.items()}
-ALL |= {"no parameters": (1, {}), "parameters that cannot be": (1, {"a": {1}}), "a pair": (1, 2)}
+ALL |= {"parameters that cannot be": (1, {"a": {1}}), "a pair": (1, 2)}
 
 
 @pytest.mark.parametrize("given", ALL.values(), ids=ALL)
@@ -109,6 +109,7 @@ def test_the_files_are_mlflows_to_the_byte(given: Any, tmp_path: Path) -> None:
 
 
 OURS_ALONE: dict[str, tuple[Any, Any]] = {
+    "no parameters": ((1, {}), 1),  # MLflow writes a place for them, and cannot read its file
     "series": (pd.Series([1, 2], name="a"), pd.DataFrame({"a": [1, 2]})),
     "dataclass": (Point(1.5), {"x": 1.5}),
     "records of a model": ([Line(text="a")], [{"text": "a", "at": NOON}]),

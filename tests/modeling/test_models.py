@@ -103,6 +103,27 @@ def test_what_is_no_mlmodel_is_refused(text: bytes) -> None:
         parse_model(text)
 
 
+ODD: dict[str, Any] = {
+    "saved_input_example_info": "input_example.json",
+    "metadata": [1],
+    "holdall": "0.1",
+    "flavors": {"python_function": {"config": "x"}},
+    "flavors of artifacts": {"python_function": {"artifacts": ["a"]}},
+    "flavors of types": {"sklearn": {"skops_trusted_types": 5}},
+    "flavors of providers": {"onnx": {"providers": "CPUExecutionProvider"}},
+    "flavors of options": {"onnx": {"onnx_session_options": True}},
+    "flavors of params": {"xgboost": {"model_params": "x"}},
+}
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_an_mlmodel_of_another_shape_is_refused(key: str) -> None:
+    """A text, say, where names and values are read is no crash of whoever reads them."""
+    said = {"flavors": {"python_function": {"loader_module": "x"}}, key.partition(" ")[0]: ODD[key]}
+    with pytest.raises(ContentError, match=r"its \w+ is \w+, not (names and values|a list)"):
+        parse_model(yaml.safe_dump(said).encode())
+
+
 def test_every_address_means_the_model(store: Store, run: Run, tmp_path: Path) -> None:
     """Its id, its path, its version, its alias, and a folder that it was fetched into."""
     info = store.models.log(run, MODEL, "model", registered_model_name="prod")

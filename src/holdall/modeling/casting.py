@@ -30,7 +30,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import SchemaMismatchError
-from holdall.modeling.kinds import is_a, is_missing, is_ndarray, is_scalar
+from holdall.modeling.kinds import is_a, is_date, is_missing, is_ndarray, is_scalar
 from holdall.modeling.schema import AnyType, Array, DataType, Map, Object, Type
 from holdall.runs.rendering import library
 
@@ -108,6 +108,8 @@ def cast_value(place: str, value: Any, want: Type, *, required: bool = True) -> 
             return _cast_object(place, value, want, required=required)
         case Map():
             return _cast_map(place, value, want, required=required)
+    if want is DataType.datetime and is_date(value) and not is_missing(value):
+        return value  # whosever it is, and with a zone or without
     return None if not required and is_missing(value) else _cast_scalar(place, value, want)
 
 
@@ -202,6 +204,8 @@ def _cast_flat(place: str, value: Any, want: DataType) -> Any:
         each = [_alike(f"{place}[{n}]", item, want) for n, item in enumerate(value)]
         return each if isinstance(value, list) else library("numpy", "arrays of a model's values").array(each)
     if isinstance(value, list) and all(want in _PASSES.get(type(item), ()) and _in_range(item) for item in value):
+        return value
+    if isinstance(value, list) and want is DataType.datetime and all(map(is_date, value)):
         return value
     cast = _cast_series(place, value, want)
     if isinstance(value, list) and want is DataType.datetime:

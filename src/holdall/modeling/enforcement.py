@@ -63,6 +63,19 @@ def conform(data: Any, schema: Schema | None) -> Any:
     return _by_name(frame, schema)
 
 
+def check_rows(data: Any, schema: Schema) -> None:
+    """Hold what a model with type hints is given against what they promise; it gets it as it came.
+
+    Raises: as `conform`.
+    """
+    only = schema.inputs[0].type
+    if only is not DataType.datetime or not isinstance(data, list):
+        conform(data, schema)
+        return
+    for n, each in enumerate(data):  # a column of dates has one zone, or none; a list may have several
+        cast_value(f"[{n}]", each, only)
+
+
 # --- columns ---
 
 

@@ -65,6 +65,7 @@ def make_example(given: Any) -> Example:
         SignatureError: It is none of these, mixes arrays with other values, or holds what JSON cannot.
     """
     data, params = given if _has_params(given) else (given, None)
+    params = params or None  # none are none, however they are said: the file has a place for them, or not
     if params is not None:
         infer_params(params)
     plain = kinds.plain(data)

@@ -111,9 +111,31 @@ def parse_model(data: bytes, path: str = FILE) -> Model:
         signature = ModelSignature.from_dict(body["signature"]) if body.get("signature") else None
     except (SignatureError, TypeError, AttributeError) as error:
         raise ContentError(path, "an MLmodel file", f"its signature: {error}") from error
+    _check_shapes(body, path)
     known = {key: value for key, value in body.items() if key in _NAMES}
     more = {key: value for key, value in body.items() if key not in _NAMES and key != "signature"}
     return Model(**known, signature=signature, more=more)
+
+
+# What is walked through when a model is loaded, and so must be of this shape, by flavor; None is as good as absent.
+_SHAPES: Final[Mapping[str, Mapping[str, type]]] = {
+    "": {"saved_input_example_info": dict, "metadata": dict, "holdall": dict},
+    "python_function": {"config": dict, "artifacts": dict},
+    "sklearn": {"skops_trusted_types": list},
+    "lightgbm": {"skops_trusted_types": list},
+    "onnx": {"providers": list, "onnx_session_options": dict},
+    "xgboost": {"model_params": dict},
+}
+
+
+def _check_shapes(body: Mapping[str, Any], path: str) -> None:
+    """Refuse an MLmodel file in which a text, say, stands where names and values are read. Raises: ContentError."""
+    for flavor, said in [("", body), *body["flavors"].items()]:
+        for key, shape in _SHAPES.get(flavor, {}).items():
+            value = said.get(key)
+            if value is not None and not isinstance(value, shape):
+                needed = "names and values" if shape is dict else "a list"
+                raise ContentError(path, "an MLmodel file", f"its {key} is {type(value).__name__}, not {needed}")
 
 
 def dump_yaml(body: Any) -> bytes:

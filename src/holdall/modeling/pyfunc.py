@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from holdall.errors import ContentError, NotFoundError
-from holdall.modeling.enforcement import conform
+from holdall.modeling.enforcement import check_rows, conform
 from holdall.modeling.example import parse_example
 from holdall.modeling.flavor import PYFUNC, Predictor
+from holdall.modeling.kinds import is_pydantic_type
 from holdall.modeling.model import Model
 from holdall.modeling.params import conform_params
 from holdall.modeling.places import within
-from holdall.modeling.python_model import FunctionModel, PythonPredictor
+from holdall.modeling.python_model import FunctionModel, PythonPredictor, as_hinted
 
 
 class PyFuncModel:
@@ -109,7 +110,21 @@ class PyFuncModel:
     def _admitted(self, data: Any, params: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:
         """Data and parameters as the signature wants them."""
         signature = self.metadata.signature
-        admitted = conform(data, signature.inputs if signature else None)
-        if self.metadata.is_signature_from_type_hint:  # a function with type hints gets what it was given
+        schema = signature.inputs if signature else None
+        if self.metadata.is_signature_from_type_hint and schema:  # a function with type hints gets what it was given
+            check_rows(self._records(data), schema)
             admitted = data
+        else:
+            admitted = conform(data, schema)
         return admitted, conform_params(params, signature.params if signature else None)
+
+    def _records(self, data: Any) -> Any:
+        """Rows as the pydantic models that the hints ask for, which know what may be left out; all else as it is."""
+        hints = getattr(getattr(self._predictor, "model", None), "predict_type_hints", None)
+        hint = getattr(hints, "input", None)
+        if not any(map(is_pydantic_type, get_args(hint))):
+            return data
+        try:
+            return as_hinted(data, hint)
+        except ValueError:  # the schema says better what it is
+            return data

@@ -131,6 +131,16 @@ def test_what_an_estimator_was_told_is_kept(kind: str, told: dict[str, Any], tmp
         assert np.array_equal(wrapped.predict(data), model.predict(data))
 
 
+def test_an_estimator_may_be_told_an_array(tmp_path: Path, store: Store) -> None:
+    """As several quantiles are: it is kept as a list, and predicts the same."""
+    told = {"objective": "reg:quantileerror", "quantile_alpha": np.array([0.1, 0.9])}
+    model = xgboost.XGBRegressor(**SETTINGS | told).fit(GAPPY, np.arange(40))
+    store.models.save(model, tmp_path / "model", pip_requirements=[])
+    loaded = store.models.load(tmp_path / "model")
+    assert loaded.get_params()["quantile_alpha"] == [0.1, 0.9]
+    assert np.array_equal(loaded.predict(GAPPY), model.predict(GAPPY))
+
+
 def test_a_generator_is_not_drawn_from(tmp_path: Path, store: Store) -> None:
     """To save a model changes nothing about it, nor about what its owner draws afterwards."""
     generator = np.random.RandomState(5)

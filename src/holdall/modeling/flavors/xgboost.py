@@ -114,7 +114,7 @@ def _told(model: Any) -> dict[str, Any]:
     if not _is_plain(asked.random_state):
         asked.random_state = None  # else XGBoost draws from the caller's generator to describe it
     params = asked.get_params(deep=False)
-    found = {name: getattr(value, "item", lambda value=value: value)() for name, value in params.items()}
+    found = {name: getattr(value, "tolist", lambda value=value: value)() for name, value in params.items()}
     return {name: value for name, value in found.items() if name not in _READERS and _is_plain(value)}
 
 
