@@ -96,7 +96,9 @@ def test_unknown_keys_of_an_mlmodel_survive() -> None:
     assert yaml.safe_load(parse_model(text).to_yaml())["from_the_future"] == [1]
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"flavors: {}", b"flavors: 3", b"a: b: c", b"!!python/object:os.x {}"])
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"flavors: {}", b"flavors: 3", b"flavors: {1: {}}", b"a: b: c", b"!!python/object:os.x {}"]
+)
 def test_what_is_no_mlmodel_is_refused(text: bytes) -> None:
     """By name, and without running what it says."""
     with pytest.raises(ContentError, match="MLmodel"):

@@ -46,7 +46,6 @@ DIFFERENT: Final = {
     **{f"{name} of pandas' time": WIDER for name in ("list", "rows", "row of a list", "rows of lists")},
     **{f"row of an object of {name}": WIDER for name in ("time", "time with a zone", "pandas' time")},
     **{name: WIDER for name in CASES if name.endswith("longdouble")},
-    "no parameters": WIDER,
     "list of lists": WIDER,
     "list of lists of text": WIDER,
     "series": WIDER,

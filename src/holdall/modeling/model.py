@@ -177,7 +177,11 @@ def plain_values(value: Any) -> Any:
 
 
 def _is_flavors(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(each, dict) for each in value.values())
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(name, str) and isinstance(each, dict) for name, each in value.items())
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,15 +119,16 @@ class FunctionModel(PythonModel):
 
     def __init__(self, func: Callable[..., Any], signature: Any = None) -> None:
         self.func, self.signature = func, signature
+        self.hints = type_hints(func)  # hints that are text are lost with the script that they are resolved in
 
     @property
     def predict_type_hints(self) -> Any:
         """The function's."""
-        return type_hints(self.func)
+        return vars(self).get("hints") or type_hints(self.func)
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
         """What the function returns."""
-        model_input = as_hinted(model_input, type_hints(self.func).input)
+        model_input = as_hinted(model_input, self.predict_type_hints.input)
         return (
             self.func(model_input, params)
             if len(inspect.signature(self.func).parameters) > 1

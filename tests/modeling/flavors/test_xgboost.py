@@ -141,6 +141,15 @@ def test_an_estimator_may_be_told_an_array(tmp_path: Path, store: Store) -> None
     assert np.array_equal(loaded.predict(GAPPY), model.predict(GAPPY))
 
 
+def test_a_model_of_another_class_than_it_says_is_refused(tmp_path: Path, store: Store) -> None:
+    """As what is no model of this class."""
+    store.models.save(xgboost.XGBRegressor(**SETTINGS).fit(DATA, TARGET), tmp_path / "model", pip_requirements=[])
+    file = tmp_path / "model" / "MLmodel"
+    file.write_text(file.read_text().replace("xgboost.sklearn.XGBRegressor", "xgboost.sklearn.XGBModel"))
+    with pytest.raises(ContentError, match="different type"):
+        store.models.load(tmp_path / "model")
+
+
 def test_a_generator_is_not_drawn_from(tmp_path: Path, store: Store) -> None:
     """To save a model changes nothing about it, nor about what its owner draws afterwards."""
     generator = np.random.RandomState(5)

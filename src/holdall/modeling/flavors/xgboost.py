@@ -78,7 +78,7 @@ class XGBoostFlavor:
             model.load_model(file)
         except (TreeError, OSError) as error:
             raise ContentError(str(file), "an XGBoost model that can be followed to its leaves", str(error)) from error
-        except xgboost.core.XGBoostError as error:
+        except (xgboost.core.XGBoostError, TypeError) as error:  # the latter: it is of another class than it says
             reason = str(error).strip().partition("\n")[0]
             raise ContentError(str(file), "an XGBoost model", reason) from error
         if unfitted and isinstance(told := parts.own.get("model_params"), Mapping):  # MLflow's files have none
