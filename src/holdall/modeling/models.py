@@ -47,7 +47,7 @@ from holdall.modeling.records import ModelRecords
 from holdall.modeling.registering import Registering
 from holdall.modeling.saving import parted, save_files
 from holdall.modeling.trust import Trust, folder_digest
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.artifacts import Artifacts, parse_uri
 from holdall.runs.metrics import param_op, tag_op
 from holdall.runs.reading import RunReader, join_path
@@ -385,7 +385,7 @@ def _info(model: Model, said: LoggedModel) -> ModelInfo:
 
 def _texts(what: str, given: Mapping[str, Any] | None, op: Callable[[str, Any], Json]) -> dict[str, str]:
     """Names and values, held against the same rules as a run's."""
-    return {key: op(key, value)["value"] for key, value in named(what, given).items()}
+    return {key: op(key, value)["value"] for key, value in named_values(what, given).items()}
 
 
 def _written(time: int) -> str:

@@ -14,7 +14,7 @@ from holdall.errors import ArtifactNotFoundError, InvalidURIError, ParamExistsEr
 from holdall.format.layout import parse_model_id
 from holdall.modeling.choosing import chosen
 from holdall.modeling.logged import LoggedModel, logged_model, logged_models, point_of, remark_on
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.index import summaries
 from holdall.runs.inputs import Dataset, as_dataset
 from holdall.runs.metrics import metric_ops, param_op, tag_op
@@ -76,7 +76,7 @@ class ModelRecords:
 
     def set_tags(self, model_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags of a logged model, each to `str(value)`; None removes one."""
-        self._say(model_id, "tag", [tag_op(key, value) for key, value in named("tags", tags).items()])
+        self._say(model_id, "tag", [tag_op(key, value) for key, value in named_values("tags", tags).items()])
 
     def log_params(self, model_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters of a model that were not known when it was logged.
@@ -84,7 +84,10 @@ class ModelRecords:
         Raises:
             ParamExistsError: It has one of them with another value; of two that are logged at once the later stands.
         """
-        ops, known = [param_op(key, value) for key, value in named("parameters", params).items()], self.get(model_id)
+        ops, known = (
+            [param_op(key, value) for key, value in named_values("parameters", params).items()],
+            self.get(model_id),
+        )
         for op in ops:
             stored = known.params.get(op["key"], op["value"])
             if stored != op["value"]:

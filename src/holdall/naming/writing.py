@@ -17,7 +17,7 @@ from holdall.naming.pins import unpin
 from holdall.naming.reading import RegistryReader, id_of, known_version
 from holdall.naming.record import ModelVersion, RegisteredModel, model_record, version_record
 from holdall.naming.uris import check_alias, check_name, check_version
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.metrics import tag_op
 
 
@@ -159,7 +159,7 @@ class RegistryWriter(RegistryReader):
 
 
 def tag_ops(tags: Mapping[str, Any] | None) -> list[Json]:
-    return [tag_op(key, value) for key, value in named("tags", tags).items()]
+    return [tag_op(key, value) for key, value in named_values("tags", tags).items()]
 
 
 def described(version: int | None, text: str | None) -> list[Json]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def named(what: str, given: Mapping[str, T] | None) -> dict[str, T]:
+def named_values(what: str, given: Mapping[str, T] | None) -> dict[str, T]:
     """Names and values; none where None is given.
 
     Raises:

@@ -24,7 +24,7 @@ from holdall.format.document import Json
 from holdall.format.entry import LogEntry, encode_entry
 from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id, log_key
 from holdall.format.state import State
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.choosing import PREFIXES, chosen
 from holdall.runs.filters import Entity, Field, Subject
 from holdall.runs.metrics import tag_op
@@ -89,7 +89,7 @@ class Experiments:
             here = self._location.bucket.url
             raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
         self._location.ready_to_write()
-        if not self._begin(self._first(_checked(name), named("tags", tags))):
+        if not self._begin(self._first(_checked(name), named_values("tags", tags))):
             there = self.get(experiment_id(name))
             raise ExperimentExistsError(name, there.lifecycle_stage == "deleted")
         return experiment_id(name)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from holdall.errors import InvalidNameError
 from holdall.format.document import Json
 from holdall.format.ops import STATUSES, integer, measured
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.record import Metric
 from holdall.trees.journal import Journal
 from holdall.trees.view import View
@@ -41,7 +41,9 @@ def tag_op(key: str, value: Any) -> Json:
 def metric_ops(metrics: Mapping[str, Any], step: Any, time: Any) -> list[Json]:
     """The operations that log measurements taken together. `time` in ms since 1970 UTC."""
     when = [_integer("step", 0 if step is None else step), _integer("timestamp", time)]
-    points = [[_key("metric", key), _number(key, value), *when] for key, value in named("metrics", metrics).items()]
+    points = [
+        [_key("metric", key), _number(key, value), *when] for key, value in named_values("metrics", metrics).items()
+    ]
     return [{"op": "metric", "points": points[at : at + _TOGETHER]} for at in range(0, len(points), _TOGETHER)]
 
 

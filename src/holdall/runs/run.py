@@ -11,7 +11,7 @@ from holdall.chunks.cutter import Readable
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
 from holdall.runs import differences, rendering, tables
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened, times_of
 from holdall.runs.metrics import MAX_TAG
 from holdall.runs.writing import RunWriter
@@ -119,7 +119,7 @@ class Run(RunWriter):
         Cost: none now; it rides on the next entry. What is too long for that: as `log_artifacts`.
         """
         fact, files = shortened(as_dataset(dataset))
-        said = {**({CONTEXT: context} if context is not None else {}), **named("tags", tags)}
+        said = {**({CONTEXT: context} if context is not None else {}), **named_values("tags", tags)}
         words = [InputTag(str(key), str(value)) for key, value in said.items()]
         if files:
             self.log_items([bytes_item(path, text.encode()) for path, text in files.items()])

@@ -13,7 +13,7 @@ from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import is_run_id, run_id, run_log
 from holdall.format.reference import FACTS
-from holdall.runs.arguments import listed, named
+from holdall.runs.arguments import listed, named_values
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.frames import facts_of, frame_of
@@ -43,7 +43,7 @@ _WHO: Final = """
 
 def _said(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
     """Tags, and what has words of its own. Raises: InvalidNameError where the two do not agree."""
-    said = named("tags", tags)
+    said = named_values("tags", tags)
     for key, value in words.items():
         if value is not None and str(said.setdefault(key, value)) != str(value):
             raise InvalidNameError("tag", key, f"it says {said[key]!r}, and the argument for it {value!r}")

@@ -19,7 +19,7 @@ from holdall.format.document import Json
 from holdall.format.layout import run_log
 from holdall.format.state import State
 from holdall.format.tree import Entry
-from holdall.runs.arguments import named
+from holdall.runs.arguments import named_values
 from holdall.runs.metrics import metric_ops, param_op, status_op, tag_op
 from holdall.runs.reading import RunReader, join_path
 from holdall.runs.record import RunRecord, run_record
@@ -126,7 +126,7 @@ class RunWriter(RunReader):
 
         Cost: none now; they ride on the next entry, as measurements do.
         """
-        self._defer([param_op(key, value) for key, value in named("parameters", params).items()])
+        self._defer([param_op(key, value) for key, value in named_values("parameters", params).items()])
 
     def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
         """Log measurements that were taken together.
@@ -294,7 +294,7 @@ class RunWriter(RunReader):
 
 
 def _tag_ops(tags: Mapping[str, Any]) -> list[Json]:
-    return [tag_op(key, value) for key, value in named("tags", tags).items()]
+    return [tag_op(key, value) for key, value in named_values("tags", tags).items()]
 
 
 def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:
