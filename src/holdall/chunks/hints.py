@@ -31,9 +31,12 @@ from holdall.format.records import parse_generation, parse_hint
 from holdall.format.reference import CHUNK, Ref
 from holdall.storage.bucket import Bucket
 
+PAGE: Final = 1000  # keys: what one request lists
 PER_PACK: Final = 4  # hints for each 32 MiB of payload
 CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
 COPIES: Final = 4  # places remembered of one chunk
+_ABANDONED: Final = 4  # sessions that never closed whose packs are looked for,
+_LAST: Final = 8  # and how many of each: hints are missing of those that were on their way
 _AHEAD: Final = 2  # footers that are asked for ahead of a walk
 
 
@@ -64,6 +67,7 @@ class Known:
         self._steps = 0
         self._ahead: dict[PackName, Future[Footer | None]] = {}  # asked for before it is needed
         self._left: set[PackName] = set()  # packs that a stream left before their end
+        self._abandoned: list[bytes] = []  # sessions of the same log that may have left packs without hints
         self._sought: set[bytes] = set()  # chunks that should get a hint,
         self._again: set[bytes] = set()  # and that need none
 
@@ -143,17 +147,35 @@ class Known:
         Returns:
             Whether asking on may find more: a new pack became known, or a hint led astray.
 
-        Cost: one request for each id and one or two for each new pack, side by side.
+        Cost: one request for each id and one or two for each new pack, side by side; once, a listing for each session
+        that was abandoned.
         """
         condemned = self.condemned()  # W2 comes before any footer
         hinted = {chunk: pack for chunk, pack in zip(ids, self._pool.map(self._hint, ids), strict=True) if pack}
         self._led.update(hinted)
-        unknown = sorted({*hinted.values()} - self._packs.keys() - condemned)
+        left = self._left_behind() if len(hinted) < len(ids) else set()
+        unknown = sorted((left | {*hinted.values()}) - self._packs.keys() - condemned)
         footers = self._pool.map(self._footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
         believed = [self._believe(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
         self._bad.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
         return any(believed) or any(map(self.misled, hinted))
+
+    def abandoned(self, sessions: Iterable[bytes]) -> None:
+        """Name sessions that never closed: killed between a pack and its hints, they left what only a listing finds."""
+        self._abandoned = [session for session in sessions if session not in self._own][:_ABANDONED]
+
+    def _left_behind(self) -> set[PackName]:
+        asked, self._abandoned = self._abandoned, []  # once is enough
+        return set().union(*self._pool.map(self._last_packs, asked))
+
+    def _last_packs(self, session: bytes) -> list[PackName]:
+        begin = PackName(session, 0).key.removesuffix("00000000")
+        try:
+            found = [parse_key(info.key) for info in self._bucket.list(begin, limit=PAGE)]
+        except StorageError:
+            return []
+        return [key.pack for key in found if key and key.pack][-_LAST:]
 
     def follow(self, ref: Ref, *, guess: bool = False) -> bool:
         """Where a stream has come to the end of a known pack: load the next one's footer.

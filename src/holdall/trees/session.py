@@ -121,6 +121,7 @@ class Session:
         if view is None:
             return None
         session.view = view
+        session.known.abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
         session.append(lambda: Draft([session._op("open"), *ops], opening=True), closing=deleted)
         _open_sessions.add(session)
         return session
