@@ -137,8 +137,7 @@ class Models(ModelRecords):
     def save(self, model: Any, path: str | os.PathLike[str], *, flavor: str | None = None, **given: Any) -> Model:
         """Write a model into a local folder, which must not be there or be empty.
 
-        Returns:
-            What its MLmodel file says.
+        Returns: what its MLmodel file says.
 
         Raises:
             DestinationError: There is something in the folder.
