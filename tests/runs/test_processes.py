@@ -82,6 +82,7 @@ def test_however_a_script_ends_its_run_does(place: Place, ending: str) -> None:
     """The run says how its script ended, holds what was logged, and its session is closed."""
     code, status = ENDINGS[ending]
     done = run_python("-c", HEAD.format(url=place.url, options=place.options) + code)
+    assert done.stdout, done.stderr
     run = place.store().runs.get(done.stdout.strip())
     state = run.state
     assert (state.status, state.sessions, state.files) == (status, set(), 2)
