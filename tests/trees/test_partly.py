@@ -323,21 +323,47 @@ def test_an_entry_that_is_lost_is_gone_around(bucket: Bucket, harm: Harm, lost: 
     assert list(again.manifest) == sorted([*whole, f"s{lost - 1}", "more", "large"])
 
 
-@HARMS
-def test_a_newest_entry_that_is_damaged_ends_what_can_be_written(bucket: Bucket, harm: Harm) -> None:
-    """What is before it is read; what is to follow it would have to name its digest, which nobody knows."""
-    if harm is drop:
-        return  # that a newest entry is missing cannot be seen
+@pytest.mark.parametrize("garbage", [False, True])
+def test_a_run_goes_on_and_ends_behind_a_newest_entry_that_is_damaged(bucket: Bucket, garbage: bool) -> None:
+    """Though its digest is not known; it is read, found and, once that is put back, all of it is there and intact."""
     run = tiny_store(bucket).runs.start()
     run.log_bytes(b"0", "s0")
     run.log_bytes(b"1", "s1")
-    harm(bucket, entry_key(run.id, 2))
+    data = flip(bucket, entry_key(run.id, 2))
+    if garbage:
+        bucket.delete(entry_key(run.id, 2))
+        bucket.put(entry_key(run.id, 2), b"")
     again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
     assert again.read("s0") == b"0"
     with pytest.raises(IncompleteError, match="entry 2"):
         again.read("s1")
-    with pytest.raises(DamageError, match="entry 2"):
-        again.log_bytes(b"2", "s2")
+    again.log_bytes(b"2", "s2")
+    again.finish()
+    store = tiny_store(bucket, create=False, seed=2)
+    assert store.runs.get(run.id).record.info.status == "FINISHED"
+    assert [found.info.status for found in store.runs.search()] == ["FINISHED"]
+    assert not store.care.check().intact
+    store.runs.get(run.id).log_bytes(b"3", "s3")
+    drop(bucket, entry_key(run.id, 2))
+    bucket.put(entry_key(run.id, 2), data)
+    assert list(store.runs.get(run.id).manifest) == ["s0", "s1", "s2", "s3"]
+    assert store.care.check().problems == []
+
+
+def test_what_was_found_around_a_lost_entry_is_not_remembered(tmp_path: Path) -> None:
+    """A search finds the run as far as it can be read, and all of it once the entry was put back."""
+    bucket = LocalBucket(tmp_path / "bucket")
+    run = tiny_store(bucket).runs.start()
+    run.set_tags({"a": "1"})
+    run.log_bytes(b"1", "s1")
+    run.log_bytes(b"2", "s2")
+    data = drop(bucket, entry_key(run.id, 1))
+    location = tiny_location(bucket, create=False, seed=1)
+    location.cache = tmp_path / "cache"
+    store = Store(location)
+    assert [found.data.tags.get("a") for found in store.runs.search()] == [None]
+    bucket.put(entry_key(run.id, 1), data)
+    assert [found.data.tags.get("a") for found in store.runs.search()] == ["1"]
 
 
 @HARMS

@@ -18,6 +18,7 @@ from holdall.format.ops import belonging, check_op
 from holdall.format.reference import InEntry, Ref, check_lengths
 
 MAX_ENTRY: Final = MAX_DOCUMENT
+UNKNOWN: Final = "0" * 64  # the `prev` of an entry whose writer found the one before it damaged
 MAX_INLINE: Final = 16 << 20  # bytes that an entry's inline blobs decode to
 
 
@@ -43,7 +44,7 @@ class LogEntry:
     Attributes:
         log, n: Which log, which number.
         write_id: Hex; tells a writer its own entry from a rival's.
-        prev: Hex digest of the entry before; None for entry 0.
+        prev: Hex digest of the entry before; None for entry 0; `UNKNOWN` behind a damaged one.
         time: Milliseconds since 1970 UTC by the writer's clock. It only informs.
         writer: Program and version.
         state_at: Number of the newest entry up to this one that carries a state.

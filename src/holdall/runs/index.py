@@ -42,10 +42,14 @@ def summaries(location: Location, experiments: Iterable[str] | None) -> list[Run
     cache = _Cache(location.cache, location.descriptor.store)
     found = cache.read(heads)
     missing = {run_log(run): head for run, head in heads.items() if run not in found}
-    views = read_views(location, missing, run_name)
-    fresh = [_summary(view.head.log.removeprefix(RUNS), view) for view in views if view.head and not view.state.purged]
-    cache.write(fresh, heads)
-    every = [*found.values(), *fresh]  # a log is found by the beginning of the id alone
+    whole: list[RunSummary] = []
+    partly: list[RunSummary] = []  # not remembered: what they lack may be put back
+    for view in read_views(location, missing, run_name):
+        if view.head and not view.state.purged:
+            summary = _summary(view.head.log.removeprefix(RUNS), view)
+            (whole if view.lost < 0 else partly).append(summary)
+    cache.write(whole, heads)
+    every = [*found.values(), *whole, *partly]  # a log is found by the beginning of the id alone
     return every if experiments is None else [each for each in every if each.experiment_id in experiments]
 
 

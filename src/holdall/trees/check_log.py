@@ -11,7 +11,7 @@ from holdall.chunks.reader import ChunkReader
 from holdall.errors import FormatError, HoldallError, IntegrityError, LogGapError
 from holdall.format import digest
 from holdall.format.document import Json
-from holdall.format.entry import LogEntry
+from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.layout import PackName
 from holdall.format.paths import ancestors, sort_key
 from holdall.format.recipe import parse_recipe
@@ -158,6 +158,8 @@ class LogCheck:
     def _absorb(self, entry: LogEntry, told: View, folded: View, state_at: int | None) -> int | None:
         """Take in what an entry says; the number of the newest one that carries a state."""
         state_at = state_at if entry.state is None else entry.n
+        if entry.prev == UNKNOWN and entry.state is None and (entry.state_at or 0) < (state_at or 0):
+            state_at = entry.state_at  # its writer could not read the entry that carries the newest
         if entry.state_at != state_at:
             raise FormatError(f"{entry.log} entry {entry.n}", f"its state_at is {entry.state_at}, not {state_at}")
         told.absorb(entry)

@@ -36,7 +36,7 @@ from holdall.errors import (
     UnsafeBucketError,
 )
 from holdall.format.document import parse_document
-from holdall.format.entry import MAX_ENTRY, LogEntry, encode_entry, parse_entry
+from holdall.format.entry import MAX_ENTRY, UNKNOWN, LogEntry, encode_entry, parse_entry
 from holdall.format.layout import log_key, parse_key
 from holdall.storage.bucket import Bucket, ObjectInfo
 
@@ -227,7 +227,9 @@ def check_chain(before: LogEntry | None, entry: LogEntry) -> None:
     """Refuse an entry that does not continue the one before it.
 
     Raises:
-        FormatError: Its `prev` is not that entry's digest.
+        FormatError: Its `prev` is not that entry's digest, nor says that it was damaged.
     """
-    if before is not None and entry.prev != before.sha256:
+    if before is None or before.n != entry.n - 1:  # what is between them cannot be read
+        return
+    if entry.prev not in (before.sha256, UNKNOWN):
         raise FormatError(f"{entry.log} entry {entry.n}", "it does not continue the entry before it")

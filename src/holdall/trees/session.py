@@ -272,7 +272,7 @@ class Session:
             log=self.journal.log,
             n=n,
             write_id=self.location.entropy(16).hex(),
-            prev=head.sha256 if head else None,
+            prev=self.view.prev,
             time=self.location.clock(),
             writer=self.location.writer,
             state_at=state_at,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
 
-from holdall.errors import DamageError, FormatError, IntegrityError, LogGapError, RegisteredPathError
+from holdall.errors import DamageError, FormatError, HoldallError, IntegrityError, LogGapError, RegisteredPathError
 from holdall.format.document import parse_object
-from holdall.format.entry import LogEntry
+from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.layout import RUNS
 from holdall.format.reference import ref_from_json
 from holdall.format.state import State, state_from_json
 from holdall.trees.journal import Head, Journal, check_chain
 from holdall.trees.location import Location
 from holdall.trees.paths import Paths
-from holdall.trees.salvage import left_out, map_sound
+from holdall.trees.salvage import UNREADABLE, left_out
 from holdall.trees.tree import Blobs
 
+_log = logging.getLogger("holdall")
 _AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
 _STATES_TRIED: Final = 4  # that cannot be read, one before the other, before all entries are read without any
 
@@ -28,6 +30,7 @@ class View:
 
     Attributes:
         head: The newest entry taken in.
+        lost: The number of the newest entry that was passed over, as it cannot be read; -1 if none was.
         state: What all entries to there amount to.
         paths: What the run holds.
     """
@@ -35,6 +38,7 @@ class View:
     def __init__(self, blobs: Blobs, tries: int = _STATES_TRIED) -> None:
         self._blobs, self._tries = blobs, tries
         self.head: LogEntry | None = None
+        self.lost = -1
         self.state = State()
         self.paths = Paths(blobs, [])
 
@@ -100,7 +104,7 @@ class View:
     def _pass_over(self, n: int, error: IntegrityError) -> None:
         """Go on behind an entry that cannot be read; what follows it continues nothing that is known."""
         self.paths.lose(f"entry {n}", error)
-        self.head = None
+        self.head, self.lost = None, n
 
     @classmethod
     def up_to(cls, head: LogEntry, blobs: Blobs, listed: Head | None = None, *, tries: int = _STATES_TRIED) -> View:
@@ -119,10 +123,35 @@ class View:
             view.absorb(entry)
         return view
 
+    @classmethod
+    def as_listed(cls, head: Head, newest: LogEntry | HoldallError, blobs: Blobs) -> View:
+        """The run as of the head that a listing showed; a warning names what of it cannot be read.
+
+        Raises:
+            DamageError: Nothing of it can be read, or it is whole and not what a writer makes.
+        """
+        try:
+            if isinstance(newest, HoldallError):
+                raise newest
+            return cls.up_to(newest, blobs, head)
+        except (LogGapError, FormatError) as error:
+            view = cls._around(head.n, blobs, error)
+            if view.head is None:
+                raise
+            _log.warning("%s is told by what can be read of it: %s", run_name(view.head.log), error)
+            return view
+
     @property
     def next(self) -> int:
-        """The number of the entry after the head."""
-        return 0 if self.head is None else self.head.n + 1
+        """The number of the next entry: after the head, and after what cannot be read behind it."""
+        return 0 if self.head is None else max(self.head.n, self.lost) + 1
+
+    @property
+    def prev(self) -> str | None:
+        """What the next entry is to say of the one before it."""
+        if self.head is None:
+            return None
+        return self.head.sha256 if self.head.n >= self.lost else UNKNOWN
 
     def refuse_registered(self, paths: Sequence[str]) -> None:
         """Raise RegisteredPathError for a path that would be new where a pin keeps what is there as it is."""
@@ -155,7 +184,7 @@ class View:
         except IntegrityError:
             if self.head is None:
                 before = self._around_or_to(entry.n - 1, self._blobs, self._tries - 1)
-                self.state, self.paths = before.state, before.paths
+                self.state, self.paths, self.lost = before.state, before.paths, before.lost
             return
         self.state, n = state, entry.n
         self.paths = Paths(self._blobs, [state.tree] if state.tree else [], older=lambda: self._before(n))
@@ -177,6 +206,8 @@ class View:
 def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[str], str]) -> Iterator[View]:
     """Runs as of the heads that a listing showed, in their order. What is damaged is named and left out.
 
+    A run of which some entries can be read is told by these, and its `lost` says so.
+
     Args:
         location: The store.
         heads: The head of each log.
@@ -187,15 +218,21 @@ def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[st
     bucket, pool = location.bucket, location.pool
     left = iter(heads.items())
     while some := [(Journal(bucket, pool, log), head) for log, head in islice(left, _AT_ONCE)]:
-        newest = map_sound(pool, lambda pair: pair[0].read(pair[1].n), some, lambda pair: name(pair[0].log))
+        newest = pool.map(_newest, some)
         for (journal, head), entry in zip(some, newest, strict=True):
-            if entry is None:
-                continue
             view = None
             with left_out(name(journal.log)):
-                view = View.up_to(entry, Blobs(bucket, pool, journal, location.damage), head)
+                view = View.as_listed(head, entry, Blobs(bucket, pool, journal, location.damage))
             if view:
                 yield view
+
+
+def _newest(listed: tuple[Journal, Head]) -> LogEntry | HoldallError:
+    journal, head = listed
+    try:
+        return journal.read(head.n)
+    except UNREADABLE as error:
+        return error
 
 
 def run_name(log: str) -> str:
