@@ -42,7 +42,7 @@ def chosen(
 ) -> list[LoggedModel]:
     """The models that a filter means, in order. Raises: InvalidFilterError."""
     conditions = parse_conditions(filter, subject=_SUBJECT) if filter else ()
-    clauses = listed("the clauses of order_by", order_by, "['metrics.accuracy DESC']")
+    clauses = listed("clauses for order_by", order_by, "['metrics.accuracy DESC']")
     orders = [_order(clause) for clause in clauses]
     datasets = listed("data sets", datasets, "[{'dataset_name': 'test'}]")
     found = [model for model in models if all(_fulfils(model, condition, datasets) for condition in conditions)]

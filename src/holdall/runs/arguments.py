@@ -40,7 +40,7 @@ def listed(what: str, given: Iterable[T] | None, example: str) -> list[T]:
     if given is None:
         return []
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise TypeError(f"{what} are a list, such as {example}, not {_kind(given)}")
+        raise TypeError(f"a list of {what} is needed, such as {example}, not {_kind(given)}")
     return list(given)
 
 

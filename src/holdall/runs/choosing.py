@@ -52,7 +52,7 @@ def chosen(
 
 def _clauses(order_by: Sequence[str] | None, subject: Subject) -> list[tuple[Field, bool]]:
     found: dict[Field, bool] = {}
-    for clause in listed("the clauses of order_by", order_by, "['name DESC']"):
+    for clause in listed("clauses for order_by", order_by, "['name DESC']"):
         field, descending = parse_order(clause, subject)
         if field.entity is not Entity.ATTRIBUTE:
             raise InvalidFilterError(clause, 0, "they are sorted by what all of them have, and not by tags")

@@ -122,7 +122,7 @@ def parse_order_by(clauses: Sequence[str] | None) -> Order:
         TypeError: It is one text instead of a list.
     """
     found: dict[Field, bool] = {}
-    for clause in listed("the clauses of order_by", clauses, "['metrics.acc DESC']"):
+    for clause in listed("clauses for order_by", clauses, "['metrics.acc DESC']"):
         field, descending = parse_order(clause)
         if field.entity is Entity.ARTIFACT:
             raise InvalidFilterError(clause, 0, "a run holds many artifacts, so runs cannot be sorted by them")
