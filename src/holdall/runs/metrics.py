@@ -108,4 +108,4 @@ def _integer(what: str, value: Any) -> int | str:
         raise InvalidNameError(what, reprlib.repr(value), "it is not an integer") from error
     if not -(2**63) <= found < 2**63:
         raise InvalidNameError(what, str(found), "it does not fit into 64 bits")
-    return found if abs(found) < 2**53 else str(found)
+    return found if abs(found) <= 2**53 else str(found)

@@ -1,4 +1,4 @@
-"""Minus zero is a number of its own: wherever a measurement is read it has its sign."""
+"""Measurements are read as they were taken: minus zero has its sign, and steps of every size are written."""
 
 from __future__ import annotations
 
@@ -49,3 +49,16 @@ def test_minus_zero_is_read_as_it_was_measured(tmp_path: Path, given: str) -> No
     shown = subprocess.run(command, capture_output=True, check=True).stdout
     assert b'"z": -0.0' in shown
     json.loads(shown)
+
+
+@pytest.mark.parametrize(
+    "value", [sign * (base + more) for sign in (1, -1) for base in (2**53, 2**62) for more in (-1, 0, 1)]
+)
+def test_steps_and_times_of_every_size_can_be_written(tmp_path: Path, value: int) -> None:
+    """2^53 itself was taken, and then no entry could hold it: the run lost its points and could not end."""
+    url = str(tmp_path / "store")
+    run = Store.open(url).runs.start(experiment="e")
+    run.log_metrics({"m": 1.5}, step=value, timestamp=value)
+    run.finish()
+    point = Store.open(url).runs.get(run.id).history("m")[0]
+    assert (point.step, point.timestamp) == (value, value)
