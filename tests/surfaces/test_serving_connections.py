@@ -209,3 +209,49 @@ def test_another_request_does_not_stop_the_clock_of_an_answer(tmp_path: Path) ->
         with contextlib.suppress(OSError):
             talking.sendall(ask + GET)
         assert gone(server)
+
+
+ANSWERED = b'Content-Length: 13\r\n\r\n{"inputs": 1}'
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+ONE = b'd\r\n{"inputs": 1}\r\n0\r\n'
+PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (PING + b"".join(b"a%d: b\r\n" % n for n in range(100_000)) + b"\r\n", b"400"),
+        (POST + CHUNKED + b"d;" + b"x" * 100_000, b"400"),
+        (POST + CHUNKED + b'd;a=b\r\n{"inputs": 1}\r\n0\r\n\r\n', b"200"),
+        (POST + CHUNKED + ONE + b"X: y\r\nContent-Length: 5\r\n\r\n", b"200"),
+        (POST + CHUNKED + ONE + b"X: y\r\n" * 50_000, b"400"),
+        (b"GET /ping\r\n\r\n", b"400"),
+        (PING + b"A: b\r\n c\r\n\r\n", b"200"),
+        (POST + b"Transfer-Encoding: chunked, identity\r\n\r\n" + ONE + b"\r\n", b"400"),
+        (POST + b"Transfer-Encoding: chunked\r\n" + CHUNKED + ONE + b"\r\n", b"400"),
+        (POST + b"Transfer-Encoding : chunked\r\n" + ANSWERED, b"400"),
+        (POST + b"Content-Length: 13\r\n" + ANSWERED, b"200"),
+        (POST + b"Content-Length: 13, 14\r\n\r\n", b"400"),
+        *((POST + b"Content-Length: %s\r\n\r\n" % bad, b"400") for bad in (b"+13", b"-1", b"0xd", b"1_3", b"\xd9\xa1")),
+        *((POST + CHUNKED + bad + b"\r\n", b"400") for bad in (b"+d", b"0xd", b"d ;", b"f" * 21)),
+        (POST + CHUNKED + b'd\r\n{"inputs": 1}XX0\r\n\r\n', b"400"),
+        (POST + b"Expect: 100-continue\r\n" + ANSWERED, b"100"),
+        (b"GET http://evil/ping HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET /ping HTTP/1.1\r\n\r\n", b"400"),
+        (PING + b"Host: y\r\n\r\n", b"400"),
+        (b"GET /%00ping HTTP/1.1\r\nHost: x\r\n\r\n", b"404"),
+        (b"GET /ping/ HTTP/1.1\r\nHost: evil\r\n\r\n", b"404"),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),
+        (PING + b"A: \x00\r\n\r\n", b"400"),
+        (bytes(range(256)) * 10, b"400"),
+    ],
+    ids=range(31),
+)
+def test_whatever_comes_has_one_answer(model: Any, request_: bytes, status: bytes) -> None:
+    """It is read as the standard says, or refused; nobody is sent to another host."""
+    with served(model) as (server, port):
+        said = talk(port, request_)
+        assert statuses(said)[:1] == [status] or (status == b"400" and not said)
+        assert b"evil" not in said
+        assert b"Traceback" not in said
+        assert gone(server)

@@ -66,6 +66,7 @@ def make_app(model: PyFuncModel, identity: Identity, limits: Limits, metrics: Me
     routes = [Route(path, answer, methods=["GET"]) for path, answer in paths.items()]
     routes.append(Route("/invocations", server.invocations, methods=["POST"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _detail})
+    app.router.redirect_slashes = False  # it would send whoever asks to the host that their request names
     return _Observed(app, identity, metrics, frozenset((*paths, "/invocations")))
 
 
