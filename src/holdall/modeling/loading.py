@@ -86,12 +86,17 @@ def predicting_flavor(model: Model, where: str) -> Flavor | None:
 
 
 def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model was logged with, with what the caller sets instead; other keys are left out, with a warning."""
-    logged = dict(model.flavors.get(PYFUNC, {}).get("config") or {})
-    if other := [str(key) for key in given if key not in logged]:
+    """What a model was logged with, with what the caller sets instead; other keys are left out, with a warning.
+
+    A flavor may have settings of its own, which are heard whatever it was logged with.
+    """
+    said = model.flavors.get(PYFUNC, {})
+    logged = dict(said.get("config") or {})
+    heard = {*logged, *getattr(flavor_loading(str(said.get("loader_module"))), "settings", ())}
+    if other := [str(key) for key in given if key not in heard]:
         known = f"only {', '.join(map(str, logged))}" if logged else "no model_config"
         _log.warning("left out of model_config: %s; the model was logged with %s", ", ".join(other), known)
-    return logged | {key: value for key, value in given.items() if key in logged}
+    return logged | {key: value for key, value in given.items() if key in heard}
 
 
 def load_predictor(

@@ -39,6 +39,7 @@ class PytorchFlavor:
 
     name = "pytorch"
     loaders = ("mlflow.pytorch", "holdall.pytorch")
+    settings = ("device",)  # of `model_config`, heard whatever a model was logged with: MLflow logs each with one
 
     def knows(self, kind: type) -> bool:
         """Everything that derives from `torch.nn.Module`."""
