@@ -55,6 +55,21 @@ def test_a_misspelt_parameter_is_refused_before_anything_is_sent(lane: str) -> N
         assert server.asked[0].headers["x-amz-server-side-encryption"] == "AES256"
 
 
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ContentLength", "ContentMD5", "ChecksumCRC32", "ChecksumSHA256", "WriteOffsetBytes", "IfMatchSize"),
+        *("IfMatchLastModifiedTime", "ResponseContentEncoding", "ContentEncoding", "IfNoneMatch"),
+    ],
+)
+def test_what_is_of_one_object_is_no_wish_for_all(lane: str, name: str) -> None:
+    """A digest or a condition that cannot hold of the next request is refused when the store is opened."""
+    with pytest.raises(ValueError, match=name):
+        S3Bucket("s3://b", {"s3_additional_kwargs": {name: "1"}, "lane": lane})
+    S3Bucket("s3://b", {"s3_additional_kwargs": {"ChecksumAlgorithm": "SHA256"}, "lane": lane})
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="nothing is refused to root")
 def test_a_folder_that_is_read_only_speaks_of_the_folder(tmp_path: Path) -> None:
     """Not of AWS."""

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -64,10 +65,14 @@ _OURS = {
     "Body",
     "Bucket",
     "ContentEncoding",
+    "ContentLength",
+    "ContentMD5",
     "ContinuationToken",
     "Delimiter",
     "EncodingType",
     "IfMatch",
+    "IfMatchLastModifiedTime",
+    "IfMatchSize",
     "IfModifiedSince",
     "IfNoneMatch",
     "IfUnmodifiedSince",
@@ -77,8 +82,11 @@ _OURS = {
     "Prefix",
     "Range",
     "StartAfter",
+    "ResponseContentEncoding",
     "VersionId",
+    "WriteOffsetBytes",
 }
+_OF_ONE_BODY = re.compile(r"Checksum(?!Algorithm|Mode)")  # a digest that cannot be right of another object
 _CHECKSUMS = ("request_checksum_calculation", "response_checksum_validation")
 _AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 60.0
@@ -184,7 +192,7 @@ def checked(options: Mapping[str, object]) -> dict[str, Any]:
     more = found.get("s3_additional_kwargs") or {}
     if not isinstance(more, Mapping):
         raise ValueError("s3_additional_kwargs must be a mapping")
-    if refused := sorted(_OURS & set(more)):
+    if refused := sorted(name for name in more if name in _OURS or _OF_ONE_BODY.match(str(name))):
         raise ValueError(f"s3_additional_kwargs must not set {', '.join(refused)}")
     for one, other in (("key", "username"), ("secret", "password")):
         if found.get(one) and found.get(other):
