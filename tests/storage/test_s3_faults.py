@@ -201,7 +201,7 @@ def test_a_416_to_a_suffix_is_believed_only_of_nothing(bucket: S3Bucket, server:
 HTML = b"<html><head><title>Sign in</title></head><body>to the network</body></html>"
 
 
-@pytest.mark.parametrize("verb", ["get", "put", "list"])
+@pytest.mark.parametrize("verb", ["get", "put", "list", "delete"])
 def test_a_page_for_people_is_not_an_answer(bucket: S3Bucket, server: Recorder, verb: str) -> None:
     """A proxy's 200 with HTML: neither content, nor success, nor an empty listing."""
     server.replies(Answer(200, HTML, {"Content-Type": "text/html"}))
@@ -218,6 +218,19 @@ def test_an_error_page_for_people_is_judged_by_its_status(
     with pytest.raises(kind) as caught:
         bucket.get("k")
     assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("status", [302, 403, 407])
+@pytest.mark.parametrize("verb", ["get", "put", "list", "delete"])
+def test_a_page_for_people_sends_nobody_to_the_credentials(
+    bucket: S3Bucket, server: Recorder, verb: str, status: int
+) -> None:
+    """A proxy refused, not the bucket: the advice is about the way there, and nothing is sent twice."""
+    server.replies(Answer(status, HTML, {"Content-Type": "text/html", "Location": "http://127.0.0.1:1/login"}))
+    with pytest.raises(StorageError, match="a page for people") as caught:
+        ask(bucket, verb)
+    assert "login page" in str(caught.value.hint)
+    assert len(server.asked) == 1
 
 
 def test_only_no_such_key_is_not_found(bucket: S3Bucket, server: Recorder) -> None:

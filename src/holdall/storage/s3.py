@@ -31,7 +31,7 @@ from holdall.errors import (
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.canary import Watch
 from holdall.storage.s3_boto import BotoLane
-from holdall.storage.s3_errors import meaning
+from holdall.storage.s3_errors import is_page, meaning
 from holdall.storage.s3_fs import S3fsLane
 from holdall.storage.s3_lane import Answer, S3Lane, mocked
 
@@ -105,9 +105,11 @@ class S3Bucket:
         """Remove an object; one that is not there is no error. Cost: one request."""
         name = {"Bucket": self.bucket, "Key": self._key(key)}
         try:
-            self._run(key, lambda: self.lane.ask("DeleteObject", name), verb="delete")
+            answer = self._run(key, lambda: self.lane.ask("DeleteObject", name), verb="delete")
         except ObjectNotFoundError:
             return
+        if is_page(answer):
+            raise BucketUnreachableError(self.url, key, _NOT_S3)
 
     def page(self, prefix: str, count: int, token: str | None) -> Page:
         """One page of a listing of whole keys; and where the next one begins, if there is one."""

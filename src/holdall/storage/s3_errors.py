@@ -170,7 +170,22 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
         kind = TransientStorageError if status >= 500 and status != 501 else StorageError
     if kind is TransientStorageError:
         return TransientStorageError(url, key, reason, retry_after(found))
+    if is_page(found):
+        return _of_a_page(kind, url, key, reason)
     return _advised(kind(url, key, reason), code, reason)
+
+
+def is_page(found: Mapping[str, Any]) -> bool:
+    """Whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket."""
+    headers = found.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return "html" in str(headers.get("content-type", "")).lower()
+
+
+def _of_a_page(kind: type[StorageError], url: str, key: str, reason: str) -> StorageError:
+    """An error with the advice for who has not reached the server; that credentials are right or wrong is not known."""
+    error = kind(url, key, f"a page for people came, not an answer of S3: {reason}")
+    error.hint = BucketUnreachableError.hint
+    return error
 
 
 def _advised(error: StorageError, code: str, reason: str) -> StorageError:

@@ -17,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from holdall.errors import MissingBackendError, StorageError, TransientStorageError
@@ -130,13 +131,15 @@ async def _connect(system: Any, session: Any) -> bool:
 
 
 def _one_attempt() -> type:
-    """An HTTP session without aiohttp's own second attempt on a connection that was closed."""
+    """An HTTP session without aiohttp's own second attempt on a closed connection, and without following redirects."""
     from aiobotocore.httpsession import AIOHTTPSession
 
     class OneAttempt(AIOHTTPSession):  # type: ignore[misc]
         async def _get_session(self, proxy_url: str | None) -> Any:
             session = await super()._get_session(proxy_url)
             session._retry_connection = False
+            if not isinstance(session._request, partial):  # nor is a signed request sent to wherever an answer says
+                session._request = partial(session._request, allow_redirects=False)
             return session
 
     return OneAttempt
