@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.stores import tiny_store
+from tests.support.stores import tiny_location, tiny_store
 
+from holdall.format.chunking import Chunker
 from holdall.format.document import encode_document
 from holdall.format.layout import log_key, parse_key, run_log
+from holdall.format.records import Descriptor
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 
@@ -131,3 +134,22 @@ def test_a_check_goes_on_behind_what_it_finds(world: World) -> None:
         damaged.bucket.objects[key] = damaged.bucket.objects[key].replace(b"0", b"1", 1)
     problems = tiny_store(damaged.bucket, create=False).care.check().problems
     assert sum("not the digest of its first" in problem.detail for problem in problems) == 2
+
+
+def test_a_file_of_large_chunks_is_checked_a_few_at_a_time() -> None:
+    """A chunk may be 16 MiB, and compress to nothing: a check holds some of them, not 256."""
+    bucket = MemoryBucket()
+    template = Descriptor("0" * 32, 0, Chunker(1 << 20, 1 << 22, 1 << 23), 512 << 20)
+    tiny_location(bucket, create=False).create(template)
+    store = tiny_store(bucket, create=False)
+    run = store.runs.start()
+    run.log_bytes(b"".join(bytes([n]) * (8 << 20) for n in range(24)), "large")
+    run.finish()
+    del run
+    tracemalloc.start()
+    try:
+        assert store.care.check().intact
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 120 << 20

@@ -26,6 +26,8 @@ from holdall.trees.view import View
 Refer: TypeAlias = Callable[[Ref, str, bool], None]
 Note: TypeAlias = Callable[[str], None]
 _AT_ONCE: Final = 128  # entries read side by side
+_CHUNKS: Final = 256  # of a file that are held at once,
+_BYTES: Final = 32 << 20  # and about the bytes of them
 
 
 def each_listed(journal: Journal, listed: Iterable[int], note: Note) -> Iterator[LogEntry | None]:
@@ -86,8 +88,13 @@ class Content:
             yield data
             return
         chunks = parse_recipe(data).chunks
-        for at in range(0, len(chunks), 256):
-            yield from self.blobs.read(chunks[at : at + 256])
+        some: list[Ref] = []
+        for ref in chunks:
+            some.append(ref)
+            if len(some) == _CHUNKS or sum(each.raw for each in some) >= _BYTES:
+                yield from self.blobs.read(some)
+                some = []
+        yield from self.blobs.read(some)
 
 
 class LogCheck:
