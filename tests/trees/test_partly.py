@@ -292,6 +292,28 @@ def test_several_files_that_cannot_be_read_are_all_named(bucket: Bucket, harm: H
     assert list((tmp_path / "to").glob("*.partial")) == []
 
 
+@HARMS
+def test_whatever_is_lost_of_a_file_the_file_is_named(bucket: Bucket, harm: Harm, tmp_path: Path) -> None:
+    """Chunks or recipe, fetched or opened: the error says whose they are."""
+    run = tiny_store(bucket).runs.start()
+    run.log_bytes(content("f0"), "f0")
+    run.log_bytes(b"small", "small")
+    run.finish()
+    named = []
+    for key in packs(bucket):
+        was = harm(bucket, key)
+        again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
+        for verb in (partial(again.download, None, tmp_path / "to"), partial(again.read, "f0")):
+            try:
+                verb()
+            except IntegrityError as error:
+                named.append(error.path)
+        bucket.delete(key)
+        bucket.put(key, was)
+    assert set(named) == {"f0"}
+    assert len(named) >= 2 * 2, "its chunks and its recipe lie in packs of their own"
+
+
 def entry_key(run_id: str, n: int) -> str:
     return log_key(f"runs/{run_id}", n)
 

@@ -133,7 +133,7 @@ class Delivery:
             again = Range.over([ref])
             body = self._get(again, path)
         try:
-            return checked(ref, body, f"pack {ref.place}, offset {ref.offset}", _of(path, ref))
+            return checked(ref, body, f"pack {ref.place}, offset {ref.offset}", path_of(path, ref))
         except IntegrityError as error:
             self._damage.wrong(again.pack, error.detail, [ref.id])
             raise
@@ -143,10 +143,10 @@ class Delivery:
             return memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
         except ObjectNotFoundError as error:
             self._damage.gone(span.pack)
-            raise IntegrityError(f"pack {span.pack}", "the pack is gone", _of(path, span.refs[0])) from error
+            raise IntegrityError(f"pack {span.pack}", "the pack is gone", path_of(path, span.refs[0])) from error
         except ObjectTooShortError as error:
             self._damage.wrong(span.pack, "the pack is cut off")
-            raise IntegrityError(f"pack {span.pack}", "the pack is cut off", _of(path, span.refs[0])) from error
+            raise IntegrityError(f"pack {span.pack}", "the pack is cut off", path_of(path, span.refs[0])) from error
 
 
 def _handfuls(wanted: Iterable[tuple[Ref, Sequence[Deliver]]]) -> Iterator[list[tuple[Ref, Sequence[Deliver]]]]:
@@ -190,7 +190,7 @@ def _held(span: Range) -> int:
     return (span.stop - span.start) * 3 // 2
 
 
-def _of(path: Whose, ref: Ref) -> str | None:
+def path_of(path: Whose, ref: Ref) -> str | None:
     """The artifact that a blob belongs to."""
     return path(ref) if callable(path) else path
 

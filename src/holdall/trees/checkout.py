@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from holdall.chunks.delivery import Deliver, Delivery, Spot
+from holdall.chunks.delivery import Deliver, Delivery, Spot, Whose
 from holdall.chunks.observer import SILENT, Observer, Transfer, begin_transfer
 from holdall.errors import IncompleteError, IntegrityError
 from holdall.format import digest
@@ -95,7 +95,7 @@ def _all_that_can_be(
 def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
     """The recipes of files that are cut, read together."""
     found = []
-    for entry, data in zip(entries, blobs.read([entry.content for entry in entries if entry.content]), strict=True):
+    for entry, data in zip(entries, _contents(blobs, entries), strict=True):
         recipe = parse_recipe(data)
         if (recipe.size, recipe.sha256) != (entry.size, entry.sha256):
             raise IntegrityError(f"recipe {digest.blob_id(data).hex()}", "it is another file's", entry.path)
@@ -132,10 +132,18 @@ def _whole(
             packed.append((entry.content, partial(write_whole, entry, target[entry.path])))
         else:
             inline.append(entry)
-    delivery.add(packed, path={entry.content: entry.path for entry in entries if entry.content}.get)
-    for entry, data in zip(inline, blobs.read([entry.content for entry in inline if entry.content]), strict=True):
+    delivery.add(packed, path=_owners(entries))
+    for entry, data in zip(inline, _contents(blobs, inline), strict=True):
         write_whole(entry, target[entry.path], data)
         transfer.add(len(data))
+
+
+def _contents(blobs: Blobs, entries: Sequence[Entry]) -> list[bytes]:
+    return blobs.read([entry.content for entry in entries if entry.content], path=_owners(entries))
+
+
+def _owners(entries: Sequence[Entry]) -> Whose:
+    return {entry.content: entry.path for entry in entries if entry.content}.get
 
 
 def _cut(recipes: Sequence[Recipe], files: Sequence[Arriving], delivery: Delivery) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import checked
+from holdall.chunks.delivery import Whose, checked, path_of
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import FormatError, IntegrityError, LogGapError
@@ -52,8 +52,8 @@ class Blobs:
         self._entries: _Recent[int, LogEntry] = _Recent()
         self._nodes: _Recent[Ref, Node | bytes] = _Recent()
 
-    def read(self, refs: Sequence[Ref], *, path: str | None = None) -> list[bytes]:
-        """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
+    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
+        """The decoded bytes of some blobs, in the order asked for; `path` says whose they are, for errors.
 
         Raises:
             IntegrityError: One of them is not what was written.
@@ -61,7 +61,7 @@ class Blobs:
         packed = [ref for ref in refs if isinstance(ref.place, PackName)]
         found = dict(zip(packed, self.packs.read(packed, path=path), strict=True)) if packed else {}
         entries = self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
-        return [found[ref] if ref in found else _inline(ref, entries) for ref in refs]
+        return [found[ref] if ref in found else _inline(ref, entries, path) for ref in refs]
 
     def nodes(self, refs: Sequence[Ref]) -> list[Node]:
         """The tree nodes at some references."""
@@ -101,14 +101,14 @@ class Blobs:
         return found
 
 
-def _inline(ref: Ref, entries: Mapping[int, LogEntry]) -> bytes:
+def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: Whose) -> bytes:
     assert isinstance(ref.place, InEntry)
     assert ref.place.n is not None, "absolute once it was read"
     entry = entries[ref.place.n]
     where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
     if ref.offset >= len(entry.blobs):
-        raise IntegrityError(where, "there is no such blob")
-    return checked(ref, entry.blobs[ref.offset].data, where)
+        raise IntegrityError(where, "there is no such blob", path_of(path, ref))
+    return checked(ref, entry.blobs[ref.offset].data, where, path_of(path, ref))
 
 
 class _Recent(Generic[K, V]):
