@@ -176,9 +176,13 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
 
 
 def is_page(found: Mapping[str, Any]) -> bool:
-    """Whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket."""
-    headers = found.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return "html" in str(headers.get("content-type", "")).lower()
+    """Whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket.
+
+    A 204 has no body, whatever its headers call it: moto's says that it is HTML.
+    """
+    metadata = found.get("ResponseMetadata", {})
+    kind = str(metadata.get("HTTPHeaders", {}).get("content-type", ""))
+    return metadata.get("HTTPStatusCode") != 204 and "html" in kind.lower()
 
 
 def _of_a_page(kind: type[StorageError], url: str, key: str, reason: str) -> StorageError:
