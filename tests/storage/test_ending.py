@@ -231,7 +231,6 @@ def test_a_signal_ends_the_end(kind: signal.Signals) -> None:
 THREAD = """
 def work():
     active.start_run()
-    print("running", flush=True)
     time.sleep(600)
 
 {how}
@@ -242,6 +241,7 @@ atexit.register(lambda: print([run._run.record.info.status for run in killed]))
 killed = []
 while not killed:
     killed = [run for stack in list(active._state.stacks.values()) for run in stack]
+print("running", flush=True)
 thread.join()
 """
 
