@@ -13,7 +13,7 @@ import pytest
 import holdall
 from holdall import errors
 from holdall.errors import MissingLibraryError
-from holdall.modeling.requirements import environment_files
+from holdall.modeling.saving.requirements import environment_files
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -157,7 +157,7 @@ def test_without_a_policy_one_warning_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once for each process; none for who chose."""
-    from holdall.modeling import trust
+    from holdall.modeling.loading import trust
 
     monkeypatch.setattr(trust, "_warned", False)
     with holdall.start_run():

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from holdall.modeling.code_config import ModelConfig
-from holdall.modeling.params import ParamSchema, ParamSpec
+from holdall.modeling.code.code_config import ModelConfig
 from holdall.modeling.python_model import set_model
-from holdall.modeling.schema import ColSpec, DataType, Schema, TensorSpec
-from holdall.modeling.signature import ModelSignature, infer_signature
+from holdall.modeling.signatures.params import ParamSchema, ParamSpec
+from holdall.modeling.signatures.schema import ColSpec, DataType, Schema, TensorSpec
+from holdall.modeling.signatures.signature import ModelSignature, infer_signature
 from holdall.store import LoggedModel, Model, ModelInfo
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.active import current_store

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from holdall.modeling import torch_files
+from holdall.modeling.files import torch_files
 from holdall.store import ModelInfo, PyFuncModel
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.active import current_store

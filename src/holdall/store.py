@@ -21,12 +21,12 @@ from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Outcome, Pool
 from holdall.format.layout import RUNS, parse_key
 from holdall.modeling.datasets import from_numpy, from_pandas
-from holdall.modeling.inspecting import Inspection
-from holdall.modeling.logged import LoggedModel
+from holdall.modeling.loading.inspecting import Inspection
+from holdall.modeling.loading.pyfunc import PyFuncModel
+from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
 from holdall.modeling.model import Model, ModelInfo
 from holdall.modeling.models import Models
-from holdall.modeling.pyfunc import PyFuncModel
-from holdall.modeling.trust import EVERYBODY, POLICIES, Trust
+from holdall.modeling.records.logged import LoggedModel
 from holdall.naming.deployments import Deployment, Deployments
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry

@@ -30,8 +30,8 @@ import pytest
 
 from holdall.chunks.pool import Pool
 from holdall.errors import HoldallError, UntrustedModelError
-from holdall.modeling.finding import flavor_named, flavor_of
-from holdall.modeling.trust import Trust, folder_digest
+from holdall.modeling.flavor_registry import flavor_named, flavor_of
+from holdall.modeling.loading.trust import Trust, folder_digest
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

@@ -31,8 +31,8 @@ from holdall.format.reference import ref_from_json
 from holdall.format.registered import Holder, Registered
 from holdall.format.state import State, state_from_json
 from holdall.format.tree import parse_node
-from holdall.modeling.logged import logged_models
 from holdall.modeling.model import parse_model
+from holdall.modeling.records.logged import logged_models
 from holdall.naming.uris import parse_model_uri
 from holdall.runs.artifacts import parse_uri
 from holdall.runs.inputs import inputs_of

@@ -27,10 +27,10 @@ from holdall.errors import (
     SourceUnreadableError,
     UnknownFlavorError,
 )
-from holdall.modeling.logged import logged_models
+from holdall.modeling.loading.trust import folder_digest
 from holdall.modeling.model import parse_model
-from holdall.modeling.signature import infer_signature
-from holdall.modeling.trust import folder_digest
+from holdall.modeling.records.logged import logged_models
+from holdall.modeling.signatures.signature import infer_signature
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

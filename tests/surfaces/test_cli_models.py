@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 from tests.support.shell import Shell
 
 from holdall.data import from_pandas
-from holdall.modeling.trust import folder_digest
+from holdall.modeling.loading.trust import folder_digest
 from holdall.store import ModelInfo, Store
 
 FRAME = pd.DataFrame({"size": [1.0, 2.0, 3.0]})

@@ -229,7 +229,8 @@ def test_warnings_and_logs_are_escaped(tmp_path: Path) -> None:
 def test_what_python_warns_of_is_escaped(tmp_path: Path) -> None:
     """In a program of the user's, which shows warnings as Python does."""
     script = (
-        "import warnings\nfrom holdall.modeling.privacy import warn_of_private\nfrom holdall.terminal import warn\n"
+        "import warnings\nfrom holdall.modeling.saving.privacy import warn_of_private\n"
+        "from holdall.terminal import warn\n"
         "warn('a\\x1b[31m\\nb')\nwarn_of_private(['x\\u202ey'])\n"
         "from holdall.storage.credentials import warn_if_pickled\nwarn_if_pickled('s3://\\x1b[2J', {'\\x1bkey': 'x'})\n"
     )

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from holdall.modeling.data_digest import arrays_digest, frame_digest
-from holdall.modeling.inference import infer_schema
-from holdall.modeling.schema import Schema
+from holdall.modeling.signatures.inference import infer_schema
+from holdall.modeling.signatures.schema import Schema
 from holdall.runs.inputs import Dataset
 from holdall.runs.masking import mask_text
 

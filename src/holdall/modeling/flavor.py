@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
-from holdall.modeling.signature import ModelSignature
+from holdall.modeling.signatures.signature import ModelSignature
 
 PYFUNC: Final = "python_function"
 

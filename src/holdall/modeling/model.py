@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError, SignatureError
-from holdall.modeling.params import ParamSchema
-from holdall.modeling.schema import Schema
-from holdall.modeling.signature import ModelSignature
+from holdall.modeling.signatures.params import ParamSchema
+from holdall.modeling.signatures.schema import Schema
+from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.plain_yaml import load_yaml
 from holdall.runs.rendering import library
 

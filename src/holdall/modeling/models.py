@@ -24,13 +24,11 @@ from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, Destinati
 from holdall.format.document import Json
 from holdall.format.manifest import manifest_digest, manifest_text
 from holdall.format.tree import Entry, Kind
-from holdall.modeling.copying import copy_local
-from holdall.modeling.exporting import refuse_taken, write_out
-from holdall.modeling.facts import model_facts
-from holdall.modeling.fetching import Fetched, local_folder
-from holdall.modeling.finding import flavor_named, flavor_of
-from holdall.modeling.inspecting import Inspection, inspect_files
-from holdall.modeling.loading import (
+from holdall.modeling.files.copying import copy_local
+from holdall.modeling.files.places import check_names, within
+from holdall.modeling.flavor_registry import flavor_named, flavor_of
+from holdall.modeling.loading.inspecting import Inspection, inspect_files
+from holdall.modeling.loading.loader import (
     code_run_by,
     effective_config,
     load_native,
@@ -39,14 +37,16 @@ from holdall.modeling.loading import (
     predicting_flavor,
     read_model,
 )
-from holdall.modeling.logged import LoggedModel, logged_models, next_number
+from holdall.modeling.loading.model_folder import Fetched, local_folder
+from holdall.modeling.loading.pyfunc import PyFuncModel
+from holdall.modeling.loading.trust import Trust, folder_digest
 from holdall.modeling.model import FILE, MAX_FILE, Model, ModelInfo, config_of, parse_model
-from holdall.modeling.places import check_names, within
-from holdall.modeling.pyfunc import PyFuncModel
-from holdall.modeling.records import ModelRecords
+from holdall.modeling.records.logged import LoggedModel, logged_models, next_number
+from holdall.modeling.records.records import ModelRecords
 from holdall.modeling.registering import Registering
-from holdall.modeling.saving import parted, save_files
-from holdall.modeling.trust import Trust, folder_digest
+from holdall.modeling.saving.exporting import refuse_taken, write_out
+from holdall.modeling.saving.provenance import model_facts
+from holdall.modeling.saving.saver import parted, save_files
 from holdall.runs.arguments import named_values
 from holdall.runs.artifacts import Artifacts, parse_uri
 from holdall.runs.metrics import param_op, tag_op

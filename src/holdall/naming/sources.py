@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from holdall.errors import ArtifactNotFoundError
 from holdall.format.document import Json
 from holdall.format.manifest import digest_below
-from holdall.modeling.logged import logged_model as recorded
+from holdall.modeling.records.logged import logged_model as recorded
 from holdall.runs.reading import RunReader, join_path
 from holdall.trees.location import Location
 

@@ -17,10 +17,10 @@ from tests.support.stores import tiny_store
 import holdall
 import holdall.keras
 from holdall.errors import ContentError, UntrustedModelError
-from holdall.modeling.finding import flavor_named
+from holdall.modeling.files.keras_files import save_keras
 from holdall.modeling.flavor import Parts
-from holdall.modeling.keras_files import save_keras
-from holdall.modeling.trust import Trust
+from holdall.modeling.flavor_registry import flavor_named
+from holdall.modeling.loading.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

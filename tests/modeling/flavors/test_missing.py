@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from holdall.errors import MissingLibraryError
-from holdall.modeling.finding import flavor_named
 from holdall.modeling.flavor import Parts
+from holdall.modeling.flavor_registry import flavor_named
 
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "xgboost": {"data": "model.ubj"},

@@ -19,8 +19,8 @@ from tests.support.stores import tiny_store
 import holdall
 import holdall.onnx
 from holdall.errors import ContentError, UntrustedModelError
-from holdall.modeling.signature import infer_signature
-from holdall.modeling.trust import Trust
+from holdall.modeling.loading.trust import Trust
+from holdall.modeling.signatures.signature import infer_signature
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

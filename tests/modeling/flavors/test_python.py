@@ -17,11 +17,11 @@ import pytest
 from tests.support.stores import tiny_store
 
 from holdall.errors import ContentError, SchemaMismatchError, UntrustedModelError
-from holdall.modeling.finding import flavor_of
 from holdall.modeling.flavor import PYFUNC
+from holdall.modeling.flavor_registry import flavor_of
+from holdall.modeling.loading.trust import Trust
 from holdall.modeling.python_model import PythonModel, PythonModelContext
-from holdall.modeling.signature import infer_signature
-from holdall.modeling.trust import Trust
+from holdall.modeling.signatures.signature import infer_signature
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

@@ -19,11 +19,11 @@ import holdall
 import holdall.pytorch
 from holdall.chunks.pool import Pool
 from holdall.errors import ContentError, SchemaMismatchError, UntrustedModelError
-from holdall.modeling import torch_files
-from holdall.modeling.finding import flavor_named
-from holdall.modeling.loading import code_run_by, read_model
-from holdall.modeling.skeleton import dump_skeleton
-from holdall.modeling.trust import Trust
+from holdall.modeling.files import torch_files
+from holdall.modeling.files.skeleton import dump_skeleton
+from holdall.modeling.flavor_registry import flavor_named
+from holdall.modeling.loading.loader import code_run_by, read_model
+from holdall.modeling.loading.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

@@ -30,7 +30,7 @@ from tests.conformance.flavor import FlavorLaws
 from tests.support.stores import tiny_store
 
 from holdall.errors import ContentError, UntrustedModelError
-from holdall.modeling.trust import Trust
+from holdall.modeling.loading.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

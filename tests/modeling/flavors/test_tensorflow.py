@@ -20,7 +20,7 @@ from tests.support.stores import tiny_store
 import holdall
 import holdall.tensorflow
 from holdall.errors import ContentError, UntrustedModelError
-from holdall.modeling.trust import Trust
+from holdall.modeling.loading.trust import Trust
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

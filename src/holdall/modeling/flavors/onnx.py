@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
-from holdall.modeling import kinds
+from holdall.modeling.files.places import named, within
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.modeling.places import named, within
+from holdall.modeling.signatures import duck_types
 from holdall.runs.rendering import library
 
 _FILE: Final = "model.onnx"
@@ -113,7 +113,7 @@ class _Session:
         """Outputs by name: as a DataFrame of a DataFrame, else as a dictionary of arrays."""
         found = self._session.run(self._outputs, self._fed(data))
         named = dict(zip(self._outputs, found, strict=True))
-        return _as_frame(named, len(data)) if kinds.is_frame(data) else named
+        return _as_frame(named, len(data)) if duck_types.is_frame(data) else named
 
     def _fed(self, data: Any) -> dict[str, Any]:
         """Arrays by input, doubles as floats where the graph takes floats: JSON knows no difference."""
@@ -126,9 +126,9 @@ class _Session:
         names = list(self._inputs)
         if isinstance(data, Mapping):
             return data
-        if kinds.is_frame(data):
+        if duck_types.is_frame(data):
             return {names[0]: data.values} if len(names) == 1 else {name: data[name].values for name in names}
-        if not kinds.is_ndarray(data):
+        if not duck_types.is_ndarray(data):
             raise TypeError(f"an ONNX model takes a DataFrame, an array or a dictionary, not a {type(data).__name__}")
         if len(names) != 1:
             raise ValueError(f"one array cannot be all of the inputs {', '.join(names)}: give them by name")

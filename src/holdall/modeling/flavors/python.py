@@ -23,15 +23,15 @@ from typing import Any, Final
 
 from holdall.errors import ContentError, SignatureError
 from holdall.modeling import python_model
-from holdall.modeling.bytecode import SourceOnly
-from holdall.modeling.code_config import configured
-from holdall.modeling.copying import copy_local
+from holdall.modeling.code.bytecode import SourceOnly
+from holdall.modeling.code.code_config import configured
+from holdall.modeling.files.copying import copy_local
+from holdall.modeling.files.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.files.places import code_file, named, within
 from holdall.modeling.flavor import PYFUNC, Parts, Predictor
-from holdall.modeling.hints import schema_from_hint
-from holdall.modeling.pickling import dump_noting_modules, load_pickle
-from holdall.modeling.places import code_file, named, within
 from holdall.modeling.python_model import PythonModelContext, PythonPredictor, as_python_model, take_model
-from holdall.modeling.signature import ModelSignature
+from holdall.modeling.signatures.signature import ModelSignature
+from holdall.modeling.signatures.type_hints import schema_from_hint
 from holdall.runs.rendering import library
 
 PICKLED, CODED = "mlflow.pyfunc.model", "mlflow.pyfunc.loaders.code_model"

@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
-from holdall.modeling import kinds, torch_files
+from holdall.modeling.files import torch_files
+from holdall.modeling.files.places import named, within
+from holdall.modeling.files.torch_tensors import refuse_empty
 from holdall.modeling.flavor import Parts, Predictor
-from holdall.modeling.places import named, within
-from holdall.modeling.torch_tensors import refuse_empty
+from holdall.modeling.signatures import duck_types
 from holdall.runs.rendering import library
 
 PICKLE, PT2, SAFETENSORS = "pickle", "pt2", "safetensors"
@@ -146,14 +147,14 @@ class Network:
         if isinstance(answer, Mapping):
             return {name: _array(torch, each) for name, each in answer.items()}
         array = _array(torch, answer)
-        if kinds.is_frame(data) and array.ndim <= 2:  # a table has rows and columns
+        if duck_types.is_frame(data) and array.ndim <= 2:  # a table has rows and columns
             return library("pandas", "predicting on a DataFrame").DataFrame(array, index=data.index)
         return array
 
     def _tensor(self, torch: Any, data: Any) -> Any:
-        if kinds.is_frame(data):
+        if duck_types.is_frame(data):
             data = data.to_numpy(dtype="float32")
-        if kinds.is_ndarray(data):
+        if duck_types.is_ndarray(data):
             data = torch.from_numpy(data.copy())  # for an array of the caller's may be read-only or run backwards
         if not isinstance(data, torch.Tensor):
             raise TypeError(
@@ -167,7 +168,7 @@ def _array(torch: Any, answer: Any) -> Any:
         raise TypeError(
             f"the module answers with a {type(answer).__name__}; a python_function needs a tensor, or a dict"
         )
-    return kinds.plain(answer)
+    return duck_types.plain(answer)
 
 
 def _device_of(model: Any) -> Any:

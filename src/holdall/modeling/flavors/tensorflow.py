@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
-from holdall.modeling import kinds
+from holdall.modeling.files.keras_files import FILE, KerasPredictor, is_safe_here, load_keras, save_keras
+from holdall.modeling.files.pickling import dump_noting_modules, load_pickle
+from holdall.modeling.files.places import named, within
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.modeling.keras_files import FILE, KerasPredictor, is_safe_here, load_keras, save_keras
-from holdall.modeling.pickling import dump_noting_modules, load_pickle
-from holdall.modeling.places import named, within
+from holdall.modeling.signatures import duck_types
 from holdall.runs.rendering import library
 
 _DATA, _PROGRAM, _OLD_FILE = "data", "tf2model", "model.h5"
@@ -104,7 +104,7 @@ class _Called:
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
         """What the module gives; a tensor as an array."""
-        if not (kinds.is_ndarray(data) or isinstance(data, list)):
+        if not (duck_types.is_ndarray(data) or isinstance(data, list)):
             raise TypeError(f"a tf.Module takes an array or a list, not a {type(data).__name__}")
         tensorflow = library("tensorflow", "predicting with a TensorFlow model")
         found = self._model(tensorflow.convert_to_tensor(data))

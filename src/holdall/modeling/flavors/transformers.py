@@ -21,10 +21,16 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from holdall.errors import ContentError
-from holdall.modeling import kinds
+from holdall.modeling.files.places import named, within
+from holdall.modeling.files.transformers_configs import (
+    FETCHING,
+    attention_of,
+    check_configs,
+    quantizer_of,
+    without_code,
+)
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.modeling.places import named, within
-from holdall.modeling.transformers_configs import FETCHING, attention_of, check_configs, quantizer_of, without_code
+from holdall.modeling.signatures import duck_types
 from holdall.runs.rendering import library
 
 _MODEL: Final = "model"
@@ -150,10 +156,10 @@ class Spoken:
 
 def _asked(data: Any) -> Any:
     """What a pipeline takes: strings for what has one column, dictionaries for what has names."""
-    if kinds.is_frame(data):
+    if duck_types.is_frame(data):
         rows = data.to_dict(orient="records")
         return data.iloc[:, 0].tolist() if len(data.columns) == 1 else rows
-    return data.tolist() if kinds.is_ndarray(data) else data
+    return data.tolist() if duck_types.is_ndarray(data) else data
 
 
 def _shape(task: str) -> Callable[[Any], Any] | None:

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
-from holdall.modeling.branching import TreeError
+from holdall.modeling.files.branching import TreeError
+from holdall.modeling.files.places import named, within
+from holdall.modeling.files.xgboost_trees import check_xgboost
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.modeling.places import named, within
-from holdall.modeling.xgboost_trees import check_xgboost
 from holdall.runs.rendering import library
 
 FORMATS: Final = ("ubj", "json", "xgb")

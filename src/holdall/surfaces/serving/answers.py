@@ -22,7 +22,7 @@ import numpy
 import pandas
 
 from holdall.errors import OversizedPayloadError
-from holdall.modeling.kinds import is_a, python_value
+from holdall.modeling.signatures.duck_types import is_a, python_value
 
 _ROWS: Final = 1000  # of one block
 

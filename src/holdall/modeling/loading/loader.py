@@ -1,0 +1,134 @@
+"""A model out of a folder, of our making or of MLflow's: as its framework's object, or as a python_function."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from holdall.errors import ContentError, UnknownFlavorError
+from holdall.modeling.code.model_code import use_code
+from holdall.modeling.files.places import check_links, check_names, named, within
+from holdall.modeling.flavor import PYFUNC, Flavor, Parts, Predictor
+from holdall.modeling.flavor_registry import flavor_loading, known_flavors
+from holdall.modeling.model import FILE, Model, parse_model
+
+_log = logging.getLogger("holdall")
+
+
+def read_model(folder: Path) -> Model:
+    """What the MLmodel file of a folder says.
+
+    Raises:
+        ContentError: There is none, or it says what cannot be, or links lead out of the folder.
+    """
+    check_links(folder)
+    try:
+        return check_names(parse_model((folder / FILE).read_bytes(), str(folder / FILE)), folder / FILE)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ContentError(str(folder), "a model", f"it has no {FILE} file") from error
+
+
+def native_flavor(model: Model) -> Flavor:
+    """The flavor to load the framework's object by; the python_function if there is no other.
+
+    Raises:
+        UnknownFlavorError: None of the model's flavors is known here.
+    """
+    known = {flavor.name: flavor for flavor in known_flavors()}
+    for name in (*(name for name in model.flavors if name != PYFUNC), PYFUNC):
+        if name in model.flavors and name in known:
+            return known[name]
+    raise UnknownFlavorError(f"a model of {', '.join(model.flavors)}", ", ".join(known))
+
+
+def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
+    """What an MLmodel file says for a flavor.
+
+    Raises:
+        ContentError: Nothing.
+    """
+    if flavor.name not in model.flavors:
+        raise ContentError(where, f"a {flavor.name} model", f"its flavors are {', '.join(model.flavors)}")
+    return Parts(own=model.flavors[flavor.name], pyfunc=model.flavors.get(PYFUNC))
+
+
+def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
+    """The files of a model whose loading can run code; `flavor` None: a module of somebody's own loads it."""
+    said = model.flavors.get(PYFUNC, {})
+    own = model.flavors.get(flavor.name, {}) if flavor else said
+    code = [named(each["code"]) for each in (own, said) if each.get("code")]
+    files = (
+        list(flavor.runs_code(Parts(own=own, pyfunc=said))) if flavor else [f"what {said.get('loader_module')} reads"]
+    )
+    return [*files, *dict.fromkeys(code)]
+
+
+def load_native(folder: Path, model: Model, flavor: Flavor, options: Mapping[str, Any]) -> Any:
+    """The framework's object. Raises: ContentError, and what the flavor raises."""
+    parts = parts_of(flavor, model, str(folder))
+    _use_code(folder, parts.own)
+    return flavor.load(folder, parts, **options)
+
+
+def predicting_flavor(model: Model, where: str) -> Flavor | None:
+    """The flavor that makes a python_function of it; None if a module of somebody's own does.
+
+    Raises:
+        ContentError: It has no python_function flavor.
+    """
+    said = model.flavors.get(PYFUNC)
+    if said is None:
+        raise ContentError(where, "a python_function", f"its flavors are {', '.join(model.flavors)}")
+    return flavor_loading(str(said.get("loader_module")))
+
+
+def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model was logged with, with what the caller sets instead; other keys are left out, with a warning.
+
+    A flavor may have settings of its own, which are heard whatever it was logged with.
+    """
+    said = model.flavors.get(PYFUNC, {})
+    logged = dict(said.get("config") or {})
+    heard = {*logged, *getattr(flavor_loading(str(said.get("loader_module"))), "settings", ())}
+    if other := [str(key) for key in given if key not in heard]:
+        known = f"only {', '.join(map(str, logged))}" if logged else "no model_config"
+        _log.warning("left out of model_config: %s; the model was logged with %s", ", ".join(other), known)
+    return logged | {key: value for key, value in given.items() if key in heard}
+
+
+def load_predictor(
+    folder: Path, model: Model, flavor: Flavor | None, config: Mapping[str, Any]
+) -> tuple[Any, Predictor]:
+    """The framework's object, and the same as a python_function, with its whole configuration.
+
+    Raises:
+        UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
+    """
+    said = model.flavors[PYFUNC]
+    _use_code(folder, said)
+    if flavor is None:
+        predictor = _foreign(str(said.get("loader_module")), folder, said, config)
+        return predictor, predictor
+    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc={**said, "config": config} if config else said)
+    native = flavor.load(folder, parts)
+    return native, flavor.wrap(native, parts, folder=folder, config=config)
+
+
+def _use_code(folder: Path, said: Mapping[str, Any]) -> None:
+    if said.get("code"):
+        use_code(within(folder, said["code"]))
+
+
+def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
+    """What a module of somebody's own makes of the folder, by MLflow's contract: `_load_pyfunc(path[, config])`."""
+    try:
+        module = importlib.import_module(loader)
+    except ImportError as error:
+        names = ", ".join(flavor.name for flavor in known_flavors())
+        raise UnknownFlavorError(f"a model that {loader} loads ({error})", names) from error
+    data = within(folder, said["data"]) if said.get("data") else folder
+    found: Predictor = module._load_pyfunc(str(data), dict(config)) if config else module._load_pyfunc(str(data))
+    return found

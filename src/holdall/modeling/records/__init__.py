@@ -1,0 +1,1 @@
+"""What is known of logged models without reading their files."""

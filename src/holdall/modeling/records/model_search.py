@@ -1,0 +1,96 @@
+"""Which logged models a filter means, and in which order.
+
+The grammar is that of runs (`runs/filters.py`), over what logged models have:
+
+    name  model_id  model_type  status  source_run_id  creation_timestamp  last_updated_timestamp
+    metrics.x   params.x   tags.x
+
+A condition on a metric is true if any of the model's values of it fulfils it:
+those on the data sets that were asked for, or all. Sorting looks at the latest
+of these; models without one, or with NaN, come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from holdall.errors import InvalidFilterError
+from holdall.modeling.records.logged import LoggedModel
+from holdall.runs.arguments import listed
+from holdall.runs.filters import Condition, Entity, Field, Subject, parse_conditions, parse_order
+from holdall.runs.record import Metric
+from holdall.runs.search import holds
+
+_TEXTS: Final = ("name", "model_id", "model_type", "status", "source_run_id")
+_TIMES: Final = ("creation_timestamp", "last_updated_timestamp")
+_PREFIXES: Final = {
+    **dict.fromkeys(("metric", "metrics"), Entity.METRIC),
+    **dict.fromkeys(("param", "params"), Entity.PARAM),
+    **dict.fromkeys(("tag", "tags"), Entity.TAG),
+    **dict.fromkeys(("attribute", "attributes"), Entity.ATTRIBUTE),
+}
+_SUBJECT: Final = Subject(_TEXTS, _TIMES, ("name", "model_id", "source_run_id"), _PREFIXES, "metrics.acc")
+_ON: Final = ("dataset_name", "dataset_digest")
+
+
+def chosen(
+    models: Sequence[LoggedModel],
+    filter: str | None,
+    datasets: Sequence[Mapping[str, Any]] | None,
+    order_by: Sequence[str | Mapping[str, Any]] | None,
+) -> list[LoggedModel]:
+    """The models that a filter means, in order. Raises: InvalidFilterError."""
+    conditions = parse_conditions(filter, subject=_SUBJECT) if filter else ()
+    clauses = listed("clauses for order_by", order_by, "['metrics.accuracy DESC']")
+    orders = [_order(clause) for clause in clauses]
+    datasets = listed("data sets", datasets, "[{'dataset_name': 'test'}]")
+    found = [model for model in models if all(_fulfils(model, condition, datasets) for condition in conditions)]
+    found.sort(key=lambda model: (-model.creation_timestamp, model.model_id))
+    for field, descending, on in reversed(orders):  # sorting is stable, so the last to sort is the first to count
+        values = [(_values(model, field, on), model) for model in found]
+        known = sorted((pair for pair in values if _has(pair[0])), key=lambda pair: pair[0][-1], reverse=descending)
+        found = [model for _, model in [*known, *(pair for pair in values if not _has(pair[0]))]]
+    return found
+
+
+def _has(values: Sequence[Any]) -> bool:
+    """Whether there is one to sort by; NaN is none."""
+    return bool(values) and values[-1] == values[-1]
+
+
+def _fulfils(model: LoggedModel, condition: Condition, datasets: Sequence[Mapping[str, Any]] | None) -> bool:
+    values = _values(model, condition.field, datasets)
+    return any(holds(condition, value) for value in values or [None])
+
+
+def _values(model: LoggedModel, field: Field, datasets: Sequence[Mapping[str, Any]] | None) -> list[Any]:
+    """What a model has there, the latest last."""
+    match field.entity:
+        case Entity.METRIC:
+            return [metric.value for metric in model.metrics if metric.key == field.key and _is_on(metric, datasets)]
+        case Entity.PARAM:
+            found = model.params.get(field.key)
+        case Entity.TAG:
+            found = model.tags.get(field.key)
+        case _:
+            found = getattr(model, field.key)
+    return [] if found is None else [found]
+
+
+def _is_on(metric: Metric, datasets: Sequence[Mapping[str, Any]] | None) -> bool:
+    """Whether a value was measured on one of these data sets."""
+    return not datasets or any(
+        all(getattr(metric, word) == wanted[word] for word in _ON if wanted.get(word)) for wanted in datasets
+    )
+
+
+def _order(clause: str | Mapping[str, Any]) -> tuple[Field, bool, Sequence[Mapping[str, Any]] | None]:
+    """What to sort by, whether the largest come first, and on which data sets."""
+    if isinstance(clause, str):
+        return (*parse_order(clause, _SUBJECT), None)
+    if "field_name" not in clause:
+        raise InvalidFilterError(str(dict(clause)), 0, "an order has a field_name, such as metrics.accuracy")
+    field, _ = parse_order(str(clause["field_name"]), _SUBJECT)
+    on = {word: clause[word] for word in _ON if clause.get(word)}
+    return field, not clause.get("ascending", True), [on] if on else None
