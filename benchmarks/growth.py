@@ -75,7 +75,7 @@ def filled(folder: Path, chunks: int) -> Path:
 
     Holdall(f"file://{folder}", folder)
     fill(cast("Any", Plainly(folder)), chunks=chunks)
-    found = holdall.open(str(folder)).care.stats().packs
+    found = holdall.open(str(folder)).maintenance.stats().packs
     if found != -(-chunks // 512):
         raise ValueError(f"{folder} holds {found} packs, which is not {chunks} chunks")
     return folder

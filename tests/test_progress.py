@@ -15,8 +15,8 @@ from tests.support.watched import in_a_pipe, on_a_terminal
 
 from holdall.chunks.observer import SILENT
 from holdall.progress import observer_for, watch
-from holdall.progress.pictures import Bar, describe, lines
-from holdall.progress.watch import Progress, Seen
+from holdall.progress.renderers import Bar, describe, lines
+from holdall.progress.watch import Progress, Snapshot
 from holdall.settings import read_settings
 
 BAR = re.compile(
@@ -44,14 +44,14 @@ class Notes:
     """A picture that writes down what it is shown, and who shows it."""
 
     def __init__(self) -> None:
-        self.shown: list[Seen] = []
+        self.shown: list[Snapshot] = []
         self.outcomes: list[str] = []
         self.forgotten = 0
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: Snapshot) -> None:
         self.shown.append(seen)
 
-    def end(self, seen: Seen, outcome: str, /) -> None:
+    def end(self, seen: Snapshot, outcome: str, /) -> None:
         self.shown.append(seen)
         self.outcomes.append(outcome)
 
@@ -59,7 +59,7 @@ class Notes:
         self.forgotten += 1
 
 
-def unwatched(picture: watch.MakePicture) -> tuple[Progress, Clock]:
+def unwatched(picture: watch.MakeRenderer) -> tuple[Progress, Clock]:
     """Progress that looks when it is told to, by a clock that stands."""
     clock = Clock()
     return Progress(picture, elsewhere=lines, clock=clock, start=lambda _: None), clock
@@ -141,7 +141,7 @@ def test_a_failure_is_said_in_the_last_line(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.parametrize("total", [None, 5_000])
 def test_a_total_may_be_unknown_or_wrong(total: int | None) -> None:
     """A stream that does not know its length, and one that is longer than it said, are shown all the same."""
-    stream, seen = Terminal(), Seen("log", total, 10_000, 0, 12.0)
+    stream, seen = Terminal(), Snapshot("log", total, 10_000, 0, 12.0)
     bar = Bar(stream)
     bar.show(seen)
     bar.end(seen, "done")
@@ -213,10 +213,10 @@ def test_a_forked_child_draws_nothing_of_its_parents() -> None:
     told, tell = os.pipe()
 
     class Voice(Notes):
-        def show(self, seen: Seen) -> None:
+        def show(self, seen: Snapshot) -> None:
             os.write(tell, b"parent " if os.getpid() == parent else b"child ")
 
-        def end(self, seen: Seen, _outcome: str, /) -> None:
+        def end(self, seen: Snapshot, _outcome: str, /) -> None:
             self.show(seen)
 
     parent = os.getpid()
@@ -245,7 +245,7 @@ def test_a_bar_that_is_forgotten_leaves_the_terminal_alone() -> None:
     """A child that collects its parent's bar does not clear the parent's line."""
     stream = Terminal()
     bar = Bar(stream)
-    bar.show(Seen("log", 10, 5, 0, 2.0))
+    bar.show(Snapshot("log", 10, 5, 0, 2.0))
     drawn = stream.getvalue()
     bar.forget()
     del bar

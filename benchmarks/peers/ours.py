@@ -69,7 +69,7 @@ def create(clock: Clock, *, url: str, options: dict[str, Any]) -> None:
     for place in (url, _beside(url)):
         store = holdall.open(place, **options)
         with clock:
-            store.care.create()
+            store.maintenance.create()
 
 
 def log(clock: Clock, *, url: str, options: dict[str, Any], paths: list[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One opened store.
 
 A `Store` joins what the floors below offer under a few attributes: `runs`,
-`artifacts`, `models`, `registry`, `deployments`, `care`. Opening costs nothing; the first verb that needs the
+`artifacts`, `models`, `registry`, `deployments`, `maintenance`. Opening costs nothing; the first verb that needs the
 bucket asks it.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from holdall.chunks.observer import SILENT, Observer
-from holdall.chunks.pool import Outcome, Pool
+from holdall.chunks.pool import LogFuture, Pool
 from holdall.format.layout import RUNS, parse_key
 from holdall.modeling.datasets import from_numpy, from_pandas
 from holdall.modeling.loading.inspecting import Inspection
@@ -74,12 +74,12 @@ __all__ = [
     "FileRepair",
     "Findings",
     "Inspection",
+    "LogFuture",
     "LoggedModel",
     "Metric",
     "Model",
     "ModelInfo",
     "ModelVersion",
-    "Outcome",
     "PyFuncModel",
     "RegisteredModel",
     "Report",
@@ -144,7 +144,7 @@ class Store:
         models: Log models, load them by address.
         registry: Give models names, versions and aliases.
         deployments: Tell where models are in use.
-        care: Look after the store itself.
+        maintenance: Look after the store itself.
     """
 
     def __init__(self, location: Location) -> None:
@@ -155,7 +155,7 @@ class Store:
         self.artifacts = Artifacts(location, self.registry.locate)
         self.models = Models(location, self.artifacts, self.registry, self.runs.get)
         self.deployments = Deployments(location, self.registry, self.runs.get)
-        self.care = Care(location)
+        self.maintenance = Maintenance(location)
 
     def _runs_of(self, experiment: str, filter: str | None, stage: str) -> list[Run]:
         return self.runs.of(experiment, filter, stage)  # a method, which travels to other processes
@@ -199,7 +199,7 @@ class Store:
             verify_shared: Whether all that a run would share with others is read and verified before it refers to
                 it, not one chunk of each pack: for a bucket with writers who are not trusted. The option
                 `verify_shared` says the same, and comes first.
-            create: Whether the first writing makes a store where none is; only `care.create` does otherwise.
+            create: Whether the first writing makes a store where none is; only `maintenance.create` does otherwise.
                 The option `create` says the same, and comes first.
 
         Raises:
@@ -246,7 +246,7 @@ class Store:
         return cls(location)
 
 
-class Care:
+class Maintenance:
     """Looking after a store: make it, try its bucket, check and measure it."""
 
     def __init__(self, location: Location) -> None:

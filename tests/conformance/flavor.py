@@ -166,9 +166,9 @@ class FlavorLaws:
         """Of steady formats, the second time needs no new pack and a few kilobytes."""
         given = {"flavor": self.flavor, **self.formats[format]}
         store.models.log(run, made[0], "first", **given)
-        before = store.care.stats()
+        before = store.maintenance.stats()
         store.models.log(run, made[0], "second", **given)
-        after = store.care.stats()
+        after = store.maintenance.stats()
         if format in self.steady:
             first, second = (
                 {name: digest for name, digest in run.manifest.items() if name.startswith(top)}

@@ -71,7 +71,7 @@ def test_what_was_logged_is_read_back(name: str) -> None:
 @every_store
 def test_a_golden_store_is_intact(name: str) -> None:
     """Check finds nothing wrong but a damaged pack that no run needs, and only the orphans of writers that died."""
-    found = opened(name).care.check()
+    found = opened(name).maintenance.check()
     assert found.intact
     assert len(found.problems) == (name == "repaired")
     assert (len(found.orphans), found.foreign) == (ORPHANS.get(name, 0), [])

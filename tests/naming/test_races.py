@@ -79,7 +79,7 @@ def seen(store: Store) -> Seen:
 def held_together(bucket: Bucket, run: str) -> Seen:
     """The store is intact, and each version's run is pinned for it."""
     store = models_in(bucket, 9)
-    assert store.care.check(quick=True).problems == []
+    assert store.maintenance.check(quick=True).problems == []
     pins = store.runs.get(run).state.pins
     needed = {version.pin for _, log in store.registry._names.all() for version in log.state.versions.values()}
     assert needed <= pins.keys()
@@ -267,7 +267,7 @@ def test_sixteen_processes_get_1_to_16(request: pytest.FixtureRequest, tmp_path:
     assert sorted(map(int, moves)) == list(range(1, 17))
     assert model.aliases == {"champion": moves[-1]}
     assert len(place.store().runs.get(run.id).state.pins) == 16
-    assert place.store().care.check().problems == []
+    assert place.store().maintenance.check().problems == []
 
 
 def take(place: Place, name: str) -> str | None:

@@ -266,11 +266,11 @@ def test_a_registry_travels(fraud: Store) -> None:
 
 def test_a_check_of_the_store_reads_the_registry(fraud: Store) -> None:
     """A store with a registry is intact; a version that was cut out of a log is noticed."""
-    assert fraud.care.check().problems == []
+    assert fraud.maintenance.check().problems == []
     bucket = fraud._location.bucket
     *_, second, _ = sorted(info.key for info in bucket.list("models/"))
     bucket.delete(second)
-    problems = fraud.care.check().problems
+    problems = fraud.maintenance.check().problems
     assert [problem.where.startswith("models/") for problem in problems] == [True]
 
 
@@ -305,4 +305,4 @@ def test_a_run_that_goes_on_is_registered_meanwhile(store: Store) -> None:
         {"rate": "1"},
         1,
     )
-    assert store.care.check().problems == []
+    assert store.maintenance.check().problems == []

@@ -76,7 +76,7 @@ def test_all_else_goes_on(store: Store) -> None:
     run.log_params({"p": 1})
     run.finish()
     assert len(run.manifest) == 3
-    assert store.care.check().intact
+    assert store.maintenance.check().intact
 
 
 def test_a_whole_run_can_be_a_version(store: Store) -> None:
@@ -111,7 +111,7 @@ def test_it_is_known_when_the_log_is_long(store: Store, bucket: MemoryBucket, mu
     again = tiny_store(bucket, seed=2, create=False).runs.resume(run.id)
     with pytest.raises(RegisteredPathError):
         again.log_bytes(b"x", "deep/model/x")
-    assert store.care.check().intact
+    assert store.maintenance.check().intact
 
 
 def test_what_lands_while_it_is_registered_is_of_the_version(bucket: MemoryBucket) -> None:
@@ -131,7 +131,7 @@ def test_what_lands_while_it_is_registered_is_of_the_version(bucket: MemoryBucke
     store.registry.register(f"runs:/{run.id}/model", "fraud")
     assert not run_of
     assert store.artifacts.read("models:/fraud/1/late.bin") == b"late"
-    assert store.care.check().intact
+    assert store.maintenance.check().intact
 
 
 READ: dict[str, Callable[[Store, Path], Any]] = {
@@ -174,7 +174,7 @@ def test_a_version_that_changed_is_not_read(changed: Store, tmp_path: Path, read
 
 def test_the_check_names_it(changed: Store) -> None:
     """The commit that should not be, in the run's log."""
-    found = changed.care.check(quick=True)
+    found = changed.maintenance.check(quick=True)
     assert not found.intact
     assert any("below what a pin keeps" in problem.detail for problem in found.problems)
 
@@ -187,7 +187,7 @@ def test_the_check_compares_digests(store: Store, monkeypatch: pytest.MonkeyPatc
         careless.setattr(State, "pin_above", lambda *_: None)
         store.registry.register(f"runs:/{run.id}/model", "fraud")
         version = store.registry.get_version("fraud", 1)
-    assert store.care.check().intact
+    assert store.maintenance.check().intact
     log = store.registry._log(store.registry._names.holder("fraud") or "")
     log.append(
         lambda: [
@@ -205,6 +205,6 @@ def test_the_check_compares_digests(store: Store, monkeypatch: pytest.MonkeyPatc
             }
         ]
     )
-    (problem,) = store.care.check().problems
+    (problem,) = store.maintenance.check().problems
     assert problem.detail.startswith("version 2 is sha256:0000")
     assert problem.touches == (f"runs:/{run.id}/model",)

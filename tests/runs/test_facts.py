@@ -317,7 +317,7 @@ def test_much_at_once_is_written_in_several_entries(store: Store) -> None:
     run.finish()
     seen = run.record.data
     assert (len(seen.params), len(seen.tags) >= 300, len(seen.metrics)) == (900, True, 20_000)
-    assert store.care.check().problems == []
+    assert store.maintenance.check().problems == []
 
 
 def test_several_parameters_are_logged_all_or_none(store: Store) -> None:
@@ -341,7 +341,7 @@ def test_an_ended_session_takes_nothing_more(store: Store) -> None:
     run.finish()
     assert run.record.data.metrics == {"late": 1.0}
     assert run.manifest == {}
-    assert store.care.check().problems == []
+    assert store.maintenance.check().problems == []
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_a_foreign_file_among_a_logs_entries_is_passed_over(bucket: MemoryBucket
     other = tiny_store(bucket, seed=5, create=False)
     other.runs.get(run.id).log_bytes(b"y", "b.txt")
     assert other.runs.get(run.id).manifest.keys() == {"a.txt", "b.txt"}
-    assert other.care.check().foreign == [f"runs/{run.id}/log/.DS_Store"]
+    assert other.maintenance.check().foreign == [f"runs/{run.id}/log/.DS_Store"]
 
 
 def test_background_failures_that_were_seen_are_not_raised_again(store: Store) -> None:
@@ -424,7 +424,7 @@ def test_a_deleted_run_is_read_but_not_written_to(bucket: MemoryBucket, store: S
     run.restore()
     run.log_bytes(b"y", "b.txt")
     assert run.record.info.lifecycle_stage == "active"
-    assert tiny_store(bucket, create=False).care.check().problems == []
+    assert tiny_store(bucket, create=False).maintenance.check().problems == []
 
 
 def test_background_work_keeps_its_order_and_raises_at_the_end(store: Store) -> None:
@@ -455,7 +455,7 @@ def test_the_folded_log_agrees_with_its_states(bucket: MemoryBucket) -> None:
         run.set_tags({f"t{n % 5}": n if n % 3 else None})
         run.flush()
     run.finish()
-    assert store.care.check().problems == []
+    assert store.maintenance.check().problems == []
     again = tiny_store(bucket, create=False).runs.get(run.id)
     assert len(again.history("m")) == 200
     assert len(again.record.data.params) == 200
@@ -493,4 +493,4 @@ def test_experiments_are_made_once_and_named(bucket: MemoryBucket) -> None:
     assert (found.tags, found.lifecycle_stage) == ({"team": "b"}, "active")
     assert [e.name for e in experiments.all()] == ["vision"]
     assert experiments.named("none such") is None
-    assert Store(location).care.check().problems == []
+    assert Store(location).maintenance.check().problems == []

@@ -37,7 +37,7 @@ def test_threads_and_children_log_into_one_run(place: Place, request: pytest.Fix
     for path in family.FILES:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(family.content(path))
-    place.store().care.create()
+    place.store().maintenance.create()
     server: Server | None = request.getfixturevalue("moto") if place.options else None
     log = AccessLog(server, place.url) if server else None
     done = run_python("-m", "tests.support.family", place.url, json.dumps(place.options), str(folder))
@@ -52,7 +52,7 @@ def test_threads_and_children_log_into_one_run(place: Place, request: pytest.Fix
         assert sorted(asked.key for asked in created) == packs_in(bucket)
     assert [op["status"] for op in ops_of(entries, "status")] == ["RUNNING", "FINISHED"]
     assert run.state.sessions == set()
-    found = place.store().care.check()
+    found = place.store().maintenance.check()
     assert (found.problems, found.orphans) == ([], [])
 
 

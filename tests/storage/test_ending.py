@@ -276,5 +276,5 @@ def test_making_a_store_on_an_unsafe_server_is_bounded() -> None:
     faulty, clock = FaultyBucket(Overwrites()), Clock()
     store = Store.over(retrying(faulty, clock), Pool())
     with pytest.raises(StorageError, match="create again"):
-        store.care.create()
+        store.maintenance.create()
     assert faulty.count() < 12

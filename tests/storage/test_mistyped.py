@@ -36,7 +36,7 @@ def test_a_store_made_unasked_at_a_remote_prefix_says_where(moto: Server, caplog
     assert line.startswith(f"there was no store at {url}, so one was made; set_store(..., create=False)")
     begin_run(url, **moto.options)
     asked = Store.open(f"{moto.new_bucket()}/team/prod", moto.options)
-    asked.care.create()
+    asked.maintenance.create()
     asked.runs.start().finish()
     assert warned(caplog) == [line]
 
@@ -45,7 +45,7 @@ def test_a_store_made_unasked_at_a_remote_prefix_says_where(moto: Server, caplog
 def test_the_prefix_that_was_perhaps_meant_is_named(moto: Server, caplog: pytest.LogCaptureFixture, typed: str) -> None:
     """A neighbour of nearly the same name, or a store in which this one would lie."""
     bucket = moto.new_bucket()
-    Store.open(f"{bucket}/team/prod", moto.options).care.create()
+    Store.open(f"{bucket}/team/prod", moto.options).maintenance.create()
     begin_run(f"{bucket}/{typed}", **moto.options)
     (line,) = warned(caplog)
     assert f"did you mean {bucket}/team/prod?" in line
@@ -55,7 +55,7 @@ def test_the_prefix_that_was_perhaps_meant_is_named(moto: Server, caplog: pytest
 def test_other_names_are_no_suggestion(moto: Server, caplog: pytest.LogCaptureFixture, typed: str) -> None:
     """Neither is a whole bucket, which has nothing beside it."""
     bucket = moto.new_bucket()
-    Store.open(f"{bucket}/team/prod", moto.options).care.create()
+    Store.open(f"{bucket}/team/prod", moto.options).maintenance.create()
     begin_run(f"{bucket}/{typed}".rstrip("/"), **moto.options)
     (line,) = warned(caplog)
     assert "did you mean" not in line
@@ -107,7 +107,7 @@ def test_a_store_that_may_not_be_made_is_not(place: str, tmp_path: Path, moto: S
         assert "store init" in str(caught.value.hint)
         assert "HOLDALL_CREATE" in str(caught.value.hint)
     assert not list(store._location.bucket.list())
-    store.care.create()
+    store.maintenance.create()
     store.runs.start().finish()
 
 

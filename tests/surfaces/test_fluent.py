@@ -18,7 +18,7 @@ from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
 import holdall
-from holdall.chunks.pool import Lane
+from holdall.chunks.pool import SerialExecutor
 from holdall.errors import (
     AccessDeniedError,
     ActiveRunError,
@@ -298,7 +298,7 @@ def test_every_verb_can_be_done_in_the_background(tmp_path: Path, report: Path) 
 
 def test_a_full_queue_makes_the_caller_wait() -> None:
     """No more than the bound wait to be done in the background."""
-    lane, gate, handed = Lane(bound=2), threading.Event(), []
+    lane, gate, handed = SerialExecutor(bound=2), threading.Event(), []
 
     def hand_over() -> None:
         for n in range(5):

@@ -38,7 +38,7 @@ from holdall.storage.bucket import Bytes
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import TraceBucket
-from holdall.store import Care, Store
+from holdall.store import Maintenance, Store
 from holdall.surfaces.fluent import active
 
 
@@ -260,11 +260,11 @@ READS: dict[str, dict[str, Verb]] = {
         "version_at": lambda w: w.store.registry.version_at(MODEL),
     },
     "Deployments": {"of": lambda w: w.store.deployments.of(MODEL)},
-    "Care": {
-        "check": lambda w: w.store.care.check(),
-        "du": lambda w: w.store.care.du(),
-        "run_ids": lambda w: w.store.care.run_ids(),
-        "stats": lambda w: w.store.care.stats(),
+    "Maintenance": {
+        "check": lambda w: w.store.maintenance.check(),
+        "du": lambda w: w.store.maintenance.du(),
+        "run_ids": lambda w: w.store.maintenance.run_ids(),
+        "stats": lambda w: w.store.maintenance.stats(),
     },
 }
 
@@ -301,7 +301,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "Care": names("create doctor repair"),
+    "Maintenance": names("create doctor repair"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_state_dict(f"{w.uri}/{TEXT}")
@@ -323,7 +323,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")
 ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
 
-CLASSES = [Runs, Run, Artifacts, Experiments, Models, Registry, Deployments, Care]
+CLASSES = [Runs, Run, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
 
 
 def _public(thing: Any) -> set[str]:
@@ -395,7 +395,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryBucket, Path
 @pytest.fixture
 def empty() -> MemoryBucket:
     bucket = MemoryBucket()
-    Store.over(bucket, Pool()).care.create()
+    Store.over(bucket, Pool()).maintenance.create()
     return bucket
 
 

@@ -79,7 +79,7 @@ def world() -> World:
 
 def test_a_whole_store_is_intact(world: World) -> None:
     """What follows is what was broken, and nothing else."""
-    assert Store(world.store._location).care.check().problems == []
+    assert Store(world.store._location).maintenance.check().problems == []
 
 
 BROKEN: dict[str, tuple[Callable[[World], object], str]] = {
@@ -114,7 +114,7 @@ def test_what_is_broken_is_named(case: str, world: World) -> None:
     """Each rule over several objects, broken in a store that is whole otherwise."""
     wrong, said = BROKEN[case]
     wrong(world)
-    found = tiny_store(world.bucket, create=False).care.check()
+    found = tiny_store(world.bucket, create=False).maintenance.check()
     assert not found.intact
     assert any(said in problem.detail for problem in found.problems), found.problems
 
@@ -126,13 +126,13 @@ def test_a_check_goes_on_behind_what_it_finds(world: World) -> None:
         assert content
         key = content.place.key  # type: ignore[union-attr]
         world.bucket.objects.pop(key, None)
-    found = tiny_store(world.bucket, create=False).care.check()
+    found = tiny_store(world.bucket, create=False).maintenance.check()
     assert len({problem.where for problem in found.problems if "missing" in problem.detail}) == 2
     damaged = World()
     for n in (1, 3):
         key = log_key(damaged.log, n)
         damaged.bucket.objects[key] = damaged.bucket.objects[key].replace(b"0", b"1", 1)
-    problems = tiny_store(damaged.bucket, create=False).care.check().problems
+    problems = tiny_store(damaged.bucket, create=False).maintenance.check().problems
     assert sum("not the digest of its first" in problem.detail for problem in problems) == 2
 
 
@@ -148,7 +148,7 @@ def test_a_file_of_large_chunks_is_checked_a_few_at_a_time() -> None:
     del run
     tracemalloc.start()
     try:
-        assert store.care.check().intact
+        assert store.maintenance.check().intact
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -34,7 +34,7 @@ def complete(copy: MemoryBucket, source: MemoryBucket, part: str) -> None:
 
 
 def check(bucket: MemoryBucket) -> Findings:
-    return tiny_store(bucket, seed=9, create=False).care.check()
+    return tiny_store(bucket, seed=9, create=False).maintenance.check()
 
 
 def test_what_refers_before_what_is_referred_to_makes_a_whole_copy() -> None:
@@ -64,7 +64,7 @@ def test_what_is_registered_meanwhile_is_whole_after_a_second_round() -> None:
     """The registry's logs name one another both ways, so a version that came in between needs the next copy."""
     source, copy = copied(RIGHT)
     store = tiny_store(source, seed=8, create=False)
-    run_id = store.care.run_ids()[0]
+    run_id = store.maintenance.run_ids()[0]
     for n, part in enumerate(RIGHT):
         store.registry.register(f"runs:/{run_id}/", f"model {n}")
         complete(copy, source, part)

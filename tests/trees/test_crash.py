@@ -111,7 +111,7 @@ def test_a_crash_at_any_request_leaves_old_or_new(moment: str, again: str) -> No
         with dying():
             log_all(open_serial(FaultyBucket(bucket, on=doom), 1).runs.start())
         store = open_serial(bucket, 2)
-        found = store.care.check()
+        found = store.maintenance.check()
         assert (found.problems, found.foreign) == ([], []), at
         runs = {info.key.split("/")[1] for info in bucket.list("runs/")}
         states = [{p: d for c in COMMITS[:n] for p, d in c.items()} for n in range(len(COMMITS) + 1)]
@@ -120,7 +120,7 @@ def test_a_crash_at_any_request_leaves_old_or_new(moment: str, again: str) -> No
         run = store.runs.resume(*runs) if runs and again == "the same run" else store.runs.start()
         log_all(run)
         assert held(run) == WHOLE
-        assert store.care.check().problems == []
+        assert store.maintenance.check().problems == []
         anew = sizes(bucket, [key for key in packs_in(bucket) if key not in before])
         assert anew <= PACKED - sizes(bucket, doom.acknowledged) + PACK, (at, len(doom.acknowledged))
 
@@ -138,7 +138,7 @@ def test_a_crash_while_a_store_is_made_leaves_none_or_one(moment: str) -> None:
         run.log_bytes(b"alpha", "a.txt")
         run.finish()
         assert held(run) == {"a.txt": b"alpha"}
-        found = store.care.check()
+        found = store.maintenance.check()
         assert found.problems == []
         assert all(key.startswith("probe/") for key in found.foreign)
         if len(faulty.requests) < at:
@@ -165,7 +165,7 @@ def test_a_lost_answer_changes_nothing() -> None:
         assert [[op["op"] for op in entry.ops] for entry in entries_of(bucket, run.id)] == wanted, at
         assert sizes(bucket, packs_in(bucket)) == PACKED
         assert held(run) == WHOLE
-        found = open_serial(bucket, 2).care.check()
+        found = open_serial(bucket, 2).maintenance.check()
         assert (found.problems, found.orphans) == ([], [])
         if fault.met < at:
             break
@@ -211,7 +211,7 @@ def test_an_unknown_commit_is_resolved_by_logging_again(landed: bool, content: b
     assert packs_in(bucket) == before
     assert (entries_of(bucket, run.id)[1].write_id == caught.value.write_id) == landed
     assert held(run) == {"a": content}
-    assert open_serial(bucket, 2).care.check().problems == []
+    assert open_serial(bucket, 2).maintenance.check().problems == []
 
 
 @pytest.mark.parametrize("first", ["the late one", "the same again", "something else"])
@@ -236,7 +236,7 @@ def test_a_late_commit_is_the_one_or_none(first: str) -> None:
     assert len(ops_of(entries_of(bucket, run.id), "commit")) == (2 if first == "something else" else 1)
     assert packs_in(bucket) == packs
     assert run.read("z.bin") == WHOLE["z.bin"]
-    assert open_serial(bucket, 2).care.check().problems == []
+    assert open_serial(bucket, 2).maintenance.check().problems == []
 
 
 # --- files that fail while they are read
@@ -284,7 +284,7 @@ def resumes_after_failure(bucket: MemoryBucket, run: Run, content: dict[str, byt
     assert anew <= 60 * 20_000 * 1.1 - sizes(bucket, before) + 2 * PACK
     run.finish()
     assert held(run) == {f"d/{name}": data for name, data in content.items()}
-    assert tiny_store(bucket, seed=2, create=False).care.check().problems == []
+    assert tiny_store(bucket, seed=2, create=False).maintenance.check().problems == []
 
 
 def test_a_file_that_cannot_be_read_to_its_end_fails_the_folder(tmp_path: Path) -> None:
@@ -335,7 +335,7 @@ def test_what_a_killed_upload_had_acknowledged_is_not_sent_again(own_moto: Serve
     file, place = tmp_path / "model.bin", Place(f"{own_moto.new_bucket()}/store", own_moto.options)
     source = random.Random(300)
     file.write_bytes(b"".join(source.randbytes(size // 10) for _ in range(10)))
-    place.store().care.create()
+    place.store().maintenance.create()
     log = AccessLog(own_moto, place.url)
 
     def begin(home: str) -> subprocess.Popen[bytes]:
@@ -358,6 +358,6 @@ def test_what_a_killed_upload_had_acknowledged_is_not_sent_again(own_moto: Serve
     assert begin("second").wait(120) == 0
     sent, known = sum(asked.bytes for asked in packs_sent()), sum(asked.bytes for asked in acknowledged)
     assert sent <= size - known + pack + MIB
-    found = place.store().care.check()
+    found = place.store().maintenance.check()
     assert (found.problems, found.files, found.bytes) == ([], 1, size)
     assert set(found.orphans) <= set(killed)

@@ -100,7 +100,7 @@ def log(store: Store, data: bytes = DATA) -> str:
 def test_what_is_recorded_is_not_referred_to(world: World) -> None:
     """The next log of the same content stores again what lay in the pack, and nothing else, and is read back."""
     world.flip_chunk(5)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     assert world.recorded == [world.packs[0].rpartition("/")[2]]
     before = sum(len(world.bucket.objects[key]) for key in packs_in(world.bucket))
     again = log(world.store())
@@ -112,7 +112,7 @@ def test_what_is_recorded_is_not_referred_to(world: World) -> None:
 def test_a_writer_that_already_referred_to_it_stores_it_again(world: World) -> None:
     """Also a run that holds the damaged content, gone on with, does not refer to that pack for a second path."""
     world.flip_chunk(5)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     run = world.store().runs.resume(world.first.id)
     run.log_bytes(DATA, "second.bin")
     run.finish()
@@ -123,7 +123,7 @@ def test_the_third_writer_finds_what_the_second_stored(world: World) -> None:
     """Hints to the damaged pack stay; others lead to the new copy, so that it is not stored again for ever."""
     for pack in range(len(world.packs)):
         world.flip_chunk(0, pack=pack)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     assert len(world.recorded) >= len(world.packs) - 2  # those with chunks
     log(world.store())
     packs = packs_in(world.bucket)
@@ -135,10 +135,10 @@ def test_the_third_writer_finds_what_the_second_stored(world: World) -> None:
 def test_recording_is_create_only_and_repeats_harmlessly(world: World) -> None:
     """The first word stands, whoever says it again."""
     world.flip_chunk(5)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     (name,) = world.recorded
     first = world.bucket.objects[DAMAGED + name]
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     assert world.bucket.objects[DAMAGED + name] == first
     record = parse_damage(first, PackName.parse(name, "pack"))
     assert (record.writer, len(record.blobs)) == ("holdall test", 1)
@@ -151,7 +151,7 @@ def test_a_record_of_any_bytes_keeps_writers_away(world: World) -> None:
         world.bucket.put(DAMAGED + key.rpartition("/")[2], b"?")
     again = log(world.store())
     assert world.read(again) == DATA
-    found = world.store().care.check()
+    found = world.store().maintenance.check()
     assert found.intact
     assert {problem.where for problem in found.problems} == {DAMAGED + key.rpartition("/")[2] for key in world.packs}
 
@@ -170,7 +170,7 @@ def test_only_what_is_wrong_is_recorded(world: World) -> None:
     world.flip(wrong)
     faulty = FaultyBucket(world.bucket)
     faulty.plan(Fault("get", "fail", key=silent, times=None))
-    found = Store(world.location(faulty)).care.check(record=True)
+    found = Store(world.location(faulty)).maintenance.check(record=True)
     assert {problem.where for problem in found.problems if problem.where in world.packs} == {gone, silent, wrong}
     assert world.recorded == [wrong.rpartition("/")[2]]
 
@@ -188,7 +188,7 @@ def test_what_a_network_turned_once_is_not_damage(world: World) -> None:
             return data
 
     location = world.location(Hiccup("hiccup", world.bucket.objects))
-    assert Store(location).care.check(record=True).problems == []
+    assert Store(location).maintenance.check(record=True).problems == []
     assert world.recorded == []
 
 

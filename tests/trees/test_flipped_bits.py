@@ -89,7 +89,7 @@ def test_the_small_stores_are_complete_and_intact() -> None:
     kinds = set()
     for small_store in STORES:
         bucket, held = small_store()
-        found = tiny_store(bucket, create=False).care.check()
+        found = tiny_store(bucket, create=False).maintenance.check()
         assert (found.problems, found.orphans, found.foreign) == ([], [], [])
         kinds |= {key.kind for name in bucket.objects if (key := parse_key(name))}
         assert read_all(bucket, held) == Counter(right=len(held))
@@ -149,7 +149,7 @@ def test_no_flipped_bit_goes_unnoticed(part: int, record_property: Callable[[str
             if looks_the_same(key, bytes(flipped), at):
                 continue
             bucket.objects[key] = bytes(flipped)
-            problems = store.care.check().problems
+            problems = store.maintenance.check().problems
             assert problems, f"bit {at} of {key} was flipped, and check found nothing"
             assert any(names(key, problem.where) for problem in problems), f"{key}: {problems}"
             outcome += read_all(bucket, reading[key])

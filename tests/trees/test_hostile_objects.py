@@ -110,8 +110,8 @@ TREES: dict[str, bytes] = {
 
 LOOKS: dict[str, Callable[[Store], object]] = {
     "search": lambda store: [found.info.run_id for found in store.runs.search()],
-    "stats": lambda store: store.care.stats().runs,
-    "du": lambda store: [run.run_id for run in store.care.du().runs],
+    "stats": lambda store: store.maintenance.stats().runs,
+    "du": lambda store: [run.run_id for run in store.maintenance.du().runs],
     "models": lambda store: store.models.search() if hasattr(store.models, "search") else [],
     "experiments": lambda store: [found.name for found in store.experiments.all()],
     "registry": lambda store: store.registry.search_models(),
@@ -148,7 +148,7 @@ def test_a_bad_run_is_an_error_of_the_tree(case: str) -> None:
     _, store, _ = world(RUNS.get(case) or {log_key(LOG, 0): TREES[case]})
     with pytest.raises(HoldallError):
         list(store.runs.get(BAD).entries())
-    assert not store.care.check().intact
+    assert not store.maintenance.check().intact
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -181,7 +181,7 @@ def test_what_is_wrong_is_not_repeated_at_length(more: dict[str, Any], caplog: p
     store.runs.search()
     assert BAD in caplog.text
     assert len(caplog.text) < 3_000
-    assert all(len(problem.detail) < 3_000 for problem in store.care.check().problems)
+    assert all(len(problem.detail) < 3_000 for problem in store.maintenance.check().problems)
 
 
 def test_a_bad_run_is_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -199,7 +199,7 @@ def test_a_number_in_a_key_is_a_claim(log: str) -> None:
     for look in LOOKS.values():
         look(store)
     assert good in [found.info.run_id for found in store.runs.search()]
-    assert not store.care.check().intact
+    assert not store.maintenance.check().intact
     assert len(faulty.requests) < 600
 
 
@@ -267,7 +267,7 @@ def test_a_run_may_say_more_than_a_state_holds() -> None:
     store = tiny_store(bucket, create=False)
     (found,) = store.runs.search()
     assert len(found.data.tags) >= 1_200
-    assert store.care.check().intact
+    assert store.maintenance.check().intact
 
 
 def test_a_store_of_a_later_writer_is_read_and_not_written() -> None:

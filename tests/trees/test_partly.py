@@ -192,7 +192,7 @@ def test_the_same_logged_again_is_the_same_once_it_is_mended(bucket: Bucket) -> 
     assert list(run.manifest) == FILES
     run.finish()
     assert list(harmed.run(seed=4).manifest) == FILES
-    assert harmed.store(seed=5).care.check().problems == []
+    assert harmed.store(seed=5).maintenance.check().problems == []
 
 
 def test_of_two_contents_the_first_stands_and_the_second_is_not_hidden(bucket: Bucket) -> None:
@@ -364,12 +364,12 @@ def test_a_run_goes_on_and_ends_behind_a_newest_entry_that_is_damaged(bucket: Bu
     store = tiny_store(bucket, create=False, seed=2)
     assert store.runs.get(run.id).record.info.status == "FINISHED"
     assert [found.info.status for found in store.runs.search()] == ["FINISHED"]
-    assert not store.care.check().intact
+    assert not store.maintenance.check().intact
     store.runs.get(run.id).log_bytes(b"3", "s3")
     drop(bucket, entry_key(run.id, 2))
     bucket.put(entry_key(run.id, 2), data)
     assert list(store.runs.get(run.id).manifest) == ["s0", "s1", "s2", "s3"]
-    assert store.care.check().problems == []
+    assert store.maintenance.check().problems == []
 
 
 def test_what_was_found_around_a_lost_entry_is_not_remembered(tmp_path: Path) -> None:

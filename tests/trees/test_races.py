@@ -79,7 +79,7 @@ def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> N
     assert run.manifest == {path: hashlib.sha256(data).hexdigest() for path, data in wanted.items()}
     found = run.download(None, tmp_path / "found")
     assert {path: (found / path).read_bytes() for path in wanted} == wanted
-    assert place.store().care.check().problems == []
+    assert place.store().maintenance.check().problems == []
 
 
 def test_one_path_has_one_winner(place: Place) -> None:
@@ -95,7 +95,7 @@ def test_one_path_has_one_winner(place: Place) -> None:
     run.finish()
     assert len(ops_of(entries_of(place.bucket(), run.id), "commit")) == len(CONTESTED)
     assert run.state.sessions == set()
-    assert place.store().care.check().problems == []
+    assert place.store().maintenance.check().problems == []
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["one handle", "a handle each"])
@@ -110,7 +110,7 @@ def test_rivals_with_the_same_content_all_succeed(shared: bool) -> None:
     together(len(handles), lambda n: handles[n].log_bytes(data, "same"))
     assert len(ops_of(entries_of(bucket, run.id), "commit")) == 1
     assert run.read("same") == data
-    assert store.care.check().problems == []
+    assert store.maintenance.check().problems == []
 
 
 def test_each_number_of_a_log_has_one_winner() -> None:
@@ -155,7 +155,7 @@ def test_no_commit_is_lost_though_answers_are() -> None:
     wanted = {f"{w}/{n:02}.txt": content(w, n) for w in range(8) for n in range(25)}
     assert {path: run.read(path) for path in run.manifest} == wanted
     assert len(ops_of(entries_of(bucket, run_id), "commit")) == 200
-    assert tiny_store(bucket, seed=10, create=False).care.check().problems == []
+    assert tiny_store(bucket, seed=10, create=False).maintenance.check().problems == []
 
 
 def test_packs_may_become_known_while_others_are_looked_up() -> None:

@@ -26,7 +26,7 @@ def damage(world: World, *, record: bool = True) -> None:
     for pack in range(0, len(world.packs), 3):
         world.flip_chunk(0, pack=pack)
     if record:
-        world.store().care.check(record=True)
+        world.store().maintenance.check(record=True)
 
 
 def paths_of(store: Store, run_id: str) -> dict[str, str]:
@@ -38,12 +38,12 @@ def test_an_old_run_is_whole_again_once_its_content_was_logged_again(world: Worl
     before = paths_of(world.store(), world.first.id)
     damage(world)
     log(world.store())
-    (plan,) = world.store().care.repair()
+    (plan,) = world.store().maintenance.repair()
     assert (plan.run_id, plan.whole, [file.path for file in plan.files]) == (world.first.id, True, ["weights.bin"])
     assert world.read(world.first.id) == DATA
     assert paths_of(world.store(), world.first.id) == before
-    assert world.store().care.repair() == []
-    assert world.store().care.check().intact
+    assert world.store().maintenance.repair() == []
+    assert world.store().maintenance.check().intact
 
 
 def test_a_dry_run_writes_nothing_and_says_the_same(world: World) -> None:
@@ -51,9 +51,9 @@ def test_a_dry_run_writes_nothing_and_says_the_same(world: World) -> None:
     damage(world)
     log(world.store())
     before = dict(world.bucket.objects)
-    planned = world.store().care.repair(dry_run=True)
+    planned = world.store().maintenance.repair(dry_run=True)
     assert world.bucket.objects == before
-    assert world.store().care.repair() == planned
+    assert world.store().maintenance.repair() == planned
 
 
 def test_what_is_lost_is_named_and_stays_as_it_was(world: World) -> None:
@@ -64,13 +64,13 @@ def test_what_is_lost_is_named_and_stays_as_it_was(world: World) -> None:
     world.packs = packs_in(world.bucket)
     damage(world)
     log(world.store(), OTHER)
-    (plan,) = world.store().care.repair()
+    (plan,) = world.store().maintenance.repair()
     assert {file.path: bool(file.lost) for file in plan.files} == {"weights.bin": True, "other.bin": False}
     assert not plan.whole
     assert world.read(world.first.id, "other.bin") == OTHER
     assert set(paths_of(world.store(), world.first.id)) == {"weights.bin", "other.bin"}
     log(world.store())
-    assert [plan.whole for plan in world.store().care.repair()] == [True]
+    assert [plan.whole for plan in world.store().maintenance.repair()] == [True]
     assert world.read(world.first.id) == DATA
 
 
@@ -78,9 +78,9 @@ def test_what_is_whole_in_the_damaged_pack_alone_is_copied(world: World) -> None
     """A pack whose footer is damaged, but none of its blobs, gives all of them to new packs."""
     key = world.packs[0]
     world.flip(key, -60)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     assert world.recorded
-    (plan,) = world.store().care.repair()
+    (plan,) = world.store().maintenance.repair()
     assert plan.whole
     del world.bucket.objects[key]
     assert world.read(world.first.id) == DATA
@@ -91,9 +91,9 @@ def test_a_missing_pack_is_healed_too(world: World) -> None:
     gone = world.packs[0]
     del world.bucket.objects[gone]
     log(world.store())
-    assert [plan.whole for plan in world.store().care.repair([world.first.id])] == [True]
+    assert [plan.whole for plan in world.store().maintenance.repair([world.first.id])] == [True]
     assert world.read(world.first.id) == DATA
-    assert world.store().care.check().intact
+    assert world.store().maintenance.check().intact
 
 
 @pytest.mark.parametrize("kind", [NODE, RECIPE])
@@ -103,9 +103,9 @@ def test_what_is_nowhere_whole_is_named(world: World, kind: int) -> None:
         for row in parse_pack(world.bucket.objects[key], key).rows:
             if row.kind == kind:
                 world.flip(key, row.offset + row.stored // 2)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     before = len(entries_of(world.bucket, world.first.id))
-    (plan,) = world.store().care.repair()
+    (plan,) = world.store().maintenance.repair()
     assert not plan.whole
     assert plan.lost or plan.files[0].lost
     assert len(entries_of(world.bucket, world.first.id)) == before or plan.listing
@@ -119,9 +119,9 @@ def test_a_run_that_goes_on_is_repaired_under_its_writer(world: World) -> None:
     own = [key for key in packs_in(world.bucket) if key not in world.packs]
     for key in own:
         world.flip(key)
-    world.store().care.check(record=True)
+    world.store().maintenance.check(record=True)
     log(world.store(), OTHER)
-    plans = world.store().care.repair([run.id])
+    plans = world.store().maintenance.repair([run.id])
     run.log_text("later", "later.txt")
     run.finish()
     if all(plan.whole for plan in plans):
@@ -134,7 +134,7 @@ def test_a_deleted_run_is_healed_and_stays_deleted(world: World) -> None:
     world.store().runs.get(world.first.id).delete()
     damage(world)
     log(world.store())
-    assert [plan.whole for plan in world.store().care.repair()] == [True]
+    assert [plan.whole for plan in world.store().maintenance.repair()] == [True]
     assert world.store().runs.get(world.first.id).state.deleted
     assert world.read(world.first.id) == DATA
 
@@ -145,7 +145,7 @@ def test_the_entry_says_the_same_and_opens_and_closes_a_session(world: World) ->
     damage(world)
     log(world.store())
     count = len(entries_of(world.bucket, world.first.id))
-    world.store().care.repair()
+    world.store().maintenance.repair()
     opened, moved, closed = entries_of(world.bucket, world.first.id)[count:]
     assert [entry.state is not None for entry in (opened, moved, closed)] == [False, True, False]
     assert [op["op"] for entry in (opened, moved, closed) for op in entry.ops] == ["open", "close"]
@@ -158,11 +158,11 @@ def test_nothing_refers_to_the_damaged_pack_after_it(world: World) -> None:
     """After the repair the damaged packs may be deleted: what is left reads."""
     damage(world)
     log(world.store())
-    world.store().care.repair()
+    world.store().maintenance.repair()
     for name in world.recorded:
         del world.bucket.objects[PackName.parse(name, "pack").key]
     assert world.read(world.first.id) == DATA
-    found = world.store().care.check()
+    found = world.store().maintenance.check()
     assert found.intact, found.problems
 
 
@@ -178,16 +178,16 @@ def test_facts_of_a_state_that_lie_in_a_damaged_pack_are_told_by_the_log() -> No
     pack = PackName.parse(last.state["facts"]["pack"], "facts")
     del world.bucket.objects[pack.key]
     log(world.store(), OTHER)
-    assert [plan.whole for plan in world.store().care.repair([run.id])] == [True]
+    assert [plan.whole for plan in world.store().maintenance.repair([run.id])] == [True]
     assert len(world.store().runs.get(run.id).record.data.params) == 150
-    assert world.store().care.check().intact
+    assert world.store().maintenance.check().intact
     assert world.read(run.id, "other.bin") == OTHER
 
 
 def test_a_healthy_store_is_left_alone(world: World) -> None:
     """Where nothing is damaged nothing is planned, and no footer is read."""
     before = dict(world.bucket.objects)
-    assert world.store().care.repair() == []
+    assert world.store().maintenance.repair() == []
     assert world.bucket.objects == before
 
 
@@ -195,7 +195,7 @@ def test_a_healthy_store_is_left_alone(world: World) -> None:
 def test_a_run_that_is_not_there_is_named(world: World, id: str) -> None:
     """Nobody is told that all is well of a run that there is not."""
     with pytest.raises(RunNotFoundError):
-        world.store().care.repair([id])
+        world.store().maintenance.repair([id])
 
 
 def test_the_64th_entry_that_opens_a_session_carries_no_state() -> None:

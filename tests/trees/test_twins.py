@@ -58,10 +58,10 @@ class Old:
         objects, key = self.world.bucket.objects, ref.place.key
         if how == "flip":
             self.world.flip(key, ref.offset + ref.stored // 2)
-            self.world.store().care.check(record=True)
+            self.world.store().maintenance.check(record=True)
         elif how == "cut":
             objects[key] = objects[key][: ref.offset + ref.stored // 2]
-            self.world.store().care.check(record=True)
+            self.world.store().maintenance.check(record=True)
         else:
             del objects[key]
 
@@ -75,9 +75,9 @@ class Old:
     def repair(self, run_id: str = "") -> bool:
         """Repair a run; whether FILES are whole in it now, also for who reads it without the packs that are lost."""
         run_id = run_id or self.id
-        planned = self.world.store().care.repair([run_id], dry_run=True)
+        planned = self.world.store().maintenance.repair([run_id], dry_run=True)
         before = self.world.store().runs.get(run_id).manifest
-        found = self.world.store().care.repair([run_id])
+        found = self.world.store().maintenance.repair([run_id])
         assert found == planned
         if FILES.keys() & {file.path for plan in found for file in plan.files if file.lost}:
             return False
@@ -136,9 +136,9 @@ def test_what_was_one_blob_is_whole_where_it_was_cut(old: Old, how: str) -> None
     assert not old.held("again.bin", again.id).whole
     old.lose("1.bin", how, run.id)
     if how != "gone":  # the pack's other files are whole in it
-        assert [plan.whole for plan in old.world.store().care.repair([run.id])] == [True]
+        assert [plan.whole for plan in old.world.store().maintenance.repair([run.id])] == [True]
     else:
-        (plan,) = old.world.store().care.repair([run.id])
+        (plan,) = old.world.store().maintenance.repair([run.id])
         assert "1.bin" not in [file.path for file in plan.files if file.lost]
     assert old.world.read(run.id, "1.bin") == data[1]
 
@@ -169,7 +169,7 @@ def test_a_damaged_entry_is_passed_over(old: Old) -> None:
 
 def lost(old: Old) -> list[str]:
     """The paths of the old run that stay lost."""
-    return [file.path for plan in old.world.store().care.repair([old.id]) for file in plan.files if file.lost]
+    return [file.path for plan in old.world.store().maintenance.repair([old.id]) for file in plan.files if file.lost]
 
 
 def test_other_bytes_are_no_twin(old: Old) -> None:
@@ -190,7 +190,7 @@ def test_the_logs_are_walked_once_and_only_at_last(old: Old) -> None:
             seen[request.key] += request.verb == "get"
 
         store = Store(tiny_location(TraceBucket(old.world.bucket, count), seed=99, create=False))
-        store.care.repair(run_ids, dry_run=True)
+        store.maintenance.repair(run_ids, dry_run=True)
         return max(seen[key] for key in old.world.bucket.objects if key.startswith(tuple(RUNS + id for id in others)))
 
     assert asked([old.id]) == 0
@@ -214,7 +214,7 @@ def test_a_run_whose_listing_is_lost_is_told_what_can_be_done(old: Old, how: str
     elif how == "gone":
         del old.world.bucket.objects[root]
     before = len(entries_of(old.world.bucket, run.id))
-    (plan,) = old.world.store().care.repair([run.id])
+    (plan,) = old.world.store().maintenance.repair([run.id])
     assert "put back from a copy" in plan.lost
     assert len(entries_of(old.world.bucket, run.id)) == before
     old.world.bucket.objects[root] = whole

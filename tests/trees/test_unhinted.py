@@ -61,7 +61,7 @@ def test_a_pack_without_hints_is_found_when_its_run_goes_on(at: int) -> None:
     assert packed(bucket) < len(CONTENT) * 1.1 + 4096, f"{there} bytes of packs were there"
     assert again.read("w.bin") == CONTENT
     again.finish()
-    assert opened(bucket, 3).care.check().intact
+    assert opened(bucket, 3).maintenance.check().intact
 
 
 def test_looking_costs_one_listing_and_only_where_something_is_left() -> None:

@@ -47,7 +47,7 @@ def test_shared_content_is_counted_once_and_belongs_to_nobody_alone() -> None:
         run.log_bytes(data, "model.bin")
         run.log_bytes(data, "again.bin")
         run.finish()
-    found = store.care.du()
+    found = store.maintenance.du()
     by_id = {run.run_id: run for run in found.runs}
     first, second, third = (by_id[run.id].space for run in runs)
     assert first == second
@@ -70,9 +70,9 @@ def test_two_runs_of_one_experiment_do_not_make_it_share() -> None:
         run = store.runs.start()
         run.log_bytes(_bytes(1, 100_000), "model.bin")
         run.finish()
-    (space,) = store.care.du().experiments.values()
+    (space,) = store.maintenance.du().experiments.values()
     assert space.unique == space.stored
-    assert all(run.space.unique == 0 for run in store.care.du().runs)
+    assert all(run.space.unique == 0 for run in store.maintenance.du().runs)
 
 
 def test_what_log_entries_carry_is_a_runs_own() -> None:
@@ -81,7 +81,7 @@ def test_what_log_entries_carry_is_a_runs_own() -> None:
     for _ in range(2):
         run = store.runs.start()
         run.log_bytes(b"rate: 0.1\n" * 20, "config.yaml")
-    found = store.care.du()
+    found = store.maintenance.du()
     assert all(run.space.stored == run.space.unique > 0 for run in found.runs)
     assert found.total.stored == sum(run.space.stored for run in found.runs)
 
@@ -109,7 +109,7 @@ def test_stretches_tell_what_counting_single_blobs_finds(tmp_path: Path) -> None
         run.log_bytes(_bytes(99, 20_000), "the-same.bin")
         if number % 2:
             run.finish()
-    found, stats = store.care.du(), store.care.stats()
+    found, stats = store.maintenance.du(), store.maintenance.stats()
     assert (found.total.files, found.total.logical) == (stats.files, stats.bytes)
     blobs = {run.id: _blobs(run) for run in runs}
     users = Counter(blob for some in blobs.values() for blob in some)
@@ -129,14 +129,14 @@ def test_more_runs_than_are_looked_at_together() -> None:
     store = tiny_store(MemoryBucket())
     runs = [store.runs.start() for _ in range(131)]
     runs[7].delete()
-    found = store.care.du()
+    found = store.maintenance.du()
     assert {run.run_id for run in found.runs} == {run.id for run in runs}
     assert [run.run_id for run in found.runs if run.deleted] == [runs[7].id]
 
 
 def test_an_empty_store_takes_nothing() -> None:
     """No runs: no experiments, and zeros."""
-    found = tiny_store(MemoryBucket()).care.du()
+    found = tiny_store(MemoryBucket()).maintenance.du()
     assert (found.runs, dict(found.experiments), found.total.stored) == ((), {}, 0)
 
 
@@ -145,10 +145,10 @@ def test_run_ids_by_how_they_begin() -> None:
     store = tiny_store(MemoryBucket())
     runs = sorted(store.runs.start(experiment=name).id for name in ("a", "a", "b"))
     store.runs.get(runs[0]).delete()
-    assert store.care.run_ids() == runs
-    assert store.care.run_ids(limit=2) == runs[:2]
-    assert store.care.run_ids(runs[1][:20]) == [runs[1]]
-    assert store.care.run_ids("zz") == []
+    assert store.maintenance.run_ids() == runs
+    assert store.maintenance.run_ids(limit=2) == runs[:2]
+    assert store.maintenance.run_ids(runs[1][:20]) == [runs[1]]
+    assert store.maintenance.run_ids("zz") == []
 
 
 def test_what_is_held_is_all_that_is_there() -> None:
@@ -158,5 +158,5 @@ def test_what_is_held_is_all_that_is_there() -> None:
     for n in range(6):
         run.log_bytes(_bytes(n, 30_000), f"{n}.bin")
     run.finish()
-    found = tiny_store(bucket, create=False).care.du()
+    found = tiny_store(bucket, create=False).maintenance.du()
     assert found.held == sum(map(len, bucket.objects.values())) > found.total.stored >= 180_000

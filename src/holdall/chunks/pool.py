@@ -199,7 +199,7 @@ class Batch:
         list(gather(futures))
 
 
-class Outcome(Future[Any]):
+class LogFuture(Future[Any]):
     """What comes of something that is done in the background. It cannot be called off."""
 
     def __init__(self) -> None:
@@ -227,7 +227,7 @@ class Outcome(Future[Any]):
         return super().exception()
 
 
-class Lane:
+class SerialExecutor:
     """Work that nobody waits for, done in order by a thread of its own.
 
     Not by the pool's: such work gives tasks to the pool and waits for them.
@@ -240,12 +240,12 @@ class Lane:
     def __init__(self, bound: int = 1000) -> None:
         self._executor = ThreadPoolExecutor(1, "holdall-lane")
         self._room = threading.Semaphore(bound)
-        self._failed: list[Outcome] = []
+        self._failed: list[LogFuture] = []
 
-    def submit(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+    def submit(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> LogFuture:
         """Do this when all before it is done. A failure that nobody asks for is raised by `drain`."""
         self._room.acquire()
-        outcome = Outcome()
+        outcome = LogFuture()
         self._executor.submit(self._do, outcome, partial(work, *args, **kwargs))
         return outcome
 
@@ -257,7 +257,7 @@ class Lane:
             if not outcome.taken:
                 raise outcome.failure or AssertionError  # never the latter: it has failed
 
-    def _do(self, outcome: Outcome, work: Callable[[], object]) -> None:
+    def _do(self, outcome: LogFuture, work: Callable[[], object]) -> None:
         try:
             outcome.set_result(work())
         except BaseException as error:

@@ -31,7 +31,7 @@ def show(*, url: str | None = None, s3: bool = False) -> None:
         first = _train(store, Path(folder) / "first", trees=100)
         second = _train(store, Path(folder) / "second", trees=110)
         _fetch(second, Path(folder) / "fetched")
-        stats = store.care.stats()
+        stats = store.maintenance.stats()
         print(f"the store holds {_size(stats.bytes)} of files in {_size(stats.object_bytes)}, for {stats.runs} runs")
         again = "" if s3 else f"--store {store.url} "
         print(f"look around: holdall {again}artifact list runs:/{first.id}" if again else "")

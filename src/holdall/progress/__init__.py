@@ -3,7 +3,7 @@
     log:  38%|###8      | 1.31G/3.44G [00:29<00:47, 45.2MB/s, saved 802.0 MB]      a terminal or notebook
     INFO holdall: log: 1.3 GB of 3.4 GB (38 %), 45.2 MB/s, saved 802.0 MB, ...   otherwise, each 10 s
 
-`watch` looks at transfers, `pictures` are what it draws. The bar belongs to the
+`watch` looks at transfers, `renderers` draw them. The bar belongs to the
 process that opened the store: others, forked or spawned, write lines, since two
 processes cannot share the last line of a terminal.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from holdall.chunks.observer import SILENT, Observer
-from holdall.progress.pictures import Bar, lines, nothing
+from holdall.progress.renderers import Bar, lines, nothing
 from holdall.progress.watch import Progress
 
 

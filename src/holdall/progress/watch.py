@@ -28,7 +28,7 @@ _log = logging.getLogger("holdall")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Snapshot:
     """What is known of a transfer at one moment: bytes, and seconds since it began."""
 
     verb: Verb
@@ -38,19 +38,19 @@ class Seen:
     elapsed: float
 
 
-class Picture(Protocol):
+class Renderer(Protocol):
     """One transfer, as someone sees it."""
 
-    def show(self, seen: Seen) -> None: ...
+    def show(self, seen: Snapshot) -> None: ...
 
-    def end(self, seen: Seen, outcome: str, /) -> None: ...
+    def end(self, seen: Snapshot, outcome: str, /) -> None: ...
 
     def forget(self) -> None:
         """Leave everything as it is, for good."""
         ...
 
 
-MakePicture: TypeAlias = Callable[[], Picture | None]
+MakeRenderer: TypeAlias = Callable[[], Renderer | None]
 
 
 class Progress:
@@ -67,9 +67,9 @@ class Progress:
 
     def __init__(
         self,
-        picture: MakePicture,
+        picture: MakeRenderer,
         *,
-        elsewhere: MakePicture,
+        elsewhere: MakeRenderer,
         clock: Callable[[], float] = time.monotonic,
         start: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
@@ -77,14 +77,14 @@ class Progress:
         self._reset()
         _observers.add(self)
 
-    def __reduce__(self) -> tuple[Callable[[MakePicture], Progress], tuple[MakePicture]]:
+    def __reduce__(self) -> tuple[Callable[[MakeRenderer], Progress], tuple[MakeRenderer]]:
         return _remade, (self._elsewhere,)
 
     def begin(self, verb: Verb, total: int | None) -> Transfer:
         picture = self._picture()
         if picture is None:
             return SILENT
-        moving = _Moving(self, verb, total, picture, self._clock())
+        moving = TrackedTransfer(self, verb, total, picture, self._clock())
         with self._changed:
             if not self._watching:
                 self._start(self._watch)
@@ -98,7 +98,7 @@ class Progress:
             for moving in self._moving:
                 self._draw(moving, None)
 
-    def end(self, moving: _Moving, outcome: str) -> None:
+    def end(self, moving: TrackedTransfer, outcome: str) -> None:
         """Draw a transfer for the last time; in a forked child it is the parent's, and not drawn."""
         with self._changed:
             if moving in self._moving:
@@ -120,7 +120,7 @@ class Progress:
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._watching = False
-        self._moving: list[_Moving] = []
+        self._moving: list[TrackedTransfer] = []
 
     def _watch(self) -> None:
         with self._changed:
@@ -131,7 +131,7 @@ class Progress:
                 idle = 0 if self._moving else idle + 1
             self._watching = False
 
-    def _draw(self, moving: _Moving, outcome: str | None) -> None:
+    def _draw(self, moving: TrackedTransfer, outcome: str | None) -> None:
         seen = moving.seen(self._clock())
         if seen.elapsed < PATIENCE or moving.broken:
             return
@@ -146,10 +146,10 @@ class Progress:
             _log.debug("progress is no longer shown: %r", error)
 
 
-class _Moving:
+class TrackedTransfer:
     """A transfer and its counts."""
 
-    def __init__(self, observer: Progress, verb: Verb, total: int | None, picture: Picture, begun: float) -> None:
+    def __init__(self, observer: Progress, verb: Verb, total: int | None, picture: Renderer, begun: float) -> None:
         self.picture, self.broken = picture, False
         self._observer, self._verb, self._total, self._begun = observer, verb, total, begun
         self._counting = threading.Lock()
@@ -160,8 +160,8 @@ class _Moving:
             self._done += done
             self._saved += saved
 
-    def seen(self, now: float) -> Seen:
-        return Seen(self._verb, self._total, self._done, self._saved, now - self._begun)
+    def seen(self, now: float) -> Snapshot:
+        return Snapshot(self._verb, self._total, self._done, self._saved, now - self._begun)
 
     def __enter__(self) -> Transfer:
         return self
@@ -170,7 +170,7 @@ class _Moving:
         self._observer.end(self, f"failed ({kind.__name__})" if kind else "done")
 
 
-def _remade(picture: MakePicture) -> Progress:
+def _remade(picture: MakeRenderer) -> Progress:
     return Progress(picture, elsewhere=picture)
 
 

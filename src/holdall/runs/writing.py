@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec
 
-from holdall.chunks.pool import Lane, Outcome
+from holdall.chunks.pool import LogFuture, SerialExecutor
 from holdall.errors import RunEndedError, RunNotFoundError, UnsupportedFileError
 from holdall.format.document import Json
 from holdall.format.layout import run_log
@@ -39,7 +39,7 @@ class _Hold:
     def __init__(self) -> None:
         self.opening = threading.Lock()
         self.session: Session | None = None
-        self.lane: Lane | None = None
+        self.lane: SerialExecutor | None = None
 
 
 class RunWriter(RunReader):
@@ -198,7 +198,7 @@ class RunWriter(RunReader):
         if error:
             raise error
 
-    def later(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+    def later(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> LogFuture:
         """Do something to this run in the background: in order, and at the latest when the run is finished.
 
         Returns:
@@ -206,7 +206,7 @@ class RunWriter(RunReader):
         """
         hold = self._hold
         with hold.opening:
-            lane = hold.lane = hold.lane or Lane()
+            lane = hold.lane = hold.lane or SerialExecutor()
         return lane.submit(work, *args, **kwargs)
 
     def delete(self, tags: Mapping[str, Any] | None = None) -> None:

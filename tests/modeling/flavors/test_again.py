@@ -58,9 +58,9 @@ def test_the_same_model_again_is_one_small_entry(make: Callable[[], Any]) -> Non
     store = Store.over(TraceBucket(MemoryBucket(), count), Pool(), trusted=True)
     run, model = store.runs.start(), make()
     store.models.log(run, model, "first")
-    packs, puts, sent = store.care.stats().packs, count.requests["put"], count.bytes["put"]
+    packs, puts, sent = store.maintenance.stats().packs, count.requests["put"], count.bytes["put"]
     assert sent > 100_000
     store.models.log(run, model, "second")
-    assert store.care.stats().packs == packs
+    assert store.maintenance.stats().packs == packs
     assert count.requests["put"] - puts == 1
     assert count.bytes["put"] - sent < 4096

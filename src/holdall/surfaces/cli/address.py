@@ -39,7 +39,7 @@ def run_of(store: Store, text: str) -> Run:
         raise click.UsageError(f"{text!r} is not the id of a run, nor its beginning{_called(store, text)}")
     if len(word) == 32:
         return store.runs.get(word)
-    found = store.care.run_ids(word, limit=_LISTED + 1)
+    found = store.maintenance.run_ids(word, limit=_LISTED + 1)
     if not found:
         raise RunNotFoundError(word, store.url)
     if len(found) > 1:
@@ -80,7 +80,7 @@ def experiments_of(store: Store, names: Sequence[str]) -> list[Experiment]:
 def complete_run(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Run ids that begin so, for the shell; nothing where the store cannot be asked."""
     try:
-        found = opened_while_typing(ctx).care.run_ids(incomplete, limit=_OFFERED)
+        found = opened_while_typing(ctx).maintenance.run_ids(incomplete, limit=_OFFERED)
     except (HoldallError, OSError, ValueError, click.ClickException):
         return []
     return [CompletionItem(id) for id in found]

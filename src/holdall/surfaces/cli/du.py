@@ -30,7 +30,7 @@ def du(url: str | None, summary: bool, as_json: bool) -> None:
     Example: holdall store du s3://bucket/experiments --summary
     """
     there = opened(url)
-    found = there.care.du()
+    found = there.maintenance.du()
     names = {one.experiment_id: one.name for one in there.experiments.all()}
     if as_json:
         show_json(_document(found, names, summary=summary))

@@ -31,7 +31,7 @@ def list_(everything: bool, as_json: bool) -> None:
     """
     store = opened()
     found = store.experiments.search(stage=None if everything else "active")
-    runs = Counter(id[:8] for id in store.care.run_ids())  # a run's id begins like its experiment's
+    runs = Counter(id[:8] for id in store.maintenance.run_ids())  # a run's id begins like its experiment's
     if as_json:
         show_json([asdict(one) | {"runs": runs[one.experiment_id[:8]]} for one in found])
         return

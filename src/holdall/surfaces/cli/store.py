@@ -35,7 +35,7 @@ def init(url: str | None, as_json: bool) -> None:
     \b
     Example: holdall store init s3://bucket/experiments
     """
-    _show_report(opened(url).care.create(), as_json=as_json)
+    _show_report(opened(url).maintenance.create(), as_json=as_json)
 
 
 @store.command("doctor")
@@ -47,7 +47,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     \b
     Example: holdall store doctor s3://bucket
     """
-    report = opened(url).care.doctor()
+    report = opened(url).maintenance.doctor()
     _show_report(report, as_json=as_json)
     sys.exit(0 if report.safe_for_writing else 1)
 
@@ -63,7 +63,7 @@ def check(url: str | None, quick: bool, record: bool, as_json: bool) -> None:
     \b
     Example: holdall store check s3://bucket/experiments --quick
     """
-    found = opened(url).care.check(quick=quick, record=record)
+    found = opened(url).maintenance.check(quick=quick, record=record)
     show_json({"intact": found.intact} | asdict(found)) if as_json else _show_findings(found)
     sys.exit(0 if found.intact else 1)
 
@@ -81,7 +81,7 @@ def repair(runs: Sequence[str], dry_run: bool, as_json: bool) -> None:
     there = opened()
     ids = [run_of(there, run).id for run in runs] if runs else None
     tell = None if as_json else partial(_show_repair, dry_run=dry_run)
-    found = there.care.repair(ids, dry_run=dry_run, tell=tell)
+    found = there.maintenance.repair(ids, dry_run=dry_run, tell=tell)
     if as_json:
         show_json([asdict(plan) for plan in found])
     elif not found:
@@ -98,7 +98,7 @@ def stats(url: str | None, as_json: bool) -> None:
     \b
     Example: holdall store stats s3://bucket/experiments
     """
-    found = opened(url).care.stats()
+    found = opened(url).maintenance.stats()
     if as_json:
         show_json(asdict(found))
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdall.errors import InvalidNameError, InvalidURIError
-from holdall.store import Experiment, FileInfo, Metric, Outcome, Run, RunRecord, ViewType, listed
+from holdall.store import Experiment, FileInfo, LogFuture, Metric, Run, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import current_store, open_store
 from holdall.surfaces.fluent.logged import LoggedModelClient
 from holdall.surfaces.fluent.registering import RegistryClient
@@ -142,7 +142,7 @@ class Client(RegistryClient, LoggedModelClient):
         dataset_name: str | None = None,
         dataset_digest: str | None = None,
         model_id: str | None = None,
-    ) -> Outcome | None:
+    ) -> LogFuture | None:
         """Log a measurement; `timestamp` in ms since 1970 UTC.
 
         With `model_id` it is a logged model's as well, taken on the data set of that name and digest.
@@ -170,7 +170,7 @@ class Client(RegistryClient, LoggedModelClient):
         params: Iterable[Any] = (),
         tags: Iterable[Any] = (),
         synchronous: bool | None = None,
-    ) -> Outcome | None:
+    ) -> LogFuture | None:
         """Log measurements, and parameters and tags that have a `key` and a `value`: all of them or none.
 
         Those of a logged model are told to it afterwards. Raises: ParamExistsError, InvalidNameError.
@@ -191,7 +191,7 @@ class Client(RegistryClient, LoggedModelClient):
         """Every measurement of a metric, in the order in which they were logged."""
         return self.store.runs.get(run_id).history(key)
 
-    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Outcome | None:
+    def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> LogFuture | None:
         """Set a tag of a run."""
         return done(self.store.runs.get(run_id), synchronous, Run.set_tags, {key: value})
 
@@ -236,7 +236,7 @@ class Client(RegistryClient, LoggedModelClient):
         step: int | None = None,
         timestamp: int | None = None,
         synchronous: bool | None = None,
-    ) -> Outcome | None:
+    ) -> LogFuture | None:
         """Log an image: under a name, or as one of a series under a key. Args: as `holdall.log_image`."""
         about: dict[str, Any] = {"key": key, "step": step, "timestamp": timestamp}
         return done(self.store.runs.get(run_id), synchronous, Run.log_image, image, artifact_file, **about)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
 
-from holdall.store import Outcome, Run, dataset_of
+from holdall.store import LogFuture, Run, dataset_of
 from holdall.surfaces.fluent.active import current_store, run_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str
     return value if later is None else later
 
 
-def log_params(params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
+def log_params(
+    params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None
+) -> LogFuture | None:
     """Log several parameters. Raises, cost: as `log_param`."""
     return _do(run_id, synchronous, Run.log_params, params)
 
@@ -53,7 +55,7 @@ def log_metric(
     run_id: str | None = None,
     model_id: str | None = None,
     dataset: Any = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log a measurement.
 
     Args:
@@ -84,7 +86,7 @@ def log_metrics(
     timestamp: int | None = None,
     model_id: str | None = None,
     dataset: Any = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log measurements that were taken together. Args, raises, cost: as `log_metric`."""
     timestamp = measured_at(synchronous, timestamp)
     if model_id is None and dataset is None:
@@ -137,12 +139,12 @@ def log_input(
     run_of(run_id).log_input(dataset, context=context, tags=tags)
 
 
-def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
+def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> LogFuture | None:
     """Set a tag of the run to `str(value)`. Cost: none now; it rides on the next entry."""
     return set_tags({key: value}, synchronous, run_id)
 
 
-def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> Outcome | None:
+def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> LogFuture | None:
     """Set several tags. Cost: as `set_tag`."""
     return _do(run_id, synchronous, Run.set_tags, tags)
 
@@ -157,7 +159,7 @@ def log_artifact(
     artifact_path: str | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log a local file, or a folder under its own name, into a run.
 
     Args:
@@ -181,28 +183,28 @@ def log_artifacts(
     artifact_path: str | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`."""
     return _do(run_id, synchronous, Run.log_artifacts, local_dir, artifact_path)
 
 
 def log_text(
     text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log text as a UTF-8 file. Raises, cost: as `log_artifact`."""
     return _do(run_id, synchronous, Run.log_text, text, artifact_file)
 
 
 def log_dict(
     dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
     return _do(run_id, synchronous, Run.log_dict, dictionary, artifact_file)
 
 
 def log_stream(
     stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log what a binary stream still gives, without holding it. It is read once."""
     run = run_of(run_id)
     if synchronous is False:
@@ -218,7 +220,7 @@ def log_figure(
     save_kwargs: dict[str, Any] | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log a matplotlib or plotly figure in the format that the name's ending says.
 
     Raises:
@@ -235,7 +237,7 @@ def log_image(
     timestamp: int | None = None,
     synchronous: bool | None = None,
     run_id: str | None = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Log an image: under a name, or as one of a series under a key.
 
     Args:
@@ -255,7 +257,7 @@ def log_table(
     artifact_file: str,
     run_id: str | None = None,
     synchronous: bool | None = None,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Append rows to a table, which is a directory of immutable parts in the order of logging.
 
     Args:
@@ -274,7 +276,7 @@ def _do(
     /,
     *args: P.args,
     **kwargs: P.kwargs,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Do something to the run that is meant: now, or in the background."""
     return done(run_of(run_id), synchronous, verb, *args, **kwargs)
 
@@ -286,7 +288,7 @@ def done(
     /,
     *args: P.args,
     **kwargs: P.kwargs,
-) -> Outcome | None:
+) -> LogFuture | None:
     """Do something to a run: now, or in the background, which gives a future."""
     if synchronous is False:
         # As it is now: what the caller does with it afterwards is not what was logged.

@@ -10,7 +10,7 @@ import os
 import threading
 from typing import Any, Final, TextIO
 
-from holdall.progress.watch import Picture, Seen
+from holdall.progress.watch import Renderer, Snapshot
 
 EVERY: Final = 10.0  # seconds between lines of a log
 _log = logging.getLogger("holdall")
@@ -24,7 +24,7 @@ class Bar:
         self._stream = stream
         self._bar: Any = None
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: Snapshot) -> None:
         if self._bar is None:
             self._bar = _new_bar(self._stream, seen)
         bar = self._bar
@@ -34,7 +34,7 @@ class Bar:
         else:
             bar.refresh()
 
-    def end(self, seen: Seen, _outcome: str, /) -> None:
+    def end(self, seen: Snapshot, _outcome: str, /) -> None:
         if self._bar is not None:
             self.show(seen)
             self._bar.close()
@@ -50,13 +50,13 @@ class Lines:
     def __init__(self) -> None:
         self._last = 0.0, 0
 
-    def show(self, seen: Seen) -> None:
+    def show(self, seen: Snapshot) -> None:
         then, before = self._last
         if seen.elapsed - then >= EVERY:
             self._last = seen.elapsed, seen.done
             _log.info("%s: %s", seen.verb, describe(seen, (seen.done - before) / (seen.elapsed - then)))
 
-    def end(self, seen: Seen, outcome: str, /) -> None:
+    def end(self, seen: Snapshot, outcome: str, /) -> None:
         whole = f"{_size(seen.done)} in {_time(seen.elapsed)}, {_size(seen.done / seen.elapsed)}/s"
         _log.info("%s %s: %s, saved %s", seen.verb, outcome, whole, _size(seen.saved))
 
@@ -64,7 +64,7 @@ class Lines:
         return None
 
 
-def describe(seen: Seen, rate: float) -> str:
+def describe(seen: Snapshot, rate: float) -> str:
     """A transfer under way, in a line: bytes, the rate of late, what was saved, time left."""
     parts = [_size(seen.done), f"{_size(rate)}/s", f"saved {_size(seen.saved)}"]
     if seen.total:
@@ -74,7 +74,7 @@ def describe(seen: Seen, rate: float) -> str:
     return ", ".join(parts)
 
 
-def _new_bar(stream: TextIO | None, seen: Seen) -> Any:
+def _new_bar(stream: TextIO | None, seen: Snapshot) -> Any:
     """A bar of a transfer that began a while ago.
 
     It shares the lock of bars that the user draws. Where there are none it gets
@@ -108,12 +108,12 @@ def _new_bar(stream: TextIO | None, seen: Seen) -> Any:
     return bar
 
 
-def lines() -> Picture | None:
+def lines() -> Renderer | None:
     """Lines, if the log takes them."""
     return Lines() if _log.isEnabledFor(logging.INFO) else None
 
 
-def nothing() -> Picture | None:
+def nothing() -> Renderer | None:
     """Nobody would see it."""
     return None
 
