@@ -48,10 +48,10 @@ from holdall.storage.probe import Report, probe
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE, impatient
 from holdall.terminal import guard_log
+from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.check import Findings, check
 from holdall.trees.journal import Heads
 from holdall.trees.location import Location
-from holdall.trees.opened import ArtifactReader
 from holdall.trees.repair import FileRepair, Repair, RunRepair
 from holdall.trees.stat_cache import StatCache
 from holdall.trees.usage import RunUsage, Space, Usage, usage

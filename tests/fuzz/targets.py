@@ -37,7 +37,7 @@ from holdall.naming.uris import parse_model_uri
 from holdall.runs.artifacts import parse_uri
 from holdall.runs.inputs import inputs_of
 from holdall.runs.plain_yaml import load_yaml
-from holdall.runs.remarks import remarks
+from holdall.runs.reserved_tags import remarks
 from holdall.runs.search import parse_filter, parse_order_by
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "v1"

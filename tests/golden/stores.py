@@ -25,8 +25,8 @@ from holdall.naming.registry import Registry
 from holdall.trees.damage import record_damage
 from holdall.trees.repair import Repair
 from holdall.trees.session import Draft, Session
+from holdall.trees.snapshot import Inline
 from holdall.trees.source import Item
-from holdall.trees.summary import Inline
 from holdall.trees.transaction import Transaction
 
 SMALL: Final = Chunker(256, 1024, 4096)

@@ -16,7 +16,7 @@ from tests.support.stores import tiny_store
 
 from holdall.errors import InvalidNameError
 from holdall.runs.inputs import Dataset, as_dataset, inputs_of
-from holdall.runs.remarks import remark, remarks
+from holdall.runs.reserved_tags import remark, remarks
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 

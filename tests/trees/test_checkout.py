@@ -16,8 +16,8 @@ from holdall.format.digest import sha256
 from holdall.format.tree import Entry, Kind
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
-from holdall.trees.arriving import Arriving
 from holdall.trees.destination import Destination, Place
+from holdall.trees.partial_file import PartialFile
 
 
 @pytest.fixture
@@ -129,10 +129,10 @@ def test_a_link_within_what_is_asked_for_stays_a_link(run: Run, tmp_path: Path) 
     assert (run.download("d", tmp_path / "to") / "lnk").readlink() == Path("small")
 
 
-def arriving(target: Path, content: bytes) -> Arriving:
+def arriving(target: Path, content: bytes) -> PartialFile:
     """A file that is to hold this."""
     below = Destination(target.parent)
-    return Arriving(Entry("file", Kind.FILE, len(content), sha256(content)), Place(below, target.name))
+    return PartialFile(Entry("file", Kind.FILE, len(content), sha256(content)), Place(below, target.name))
 
 
 def test_who_writes_late_writes_nowhere(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from holdall.format.reference import CHUNK, NODE
 from holdall.format.tree import Entry, Kind
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
-from holdall.trees.growth import grow
+from holdall.trees import tree_builder
 from holdall.trees.session import Draft
-from holdall.trees.summary import Inline
+from holdall.trees.snapshot import Inline
 
 PARTS = 4
 CUT = bytes(66_000) + entropy(7)(300)  # one zstd chunk many times over, and a raw one
@@ -79,7 +79,7 @@ def log_planes(run: Run, path: str) -> None:
     ref = builder.add(blob_id(NUMBERS), CHUNK, codec, stored, len(NUMBERS)).ref(name)
     session.location.bucket.put(name.key, bytes(builder.finish()))
     entry = Entry(path, Kind.FILE, len(NUMBERS), sha256(NUMBERS), content=ref)
-    root = grow([entry], lambda data: inline.place(data, NODE))
+    root = tree_builder.build([entry], lambda data: inline.place(data, NODE))
     counts = {"files": 1, "bytes": len(NUMBERS), "new_bytes": len(NUMBERS), "stored_bytes": len(stored)}
     session.append(lambda: Draft([{"op": "commit", "tree": root.to_json(), **counts}], inline.blobs))
 

@@ -23,8 +23,8 @@ from holdall.storage.memory import MemoryBucket
 from holdall.trees import collisions
 from holdall.trees.destination import Destination
 from holdall.trees.session import Draft
+from holdall.trees.snapshot import Inline
 from holdall.trees.source import bytes_item
-from holdall.trees.summary import Inline
 
 
 @pytest.fixture

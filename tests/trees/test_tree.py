@@ -23,11 +23,11 @@ from holdall.format.reference import FACTS, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
-from holdall.trees import growth
-from holdall.trees.growth import grow, merge
+from holdall.trees import tree_builder
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.paths import Paths
-from holdall.trees.tree import Blobs, Tree
+from holdall.trees.tree import Tree
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")
@@ -63,10 +63,10 @@ class Ground:
         known = Known(self.bucket, self.pool)
         self.writer = ChunkWriter(self.bucket, self.pool, known, PackNames(b"s" * 16), Chunker(), 32 << 20)
 
-    def blobs(self) -> Blobs:
+    def blobs(self) -> RunBlobReader:
         """Read with nothing at hand, and count the requests."""
         traced = TraceBucket(self.bucket, self.count)
-        return Blobs(traced, self.pool, Journal(traced, self.pool, "runs/" + "0" * 32))
+        return RunBlobReader(traced, self.pool, Journal(traced, self.pool, "runs/" + "0" * 32))
 
     def plant(self, make: Callable[[Callable[[bytes], Ref]], Ref]) -> Tree:
         """The tree that is made here, read with nothing at hand."""
@@ -80,11 +80,11 @@ class Ground:
 def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str], data: st.DataObject) -> None:
     """Each path is found or not as in a dict, what follows it is named, and a walk gives all in order."""
     ground, entries = Ground(), {path: entry(path) for path in there}
-    growth.NODE_SIZE, before = 600, growth.NODE_SIZE  # type: ignore[misc]  # several levels of few rows
+    tree_builder.NODE_SIZE, before = 600, tree_builder.NODE_SIZE  # type: ignore[misc]  # several levels of few rows
     try:
-        tree = ground.plant(lambda place: grow(ascending(entries), place))
+        tree = ground.plant(lambda place: tree_builder.build(ascending(entries), place))
     finally:
-        growth.NODE_SIZE = before  # type: ignore[misc]
+        tree_builder.NODE_SIZE = before  # type: ignore[misc]
     order = [found.path for found in ascending(entries)]
     assert [found.path for found in tree.walk()] == order
     for path, found in tree.find([*there, *others]).items():
@@ -103,13 +103,13 @@ def test_merging_is_the_union(both: dict[str, None], data: st.DataObject) -> Non
     old = data.draw(st.lists(st.sampled_from(sorted(both)), min_size=1))
     new = data.draw(st.lists(st.sampled_from(sorted(both))))
     ground = Ground()
-    growth.NODE_SIZE, before = 600, growth.NODE_SIZE  # type: ignore[misc]
+    tree_builder.NODE_SIZE, before = 600, tree_builder.NODE_SIZE  # type: ignore[misc]
     try:
-        tree = ground.plant(lambda place: grow(ascending({p: entry(p) for p in old}), place))
+        tree = ground.plant(lambda place: tree_builder.build(ascending({p: entry(p) for p in old}), place))
         added = {path: Entry(path, Kind.LINK, target="x") for path in new}
-        merged = ground.plant(lambda place: merge(tree, ascending(added), place))
+        merged = ground.plant(lambda place: tree_builder.merge(tree, ascending(added), place))
     finally:
-        growth.NODE_SIZE = before  # type: ignore[misc]
+        tree_builder.NODE_SIZE = before  # type: ignore[misc]
     assert list(merged.walk()) == ascending({p: entry(p) for p in old} | added)
 
 
@@ -117,7 +117,7 @@ def test_looking_up_one_path_reads_one_node_per_level() -> None:
     """In a tree of 20,000 paths, finding one takes two requests, and a directory's listing no more than it needs."""
     ground = Ground(pool=Pool())
     entries = [entry(f"dir{i // 100:03}/file{i % 100:02}") for i in range(20_000)]
-    tree = ground.plant(lambda place: grow(entries, place))
+    tree = ground.plant(lambda place: tree_builder.build(entries, place))
     assert tree.find(["dir123/file45"])["dir123/file45"].entry == entries[12345]
     assert ground.count.requests.total() == 2
     assert len(list(Tree(ground.blobs(), tree.root).walk("dir150"))) == 100
@@ -128,7 +128,8 @@ def test_paths_of_many_commits_are_walked_as_one() -> None:
     """Commits since the last state are merged in order, and what is below a path is found in any of them."""
     ground = Ground()
     trees = [
-        ground.plant(lambda place, some=some: grow([entry(p) for p in some], place)) for some in (["a", "c/x"], ["b"])
+        ground.plant(lambda place, some=some: tree_builder.build([entry(p) for p in some], place))
+        for some in (["a", "c/x"], ["b"])
     ]
     held = Paths(ground.blobs(), [tree.root for tree in trees])
     assert [found.path for found in held.walk()] == ["a", "b", "c/x"]
@@ -155,10 +156,10 @@ class Log(Journal):
 
 def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more entries are kept than are to be, and what is used again outlives what is not."""
-    monkeypatch.setattr("holdall.trees.tree._KEPT", 3)
+    monkeypatch.setattr("holdall.trees.blobs._KEPT", 3)
     log = Log()
     refs = [log.ref(n) for n in range(10)]
-    blobs = Blobs(MemoryBucket(), Serial(), log)
+    blobs = RunBlobReader(MemoryBucket(), Serial(), log)
     log.asked.clear()
     for n in (0, 1, 2, 0, 3, 0, 1):  # 3 drops 1, since 0 was used again
         assert blobs.read([refs[n]]) == [str(n).encode()]
@@ -173,10 +174,10 @@ def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_share_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgetting in one thread does not take from another what it is about to use."""
-    monkeypatch.setattr("holdall.trees.tree._KEPT", 2)
+    monkeypatch.setattr("holdall.trees.blobs._KEPT", 2)
     log = Log()
     refs = [log.ref(n) for n in range(5)]
-    blobs = Blobs(MemoryBucket(), Serial(), log)
+    blobs = RunBlobReader(MemoryBucket(), Serial(), log)
 
     def look(seed: int) -> bool:
         numbers = [(seed * step) % 5 for step in range(200)]

@@ -16,8 +16,8 @@ from holdall.format.reference import InEntry
 from holdall.format.tree import Entry
 from holdall.storage.wrappers import Request, TraceBucket
 from holdall.store import Store
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 BIG, CUT, SMALL = entropy(31)(90_000), entropy(32)(20_000), b"small enough for a log entry"
@@ -46,7 +46,7 @@ class Old:
         """What a run says of a path."""
         location = self.world.location()
         journal = Journal(location.bucket, location.pool, run_log(run_id or self.id))
-        view = View.load(Blobs(location.bucket, location.pool, journal))
+        view = View.load(RunBlobReader(location.bucket, location.pool, journal))
         assert view
         return view.paths.find([path])[path]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from holdall.chunks.delivery import Whose
+from holdall.chunks.delivery import PathOf
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import DamageError, IntegrityError, ObjectNotFoundError
@@ -66,7 +66,7 @@ class WholeCopies(ChunkReader):
         """What people call the place that a blob was read from."""
         return self._told.get(ref.id) or str(self.found.get(ref.id, ref).place)
 
-    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
+    def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
         """The decoded bytes of some blobs, wherever they are whole; one in a log entry is sought by its id alone.
 
         Raises:
@@ -82,7 +82,7 @@ class WholeCopies(ChunkReader):
                 pass
         return [self._read_one(ref, path) for ref in refs]
 
-    def _read_one(self, ref: Ref, path: Whose) -> bytes:
+    def _read_one(self, ref: Ref, path: PathOf) -> bytes:
         failure: IntegrityError | None = None
         for place in self._places(ref):
             try:

@@ -27,9 +27,9 @@ from holdall.format.digest import Bytes, blob_id
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
 
-Take: TypeAlias = Callable[[Bytes], object]
-Deliver: TypeAlias = "Take | Spot"
-Whose: TypeAlias = str | Callable[[Ref], str | None] | None
+OnChunk: TypeAlias = Callable[[Bytes], object]
+Deliver: TypeAlias = "OnChunk | FileOffset"
+PathOf: TypeAlias = str | Callable[[Ref], str | None] | None
 
 _HANDFUL: Final = 1 << 20  # bytes of blobs that are decoded together, and how many at most
 _MOST: Final = 300
@@ -44,7 +44,7 @@ class Sink(Protocol):
         ...
 
 
-class Spot(NamedTuple):
+class FileOffset(NamedTuple):
     """A place in a file for a blob: neighbours are put there together."""
 
     file: Sink
@@ -69,7 +69,7 @@ class Delivery:
     def __exit__(self, *error: Any) -> None:
         self._batch.__exit__(*error)
 
-    def add(self, wanted: Iterable[tuple[Ref, Deliver]], *, path: Whose = None, alone: bool = False) -> None:
+    def add(self, wanted: Iterable[tuple[Ref, Deliver]], *, path: PathOf = None, alone: bool = False) -> None:
         """Begin to deliver these too, all requests for them planned together.
 
         Args:
@@ -98,7 +98,7 @@ class Delivery:
         finally:
             self._room.release()
 
-    def _fetch(self, span: Range, delivers: Sequence[Sequence[Deliver]], path: Whose) -> None:
+    def _fetch(self, span: Range, delivers: Sequence[Sequence[Deliver]], path: PathOf) -> None:
         body = self._get(span, path)
         try:  # what it made its tables in is used again, which is half the work; taking from a list is atomic
             decoder = self._decoders.pop()
@@ -113,7 +113,7 @@ class Delivery:
         self._transfer.add(done, saved)
 
     def _opened(
-        self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: Whose
+        self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: PathOf
     ) -> list[tuple[Bytes, ...]]:
         """Blobs as the parts of each; if something is wrong with one, each is looked at alone."""
         places = [ref.offset - span.start for ref in refs]
@@ -126,7 +126,7 @@ class Delivery:
             pass
         return [(self._alone(ref, data, decoder, path),) for ref, data in zip(refs, stored, strict=True)]
 
-    def _alone(self, ref: Ref, stored: memoryview, decoder: Decoder, path: Whose) -> bytes:
+    def _alone(self, ref: Ref, stored: memoryview, decoder: Decoder, path: PathOf) -> bytes:
         try:
             return bytes(_opened(ref, stored, decoder))
         except FormatError:
@@ -138,7 +138,7 @@ class Delivery:
             self._damage.wrong(again.pack, error.detail, [ref.id])
             raise
 
-    def _get(self, span: Range, path: Whose) -> memoryview:
+    def _get(self, span: Range, path: PathOf) -> memoryview:
         try:
             return memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
         except ObjectNotFoundError as error:
@@ -165,12 +165,12 @@ def _handfuls(wanted: Iterable[tuple[Ref, Sequence[Deliver]]]) -> Iterator[list[
 
 def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Deliver]]]]) -> None:
     """Call the functions; spots that follow one another in a file are written together."""
-    spot: Spot | None = None
+    spot: FileOffset | None = None
     waiting: list[Bytes] = []
     end = 0
     for parts, (ref, functions) in found:
         for function in functions:
-            if not isinstance(function, Spot):
+            if not isinstance(function, FileOffset):
                 function(parts[0] if len(parts) == 1 else b"".join(parts))
                 continue
             # One blob may follow itself any number of times, as zeros do.
@@ -190,7 +190,7 @@ def _held(span: Range) -> int:
     return (span.stop - span.start) * 3 // 2
 
 
-def path_of(path: Whose, ref: Ref) -> str | None:
+def path_of(path: PathOf, ref: Ref) -> str | None:
     """The artifact that a blob belongs to."""
     return path(ref) if callable(path) else path
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import Deliver, Delivery, Whose
+from holdall.chunks.delivery import Deliver, Delivery, PathOf
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.plan import LIMIT
 from holdall.chunks.pool import Pool
@@ -37,7 +37,7 @@ class ChunkReader:
         self._bucket, self._pool, self._damage = bucket, pool, damage or Damage()
         self._limit, self._at_once = (_NEAR, _NEAR_AT_ONCE) if _is_near(bucket) else (LIMIT, _FAR_AT_ONCE)
 
-    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
+    def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
         """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
 
         Raises:
@@ -52,7 +52,7 @@ class ChunkReader:
         return [found[ref] for ref in refs]
 
     def deliver(
-        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: Whose = None, transfer: Transfer = SILENT
+        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: PathOf = None, transfer: Transfer = SILENT
     ) -> None:
         """Hand each blob's decoded bytes to its function, from some thread, in no order.
 

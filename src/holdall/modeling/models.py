@@ -333,7 +333,7 @@ def _commit(run: Run, folder: Path, drawn: Model, said: LoggedModel) -> ModelInf
         file = bytes_item(join_path(said.path, FILE), model.to_yaml())
         try:
             # Logged twice, a model differs in its MLmodel file alone: that is no reason for a pack.
-            run.log_items([*items, file], also=_counted(n, said), small_last=True)
+            run.log_items([*items, file], extra_ops=_counted(n, said), inline_last=True)
         except _TakenError as taken:
             (n,) = taken.args
         else:

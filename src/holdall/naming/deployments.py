@@ -1,6 +1,6 @@
 """Where models are in use: what somebody, or a script that deploys, told the store.
 
-A deployment is a remark of the run that has the model's files (`runs/remarks.py`):
+A deployment is a remark of the run that has the model's files (`runs/reserved_tags.py`):
 
     holdall.deployment.<16 hex>    {"time", "path", "where", "uri", "digest", "ended"}
 
@@ -20,7 +20,7 @@ from holdall.naming.registry import Registry
 from holdall.naming.sources import Place, place_digest
 from holdall.naming.uris import MODELS, parse_model_uri
 from holdall.runs.artifacts import parse_uri
-from holdall.runs.remarks import remark, remarks, texts
+from holdall.runs.reserved_tags import remark, remarks, texts
 from holdall.runs.run import Run
 from holdall.trees.location import Location
 

@@ -13,9 +13,9 @@ from holdall.format.document import Json
 from holdall.format.layout import run_log
 from holdall.format.state import State
 from holdall.naming.log import Log
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 
@@ -50,7 +50,7 @@ def unpin(location: Location, run_id: str, name: str) -> None:
 def _log_of(location: Location, run_id: str) -> Log[State]:
     """A run's log, read from its last state on, since it may be long."""
     journal = Journal(location.bucket, location.pool, run_log(run_id))
-    view = View.load(Blobs(location.bucket, location.pool, journal, location.damage))
+    view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
     if view is None:
         raise RunNotFoundError(run_id, location.bucket.url)
     log = Log(location, run_log(run_id), State)

@@ -16,8 +16,8 @@ from holdall.runs.differences import Difference
 from holdall.runs.reading import Promise
 from holdall.runs.record import FileInfo
 from holdall.runs.run import Run
+from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
-from holdall.trees.opened import ArtifactReader
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ from holdall.format.paths import sort_key
 from holdall.format.tree import Entry, Kind
 from holdall.runs.reading import RunReader
 from holdall.runs.record import FileInfo
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import recipes
-from holdall.trees.tree import Blobs
 
 _MOST: Final = 1 << 20
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
@@ -150,7 +150,7 @@ def diff(run_a: RunReader, path_a: str | None, run_b: RunReader, path_b: str | N
     )
 
 
-def _listing(side: Side) -> tuple[dict[str, Entry], Blobs]:
+def _listing(side: Side) -> tuple[dict[str, Entry], RunBlobReader]:
     """What stands at and below a path, by what follows that path."""
     paths = side.run._view().paths
     below = side.path and side.path + "/"
@@ -163,7 +163,9 @@ def _listing(side: Side) -> tuple[dict[str, Entry], Blobs]:
     return found, paths.blobs
 
 
-def _shared(old: Sequence[Entry], blobs_a: Blobs, new: Sequence[Entry], blobs_b: Blobs) -> dict[str, int]:
+def _shared(
+    old: Sequence[Entry], blobs_a: RunBlobReader, new: Sequence[Entry], blobs_b: RunBlobReader
+) -> dict[str, int]:
     """For each pair, the bytes of chunks that both have, each as often as both have it."""
     shared = {}
     for a, b, before, after in zip(old, new, _chunks(old, blobs_a), _chunks(new, blobs_b), strict=True):
@@ -172,7 +174,7 @@ def _shared(old: Sequence[Entry], blobs_a: Blobs, new: Sequence[Entry], blobs_b:
     return shared
 
 
-def _chunks(entries: Sequence[Entry], blobs: Blobs) -> list[Counter[tuple[bytes, int]]]:
+def _chunks(entries: Sequence[Entry], blobs: RunBlobReader) -> list[Counter[tuple[bytes, int]]]:
     """How often each file has each chunk, by id and length in bytes."""
     cut = [entry for entry in entries if entry.content and not entry.whole]
     read = {entry.path: recipe.chunks for entry, recipe in zip(cut, recipes(blobs, cut), strict=True)}

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from holdall.errors import InvalidNameError
-from holdall.runs.remarks import name_of, remark, remarks, texts
+from holdall.runs.reserved_tags import name_of, remark, remarks, texts
 
 CONTEXT: Final = "mlflow.data.context"
 _KIND: Final = "input"

@@ -31,11 +31,11 @@ from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.runs.metrics import history
 from holdall.runs.record import Metric, RunRecord, run_record
+from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import checkout
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
-from holdall.trees.opened import ArtifactFile, ArtifactReader
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 _log = logging.getLogger("holdall")
@@ -304,7 +304,7 @@ class RunReader:
         location = self._location
         location.descriptor  # noqa: B018  # a store that is not there is named as such
         journal = Journal(location.bucket, location.pool, run_log(self.id))
-        view = View.load(Blobs(location.bucket, location.pool, journal, location.damage))
+        view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
         if self.promise:

@@ -26,7 +26,7 @@ from holdall.runs.series import joined
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
-from holdall.trees.summary import Inline
+from holdall.trees.snapshot import Inline
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,7 +27,7 @@ from holdall.trees.location import Location
 from holdall.trees.native import named
 from holdall.trees.session import Draft, Session
 from holdall.trees.source import Item, bytes_item, local_items
-from holdall.trees.transaction import Also, Published, Transaction
+from holdall.trees.transaction import ExtraOps, Published, Transaction
 from holdall.trees.view import View
 
 P = ParamSpec("P")
@@ -126,7 +126,7 @@ class RunWriter(RunReader):
 
         Cost: none now; they ride on the next entry, as measurements do.
         """
-        self._defer([param_op(key, value) for key, value in named_values("parameters", params).items()])
+        self._buffer_ops([param_op(key, value) for key, value in named_values("parameters", params).items()])
 
     def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
         """Log measurements that were taken together.
@@ -145,11 +145,11 @@ class RunWriter(RunReader):
         its last entry; `flush` writes one.
         """
         time = self._location.clock() if timestamp is None else timestamp
-        self._defer(metric_ops(metrics, step, time))
+        self._buffer_ops(metric_ops(metrics, step, time))
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
-        self._defer(_tag_ops(tags))
+        self._buffer_ops(_tag_ops(tags))
 
     def log_batch(
         self,
@@ -166,7 +166,7 @@ class RunWriter(RunReader):
         ops += [tag_op(key, value) for key, value in tags]
         for key, value, step, time in metrics:
             ops += metric_ops({key: value}, step, now if time is None else time)
-        self._defer(ops)
+        self._buffer_ops(ops)
         self.flush()
 
     def flush(self) -> None:
@@ -175,9 +175,11 @@ class RunWriter(RunReader):
             with suppress(RunEndedError):  # then its last entry took them along
                 session.flush()
 
-    def log_items(self, items: Sequence[Item], *, also: Also | None = None, small_last: bool = False) -> Published:
-        """Log several items as one commit; `also` makes what else its entry says. As `Transaction` has them."""
-        transaction = Transaction(self._writing(), also, small_last=small_last)
+    def log_items(
+        self, items: Sequence[Item], *, extra_ops: ExtraOps | None = None, inline_last: bool = False
+    ) -> Published:
+        """Log several items as one commit. Args: as `Transaction`."""
+        transaction = Transaction(self._writing(), extra_ops, inline_last=inline_last)
         transaction.stage(items)
         return transaction.publish()
 
@@ -255,12 +257,12 @@ class RunWriter(RunReader):
 
     # --- inside ---
 
-    def _defer(self, ops: Sequence[Json]) -> None:
+    def _buffer_ops(self, ops: Sequence[Json]) -> None:
         """Let small operations ride on the next entry, of a new session if this one was closed a moment ago."""
         try:
-            self._writing().defer(*ops)
+            self._writing().buffer_ops(*ops)
         except RunEndedError:
-            self._writing().defer(*ops)
+            self._writing().buffer_ops(*ops)
 
     @property
     def is_open(self) -> bool:

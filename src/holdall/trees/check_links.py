@@ -15,9 +15,9 @@ from holdall.errors import DamageError
 from holdall.format.layout import experiment_log, model_log, name_log, run_log
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.state import State
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 Broken: TypeAlias = tuple[str, str, tuple[str, ...]]
@@ -83,7 +83,7 @@ class Links:
             return ""
         try:  # it may have been pinned since the run was looked at
             journal = Journal(self._location.bucket, self._location.pool, log)
-            view = View.load(Blobs(self._location.bucket, self._location.pool, journal))
+            view = View.load(RunBlobReader(self._location.bucket, self._location.pool, journal))
         except DamageError:
             return ""  # which was noted when the log was read
         if view and view.state.purged:

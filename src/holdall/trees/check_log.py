@@ -18,9 +18,10 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.reference import InEntry, Ref, ref_from_json
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
-from holdall.trees.tree import Blobs, Tree
+from holdall.trees.tree import Tree
 from holdall.trees.view import View
 
 Refer: TypeAlias = Callable[[Ref, str, bool], None]
@@ -65,7 +66,7 @@ def _each(journal: Journal, numbers: Sequence[int]) -> Iterator[tuple[int, LogEn
 class Content:
     """The bytes of a file, once however many paths share them. Attributes: user (a path that has it)."""
 
-    blobs: Blobs | ChunkReader
+    blobs: RunBlobReader | ChunkReader
     entry: Entry
     user: str
 
@@ -114,7 +115,7 @@ class LogCheck:
 
     def __init__(self, location: Location, log: str, refer: Refer, note: Note) -> None:
         self._journal = Journal(location.bucket, location.pool, log)
-        self._blobs = Blobs(location.bucket, location.pool, self._journal)
+        self._blobs = RunBlobReader(location.bucket, location.pool, self._journal)
         self._uri = f"runs:/{log.rpartition('/')[2]}"
         self._refer, self._note = refer, note
         self._held: dict[str, Entry] = {}

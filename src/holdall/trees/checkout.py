@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from holdall.chunks.delivery import Deliver, Delivery, Spot, Whose
+from holdall.chunks.delivery import Deliver, Delivery, FileOffset, PathOf
 from holdall.chunks.observer import SILENT, Observer, Transfer, begin_transfer
 from holdall.errors import IncompleteError, IntegrityError
 from holdall.format import digest
@@ -23,17 +23,17 @@ from holdall.format.paths import check_link, check_path
 from holdall.format.recipe import Recipe, parse_recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry, Kind
-from holdall.trees.arriving import Arriving, replacing, write_whole
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.collisions import refuse_collisions
 from holdall.trees.destination import Destination, Place
 from holdall.trees.native import native
-from holdall.trees.tree import Blobs
+from holdall.trees.partial_file import PartialFile, replacing, write_whole
 
 _AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
 _TOGETHER: Final = 4 << 30  # bytes of them; the recipes of so many take 20 MB
 
 
-def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, observer: Observer = SILENT) -> None:
+def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, *, observer: Observer = SILENT) -> None:
     """Write entries of a run into a folder, each at its path.
 
     Args:
@@ -73,7 +73,7 @@ def checkout(blobs: Blobs, entries: Sequence[Entry], destination: Path, *, obser
 
 
 def _all_that_can_be(
-    blobs: Blobs, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer
+    blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer
 ) -> list[IntegrityError]:
     """Write all files but those whose content is not what was written; the errors of these.
 
@@ -92,7 +92,7 @@ def _all_that_can_be(
     ]
 
 
-def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
+def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
     """The recipes of files that are cut, read together."""
     found = []
     for entry, data in zip(entries, _contents(blobs, entries), strict=True):
@@ -103,14 +103,14 @@ def recipes(blobs: Blobs, entries: Sequence[Entry]) -> list[Recipe]:
     return found
 
 
-def _files(blobs: Blobs, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer) -> None:
+def _files(blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer) -> None:
     """Write all files, those that are cut and those that are not in one stream."""
-    arriving: list[Arriving] = []
+    arriving: list[PartialFile] = []
     try:
         with blobs.packs.delivery(transfer) as delivery:
             _whole(blobs, [entry for entry in files if entry.whole], target, delivery, transfer)
             for group in _groups([entry for entry in files if not entry.whole]):
-                begun = [Arriving(entry, target[entry.path]) for entry in group]
+                begun = [PartialFile(entry, target[entry.path]) for entry in group]
                 arriving = [file for file in arriving if not file.closed] + begun
                 _cut(recipes(blobs, group), begun, delivery)
         assert all(file.closed for file in arriving), "a recipe's chunks are all of its file"
@@ -120,7 +120,7 @@ def _files(blobs: Blobs, files: Sequence[Entry], target: Mapping[str, Place], tr
 
 
 def _whole(
-    blobs: Blobs, entries: Sequence[Entry], target: Mapping[str, Place], delivery: Delivery, transfer: Transfer
+    blobs: RunBlobReader, entries: Sequence[Entry], target: Mapping[str, Place], delivery: Delivery, transfer: Transfer
 ) -> None:
     """Files that are one blob, or empty: those that lie together come together."""
     packed: list[tuple[Ref, Deliver]] = []
@@ -138,15 +138,15 @@ def _whole(
         transfer.add(len(data))
 
 
-def _contents(blobs: Blobs, entries: Sequence[Entry]) -> list[bytes]:
+def _contents(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[bytes]:
     return blobs.read([entry.content for entry in entries if entry.content], path=_owners(entries))
 
 
-def _owners(entries: Sequence[Entry]) -> Whose:
+def _owners(entries: Sequence[Entry]) -> PathOf:
     return {entry.content: entry.path for entry in entries if entry.content}.get
 
 
-def _cut(recipes: Sequence[Recipe], files: Sequence[Arriving], delivery: Delivery) -> None:
+def _cut(recipes: Sequence[Recipe], files: Sequence[PartialFile], delivery: Delivery) -> None:
     """Begin to fetch files that are cut into chunks."""
 
     def whose(ref: Ref) -> str | None:
@@ -156,10 +156,10 @@ def _cut(recipes: Sequence[Recipe], files: Sequence[Arriving], delivery: Deliver
     delivery.add(chain.from_iterable(placed), path=whose)
 
 
-def _placed(recipe: Recipe, file: Arriving) -> Iterator[tuple[Ref, Deliver]]:
+def _placed(recipe: Recipe, file: PartialFile) -> Iterator[tuple[Ref, Deliver]]:
     at = 0
     for ref in recipe.chunks:
-        yield ref, Spot(file, at)
+        yield ref, FileOffset(file, at)
         at += ref.raw
 
 

@@ -23,7 +23,8 @@ from holdall.errors import DamageError, FormatError, IncompleteError, IntegrityE
 from holdall.format.paths import ancestors, sort_key
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry, Kind, check_child
-from holdall.trees.tree import Blobs, Tree
+from holdall.trees.blobs import RunBlobReader
+from holdall.trees.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ class Paths:
     given a path of it again: the same content is no matter, and of other content the earlier stands.
     """
 
-    def __init__(self, blobs: Blobs, roots: Iterable[Ref] = (), *, older: Callable[[], Paths] | None = None) -> None:
+    def __init__(
+        self, blobs: RunBlobReader, roots: Iterable[Ref] = (), *, older: Callable[[], Paths] | None = None
+    ) -> None:
         self.blobs = blobs
         self.trees: list[Tree] = []
         self._said: list[str] = []
@@ -240,7 +243,7 @@ class _Wanted:
 
 
 def _rest(
-    blobs: Blobs,
+    blobs: RunBlobReader,
     ref: Ref,
     said: str,
     wanted: _Wanted,

@@ -30,11 +30,11 @@ from holdall.format.layout import GARBAGE, RUNS, is_run_id, parse_key
 from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
 from holdall.format.reference import CHUNK, FACTS, RECIPE, Ref, ref_from_json
 from holdall.format.tree import Entry
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.session import Draft, Session
-from holdall.trees.summary import restate
-from holdall.trees.tree import Blobs
+from holdall.trees.snapshot import restate
 from holdall.trees.twins import InlineCopies, Twins
 from holdall.trees.view import View
 
@@ -124,7 +124,7 @@ class Repair:
 
     def _plan(self, id: str) -> RunRepair:
         journal = Journal(self._location.bucket, self._location.pool, RUNS + id)
-        blobs = Blobs(self._location.bucket, self._location.pool, journal, packs=self._copies)
+        blobs = RunBlobReader(self._location.bucket, self._location.pool, journal, packs=self._copies)
         try:
             view = load_view(blobs) if is_run_id(id) else None
             if view is None:
@@ -138,7 +138,7 @@ class Repair:
         except DamageError as error:
             return RunRepair(id, lost=str(error))
 
-    def _listing_needs(self, view: View, blobs: Blobs) -> bool:
+    def _listing_needs(self, view: View, blobs: RunBlobReader) -> bool:
         """Whether a reader of the run, as it is, would meet a damaged pack before any file's content."""
         refs = [view.state.environment] if view.state.environment else []
         head = view.head
@@ -148,7 +148,7 @@ class Repair:
             refs += [ref_from_json(one, entry.log).carried_by(entry.n) for one in said]
         return any(map(self._copies.needs, [*refs, *(node for tree in view.paths.trees for node in tree.nodes())]))
 
-    def _file(self, blobs: Blobs, entry: Entry) -> FileRepair | None:
+    def _file(self, blobs: RunBlobReader, entry: Entry) -> FileRepair | None:
         """What a file needs; None where that is nothing."""
         if entry.content is None:
             return None
@@ -187,7 +187,7 @@ class _Mending:
         entries = [self._healed(view.paths.blobs, entry) for entry in view.paths.walk()]
         return restate(view, entries, environment, self._writer, blobs)
 
-    def _healed(self, blobs: Blobs, entry: Entry) -> Entry:
+    def _healed(self, blobs: RunBlobReader, entry: Entry) -> Entry:
         """An entry with its content where it is whole; as it was, if it is lost or needs nothing."""
         if entry.content is None or entry.path not in self._healing:
             return entry
@@ -209,7 +209,7 @@ class _Mending:
         """Let these be referred to where they are whole in a pack (W2, W3)."""
         self._session.known.visit({pack for ref in refs if (pack := self._copies.borrowable(ref))})
 
-    def _placed(self, blobs: Blobs | WholeCopies, refs: Sequence[Ref], moving: Sequence[Ref]) -> list[Ref]:
+    def _placed(self, blobs: RunBlobReader | WholeCopies, refs: Sequence[Ref], moving: Sequence[Ref]) -> list[Ref]:
         """Where chunks are to be referred to: those that move, in whole packs or in copies of one's own."""
         moved = {}
         for some in _parts(moving):
@@ -217,13 +217,13 @@ class _Mending:
                 moved[ref] = self._writer.place(data, CHUNK)
         return [moved.get(ref, ref) for ref in refs]
 
-    def _place(self, blobs: Blobs, ref: Ref, kind: int) -> Ref:
+    def _place(self, blobs: RunBlobReader, ref: Ref, kind: int) -> Ref:
         """Where a blob is to be referred to: in the whole pack that has it, or in a copy of one's own."""
         (data,) = blobs.read([ref])
         return self._writer.place(data, kind)
 
 
-def load_view(blobs: Blobs) -> View | None:
+def load_view(blobs: RunBlobReader) -> View | None:
     """A run as it is now; where what its last state needs is nowhere, by all that its entries say.
 
     Raises:
@@ -248,7 +248,7 @@ def load_view(blobs: Blobs) -> View | None:
     return view
 
 
-def _chunks(blobs: Blobs, entry: Entry) -> Sequence[Ref]:
+def _chunks(blobs: RunBlobReader, entry: Entry) -> Sequence[Ref]:
     assert entry.content
     return () if entry.whole else parse_recipe(blobs.read([entry.content])[0]).chunks
 

@@ -28,17 +28,17 @@ from holdall.format.document import Json
 from holdall.format.entry import InlineBlob, LogEntry
 from holdall.format.ops import add_op, weight
 from holdall.storage.ending import the_end
+from holdall.trees import snapshot
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
-from holdall.trees.summary import summarise
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
 _PATIENCE: Final = 5.0  # seconds that small operations wait for an entry to ride on; doubled for each lost race, up to
 _MOST_PATIENCE: Final = 80.0
-_CROWD: Final = 1_000  # of them, or of their measurements, do not wait
-_HEAVY: Final = 1 << 20  # nor do so many bytes of them
+FLUSH_MAX_OPS: Final = 1_000  # of them, or of their measurements, do not wait
+FLUSH_MAX_BYTES: Final = 1 << 20  # nor do so many bytes of them
 _PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
 _LONGEST: Final = 1.0
 _log = logging.getLogger("holdall")
@@ -72,14 +72,14 @@ class Session:
         self.id = location.entropy(16)
         self.known = Known(location.bucket, location.pool, location.borrowing)
         self.journal = Journal(location.bucket, location.pool, log)
-        self.blobs = Blobs(location.bucket, location.pool, self.journal, location.damage)
+        self.blobs = RunBlobReader(location.bucket, location.pool, self.journal, location.damage)
         self.view = View(self.blobs)
         self.closed = False
         self.lock = threading.RLock()
         self._descriptor = descriptor
         self._names = PackNames(self.id)
         self._waiting: list[Json] = []  # small operations, for the next entry
-        self._doubtful: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
+        self._unconfirmed: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
         self._since, self._patience, self._weight = 0.0, _PATIENCE, 0
         self._tried = 0  # the entry for which a state was tried last
 
@@ -101,7 +101,7 @@ class Session:
         *,
         deleted: bool = False,
         packs: ChunkReader | None = None,
-        load: Callable[[Blobs], View | None] = View.load,
+        load: Callable[[RunBlobReader], View | None] = View.load,
     ) -> Session | None:
         """A session in a log that is there, `deleted` or not, which does this at once; None where there is none.
 
@@ -164,18 +164,18 @@ class Session:
                 try:
                     standing = self.journal.create(entry)
                 except BaseException:  # an interrupt, too, may come when the entry is there already
-                    if self._waiting or self._doubtful:
-                        self._doubtful[entry.write_id], self._waiting = self._waiting, []
+                    if self._waiting or self._unconfirmed:
+                        self._unconfirmed[entry.write_id], self._waiting = self._waiting, []
                     raise
                 self._take_in(standing)
                 if standing.write_id == entry.write_id:
-                    self._doubtful, self._waiting, self._weight = {}, [], 0
+                    self._unconfirmed, self._waiting, self._weight = {}, [], 0
                     return standing
                 self._patience = min(2 * self._patience, _MOST_PATIENCE)
                 self._catch_up(attempt)
         raise AssertionError("count() does not end")
 
-    def defer(self, *ops: Json) -> None:
+    def buffer_ops(self, *ops: Json) -> None:
         """Let small operations ride on the next entry: of a commit, of the end, or of its own.
 
         They are written at once when a thousand or a megabyte wait, or when the
@@ -197,13 +197,13 @@ class Session:
                 add_op(self._waiting, op)
                 self._weight += weight(op)
                 many = len(self._waiting) + len(self._waiting[-1].get("points", ()))
-                if many >= _CROWD or self._weight >= _HEAVY or now - self._since >= self._patience:
+                if many >= FLUSH_MAX_OPS or self._weight >= FLUSH_MAX_BYTES or now - self._since >= self._patience:
                     self.flush()
 
     def flush(self) -> None:
         """Write what waits for an entry to ride on. Cost: one PUT, if anything does."""
         with self.lock:
-            if self._waiting or self._doubtful:
+            if self._waiting or self._unconfirmed:
                 self.append(lambda: Draft([]))
 
     def refuse_registered(self, paths: Sequence[str]) -> None:
@@ -221,7 +221,7 @@ class Session:
 
     def _drop_repeated(self) -> None:
         """Parameters that a rival wrote meanwhile: the same value need not be written, another is an error."""
-        for ops in (*self._doubtful.values(), self._waiting):
+        for ops in (*self._unconfirmed.values(), self._waiting):
             for op in [op for op in ops if op["op"] == "param" and op["key"] in self.view.state.params]:
                 ops.remove(op)
                 self._refuse_other_value(op)
@@ -234,7 +234,7 @@ class Session:
 
     def _refuse_other_value(self, op: Json) -> None:
         if op["op"] == "param":
-            unwritten = itertools.chain(*self._doubtful.values(), self._waiting)
+            unwritten = itertools.chain(*self._unconfirmed.values(), self._waiting)
             known = {other["key"]: other["value"] for other in unwritten if other["op"] == "param"}
             stored = str((known | self.view.state.params).get(op["key"], op["value"]))
             if stored != op["value"]:
@@ -266,7 +266,7 @@ class Session:
         if draft.state:
             state, state_at = draft.state(self.view, blobs), n
         elif head is not None and due and not draft.opening:
-            state = summarise(self.view, self.writer(), blobs, final=draft.final)
+            state = snapshot.build(self.view, self.writer(), blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
         return LogEntry(
             log=self.journal.log,
@@ -276,17 +276,17 @@ class Session:
             time=self.location.clock(),
             writer=self.location.writer,
             state_at=state_at,
-            ops=(*itertools.chain(*self._doubtful.values()), *self._waiting, *draft.ops),
+            ops=(*itertools.chain(*self._unconfirmed.values()), *self._waiting, *draft.ops),
             blobs=tuple(blobs),
             state=state,
         )
 
     def _take_in(self, entry: LogEntry) -> None:
         self.view.absorb(entry)
-        if entry.write_id in self._doubtful:  # it took along what was doubtful before it
-            written = itertools.takewhile(lambda id: id != entry.write_id, list(self._doubtful))
+        if entry.write_id in self._unconfirmed:  # it took along what was doubtful before it
+            written = itertools.takewhile(lambda id: id != entry.write_id, list(self._unconfirmed))
             for id in (*written, entry.write_id):
-                del self._doubtful[id]
+                del self._unconfirmed[id]
         for op in entry.ops:
             if op["op"] == "fence" and self.known.in_use:
                 self.known.condemn(op["generation"])

@@ -34,17 +34,17 @@ from holdall.format.paths import ancestors, sort_key
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.reference import CHUNK, NODE, RECIPE, Ref
 from holdall.format.tree import Entry, Kind
-from holdall.trees.growth import grow
-from holdall.trees.recall import Recall
+from holdall.trees import tree_builder
 from holdall.trees.session import Draft, Session
+from holdall.trees.snapshot import INLINE, Inline
 from holdall.trees.source import Item
 from holdall.trees.streams import Rejoined, at_most, blocks
-from holdall.trees.summary import INLINE, Inline
+from holdall.trees.unchanged_files import UnchangedFiles
 from holdall.trees.view import View
 
 _log = logging.getLogger("holdall")
 # What else the commit's entry says, given the run just before it; whatever it raises, the commit raises.
-Also: TypeAlias = Callable[[View], Sequence[Json]]
+ExtraOps: TypeAlias = Callable[[View], Sequence[Json]]
 _UNKNOWN: Final = (
     "run %s: whether it holds %r already, and what else is logged with it, is not known, as something cannot be read: "
     "%s. It is logged all the same; should that be mended and hold other content there, what was first stands"
@@ -91,13 +91,13 @@ class Published:
 class Transaction:
     """One commit in the making, of one session. Not for several threads at once.
 
-    `small_last`: small files wait until it is known whether the large ones have anything new, and travel in the
+    `inline_last`: small files wait until it is known whether the large ones have anything new, and travel in the
     entry if not. Elsewhere they are packed in their turn, beside their neighbours.
     """
 
-    def __init__(self, session: Session, also: Also | None = None, *, small_last: bool = False) -> None:
-        self._session, self._also, self._small_last = session, also, small_last
-        self._recall = Recall(session.location, session.known)
+    def __init__(self, session: Session, extra_ops: ExtraOps | None = None, *, inline_last: bool = False) -> None:
+        self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
+        self._unchanged = UnchangedFiles(session.location, session.known)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
@@ -122,7 +122,7 @@ class Transaction:
                 ends.enter_context(self._transfer)
             self._session.refuse_registered([item.path for item in items])
             there = self._session.view.paths.look([item.path for item in items]).there
-            self._recall.look(items, there)
+            self._unchanged.lookup(items, there)
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
             if any(staged.unread for staged in self._staged.values()):
@@ -163,11 +163,11 @@ class Transaction:
     def _unread(self, item: Item, there: Entry) -> Staged:
         """An item whose path is taken: only whether it is the same needs to be known."""
         offered = Entry(item.path, item.kind, executable=item.executable, target=item.target)
-        if known := self._recall.entry(item):
+        if known := self._unchanged.entry(item):
             self._transfer.add(known.size, known.size)
             offered = known
         elif item.kind is Kind.FILE:
-            with self._recall.open(item) as stream:
+            with self._unchanged.open(item) as stream:
                 offered = _hashed(item, stream, self._transfer)
         if not offered.same_as(there):
             raise ArtifactExistsError(self._run_id, item.path, str(there), str(offered))
@@ -176,18 +176,18 @@ class Transaction:
     def _read(self, item: Item) -> Staged:
         if item.kind is not Kind.FILE:
             return Staged(Entry(item.path, item.kind, target=item.target))
-        if recalled := self._recall.written(item):
+        if recalled := self._unchanged.written(item):
             self._transfer.add(recalled.size, recalled.size)
             return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
-        with self._recall.open(item) as opened:
+        with self._unchanged.open(item) as opened:
             stream: Readable = opened
-            if (self._writer is None or self._small_last) and self._held + item.size <= INLINE:
+            if (self._writer is None or self._inline_last) and self._held + item.size <= INLINE:
                 data = at_most(stream, INLINE - self._held)
                 if self._held + len(data) <= INLINE:
                     return self._hold(item, data)
                 stream = Rejoined(data, stream)  # it is longer than it said
-            if self._held and not self._small_last:
-                self._pour()
+            if self._held and not self._inline_last:
+                self._pack_small_files()
             written = self._chunks.write(stream)
         return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
 
@@ -195,7 +195,7 @@ class Transaction:
         self._held += len(data)
         return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
 
-    def _pour(self) -> None:
+    def _pack_small_files(self) -> None:
         """What was held as small goes with something larger."""
         self._held = 0
         for staged in self._staged.values():
@@ -218,7 +218,7 @@ class Transaction:
         fresh = self._without_conflicts()
         if not fresh:
             return None
-        self._evacuate(fresh)
+        self._copy_from_condemned(fresh)
         root, blobs = self._seal(fresh)
         files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
         packed = self._writer.tally if self._writer else None
@@ -235,7 +235,7 @@ class Transaction:
             "new_bytes": new,
             "stored_bytes": stored,
         } | ({"again_bytes": again} if again else {})
-        return Draft([op, *(self._also(self._session.view) if self._also else ())], blobs)
+        return Draft([op, *(self._extra_ops(self._session.view) if self._extra_ops else ())], blobs)
 
     def _without_conflicts(self) -> list[Staged]:
         """What is not there yet, ascending; or the error that says why it cannot be."""
@@ -276,16 +276,16 @@ class Transaction:
             writer.settle()
         if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
             inline = Inline([])
-            root = grow(
+            root = tree_builder.build(
                 [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
             )
             if inline.fits:
                 if writer:
                     writer.flush()
                 return root, inline.blobs
-        self._pour()
+        self._pack_small_files()
         self._chunks.settle()
-        root = grow([_placed(staged, self._chunks.place) for staged in fresh], self._place_node)
+        root = tree_builder.build([_placed(staged, self._chunks.place) for staged in fresh], self._place_node)
         self._chunks.flush()
         return root, []
 
@@ -298,7 +298,7 @@ class Transaction:
         """In the entry, unless a pack has it already."""
         return (self._writer.known(data) if self._writer else None) or inline.place(data, kind)
 
-    def _evacuate(self, fresh: Iterable[Staged]) -> None:
+    def _copy_from_condemned(self, fresh: Iterable[Staged]) -> None:
         """Copy staged chunks out of packs that are being collected (W4)."""
         if not (self._writer and self._session.known.in_use):
             return
@@ -327,7 +327,7 @@ class Transaction:
 
     def _read_after_all(self, staged: Staged, item: Item) -> None:
         """What was recalled is gone from the bucket, but the local file is there."""
-        with self._recall.open(item) as stream:
+        with self._unchanged.open(item) as stream:
             staged.written = self._chunks.write(stream)
         self._chunks.settle()
         staged.unread = None
@@ -338,7 +338,7 @@ class Transaction:
         """Have what was read remembered: its chunks, too, if they were acknowledged."""
         known = self._writer.known if self._writer else None
         files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
-        self._recall.keep(files, known)
+        self._unchanged.keep(files, known)
 
 
 def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:

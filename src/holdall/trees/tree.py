@@ -1,137 +1,23 @@
 """What a run holds: paths, read as lazily as possible.
 
 A tree's nodes lie in packs or inside log entries. Looking up k paths reads one
-node per level and path; walking a directory reads only its stretch. What was
-read is kept, since a node never changes.
+node per level and path; walking a directory reads only its stretch.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import Whose, checked, path_of
-from holdall.chunks.pool import Pool
-from holdall.chunks.reader import ChunkReader
-from holdall.errors import FormatError, IntegrityError, LogGapError
-from holdall.format.entry import LogEntry
-from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
-from holdall.format.reference import InEntry, Ref
-from holdall.format.tree import Child, Entry, Node, check_child, parse_node
-from holdall.storage.bucket import Bucket
-from holdall.trees.journal import Journal
+from holdall.format.reference import Ref
+from holdall.format.tree import Child, Entry, Node, check_child
+from holdall.trees.blobs import RunBlobReader
 
-_KEPT: Final = 256  # nodes and entries that a run's handle remembers
 _AT_ONCE: Final = 128  # nodes fetched side by side,
 _BYTES_AT_ONCE: Final = 8 << 20  # and the bytes of them
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-
-class Blobs:
-    """Blobs of one run, wherever they are: in packs, or inline in its log."""
-
-    def __init__(
-        self,
-        bucket: Bucket,
-        pool: Pool,
-        journal: Journal,
-        damage: Damage | None = None,
-        *,
-        packs: ChunkReader | None = None,
-    ) -> None:
-        self.journal = journal
-        self.packs = packs or ChunkReader(bucket, pool, damage)
-        self._entries: _Recent[int, LogEntry] = _Recent()
-        self._nodes: _Recent[Ref, Node | bytes] = _Recent()
-
-    def read(self, refs: Sequence[Ref], *, path: Whose = None) -> list[bytes]:
-        """The decoded bytes of some blobs, in the order asked for; `path` says whose they are, for errors.
-
-        Raises:
-            IntegrityError: One of them is not what was written.
-        """
-        packed = [ref for ref in refs if isinstance(ref.place, PackName)]
-        found = dict(zip(packed, self.packs.read(packed, path=path), strict=True)) if packed else {}
-        entries = self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
-        return [found[ref] if ref in found else _inline(ref, entries, path) for ref in refs]
-
-    def nodes(self, refs: Sequence[Ref]) -> list[Node]:
-        """The tree nodes at some references."""
-        kept = self._nodes.get_all(refs)
-        missing = [ref for ref in refs if ref not in kept]
-        kept.update(zip(missing, self.read(missing), strict=True))
-        found: dict[Ref, Node] = {}
-        for ref, node in kept.items():
-            if isinstance(node, bytes):
-                node = parse_node(node, ref.place.n if isinstance(ref.place, InEntry) else None)
-                self._nodes.put(ref, node)
-            found[ref] = node
-        return [found[ref] for ref in refs]
-
-    def remember(self, entry: LogEntry) -> None:
-        """Keep an entry at hand that was read or written anyway."""
-        if entry.blobs:
-            self._entries.put(entry.n, entry)
-
-    def remember_node(self, ref: Ref, data: bytes) -> None:
-        """Keep a node at hand that was just put into a pack; it is parsed when somebody asks for it."""
-        if isinstance(ref.place, PackName):
-            self._nodes.put(ref, data)
-
-    def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
-        """Some entries: all of them, however few are kept."""
-        wanted = {n for n in numbers if n is not None}
-        found = self._entries.get_all(wanted)
-        if missing := sorted(wanted - found.keys()):
-            try:
-                entries = self.journal.read_many(missing)
-            except (LogGapError, FormatError) as error:
-                raise IntegrityError(f"an inline blob in {self.journal.log}", str(error)) from error
-            for entry in entries:
-                found[entry.n] = entry
-                self._entries.put(entry.n, entry)
-        return found
-
-
-def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: Whose) -> bytes:
-    assert isinstance(ref.place, InEntry)
-    assert ref.place.n is not None, "absolute once it was read"
-    entry = entries[ref.place.n]
-    where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
-    if ref.offset >= len(entry.blobs):
-        raise IntegrityError(where, "there is no such blob", path_of(path, ref))
-    return checked(ref, entry.blobs[ref.offset].data, where, path_of(path, ref))
-
-
-class _Recent(Generic[K, V]):
-    """What was used last, and no more of it than `_KEPT`; threads may share it."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[K, V] = OrderedDict()
-
-    def get_all(self, keys: Iterable[K]) -> dict[K, V]:
-        """What is kept of these, which are then the latest used."""
-        found = {}
-        for key in keys:
-            with suppress(KeyError):  # not kept, or no longer, by another thread's doing
-                found[key] = self._kept[key]
-                self._kept.move_to_end(key)
-        return found
-
-    def put(self, key: K, value: V) -> None:
-        """Keep this, and forget what was not used for longest."""
-        self._kept[key] = value
-        self._kept.move_to_end(key)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +47,7 @@ class _Below:
 class Tree:
     """The paths under one root."""
 
-    def __init__(self, blobs: Blobs, root: Ref) -> None:
+    def __init__(self, blobs: RunBlobReader, root: Ref) -> None:
         self._blobs, self.root = blobs, root
 
     def find(self, paths: Iterable[str]) -> dict[str, Found]:

@@ -23,11 +23,11 @@ from holdall.format.layout import RUNS, parse_key
 from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.check_log import Content
 from holdall.trees.journal import Journal, list_heads
 from holdall.trees.location import Location
 from holdall.trees.salvage import UNREADABLE
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View
 
 _AT_ONCE: Final = 128  # entries fetched side by side
@@ -160,6 +160,6 @@ class Twins:
     def _entries(self, log: str) -> Iterator[Entry]:
         location = self._location
         journal = Journal(location.bucket, location.pool, log)
-        view = View.load(Blobs(location.bucket, location.pool, journal, packs=self._copies))
+        view = View.load(RunBlobReader(location.bucket, location.pool, journal, packs=self._copies))
         if view and not view.state.purged:
             yield from view.paths.walk()

@@ -30,11 +30,11 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Place, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Heads
 from holdall.trees.location import Location
 from holdall.trees.overlaps import overlaps
 from holdall.trees.salvage import left_out
-from holdall.trees.tree import Blobs
 from holdall.trees.view import View, read_views, run_name
 
 Stretch: TypeAlias = tuple[PackName, int, int]
@@ -181,7 +181,7 @@ class _Survey:
     def look(self, views: Sequence[View]) -> None:
         """Take in some runs."""
         self._fetch_roots(views)
-        wanted: list[tuple[int, Blobs, Ref]] = []
+        wanted: list[tuple[int, RunBlobReader, Ref]] = []
         room = _RECIPES
         for view in views:
             if view.state.purged:
@@ -258,7 +258,7 @@ class _Survey:
         else:
             run.blobs[entry.content.place, entry.content.offset] = entry.content.stored
 
-    def _recipes(self, wanted: Sequence[tuple[int, Blobs, Ref]]) -> None:
+    def _recipes(self, wanted: Sequence[tuple[int, RunBlobReader, Ref]]) -> None:
         """Note the chunks of files that are cut. What is fetched for one run is at hand for the next."""
         fresh = dict.fromkeys(ref for _, _, ref in wanted if ref not in self._known)
         packed = [ref for ref in fresh if isinstance(ref.place, PackName)]

@@ -14,11 +14,11 @@ from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.layout import RUNS
 from holdall.format.reference import ref_from_json
 from holdall.format.state import State, state_from_json
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Head, Journal, check_chain
 from holdall.trees.location import Location
 from holdall.trees.paths import Paths
 from holdall.trees.salvage import UNREADABLE, left_out
-from holdall.trees.tree import Blobs
 
 _log = logging.getLogger("holdall")
 _AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
@@ -35,7 +35,7 @@ class View:
         paths: What the run holds.
     """
 
-    def __init__(self, blobs: Blobs, tries: int = _STATES_TRIED) -> None:
+    def __init__(self, blobs: RunBlobReader, tries: int = _STATES_TRIED) -> None:
         self._blobs, self._tries = blobs, tries
         self.head: LogEntry | None = None
         self.lost = -1
@@ -43,7 +43,7 @@ class View:
         self.paths = Paths(blobs, [])
 
     @classmethod
-    def load(cls, blobs: Blobs) -> View | None:
+    def load(cls, blobs: RunBlobReader) -> View | None:
         """The run as it is now; None where there is no such log.
 
         Cost: one listing and one GET, and a GET for each entry since the last state.
@@ -57,7 +57,7 @@ class View:
             return cls._around(newest, blobs, error)
 
     @classmethod
-    def _around(cls, newest: int, blobs: Blobs, error: DamageError, tries: int = _STATES_TRIED) -> View:
+    def _around(cls, newest: int, blobs: RunBlobReader, error: DamageError, tries: int = _STATES_TRIED) -> View:
         """The run as those of its entries tell it that can be read; the error itself if none was lost."""
         journal = blobs.journal
         head = journal.read_if_whole(newest)
@@ -79,7 +79,7 @@ class View:
         return view
 
     @classmethod
-    def _around_or_to(cls, n: int, blobs: Blobs, tries: int) -> View:
+    def _around_or_to(cls, n: int, blobs: RunBlobReader, tries: int) -> View:
         """The run as of entry n, by a state before it; by the operations of all entries, where many states are lost."""
         if tries < 0:
             return cls._by_operations(n, blobs)
@@ -89,7 +89,7 @@ class View:
             return cls._around(n, blobs, error, tries)
 
     @classmethod
-    def _by_operations(cls, n: int, blobs: Blobs) -> View:
+    def _by_operations(cls, n: int, blobs: RunBlobReader) -> View:
         entries = blobs.journal.read_around(0, n + 1)
         if entries is None:
             raise LogGapError(blobs.journal.log, 0)
@@ -107,7 +107,9 @@ class View:
         self.head, self.lost = None, n
 
     @classmethod
-    def up_to(cls, head: LogEntry, blobs: Blobs, listed: Head | None = None, *, tries: int = _STATES_TRIED) -> View:
+    def up_to(
+        cls, head: LogEntry, blobs: RunBlobReader, listed: Head | None = None, *, tries: int = _STATES_TRIED
+    ) -> View:
         """The run as of an entry; a listing may tell which others there are. Cost: a GET for each since the last state.
 
         Raises:
@@ -124,7 +126,7 @@ class View:
         return view
 
     @classmethod
-    def as_listed(cls, head: Head, newest: LogEntry | HoldallError, blobs: Blobs) -> View:
+    def as_listed(cls, head: Head, newest: LogEntry | HoldallError, blobs: RunBlobReader) -> View:
         """The run as of the head that a listing showed; a warning names what of it cannot be read.
 
         Raises:
@@ -222,7 +224,7 @@ def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[st
         for (journal, head), entry in zip(some, newest, strict=True):
             view = None
             with left_out(name(journal.log)):
-                view = View.as_listed(head, entry, Blobs(bucket, pool, journal, location.damage))
+                view = View.as_listed(head, entry, RunBlobReader(bucket, pool, journal, location.damage))
             if view:
                 yield view
 

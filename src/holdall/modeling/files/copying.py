@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from holdall.format.tree import Kind
-from holdall.trees.arriving import replacing, written
 from holdall.trees.destination import Destination, Place
+from holdall.trees.partial_file import replacing, written
 from holdall.trees.source import Item, local_items
 
 _BLOCK = 1 << 20

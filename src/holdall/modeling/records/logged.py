@@ -6,7 +6,7 @@ The tag is an operation of the entry that commits the model's files. So a run
 lists its models without reading them, the number n is taken exactly when the
 model becomes visible, and two writers of a run cannot have the same one.
 
-What is said of a model later are remarks of the run (`runs/remarks.py`), one
+What is said of a model later are remarks of the run (`runs/reserved_tags.py`), one
 for each thing said, so that writers need not read what others said:
 
     holdall.model.<n>.tag.<16 hex>       {"time", "key", "value"}, null: removed
@@ -30,7 +30,7 @@ from typing import Any, Final
 from holdall.format.document import Json
 from holdall.format.ops import integer, number
 from holdall.runs.record import Metric
-from holdall.runs.remarks import remark, remarks, texts
+from holdall.runs.reserved_tags import remark, remarks, texts
 
 TAG: Final = "holdall.model."
 _OF_MODEL: Final = re.compile(re.escape(TAG) + r"([1-9][0-9]{0,9})(?=\.|$)")

@@ -20,8 +20,8 @@ from typing import BinaryIO, Final
 from holdall.errors import DestinationError, UnsupportedFileError
 from holdall.format.tree import Kind
 from holdall.modeling.files.copying import copy_local, items_of
-from holdall.trees.arriving import written
 from holdall.trees.destination import Destination, Place
+from holdall.trees.partial_file import written
 from holdall.trees.source import Item
 
 _TARS: Final = (".tar", ".tar.gz", ".tgz")

@@ -31,7 +31,7 @@ from holdall.trees.destination import Place, refusals_named, removed_on_failure,
 _BLOCK: Final = 1 << 20  # bytes hashed at a time; so many may be behind before it pays to begin
 
 
-class Follower:
+class IncrementalHasher:
     """The SHA-256 of bytes that arrive in pieces, by many threads.
 
     Args:
@@ -80,7 +80,7 @@ class Follower:
         return before < stop == self._size
 
 
-class Arriving:
+class PartialFile:
     """A file that threads write at once, each where its bytes belong.
 
     Once it is closed, its descriptor's number may be another file's: whoever
@@ -97,7 +97,7 @@ class Arriving:
     def __init__(self, entry: Entry, target: Place) -> None:
         self.path = entry.path
         self._entry, self._target, self._name = entry, target, unfinished(target.name)
-        self._follower = Follower(entry.size, self._read)
+        self._hasher = IncrementalHasher(entry.size, self._read)
         self._lock = threading.Lock()
         self._descriptor = -1  # opened by the first write, closed by the last of those that use it
         self._users, self.closed = 0, False
@@ -114,7 +114,7 @@ class Arriving:
         try:
             with refusals_named(str(self._target)):
                 stop = at + _write(descriptor, at, parts)
-            ended = self._follower.add(at, stop)
+            ended = self._hasher.add(at, stop)
         finally:
             self._give_back()
         if ended:
@@ -128,7 +128,7 @@ class Arriving:
                 os.unlink(self._name, dir_fd=folder)
 
     def _settle(self) -> None:
-        if self._follower.digest() != self._entry.sha256:
+        if self._hasher.digest() != self._entry.sha256:
             raise other_content(self._entry, self._target)
         self._close()
         with self._target.folder() as folder, removed_on_failure(self._name, folder):
@@ -168,7 +168,7 @@ class Arriving:
 
 
 def write_whole(entry: Entry, target: Place, data: Bytes) -> None:
-    """Write a file whose bytes are all at hand. Raises: as `Arriving.write`."""
+    """Write a file whose bytes are all at hand. Raises: as `PartialFile.write`."""
     if digest.sha256(data) != entry.sha256:
         raise other_content(entry, target)
     with replacing(target) as (name, folder):

@@ -25,9 +25,9 @@ from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, RequestCounter, TraceBucket
 from holdall.store import Store
-from holdall.trees import arriving
-from holdall.trees.arriving import Arriving, Follower
+from holdall.trees import partial_file
 from holdall.trees.destination import Destination, Place
+from holdall.trees.partial_file import IncrementalHasher, PartialFile
 
 MIB = 1 << 20
 
@@ -38,16 +38,16 @@ def test_pieces_in_any_order_make_the_digest_of_the_whole(data: bytes, cuts: lis
     ends = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = list(pairwise(ends))
     random.shuffle(pieces)  # type: ignore[attr-defined]
-    follower = Follower(len(data), lambda start, stop: data[start:stop])
+    follower = IncrementalHasher(len(data), lambda start, stop: data[start:stop])
     assert sum(follower.add(start, stop) for start, stop in pieces) == 1
     assert follower.digest() == sha256(data)
 
 
 def test_hashing_does_not_wait_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is whole from the beginning on is hashed before the rest is there, and never more than that."""
-    monkeypatch.setattr(arriving, "_BLOCK", 10)
+    monkeypatch.setattr(partial_file, "_BLOCK", 10)
     read: list[tuple[int, int]] = []
-    follower = Follower(100, lambda start, stop: read.append((start, stop)) or bytes(stop - start))  # type: ignore[func-returns-value]
+    follower = IncrementalHasher(100, lambda start, stop: read.append((start, stop)) or bytes(stop - start))  # type: ignore[func-returns-value]
     follower.add(10, 50)
     assert read == []
     follower.add(0, 10)
@@ -64,7 +64,7 @@ def test_who_comes_while_another_hashes_goes_on_at_once() -> None:
         assert may_end.wait(60)
         return data[start:stop]
 
-    follower = Follower(len(data), slow)
+    follower = IncrementalHasher(len(data), slow)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(follower.add, 0, 2 * MIB)
         assert began.wait(60)
@@ -81,7 +81,7 @@ def test_threads_that_write_at_once_make_the_file(
 ) -> None:
     """In pieces of 64 KiB by eight threads: the file has its name, its content and nothing beside it."""
     data, target = entropy(seed)(size), tmp_path_factory.mktemp("to") / "file"
-    file = Arriving(Entry("file", Kind.FILE, size, sha256(data)), Place(Destination(target.parent), "file"))
+    file = PartialFile(Entry("file", Kind.FILE, size, sha256(data)), Place(Destination(target.parent), "file"))
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda at: file.write(at, memoryview(data)[at : at + 65536]), range(0, size, 65536)))
     assert file.closed
@@ -92,7 +92,7 @@ def test_threads_that_write_at_once_make_the_file(
 def test_a_file_with_another_digest_never_gets_its_name(tmp_path: Path) -> None:
     """What stood there stays, and nothing is left beside it."""
     (tmp_path / "file").write_bytes(b"before")
-    file = Arriving(Entry("file", Kind.FILE, 5, sha256(b"right")), Place(Destination(tmp_path), "file"))
+    file = PartialFile(Entry("file", Kind.FILE, 5, sha256(b"right")), Place(Destination(tmp_path), "file"))
     with pytest.raises(IntegrityError, match="another SHA-256"):
         file.write(0, b"wrong")
     file.discard()
@@ -198,7 +198,7 @@ def test_what_a_disk_takes_in_part_is_written_on(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "pwritev", short)
     content = b"abcde" + b"fgh" + b"ij"
-    file = Arriving(Entry("file", Kind.FILE, len(content), sha256(content)), Place(Destination(tmp_path), "file"))
+    file = PartialFile(Entry("file", Kind.FILE, len(content), sha256(content)), Place(Destination(tmp_path), "file"))
     file.write(0, b"abcde", b"fgh", b"ij")
     assert counts == [3]
     assert (tmp_path / "file").read_bytes() == content

@@ -16,15 +16,15 @@ from functools import partial
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from holdall.chunks.delivery import Take
+from holdall.chunks.delivery import OnChunk
 from holdall.errors import IntegrityError
 from holdall.format.digest import Bytes
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry
-from holdall.trees.arriving import Follower
+from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import recipes
-from holdall.trees.tree import Blobs
+from holdall.trees.partial_file import IncrementalHasher
 
 _FIRST: Final = 256 << 10  # bytes read ahead when reading begins to be sequential
 _FURTHEST: Final = 16 << 20
@@ -39,7 +39,7 @@ class ArtifactFile(io.RawIOBase):
     Holds at most about 32 MiB of chunks. Not for several threads at once.
     """
 
-    def __init__(self, blobs: Blobs, entry: Entry) -> None:
+    def __init__(self, blobs: RunBlobReader, entry: Entry) -> None:
         self._blobs, self.entry = blobs, entry
         self._at = 0
         self._chunks: list[Ref] = []
@@ -136,7 +136,7 @@ class ArtifactFile(io.RawIOBase):
         """All of the file, hashed while it comes."""
         found = _Bytes(self.entry.size)
         view = found.view
-        follower = Follower(self.entry.size, lambda start, stop: view[start:stop])
+        follower = IncrementalHasher(self.entry.size, lambda start, stop: view[start:stop])
 
         def take(i: int, data: Bytes) -> None:
             view[self._starts[i] : self._starts[i + 1]] = data
@@ -147,11 +147,11 @@ class ArtifactFile(io.RawIOBase):
             raise IntegrityError("its chunks", "they make a file with another SHA-256 than was logged", self.entry.path)
         return found.done()
 
-    def _deliver(self, wanted: Iterable[tuple[int, Take]]) -> None:
+    def _deliver(self, wanted: Iterable[tuple[int, OnChunk]]) -> None:
         """Hand chunks to functions: those at hand at once, the others as they come."""
         self._blobs.packs.deliver(self._missing(wanted), path=self.entry.path)
 
-    def _missing(self, wanted: Iterable[tuple[int, Take]]) -> Iterator[tuple[Ref, Take]]:
+    def _missing(self, wanted: Iterable[tuple[int, OnChunk]]) -> Iterator[tuple[Ref, OnChunk]]:
         for i, function in wanted:
             if i in self._kept or not isinstance(self._chunks[i].place, PackName):
                 function(self._kept[i] if i in self._kept else self._blobs.read([self._chunks[i]])[0])

@@ -28,12 +28,12 @@ from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
-from holdall.trees.recall import LEAST
 from holdall.trees.session import Session
 from holdall.trees.source import local_items
 from holdall.trees.stamps import AGE, settled_stamp
 from holdall.trees.stat_cache import StatCache
 from holdall.trees.transaction import Transaction
+from holdall.trees.unchanged_files import LEAST
 
 SIZE = LEAST + 1000
 CONTENT = random.Random(1).randbytes(SIZE)
@@ -311,10 +311,10 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(world: World) ->
     run = world.start()
     (item,) = local_items(world.place, "model.bin")
     transaction = Transaction(run._writing())
-    with pytest.raises(SourceChangedError), transaction._recall.open(item) as stream:
+    with pytest.raises(SourceChangedError), transaction._unchanged.open(item) as stream:
         while stream.readinto(memoryview(bytearray(1 << 20))):
             world.place.touch()
-    assert transaction._recall._read == {}
+    assert transaction._unchanged._read == {}
     assert world.log()[1] == 2
 
 

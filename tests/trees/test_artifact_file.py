@@ -21,7 +21,7 @@ from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
-from holdall.trees.opened import ArtifactFile
+from holdall.trees.artifact_file import ArtifactFile
 
 SIZES = {"empty": 0, "inline": 700, "small": 3000, "large": 150_000}
 DATA = {path: entropy(n)(size) for n, (path, size) in enumerate(SIZES.items())}

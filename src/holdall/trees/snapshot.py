@@ -24,9 +24,10 @@ from holdall.format.paths import sort_key
 from holdall.format.reference import CHUNK, FACTS, MAX_FACTS, NODE, RECIPE, InEntry, Ref, encode_as
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
-from holdall.trees.growth import PlaceNode, grow, merge
+from holdall.trees import tree_builder
 from holdall.trees.paths import Paths
 from holdall.trees.tree import Tree
+from holdall.trees.tree_builder import PlaceNode
 from holdall.trees.view import View
 
 INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
@@ -62,7 +63,7 @@ class Inline:
         return self.blobs[index].ref(index)
 
 
-def summarise(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json | None:
+def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json | None:
     """The `state` for the entry after the view's head.
 
     None where the run says more than a state may hold, and while something that it would say cannot be read: a state
@@ -116,10 +117,10 @@ def restate(
     state = replace(view.state, deltas=[], inline=sum(map(_inline_bytes, entries)), environment=environment)
     carried, added = Inline(blobs), len(blobs)
     if entries and not writer.unsent:
-        state.tree = grow(entries, partial(carried.place, kind=NODE))
+        state.tree = tree_builder.build(entries, partial(carried.place, kind=NODE))
     if entries and (writer.unsent or not carried.fits):
         del blobs[added:]
-        state.tree = grow(entries, partial(writer.place, kind=NODE))
+        state.tree = tree_builder.build(entries, partial(writer.place, kind=NODE))
     body = _body(state, writer)
     writer.flush()
     return body
@@ -127,7 +128,7 @@ def restate(
 
 def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
     """The entries that the tree of the last state lacks, or that moved; and the inline bytes left."""
-    if _alone(view):
+    if _single_commit_root(view):
         return [], view.state.inline
     base, blobs = _base(view), view.paths.blobs
     fresh = {entry.path: entry for entry in Paths(blobs, view.state.deltas).walk()}
@@ -152,21 +153,21 @@ def _base(view: View) -> Tree | None:
 
 def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> Ref | None:
     """The root of all paths. At a run's end a tree that is not large is written anew, in one place."""
-    if alone := _alone(view):
-        return alone
+    if root := _single_commit_root(view):
+        return root
     base = _base(view)
     if base is None:
-        return grow(fresh, place) if fresh else None
+        return tree_builder.build(fresh, place) if fresh else None
     if final:
         leaves = base.leaves()
         scattered = fresh or len({leaf.ref.place for leaf in leaves}) > 1
         if scattered and sum(leaf.ref.raw for leaf in leaves) < _ONE_PLACE:
             paths = {entry.path: entry for entry in [*base.walk(), *fresh]}
-            return grow(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
-    return merge(base, fresh, place) if fresh else base.root
+            return tree_builder.build(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
+    return tree_builder.merge(base, fresh, place) if fresh else base.root
 
 
-def _alone(view: View) -> Ref | None:
+def _single_commit_root(view: View) -> Ref | None:
     """The tree of the one commit so far, if it went to packs whole: it is the state's as it stands."""
     deltas = view.state.deltas
     return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].place, PackName) else None

@@ -32,7 +32,7 @@ LEAST: Final = 1 << 20  # bytes of a file for which an fdatasync is worth its wh
 _AT_ONCE: Final = 256  # packs whose footers are held against what is remembered before the next are loaded
 
 
-class Recall:
+class UnchangedFiles:
     """What one commit recalls of its files, and what it will have remembered of them."""
 
     def __init__(self, location: Location, known: Known) -> None:
@@ -42,8 +42,8 @@ class Recall:
         self._written: dict[Path, Written] = {}
         self._read: dict[str, tuple[Path, Stamp]] = {}  # by path in the run
 
-    def look(self, items: Iterable[Item], there: Container[str]) -> None:
-        """Recall what is known of these files; the chunks, too, of those whose paths are not `there`.
+    def lookup(self, items: Iterable[Item], there: Container[str]) -> None:
+        """UnchangedFiles what is known of these files; the chunks, too, of those whose paths are not `there`.
 
         Cost: nothing without a cache; else a request for each pack that the
         session has not met, and a second where this process had not borrowed from it, side by side.
@@ -53,7 +53,7 @@ class Recall:
         places = [(item.path, place) for item in items if (place := _place(item))]
         self._found = self._cache.find(self._store, {place for _, place in places})
         new = {place for path, place in places if path not in there}
-        self._prove({place: file for place, (_, file) in self._found.items() if place in new})
+        self._verify({place: file for place, (_, file) in self._found.items() if place in new})
 
     def entry(self, item: Item) -> Entry | None:
         """What stands at an item's path once it is logged, if that is known without reading it."""
@@ -92,7 +92,7 @@ class Recall:
         if before and stamp_of(place) == before:
             self._read[item.path] = place, before
 
-    def _prove(self, files: dict[Path, Remembered]) -> None:
+    def _verify(self, files: dict[Path, Remembered]) -> None:
         """Take the chunks of those files all of whose packs are as they are remembered."""
         recipes = {place: file.recipe for place, file in files.items() if file.recipe}
         wanted: defaultdict[PackName, set[Ref]] = defaultdict(set)
@@ -101,23 +101,23 @@ class Recall:
                 wanted[_pack(ref)].add(ref)
             if home := files[place].home:
                 wanted[home].update()
-        wrong = self._wrong(wanted)
+        unusable = self._unusable(wanted)
         slots: dict[Ref, Slot] = {}
         for place, recipe in recipes.items():
-            if wrong.isdisjoint(map(_pack, recipe.chunks)):
+            if unusable.isdisjoint(map(_pack, recipe.chunks)):
                 self._written[place] = _written(recipe, slots)
 
-    def _wrong(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
+    def _unusable(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
         """Those packs that must not be referred to, or do not hold what they should."""
-        wrong, packs = set(), sorted(wanted)
+        unusable, packs = set(), sorted(wanted)
         for start in range(0, len(packs), _AT_ONCE):
             some = packs[start : start + _AT_ONCE]
             self._known.visit(some)
-            wrong |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
-            good = [ref for pack in some if pack not in wrong for ref in wanted[pack]]
+            unusable |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
+            good = [ref for pack in some if pack not in unusable for ref in wanted[pack]]
             self._known.try_out(good)
-            wrong |= {_pack(ref) for ref in good if not self._known.holds(ref)}
-        return wrong
+            unusable |= {_pack(ref) for ref in good if not self._known.holds(ref)}
+        return unusable
 
 
 def _place(item: Item) -> Path | None:

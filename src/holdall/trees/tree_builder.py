@@ -20,9 +20,9 @@ from holdall.trees.tree import Tree
 PlaceNode: TypeAlias = Callable[[bytes], Ref]
 
 
-def grow(entries: Sequence[Entry], place: PlaceNode) -> Ref:
+def build(entries: Sequence[Entry], place: PlaceNode) -> Ref:
     """The root of a new tree of these entries, which ascend and are at least one."""
-    return _raise(_leaves(entries, place), place)
+    return _build_levels(_leaves(entries, place), place)
 
 
 def merge(tree: Tree, entries: Sequence[Entry], place: PlaceNode) -> Ref:
@@ -39,14 +39,14 @@ def merge(tree: Tree, entries: Sequence[Entry], place: PlaceNode) -> Ref:
             continue
         together = {entry.path: entry for entry in [*tree.leaf(leaf), *added[i]]}
         rows += _leaves(sorted(together.values(), key=lambda entry: sort_key(entry.path)), place)
-    return _raise(rows, place)
+    return _build_levels(rows, place)
 
 
 def _leaves(entries: Sequence[Entry], place: PlaceNode) -> list[Child]:
     return [Child(rows[0].path, place(encode_node(0, rows))) for rows in split_rows(entries, NODE_SIZE)]
 
 
-def _raise(rows: list[Child], place: PlaceNode) -> Ref:
+def _build_levels(rows: list[Child], place: PlaceNode) -> Ref:
     """Levels above the leaves, until one root is left."""
     level = 0
     while len(rows) > 1:
