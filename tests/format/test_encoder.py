@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from holdall.errors import IntegrityError
 from holdall.format import planes
-from holdall.format.codec import PLANES, RAW, SLACK, ZSTD, decode
+from holdall.format.codec import SLACK, SPLIT, UNCOMPRESSED, ZSTD, decode
 from holdall.format.encoder import SAMPLE, Encoder, Plan
 
 RANDOM = np.random.default_rng(20261121)
@@ -50,15 +50,15 @@ def test_a_run_is_encoded_as_its_blobs_are(blobs: list[bytes], plan: Plan, head:
 @pytest.mark.parametrize(
     ("data", "item", "codec", "ratio"),
     [
-        (FLOATS.tobytes(), 4, PLANES, 0.85),
-        (FLOATS.tobytes(), None, PLANES, 0.85),
-        (HALVES, 2, PLANES, 0.70),
-        (HALVES, None, PLANES, 0.70),
-        (FLOATS.astype(np.float64).tobytes(), None, PLANES, 0.55),  # 29 bits of 53 are zero
-        (np.arange(16 << 10, dtype=np.int64).tobytes(), 8, PLANES, 0.30),
+        (FLOATS.tobytes(), 4, SPLIT, 0.85),
+        (FLOATS.tobytes(), None, SPLIT, 0.85),
+        (HALVES, 2, SPLIT, 0.70),
+        (HALVES, None, SPLIT, 0.70),
+        (FLOATS.astype(np.float64).tobytes(), None, SPLIT, 0.55),  # 29 bits of 53 are zero
+        (np.arange(16 << 10, dtype=np.int64).tobytes(), 8, SPLIT, 0.30),
         (TEXT, None, ZSTD, 0.30),
-        (RANDOM.bytes(128 << 10), None, RAW, 1.0),
-        (FLOATS.tobytes(), 1, RAW, 1.0),  # a format that says "bytes" is believed
+        (RANDOM.bytes(128 << 10), None, UNCOMPRESSED, 1.0),
+        (FLOATS.tobytes(), 1, UNCOMPRESSED, 1.0),  # a format that says "bytes" is believed
     ],
     ids=["fp32", "fp32 unsaid", "bf16", "bf16 unsaid", "fp64", "ids", "text", "noise", "bytes"],
 )
@@ -66,7 +66,7 @@ def test_a_sample_finds_the_codec(data: bytes, item: int | None, codec: int, rat
     """Numbers in planes, text whole, noise not at all."""
     encoder = Encoder()
     encoded = encoder.encode(memoryview(data), encoder.plan(data[:SAMPLE], item))
-    assert encoded.codec == codec or (item == 1 and encoded.codec in (RAW, ZSTD))
+    assert encoded.codec == codec or (item == 1 and encoded.codec in (UNCOMPRESSED, ZSTD))
     assert encoded.stored <= ratio * len(data)
 
 

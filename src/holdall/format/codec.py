@@ -22,7 +22,7 @@ from holdall.format.frames import decompress_each
 if TYPE_CHECKING:
     from holdall.format.planes import Desk
 
-RAW, ZSTD, PLANES, DELTA = 0, 1, 2, 3
+UNCOMPRESSED, ZSTD, SPLIT, DELTA = 0, 1, 2, 3
 SLACK: Final = 64  # an encoded blob is never longer than the decoded one by more than this
 LEVEL: Final = 1  # level 3 is slower on weights and saves nothing
 WORTH: Final = 0.97  # below this ratio, compressing is worth the decoding
@@ -32,7 +32,7 @@ def encode(data: bytes) -> tuple[int, bytes]:
     """A blob's codec and stored bytes: compressed where that saves something."""
     packed = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(data)
     if len(packed) >= WORTH * len(data):
-        return RAW, data
+        return UNCOMPRESSED, data
     verify(decode(ZSTD, packed, len(data)) == data)
     return ZSTD, packed
 
@@ -53,8 +53,8 @@ def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
             plane = packed
         planes.append(plane)
     stored = b"".join([planes_header(data, item, head, bitmap, [len(plane) for plane in planes]), *planes])
-    verify(decode(PLANES, stored, len(data)) == data)
-    return PLANES, stored
+    verify(decode(SPLIT, stored, len(data)) == data)
+    return SPLIT, stored
 
 
 def planes_header(data: Bytes, item: int, head: int, bitmap: int, lengths: Sequence[int]) -> bytes:
@@ -89,11 +89,11 @@ class Decoder:
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
         """As the function of this name does."""
-        if codec == RAW:
+        if codec == UNCOMPRESSED:
             return bytes(_raw(stored, raw))
         if codec == ZSTD:
             return self.decompress(stored, raw)
-        if codec == PLANES:
+        if codec == SPLIT:
             return b"".join(self.decode_run([(codec, stored, raw)])[0])
         raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
 
@@ -129,12 +129,12 @@ class Decoder:
         found: list[tuple[Bytes, ...]] = []
         planes: defaultdict[int, list[tuple[int, _Planes]]] = defaultdict(list)
         for at, (codec, stored, raw) in enumerate(blobs):
-            if codec == PLANES:
+            if codec == SPLIT:
                 blob = self._planes(memoryview(stored), raw)
                 planes[blob.item].append((at, blob))
                 found.append(())
             else:
-                found.append((_raw(stored, raw) if codec == RAW else self.decode(codec, stored, raw),))
+                found.append((_raw(stored, raw) if codec == UNCOMPRESSED else self.decode(codec, stored, raw),))
         for item, some in planes.items():
             for (at, blob), numbers in zip(some, self._joined(item, [blob for _, blob in some]), strict=True):
                 found[at] = (blob.first, numbers, blob.last)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
 
-from holdall.format.codec import LEVEL, PLANES, RAW, WORTH, ZSTD, Decoder, planes_header, verify
+from holdall.format.codec import LEVEL, SPLIT, UNCOMPRESSED, WORTH, ZSTD, Decoder, planes_header, verify
 from holdall.format.digest import Bytes
 from holdall.format.frames import compress_each
 
@@ -125,14 +125,14 @@ class Encoder:
             return self._in_planes(data, ends, plan, head)
         blobs = [data[start:end] for start, end in pairwise([0, *ends])]
         way = plan.ways[0] if plan.item == 1 else _LEVEL
-        ways = [way] * len(blobs) if way is not None else self._second_look(blobs)
+        ways = [way] * len(blobs) if way is not None else self._probe_each(blobs)
         return [self._whole(blob, way) for blob, way in zip(blobs, ways, strict=True)]
 
     def encode_alone(self, data: Bytes) -> Encoded:
         """A short blob that has no neighbours to learn from."""
         return self._whole(memoryview(data), _LEVEL)
 
-    def _second_look(self, blobs: Sequence[memoryview]) -> list[int | None]:
+    def _probe_each(self, blobs: Sequence[memoryview]) -> list[int | None]:
         """Where the sample was incompressible, some blob may not be: a little of each is asked."""
         middles = [max((len(blob) - _PROBE) // 2, 0) for blob in blobs]
         probes = [blob[at : at + _PROBE] for blob, at in zip(blobs, middles, strict=True)]
@@ -147,7 +147,7 @@ class Encoder:
             if len(packed) < WORTH * len(data):
                 verify(self._decoder.decode(ZSTD, packed, len(data)) == bytes(data))
                 return Encoded(ZSTD, (packed,), len(packed))
-        return Encoded(RAW, (data,), len(data))
+        return Encoded(UNCOMPRESSED, (data,), len(data))
 
     def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, head: int) -> list[Encoded]:
         """Take all numbers apart at once, compress what each blob has of a plane, and put all together again."""
@@ -227,7 +227,7 @@ class _Blob(NamedTuple):
         bitmap = sum(1 << p for p in self.packed)
         header = planes_header(blob, item, self.head, bitmap, [len(part) for part in parts])
         stored = len(header) + sum(map(len, parts))
-        return Encoded(PLANES, (header, *parts), stored) if stored < WORTH * len(blob) else None
+        return Encoded(SPLIT, (header, *parts), stored) if stored < WORTH * len(blob) else None
 
 
 def _split(data: Bytes, item: int) -> list[bytearray]:
