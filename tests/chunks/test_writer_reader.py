@@ -25,7 +25,7 @@ from holdall.format.layout import GARBAGE, HINTS, PACKS, PackName, generation_ke
 from holdall.format.pack import parse_pack
 from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, RECIPE
-from holdall.storage.bucket import ObjectInfo
+from holdall.storage.bucket import Bytes, ObjectInfo
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 
@@ -245,7 +245,7 @@ class Refusing:
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         self.asked += 1
         raise AccessDeniedError(self.url, key, "expired")
 
