@@ -37,13 +37,13 @@ def encode(data: bytes) -> tuple[int, bytes]:
     return ZSTD, packed
 
 
-def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
-    """A blob of numbers with `item` bytes each, the first of which begins at `head`."""
+def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
+    """A blob of numbers with `item_size` bytes each, the first of which begins at `phase`."""
     from holdall.format.planes import Desk, numbers, split, view
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
-    whole = numbers(data, item, head, Desk())
-    apart = [bytearray(len(whole)) for _ in range(item)]
+    whole = numbers(data, item_size, phase, Desk())
+    apart = [bytearray(len(whole)) for _ in range(item_size)]
     split(whole, [view(plane) for plane in apart])
     bitmap, planes = 0, []
     for p, plane in enumerate(map(bytes, apart)):
@@ -52,16 +52,16 @@ def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
             bitmap |= 1 << p
             plane = packed
         planes.append(plane)
-    stored = b"".join([planes_header(data, item, head, bitmap, [len(plane) for plane in planes]), *planes])
+    stored = b"".join([planes_header(data, item_size, phase, bitmap, [len(plane) for plane in planes]), *planes])
     verify(decode(SPLIT, stored, len(data)) == data)
     return SPLIT, stored
 
 
-def planes_header(data: Bytes, item: int, head: int, bitmap: int, lengths: Sequence[int]) -> bytes:
+def planes_header(data: Bytes, item_size: int, phase: int, bitmap: int, lengths: Sequence[int]) -> bytes:
     """What stands before the planes of some data: their table, and the bytes that make no whole number."""
-    tail = (len(data) - head) % item
-    table = struct.pack(f"<4B{item}I", item, head, tail, bitmap, *lengths)
-    return b"".join([table, data[:head], data[len(data) - tail :]])
+    tail = (len(data) - phase) % item_size
+    table = struct.pack(f"<4B{item_size}I", item_size, phase, tail, bitmap, *lengths)
+    return b"".join([table, data[:phase], data[len(data) - tail :]])
 
 
 def verify(same: bool) -> None:
@@ -131,34 +131,36 @@ class Decoder:
         for at, (codec, stored, raw) in enumerate(blobs):
             if codec == SPLIT:
                 blob = self._planes(memoryview(stored), raw)
-                planes[blob.item].append((at, blob))
+                planes[blob.item_size].append((at, blob))
                 found.append(())
             else:
                 found.append((_raw(stored, raw) if codec == UNCOMPRESSED else self.decode(codec, stored, raw),))
-        for item, some in planes.items():
-            for (at, blob), numbers in zip(some, self._joined(item, [blob for _, blob in some]), strict=True):
+        for item_size, some in planes.items():
+            for (at, blob), numbers in zip(some, self._joined(item_size, [blob for _, blob in some]), strict=True):
                 found[at] = (blob.first, numbers, blob.last)
         return found
 
-    def _joined(self, item: int, blobs: Sequence[_Planes]) -> list[memoryview]:
+    def _joined(self, item_size: int, blobs: Sequence[_Planes]) -> list[memoryview]:
         from holdall.format.planes import Desk, join_all
 
-        desk = self._desks.get(item) or self._desks.setdefault(item, Desk())  # one each: what is lent is not lent again
-        return join_all([blob.planes for blob in blobs], item, desk)
+        desk = self._desks.get(item_size) or self._desks.setdefault(
+            item_size, Desk()
+        )  # one each: what is lent is not lent again
+        return join_all([blob.planes for blob in blobs], item_size, desk)
 
     def _planes(self, stored: memoryview, raw: int) -> _Planes:
-        item, head, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
-        if item not in (2, 4, 8) or head >= item or tail >= item or bitmap >> item:
+        item_size, phase, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
+        if item_size not in (2, 4, 8) or phase >= item_size or tail >= item_size or bitmap >> item_size:
             raise FormatError("blob", "its header of planes is not one")
-        count, rest = divmod(raw - head - tail, item)
-        begin = 4 + 4 * item
-        if count < 0 or rest or len(stored) < begin + head + tail:
-            raise FormatError("blob", f"planes of {item} bytes cannot make {raw} bytes")
-        lengths = struct.unpack_from(f"<{item}I", stored, 4)
-        at = begin + head + tail
+        count, rest = divmod(raw - phase - tail, item_size)
+        begin = 4 + 4 * item_size
+        if count < 0 or rest or len(stored) < begin + phase + tail:
+            raise FormatError("blob", f"planes of {item_size} bytes cannot make {raw} bytes")
+        lengths = struct.unpack_from(f"<{item_size}I", stored, 4)
+        at = begin + phase + tail
         if at + sum(lengths) != len(stored):
             raise FormatError("blob", "its planes do not add up to what is stored")
-        first, last = stored[begin : begin + head], stored[begin + head : at]
+        first, last = stored[begin : begin + phase], stored[begin + phase : at]
         planes: list[Bytes] = []
         for p, length in enumerate(lengths):
             plane: Bytes = stored[at : at + length]
@@ -168,7 +170,7 @@ class Decoder:
             if len(plane) != count:
                 raise FormatError("blob", f"plane {p} has {len(plane)} bytes, not {count}")
             planes.append(plane)
-        return _Planes(item, first, planes, last)
+        return _Planes(item_size, first, planes, last)
 
 
 def _raw(stored: Bytes, raw: int) -> Bytes:
@@ -180,7 +182,7 @@ def _raw(stored: Bytes, raw: int) -> Bytes:
 class _Planes(NamedTuple):
     """A blob's planes, decompressed, between the bytes that make no whole number."""
 
-    item: int
+    item_size: int
     first: memoryview
     planes: list[Bytes]
     last: memoryview
