@@ -61,7 +61,8 @@ def _members(room: object) -> dict[str, Any]:
     return {name: getattr(member, "__func__", member) for name, member in found.items()}
 
 
-MEMBERS = {f"{at}.{name}": member for at, room in _rooms() for name, member in _members(room).items()}
+ROOMS = dict(_rooms())
+MEMBERS = {f"{at}.{name}": member for at, room in ROOMS.items() for name, member in _members(room).items()}
 VERBS: dict[str, Callable[..., Any]] = {name: found for name, found in MEMBERS.items() if inspect.isfunction(found)}
 CLASSES = {name: found for name, found in MEMBERS.items() if inspect.isclass(found)}
 _PARSER = doctest.DocTestParser()

@@ -82,8 +82,8 @@ class Borrowing:
         by_pack: defaultdict[PackName, dict[Ref, None]] = defaultdict(dict)
         with here.lock:
             for ref in refs:
-                if isinstance(ref.location, PackName) and self._what(ref) not in here.proofs:
-                    by_pack[ref.location][ref] = None
+                if isinstance(ref.place, PackName) and self._what(ref) not in here.proofs:
+                    by_pack[ref.place][ref] = None
             for span in self._chosen([list(some) for some in by_pack.values()]):
                 proof = self._pool.submit_holding(span.stop - span.start, partial(self._try, span))
                 here.proofs.update((self._what(ref), proof) for ref in span.refs)
@@ -102,8 +102,8 @@ class Borrowing:
         return proof.result()
 
     def _what(self, ref: Ref) -> _Tried:
-        assert isinstance(ref.location, PackName), "nothing else is borrowed"
-        return ref if self.everything else ref.location
+        assert isinstance(ref.place, PackName), "nothing else is borrowed"
+        return ref if self.everything else ref.place
 
     def _chosen(self, packs: Sequence[list[Ref]]) -> list[Range]:
         if self.everything:
@@ -135,7 +135,7 @@ class Borrowing:
 
 def _right(ref: Ref, stored: memoryview) -> bool:
     try:
-        checked(ref, stored[: ref.stored], f"pack {ref.location}")
+        checked(ref, stored[: ref.stored], f"pack {ref.place}")
     except IntegrityError:
         return False
     return True

@@ -105,7 +105,7 @@ class Known:
 
     def allows(self, ref: Ref) -> bool:
         """Whether a blob's place may be referred to, as far as this session has met the collector."""
-        return ref.location not in (self._condemned or ())
+        return ref.place not in (self._condemned or ())
 
     def write_as(self, session: bytes) -> None:
         """Packs of this session are one's own: nothing is borrowed from them."""
@@ -124,7 +124,7 @@ class Known:
         return self._is_own(ref) or self._borrowing.holds(ref)
 
     def _is_own(self, ref: Ref) -> bool:
-        return isinstance(ref.location, PackName) and ref.location.session in self._own
+        return isinstance(ref.place, PackName) and ref.place.session in self._own
 
     def learn(self, pack: PackName, footer: Footer) -> None:
         """Take in a footer that this session has read or written."""
@@ -189,7 +189,7 @@ class Known:
 
         Cost: one request, which a walk of several steps finds made already; its end makes one or two too many.
         """
-        pack = ref.location
+        pack = ref.place
         last = self._last.get(pack) if isinstance(pack, PackName) else None  # another thread may forget it meanwhile
         if not isinstance(pack, PackName) or last is None:
             return False
@@ -320,6 +320,6 @@ class Known:
         self._last.pop(pack, None)
         self._left.discard(pack)
         for blob in self._packs.pop(pack):
-            copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.location != pack)
+            copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.place != pack)
             if copies:
                 self._refs[blob] = copies

@@ -25,23 +25,18 @@ from holdall.format.entry import LogEntry, encode_entry
 from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id, log_key
 from holdall.format.state import State
 from holdall.runs.arguments import named_values
-from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
+from holdall.runs.choosing import PREFIXES, chosen
+from holdall.runs.filters import Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
 from holdall.runs.run import Run
-from holdall.runs.selecting import select
 from holdall.trees.journal import Head, Journal, check_chain, list_heads
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out, map_sound
 
 DEFAULT: Final = "Default"
-EXPERIMENT: Final = Subject(
-    "experiments",
-    texts=("name", "experiment_id"),
-    numbers=("creation_time", "last_update_time"),
-    listed=("experiment_id",),
-    prefixes=ATTRIBUTES_AND_TAGS,
-    unsortable=NOT_BY_TAGS,
+_SUBJECT: Final = Subject(
+    ("name", "experiment_id"), ("creation_time", "last_update_time"), ("experiment_id",), PREFIXES, "name"
 )
 _GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an experiment's deletion took along
 _TOGETHER: Final = 16  # runs that are deleted or restored side by side
@@ -174,7 +169,7 @@ class Experiments:
             InvalidFilterError: The filter or an order is not understood; it says where.
         """
         some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
-        return select(some, filter, order_by, EXPERIMENT, _value)
+        return chosen(some, filter, order_by, _SUBJECT, _value)
 
     def set_tag(self, id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment, or remove it when the value is None. Raises: ExperimentDeletedError."""
@@ -274,7 +269,7 @@ def _called(listed: tuple[Journal, Head]) -> str:
     return f"experiment {listed[0].log.removeprefix(EXPERIMENTS)}"
 
 
-def _value(field: Field, found: Experiment) -> str | int | None:
+def _value(found: Experiment, field: Field) -> str | int | None:
     if field.entity is Entity.TAG:
         return found.tags.get(field.key)
     value: str | int = getattr(found, field.key)

@@ -136,7 +136,7 @@ class RunReader:
 
     @property
     def manifest_digest(self) -> str:
-        """`sha256:` of the manifest's text: one name for all that the run holds."""
+        """The SHA-256 of the manifest's text, as `sha256:...`: one name for all that the run holds."""
         return manifest_digest(self.manifest_text)
 
     def entries(self, path: str | None = None) -> Iterator[Entry]:

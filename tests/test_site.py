@@ -1,0 +1,61 @@
+"""The documentation site is built without a warning, and has all that it should.
+
+python -m sphinx -W docs docs/_build
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sphinx.util.inventory import InventoryFile
+from tests.test_docstrings import ROOMS, VERBS
+
+import holdall
+
+ROOT = Path(__file__).parent.parent
+SITE = ROOT / "docs"
+BESIDE_THE_CODE = [ROOT / "README.md", *sorted((ROOT / "src/holdall").rglob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """What a strictly built site names, by kind: pages, functions, classes, ..."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-d", f"{out}/read", f"{SITE}", f"{out}/site"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = InventoryFile.loads((out / "site/objects.inv").read_bytes(), uri="").data
+    return {kind: set(found) for kind, found in names.items()}
+
+
+def test_every_public_verb_is_in_the_reference(inventory: dict[str, set[str]]) -> None:
+    """A verb that has a docstring for `help()` has an entry on the site."""
+    there = set().union(*(names for kind, names in inventory.items() if kind.startswith("py:")))
+    assert [name for name in VERBS if not _entries(name) & there] == []
+
+
+def _entries(name: str) -> set[str]:
+    """What a verb may be called there: by where it is made, or by where users find it."""
+    at, _, verb = name.rpartition(".")
+    room = ROOMS[at]
+    home = f"{getattr(room, '__module__', '')}.{getattr(room, '__qualname__', '')}"
+    return {name, f"holdall.{name}", f"{home}.{verb}"}
+
+
+def test_every_error_is_in_the_reference(inventory: dict[str, set[str]]) -> None:
+    """Who catches one can look it up."""
+    errors = {name for name, found in vars(holdall.errors).items() if isinstance(found, type)}
+    assert {f"holdall.errors.{name}" for name in errors if name.endswith("Error")} <= inventory["py:exception"]
+
+
+def test_every_document_beside_the_code_is_a_page() -> None:
+    """Of the guide, the format's law, the notes: each is included by one page."""
+    included = [page.read_text() for page in SITE.rglob("*.md") if "_build" not in page.parts]
+    for document in BESIDE_THE_CODE:
+        beside = document.relative_to(ROOT).as_posix()
+        assert any(f"{{include}} ../{beside}" in page or f"{{include}} ../../{beside}" in page for page in included), (
+            beside
+        )
