@@ -242,7 +242,7 @@ class Store:
             bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
         )
         location.stat_cache = StatCache(cache) if stat_cache and cache else None
-        location.borrowing.everything = verify_shared
+        location.verifier.verify_all = verify_shared
         return cls(location)
 
 

@@ -13,7 +13,7 @@ from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import TINY, entropy
 
 from holdall.chunks.buffers import Buffers
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.packer import Packer, PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
@@ -80,7 +80,7 @@ def test_a_writer_that_is_dropped_gives_its_memory_back_at_once() -> None:
     """It does not wait for the garbage collector, as it would if anything of it led back to it."""
     pool, bucket = Pool(workers=4), MemoryBucket()
     names = PackNames(bytes([1]) * 16)
-    writer = ChunkWriter(bucket, pool, Known(bucket, pool), names, TINY.chunker, TINY.pack_size)
+    writer = ChunkWriter(bucket, pool, ChunkIndex(bucket, pool), names, TINY.chunker, TINY.pack_size)
     gc.disable()
     try:
         writer.write(io.BytesIO(entropy(1)(100_000)))
@@ -101,7 +101,9 @@ def test_a_writer_that_failed_gives_its_memory_back_too() -> None:
     """With its failure, whose traceback leads to it."""
     pool, bucket = Pool(workers=4), FaultyBucket(MemoryBucket())
     bucket.plan(Fault("put", "fail", key=PACKS, times=None))
-    writer = ChunkWriter(bucket, pool, Known(bucket, pool), PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size)
+    writer = ChunkWriter(
+        bucket, pool, ChunkIndex(bucket, pool), PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size
+    )
     writer.write(io.BytesIO(entropy(1)(6_000)))
     with pytest.raises(StorageError):
         writer.flush()
@@ -127,7 +129,7 @@ def test_a_forked_child_gives_nothing_back() -> None:
 def test_very_many_small_blobs_stay_within_a_packs_buffer() -> None:
     """A footer of 48 bytes for each blob is longer than the room that usual chunks leave for it."""
     bucket, pool = MemoryBucket(), Pool(workers=2)
-    packer = Packer(bucket, pool, Known(bucket, pool), PackNames(bytes([1]) * 16), 256 << 10)
+    packer = Packer(bucket, pool, ChunkIndex(bucket, pool), PackNames(bytes([1]) * 16), 256 << 10)
     blobs = [n.to_bytes(32, "big") for n in range(6_000)]
     for blob in blobs:
         packer.add(blob, CHUNK, Encoded(RAW, (blob,), 32), 32)

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.packer import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
@@ -25,7 +25,7 @@ WEIGHTS = np.random.default_rng(11).standard_normal(1 << 20, dtype=np.float32)
 def ratio(data: bytes) -> float:
     """Bytes stored for each byte written; what is read back is what was written."""
     bucket = MemoryBucket()
-    writer = ChunkWriter(bucket, POOL, Known(bucket, POOL), PackNames(b"s" * 16), Chunker(), 32 << 20)
+    writer = ChunkWriter(bucket, POOL, ChunkIndex(bucket, POOL), PackNames(b"s" * 16), Chunker(), 32 << 20)
     written = writer.write(io.BytesIO(data))
     writer.flush()
     refs = [slot.settled for slot in written.slots]

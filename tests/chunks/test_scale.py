@@ -9,7 +9,7 @@ import pytest
 from tests.support.bigstore import Cost, add_runs, cost_of_logging, fill
 from tests.support.stores import TINY, Serial, entropy, tiny_store
 
-from holdall.chunks.hints import CAPACITY, Known
+from holdall.chunks.chunk_index import CAPACITY, ChunkIndex
 from holdall.format.chunking import Chunker
 from holdall.format.layout import HINTS, PackName, parse_key
 from holdall.format.pack import Footer, Row, parse_pack
@@ -56,12 +56,12 @@ def test_the_runs_of_others_are_not_listed_to_log_one_more() -> None:
 
 def test_what_is_remembered_of_a_chunk_is_small() -> None:
     """A session that remembers all that it may stays within 128 MB."""
-    known, count = Known(MemoryBucket(), Serial()), 1 << 14
+    known, count = ChunkIndex(MemoryBucket(), Serial()), 1 << 14
     source = entropy(3)
     tracemalloc.start()
     for n in range(2):
         rows = tuple(Row(source(32), 1000 + 70_000 * at, 65_000 + at, 66_000 + at, 0, CHUNK) for at in range(count))
-        known.learn(PackName(b"s" * 16, n), Footer(count, b"", rows))
+        known.add_footer(PackName(b"s" * 16, n), Footer(count, b"", rows))
         del rows
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
@@ -76,7 +76,7 @@ def test_a_synthesised_store_is_a_store() -> None:
     packs = {found.pack: parse_pack(bucket.objects[key], key) for key, found in kinds if found.kind == "pack"}
     assert sum(len(footer.rows) for footer in packs.values()) == 2_000
     hints = [bytes.fromhex(found.chunk) for _, found in kinds if found.kind == "hint"]
-    known = Known(bucket, Serial())
+    known = ChunkIndex(bucket, Serial())
     assert len(hints) == sum(key.startswith(HINTS) for key in bucket.objects) == 4 * len(packs)
-    assert known.ask(hints)
+    assert known.load_hinted(hints)
     assert all(known.get(chunk) for chunk in hints)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
-from holdall.chunks.hints import Known, sample
+from holdall.chunks.chunk_index import ChunkIndex, smallest_ids
 from holdall.chunks.packer import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
@@ -34,7 +34,7 @@ POOL = Pool(workers=4)
 
 def writer_of(bucket: MemoryBucket, session: int = 1) -> ChunkWriter:
     """A writer with 1 KiB chunks and 8 KiB packs, in a session of its own."""
-    known = Known(bucket, POOL)
+    known = ChunkIndex(bucket, POOL)
     return ChunkWriter(bucket, POOL, known, PackNames(bytes([session]) * 16), TINY.chunker, TINY.pack_size)
 
 
@@ -118,7 +118,7 @@ def test_hints_are_the_smallest_chunks_of_each_pack() -> None:
         if key.startswith(PACKS):
             chunks = [row.id for row in parse_pack(data, key).rows if row.kind == CHUNK]
             assert min(chunks).hex() in hinted
-    assert len(sample([bytes([n]) * 32 for n in range(200)], 32 << 20)) == 4
+    assert len(smallest_ids([bytes([n]) * 32 for n in range(200)], 32 << 20)) == 4
 
 
 def test_lost_hints_cost_space_and_nothing_else() -> None:
@@ -202,13 +202,13 @@ def test_a_range_that_comes_back_wrong_is_fetched_once_more(times: int) -> None:
 def test_a_condemned_pack_of_ones_own_is_not_referred_to_either() -> None:
     """What this very writer packed is packed again when a fence condemned it meanwhile (W4)."""
     bucket, recipe = MemoryBucket(), entropy(13)(3000)
-    known = Known(bucket, POOL)
+    known = ChunkIndex(bucket, POOL)
     writer = ChunkWriter(bucket, POOL, known, PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size)
     first = writer.place(recipe, RECIPE)
     writer.flush()
     assert isinstance(first.place, PackName)
     bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [first.place]))
-    known.condemn(0)
+    known.apply_fence(0)
     again = writer.place(recipe, RECIPE)
     writer.flush()
     assert again.place != first.place

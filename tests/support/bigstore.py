@@ -17,9 +17,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from holdall.chunks.borrowing import Borrowing
-from holdall.chunks.hints import PER_PACK, sample
+from holdall.chunks.chunk_index import PER_PACK, smallest_ids
 from holdall.chunks.pool import Pool
+from holdall.chunks.verification import PackVerifier
 from holdall.format.codec import RAW
 from holdall.format.layout import PackName, hint_key
 from holdall.format.pack import PackBuilder
@@ -55,7 +55,7 @@ def put_pack(bucket: Bucket, name: PackName, ids: list[bytes], *, length: int = 
     for chunk in ids:
         builder.add(chunk, CHUNK, RAW, b"?" * length, length)
     bucket.put(name.key, bytes(builder.finish()))
-    for chunk in sample(ids, -(-len(ids) * (32 << 20) // CHUNKS_OF_A_PACK))[:PER_PACK]:
+    for chunk in smallest_ids(ids, -(-len(ids) * (32 << 20) // CHUNKS_OF_A_PACK))[:PER_PACK]:
         bucket.put(hint_key(chunk), encode_hint(chunk, name))
 
 
@@ -120,7 +120,7 @@ def cost_of_logging(
         "holdall test",
         trusted=True,
     )
-    location.borrowing = Borrowing(location.bucket, location.pool, location.damage, draw=lambda _: 0)
+    location.verifier = PackVerifier(location.bucket, location.pool, location.damage, draw=lambda _: 0)
     if descriptor:
         location.create(descriptor)
     location.ready_to_write()

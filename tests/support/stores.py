@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
-from holdall.chunks.borrowing import Borrowing
 from holdall.chunks.damage import Damage
 from holdall.chunks.pool import Pool
+from holdall.chunks.verification import PackVerifier
 from holdall.format.chunking import Chunker
 from holdall.format.records import Descriptor
 from holdall.format.reference import Ref
@@ -45,20 +45,20 @@ class Serial(Pool):
         return self.submit(task)
 
 
-class Believing(Borrowing):
+class TrustingVerifier(PackVerifier):
     """Takes every footer's word: for packs that stand for others, and have not the bytes that they claim."""
 
     def __init__(self) -> None:
         super().__init__(MemoryBucket(), Serial(), Damage())
 
-    def try_out(self, refs: Iterable[Ref]) -> None:
+    def start(self, refs: Iterable[Ref]) -> None:
         for _ in refs:
             pass
 
-    def tried(self, ref: Ref) -> bool:
+    def is_done(self, ref: Ref) -> bool:
         return True
 
-    def holds(self, ref: Ref) -> bool:
+    def verify(self, ref: Ref) -> bool:
         return True
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tests.support.stores import Believing, Serial
+from tests.support.stores import Serial, TrustingVerifier
 
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
+from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.chunks.plan import plan_ranges
-from holdall.chunks.recognition import Recogniser, Wanted
 from holdall.errors import ObjectExistsError
 from holdall.format.codec import RAW
 from holdall.format.layout import PackName, hint_key
@@ -31,7 +31,7 @@ class Outcome:
 
     requests: int
     stored: int
-    again: int
+    rewritten: int
 
 
 class Versions:
@@ -47,34 +47,34 @@ class Versions:
     def __init__(self, *, chunk: int = 64 << 10, pack: int = 32 << 20, bucket: Bucket | None = None) -> None:
         self._chunk, self._pack, self._bucket = chunk, pack, bucket
         self._pool = Serial()
-        self._shared = Known(MemoryBucket(), self._pool, Believing())
+        self._shared = ChunkIndex(MemoryBucket(), self._pool, TrustingVerifier())
         self._sessions = 0
 
     def log(self, ids: list[bytes]) -> Outcome:
         """Write a version whose chunks have these ids, in a session of its own."""
         self._sessions += 1
-        known = Known(self._bucket, self._pool, Believing()) if self._bucket else self._shared
-        recogniser = Recogniser(known, pack_size=self._pack)
+        known = ChunkIndex(self._bucket, self._pool, TrustingVerifier()) if self._bucket else self._shared
+        deduplicator = Deduplicator(known, pack_size=self._pack)
         packs = _Packs(self._sessions.to_bytes(16), self._chunk, self._pack)
         placed: list[Ref] = []
         for window in _parts(ids, self._pack // self._chunk):
-            found = recogniser.look([Wanted(id, self._chunk, 0) for id in window])
+            found = deduplicator.lookup([ChunkQuery(id, self._chunk, 0) for id in window])
             placed += [ref or packs.add(id) for id, ref in zip(window, found, strict=True)]
         for name, rows in packs.finished():
             self._keep(known, name, rows)
-        return Outcome(len(plan_ranges(placed)), packs.stored, recogniser.again)
+        return Outcome(len(plan_ranges(placed)), packs.stored, deduplicator.rewritten)
 
-    def _keep(self, known: Known, name: PackName, rows: list[Row]) -> None:
+    def _keep(self, known: ChunkIndex, name: PackName, rows: list[Row]) -> None:
         if self._bucket is None:
-            known.learn(name, Footer(rows[-1].offset + self._chunk, b"", tuple(rows)))
+            known.add_footer(name, Footer(rows[-1].offset + self._chunk, b"", tuple(rows)))
             return
         builder = PackBuilder()
         for row in rows:
             builder.add(row.id, CHUNK, RAW, b"?" * self._chunk, self._chunk)
         data = bytes(builder.finish())
         self._bucket.put(name.key, data)
-        known.learn(name, parse_footer(data, str(name)))
-        for chunk in known.sample([row.id for row in rows], builder.size):
+        known.add_footer(name, parse_footer(data, str(name)))
+        for chunk in known.select_hinted([row.id for row in rows], builder.size):
             try:
                 self._bucket.put(hint_key(chunk), encode_hint(chunk, name))
             except ObjectExistsError:

@@ -11,7 +11,7 @@ from tests.support.faulty import Fault, FaultyBucket
 from tests.support.logs import packs_in
 from tests.support.stores import entropy, tiny_location
 
-from holdall.chunks.borrowing import Borrowing
+from holdall.chunks.verification import PackVerifier
 from holdall.errors import HoldallError, IntegrityError
 from holdall.format.codec import RAW
 from holdall.format.damage import DamageRecord, encode_damage, parse_damage
@@ -47,8 +47,8 @@ class World:
         self.asked: Counter[tuple[str, str]] = Counter()
         traced = TraceBucket(bucket or self.bucket, self._count)
         location = tiny_location(traced, seed=self.processes, create=create)
-        location.borrowing = Borrowing(
-            location.bucket, location.pool, location.damage, everything=everything, draw=lambda count: draw % count
+        location.verifier = PackVerifier(
+            location.bucket, location.pool, location.damage, verify_all=everything, draw=lambda count: draw % count
         )
         return location
 
@@ -369,7 +369,7 @@ def test_what_was_tried_survives_a_pickle_and_starts_anew() -> None:
     location.damage.gone(PackName(b"a" * 16, 0))
     copy = pickle.loads(pickle.dumps(location))
     assert copy.damage.packs == {PackName(b"a" * 16, 0)}
-    assert copy.borrowing.damage is copy.damage
+    assert copy.verifier.damage is copy.damage
 
 
 # --- settings
@@ -382,7 +382,7 @@ def test_the_setting_and_the_option_say_whether_everything_is_tried(said: bool) 
         Store.open("memory://said", verify_shared=said),
         Store.open("memory://said", {"verify_shared": said}, verify_shared=not said),
     ):
-        assert store._location.borrowing.everything is said
+        assert store._location.verifier.verify_all is said
     with pytest.raises(ValueError, match="verify_shared='maybe'"):
         Store.open("memory://said", {"verify_shared": "maybe"})
 

@@ -18,7 +18,7 @@ from tests.support.logs import entries_of, ops_of
 from tests.support.stores import tiny_store
 from tests.support.worker import Place, place_of, side_by_side
 
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.pool import Pool
 from holdall.errors import ArtifactExistsError, TransientStorageError
 from holdall.format.digest import blob_id
@@ -167,15 +167,15 @@ def test_packs_may_become_known_while_others_are_looked_up() -> None:
         bucket.put(name.key, data)
         bucket.put(hint_key(chunk), encode_hint(chunk, name))
     bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [packs[0][0]]))
-    known = Known(bucket, Pool())
+    known = ChunkIndex(bucket, Pool())
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
         learners: list[Callable[[], object]] = [
             partial(learn_all, known, packs[:200]),
             partial(learn_all, known, packs[200:]),
-            *(lambda at=at: [known.ask([chunk]) for _, chunk, _ in packs[at::4]] for at in range(4)),
-            lambda: [known.condemn(0) for _ in range(200)],
+            *(lambda at=at: [known.load_hinted([chunk]) for _, chunk, _ in packs[at::4]] for at in range(4)),
+            lambda: [known.apply_fence(0) for _ in range(200)],
         ]
         together(len(learners), lambda n: learners[n]())
     finally:
@@ -191,9 +191,9 @@ def one_chunk_pack(name: PackName) -> tuple[PackName, bytes, bytes]:
     return name, chunk, bytes(builder.finish())
 
 
-def learn_all(known: Known, packs: list[tuple[PackName, bytes, bytes]]) -> None:
+def learn_all(known: ChunkIndex, packs: list[tuple[PackName, bytes, bytes]]) -> None:
     for name, _, data in packs:
-        known.learn(name, parse_footer(data, str(name)))
+        known.add_footer(name, parse_footer(data, str(name)))
 
 
 def together(count: int, task: Callable[[int], T]) -> list[T]:

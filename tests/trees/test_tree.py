@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import Serial
 
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.packer import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
@@ -60,7 +60,7 @@ class Ground:
     def __init__(self, bucket: MemoryBucket | None = None, pool: Pool | None = None) -> None:
         self.bucket, self.pool = bucket or MemoryBucket(), pool or Serial()
         self.count = RequestCounter()
-        known = Known(self.bucket, self.pool)
+        known = ChunkIndex(self.bucket, self.pool)
         self.writer = ChunkWriter(self.bucket, self.pool, known, PackNames(b"s" * 16), Chunker(), 32 << 20)
 
     def blobs(self) -> RunBlobReader:

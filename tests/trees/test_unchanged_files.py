@@ -390,7 +390,7 @@ def test_packs_are_visited_once_and_condemned_ones_never(world: World) -> None:
     session = world.start()._writing()
     world.seen.requests.clear()
     for packs in (world.old[:4], world.old[:6], world.old[:6]):
-        session.known.visit(packs)
+        session.chunk_index.load_footers(packs)
     asked = [("get_range", pack.key) for pack in world.old[1:6]]
     assert world.seen.requests == [("list", GARBAGE), ("get", generation_key(0, "condemn")), *asked]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdall.chunks.buffers import Buffers
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.pool import Batch, Pool
 from holdall.errors import ObjectExistsError, StorageError
@@ -68,13 +68,19 @@ class Packer:
     """Puts blobs into packs, in the order in which they come. For one thread at a time."""
 
     def __init__(
-        self, bucket: Bucket, pool: Pool, known: Known, names: PackNames, pack_size: int, transfer: Transfer = SILENT
+        self,
+        bucket: Bucket,
+        pool: Pool,
+        index: ChunkIndex,
+        names: PackNames,
+        pack_size: int,
+        transfer: Transfer = SILENT,
     ) -> None:
-        self._bucket, self._known, self._names = bucket, known, names
+        self._bucket, self._index, self._names = bucket, index, names
         self._pack_size, self._transfer = pack_size, transfer
         most = max(2, pool.memory // 2 // pack_size)
         self._buffers = Buffers(pool, pack_size + _FOOTER, most=most)
-        known.write_as(names.session)
+        index.add_own_session(names.session)
         self._pool, self._hints = pool, Batch(pool)
         self._builder: PackBuilder | None = None
         self._uploads: list[_Upload] = []
@@ -116,7 +122,7 @@ class Packer:
         if builder is None:
             return
         self._look_back()
-        self._known.condemned()  # W2 comes before any pack
+        self._index.condemned()  # W2 comes before any pack
         done = self._pool.submit(self._upload, self._name, builder, sent)
         self._uploads.append(_Upload(self._name, builder, self._buffer, sent, done))
         self._builder, self._sent = None, 0  # not before: what is not on its way is still to be sent
@@ -159,7 +165,7 @@ class Packer:
         for upload in done:
             self._buffers.bring_back(upload.buffer)
             chunks = [row.id for row in upload.builder.rows if row.kind == CHUNK]
-            for chunk in self._known.sample(chunks, upload.builder.size):
+            for chunk in self._index.select_hinted(chunks, upload.builder.size):
                 self._hints.submit(self._hint, chunk, upload.name)
 
     def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
@@ -171,7 +177,7 @@ class Packer:
             if self._bucket.get_range(name.key, -TRAILER) != data[-TRAILER:]:
                 raise
         self._transfer.add(sent)
-        self._known.learn(name, Footer(body, b"", tuple(builder.rows)))
+        self._index.add_footer(name, Footer(body, b"", tuple(builder.rows)))
 
     def _hint(self, chunk: bytes, name: PackName) -> None:
         """Hints are advice: one that fails costs space later."""

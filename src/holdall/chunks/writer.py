@@ -31,13 +31,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from holdall.chunks.buffers import Buffers
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable, lead
+from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.chunks.encoding import Encoders
-from holdall.chunks.hints import Known
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import Packer, PackNames, Tally
 from holdall.chunks.pool import Pool
-from holdall.chunks.recognition import Recogniser, Wanted
 from holdall.format import digest
 from holdall.format.chunking import Chunker
 from holdall.format.encoder import Encoded
@@ -120,15 +120,15 @@ class ChunkWriter:
         self,
         bucket: Bucket,
         pool: Pool,
-        known: Known,
+        index: ChunkIndex,
         names: PackNames,
         chunker: Chunker,
         pack_size: int,
         transfer: Transfer = SILENT,
     ) -> None:
-        self._pool, self._known, self._transfer = pool, known, transfer
-        self._recogniser = Recogniser(known, pack_size=pack_size)
-        self._packer = Packer(bucket, pool, known, names, pack_size, transfer)
+        self._pool, self._index, self._transfer = pool, index, transfer
+        self._deduplicator = Deduplicator(index, pack_size=pack_size)
+        self._packer = Packer(bucket, pool, index, names, pack_size, transfer)
         block = max(min(BLOCK - lead(chunker), pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), 2 * chunker.max)
         window = -(-self._window_size // block) + 1  # in blocks, the last of them in part
@@ -150,7 +150,7 @@ class ChunkWriter:
     @property
     def tally(self) -> Tally:
         """What was stored so far."""
-        return replace(self._packer.tally, again=self._recogniser.again)
+        return replace(self._packer.tally, again=self._deduplicator.rewritten)
 
     @property
     def unsent(self) -> bool:
@@ -168,7 +168,7 @@ class ChunkWriter:
         self._cutter.finish()
         while self._full:
             self._take_in(self._full[0])
-        self._recognise(force=True)
+        self._deduplicate(force=True)
         while self._encoding:
             self._pack_oldest()
         self._buffers.let_go()
@@ -185,8 +185,8 @@ class ChunkWriter:
         """
         blob = digest.blob_id(data)
         there = self._packer.placed.get(blob)
-        if there is None or not self._known.allows(there):
-            there = self._recogniser.find(blob)
+        if there is None or not self._index.is_allowed(there):
+            there = self._deduplicator.find_blob(blob)
         return there
 
     def move(self, slots: Iterable[Slot], contents: Iterable[bytes]) -> None:
@@ -215,7 +215,7 @@ class ChunkWriter:
             if not self._encoding:
                 if self._full:
                     self._take_in(self._full[0])
-                self._recognise(force=not self._full)
+                self._deduplicate(force=not self._full)
             if self._encoding:
                 self._pack_oldest()
         return buffer
@@ -225,7 +225,7 @@ class ChunkWriter:
         self._full.append(block)
         while self._full and self._full[0].pieces.done():
             self._take_in(self._full[0])
-        self._recognise()
+        self._deduplicate()
         while self._encoding and self._ready(self._encoding[0]):
             self._pack_oldest()
 
@@ -239,14 +239,14 @@ class ChunkWriter:
         size = sum(len(piece.data) for piece in block.pieces.result())
         self._named.append(_Named(block, size, new, self._came))
 
-    def _recognise(self, *, force: bool = False) -> None:
+    def _deduplicate(self, *, force: bool = False) -> None:
         """Find out which chunks the bucket has, a window at a time, and have the others encoded.
 
         What does not fill a window waits for more, unless forced.
         """
         while window := self._next_window(force=force):
-            wanted = [Wanted(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
-            for (slot, _), place in zip(window, self._recogniser.look(wanted), strict=True):
+            wanted = [ChunkQuery(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
+            for (slot, _), place in zip(window, self._deduplicator.lookup(wanted), strict=True):
                 slot.ref = place
             for _ in window:  # not before: what could not be looked up is looked up again
                 self._undecided.popleft()
@@ -291,13 +291,13 @@ class ChunkWriter:
         """Whether a block has something to pack, and packing it would not wait."""
         if block.encoded is None or not block.encoded.done():
             return False
-        return all(self._known.tried(slot.settled) for slot, _ in block.borrowed)
+        return all(self._index.is_verified(slot.settled) for slot, _ in block.borrowed)
 
     def _pack_oldest(self) -> None:
         """Put what a block had new, or borrowed in vain, into packs, and have its buffer back."""
         oldest, room = self._encoding[0], None
         for slot, piece in oldest.borrowed:
-            if not self._known.holds(slot.settled):
+            if not self._index.verify(slot.settled):
                 slot.ref = self._pack(slot.id, CHUNK, bytes(piece.data))
         if oldest.encoded is not None:
             found, room = oldest.encoded.result()

@@ -18,10 +18,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from holdall.chunks.borrowing import Borrowing
 from holdall.chunks.damage import Damage
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
+from holdall.chunks.verification import PackVerifier
 from holdall.errors import (
     HoldallError,
     ObjectExistsError,
@@ -66,7 +66,7 @@ class Location:
         writer: Who signs log entries: program and version.
         ticks: Seconds that only go forward, for what is to happen after a while.
         damage: The packs that were found damaged here.
-        borrowing: What was tried of packs that others wrote.
+        verifier: What was tried of packs that others wrote.
     """
 
     bucket: Bucket
@@ -83,13 +83,13 @@ class Location:
     may_create: bool = True  # whether the first writing makes a store where none is
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
     damage: Damage = field(init=False)
-    borrowing: Borrowing = field(init=False)
+    verifier: PackVerifier = field(init=False)
     _descriptor: Descriptor | None = field(default=None, init=False)
     _writable_in: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.damage = Damage(self._record_damage)
-        self.borrowing = Borrowing(self.bucket, self.pool, self.damage)
+        self.verifier = PackVerifier(self.bucket, self.pool, self.damage)
 
     @property
     def descriptor(self) -> Descriptor:

@@ -207,7 +207,7 @@ class _Mending:
 
     def _borrow(self, refs: Iterable[Ref]) -> None:
         """Let these be referred to where they are whole in a pack (W2, W3)."""
-        self._session.known.visit({pack for ref in refs if (pack := self._copies.borrowable(ref))})
+        self._session.chunk_index.load_footers({pack for ref in refs if (pack := self._copies.borrowable(ref))})
 
     def _placed(self, blobs: RunBlobReader | WholeCopies, refs: Sequence[Ref], moving: Sequence[Ref]) -> list[Ref]:
         """Where chunks are to be referred to: those that move, in whole packs or in copies of one's own."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from holdall.chunks.hints import Known
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import PackNames
 from holdall.chunks.reader import ChunkReader
@@ -70,7 +70,7 @@ class Session:
         descriptor = location.ready_to_write()
         self.location, self.pid = location, os.getpid()
         self.id = location.entropy(16)
-        self.known = Known(location.bucket, location.pool, location.borrowing)
+        self.chunk_index = ChunkIndex(location.bucket, location.pool, location.verifier)
         self.journal = Journal(location.bucket, location.pool, log)
         self.blobs = RunBlobReader(location.bucket, location.pool, self.journal, location.damage)
         self.view = View(self.blobs)
@@ -121,7 +121,7 @@ class Session:
         if view is None:
             return None
         session.view = view
-        session.known.abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
+        session.chunk_index.set_abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
         session.append(lambda: Draft([session._op("open"), *ops], opening=True), closing=deleted)
         _open_sessions.add(session)
         return session
@@ -130,7 +130,13 @@ class Session:
         """A writer of packs under this session's name."""
         location, descriptor = self.location, self._descriptor
         return ChunkWriter(
-            location.bucket, location.pool, self.known, self._names, descriptor.chunker, descriptor.pack_size, transfer
+            location.bucket,
+            location.pool,
+            self.chunk_index,
+            self._names,
+            descriptor.chunker,
+            descriptor.pack_size,
+            transfer,
         )
 
     def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:
@@ -288,8 +294,8 @@ class Session:
             for id in (*written, entry.write_id):
                 del self._unconfirmed[id]
         for op in entry.ops:
-            if op["op"] == "fence" and self.known.in_use:
-                self.known.condemn(op["generation"])
+            if op["op"] == "fence" and self.chunk_index.has_garbage_state:
+                self.chunk_index.apply_fence(op["generation"])
 
     def _catch_up(self, attempt: int) -> None:
         """After a lost race: wait a little, at random, then take in what others wrote."""

@@ -97,7 +97,7 @@ class Transaction:
 
     def __init__(self, session: Session, extra_ops: ExtraOps | None = None, *, inline_last: bool = False) -> None:
         self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
-        self._unchanged = UnchangedFiles(session.location, session.known)
+        self._unchanged = UnchangedFiles(session.location, session.chunk_index)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
@@ -300,10 +300,10 @@ class Transaction:
 
     def _copy_from_condemned(self, fresh: Iterable[Staged]) -> None:
         """Copy staged chunks out of packs that are being collected (W4)."""
-        if not (self._writer and self._session.known.in_use):
+        if not (self._writer and self._session.chunk_index.has_garbage_state):
             return
         self._writer.settle()
-        condemned = self._session.known.condemned()
+        condemned = self._session.chunk_index.condemned()
         for staged in fresh:
             slots = {slot.id: slot for slot in staged.written.slots} if staged.written else {}
             endangered: defaultdict[PackName, list[Slot]] = defaultdict(list)

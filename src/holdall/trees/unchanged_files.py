@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.cutter import Readable
-from holdall.chunks.hints import Known
 from holdall.chunks.writer import Slot, Written
 from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe
@@ -35,8 +35,8 @@ _AT_ONCE: Final = 256  # packs whose footers are held against what is remembered
 class UnchangedFiles:
     """What one commit recalls of its files, and what it will have remembered of them."""
 
-    def __init__(self, location: Location, known: Known) -> None:
-        self._cache, self._known = location.stat_cache, known
+    def __init__(self, location: Location, chunk_index: ChunkIndex) -> None:
+        self._cache, self._chunk_index = location.stat_cache, chunk_index
         self._store = location.descriptor.store
         self._found: dict[Path, tuple[Stamp, Remembered]] = {}
         self._written: dict[Path, Written] = {}
@@ -112,11 +112,13 @@ class UnchangedFiles:
         unusable, packs = set(), sorted(wanted)
         for start in range(0, len(packs), _AT_ONCE):
             some = packs[start : start + _AT_ONCE]
-            self._known.visit(some)
-            unusable |= {pack for pack in some if any(ref not in self._known.copies(ref.id) for ref in wanted[pack])}
+            self._chunk_index.load_footers(some)
+            unusable |= {
+                pack for pack in some if any(ref not in self._chunk_index.copies(ref.id) for ref in wanted[pack])
+            }
             good = [ref for pack in some if pack not in unusable for ref in wanted[pack]]
-            self._known.try_out(good)
-            unusable |= {_pack(ref) for ref in good if not self._known.holds(ref)}
+            self._chunk_index.start_verifying(good)
+            unusable |= {_pack(ref) for ref in good if not self._chunk_index.verify(ref)}
         return unusable
 
 

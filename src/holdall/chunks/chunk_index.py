@@ -19,10 +19,10 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
-from holdall.chunks.borrowing import Borrowing
 from holdall.chunks.damage import Damage
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
+from holdall.chunks.verification import PackVerifier
 from holdall.errors import DamageError, GarbageStateError, ObjectNotFoundError, StorageError
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import GARBAGE, PackName, generation_key, hint_key, parse_key
@@ -40,7 +40,7 @@ _LAST: Final = 8  # and how many of each: hints are missing of those that were o
 _AHEAD: Final = 2  # footers that are asked for ahead of a walk
 
 
-def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
+def smallest_ids(ids: Iterable[bytes], payload: int) -> list[bytes]:
     """The smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
 
     From a mebibyte on there are two at least: a lone one may be of the one small file that the next run has not.
@@ -48,28 +48,28 @@ def sample(ids: Iterable[bytes], payload: int) -> list[bytes]:
     return heapq.nsmallest(max(-(-PER_PACK * payload // (32 << 20)), 2 if payload >= 1 << 20 else 1), ids)
 
 
-class Known:
+class ChunkIndex:
     """The packs that a session may refer to, and where each of their blobs is. Safe between threads."""
 
-    def __init__(self, bucket: Bucket, pool: Pool, borrowing: Borrowing | None = None) -> None:
+    def __init__(self, bucket: Bucket, pool: Pool, verifier: PackVerifier | None = None) -> None:
         self._bucket, self._pool = bucket, pool
-        self._borrowing = borrowing or Borrowing(bucket, pool, Damage())
+        self._verifier = verifier or PackVerifier(bucket, pool, Damage())
         self._reader = ChunkReader(bucket, pool)
         self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
         self._condemned: frozenset[PackName] | None = None
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
         self._own: set[bytes] = set()  # the session whose knowledge it is, once it writes
-        self._led: dict[bytes, PackName] = {}  # where hints led,
-        self._bad: set[PackName] = set()  # and which packs are damaged, or were not there
-        self._last: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
+        self._hinted: dict[bytes, PackName] = {}  # where hints led,
+        self._unusable: set[PackName] = set()  # and which packs are damaged, or were not there
+        self._last_chunks: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
         self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
         self._steps = 0
-        self._ahead: dict[PackName, Future[Footer | None]] = {}  # asked for before it is needed
-        self._left: set[PackName] = set()  # packs that a stream left before their end
+        self._prefetched: dict[PackName, Future[Footer | None]] = {}  # asked for before it is needed
+        self._left_early: set[PackName] = set()  # packs that a stream left before their end
         self._abandoned: list[bytes] = []  # sessions of the same log that may have left packs without hints
-        self._sought: set[bytes] = set()  # chunks that should get a hint,
-        self._again: set[bytes] = set()  # and that need none
+        self._preferred: set[bytes] = set()  # chunks that should get a hint,
+        self._rewritten: set[bytes] = set()  # and that need none
 
     def get(self, blob: bytes) -> Ref | None:
         """Where a blob is, in a pack that may be referred to; of several copies the one met first."""
@@ -80,53 +80,53 @@ class Known:
         """All places of a blob that may be referred to: what was stored again against fragments has several."""
         return self._refs.get(blob, ())
 
-    def sample(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
+    def select_hinted(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
         """The chunk ids that get a hint, of a pack with so many bytes of payload.
 
         Those that were stored again come last: a hint is created once, so
-        theirs leads to the older copy. And one is the first that `seek` named.
+        theirs leads to the older copy. And one is the first that `prefer_for_hint` named.
         """
-        alone = [chunk for chunk in chunks if chunk not in self._again and not self.misled(chunk)]
-        sought = next((chunk for chunk in alone if chunk in self._sought), None)
-        for done in (self._again, self._sought):
+        alone = [chunk for chunk in chunks if chunk not in self._rewritten and not self.has_bad_hint(chunk)]
+        sought = next((chunk for chunk in alone if chunk in self._preferred), None)
+        for done in (self._rewritten, self._preferred):
             done.difference_update(chunks)
-        found = sample(alone or chunks, payload)
+        found = smallest_ids(alone or chunks, payload)
         return found if sought is None or sought in found else [*found[: PER_PACK - 1], sought]
 
-    def seek(self, chunk: bytes, *, again: Iterable[bytes] = ()) -> None:
+    def prefer_for_hint(self, chunk: bytes, *, again: Iterable[bytes] = ()) -> None:
         """Name a chunk for which whoever writes the same stream will ask first, and those that are stored again."""
-        self._sought.add(chunk)
-        self._again.update(again)
+        self._preferred.add(chunk)
+        self._rewritten.update(again)
 
-    def misled(self, chunk: bytes) -> bool:
+    def has_bad_hint(self, chunk: bytes) -> bool:
         """Whether the chunk's hint was seen to lead to a pack that is no use to anybody."""
-        pack = self._led.get(chunk)
-        return pack in self._bad or pack in self._borrowing.damage.packs
+        pack = self._hinted.get(chunk)
+        return pack in self._unusable or pack in self._verifier.damage.packs
 
-    def allows(self, ref: Ref) -> bool:
+    def is_allowed(self, ref: Ref) -> bool:
         """Whether a blob's place may be referred to, as far as this session has met the collector."""
         return ref.place not in (self._condemned or ())
 
-    def write_as(self, session: bytes) -> None:
+    def add_own_session(self, session: bytes) -> None:
         """Packs of this session are one's own: nothing is borrowed from them."""
         self._own.add(session)
 
-    def try_out(self, refs: Iterable[Ref]) -> None:
-        """Begin to try packs of other sessions that these are to be borrowed from; `holds` has the answer."""
-        self._borrowing.try_out(ref for ref in refs if not self._is_own(ref))
+    def start_verifying(self, refs: Iterable[Ref]) -> None:
+        """Begin to try packs of other sessions that these are to be borrowed from; `verify` has the answer."""
+        self._verifier.start(ref for ref in refs if not self._is_own(ref))
 
-    def tried(self, ref: Ref) -> bool:
-        """Whether `holds` would not have to wait."""
-        return self._is_own(ref) or self._borrowing.tried(ref)
+    def is_verified(self, ref: Ref) -> bool:
+        """Whether `verify` would not have to wait."""
+        return self._is_own(ref) or self._verifier.is_done(ref)
 
-    def holds(self, ref: Ref) -> bool:
+    def verify(self, ref: Ref) -> bool:
         """Whether a blob may be referred to there: it is in a pack of this session, or one that was tried."""
-        return self._is_own(ref) or self._borrowing.holds(ref)
+        return self._is_own(ref) or self._verifier.verify(ref)
 
     def _is_own(self, ref: Ref) -> bool:
         return isinstance(ref.place, PackName) and ref.place.session in self._own
 
-    def learn(self, pack: PackName, footer: Footer) -> None:
+    def add_footer(self, pack: PackName, footer: Footer) -> None:
         """Take in a footer that this session has read or written."""
         self.condemned()
         with self._lock:
@@ -134,14 +134,14 @@ class Known:
                 return
             chunks = [row.id for row in footer.rows if row.kind == CHUNK]
             if chunks:
-                self._last[pack] = chunks[-1]
+                self._last_chunks[pack] = chunks[-1]
             self._packs[pack] = tuple(row.id for row in footer.rows)
             for row in footer.rows:
                 self._refs[row.id] = (*self._refs.get(row.id, ()), row.ref(pack))[-COPIES:]
             while len(self._refs) > CAPACITY and len(self._packs) > 1:
-                self._forget(next(iter(self._packs)))
+                self._remove(next(iter(self._packs)))
 
-    def ask(self, ids: Sequence[bytes]) -> bool:
+    def load_hinted(self, ids: Sequence[bytes]) -> bool:
         """Look for hints to some chunks, and believe the footers that they lead to.
 
         Returns:
@@ -151,21 +151,21 @@ class Known:
         that was abandoned.
         """
         condemned = self.condemned()  # W2 comes before any footer
-        hinted = {chunk: pack for chunk, pack in zip(ids, self._pool.map(self._hint, ids), strict=True) if pack}
-        self._led.update(hinted)
-        left = self._left_behind() if len(hinted) < len(ids) else set()
+        hinted = {chunk: pack for chunk, pack in zip(ids, self._pool.map(self._read_hint, ids), strict=True) if pack}
+        self._hinted.update(hinted)
+        left = self._list_abandoned() if len(hinted) < len(ids) else set()
         unknown = sorted((left | {*hinted.values()}) - self._packs.keys() - condemned)
-        footers = self._pool.map(self._footer, unknown)
+        footers = self._pool.map(self._read_footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
-        believed = [self._believe(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
-        self._bad.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
-        return any(believed) or any(map(self.misled, hinted))
+        believed = [self._add_if_found(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
+        self._unusable.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
+        return any(believed) or any(map(self.has_bad_hint, hinted))
 
-    def abandoned(self, sessions: Iterable[bytes]) -> None:
+    def set_abandoned(self, sessions: Iterable[bytes]) -> None:
         """Name sessions that never closed: killed between a pack and its hints, they left what only a listing finds."""
         self._abandoned = [session for session in sessions if session not in self._own][:_ABANDONED]
 
-    def _left_behind(self) -> set[PackName]:
+    def _list_abandoned(self) -> set[PackName]:
         asked, self._abandoned = self._abandoned, []  # once is enough
         return set().union(*self._pool.map(self._last_packs, asked))
 
@@ -177,7 +177,7 @@ class Known:
             return []
         return [key.pack for key in found if key and key.pack][-_LAST:]
 
-    def follow(self, ref: Ref, *, guess: bool = False) -> bool:
+    def load_next(self, ref: Ref, *, guess: bool = False) -> bool:
         """Where a stream has come to the end of a known pack: load the next one's footer.
 
         Args:
@@ -190,25 +190,27 @@ class Known:
         Cost: one request, which a walk of several steps finds made already; its end makes one or two too many.
         """
         pack = ref.place
-        last = self._last.get(pack) if isinstance(pack, PackName) else None  # another thread may forget it meanwhile
+        last = (
+            self._last_chunks.get(pack) if isinstance(pack, PackName) else None
+        )  # another thread may forget it meanwhile
         if not isinstance(pack, PackName) or last is None:
             return False
         if last != ref.id:
-            self._left.add(pack)
+            self._left_early.add(pack)
             return False
-        if pack in self._left and not guess:
+        if pack in self._left_early and not guess:
             return False
-        self._last.pop(pack, None)  # once is enough
+        self._last_chunks.pop(pack, None)  # once is enough
         following = PackName(pack.session, pack.number + 1)
         if following in self._packs:
             return False
-        asked = self._ahead.pop(following, None)
-        believed = self._believe(following, asked.result() if asked else self._footer(following))
+        asked = self._prefetched.pop(following, None)
+        believed = self._add_if_found(following, asked.result() if asked else self._read_footer(following))
         if believed:
-            self._look_ahead(pack, following)
+            self._prefetch(pack, following)
         return believed
 
-    def _look_ahead(self, pack: PackName, following: PackName) -> None:
+    def _prefetch(self, pack: PackName, following: PackName) -> None:
         """Ask for the footers behind a pack while the stream runs along it: far away each takes as long as that.
 
         The more steps a walk has made, the surer it is to go on.
@@ -217,25 +219,25 @@ class Known:
             self._steps += 1
         else:
             self._steps = 1
-            self._ahead.clear()  # of a walk that has ended
+            self._prefetched.clear()  # of a walk that has ended
         self._reached, first = following, following.number + 1
         for number in range(first, first + min(self._steps // 2, _AHEAD)):
             name = PackName(following.session, number)
-            if name not in self._packs and name not in self._ahead:
-                self._ahead[name] = self._pool.submit(self._footer, name)
+            if name not in self._packs and name not in self._prefetched:
+                self._prefetched[name] = self._pool.submit(self._read_footer, name)
 
-    def visit(self, packs: Iterable[PackName]) -> None:
+    def load_footers(self, packs: Iterable[PackName]) -> None:
         """Load the footers of these packs, but for those that are known or condemned.
 
         Cost: one or two requests for each, side by side.
         """
         condemned = self.condemned()  # W2 comes before any footer
         unknown = sorted(pack for pack in packs if pack not in self._packs and pack not in condemned)
-        for pack, footer in zip(unknown, self._pool.map(self._footer, unknown), strict=True):
-            self._believe(pack, footer)
+        for pack, footer in zip(unknown, self._pool.map(self._read_footer, unknown), strict=True):
+            self._add_if_found(pack, footer)
 
     @property
-    def in_use(self) -> bool:
+    def has_garbage_state(self) -> bool:
         """Whether the session has looked at the garbage state: only then do fences concern it."""
         return self._condemned is not None
 
@@ -245,39 +247,39 @@ class Known:
         Cost: the first time, one listing.
         """
         if self._condemned is None:
-            self._condemned = self._garbage()
-        damaged = self._borrowing.damage.packs
+            self._condemned = self._read_garbage_state()
+        damaged = self._verifier.damage.packs
         if not damaged <= self._condemned:
             with self._lock:
-                self._avoid(frozenset(damaged))
+                self._exclude(frozenset(damaged))
         return self._condemned
 
-    def condemn(self, generation: int) -> frozenset[PackName]:
+    def apply_fence(self, generation: int) -> frozenset[PackName]:
         """Meet a fence: from now on, what this generation condemned must not be referred to (W4).
 
         Returns:
             All that is condemned.
         """
         try:
-            more = self._generation(generation, "done")
+            more = self._read_generation(generation, "done")
         except ObjectNotFoundError:
             try:
-                more = self._generation(generation, "condemn")
+                more = self._read_generation(generation, "condemn")
             except ObjectNotFoundError as error:
                 where = f"{self._bucket.url}/{generation_key(generation, 'condemn')}"
                 raise GarbageStateError(where, "a fence in the run's log speaks of it, and it is not there") from error
         self.condemned()
         with self._lock:
-            return self._avoid(more)
+            return self._exclude(more)
 
-    def _avoid(self, packs: frozenset[PackName]) -> frozenset[PackName]:
+    def _exclude(self, packs: frozenset[PackName]) -> frozenset[PackName]:
         """Refer to none of these from now on. The lock is held."""
         self._condemned = (self._condemned or frozenset()) | packs
         for pack in packs & self._packs.keys():
-            self._forget(pack)
+            self._remove(pack)
         return self._condemned
 
-    def _garbage(self) -> frozenset[PackName]:
+    def _read_garbage_state(self) -> frozenset[PackName]:
         """What `gc/` keeps writers from: incomplete generations, and packs that are recorded as damaged."""
         words: dict[int, set[str]] = {}
         for found in self._bucket.list(GARBAGE):
@@ -285,11 +287,13 @@ class Known:
             if key and key.kind in ("condemn", "done"):
                 words.setdefault(key.number, set()).add(key.kind)
             elif key and key.kind == "damaged" and key.pack:
-                self._bad.add(key.pack)
+                self._unusable.add(key.pack)
         incomplete = [generation for generation, there in words.items() if there == {"condemn"}]
-        return frozenset(self._bad).union(*(self._generation(generation, "condemn") for generation in incomplete))
+        return frozenset(self._unusable).union(
+            *(self._read_generation(generation, "condemn") for generation in incomplete)
+        )
 
-    def _generation(self, generation: int, word: str) -> frozenset[PackName]:
+    def _read_generation(self, generation: int, word: str) -> frozenset[PackName]:
         """What a generation names. What cannot be read stops the writer: it might refer to what is being deleted."""
         key = generation_key(generation, word)
         try:
@@ -297,28 +301,28 @@ class Known:
         except DamageError as error:
             raise GarbageStateError(f"{self._bucket.url}/{key}", str(error)) from error
 
-    def _hint(self, chunk: bytes) -> PackName | None:
+    def _read_hint(self, chunk: bytes) -> PackName | None:
         """The pack that a hint names; one that is missing, damaged or unreadable costs space, never correctness."""
         try:
             return parse_hint(self._bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk)
         except (StorageError, DamageError):
             return None
 
-    def _footer(self, pack: PackName) -> Footer | None:
+    def _read_footer(self, pack: PackName) -> Footer | None:
         """A pack's footer; one that is gone, damaged or unreadable is as good as unknown."""
         try:
             return self._reader.footer(pack)
         except (StorageError, DamageError):
             return None
 
-    def _believe(self, pack: PackName, footer: Footer | None) -> bool:
+    def _add_if_found(self, pack: PackName, footer: Footer | None) -> bool:
         if footer is not None:
-            self.learn(pack, footer)
+            self.add_footer(pack, footer)
         return pack in self._packs
 
-    def _forget(self, pack: PackName) -> None:
-        self._last.pop(pack, None)
-        self._left.discard(pack)
+    def _remove(self, pack: PackName) -> None:
+        self._last_chunks.pop(pack, None)
+        self._left_early.discard(pack)
         for blob in self._packs.pop(pack):
             copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.place != pack)
             if copies:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.versions import Edit, Versions, appended, history, region, same_places, scattered
 
-from holdall.chunks.fragments import Guard
+from holdall.chunks.defrag import FragmentationLimiter
 from holdall.chunks.plan import plan_ranges
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
@@ -31,9 +31,9 @@ def fresh_copy(chunks: int, pack: int) -> int:
     )
 
 
-def choose(guard: Guard, refs: list[Ref | None]) -> list[Ref | None]:
-    """What a guard decides of a window, each chunk of which is in one place at most."""
-    return guard.choose([(CHUNK, (ref,) if ref else ()) for ref in refs])
+def choose(limiter: FragmentationLimiter, refs: list[Ref | None]) -> list[Ref | None]:
+    """What a limiter decides of a window, each chunk of which is in one place at most."""
+    return limiter.select([(CHUNK, (ref,) if ref else ()) for ref in refs])
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_each_of_many_versions_costs_at_most_twice_the_requests_of_a_fresh_copy(
     for ids in history(size * A_MIB, edit):
         outcome, fresh = versions.log(ids), fresh_copy(len(ids), 32 * MIB)
         assert outcome.requests <= 2 * fresh
-        again, logical = again + outcome.again, logical + len(ids) * CHUNK
+        again, logical = again + outcome.rewritten, logical + len(ids) * CHUNK
     assert again <= most_again * logical
     record_property("counted", f"fragments: {size} MiB, 30 versions: {outcome.requests} requests, fresh {fresh}")
 
@@ -81,7 +81,7 @@ def test_the_same_version_again_stores_nothing(edit: Edit) -> None:
 def test_a_frozen_backbone_is_never_refused() -> None:
     """However often the same layers are trained, all that stays the same is taken where it is."""
     versions = Versions()
-    assert all(versions.log(ids).again == 0 for ids in history(100 * A_MIB, same_places(20)))
+    assert all(versions.log(ids).rewritten == 0 for ids in history(100 * A_MIB, same_places(20)))
 
 
 @pytest.mark.parametrize("size", [3, 64, 200])
@@ -96,32 +96,32 @@ def test_files_that_stand_in_one_place_are_left_there() -> None:
     """Small files of one pack, wherever in it, are whole where they are."""
     pack = chunks_of(1, 500)
     for start in range(0, 500, 5):
-        guard = Guard()
-        assert choose(guard, [*pack[start : start + 5]]) == pack[start : start + 5]
+        limiter = FragmentationLimiter()
+        assert choose(limiter, [*pack[start : start + 5]]) == pack[start : start + 5]
 
 
 def test_chunks_that_were_replaced_in_a_pack_make_no_fragments() -> None:
     """A pack with gaps that the reader reads across is one stretch."""
     window = [None if n % 8 == 0 else ref for n, ref in enumerate(chunks_of(1, 512))]
-    assert choose(Guard(), window) == window
+    assert choose(FragmentationLimiter(), window) == window
 
 
 def test_of_two_copies_the_one_among_its_neighbours_is_taken() -> None:
     """A chunk that was stored again is referred to where most of the file is."""
     scraps, together = [chunks_of(n, 1)[0] for n in range(2, 22)], chunks_of(1, 20)
     copies = [(CHUNK, (scrap, ref)) for scrap, ref in zip(scraps, together, strict=True)]
-    assert Guard().choose(copies) == together
+    assert FragmentationLimiter().select(copies) == together
 
 
 def test_the_poorest_pieces_are_refused_first() -> None:
     """Of too many stretches, those with the fewest bytes of the file for a request are stored again."""
     rich = [ref for pack in (1, 2) for ref in chunks_of(pack, 200)]
     poor = [ref for pack in range(3, 40) for ref in chunks_of(pack, 3)]
-    guard = Guard()
-    chosen = choose(guard, [*rich, *poor, None])
+    limiter = FragmentationLimiter()
+    chosen = choose(limiter, [*rich, *poor, None])
     assert chosen[: len(rich)] == rich
     assert set(chosen[len(rich) :]) & set(poor) != set(poor)
-    assert guard.again == sum(ref is None for ref in chosen[:-1]) * CHUNK
+    assert limiter.rewritten == sum(ref is None for ref in chosen[:-1]) * CHUNK
 
 
 pieces = st.tuples(st.integers(0, 9), st.integers(0, 400), st.integers(1, 60), st.booleans())
@@ -131,14 +131,14 @@ pieces = st.tuples(st.integers(0, 9), st.integers(0, 400), st.integers(1, 60), s
 @given(st.lists(st.lists(pieces, min_size=1, max_size=12), min_size=1, max_size=5))
 def test_whatever_is_known_reading_costs_little_more_than_a_fresh_copy(windows: list[list[tuple[int, ...]]]) -> None:
     """However the known chunks lie, requests stay within the law, and only a copy that was offered is taken."""
-    guard, taken, size = Guard(), list[Ref](), 0
+    limiter, taken, size = FragmentationLimiter(), list[Ref](), 0
     for window in windows:
         refs = [
             ref if known else None
             for pack, first, count, known in window
             for ref in chunks_of(pack + 1, first + count)[first:]
         ]
-        chosen = choose(guard, [None, *refs])
+        chosen = choose(limiter, [None, *refs])
         assert all(ref in (None, offered) for ref, offered in zip(chosen[1:], refs, strict=True))
         taken += [ref for ref in chosen if ref]
         size += len(chosen) * CHUNK

@@ -36,28 +36,28 @@ from holdall.format.layout import PackName
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
 
-_MOST: Final = 1 << 18  # answers that are remembered: packs, or chunks where each is tried
-_AGAIN: Final = 2  # networks err more often than disks
+_MAX_RESULTS: Final = 1 << 18  # answers that are remembered: packs, or chunks where each is tried
+_ATTEMPTS: Final = 2  # networks err more often than disks
 
-_Tried: TypeAlias = PackName | Ref
+_Subject: TypeAlias = PackName | Ref
 
 
-class _Answers:
+class _Results:
     """What one process has asked."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.proofs: dict[_Tried, Future[bool]] = {}
+        self.proofs: dict[_Subject, Future[bool]] = {}
 
 
-class Borrowing:
+class PackVerifier:
     """What an opened store has tried of packs that it would borrow from. Safe between threads, picklable.
 
     Args:
         bucket: Where the packs are.
         pool: Whose threads ask.
         damage: Is told of what is wrong.
-        everything: Whether each borrowed blob is tried, not one of each pack.
+        verify_all: Whether each borrowed blob is tried, not one of each pack.
         draw: A random number below another; nobody may know it beforehand.
     """
 
@@ -67,53 +67,53 @@ class Borrowing:
         pool: Pool,
         damage: Damage,
         *,
-        everything: bool = False,
+        verify_all: bool = False,
         draw: Callable[[int], int] = secrets.randbelow,
     ) -> None:
-        self._bucket, self._pool, self.damage, self.everything, self._draw = bucket, pool, damage, everything, draw
-        self._answers: dict[int, _Answers] = {}  # by process id: threads do not survive a fork
+        self._bucket, self._pool, self.damage, self.verify_all, self._draw = bucket, pool, damage, verify_all, draw
+        self._results: dict[int, _Results] = {}  # by process id: threads do not survive a fork
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_answers": {}}
+        return self.__dict__ | {"_results": {}}
 
-    def try_out(self, refs: Iterable[Ref]) -> None:
+    def start(self, refs: Iterable[Ref]) -> None:
         """Begin to try what is about to be borrowed, as far as it was not. Cost: a small request for each new pack."""
-        here = self._here()
+        results = self._of_this_process()
         by_pack: defaultdict[PackName, dict[Ref, None]] = defaultdict(dict)
-        with here.lock:
+        with results.lock:
             for ref in refs:
-                if isinstance(ref.place, PackName) and self._what(ref) not in here.proofs:
+                if isinstance(ref.place, PackName) and self._subject(ref) not in results.proofs:
                     by_pack[ref.place][ref] = None
-            for span in self._chosen([list(some) for some in by_pack.values()]):
-                proof = self._pool.submit_holding(span.stop - span.start, partial(self._try, span))
-                here.proofs.update((self._what(ref), proof) for ref in span.refs)
-            for old in list(here.proofs)[: max(len(here.proofs) - _MOST, 0)]:
-                del here.proofs[old]
+            for span in self._select_ranges([list(some) for some in by_pack.values()]):
+                proof = self._pool.submit_holding(span.stop - span.start, partial(self._fetch_and_check, span))
+                results.proofs.update((self._subject(ref), proof) for ref in span.refs)
+            for old in list(results.proofs)[: max(len(results.proofs) - _MAX_RESULTS, 0)]:
+                del results.proofs[old]
 
-    def tried(self, ref: Ref) -> bool:
+    def is_done(self, ref: Ref) -> bool:
         """Whether nobody would wait for the answer."""
-        proof = self._here().proofs.get(self._what(ref))
+        proof = self._of_this_process().proofs.get(self._subject(ref))
         return proof is not None and proof.done()
 
-    def holds(self, ref: Ref) -> bool:
+    def verify(self, ref: Ref) -> bool:
         """Whether a blob may be borrowed, as far as it is tried; waits for the answer."""
-        while (proof := self._here().proofs.get(self._what(ref))) is None:
-            self.try_out([ref])
+        while (proof := self._of_this_process().proofs.get(self._subject(ref))) is None:
+            self.start([ref])
         return proof.result()
 
-    def _what(self, ref: Ref) -> _Tried:
+    def _subject(self, ref: Ref) -> _Subject:
         assert isinstance(ref.place, PackName), "nothing else is borrowed"
-        return ref if self.everything else ref.place
+        return ref if self.verify_all else ref.place
 
-    def _chosen(self, packs: Sequence[list[Ref]]) -> list[Range]:
-        if self.everything:
+    def _select_ranges(self, packs: Sequence[list[Ref]]) -> list[Range]:
+        if self.verify_all:
             return plan_ranges(ref for refs in packs for ref in refs)
         return [Range.over([refs[self._draw(len(refs))]]) for refs in packs]
 
-    def _try(self, span: Range) -> bool:
+    def _fetch_and_check(self, span: Range) -> bool:
         """Whether blobs are there and right; tells of what is not."""
         wrong: list[bytes] = []
-        for _ in range(_AGAIN):
+        for _ in range(_ATTEMPTS):
             try:
                 body = memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
             except ObjectTooShortError:
@@ -122,18 +122,18 @@ class Borrowing:
             except StorageError:  # gone, or out of reach: then it is better stored than borrowed
                 self.damage.gone(span.pack)
                 return False
-            wrong = [ref.id for ref in span.refs if not _right(ref, body[ref.offset - span.start :])]
+            wrong = [ref.id for ref in span.refs if not _is_intact(ref, body[ref.offset - span.start :])]
             if not wrong:
                 return True
         self.damage.wrong(span.pack, "it does not hold what its footer says", wrong)
         return False
 
-    def _here(self) -> _Answers:
+    def _of_this_process(self) -> _Results:
         pid = os.getpid()
-        return self._answers.get(pid) or self._answers.setdefault(pid, _Answers())
+        return self._results.get(pid) or self._results.setdefault(pid, _Results())
 
 
-def _right(ref: Ref, stored: memoryview) -> bool:
+def _is_intact(ref: Ref, stored: memoryview) -> bool:
     try:
         checked(ref, stored[: ref.stored], f"pack {ref.place}")
     except IntegrityError:

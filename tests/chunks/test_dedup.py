@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 from tests.support.bigstore import put_pack
-from tests.support.stores import Believing, Serial, entropy
+from tests.support.stores import Serial, TrustingVerifier, entropy
 from tests.support.versions import Edit, Versions, appended, history, region, scattered
 
-from holdall.chunks.hints import CAPACITY, Known
-from holdall.chunks.recognition import Recogniser, Wanted
+from holdall.chunks.chunk_index import CAPACITY, ChunkIndex
+from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.format.layout import HINTS, PACKS, PackName, hint_key
 from holdall.format.pack import Footer, Row
 from holdall.format.records import encode_hint
@@ -49,11 +49,11 @@ class Asked:
         return self.requests["get_range", PACKS]
 
 
-def look(recogniser: Recogniser, ids: list[bytes], *, window: int = 64) -> list[PackName | None]:
+def look(deduplicator: Deduplicator, ids: list[bytes], *, window: int = 64) -> list[PackName | None]:
     """The packs where the chunks of a stream are found, of 1 KiB each."""
     found = []
     for at in range(0, len(ids), window):
-        found += recogniser.look([Wanted(id, KIB, 0) for id in ids[at : at + window]])
+        found += deduplicator.lookup([ChunkQuery(id, KIB, 0) for id in ids[at : at + window]])
     return [ref and ref.place for ref in found]  # type: ignore[misc]
 
 
@@ -89,14 +89,16 @@ def test_the_last_of_many_versions_is_found_again_by_a_stranger(edit: Edit) -> N
 def test_a_new_stream_asks_four_hints_for_a_window() -> None:
     """Where nothing is known, a window costs four requests and no more, however many chunks it has."""
     asked = Asked(MemoryBucket())
-    assert set(look(Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK), ids_of(1, 640))) == {None}
+    assert set(
+        look(Deduplicator(ChunkIndex(asked.bucket, Serial(), TrustingVerifier()), pack_size=PACK), ids_of(1, 640))
+    ) == {None}
     assert asked.requests == {("get", HINTS): 40, ("list", "gc/"): 1}
 
 
 def test_a_known_stream_is_followed_by_its_footers() -> None:
     """Where packs of one session follow each other, each costs one request; so do the two that would be next."""
     asked, ids, names = ten_packs()
-    found = look(Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK), ids)
+    found = look(Deduplicator(ChunkIndex(asked.bucket, Serial(), TrustingVerifier()), pack_size=PACK), ids)
     assert found == [name for name in names for _ in range(64)]
     assert (asked.hints, asked.footers) == (4, 12)
 
@@ -104,10 +106,10 @@ def test_a_known_stream_is_followed_by_its_footers() -> None:
 def test_footers_are_asked_for_while_the_stream_still_runs_along_the_packs_before() -> None:
     """A walk of some steps finds them there: nobody waits for one after the other."""
     asked, ids, _ = ten_packs()
-    recogniser = Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK)
+    deduplicator = Deduplicator(ChunkIndex(asked.bucket, Serial(), TrustingVerifier()), pack_size=PACK)
     seen = []
     for n in range(10):
-        look(recogniser, ids[64 * n : 64 * n + 64])
+        look(deduplicator, ids[64 * n : 64 * n + 64])
         seen.append(asked.footers)
     assert seen == [1, 2, 4, 5, 7, 8, 9, 10, 11, 12]
 
@@ -122,7 +124,7 @@ def test_a_stream_that_differs_within_a_pack_is_still_followed_behind_it() -> No
         bucket.objects.pop(key, None)
     largest = ids.index(max(ids[:63]))
     found = look(
-        Recogniser(Known(bucket, Serial(), Believing()), pack_size=PACK),
+        Deduplicator(ChunkIndex(bucket, Serial(), TrustingVerifier()), pack_size=PACK),
         [*ids[:largest], b"?" * 32, *ids[largest + 1 :]],
     )
     assert found[largest] is None
@@ -137,34 +139,36 @@ def test_hints_that_lead_nowhere_new_are_not_asked_for_ever() -> None:
         put_pack(bucket, name, ids_of(100 + n, 3))
         bucket.objects[hint_key(id)] = encode_hint(id, name)
     asked = Asked(bucket)
-    assert set(look(Recogniser(Known(asked.bucket, Serial(), Believing()), pack_size=PACK), ids)) == {None}
+    assert set(look(Deduplicator(ChunkIndex(asked.bucket, Serial(), TrustingVerifier()), pack_size=PACK), ids)) == {
+        None
+    }
     assert asked.hints <= 8
 
 
 def test_a_chunk_that_is_stored_again_leaves_its_hint_to_another() -> None:
     """Hints to a pack are for chunks that were new: the others' lead elsewhere already."""
-    known, old, new = Known(MemoryBucket(), Serial()), ids_of(4, 5), ids_of(5, 5)
-    known.seek(min(new), again=old)
-    assert known.sample(old + new, 10) == [min(new)]
-    known.seek(min(new), again=old)
-    assert known.sample(old, 10) == [min(old)]
+    known, old, new = ChunkIndex(MemoryBucket(), Serial()), ids_of(4, 5), ids_of(5, 5)
+    known.prefer_for_hint(min(new), again=old)
+    assert known.select_hinted(old + new, 10) == [min(new)]
+    known.prefer_for_hint(min(new), again=old)
+    assert known.select_hinted(old, 10) == [min(old)]
 
 
 def test_what_was_sought_gets_a_hint() -> None:
     """Who writes the same stream again asks for the same chunk first, and finds the pack in its first window."""
-    known, first, later = Known(MemoryBucket(), Serial()), sorted(ids_of(6, 8))[4:], sorted(ids_of(6, 8))[:4]
-    known.seek(first[0])
-    known.learn(PackName(b"a" * 16, 0), footer_of(first + later))
-    assert known.sample(first + later, 10) == [min(later), first[0]]
-    assert len(known.sample(first + later, 32 << 20)) == 4
+    known, first, later = ChunkIndex(MemoryBucket(), Serial()), sorted(ids_of(6, 8))[4:], sorted(ids_of(6, 8))[:4]
+    known.prefer_for_hint(first[0])
+    known.add_footer(PackName(b"a" * 16, 0), footer_of(first + later))
+    assert known.select_hinted(first + later, 10) == [min(later), first[0]]
+    assert len(known.select_hinted(first + later, 32 << 20)) == 4
 
 
 def test_all_copies_of_a_chunk_are_known_until_their_packs_are_condemned() -> None:
     """A chunk in several packs is found as long as one of them may be referred to."""
-    known, ids = Known(MemoryBucket(), Serial()), ids_of(7, 3)
+    known, ids = ChunkIndex(MemoryBucket(), Serial()), ids_of(7, 3)
     names = [PackName(letter * 16, 0) for letter in (b"a", b"b")]
     for name in names:
-        known.learn(name, footer_of(ids))
+        known.add_footer(name, footer_of(ids))
     assert [ref.place for ref in known.copies(ids[0])] == names
     assert known.get(ids[0]) == known.copies(ids[0])[0]
     assert known.get(ids_of(8, 1)[0]) is None
@@ -172,10 +176,10 @@ def test_all_copies_of_a_chunk_are_known_until_their_packs_are_condemned() -> No
 
 def test_what_a_session_knows_has_a_bound() -> None:
     """However many footers it reads, a session remembers so many chunks at most, the last ones."""
-    known, count = Known(MemoryBucket(), Serial()), 1 << 14
+    known, count = ChunkIndex(MemoryBucket(), Serial()), 1 << 14
     packs = [ids_of(n, count) for n in range(CAPACITY // count + 3)]
     for n, ids in enumerate(packs):
-        known.learn(PackName(b"s" * 16, n), footer_of(ids))
+        known.add_footer(PackName(b"s" * 16, n), footer_of(ids))
     remembered = [n for n, ids in enumerate(packs) if known.get(ids[0])]
     assert remembered == list(range(3, len(packs)))
 

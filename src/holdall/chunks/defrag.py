@@ -4,7 +4,7 @@ If every known chunk were taken where it is, the last of many versions of a
 file would be spread over the packs of them all, and reading it would cost a
 request for each. So reading is counted as the reader plans it (`plan.py`): one
 request per stretch of a pack, for each `reach` bytes of it. A fresh copy of so
-many bytes costs at most `1 + size / reach`; a file may cost `EXCESS` times
+many bytes costs at most `1 + size / reach`; a file may cost `MAX_READ_AMPLIFICATION` times
 that, and one more. What is beyond is given back: the poorest stretches, those with the
 fewest bytes of the file per request, are refused and their chunks stored again
 next to the new ones, where the next version finds them in one stretch.
@@ -38,8 +38,8 @@ from typing import Final, TypeAlias
 from holdall.chunks.plan import GAP, LIMIT
 from holdall.format.reference import Place, Ref
 
-EXCESS: Final = 1.6  # below 2, because the ends of packs and the recipe have requests of their own
-PATIENCE: Final = 2.0  # where a window has nothing new, so much more is borne: the same file again is all there
+MAX_READ_AMPLIFICATION: Final = 1.6  # below 2, because the ends of packs and the recipe have requests of their own
+UNCHANGED_FACTOR: Final = 2.0  # where a window has nothing new, so much more is borne: the same file again is all there
 
 Copies: TypeAlias = Sequence[Ref]
 
@@ -56,12 +56,12 @@ class Stretch:
     requests: int = 0
 
     @property
-    def worth(self) -> float:
+    def bytes_per_request(self) -> float:
         """Bytes of the file for each request; none more is better than any."""
         return self.useful / self.requests if self.requests else math.inf
 
 
-class Guard:
+class FragmentationLimiter:
     """Watches over one file (a stream) while it is written, window by window. Not for several threads at once.
 
     Args:
@@ -76,9 +76,9 @@ class Guard:
         self._size = self._new = 0.0  # bytes of the file so far, and of those that go to new packs
         self._open: dict[Place, list[tuple[int, int]]] = {}  # what is read of packs in any case
         self._requests = 0  # for that
-        self.again = 0
+        self.rewritten = 0
 
-    def choose(self, window: Sequence[tuple[int, Copies]]) -> list[Ref | None]:
+    def select(self, window: Sequence[tuple[int, Copies]]) -> list[Ref | None]:
         """Where each chunk is to be referred to; None: it is to be stored.
 
         Args:
@@ -87,41 +87,43 @@ class Guard:
 
         Cost: about 1 us for each chunk.
         """
-        chosen = self._most_together([copies for _, copies in window])
+        chosen = self._pick_copies([copies for _, copies in window])
         stretches = self._stretches((index, ref) for index, ref in enumerate(chosen) if ref)
         missing = sum(raw for (raw, _), ref in zip(window, chosen, strict=True) if ref is None)
         stored = sum(ref.stored for ref in chosen if ref)
         density = stored / (sum(ref.raw for ref in chosen if ref) or 1) if stored else 1.0
         self._size += stored + missing * density
         self._new += missing * density
-        for refused in self._poorest(stretches, EXCESS if missing else EXCESS * PATIENCE):
+        for refused in self._reject_poorest(
+            stretches, MAX_READ_AMPLIFICATION if missing else MAX_READ_AMPLIFICATION * UNCHANGED_FACTOR
+        ):
             for index, _ in refused.found:
-                self.again += window[index][0]
+                self.rewritten += window[index][0]
                 chosen[index] = None
         return chosen
 
-    def _poorest(self, stretches: list[Stretch], excess: float) -> list[Stretch]:
+    def _reject_poorest(self, stretches: list[Stretch], excess: float) -> list[Stretch]:
         """Take in the stretches, but for those whose requests are too many."""
         refused: list[Stretch] = []
         allowed = 1 + excess * (1 + self._size / self._reach)
         requests = self._requests + sum(stretch.requests for stretch in stretches)
-        stretches.sort(key=lambda stretch: stretch.worth)
+        stretches.sort(key=lambda stretch: stretch.bytes_per_request)
         for stretch in stretches:
-            enough = stretch.worth >= self._reach / EXCESS
+            enough = stretch.bytes_per_request >= self._reach / MAX_READ_AMPLIFICATION
             if enough or requests + math.ceil(self._new / self._reach) <= allowed:
-                self._take(stretch)
+                self._accept(stretch)
             else:
                 refused.append(stretch)
                 requests -= stretch.requests
                 self._new += stretch.useful
         return refused
 
-    def _take(self, stretch: Stretch) -> None:
+    def _accept(self, stretch: Stretch) -> None:
         self._requests += stretch.requests
         spans = [span for span in self._open.get(stretch.place, ()) if not stretch.start <= span[0] <= stretch.stop]
         self._open[stretch.place] = [*spans, (stretch.start, stretch.stop)]
 
-    def _most_together(self, window: Sequence[Copies]) -> list[Ref | None]:
+    def _pick_copies(self, window: Sequence[Copies]) -> list[Ref | None]:
         """One copy of each chunk; of several the one in the stretch that holds most of the window."""
         chosen = [copies[0] if copies else None for copies in window]
         if any(len(copies) > 1 for copies in window):
@@ -149,13 +151,13 @@ class Guard:
             last = stretches[-1]
             last.stop = max(last.stop, stop)
             if ref is None:
-                last.requests -= self._cost(start, stop)
+                last.requests -= self._requests_for(start, stop)
             else:
                 last.found.append((index, ref))
                 last.useful += stop - start
         for stretch in stretches:
-            stretch.requests = max(0, stretch.requests + self._cost(stretch.start, stretch.stop))
+            stretch.requests = max(0, stretch.requests + self._requests_for(stretch.start, stretch.stop))
         return [stretch for stretch in stretches if stretch.found]
 
-    def _cost(self, start: int, stop: int) -> int:
+    def _requests_for(self, start: int, stop: int) -> int:
         return -(-(stop - start) // self._reach)
