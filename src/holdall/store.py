@@ -50,7 +50,7 @@ from holdall.storage.wrappers import DEADLINE, impatient
 from holdall.terminal import guard_log
 from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.check import Findings, check
-from holdall.trees.journal import Heads
+from holdall.trees.heads import Heads, entry_keys
 from holdall.trees.location import Location
 from holdall.trees.repair import FileRepair, Repair, RunRepair
 from holdall.trees.stat_cache import StatCache
@@ -356,10 +356,8 @@ class Maintenance:
         """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs."""
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         found: dict[str, None] = {}
-        for info in self._location.bucket.list(RUNS + beginning):
-            key = parse_key(info.key)
-            if key and key.kind == "log":
-                found[key.log.removeprefix(RUNS)] = None
+        for key in entry_keys(self._location.bucket.list(RUNS + beginning)):
+            found[key.log.removeprefix(RUNS)] = None
             if limit is not None and len(found) >= limit:
                 break
         return list(found)

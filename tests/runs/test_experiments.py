@@ -185,7 +185,7 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(store: Store) -> None:
     id = store.experiments.id_of("a")
     late = store.runs.start(experiment_id=id)
     late.finish()
-    store.experiments._append(id, {"op": "tombstone"})  # and no further
+    store.experiments._change(id, lambda _: [{"op": "tombstone"}])  # and no further
     store.experiments.delete(id)
     assert late.record.info.lifecycle_stage == "deleted"
     store.experiments.delete(id)

@@ -17,9 +17,9 @@ from holdall.errors import ModelExistsError
 from holdall.format.document import Json
 from holdall.format.layout import MODELS, NAMES, escape, model_log, name_log
 from holdall.format.registered import Holder, Registered
-from holdall.naming.log import Log, follow_many
-from holdall.trees.journal import Head, list_heads
+from holdall.trees.heads import Head, list_heads
 from holdall.trees.location import Location
+from holdall.trees.log import Log, follow_many
 
 Models = Callable[[str], Log[Registered]]
 """The log of a model, by its id."""

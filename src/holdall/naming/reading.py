@@ -13,7 +13,6 @@ from typing import Any
 from holdall.errors import ModelNotFoundError, ModelVersionNotFoundError
 from holdall.format.layout import model_log, parse_model_id
 from holdall.format.registered import Registered, Version
-from holdall.naming.log import Log
 from holdall.naming.names import Names
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel, model_record, version_record
 from holdall.naming.search import chosen_models, chosen_versions
@@ -23,6 +22,7 @@ from holdall.runs.arguments import listed
 from holdall.runs.artifacts import parse_uri
 from holdall.runs.reading import Promise
 from holdall.trees.location import Location
+from holdall.trees.log import Log
 
 
 class RegistryReader:

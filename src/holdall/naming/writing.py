@@ -12,13 +12,13 @@ from typing import Any
 from holdall.errors import ModelExistsError, ModelNotFoundError, ModelVersionNotFoundError, RunNotFoundError
 from holdall.format.document import Json
 from holdall.format.registered import Registered, Version
-from holdall.naming.log import Log
 from holdall.naming.pins import unpin
 from holdall.naming.reading import RegistryReader, id_of, known_version
 from holdall.naming.record import ModelVersion, RegisteredModel, model_record, version_record
 from holdall.naming.uris import check_alias, check_name, check_version
 from holdall.runs.arguments import named_values
 from holdall.runs.metrics import tag_op
+from holdall.trees.log import Log
 
 
 class RegistryWriter(RegistryReader):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import Any, Final
 
 from holdall.errors import (
@@ -18,11 +17,10 @@ from holdall.errors import (
     ExperimentNotFoundError,
     InvalidNameError,
     InvalidURIError,
-    ObjectExistsError,
 )
 from holdall.format.document import Json
-from holdall.format.entry import LogEntry, encode_entry
-from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id, log_key
+from holdall.format.entry import LogEntry
+from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id
 from holdall.format.state import State
 from holdall.runs.arguments import named_values
 from holdall.runs.choosing import PREFIXES, chosen
@@ -30,9 +28,9 @@ from holdall.runs.filters import Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
 from holdall.runs.run import Run
-from holdall.trees.journal import Head, Journal, check_chain, list_heads
+from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
-from holdall.trees.salvage import left_out, map_sound
+from holdall.trees.log import Log, follow_many
 
 DEFAULT: Final = "Default"
 _SUBJECT: Final = Subject(
@@ -65,9 +63,9 @@ class Experiments:
         """
         id = experiment_id(_checked(name))
         if id not in self._known:
-            newest = self._journal(experiment_log(id)).newest()
+            newest = self._log(id).journal.newest()
             if newest is None:
-                self._begin(self._first(name, {}))
+                self._begin(name, {})
             elif newest:  # what was only made was neither deleted nor anything else
                 self.active(id)
             self._known.add(id)
@@ -89,9 +87,9 @@ class Experiments:
             here = self._location.bucket.url
             raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
         self._location.ready_to_write()
-        if not self._begin(self._first(_checked(name), named_values("tags", tags))):
-            there = self.get(experiment_id(name))
-            raise ExperimentExistsError(name, there.lifecycle_stage == "deleted")
+        log, made = self._begin(_checked(name), named_values("tags", tags))
+        if not made:
+            raise ExperimentExistsError(name, log.state.state.deleted)
         return experiment_id(name)
 
     def use(self, name: str) -> Experiment:
@@ -127,15 +125,13 @@ class Experiments:
         """
         if not isinstance(id, str):
             raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
-        found = self._read([id]) if is_experiment_id(id) else []
-        if not found:
-            raise ExperimentNotFoundError(id, self._location.bucket.url)
-        return found[0]
+        return self._record(self._find(id))
 
     def named(self, name: str) -> Experiment | None:
         """An experiment by its name; None if there is none."""
-        found = self._read([experiment_id(name)])
-        return found[0] if found else None
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        log = self._log(experiment_id(name))
+        return self._record(log) if log.follow() else None
 
     def all(self) -> list[Experiment]:
         """Every experiment, deleted ones too, the newest first; a damaged one is named and left out.
@@ -144,14 +140,9 @@ class Experiments:
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         heads = list_heads(self._location.bucket, EXPERIMENTS)
-        some = [(self._journal(log), head) for log, head in heads.items()]
-        newest = map_sound(self._location.pool, lambda pair: pair[0].read(pair[1].n), some, _called)
-        found: list[Experiment] = []
-        for (journal, listed), head in zip(some, newest, strict=True):
-            with left_out(_called((journal, listed))):
-                if head is not None:
-                    listed.check_reaches(journal.log, 0)
-                    found.append(_folded(journal, head, self._location.bucket.url))
+        logs = {Log(self._location, log, _Folded): head for log, head in heads.items()}
+        follow_many(self._location, logs, _called)
+        found = [self._record(log) for log in logs if log.head]
         return sorted(found, key=lambda one: (-one.creation_time, one.name))
 
     def search(
@@ -172,28 +163,35 @@ class Experiments:
         return chosen(some, filter, order_by, _SUBJECT, _value)
 
     def set_tag(self, id: str, key: str, value: Any) -> None:
-        """Set a tag of an experiment, or remove it when the value is None. Raises: ExperimentDeletedError."""
+        """Set a tag of an experiment, or remove it when the value is None.
+
+        Raises:
+            ExperimentNotFoundError: There is no experiment of this id.
+            ExperimentDeletedError: It was deleted.
+
+        Cost: as `get`, and one PUT.
+        """
         op = tag_op(key, value)
-        self._location.ready_to_write()
-        self.active(id)
-        self._append(id, op)
+
+        def build(found: _Folded) -> list[Json]:
+            if found.state.deleted:
+                raise ExperimentDeletedError(found.name, id)
+            return [op]
+
+        self._change(id, build)
 
     def delete(self, id: str) -> None:
         """Mark an experiment and its runs as deleted; `restore` takes it back. It takes no runs then.
 
         Cost: an entry, what a search reads, and for each run that is not deleted the end of its log and two PUTs.
         """
-        self._location.ready_to_write()
         self._known.discard(id)
-        if self.get(id).lifecycle_stage == "active":
-            self._append(id, {"op": "tombstone"})
+        self._change(id, lambda found: [] if found.state.deleted else [{"op": "tombstone"}])
         _side_by_side(lambda run: run.delete({_GONE_WITH: id}), self._runs_of(id, None, "active"))
 
     def restore(self, id: str) -> None:
         """Take a deletion back, also of the runs that it took along. Cost: as `delete`."""
-        self._location.ready_to_write()
-        if self.get(id).lifecycle_stage == "deleted":
-            self._append(id, {"op": "restore"})
+        self._change(id, lambda found: [{"op": "restore"}] if found.state.deleted else [])
         gone = self._runs_of(id, f"tags.`{_GONE_WITH}` = '{id}'", "deleted")
         _side_by_side(lambda run: run.restore({_GONE_WITH: None}), gone)
 
@@ -201,72 +199,57 @@ class Experiments:
         here = self._location.bucket.url
         return isinstance(place, str) and place.removeprefix("file://").rstrip("/") in (here, here.rstrip("/"))
 
-    def _first(self, name: str, tags: Mapping[str, Any]) -> LogEntry:
-        ops = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
-        return self._draft(experiment_log(experiment_id(name)), None, ops)
+    def _begin(self, name: str, tags: Mapping[str, Any]) -> tuple[Log[_Folded], bool]:
+        """Create an experiment. Returns its log, and whether it was this call that created it."""
+        first: list[Json] = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
+        log = self._log(experiment_id(name))
+        return log, log.append(lambda: [] if log.head else first) is not None
 
-    def _begin(self, entry: LogEntry) -> bool:
-        """Make an experiment; false where there was one already."""
-        try:
-            self._location.bucket.put(log_key(entry.log, 0), encode_entry(entry))
-        except ObjectExistsError:
-            return self._journal(entry.log).read(0).write_id == entry.write_id
-        return True
-
-    def _journal(self, log: str) -> Journal:
-        return Journal(self._location.bucket, self._location.pool, log)
-
-    def _append(self, id: str, op: Json) -> None:
+    def _change(self, id: str, build: Callable[[_Folded], Sequence[Json]]) -> None:
+        """Append what `build` makes of an experiment's current state. Raises and cost: as `get`; and one PUT."""
         self._location.ready_to_write()
-        journal = self._journal(experiment_log(id))
-        head = journal.head()
-        if head is None:
-            raise ExperimentNotFoundError(id, self._location.bucket.url)
-        while True:
-            draft = self._draft(journal.log, head, [op])
-            head = journal.create(draft)
-            if head.write_id == draft.write_id:
-                return
+        log = self._find(id)
+        log.append(lambda: build(log.state))
 
-    def _draft(self, log: str, head: LogEntry | None, ops: Sequence[Json]) -> LogEntry:
+    def _find(self, id: str) -> Log[_Folded]:
+        """Return the log of an experiment as it is now. Raises and cost: as `get`."""
         location = self._location
-        return LogEntry(
-            log=log,
-            n=head.n + 1 if head else 0,
-            write_id=location.entropy(16).hex(),
-            prev=head.sha256 if head else None,
-            time=location.clock(),
-            writer=location.writer,
-            state_at=None,
-            ops=tuple(ops),
+        if not isinstance(id, str):
+            raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
+        if is_experiment_id(id):
+            location.descriptor  # noqa: B018  # a store that is not there is named as such
+            log = self._log(id)
+            if log.follow():
+                return log
+        raise ExperimentNotFoundError(id, location.bucket.url)
+
+    def _log(self, id: str) -> Log[_Folded]:
+        return Log(self._location, experiment_log(id), _Folded)
+
+    def _record(self, log: Log[_Folded]) -> Experiment:
+        """Return what a log that was followed says of its experiment."""
+        found, id = log.state, log.log.removeprefix(EXPERIMENTS)
+        state, here = found.state, self._location.bucket.url
+        return Experiment(
+            id, found.name, stage(state.deleted), state.started, state.tags, log.head.time if log.head else 0, here
         )
 
-    def _read(self, ids: Sequence[str]) -> list[Experiment]:
-        """Those of these experiments that there are, folded."""
-        location = self._location
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
-        journals = [self._journal(experiment_log(id)) for id in ids]
-        heads = location.pool.map(Journal.head, journals)
-        found: list[Experiment] = []
-        for journal, head in zip(journals, heads, strict=True):
-            if head is not None:
-                found.append(_folded(journal, head, location.bucket.url))
-        return found
+
+class _Folded:
+    """What the entries of an experiment's log add up to."""
+
+    def __init__(self) -> None:
+        self.name, self.state = "", State()
+
+    def apply(self, entry: LogEntry) -> None:
+        """Add the next entry."""
+        self.state.apply(entry)
+        if entry.n == 0:
+            self.name = str(entry.ops[0].get("name", ""))
 
 
-def _folded(journal: Journal, head: LogEntry, place: str) -> Experiment:
-    state, name, before = State(), "", None
-    for entry in chain(journal.walk(head.n), [head]):
-        check_chain(before, entry)
-        before = entry
-        state.apply(entry)
-        name = name if entry.n else str(entry.ops[0].get("name", ""))
-    id = journal.log.removeprefix(EXPERIMENTS)
-    return Experiment(id, name, stage(state.deleted), state.started, state.tags, head.time, place)
-
-
-def _called(listed: tuple[Journal, Head]) -> str:
-    return f"experiment {listed[0].log.removeprefix(EXPERIMENTS)}"
+def _called(log: str) -> str:
+    return f"experiment {log.removeprefix(EXPERIMENTS)}"
 
 
 def _value(found: Experiment, field: Field) -> str | int | None:

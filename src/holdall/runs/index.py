@@ -21,7 +21,7 @@ from holdall.runs.arguments import listed
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdall.runs.search import RunSummary
 from holdall.trees.cache_file import CacheFile
-from holdall.trees.journal import Head, list_heads
+from holdall.trees.heads import Head, list_heads
 from holdall.trees.location import Location
 from holdall.trees.view import View, read_views, run_name
 

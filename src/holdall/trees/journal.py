@@ -18,7 +18,6 @@ number. Keys count down, so the first key of a listing is the newest entry.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -37,62 +36,13 @@ from holdall.errors import (
 )
 from holdall.format.document import parse_document
 from holdall.format.entry import MAX_ENTRY, UNKNOWN, LogEntry, encode_entry, parse_entry
-from holdall.format.layout import log_key, parse_key
-from holdall.storage.bucket import Bucket, ObjectInfo
+from holdall.format.layout import log_key
+from holdall.storage.bucket import Bucket
+from holdall.trees.heads import entry_keys
+from holdall.trees.salvage import UNREADABLE
 
 _MOST_LOST: Final = 1_000  # entries of a log that may be missing in what is read around them
 _AT_ONCE: Final = 128  # entries fetched side by side
-
-
-@dataclass(slots=True)
-class Head:
-    """The newest entry of a log, as a listing shows it.
-
-    Attributes:
-        n: Its number.
-        size, modified: Of its object, as `ObjectInfo`: with them, an entry that replaced another can be told from it.
-        oldest: From this number to `n` no entry is missing. Numbers are claims: what is not listed is not asked for.
-    """
-
-    n: int
-    size: int
-    modified: int | None
-    oldest: int
-
-    def check_reaches(self, log: str, start: int) -> None:
-        """Refuse to read on from an entry where one after it is missing.
-
-        Raises:
-            LogGapError: One is.
-        """
-        if start < self.oldest:
-            raise LogGapError(log, self.oldest - 1)
-
-
-class Heads:
-    """The heads of logs, from the lines of a listing in its order. Attributes: found (by log)."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, Head] = {}
-
-    def add(self, info: ObjectInfo) -> None:
-        """Take in a line; what is no entry is passed over."""
-        key = parse_key(info.key)
-        if key is None or key.kind != "log":
-            return
-        newest = self.found.get(key.log)  # the newest comes first
-        if newest is None:
-            self.found[key.log] = Head(key.number, info.size, info.modified, key.number)
-        elif key.number == newest.oldest - 1:
-            newest.oldest = key.number
-
-
-def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:
-    """The head of each log below a prefix. Cost: one listing."""
-    heads = Heads()
-    for info in bucket.list(prefix):
-        heads.add(info)
-    return heads.found
 
 
 class Journal:
@@ -114,10 +64,7 @@ class Journal:
         """
         prefix = f"{self.log}/log/"
         for info in [*self._bucket.list(prefix, limit=1)]:
-            key = parse_key(info.key)
-            if key is None or key.kind != "log":
-                keys = (parse_key(other.key) for other in self._bucket.list(prefix))
-                key = next((other for other in keys if other and other.kind == "log"), None)
+            key = next(entry_keys([info]), None) or next(entry_keys(self._bucket.list(prefix)), None)
             return key.number if key else None
         return None
 
@@ -138,8 +85,8 @@ class Journal:
 
         Numbers are claims: what is not listed is not asked for. Cost: a listing, and a GET for each that there is.
         """
-        keys = (parse_key(info.key) for info in self._bucket.list(f"{self.log}/log/"))
-        there = sorted(key.number for key in keys if key and key.kind == "log" and start <= key.number < stop)
+        keys = entry_keys(self._bucket.list(f"{self.log}/log/"))
+        there = sorted(key.number for key in keys if start <= key.number < stop)
         if stop - start - len(there) > _MOST_LOST:
             return None
         found = dict(zip(there, self._pool.map(self.read_if_whole, there), strict=True))
@@ -166,6 +113,25 @@ class Journal:
     def read_many(self, numbers: Iterable[int]) -> list[LogEntry]:
         """Several entries, fetched side by side, in the order asked for."""
         return list(self.each(numbers))
+
+    def read_after(self, n: int, newest: int | None = None) -> list[LogEntry]:
+        """Return all entries from `n` on, the oldest first.
+
+        Args:
+            n: The number of the first of them.
+            newest: The number of the last, if it is known.
+
+        Cost: one listing unless `newest` is given, and a GET for each entry, side by side.
+        """
+        newest = self.newest() if newest is None else newest
+        return self.read_many(range(n, -1 if newest is None else newest + 1))
+
+    def read_or_damage(self, n: int) -> LogEntry | HoldallError:
+        """Return entry n, or the error that says what is wrong with it where it is missing or damaged."""
+        try:
+            return self.read(n)
+        except UNREADABLE as error:
+            return error
 
     def try_many(self, numbers: Iterable[int]) -> list[LogEntry | HoldallError]:
         """Several entries, fetched side by side; for one that is not there or not whole, what is wrong with it."""

@@ -8,15 +8,12 @@ matter, said once in a warning, which the command line shows on stderr.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final
 
-from holdall.chunks.pool import Pool
 from holdall.errors import DamageError, UnsupportedFeatureError
 
-T = TypeVar("T")
-U = TypeVar("U")
 UNREADABLE: Final = (DamageError, UnsupportedFeatureError)
 _log = logging.getLogger("holdall")
 
@@ -28,21 +25,3 @@ def left_out(what: str) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         _log.warning("%s is damaged and left out: %s", what, error)
-
-
-def map_sound(pool: Pool, task: Callable[[U], T], items: Iterable[U], name: Callable[[U], str]) -> list[T | None]:
-    """The task's results for all items, side by side and in their order; None for those that are damaged.
-
-    Args:
-        pool: Whose threads do it.
-        task: What is done.
-        items: To what.
-        name: What people call an item, for the warning.
-    """
-
-    def alone(item: U) -> T | None:
-        with left_out(name(item)):
-            return task(item)
-        return None
-
-    return pool.map(alone, items)

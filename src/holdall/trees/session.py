@@ -15,7 +15,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from holdall.chunks.chunk_index import ChunkIndex
@@ -32,6 +33,7 @@ from holdall.trees import snapshot
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
+from holdall.trees.log import append_entry, next_entry
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
@@ -39,8 +41,6 @@ _PATIENCE: Final = 5.0  # seconds that small operations wait for an entry to rid
 _MOST_PATIENCE: Final = 80.0
 FLUSH_MAX_OPS: Final = 1_000  # of them, or of their measurements, do not wait
 FLUSH_MAX_BYTES: Final = 1 << 20  # nor do so many bytes of them
-_PAUSE: Final = 0.01  # seconds; doubled for each lost race, up to
-_LONGEST: Final = 1.0
 _log = logging.getLogger("holdall")
 
 
@@ -157,29 +157,12 @@ class Session:
         Cost: one PUT; for each lost race a GET, a listing and what else was missed.
         """
         with self.lock:
-            for attempt in itertools.count():
-                if self.closed:
-                    raise RunEndedError(self._run_id)
-                if not closing and (self.view.state.deleted or self.view.state.purged):
-                    raise RunDeletedError(self._run_id)
-                self._drop_repeated()
-                draft = build()
-                if draft is None:
-                    return None
-                entry = self._entry(draft)
-                try:
-                    standing = self.journal.create(entry)
-                except BaseException:  # an interrupt, too, may come when the entry is there already
-                    if self._waiting or self._unconfirmed:
-                        self._unconfirmed[entry.write_id], self._waiting = self._waiting, []
-                    raise
-                self._take_in(standing)
-                if standing.write_id == entry.write_id:
-                    self._unconfirmed, self._waiting, self._weight = {}, [], 0
-                    return standing
-                self._patience = min(2 * self._patience, _MOST_PATIENCE)
-                self._catch_up(attempt)
-        raise AssertionError("count() does not end")
+            written = append_entry(
+                self.location, self._create, partial(self._build, build, closing=closing), self._absorb, self._lost_race
+            )
+            if written:
+                self._unconfirmed, self._waiting, self._weight = {}, [], 0
+            return written
 
     def buffer_ops(self, *ops: Json) -> None:
         """Let small operations ride on the next entry: of a commit, of the end, or of its own.
@@ -263,6 +246,25 @@ class Session:
     def _op(self, name: str) -> Json:
         return {"op": name, "session": self.id.hex()}
 
+    def _build(self, build: Callable[[], Draft | None], *, closing: bool) -> LogEntry | None:
+        """Return the next entry, given the log as it is known now; None when there is nothing to write."""
+        if self.closed:
+            raise RunEndedError(self._run_id)
+        if not closing and (self.view.state.deleted or self.view.state.purged):
+            raise RunDeletedError(self._run_id)
+        self._drop_repeated()
+        draft = build()
+        return self._entry(draft) if draft else None
+
+    def _create(self, entry: LogEntry) -> LogEntry:
+        """Try to create an entry; if it is unknown whether that worked, its small operations are unconfirmed."""
+        try:
+            return self.journal.create(entry)
+        except BaseException:  # an interrupt, too, may come when the entry is there already
+            if self._waiting or self._unconfirmed:
+                self._unconfirmed[entry.write_id], self._waiting = self._waiting, []
+            raise
+
     def _entry(self, draft: Draft) -> LogEntry:
         head, n = self.view.head, self.view.next
         state_at = head.state_at if head else None
@@ -274,20 +276,11 @@ class Session:
         elif head is not None and due and not draft.opening:
             state = snapshot.build(self.view, self.writer(), blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
-        return LogEntry(
-            log=self.journal.log,
-            n=n,
-            write_id=self.location.entropy(16).hex(),
-            prev=self.view.prev,
-            time=self.location.clock(),
-            writer=self.location.writer,
-            state_at=state_at,
-            ops=(*itertools.chain(*self._unconfirmed.values()), *self._waiting, *draft.ops),
-            blobs=tuple(blobs),
-            state=state,
-        )
+        ops = [*itertools.chain(*self._unconfirmed.values()), *self._waiting, *draft.ops]
+        entry = next_entry(self.location, self.journal.log, self.view, ops)
+        return replace(entry, state_at=state_at, blobs=tuple(blobs), state=state)
 
-    def _take_in(self, entry: LogEntry) -> None:
+    def _absorb(self, entry: LogEntry) -> None:
         self.view.absorb(entry)
         if entry.write_id in self._unconfirmed:  # it took along what was doubtful before it
             written = itertools.takewhile(lambda id: id != entry.write_id, list(self._unconfirmed))
@@ -297,17 +290,13 @@ class Session:
             if op["op"] == "fence" and self.chunk_index.has_garbage_state:
                 self.chunk_index.apply_fence(op["generation"])
 
-    def _catch_up(self, attempt: int) -> None:
-        """After a lost race: wait a little, at random, then take in what others wrote."""
-        chance = int.from_bytes(self.location.entropy(4)) / 2**32
-        self.location.sleep(chance * min(_PAUSE * 2**attempt, _LONGEST))
+    def _lost_race(self) -> None:
+        self._patience = min(2 * self._patience, _MOST_PATIENCE)
         self._follow()
 
     def _follow(self) -> None:
-        newest = self.journal.newest()
-        if newest is not None and newest >= self.view.next:
-            for entry in self.journal.read_many(range(self.view.next, newest + 1)):
-                self._take_in(entry)
+        for entry in self.journal.read_after(self.view.next):
+            self._absorb(entry)
 
 
 _open_sessions: set[Session] = set()

@@ -19,13 +19,14 @@ from holdall.chunks.copies import WholeCopies
 from holdall.chunks.delivery import checked
 from holdall.errors import FormatError, StorageError
 from holdall.format.entry import LogEntry
-from holdall.format.layout import RUNS, parse_key
+from holdall.format.layout import RUNS
 from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.check_log import Content
-from holdall.trees.journal import Journal, list_heads
+from holdall.trees.heads import entry_keys, list_heads
+from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.salvage import UNREADABLE
 from holdall.trees.view import View
@@ -84,8 +85,7 @@ class InlineCopies:
 
     def _entries(self) -> Iterator[LogEntry]:
         """Every entry of every run that can be read."""
-        keys = (parse_key(info.key) for info in self._location.bucket.list(RUNS))
-        listed = ((key.log, key.number) for key in keys if key and key.kind == "log")
+        listed = ((key.log, key.number) for key in entry_keys(self._location.bucket.list(RUNS)))
         while some := list(islice(listed, _AT_ONCE)):
             yield from filter(None, self._location.pool.map(self._read, some))
 

@@ -31,7 +31,7 @@ from holdall.format.reference import Place, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.journal import Heads
+from holdall.trees.heads import Heads
 from holdall.trees.location import Location
 from holdall.trees.overlaps import overlaps
 from holdall.trees.salvage import left_out

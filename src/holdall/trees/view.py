@@ -15,10 +15,11 @@ from holdall.format.layout import RUNS
 from holdall.format.reference import ref_from_json
 from holdall.format.state import State, state_from_json
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.journal import Head, Journal, check_chain
+from holdall.trees.heads import Head
+from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
 from holdall.trees.paths import Paths
-from holdall.trees.salvage import UNREADABLE, left_out
+from holdall.trees.salvage import left_out
 
 _log = logging.getLogger("holdall")
 _AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
@@ -163,6 +164,11 @@ class View:
                 run_id = self.head.log.rpartition("/")[2] if self.head else ""
                 raise RegisteredPathError(run_id, path, self.state.pins[pin])
 
+    def follow(self) -> None:
+        """Take in all new entries. Cost: one listing, and a GET for each of them."""
+        for entry in self._blobs.journal.read_after(self.next):
+            self.absorb(entry)
+
     def absorb(self, entry: LogEntry) -> None:
         """Take in the next entry.
 
@@ -220,21 +226,13 @@ def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[st
     bucket, pool = location.bucket, location.pool
     left = iter(heads.items())
     while some := [(Journal(bucket, pool, log), head) for log, head in islice(left, _AT_ONCE)]:
-        newest = pool.map(_newest, some)
+        newest = pool.map(lambda listed: listed[0].read_or_damage(listed[1].n), some)
         for (journal, head), entry in zip(some, newest, strict=True):
             view = None
             with left_out(name(journal.log)):
                 view = View.as_listed(head, entry, RunBlobReader(bucket, pool, journal, location.damage))
             if view:
                 yield view
-
-
-def _newest(listed: tuple[Journal, Head]) -> LogEntry | HoldallError:
-    journal, head = listed
-    try:
-        return journal.read(head.n)
-    except UNREADABLE as error:
-        return error
 
 
 def run_name(log: str) -> str:

@@ -1,0 +1,71 @@
+"""The newest entries of logs, as a listing shows them.
+
+Keys of a log count down, so the first key of a log in a listing is its newest
+entry: one listing tells which logs there are and how far each has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from holdall.errors import LogGapError
+from holdall.format.layout import Key, parse_key
+from holdall.storage.bucket import Bucket, ObjectInfo
+
+
+@dataclass(slots=True)
+class Head:
+    """The newest entry of a log, as a listing shows it.
+
+    Attributes:
+        n: Its number.
+        size, modified: Of its object, as `ObjectInfo`: with them, an entry that replaced another can be told from it.
+        oldest: From this number to `n` no entry is missing. Numbers are claims: what is not listed is not asked for.
+    """
+
+    n: int
+    size: int
+    modified: int | None
+    oldest: int
+
+    def check_reaches(self, log: str, start: int) -> None:
+        """Refuse to read on from an entry where one after it is missing.
+
+        Raises:
+            LogGapError: One is.
+        """
+        if start < self.oldest:
+            raise LogGapError(log, self.oldest - 1)
+
+
+class Heads:
+    """The heads of logs, from the lines of a listing in its order. Attributes: found (by log)."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Head] = {}
+
+    def add(self, info: ObjectInfo) -> None:
+        """Add a line of the listing; a line that is no log entry is skipped."""
+        for key in entry_keys([info]):
+            newest = self.found.get(key.log)  # the newest comes first
+            if newest is None:
+                self.found[key.log] = Head(key.number, info.size, info.modified, key.number)
+            elif key.number == newest.oldest - 1:
+                newest.oldest = key.number
+
+
+def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:
+    """Return the head of each log below a prefix. Cost: one listing."""
+    heads = Heads()
+    for info in bucket.list(prefix):
+        heads.add(info)
+    return heads.found
+
+
+def entry_keys(listing: Iterable[ObjectInfo]) -> Iterator[Key]:
+    """Yield the keys of a listing that are log entries, in its order."""
+    for info in listing:
+        key = parse_key(info.key)
+        if key and key.kind == "log":
+            yield key
