@@ -1,7 +1,8 @@
 """Servers for all tests, and the account of which backends kept the laws of a bucket.
 
 A full run that did not try every backend of `BACKENDS` fails, however green:
-a suite that was skipped proves nothing.
+a suite that was skipped proves nothing. Nor may any run leave something in the
+project's folder: a test writes below its `tmp_path`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +24,7 @@ _PROPERTY = "bucket backend"
 _COUNTED = "counted"  # what a test found out, to be shown though it passed
 _counted: list[str] = []
 _outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+_there: set[str] = set()  # what the project's folder held before the tests
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _outcomes.clear()
     _counted.clear()
+    _there.update(os.listdir(config.rootpath))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,11 +69,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the servers; fail a full run that left a backend out."""
+    """Stop the servers; fail a full run that left a backend out, and any run that left files behind."""
     if hasattr(session.config, "workerinput"):
         return
     servers.stop_all(_shared_folder(session.config))
-    if _untried(session.config) and session.exitstatus == 0:
+    if (_untried(session.config) or _left(session.config)) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -82,6 +87,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"bucket conformance: {', '.join(told)}")
     for problem in _untried(config):
         terminalreporter.write_line(f"bucket conformance: {problem}", red=True)
+    for name in _left(config):
+        terminalreporter.write_line(f"tests write below tmp_path only, but left here: {name}", red=True)
+
+
+def _left(config: pytest.Config) -> list[str]:
+    """What the tests left in the project's folder, but for the caches of tools."""
+    new = set(os.listdir(config.rootpath)) - _there
+    return sorted(repr(name) for name in new if not name.startswith("."))
 
 
 def _untried(config: pytest.Config) -> list[str]:
@@ -116,3 +129,18 @@ def moto(request: pytest.FixtureRequest) -> Server:
 def localstack(request: pytest.FixtureRequest) -> Server:
     """LocalStack: one per session; about 15 seconds for the first who needs it."""
     return servers.shared(_shared_folder(request.config), "localstack", servers.start_localstack)
+
+
+@pytest.fixture(scope="session")
+def python(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
+    """The beginning of a command of Python that need not import first; its arguments go to its start's environment.
+
+    Give those that Python itself reads when it starts: the locale, `PYTHON...`.
+    """
+
+    def begin(**start: str) -> list[str]:
+        name = "-".join(["warm", *(f"{key}={value}" for key, value in sorted(start.items()))])
+        found = servers.shared(_shared_folder(request.config), name, partial(servers.start_warm, name=name, env=start))
+        return servers.as_python(found)
+
+    return begin

@@ -18,7 +18,7 @@ from holdall.chunks.packer import Packer, PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import StorageError
-from holdall.format.codec import RAW
+from holdall.format.codec import UNCOMPRESSED
 from holdall.format.encoder import Encoded
 from holdall.format.layout import PACKS
 from holdall.format.pack import parse_pack
@@ -132,7 +132,7 @@ def test_very_many_small_blobs_stay_within_a_packs_buffer() -> None:
     packer = Packer(bucket, pool, ChunkIndex(bucket, pool), PackNames(bytes([1]) * 16), 256 << 10)
     blobs = [n.to_bytes(32, "big") for n in range(6_000)]
     for blob in blobs:
-        packer.add(blob, CHUNK, Encoded(RAW, (blob,), 32), 32)
+        packer.add(blob, CHUNK, Encoded(UNCOMPRESSED, (blob,), 32), 32)
     packer.flush()
     packs = [bucket.get(found.key) for found in bucket.list(PACKS)]
     assert [row.id for pack in packs for row in parse_pack(pack, "pack").rows] == blobs

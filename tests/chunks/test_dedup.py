@@ -54,7 +54,7 @@ def look(deduplicator: Deduplicator, ids: list[bytes], *, window: int = 64) -> l
     found = []
     for at in range(0, len(ids), window):
         found += deduplicator.lookup([ChunkQuery(id, KIB, 0) for id in ids[at : at + window]])
-    return [ref and ref.place for ref in found]  # type: ignore[misc]
+    return [ref and ref.location for ref in found]  # type: ignore[misc]
 
 
 def ten_packs() -> tuple[Asked, list[bytes], list[PackName]]:
@@ -169,7 +169,7 @@ def test_all_copies_of_a_chunk_are_known_until_their_packs_are_condemned() -> No
     names = [PackName(letter * 16, 0) for letter in (b"a", b"b")]
     for name in names:
         known.add_footer(name, footer_of(ids))
-    assert [ref.place for ref in known.copies(ids[0])] == names
+    assert [ref.location for ref in known.copies(ids[0])] == names
     assert known.get(ids[0]) == known.copies(ids[0])[0]
     assert known.get(ids_of(8, 1)[0]) is None
 

@@ -15,7 +15,7 @@ from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter
 from holdall.format.chunking import Chunker
-from holdall.format.codec import PLANES
+from holdall.format.codec import SPLIT
 from holdall.storage.memory import MemoryBucket
 
 POOL = Pool(workers=4)
@@ -30,7 +30,7 @@ def ratio(data: bytes) -> float:
     writer.flush()
     refs = [slot.settled for slot in written.slots]
     assert b"".join(ChunkReader(bucket, POOL).read(refs)) == data
-    assert sum(ref.codec == PLANES for ref in refs) > 0.9 * len(refs)
+    assert sum(ref.codec == SPLIT for ref in refs) > 0.9 * len(refs)
     return writer.tally.stored / len(data)
 
 

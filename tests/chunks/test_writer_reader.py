@@ -25,7 +25,7 @@ from holdall.format.layout import GARBAGE, HINTS, PACKS, PackName, generation_ke
 from holdall.format.pack import parse_pack
 from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, RECIPE
-from holdall.storage.bucket import ObjectInfo
+from holdall.storage.bucket import Bytes, ObjectInfo
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 
@@ -148,7 +148,7 @@ def test_a_condemned_pack_is_not_referred_to() -> None:
     packs = [key.pack for name in list(bucket.objects) if (key := parse_key(name)) and key.pack]
     bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", packs))
     written = write(writer_of(bucket, 2), data)
-    assert {slot.settled.place.session for slot in written.slots} == {bytes([2]) * 16}  # type: ignore[union-attr]
+    assert {slot.settled.location.session for slot in written.slots} == {bytes([2]) * 16}  # type: ignore[union-attr]
 
 
 def test_a_pack_name_that_is_taken_by_others_bytes_is_an_error() -> None:
@@ -195,7 +195,7 @@ def test_a_range_that_comes_back_wrong_is_fetched_once_more(times: int) -> None:
     if times == 1:
         assert b"".join(reader.read(refs[:1])) == data[: refs[0].raw]
     else:
-        with pytest.raises(IntegrityError, match=f"pack {refs[0].place}, offset {refs[0].offset}"):
+        with pytest.raises(IntegrityError, match=f"pack {refs[0].location}, offset {refs[0].offset}"):
             reader.read(refs[:1])
 
 
@@ -206,12 +206,12 @@ def test_a_condemned_pack_of_ones_own_is_not_referred_to_either() -> None:
     writer = ChunkWriter(bucket, POOL, known, PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size)
     first = writer.place(recipe, RECIPE)
     writer.flush()
-    assert isinstance(first.place, PackName)
-    bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [first.place]))
+    assert isinstance(first.location, PackName)
+    bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [first.location]))
     known.apply_fence(0)
     again = writer.place(recipe, RECIPE)
     writer.flush()
-    assert again.place != first.place
+    assert again.location != first.location
     assert ChunkReader(bucket, POOL).read([again]) == [recipe]
 
 
@@ -245,7 +245,7 @@ class Refusing:
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         self.asked += 1
         raise AccessDeniedError(self.url, key, "expired")
 

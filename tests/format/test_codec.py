@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from tests.format.strategies import mutations, refuses_or_parses
 
 from holdall.errors import FormatError, UnsupportedFeatureError
-from holdall.format.codec import DELTA, PLANES, RAW, SLACK, ZSTD, Decoder, decode, encode, encode_planes
+from holdall.format.codec import DELTA, SLACK, SPLIT, UNCOMPRESSED, ZSTD, Decoder, decode, encode, encode_planes
 
 blobs = st.binary(min_size=1, max_size=400) | st.builds(bytes.__mul__, st.binary(min_size=1, max_size=9), st.just(50))
-PHASES = [(item, head) for item in (2, 4, 8) for head in range(item)]
+PHASES = [(item_size, phase) for item_size in (2, 4, 8) for phase in range(item_size)]
 
 
 @given(blobs)
 def test_what_is_encoded_decodes_to_its_source(data: bytes) -> None:
     """Whichever codec is chosen, and never with more than 64 bytes on top."""
     codec, stored = encode(data)
-    assert codec in (RAW, ZSTD)
+    assert codec in (UNCOMPRESSED, ZSTD)
     assert len(stored) <= len(data) + SLACK
     assert decode(codec, stored, len(data)) == decode(codec, memoryview(stored), len(data)) == data
 
@@ -30,30 +30,30 @@ def test_what_is_encoded_decodes_to_its_source(data: bytes) -> None:
 def test_only_what_compresses_is_compressed() -> None:
     """Repetition is worth a frame, randomness is not."""
     noise = struct.pack("<64Q", *(pow(3, n, 2**64 - 59) for n in range(1000, 1064)))
-    assert encode(noise) == (RAW, noise)
+    assert encode(noise) == (UNCOMPRESSED, noise)
     assert encode(bytes(1000))[0] == ZSTD
 
 
-@pytest.mark.parametrize(("item", "head"), PHASES)
+@pytest.mark.parametrize(("item_size", "phase"), PHASES)
 @given(data=blobs)
-def test_planes_decode_to_their_source(item: int, head: int, data: bytes) -> None:
+def test_planes_decode_to_their_source(item_size: int, phase: int, data: bytes) -> None:
     """For every item size, phase and length that leaves room for it."""
-    if len(data) < head:
-        data += bytes(head)
-    codec, stored = encode_planes(data, item, head)
-    assert codec == PLANES
+    if len(data) < phase:
+        data += bytes(phase)
+    codec, stored = encode_planes(data, item_size, phase)
+    assert codec == SPLIT
     assert len(stored) <= len(data) + SLACK
     assert decode(codec, stored, len(data)) == data
 
 
 def test_planes_are_laid_out_as_the_law_says() -> None:
-    """Item, head, tail, bitmap, lengths, the ends as they are, then each plane."""
+    """Item, phase, tail, bitmap, lengths, the ends as they are, then each plane."""
     _, stored = encode_planes(b"H" + b"aA" * 3 + b"T", 2, 1)
     assert stored == bytes([2, 1, 1, 0]) + struct.pack("<2I", 3, 3) + b"HT" + b"aaa" + b"AAA"
 
 
 def test_the_phase_makes_no_difference_to_the_ratio() -> None:
-    """A tensor takes the same room at every offset from the cut, if the head says where it begins."""
+    """A tensor takes the same room at every offset from the cut, if the phase says where it begins."""
     tensor = b"".join(struct.pack("<f", (n * 7919 % 4001) / 4001 - 0.5) for n in range(4000))
     sizes = [len(encode_planes(bytes(shift) + tensor, 4, shift % 4)[1]) for shift in range(8)]
     assert max(sizes) - min(sizes) < 0.005 * len(tensor)
@@ -65,7 +65,7 @@ def test_one_flipped_plane_length_is_refused() -> None:
     _, stored = encode_planes(bytes(range(100)), 4, 2)
     for at in range(4, 20):
         with pytest.raises(FormatError, match="do not add up"):
-            decode(PLANES, stored[:at] + bytes([stored[at] ^ 1]) + stored[at + 1 :], 100)
+            decode(SPLIT, stored[:at] + bytes([stored[at] ^ 1]) + stored[at + 1 :], 100)
 
 
 def test_a_bomb_is_refused_before_it_goes_off() -> None:
@@ -74,7 +74,7 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
     unsized = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(100_000_000))
     planes = bytes([2, 0, 0, 3]) + struct.pack("<2I", len(bomb), len(bomb)) + bomb + bomb
     tracemalloc.start()
-    for codec, stored in ((ZSTD, bomb), (ZSTD, unsized), (PLANES, planes), (RAW, bomb)):
+    for codec, stored in ((ZSTD, bomb), (ZSTD, unsized), (SPLIT, planes), (UNCOMPRESSED, bomb)):
         with pytest.raises(FormatError):
             decode(codec, stored, 1_000)
     peak = tracemalloc.get_traced_memory()[1]
@@ -100,7 +100,7 @@ def test_nothing_may_follow_a_frame() -> None:
             decode(ZSTD, stored, 200)
     empty = zstandard.ZstdCompressor(write_content_size=True).compress(b"") + b"hidden"
     with pytest.raises(FormatError):
-        decode(PLANES, bytes([2, 1, 0, 1]) + struct.pack("<2I", len(empty), 0) + b"x" + empty, 1)
+        decode(SPLIT, bytes([2, 1, 0, 1]) + struct.pack("<2I", len(empty), 0) + b"x" + empty, 1)
 
 
 def test_a_frame_may_not_want_a_dictionary() -> None:
@@ -131,8 +131,8 @@ def test_damaged_blobs_decode_or_are_refused(
     data: st.DataObject, blob: bytes, phase: tuple[int, int], planes: bool
 ) -> None:
     """The same for blobs that were good once."""
-    item, head = phase
-    codec, stored = encode_planes(blob + bytes(8), item, head) if planes else (ZSTD, encode(blob * 9)[1])
+    item_size, phase = phase
+    codec, stored = encode_planes(blob + bytes(8), item_size, phase) if planes else (ZSTD, encode(blob * 9)[1])
     refuses_or_parses(lambda bad: decode(codec, bad, len(blob) + 8), data.draw(mutations(stored)))
 
 
@@ -147,11 +147,11 @@ def test_damaged_blobs_decode_or_are_refused(
 def test_a_run_of_blobs_is_decoded_as_each_is(blobs: list[tuple[str | int, bytes, int]]) -> None:
     """Raw, compressed, in planes of any width, in any order: the parts of each make it up."""
     stored: list[tuple[int, bytes, int]] = []
-    for how, data, head in blobs:
+    for how, data, phase in blobs:
         if isinstance(how, int):
-            codec, made = encode_planes(data, how, head % how)
+            codec, made = encode_planes(data, how, phase % how)
         else:
-            codec, made = (RAW, data) if how == "raw" else encode(data * 9)
+            codec, made = (UNCOMPRESSED, data) if how == "raw" else encode(data * 9)
         stored.append((codec, made, len(data) if how != "zstd" else 9 * len(data)))
     found = Decoder().decode_run(stored)
     assert [b"".join(parts) for parts in found] == [decode(codec, made, raw) for codec, made, raw in stored]

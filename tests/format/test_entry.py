@@ -178,5 +178,5 @@ def test_a_writers_mistake_is_found_before_it_is_sent() -> None:
 def test_an_inline_blob_is_referred_to_from_its_own_entry() -> None:
     """By its index, without a number, until it is known."""
     ref = InlineBlob(blob_id(b"data"), 0, 4, 0, b"data").ref(2)
-    assert (ref.place, ref.offset, ref.stored, ref.raw) == (InEntry(None), 2, 4, 4)
+    assert (ref.location, ref.offset, ref.stored, ref.raw) == (InEntry(None), 2, 4, 4)
     assert "entry" not in ref.to_json()

@@ -17,7 +17,7 @@ FIXTURES = Path(__file__).parent / "fixtures" / "numbers"
 EXPECTED: dict[str, list[tuple[int, int, int]]] = json.loads((FIXTURES / "expected.json").read_bytes())
 BLOCKS = [1, 7, 1000, 65536, 1 << 22]
 
-Kind: TypeAlias = tuple[int | None, int]  # item, and how far into one a byte is
+Kind: TypeAlias = tuple[int | None, int]  # item_size, and how far into one a byte is
 
 
 def feed(data: bytes, block: int) -> list[list[Span]]:
@@ -31,13 +31,15 @@ def kinds(data: bytes, block: int) -> list[Kind]:
     for spans in feed(data, block):
         for span in spans:
             assert span.start <= len(found) < span.stop
-            found += [(span.item, (at - span.start) % (span.item or 1)) for at in range(len(found), span.stop)]
+            found += [
+                (span.item_size, (at - span.start) % (span.item_size or 1)) for at in range(len(found), span.stop)
+            ]
     assert len(found) == len(data)
     return found
 
 
-def said(item: int | None, length: int) -> list[Kind]:
-    return [(item, at % (item or 1)) for at in range(length)]
+def said(item_size: int | None, length: int) -> list[Kind]:
+    return [(item_size, at % (item_size or 1)) for at in range(length)]
 
 
 def npy(*arrays: np.ndarray) -> bytes:
@@ -67,8 +69,8 @@ def test_every_tensor_of_a_real_file_is_found(name: str, block: int) -> None:
     """Item and phase are right for every byte of every tensor, whatever the blocks."""
     data = (FIXTURES / name).read_bytes()
     found = kinds(data, block)
-    for start, stop, item in EXPECTED[name]:
-        assert found[start:stop] == said(item, stop - start)
+    for start, stop, item_size in EXPECTED[name]:
+        assert found[start:stop] == said(item_size, stop - start)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -104,11 +106,11 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize(("array", "item"), ARRAYS)
-def test_an_npy_says_its_numbers(array: np.ndarray, item: int | None, block: int) -> None:
-    """The item is the dtype's, or the half of it that is a complex number's part."""
+@pytest.mark.parametrize(("array", "item_size"), ARRAYS)
+def test_an_npy_says_its_numbers(array: np.ndarray, item_size: int | None, block: int) -> None:
+    """The item size is the dtype's, or the half of it that is a complex number's part."""
     data = npy(array)
-    assert kinds(data, block)[len(data) - array.nbytes :] == said(item, array.nbytes)
+    assert kinds(data, block)[len(data) - array.nbytes :] == said(item_size, array.nbytes)
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
@@ -173,8 +175,8 @@ def test_checkpoints_in_a_row_are_all_found() -> None:
     """Distributed checkpoints are files of one archive behind the other."""
     one = (FIXTURES / "checkpoint.pt").read_bytes()
     found = kinds(one + one, 1000)
-    for start, stop, item in EXPECTED["checkpoint.pt"]:
-        assert found[len(one) + start : len(one) + stop] == said(item, stop - start)
+    for start, stop, item_size in EXPECTED["checkpoint.pt"]:
+        assert found[len(one) + start : len(one) + stop] == said(item_size, stop - start)
 
 
 @pytest.mark.parametrize("data", [b"x" * 5000, b"", b"PK", b"\x93NUMP", b"GGU", b"{}", bytes(5000)])
@@ -182,7 +184,7 @@ def test_checkpoints_in_a_row_are_all_found() -> None:
 def test_anything_else_is_one_span_of_unknown_numbers(data: bytes, block: int) -> None:
     """A sample decides what to do with it."""
     spans = [span for answer in feed(data, block) for span in answer]
-    assert {(span.start, span.item) for span in spans} <= {(0, None)}
+    assert {(span.start, span.item_size) for span in spans} <= {(0, None)}
 
 
 def test_neighbours_of_one_kind_are_one_span() -> None:

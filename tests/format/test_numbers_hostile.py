@@ -49,7 +49,7 @@ def check_cover(spans: list[Span], start: int, stop: int) -> None:
     assert spans[0].start <= start < spans[0].stop
     assert all(one.stop == two.start < two.stop for one, two in itertools.pairwise(spans))
     assert spans[-1].stop == stop
-    assert {span.item for span in spans} <= {1, 2, 4, 8, None}
+    assert {span.item_size for span in spans} <= {1, 2, 4, 8, None}
 
 
 def feed(data: bytes, block: int = BLOCK) -> list[Span]:
@@ -161,12 +161,12 @@ def test_what_is_not_known_is_not_claimed() -> None:
     header = json.dumps({"a": tensor(0, 40), "b": tensor(40, 80, "F128"), "c": tensor(80, 88, "F64")}).encode()
     begin = 8 + len(header)
     expected = [(0, 1), (begin, 4), (begin + 40, None), (begin + 80, 8)]
-    assert [(span.start, span.item) for span in feed(safetensors(header) + bytes(88))] == expected
+    assert [(span.start, span.item_size) for span in feed(safetensors(header) + bytes(88))] == expected
 
 
 def test_a_file_of_nothing_but_headers_is_not_followed_far() -> None:
     """What it costs to look at a file is bounded, whatever its length."""
     empty = struct.pack("<4s4xH8xIIHH", b"PK\3\4", 0, 0, 0, 0, 0)
     data = empty * (3 * LIMIT // 16)
-    assert [span.item for span in feed(data)][:1] == [1]
-    assert feed(data)[-1].item is None
+    assert [span.item_size for span in feed(data)][:1] == [1]
+    assert feed(data)[-1].item_size is None

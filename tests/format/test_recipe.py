@@ -27,7 +27,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
     drawn = draw(st.lists(st.tuples(refs(where), st.booleans()), min_size=1, max_size=12))
     for ref, joins in drawn:
         last = chunks[-1] if chunks and joins else None
-        chunks.append(replace(ref, place=last.place, offset=last.offset + last.stored) if last else ref)
+        chunks.append(replace(ref, location=last.location, offset=last.offset + last.stored) if last else ref)
     fit = tuple(chunk for chunk in chunks if chunk.offset + chunk.stored <= 2**30)
     return Recipe(sum(chunk.raw for chunk in fit), draw(digests), fit)
 
@@ -43,7 +43,7 @@ def test_neighbours_share_an_extent() -> None:
     chunks = [Ref(blob_id(bytes([n])), PACK, 8 + 10 * n, 10, 9, 0) for n in range(5)]
     sizes = [
         len(encode_recipe(Recipe(45, bytes(32), tuple(some))))
-        for some in (chunks, chunks[::-1], [*chunks[:4], replace(chunks[4], place=PackName(b"s" * 16, 1))])
+        for some in (chunks, chunks[::-1], [*chunks[:4], replace(chunks[4], location=PackName(b"s" * 16, 1))])
     ]
     assert sizes == [60 + 24 + 12 + 5 * 41, 60 + 24 + 5 * 12 + 5 * 41, 60 + 2 * 24 + 2 * 12 + 5 * 41]
 

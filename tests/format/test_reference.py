@@ -14,19 +14,19 @@ from holdall.errors import FormatError
 from holdall.format.layout import PackName
 from holdall.format.reference import (
     CHUNK,
-    FACTS,
-    MAX_FACTS,
+    JSON_BLOB,
+    LOCATION,
+    MAX_JSON_BLOB,
     MAX_NODE,
     MAX_RECIPE,
     NODE,
-    PLACE,
     RECIPE,
+    BlobLocation,
     InEntry,
-    Place,
     Ref,
     check_lengths,
-    encode_places,
-    parse_places,
+    encode_locations,
+    parse_locations,
     ref_from_json,
 )
 
@@ -43,7 +43,7 @@ def test_a_reference_survives_json(ref: Ref) -> None:
 def test_the_entry_that_says_so_gets_a_number(ref: Ref, n: int) -> None:
     """`carried_by` names the carrier where none was named, and changes nothing else."""
     carried = ref.carried_by(n)
-    assert carried.place == (InEntry(n) if ref.place == InEntry(None) else ref.place)
+    assert carried.location == (InEntry(n) if ref.location == InEntry(None) else ref.location)
     assert (carried.id, carried.offset, carried.raw) == (ref.id, ref.offset, ref.raw)
 
 
@@ -74,12 +74,12 @@ def test_what_is_no_object_is_no_reference(body: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [(CHUNK, 16 << 20), (RECIPE, MAX_RECIPE), (NODE, MAX_NODE), (FACTS, MAX_FACTS), (4, 0)]
+    ("kind", "most"), [(CHUNK, 16 << 20), (RECIPE, MAX_RECIPE), (NODE, MAX_NODE), (JSON_BLOB, MAX_JSON_BLOB), (4, 0)]
 )
 def test_lengths_are_bounded_by_kind(kind: int, most: int) -> None:
     """No blob is empty, larger than its kind may be, or encoded with more than 64 bytes on top."""
     if most:
-        check_lengths(most // 16 if kind in (RECIPE, FACTS) else 1, most, "it", kind)
+        check_lengths(most // 16 if kind in (RECIPE, JSON_BLOB) else 1, most, "it", kind)
         check_lengths(most + 64, most, "it", kind)
     for stored, raw in ((1, most + 1), (most + 65, most), (0, 1), (1, 0), (2**63, 2**63)):
         with pytest.raises(FormatError, match="cannot be"):
@@ -87,22 +87,22 @@ def test_lengths_are_bounded_by_kind(kind: int, most: int) -> None:
 
 
 @given(st.lists(places, unique=True))
-def test_places_survive_their_table(listed: list[Place]) -> None:
-    """`parse_places` takes back what `encode_places` gives: packs, entries, and the entry that carries the table."""
-    assert parse_places(encode_places(listed), "it") == listed
+def test_places_survive_their_table(listed: list[BlobLocation]) -> None:
+    """`parse_locations` takes back what `encode_locations` gives: packs, entries, and the carrier itself."""
+    assert parse_locations(encode_locations(listed), "it") == listed
 
 
 def test_places_are_laid_out_as_the_law_says() -> None:
     """16 bytes of session, zero for entries; then a number, all ones for the carrier."""
-    table = encode_places([PackName(b"s" * 16, 7), InEntry(5), InEntry(None)])
+    table = encode_locations([PackName(b"s" * 16, 7), InEntry(5), InEntry(None)])
     assert table == b"s" * 16 + b"\7" + bytes(7) + bytes(16) + b"\5" + bytes(7) + bytes(16) + b"\xff" * 8
 
 
 def test_a_place_stands_in_a_table_once() -> None:
     """Two rows for one place are damage, and so is a pack number of more than 32 bits."""
     for table, part in (
-        (encode_places([InEntry(1)]) * 2, "lists a place twice"),
-        (PLACE.pack(b"s" * 16, 1 << 32), "too large"),
+        (encode_locations([InEntry(1)]) * 2, "lists a place twice"),
+        (LOCATION.pack(b"s" * 16, 1 << 32), "too large"),
     ):
         with pytest.raises(FormatError, match=part):
-            parse_places(table, "it")
+            parse_locations(table, "it")

@@ -160,7 +160,7 @@ def test_a_commit_adds_its_tree_and_its_counts(ref: Any) -> None:
     for n in (7, 8):
         state.apply(entry(n, [{"op": "commit", "tree": ref.to_json(), **counts}]))
     state.apply(entry(9, [{"op": "commit", "tree": None, **counts}]))
-    assert [delta.place for delta in state.deltas] == [InEntry(7), InEntry(8)]
+    assert [delta.location for delta in state.deltas] == [InEntry(7), InEntry(8)]
     assert (state.files, state.bytes, state.new_bytes, state.stored_bytes) == (3, 6, 9, 12)
     with pytest.raises(ValueError, match="merged into its tree"):
         state.to_json()

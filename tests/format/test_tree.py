@@ -79,14 +79,14 @@ def test_nothing_lies_below_a_file(path: str, below: str, linked: bool) -> None:
 @given(refs(packs), st.integers(0, 10), st.integers(0, 10))
 def test_a_node_refers_to_no_later_entry(ref: Ref, n: int, carrier: int) -> None:
     """In an entry it may refer to that one and those before; in a pack not to its carrier, which has no number."""
-    data = encode_node(1, [Child("a", replace(ref, place=InEntry(n)))])
+    data = encode_node(1, [Child("a", replace(ref, location=InEntry(n)))])
     if n <= carrier:
-        assert parse_node(data, carrier).children[0].ref.place == InEntry(n)
+        assert parse_node(data, carrier).children[0].ref.location == InEntry(n)
     else:
         with pytest.raises(FormatError, match=f"refers to entry {n}"):
             parse_node(data, carrier)
     with pytest.raises(FormatError, match="is in a pack"):
-        parse_node(encode_node(1, [Child("a", replace(ref, place=InEntry(None)))]), None)
+        parse_node(encode_node(1, [Child("a", replace(ref, location=InEntry(None)))]), None)
 
 
 def test_a_node_is_laid_out_as_the_law_says() -> None:

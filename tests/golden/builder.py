@@ -26,6 +26,7 @@ from holdall.format.layout import experiment_id, experiment_log, log_key, run_id
 from holdall.format.paths import check_link, check_path
 from holdall.format.records import Descriptor
 from holdall.format.tree import Kind
+from holdall.storage.bucket import Bytes
 from holdall.storage.memory import MemoryBucket
 from holdall.trees.location import Location
 from holdall.trees.session import Session
@@ -44,7 +45,7 @@ class MortalBucket(MemoryBucket):
 
     fatal = "none/"
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         if key.startswith(self.fatal):
             raise Died(key)
         super().put(key, data)

@@ -32,7 +32,9 @@ def _children() -> None:
         ("fence", 0, "a", "c", "goes on behind"),
     ):
         case("child", name, f"{level} {first} {fence}\n".encode() + leaf, DAMAGE, part)
-    here = encode_node(0, [Entry("a", size=len(DATA), sha256=sha256(DATA), content=replace(REF, place=InEntry(None)))])
+    here = encode_node(
+        0, [Entry("a", size=len(DATA), sha256=sha256(DATA), content=replace(REF, location=InEntry(None)))]
+    )
     two = here[:8] + struct.pack("<I", 2) + here[12:40] + struct.pack("<16sQ", bytes(16), 7) + here[40:]
     case("carried", "twice", two, DAMAGE, "lists the entry that carries it twice")
 
@@ -59,7 +61,7 @@ def _recipes() -> None:
         ("chunk-empty", chunk + 36, bytes(4), DAMAGE, "cannot be"),
     ):
         case("recipe", name, patched(good, at, new), error, part)
-    twice = encode_recipe(Recipe(2 * len(DATA), sha256(DATA), (REF, replace(REF, place=PackName(PACK.session, 4)))))
+    twice = encode_recipe(Recipe(2 * len(DATA), sha256(DATA), (REF, replace(REF, location=PackName(PACK.session, 4)))))
     case("recipe", "place-twice", patched(twice, 60 + 24, twice[60:84]), DAMAGE, "lists a place twice")
     case("recipe", "cut-off", good[:-1], DAMAGE, "tables do not fill it")
     case("recipe", "trailing", good + b"\0", DAMAGE, "tables do not fill it")

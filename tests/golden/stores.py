@@ -19,7 +19,7 @@ from holdall.format.layout import RUNS, PackName, generation_key, hint_key, pars
 from holdall.format.pack import PackBuilder, parse_footer
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.records import encode_generation
-from holdall.format.reference import CHUNK, FACTS, NODE, RECIPE
+from holdall.format.reference import CHUNK, JSON_BLOB, NODE, RECIPE
 from holdall.format.tree import Entry, encode_node
 from holdall.naming.registry import Registry
 from holdall.trees.damage import record_damage
@@ -281,7 +281,7 @@ def end(session: Session, status: str = "FINISHED") -> None:
 
 def _facts(session: Session, facts: dict[str, str]) -> None:
     carried = Inline([])
-    ref = carried.place(repr(facts).replace("'", '"').encode(), FACTS)
+    ref = carried.place(repr(facts).replace("'", '"').encode(), JSON_BLOB)
     session.append(lambda: Draft([{"op": "environment", "facts": ref.to_json()}], carried.blobs))
 
 

@@ -128,7 +128,7 @@ def test_an_mlmodel_of_another_shape_is_refused(key: str) -> None:
 
 def test_every_address_means_the_model(store: Store, run: Run, tmp_path: Path) -> None:
     """Its id, its path, its version, its alias, and a folder that it was fetched into."""
-    info = store.models.log(run, MODEL, "model", registered_model_name="prod")
+    info = store.log_model(run, MODEL, "model", registered_model_name="prod")
     assert info.registered_model_version == 1
     store.registry.set_alias("prod", "champion", 1)
     folder = store.artifacts.download(info.model_uri, tmp_path)
@@ -148,7 +148,7 @@ def test_every_address_means_the_model(store: Store, run: Run, tmp_path: Path) -
 
 def test_a_model_has_one_digest_wherever_it_is(store: Store, run: Run, tmp_path: Path) -> None:
     """In its run, as a version, and fetched; but with a file more it is another, also if MLflow put that there."""
-    info = store.models.log(run, MODEL, "model", registered_model_name="prod")
+    info = store.log_model(run, MODEL, "model", registered_model_name="prod")
     folder = store.artifacts.download(info.model_uri, tmp_path)
     assert folder_digest(folder) == store.registry.get_version("prod", 1).digest
     (folder / "registered_model_meta").write_text("model_name: prod\n")

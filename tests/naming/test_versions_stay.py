@@ -155,7 +155,7 @@ def changed(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store in which another program, which knows no pins, added a file to a version."""
     run = store.runs.start()
     frame = pd.DataFrame({"a": [1.0]})
-    store.models.log(run, MODEL, "model", input_example=frame, pip_requirements=[], registered_model_name="fraud")
+    store.log_model(run, MODEL, "model", input_example=frame, pip_requirements=[], registered_model_name="fraud")
     store.registry.set_alias("fraud", "best", 1)
     with monkeypatch.context() as careless:
         careless.setattr(State, "pin_above", lambda *_: None)

@@ -31,6 +31,7 @@ from holdall.errors import (
     RunEndedError,
     TransientStorageError,
 )
+from holdall.storage.bucket import Bytes
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
@@ -253,7 +254,7 @@ class Silent:
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         self.inner.put(key, data)
         self._fall_silent(key)
 

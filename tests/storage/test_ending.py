@@ -17,6 +17,7 @@ from tests.support.servers import ROOT
 from holdall.chunks.pool import Pool
 from holdall.errors import BucketUnreachableError, StorageError, TransientStorageError
 from holdall.settings import read_settings
+from holdall.storage.bucket import Bytes
 from holdall.storage.ending import Ending
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.schemes import bucket_at
@@ -270,8 +271,8 @@ def test_making_a_store_on_an_unsafe_server_is_bounded() -> None:
     """The first broken promise is enough, and no request is retried for two minutes."""
 
     class Overwrites(MemoryBucket):
-        def put(self, key: str, data: object) -> None:
-            self.objects[key] = bytes(data)  # type: ignore[call-overload]
+        def put(self, key: str, data: Bytes) -> None:
+            self.objects[key] = bytes(data)
 
     faulty, clock = FaultyBucket(Overwrites()), Clock()
     store = Store.over(retrying(faulty, clock), Pool())

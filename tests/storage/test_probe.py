@@ -9,7 +9,7 @@ from tests.support.faulty import Fault, FaultyBucket
 from tests.support.servers import Server
 
 from holdall.errors import AccessDeniedError, ObjectExistsError, UnsafeBucketError
-from holdall.storage.bucket import Bucket, ObjectInfo
+from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.schemes import bucket_at
@@ -20,16 +20,16 @@ TOKEN = "0123456789abcdef" * 2
 class Overwriting(MemoryBucket):
     """Takes a condition and ignores it."""
 
-    def put(self, key: str, data: bytes) -> None:
-        self.objects[key] = data
+    def put(self, key: str, data: Bytes) -> None:
+        self.objects[key] = bytes(data)
 
 
 class Lying(MemoryBucket):
     """Says that the object exists, and replaces it nevertheless."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         had = key in self.objects
-        self.objects[key] = data
+        self.objects[key] = bytes(data)
         if had:
             raise ObjectExistsError(self.url, key)
 
@@ -37,7 +37,7 @@ class Lying(MemoryBucket):
 class OverwritingEmpty(MemoryBucket):
     """Replaces empty objects only."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         if not self.objects.get(key, b"x"):
             self.objects.pop(key, None)
         super().put(key, data)

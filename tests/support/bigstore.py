@@ -20,7 +20,7 @@ from typing import BinaryIO
 from holdall.chunks.chunk_index import PER_PACK, smallest_ids
 from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
-from holdall.format.codec import RAW
+from holdall.format.codec import UNCOMPRESSED
 from holdall.format.layout import PackName, hint_key
 from holdall.format.pack import PackBuilder
 from holdall.format.records import Descriptor, encode_hint
@@ -53,7 +53,7 @@ def put_pack(bucket: Bucket, name: PackName, ids: list[bytes], *, length: int = 
     """A pack of chunks of so many bytes each, with the hints of a pack of chunks of 64 KiB."""
     builder = PackBuilder()
     for chunk in ids:
-        builder.add(chunk, CHUNK, RAW, b"?" * length, length)
+        builder.add(chunk, CHUNK, UNCOMPRESSED, b"?" * length, length)
     bucket.put(name.key, bytes(builder.finish()))
     for chunk in smallest_ids(ids, -(-len(ids) * (32 << 20) // CHUNKS_OF_A_PACK))[:PER_PACK]:
         bucket.put(hint_key(chunk), encode_hint(chunk, name))

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from holdall.errors import ObjectExistsError, StorageError, TransientStorageError
-from holdall.storage.bucket import Bucket, ObjectInfo
+from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
 
 VERBS = ("get", "get_range", "put", "list", "delete")
 
@@ -118,12 +118,12 @@ class FaultyBucket:
         return sum(verb in ("", v) and k.startswith(key) for v, k in self.requests)
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        return self._ask("get", key, lambda: self.inner.get(key, limit=limit))
+        return bytes(self._ask("get", key, lambda: self.inner.get(key, limit=limit)))
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         return self._ask("get_range", key, lambda: self.inner.get_range(key, start, stop))
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         def create() -> bytes:
             self.inner.put(key, data)
             self._born.append(key)
@@ -168,12 +168,12 @@ class FaultyBucket:
         if self.on is not None:
             self.on(number, phase, verb, key)
 
-    def _ask(self, verb: str, key: str, ask: Callable[[], bytes], data: bytes = b"") -> bytes:
+    def _ask(self, verb: str, key: str, ask: Callable[[], Bytes], data: Bytes = b"") -> Bytes:
         number, fault = self._begin(verb, key)
         act = fault.act if fault is not None else ""
         if fault is not None and act in ("fail", "late"):
             if act == "late":
-                self._late.append((key, data))
+                self._late.append((key, bytes(data)))
             raise fault.raised(self.url, key)
         found = ask()
         self._tell(number, "after", verb, key)
@@ -182,6 +182,7 @@ class FaultyBucket:
         if act == "short":
             return found[:-1]
         if act == "corrupt" and found:
-            middle = len(found) // 2
-            return found[:middle] + bytes([found[middle] ^ 1]) + found[middle + 1 :]
+            spoiled = bytearray(found)
+            spoiled[len(found) // 2] ^= 1
+            return bytes(spoiled)
         return found

@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SESSION = "HOLDALL_TESTS_SESSION"  # the controller's process, for its workers to find
+_WARM = ("holdall.__main__", "numpy", "pandas", "yaml", "holdall.store")
 KEYS: dict[str, object] = {"key": "test", "secret": "test"}
 
 
@@ -133,6 +134,23 @@ def start_localstack(folder: Path) -> tuple[Server, int]:
     url = f"http://127.0.0.1:{port}"
     wait_until(lambda: _answers(f"{url}/_localstack/health"), process, log, seconds=120)
     return Server(url, log), process.pid
+
+
+def start_warm(folder: Path, *, name: str, env: dict[str, str]) -> tuple[Server, int]:
+    """A Python that has imported what the command line needs, started in this environment; its URL is a socket."""
+    place, log = folder / f"{name}.socket", folder / f"{name}.out"
+    command = [sys.executable, str(ROOT / "tests/support/warm.py"), str(place), *_WARM]
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*guarded(), *command], stdout=output, stderr=output, start_new_session=True, env=os.environ | env
+        )
+    wait_until(lambda: log.read_text().strip() == str(place), process, log, seconds=60)
+    return Server(str(place), log), process.pid
+
+
+def as_python(warm: Server) -> list[str]:
+    """The beginning of a command that a warm Python runs."""
+    return [sys.executable, "-I", "-S", str(ROOT / "tests/support/as_python.py"), warm.url]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.chunks.plan import plan_ranges
 from holdall.errors import ObjectExistsError
-from holdall.format.codec import RAW
+from holdall.format.codec import UNCOMPRESSED
 from holdall.format.layout import PackName, hint_key
 from holdall.format.pack import Footer, PackBuilder, Row, parse_footer
 from holdall.format.records import encode_hint
@@ -70,7 +70,7 @@ class Versions:
             return
         builder = PackBuilder()
         for row in rows:
-            builder.add(row.id, CHUNK, RAW, b"?" * self._chunk, self._chunk)
+            builder.add(row.id, CHUNK, UNCOMPRESSED, b"?" * self._chunk, self._chunk)
         data = bytes(builder.finish())
         self._bucket.put(name.key, data)
         known.add_footer(name, parse_footer(data, str(name)))
@@ -95,7 +95,7 @@ class _Packs:
 
     def add(self, id: bytes) -> Ref:
         number, at = divmod(len(self._rows), self._most)
-        self._rows.append(Row(id, 8 + at * self._chunk, self._chunk, self._chunk, RAW, CHUNK))
+        self._rows.append(Row(id, 8 + at * self._chunk, self._chunk, self._chunk, UNCOMPRESSED, CHUNK))
         return self._rows[-1].ref(PackName(self._session, number))
 
     def finished(self) -> Iterator[tuple[PackName, list[Row]]]:

@@ -33,6 +33,7 @@ from holdall.chunks.observer import Transfer, Verb
 from holdall.chunks.pool import Pool
 from holdall.format.layout import PACKS
 from holdall.progress import observer_for
+from holdall.storage.bucket import Bytes
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 
@@ -80,7 +81,7 @@ class SlowBucket(MemoryBucket):
     pause = 0.0
     left = 1_000_000
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         self._wait(key)
         super().put(key, data)
 

@@ -37,7 +37,7 @@ def logged(shell: Shell) -> list[ModelInfo]:
         run.log_input(from_pandas(FRAME, source="s3://bucket/a.csv", name="houses"), context="training")
         model = LinearRegression().fit(FRAME, FRAME["size"] * slope)
         given = {"input_example": FRAME, "tags": {"kind": "line"}, "registered_model_name": "fraud"}
-        infos.append(store.models.log(run, model, "nested/model", **given))
+        infos.append(store.log_model(run, model, "nested/model", **given))
         store.models.log_metrics(run, {"error": slope / 4}, model_id=infos[-1].model_id, dataset=("houses", "d"))
         run.finish()
     store.registry.set_alias("fraud", "champion", 1)

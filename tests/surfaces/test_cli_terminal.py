@@ -7,8 +7,9 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from tests.support.scored import write_model
@@ -25,6 +26,7 @@ HOSTILE = "a\x1b[31m\x9b2J\x1b]8;;http:x\x07l\x1b]52;c;eA==\x07\u202egnp\u2066\x
 MODEL = "é😀 %s"  # a registered name is printable
 ALIAS = "champion"
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+Python: TypeAlias = Callable[..., list[str]]
 LOCALES = [
     {"LC_ALL": "C"},
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -124,15 +126,15 @@ COMMANDS = [
 ]
 
 
-def words(command: str, store: dict[str, str], hostile: str = HOSTILE) -> list[str]:
+def words(command: str, store: dict[str, str], python: list[str], hostile: str = HOSTILE) -> list[str]:
     filled = [word.format(**store, hostile=hostile, model=MODEL, alias=ALIAS) for word in command.split(" ")]
-    return [sys.executable, "-m", "holdall", "--store", store["url"], *filled]
+    return [*python, "-m", "holdall", "--store", store["url"], *filled]
 
 
-def on_a_terminal(command: list[str], env: dict[str, str]) -> str:
+def on_a_terminal(command: list[str], env: dict[str, str], folder: Path) -> str:
     """All that a command writes to a terminal, read as UTF-8."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env, cwd=folder)
     os.close(theirs)
     told = b""
     try:
@@ -150,9 +152,9 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_steers_a_terminal(store: dict[str, str], command: str) -> None:
+def test_nothing_steers_a_terminal(store: dict[str, str], python: Python, command: str) -> None:
     """Results and errors of every command alike; nothing is a traceback."""
-    told = on_a_terminal(words(command, store), environment())
+    told = on_a_terminal(words(command, store, python()), environment(), Path(store["folder"]))
     assert STEERING.sub("#", told) == told
     assert command.startswith("--debug") or "Traceback" not in told
 
@@ -161,53 +163,57 @@ def test_nothing_steers_a_terminal(store: dict[str, str], command: str) -> None:
 @pytest.mark.parametrize(
     "command", ["run show {a}", "run manifest {a}", "artifact diff --text runs:/{a} runs:/{b}", "guide models"]
 )
-def test_no_encoding_is_an_error(store: dict[str, str], command: str, locale: dict[str, str]) -> None:
+def test_no_encoding_is_an_error(
+    store: dict[str, str], python: Python, command: str, locale: dict[str, str], tmp_path: Path
+) -> None:
     """On a terminal and in a pipe, whatever the locale can say."""
-    env = environment(**locale)
-    assert "Traceback" not in on_a_terminal(words(command, store), env)
-    done = subprocess.run(words(command, store), capture_output=True, env=env)
+    typed, env = words(command, store, python(**locale)), environment(**locale)
+    assert "Traceback" not in on_a_terminal(typed, env, tmp_path)
+    done = subprocess.run(typed, capture_output=True, env=env)
     assert done.returncode in (0, 1)
     assert b"Traceback" not in done.stderr
     done.stdout.decode("utf-8")
 
 
 @pytest.mark.parametrize("locale", LOCALES, ids=str)
-def test_a_manifest_in_a_pipe_is_exact(store: dict[str, str], locale: dict[str, str], tmp_path: Path) -> None:
+def test_a_manifest_in_a_pipe_is_exact(
+    store: dict[str, str], python: Python, locale: dict[str, str], tmp_path: Path
+) -> None:
     """`sha256sum -c` finds every file by its name."""
     env = environment(**locale)
-    sums = subprocess.run(words("run manifest {a}", store), capture_output=True, env=env, check=True).stdout
-    fetched = words("artifact get runs:/{a} -d", store)
+    manifest = words("run manifest {a}", store, python(**locale))
+    sums = subprocess.run(manifest, capture_output=True, env=env, check=True).stdout
+    fetched = words("artifact get runs:/{a} -d", store, python())
     subprocess.run([*fetched, str(tmp_path)], check=True, capture_output=True)
     checked = subprocess.run(["sha256sum", "-c", "--strict"], input=sums, cwd=tmp_path, capture_output=True)
     assert checked.returncode == 0, checked.stderr
     assert HOSTILE.encode() in sums
 
 
-def test_a_file_in_a_pipe_is_exact_and_a_name_that_is_no_text_is_kept(store: dict[str, str]) -> None:
+def test_a_file_in_a_pipe_is_exact_and_a_name_that_is_no_text_is_kept(store: dict[str, str], python: Python) -> None:
     """`artifact cat` writes what was logged; a printed path is the path."""
-    done = subprocess.run(words("artifact cat runs:/{a}/text", store), capture_output=True, check=True)
+    done = subprocess.run(words("artifact cat runs:/{a}/text", store, python()), capture_output=True, check=True)
     assert done.stdout == f"0{HOSTILE}\n".encode()
     to = os.path.join(os.fsencode(store["folder"]), b"no-\xff-text")
-    command = [*words("artifact get runs:/{a}/text -d", store), to]
+    command: list[str | bytes] = [*words("artifact get runs:/{a}/text -d", store, python()), to]
     assert subprocess.run(command, capture_output=True, check=True).stdout == to + b"/text\n"
 
 
-def test_errors_are_escaped_in_a_pipe_too(store: dict[str, str]) -> None:
+def test_errors_are_escaped_in_a_pipe_too(store: dict[str, str], python: Python) -> None:
     """What they say ends at a terminal sooner or later; a newline in a name makes no hint of its own."""
-    done = subprocess.run(
-        words("artifact get runs:/{a}/{hostile}", store, "x\nhint: \x1b[31mrm -rf"), capture_output=True, text=True
-    )
+    command = words("artifact get runs:/{a}/{hostile}", store, python(), "x\nhint: \x1b[31mrm -rf")
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0
     assert "\x1b" not in done.stderr
     assert "\nhint: rm" not in done.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(store: dict[str, str]) -> None:
+def test_a_reader_that_has_seen_enough_is_no_error(store: dict[str, str], python: Python) -> None:
     """`| head` ends the program without a word."""
     for command in ("run manifest {a}", "run show --json {a}", "guide models", "artifact cat runs:/{a}/text"):
         reading, writing = os.pipe()
         os.close(reading)
-        process = subprocess.Popen(words(command, store), stdout=writing, stderr=subprocess.PIPE)
+        process = subprocess.Popen(words(command, store, python()), stdout=writing, stderr=subprocess.PIPE)
         os.close(writing)
         assert process.communicate()[1] == b""
         assert process.returncode == 1
@@ -250,7 +256,7 @@ def test_every_warning_is_escaped() -> None:
 @pytest.mark.parametrize("logging", LOCALES, ids=str)
 @pytest.mark.parametrize("fetching", LOCALES, ids=str)
 def test_names_are_bytes_whatever_the_locale_is(
-    tmp_path: Path, logging: dict[str, str], fetching: dict[str, str]
+    tmp_path: Path, python: Python, logging: dict[str, str], fetching: dict[str, str]
 ) -> None:
     """What is logged under one locale is fetched under another, links and folders too."""
     names = ["é", "日本/😀.txt", "plain"]
@@ -258,16 +264,16 @@ def test_names_are_bytes_whatever_the_locale_is(
         (tmp_path / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "src" / name).write_text(name)
     (tmp_path / "src" / "lien-é").symlink_to("日本/😀.txt")
-    command = [sys.executable, "-m", "holdall", "--store", str(tmp_path / "store")]
-    logged = subprocess.run([*command, "artifact", "log", "-e", "e", "src"], cwd=tmp_path, capture_output=True,
-                            env=environment(**logging), check=True)  # fmt: skip
-    fetch = [*command, "artifact", "get", logged.stdout.decode().strip(), "-d", str(tmp_path / "out")]
+    command = ["-m", "holdall", "--store", str(tmp_path / "store"), "artifact"]
+    log = [*python(**logging), *command, "log", "-e", "e", "src"]
+    logged = subprocess.run(log, cwd=tmp_path, capture_output=True, env=environment(**logging), check=True)
+    fetch = [*python(**fetching), *command, "get", logged.stdout.decode().strip(), "-d", str(tmp_path / "out")]
     subprocess.run(fetch, check=True, capture_output=True, env=environment(**fetching))
     assert {name: (tmp_path / "out" / "src" / name).read_text() for name in names} == {name: name for name in names}
     assert os.readlink(os.fsencode(tmp_path / "out" / "src" / "lien-é")) == "日本/😀.txt".encode()
 
 
-def test_a_shell_completes_no_name_that_steers_it(tmp_path: Path) -> None:
+def test_a_shell_completes_no_name_that_steers_it(tmp_path: Path, python: Python) -> None:
     """Names that have no escapes are offered; a newline in one would make two."""
     made = Store.open(str(tmp_path / "store"))
     for name in ("plain é", HOSTILE, "two\nplain,lines", "three\x1b[2J"):
@@ -275,7 +281,7 @@ def test_a_shell_completes_no_name_that_steers_it(tmp_path: Path) -> None:
     words = f"holdall --store {made.url} run list -e "
     env = environment(_HOLDALL_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD="6")
     script = "import sys; sys.argv[0] = 'holdall'; from holdall.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env)
+    done = subprocess.run([*python(), "-c", script], capture_output=True, env=env)
     assert done.stdout.decode().splitlines() == ["plain,plain é"]
 
 
@@ -324,17 +330,18 @@ def test_a_case_that_knows_more_than_its_kind_is_heard() -> None:
     assert "holdall model list" in hint_of(error)
 
 
-def test_a_model_that_fails_is_an_error_line(tmp_path: Path) -> None:
+def test_a_model_that_fails_is_an_error_line(tmp_path: Path, python: Python) -> None:
     """`holdall model predict` says what it raised; where, only if asked."""
     from tests.support.scored import write_model
 
     for name, said in (("failing", "error: ZeroDivisionError: secret"), ("exiting", "the model ended its program")):
         folder = write_model(tmp_path / name, name)
-        command = [sys.executable, "-m", "holdall", "model", "predict", "-m", str(folder)]
+        begun = [*python(), "-m", "holdall"]
+        rest = ["model", "predict", "-m", str(folder)]
         env = environment(PYTHONPATH=str(Path(__file__).parents[2]))
-        done = subprocess.run(command, input=b'{"inputs": 1}', capture_output=True, env=env)
+        done = subprocess.run([*begun, *rest], input=b'{"inputs": 1}', capture_output=True, env=env)
         assert done.returncode == 1
         assert said.encode() in done.stderr
         assert b"Traceback" not in done.stderr
-        command.insert(3, "--debug")
-        assert b"Traceback" in subprocess.run(command, input=b'{"inputs": 1}', capture_output=True, env=env).stderr
+        asked = [*begun, "--debug", *rest]
+        assert b"Traceback" in subprocess.run(asked, input=b'{"inputs": 1}', capture_output=True, env=env).stderr

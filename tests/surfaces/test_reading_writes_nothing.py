@@ -307,8 +307,8 @@ WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_state_dict(f"{w.uri}/{TEXT}")
 
 ASKS_NOTHING: dict[str, set[str]] = {
-    "holdall": names("Client HoldallError MlflowClient Run Store ViewType open set_store")
-    | {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType)},
+    "holdall": names("set_store")
+    | {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType | type)},
     "holdall.artifacts": names("Difference FileInfo"),
     "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
     "holdall.models": names("""

@@ -124,7 +124,7 @@ def test_a_check_goes_on_behind_what_it_finds(world: World) -> None:
     for path in ("m/0.bin", "m/2.bin"):
         content = world.run.entry(path).content
         assert content
-        key = content.place.key  # type: ignore[union-attr]
+        key = content.location.key  # type: ignore[union-attr]
         world.bucket.objects.pop(key, None)
     found = tiny_store(world.bucket, create=False).maintenance.check()
     assert len({problem.where for problem in found.problems if "missing" in problem.detail}) == 2

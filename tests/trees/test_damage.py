@@ -13,7 +13,7 @@ from tests.support.stores import entropy, tiny_location
 
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import HoldallError, IntegrityError
-from holdall.format.codec import RAW
+from holdall.format.codec import UNCOMPRESSED
 from holdall.format.damage import DamageRecord, encode_damage, parse_damage
 from holdall.format.layout import GARBAGE, PACKS, PackName, damage_key, hint_key, parse_key
 from holdall.format.pack import PackBuilder, parse_pack
@@ -257,7 +257,9 @@ def zeros(world: World, *, spare: int = 0) -> None:
         name, builder = PackName(b"evil" * 4, number), PackBuilder()
         for n, row in enumerate(rows):
             stored = whole[row.offset : row.offset + row.stored] if n < spare else bytes(row.stored)
-            builder.add(row.id, CHUNK, row.codec if n < spare else RAW, stored, row.raw if n < spare else row.stored)
+            builder.add(
+                row.id, CHUNK, row.codec if n < spare else UNCOMPRESSED, stored, row.raw if n < spare else row.stored
+            )
         bucket.put(name.key, bytes(builder.finish()))
         for row in rows:
             bucket.put(hint_key(row.id), encode_hint(row.id, name))
@@ -292,7 +294,7 @@ def test_a_pack_that_is_right_in_most_is_found_out_by_trying_everything() -> Non
     believed = log(careless.store())
     with pytest.raises(IntegrityError):
         careless.read(believed)
-    assert careful.read(log(careful.store(everything=True))) == DATA
+    assert careful.read(log(careful.store(verify_all=True))) == DATA
 
 
 @pytest.mark.parametrize("everything", [False, True])

@@ -10,7 +10,7 @@ import pytest
 from tests.support.stores import Serial, entropy, tiny_store
 
 from holdall.errors import FormatError, HoldallError
-from holdall.format.codec import PLANES, encode_planes
+from holdall.format.codec import SPLIT, encode_planes
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.digest import blob_id, sha256
 from holdall.format.document import parse_document
@@ -74,7 +74,7 @@ def log_planes(run: Run, path: str) -> None:
     """Commit a file whose one chunk is stored in planes, which writers do not choose yet."""
     session, builder, inline = run._writing(), PackBuilder(), Inline([])
     codec, stored = encode_planes(NUMBERS, 4, 0)
-    assert codec == PLANES
+    assert codec == SPLIT
     name = next(session._names)
     ref = builder.add(blob_id(NUMBERS), CHUNK, codec, stored, len(NUMBERS)).ref(name)
     session.location.bucket.put(name.key, bytes(builder.finish()))

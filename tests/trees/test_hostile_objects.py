@@ -69,7 +69,7 @@ def rows_of(*nodes: tuple[int, list[str]], top: int, firsts: list[str]) -> bytes
     blobs, children = [], []
     for i, ((level, paths), first) in enumerate(zip(nodes, firsts, strict=True)):
         leaf = [Entry(path, Kind.DIRECTORY) for path in paths]
-        below = [Child(path, Ref(bytes(32), blobs[0].ref(0).place, 0, 9, 9, 0)) for path in paths] if level else leaf
+        below = [Child(path, Ref(bytes(32), blobs[0].ref(0).location, 0, 9, 9, 0)) for path in paths] if level else leaf
         blob, ref = inline(encode_node(level, below), NODE, i)
         blobs.append(blob)
         children.append(Child(first, ref))

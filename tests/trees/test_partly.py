@@ -227,8 +227,8 @@ def test_a_part_of_a_large_tree_is_lost_alone(bucket: Bucket, harm: Harm, tmp_pa
     tree = store.runs.get(run.id)._view().paths.trees[0]
     nodes = tree.nodes()
     assert len(nodes) > 4
-    victim = nodes[3].place.key  # type: ignore[union-attr]
-    assert victim != nodes[0].place.key  # type: ignore[union-attr]
+    victim = nodes[3].location.key  # type: ignore[union-attr]
+    assert victim != nodes[0].location.key  # type: ignore[union-attr]
     harm(bucket, victim)
     again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
     given = []

@@ -18,7 +18,7 @@ from holdall.format.layout import HINTS, PACKS, RUNS
 from holdall.format.pack import TAIL
 from holdall.format.records import Descriptor
 from holdall.runs.run import Run
-from holdall.storage.bucket import Bucket
+from holdall.storage.bucket import Bucket, Bytes
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
@@ -66,7 +66,7 @@ class Hollow(MemoryBucket):
         super().__init__()
         self.heads: dict[str, bytes] = {}
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         super().put(key, bytes(data[-2 * TAIL :]))
         self.heads[key] = bytes(data[: 300 << 10])
 

@@ -15,11 +15,11 @@ from holdall.chunks.packer import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
 from holdall.format.chunking import Chunker
-from holdall.format.codec import RAW
+from holdall.format.codec import UNCOMPRESSED
 from holdall.format.digest import blob_id, sha256
 from holdall.format.entry import InlineBlob, LogEntry
 from holdall.format.paths import ancestors, sort_key
-from holdall.format.reference import FACTS, NODE, Ref
+from holdall.format.reference import JSON_BLOB, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
@@ -147,7 +147,7 @@ class Log(Journal):
     def read(self, n: int) -> LogEntry:
         self.asked.append(n)
         data = str(n).encode()
-        blob = InlineBlob(blob_id(data), RAW, len(data), FACTS, data)
+        blob = InlineBlob(blob_id(data), UNCOMPRESSED, len(data), JSON_BLOB, data)
         return LogEntry(self.log, n, "", None, 0, "", None, (), (blob,))
 
     def ref(self, n: int) -> Ref:

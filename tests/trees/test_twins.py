@@ -54,8 +54,8 @@ class Old:
         """Lose the one blob of a file, or its recipe: that alone, or all of its pack."""
         ref = self.held(path, run_id).content
         assert ref
-        assert isinstance(ref.place, PackName)
-        objects, key = self.world.bucket.objects, ref.place.key
+        assert isinstance(ref.location, PackName)
+        objects, key = self.world.bucket.objects, ref.location.key
         if how == "flip":
             self.world.flip(key, ref.offset + ref.stored // 2)
             self.world.store().maintenance.check(record=True)
@@ -162,8 +162,8 @@ def test_a_damaged_entry_is_passed_over(old: Old) -> None:
     for id in runs[:1]:
         place = old.held("small.txt", id)
         assert place.content
-        assert isinstance(place.content.place, InEntry)
-        old.world.flip(log_key(run_log(id), place.content.place.n or 0), 100)
+        assert isinstance(place.content.location, InEntry)
+        old.world.flip(log_key(run_log(id), place.content.location.n or 0), 100)
     assert "small.txt" not in lost(old)
 
 

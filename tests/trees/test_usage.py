@@ -92,7 +92,8 @@ def _blobs(run: Run) -> dict[object, int]:
     cut = recipes(run._view().paths.blobs, [entry for entry in entries if not entry.whole])
     refs = [*(entry.content for entry in entries if entry.content), *(ref for recipe in cut for ref in recipe.chunks)]
     return {
-        (ref.place if isinstance(ref.place, PackName) else (run.id, ref.place), ref.offset): ref.stored for ref in refs
+        (ref.location if isinstance(ref.location, PackName) else (run.id, ref.location), ref.offset): ref.stored
+        for ref in refs
     }
 
 

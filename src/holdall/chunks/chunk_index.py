@@ -105,7 +105,7 @@ class ChunkIndex:
 
     def is_allowed(self, ref: Ref) -> bool:
         """Whether a blob's place may be referred to, as far as this session has met the collector."""
-        return ref.place not in (self._condemned or ())
+        return ref.location not in (self._condemned or ())
 
     def add_own_session(self, session: bytes) -> None:
         """Packs of this session are one's own: nothing is borrowed from them."""
@@ -124,7 +124,7 @@ class ChunkIndex:
         return self._is_own(ref) or self._verifier.verify(ref)
 
     def _is_own(self, ref: Ref) -> bool:
-        return isinstance(ref.place, PackName) and ref.place.session in self._own
+        return isinstance(ref.location, PackName) and ref.location.session in self._own
 
     def add_footer(self, pack: PackName, footer: Footer) -> None:
         """Take in a footer that this session has read or written."""
@@ -189,7 +189,7 @@ class ChunkIndex:
 
         Cost: one request, which a walk of several steps finds made already; its end makes one or two too many.
         """
-        pack = ref.place
+        pack = ref.location
         last = (
             self._last_chunks.get(pack) if isinstance(pack, PackName) else None
         )  # another thread may forget it meanwhile
@@ -324,6 +324,6 @@ class ChunkIndex:
         self._last_chunks.pop(pack, None)
         self._left_early.discard(pack)
         for blob in self._packs.pop(pack):
-            copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.place != pack)
+            copies = tuple(ref for ref in self._refs.pop(blob, ()) if ref.location != pack)
             if copies:
                 self._refs[blob] = copies

@@ -55,16 +55,16 @@ class WholeCopies(ChunkReader):
 
     def needs(self, ref: Ref) -> bool:
         """Whether a blob lies in a pack that is damaged or gone."""
-        return isinstance(ref.place, PackName) and not self._good(ref.place)
+        return isinstance(ref.location, PackName) and not self._good(ref.location)
 
     def borrowable(self, ref: Ref) -> PackName | None:
         """The whole pack that has a blob, or that it was found in; None where it must be copied."""
-        place = self.found.get(ref.id, ref).place
+        place = self.found.get(ref.id, ref).location
         return place if isinstance(place, PackName) and self._good(place) else None
 
     def where(self, ref: Ref) -> str:
         """What people call the place that a blob was read from."""
-        return self._told.get(ref.id) or str(self.found.get(ref.id, ref).place)
+        return self._told.get(ref.id) or str(self.found.get(ref.id, ref).location)
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
         """The decoded bytes of some blobs, wherever they are whole; one in a log entry is sought by its id alone.
@@ -75,7 +75,7 @@ class WholeCopies(ChunkReader):
         Cost: as in any reader; the first that is not where it should be costs a request for each pack of the store,
             and about 300 bytes for each of its blobs.
         """
-        if all(isinstance(ref.place, PackName) and self._good(ref.place) for ref in refs):
+        if all(isinstance(ref.location, PackName) and self._good(ref.location) for ref in refs):
             try:
                 return super().read(refs, path=path)
             except IntegrityError:  # of a pack of which nobody knew
@@ -89,8 +89,8 @@ class WholeCopies(ChunkReader):
                 (data,) = super().read([place], path=path)
             except IntegrityError as error:
                 failure = error
-                if isinstance(place.place, PackName):
-                    self._damaged.add(place.place)
+                if isinstance(place.location, PackName):
+                    self._damaged.add(place.location)
                 continue
             if place != ref or self.needs(ref):
                 self.found[ref.id] = place
@@ -98,14 +98,14 @@ class WholeCopies(ChunkReader):
         if elsewhere := self._elsewhere(ref):
             data, self._told[ref.id] = elsewhere
             return data
-        raise failure or IntegrityError(f"pack {ref.place}", "the pack is gone, and nothing else has this blob")
+        raise failure or IntegrityError(f"pack {ref.location}", "the pack is gone, and nothing else has this blob")
 
     def _places(self, ref: Ref) -> Iterator[Ref]:
         """Where a blob may be: where it should be, in other packs, and at last in what is damaged."""
-        if isinstance(ref.place, PackName) and self._good(ref.place):
+        if isinstance(ref.location, PackName) and self._good(ref.location):
             yield ref
         yield from [copy for copy in self._index().get(ref.id, ()) if copy != ref and not self.needs(copy)]
-        if self.needs(ref) and isinstance(ref.place, PackName) and self._is_there(ref.place):
+        if self.needs(ref) and isinstance(ref.location, PackName) and self._is_there(ref.location):
             yield ref
 
     def _good(self, pack: PackName) -> bool:

@@ -214,7 +214,7 @@ class _File:
             if span.stop < high:
                 span = max(_within(spans[at:], high), key=lambda span: min(span.stop, high) - max(span.start, low))
             data = view[begin + start : begin + stop]
-            yield Piece(self.owner, blob_id(data), data, begin + start, span.item, (span.start - low) % 8)
+            yield Piece(self.owner, blob_id(data), data, begin + start, span.item_size, (span.start - low) % 8)
 
 
 def _within(spans: list[Span], high: int) -> Iterator[Span]:

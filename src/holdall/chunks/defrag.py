@@ -36,7 +36,7 @@ from operator import itemgetter
 from typing import Final, TypeAlias
 
 from holdall.chunks.plan import GAP, LIMIT
-from holdall.format.reference import Place, Ref
+from holdall.format.reference import BlobLocation, Ref
 
 MAX_READ_AMPLIFICATION: Final = 1.6  # below 2, because the ends of packs and the recipe have requests of their own
 UNCHANGED_FACTOR: Final = 2.0  # where a window has nothing new, so much more is borne: the same file again is all there
@@ -48,7 +48,7 @@ Copies: TypeAlias = Sequence[Ref]
 class Stretch:
     """Some chunks in one part of a pack: their places in the window, their bytes, and what reading them costs."""
 
-    place: Place
+    place: BlobLocation
     start: int
     stop: int
     found: list[tuple[int, Ref]]
@@ -74,7 +74,7 @@ class FragmentationLimiter:
     def __init__(self, *, reach: int = LIMIT) -> None:
         self._reach = min(reach, LIMIT)
         self._size = self._new = 0.0  # bytes of the file so far, and of those that go to new packs
-        self._open: dict[Place, list[tuple[int, int]]] = {}  # what is read of packs in any case
+        self._open: dict[BlobLocation, list[tuple[int, int]]] = {}  # what is read of packs in any case
         self._requests = 0  # for that
         self.rewritten = 0
 
@@ -135,12 +135,12 @@ class FragmentationLimiter:
 
     def _stretches(self, places: Iterable[tuple[int, Ref]]) -> list[Stretch]:
         """Chunks by stretches of their packs, each with what it costs beyond what is read anyway."""
-        packs: defaultdict[Place, list[tuple[int, Ref]]] = defaultdict(list)
+        packs: defaultdict[BlobLocation, list[tuple[int, Ref]]] = defaultdict(list)
         for index, ref in places:
-            packs[ref.place].append((index, ref))
+            packs[ref.location].append((index, ref))
         return [stretch for place, found in packs.items() for stretch in self._of_pack(place, found)]
 
-    def _of_pack(self, place: Place, found: list[tuple[int, Ref]]) -> list[Stretch]:
+    def _of_pack(self, place: BlobLocation, found: list[tuple[int, Ref]]) -> list[Stretch]:
         """Some chunks of one pack, joined where the reader joins them, also across what is read already."""
         stretches: list[Stretch] = []
         spans = [(ref.offset, ref.offset + ref.stored, index, ref) for index, ref in found]

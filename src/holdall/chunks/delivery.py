@@ -22,7 +22,7 @@ from holdall.chunks.observer import Transfer
 from holdall.chunks.plan import Range, plan_ranges
 from holdall.chunks.pool import Batch, Pool
 from holdall.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
-from holdall.format.codec import RAW, Decoder
+from holdall.format.codec import UNCOMPRESSED, Decoder
 from holdall.format.digest import Bytes, blob_id
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
@@ -133,7 +133,7 @@ class Delivery:
             again = Range.over([ref])
             body = self._get(again, path)
         try:
-            return checked(ref, body, f"pack {ref.place}, offset {ref.offset}", path_of(path, ref))
+            return checked(ref, body, f"pack {ref.location}, offset {ref.offset}", path_of(path, ref))
         except IntegrityError as error:
             self._damage.wrong(again.pack, error.detail, [ref.id])
             raise
@@ -197,7 +197,9 @@ def path_of(path: PathOf, ref: Ref) -> str | None:
 
 def _opened(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
     """The decoded bytes of a blob, which may be the stored ones themselves. Raises: FormatError."""
-    data = stored if ref.codec == RAW and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
+    data = (
+        stored if ref.codec == UNCOMPRESSED and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
+    )
     if blob_id(data) != ref.id:
         raise FormatError("blob", f"its bytes are not those of blob {ref.id.hex()}")
     return data

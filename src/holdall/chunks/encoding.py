@@ -57,7 +57,7 @@ def encoded(encoder: Encoder, block: memoryview, pieces: Sequence[Piece]) -> lis
         for run in _runs(alike):
             begin = run[0].start
             ends = [piece.start - begin + len(piece.data) for piece in run]
-            found += encoder.encode_run(block[begin : begin + ends[-1]], ends, plan, run[0].head % plan.item)
+            found += encoder.encode_run(block[begin : begin + ends[-1]], ends, plan, run[0].head % plan.item_size)
     return found
 
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final
 
 from holdall.format.layout import PackName
-from holdall.format.reference import Place, Ref
+from holdall.format.reference import BlobLocation, Ref
 
 GAP: Final = 1 << 20
 LIMIT: Final = (16 << 20) + (256 << 10)  # half of a full pack, and the chunk that lies across its middle
@@ -32,7 +32,7 @@ class Range:
     @classmethod
     def over(cls, refs: Sequence[Ref]) -> Range:
         """The range of blobs of one pack that ascend."""
-        place = refs[0].place
+        place = refs[0].location
         assert isinstance(place, PackName), "inline blobs are not fetched from packs"
         return cls(place, refs, refs[0].offset, max(ref.offset + ref.stored for ref in refs))
 
@@ -45,9 +45,9 @@ def plan_ranges(refs: Iterable[Ref], *, gap: int = GAP, limit: int = LIMIT) -> l
         gap: Bytes between two blobs that are fetched along rather than skipped.
         limit: Bytes that a range has at most, unless one blob is longer.
     """
-    by_pack: defaultdict[Place, dict[Ref, None]] = defaultdict(dict)
+    by_pack: defaultdict[BlobLocation, dict[Ref, None]] = defaultdict(dict)
     for ref in refs:
-        by_pack[ref.place][ref] = None
+        by_pack[ref.location][ref] = None
     ranges = []
     for wanted in by_pack.values():
         for stretch in _stretches(sorted(wanted, key=attrgetter("offset")), gap):

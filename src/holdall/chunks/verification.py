@@ -82,8 +82,8 @@ class PackVerifier:
         by_pack: defaultdict[PackName, dict[Ref, None]] = defaultdict(dict)
         with results.lock:
             for ref in refs:
-                if isinstance(ref.place, PackName) and self._subject(ref) not in results.proofs:
-                    by_pack[ref.place][ref] = None
+                if isinstance(ref.location, PackName) and self._subject(ref) not in results.proofs:
+                    by_pack[ref.location][ref] = None
             for span in self._select_ranges([list(some) for some in by_pack.values()]):
                 proof = self._pool.submit_holding(span.stop - span.start, partial(self._fetch_and_check, span))
                 results.proofs.update((self._subject(ref), proof) for ref in span.refs)
@@ -102,8 +102,8 @@ class PackVerifier:
         return proof.result()
 
     def _subject(self, ref: Ref) -> _Subject:
-        assert isinstance(ref.place, PackName), "nothing else is borrowed"
-        return ref if self.verify_all else ref.place
+        assert isinstance(ref.location, PackName), "nothing else is borrowed"
+        return ref if self.verify_all else ref.location
 
     def _select_ranges(self, packs: Sequence[list[Ref]]) -> list[Range]:
         if self.verify_all:
@@ -135,7 +135,7 @@ class PackVerifier:
 
 def _is_intact(ref: Ref, stored: memoryview) -> bool:
     try:
-        checked(ref, stored[: ref.stored], f"pack {ref.place}")
+        checked(ref, stored[: ref.stored], f"pack {ref.location}")
     except IntegrityError:
         return False
     return True

@@ -22,7 +22,7 @@ from holdall.format.frames import decompress_each
 if TYPE_CHECKING:
     from holdall.format.planes import Desk
 
-RAW, ZSTD, PLANES, DELTA = 0, 1, 2, 3
+UNCOMPRESSED, ZSTD, SPLIT, DELTA = 0, 1, 2, 3
 SLACK: Final = 64  # an encoded blob is never longer than the decoded one by more than this
 LEVEL: Final = 1  # level 3 is slower on weights and saves nothing
 WORTH: Final = 0.97  # below this ratio, compressing is worth the decoding
@@ -32,18 +32,18 @@ def encode(data: bytes) -> tuple[int, bytes]:
     """A blob's codec and stored bytes: compressed where that saves something."""
     packed = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(data)
     if len(packed) >= WORTH * len(data):
-        return RAW, data
+        return UNCOMPRESSED, data
     verify(decode(ZSTD, packed, len(data)) == data)
     return ZSTD, packed
 
 
-def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
-    """A blob of numbers with `item` bytes each, the first of which begins at `head`."""
+def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
+    """A blob of numbers with `item_size` bytes each, the first of which begins at `phase`."""
     from holdall.format.planes import Desk, numbers, split, view
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
-    whole = numbers(data, item, head, Desk())
-    apart = [bytearray(len(whole)) for _ in range(item)]
+    whole = numbers(data, item_size, phase, Desk())
+    apart = [bytearray(len(whole)) for _ in range(item_size)]
     split(whole, [view(plane) for plane in apart])
     bitmap, planes = 0, []
     for p, plane in enumerate(map(bytes, apart)):
@@ -52,16 +52,16 @@ def encode_planes(data: bytes, item: int, head: int) -> tuple[int, bytes]:
             bitmap |= 1 << p
             plane = packed
         planes.append(plane)
-    stored = b"".join([planes_header(data, item, head, bitmap, [len(plane) for plane in planes]), *planes])
-    verify(decode(PLANES, stored, len(data)) == data)
-    return PLANES, stored
+    stored = b"".join([planes_header(data, item_size, phase, bitmap, [len(plane) for plane in planes]), *planes])
+    verify(decode(SPLIT, stored, len(data)) == data)
+    return SPLIT, stored
 
 
-def planes_header(data: Bytes, item: int, head: int, bitmap: int, lengths: Sequence[int]) -> bytes:
+def planes_header(data: Bytes, item_size: int, phase: int, bitmap: int, lengths: Sequence[int]) -> bytes:
     """What stands before the planes of some data: their table, and the bytes that make no whole number."""
-    tail = (len(data) - head) % item
-    table = struct.pack(f"<4B{item}I", item, head, tail, bitmap, *lengths)
-    return b"".join([table, data[:head], data[len(data) - tail :]])
+    tail = (len(data) - phase) % item_size
+    table = struct.pack(f"<4B{item_size}I", item_size, phase, tail, bitmap, *lengths)
+    return b"".join([table, data[:phase], data[len(data) - tail :]])
 
 
 def verify(same: bool) -> None:
@@ -89,11 +89,11 @@ class Decoder:
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
         """As the function of this name does."""
-        if codec == RAW:
+        if codec == UNCOMPRESSED:
             return bytes(_raw(stored, raw))
         if codec == ZSTD:
             return self.decompress(stored, raw)
-        if codec == PLANES:
+        if codec == SPLIT:
             return b"".join(self.decode_run([(codec, stored, raw)])[0])
         raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
 
@@ -129,36 +129,38 @@ class Decoder:
         found: list[tuple[Bytes, ...]] = []
         planes: defaultdict[int, list[tuple[int, _Planes]]] = defaultdict(list)
         for at, (codec, stored, raw) in enumerate(blobs):
-            if codec == PLANES:
+            if codec == SPLIT:
                 blob = self._planes(memoryview(stored), raw)
-                planes[blob.item].append((at, blob))
+                planes[blob.item_size].append((at, blob))
                 found.append(())
             else:
-                found.append((_raw(stored, raw) if codec == RAW else self.decode(codec, stored, raw),))
-        for item, some in planes.items():
-            for (at, blob), numbers in zip(some, self._joined(item, [blob for _, blob in some]), strict=True):
+                found.append((_raw(stored, raw) if codec == UNCOMPRESSED else self.decode(codec, stored, raw),))
+        for item_size, some in planes.items():
+            for (at, blob), numbers in zip(some, self._joined(item_size, [blob for _, blob in some]), strict=True):
                 found[at] = (blob.first, numbers, blob.last)
         return found
 
-    def _joined(self, item: int, blobs: Sequence[_Planes]) -> list[memoryview]:
+    def _joined(self, item_size: int, blobs: Sequence[_Planes]) -> list[memoryview]:
         from holdall.format.planes import Desk, join_all
 
-        desk = self._desks.get(item) or self._desks.setdefault(item, Desk())  # one each: what is lent is not lent again
-        return join_all([blob.planes for blob in blobs], item, desk)
+        desk = self._desks.get(item_size) or self._desks.setdefault(
+            item_size, Desk()
+        )  # one each: what is lent is not lent again
+        return join_all([blob.planes for blob in blobs], item_size, desk)
 
     def _planes(self, stored: memoryview, raw: int) -> _Planes:
-        item, head, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
-        if item not in (2, 4, 8) or head >= item or tail >= item or bitmap >> item:
+        item_size, phase, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
+        if item_size not in (2, 4, 8) or phase >= item_size or tail >= item_size or bitmap >> item_size:
             raise FormatError("blob", "its header of planes is not one")
-        count, rest = divmod(raw - head - tail, item)
-        begin = 4 + 4 * item
-        if count < 0 or rest or len(stored) < begin + head + tail:
-            raise FormatError("blob", f"planes of {item} bytes cannot make {raw} bytes")
-        lengths = struct.unpack_from(f"<{item}I", stored, 4)
-        at = begin + head + tail
+        count, rest = divmod(raw - phase - tail, item_size)
+        begin = 4 + 4 * item_size
+        if count < 0 or rest or len(stored) < begin + phase + tail:
+            raise FormatError("blob", f"planes of {item_size} bytes cannot make {raw} bytes")
+        lengths = struct.unpack_from(f"<{item_size}I", stored, 4)
+        at = begin + phase + tail
         if at + sum(lengths) != len(stored):
             raise FormatError("blob", "its planes do not add up to what is stored")
-        first, last = stored[begin : begin + head], stored[begin + head : at]
+        first, last = stored[begin : begin + phase], stored[begin + phase : at]
         planes: list[Bytes] = []
         for p, length in enumerate(lengths):
             plane: Bytes = stored[at : at + length]
@@ -168,7 +170,7 @@ class Decoder:
             if len(plane) != count:
                 raise FormatError("blob", f"plane {p} has {len(plane)} bytes, not {count}")
             planes.append(plane)
-        return _Planes(item, first, planes, last)
+        return _Planes(item_size, first, planes, last)
 
 
 def _raw(stored: Bytes, raw: int) -> Bytes:
@@ -180,7 +182,7 @@ def _raw(stored: Bytes, raw: int) -> Bytes:
 class _Planes(NamedTuple):
     """A blob's planes, decompressed, between the bytes that make no whole number."""
 
-    item: int
+    item_size: int
     first: memoryview
     planes: list[Bytes]
     last: memoryview

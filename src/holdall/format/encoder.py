@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
 
-from holdall.format.codec import LEVEL, PLANES, RAW, WORTH, ZSTD, Decoder, planes_header, verify
+from holdall.format.codec import LEVEL, SPLIT, UNCOMPRESSED, WORTH, ZSTD, Decoder, planes_header, verify
 from holdall.format.digest import Bytes
 from holdall.format.frames import compress_each
 
@@ -43,11 +43,11 @@ class Plan:
     """How to store what is like the sample.
 
     Attributes:
-        item: Bytes of a number; 1 where there is nothing to take apart.
+        item_size: Bytes of a number; 1 where there is nothing to take apart.
         ways: For each plane how it is compressed; None: it is not.
     """
 
-    item: int
+    item_size: int
     ways: tuple[int | None, ...]
 
 
@@ -82,16 +82,16 @@ class Encoder:
         self._desk: Desk | None = None
         self.room = memoryview(b"")
 
-    def plan(self, sample: Bytes, item: int | None) -> Plan:
+    def plan(self, sample: Bytes, item_size: int | None) -> Plan:
         """The way that makes a sample smallest, simpler ways first.
 
         Args:
             sample: Some thousand bytes, beginning where a number begins.
-            item: Bytes of a number, as the file's format says; 1 for bytes, None if it says nothing.
+            item_size: Bytes of a number, as the file's format says; 1 for bytes, None if it says nothing.
         """
         best, least = self._sized([sample])
         chosen = Plan(1, best)
-        for width in (2, 4, 8) if item is None else (item,) if item > 1 else ():
+        for width in (2, 4, 8) if item_size is None else (item_size,) if item_size > 1 else ():
             ways, size = self._sized(_split(sample, width))
             if size < _CLEARLY * least:
                 chosen, least = Plan(width, ways), size
@@ -109,30 +109,30 @@ class Encoder:
             total += sizes[way] if pays else len(plane)
         return tuple(ways), total
 
-    def encode(self, data: Bytes, plan: Plan, head: int = 0) -> Encoded:
+    def encode(self, data: Bytes, plan: Plan, phase: int = 0) -> Encoded:
         """A blob as a plan says, or raw where that does not pay.
 
         Args:
             data: The blob.
             plan: One that was made for the like of it.
-            head: Where in it the first whole number begins.
+            phase: Where in it the first whole number begins.
         """
-        return self.encode_run(memoryview(data), [len(data)], plan, head)[0]
+        return self.encode_run(memoryview(data), [len(data)], plan, phase)[0]
 
-    def encode_run(self, data: memoryview, ends: Sequence[int], plan: Plan, head: int) -> list[Encoded]:
+    def encode_run(self, data: memoryview, ends: Sequence[int], plan: Plan, phase: int) -> list[Encoded]:
         """The same for blobs that lie back to back, in fewer steps: `ends` says where each ends in the data."""
-        if plan.item > 1 and len(data) - head >= plan.item:
-            return self._in_planes(data, ends, plan, head)
+        if plan.item_size > 1 and len(data) - phase >= plan.item_size:
+            return self._in_planes(data, ends, plan, phase)
         blobs = [data[start:end] for start, end in pairwise([0, *ends])]
-        way = plan.ways[0] if plan.item == 1 else _LEVEL
-        ways = [way] * len(blobs) if way is not None else self._second_look(blobs)
+        way = plan.ways[0] if plan.item_size == 1 else _LEVEL
+        ways = [way] * len(blobs) if way is not None else self._probe_each(blobs)
         return [self._whole(blob, way) for blob, way in zip(blobs, ways, strict=True)]
 
     def encode_alone(self, data: Bytes) -> Encoded:
         """A short blob that has no neighbours to learn from."""
         return self._whole(memoryview(data), _LEVEL)
 
-    def _second_look(self, blobs: Sequence[memoryview]) -> list[int | None]:
+    def _probe_each(self, blobs: Sequence[memoryview]) -> list[int | None]:
         """Where the sample was incompressible, some blob may not be: a little of each is asked."""
         middles = [max((len(blob) - _PROBE) // 2, 0) for blob in blobs]
         probes = [blob[at : at + _PROBE] for blob, at in zip(blobs, middles, strict=True)]
@@ -147,26 +147,26 @@ class Encoder:
             if len(packed) < WORTH * len(data):
                 verify(self._decoder.decode(ZSTD, packed, len(data)) == bytes(data))
                 return Encoded(ZSTD, (packed,), len(packed))
-        return Encoded(RAW, (data,), len(data))
+        return Encoded(UNCOMPRESSED, (data,), len(data))
 
-    def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, head: int) -> list[Encoded]:
+    def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, phase: int) -> list[Encoded]:
         """Take all numbers apart at once, compress what each blob has of a plane, and put all together again."""
         from holdall.format.planes import Desk, equal, join, numbers, split, view
 
         desk = self._desk = self._desk or Desk()
-        whole = numbers(data, plan.item, head, desk)
+        whole = numbers(data, plan.item_size, phase, desk)
         planes = [self._room(len(whole)) for _ in plan.ways]
         split(whole, [view(plane) for plane in planes])
         decoded = [view(plane) for plane in planes]
-        blobs = [_Blob.at(start, end, plan.item, head) for start, end in pairwise([0, *ends])]
+        blobs = [_Blob.at(start, end, plan.item_size, phase) for start, end in pairwise([0, *ends])]
         some = [blob for blob in blobs if blob.numbers.start < blob.numbers.stop]
         for p, way in enumerate(plan.ways):
             if way is not None:
                 decoded[p] = desk.lend(f"decoded {p}", len(whole))
                 decoded[p][:] = view(planes[p])
                 self._compress_plane(p, self._compressors[way], planes[p], some, decoded[p])
-        verify(equal(join(decoded, plan.item, desk), whole))
-        in_planes = [(blob, blob.encoded(data, plan.item, planes)) for blob in blobs]
+        verify(equal(join(decoded, plan.item_size, desk), whole))
+        in_planes = [(blob, blob.encoded(data, plan.item_size, planes)) for blob in blobs]
         return [found or self._whole(data[blob.start : blob.end], _LEVEL) for blob, found in in_planes]
 
     def _compress_plane(
@@ -195,22 +195,22 @@ class _Blob(NamedTuple):
 
     Attributes:
         start: Its first byte in the run, and `end` that behind its last.
-        head: Where in it the first whole number begins.
+        phase: Where in it the first whole number begins.
         numbers: Which of the run's these are.
         packed: Its bytes of those planes that are worth compressing, compressed.
     """
 
     start: int
     end: int
-    head: int
+    phase: int
     numbers: slice
     packed: dict[int, Bytes]
 
     @staticmethod
-    def at(start: int, end: int, item: int, head: int) -> _Blob:
-        """A blob of a run whose first number begins at `head`."""
-        inside = (head - start) % item
-        first, count = (start + inside - head) // item, max(end - start - inside, 0) // item
+    def at(start: int, end: int, item_size: int, phase: int) -> _Blob:
+        """A blob of a run whose first number begins at `phase`."""
+        inside = (phase - start) % item_size
+        first, count = (start + inside - phase) // item_size, max(end - start - inside, 0) // item_size
         return _Blob(start, end, inside, slice(first, first + count), {})
 
     @property
@@ -218,22 +218,22 @@ class _Blob(NamedTuple):
         """How many numbers it has."""
         return int(self.numbers.stop - self.numbers.start)
 
-    def encoded(self, data: memoryview, item: int, planes: Sequence[memoryview]) -> Encoded | None:
+    def encoded(self, data: memoryview, item_size: int, planes: Sequence[memoryview]) -> Encoded | None:
         """Itself in planes, if there are numbers in it and that pays."""
         if not self.amount:
             return None
         blob = data[self.start : self.end]
         parts = [self.packed.get(p) or plane[self.numbers] for p, plane in enumerate(planes)]
         bitmap = sum(1 << p for p in self.packed)
-        header = planes_header(blob, item, self.head, bitmap, [len(part) for part in parts])
+        header = planes_header(blob, item_size, self.phase, bitmap, [len(part) for part in parts])
         stored = len(header) + sum(map(len, parts))
-        return Encoded(PLANES, (header, *parts), stored) if stored < WORTH * len(blob) else None
+        return Encoded(SPLIT, (header, *parts), stored) if stored < WORTH * len(blob) else None
 
 
-def _split(data: Bytes, item: int) -> list[bytearray]:
+def _split(data: Bytes, item_size: int) -> list[bytearray]:
     from holdall.format.planes import Desk, numbers, split, view
 
-    whole = numbers(data, item, 0, Desk())
-    planes = [bytearray(len(whole)) for _ in range(item)]
+    whole = numbers(data, item_size, 0, Desk())
+    planes = [bytearray(len(whole)) for _ in range(item_size)]
     split(whole, [view(plane) for plane in planes])
     return planes

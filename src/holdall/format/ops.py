@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from holdall.errors import FormatError, UnsupportedFeatureError
 from holdall.format import digest
 from holdall.format.layout import EXPERIMENTS, MODELS, NAMES, RUNS, parse_model_id
-from holdall.format.reference import FACTS, NODE, ref_from_json
+from holdall.format.reference import JSON_BLOB, NODE, ref_from_json
 
 
 def number(value: object) -> float | None:
@@ -84,7 +84,7 @@ def _is_tree(value: object) -> bool:
 
 
 def _is_reference(value: object) -> bool:
-    return bool(ref_from_json(value, "environment", FACTS))
+    return bool(ref_from_json(value, "environment", JSON_BLOB))
 
 
 def _is_points(value: object) -> bool:

@@ -38,16 +38,16 @@ class Desk:
         return np.frombuffer(drawer, dtype, count)
 
 
-def numbers(data: Bytes, item: int, head: int, desk: Desk) -> Array:
-    """The whole numbers of `item` bytes in these bytes, the first of which begins at `head`; shape (n,), unsigned.
+def numbers(data: Bytes, item_size: int, phase: int, desk: Desk) -> Array:
+    """Return the whole numbers of `item_size` bytes, the first of which begins at `phase`; shape (n,), unsigned.
 
     Where they do not begin at an address that suits them they are copied, since arithmetic is slower than that.
     """
-    count = (len(data) - head) // item
-    found = np.frombuffer(data, _DTYPES[item], count, head)
+    count = (len(data) - phase) // item_size
+    found = np.frombuffer(data, _DTYPES[item_size], count, phase)
     if found.flags.aligned:
         return found
-    copy = desk.lend("numbers", count, _DTYPES[item])
+    copy = desk.lend("numbers", count, _DTYPES[item_size])
     np.copyto(copy, found)
     return copy
 
@@ -58,14 +58,14 @@ def split(whole: Array, planes: Sequence[Array]) -> None:
         np.right_shift(whole, 8 * p, out=plane, dtype=whole.dtype, casting="unsafe")
 
 
-def join(planes: Sequence[Bytes | Array], item: int, desk: Desk) -> Array:
+def join(planes: Sequence[Bytes | Array], item_size: int, desk: Desk) -> Array:
     """The numbers whose planes, least significant first and all equally long, these are; lent by the desk.
 
     Bytes make numbers of two bytes, and these numbers of four: half the memory that adding byte to byte would touch.
     """
     level = [np.frombuffer(plane, _BYTE) for plane in planes]
     while len(level) > 1:
-        width = 2 * item // len(level)
+        width = 2 * item_size // len(level)
         level = [
             _pair(low, high, desk.lend(f"numbers {width} {at}", len(low), _DTYPES[width]))
             for at, (low, high) in enumerate(zip(level[::2], level[1::2], strict=True))
@@ -73,13 +73,13 @@ def join(planes: Sequence[Bytes | Array], item: int, desk: Desk) -> Array:
     return level[0]
 
 
-def join_all(blobs: Sequence[Sequence[Bytes]], item: int, desk: Desk) -> list[memoryview]:
+def join_all(blobs: Sequence[Sequence[Bytes]], item_size: int, desk: Desk) -> list[memoryview]:
     """The numbers of many blobs, as bytes, from the planes of each; lent by the desk."""
     counts = [len(planes[0]) for planes in blobs]
-    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", desk) for p in range(item)]
-    whole = join(planes, item, desk).data.cast("B")
+    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", desk) for p in range(item_size)]
+    whole = join(planes, item_size, desk).data.cast("B")
     ends = list(accumulate(counts, initial=0))
-    return [whole[item * start : item * stop] for start, stop in pairwise(ends)]
+    return [whole[item_size * start : item_size * stop] for start, stop in pairwise(ends)]
 
 
 def _in_a_row(parts: Sequence[Array], name: str, desk: Desk) -> Array:

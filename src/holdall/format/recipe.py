@@ -16,7 +16,16 @@ from typing import Final
 
 from holdall.errors import FormatError, UnsupportedFeatureError
 from holdall.format.layout import PackName
-from holdall.format.reference import CHUNK, PLACE, Place, Ref, check_end, check_lengths, encode_places, parse_places
+from holdall.format.reference import (
+    CHUNK,
+    LOCATION,
+    BlobLocation,
+    Ref,
+    check_end,
+    check_lengths,
+    encode_locations,
+    parse_locations,
+)
 
 MAGIC: Final = b"HFR1"
 _HEADER: Final = struct.Struct("<4sBBHQ32sIII")
@@ -36,18 +45,18 @@ class Recipe:
 
 def encode_recipe(recipe: Recipe) -> bytes:
     """The bytes of a recipe, runs of neighbouring chunks joined to extents."""
-    places: dict[Place, int] = {}
+    places: dict[BlobLocation, int] = {}
     extents: list[list[int]] = []
     end = (-1, -1)
     for ref in recipe.chunks:
-        place = places.setdefault(ref.place, len(places))
+        place = places.setdefault(ref.location, len(places))
         if (place, ref.offset) == end:
             extents[-1][2] += 1
         else:
             extents.append([place, ref.offset, 1])
         end = (place, ref.offset + ref.stored)
     counts = len(places), len(extents), len(recipe.chunks)
-    parts = [_HEADER.pack(MAGIC, 1, 1, 0, recipe.size, recipe.sha256, *counts), encode_places(places)]
+    parts = [_HEADER.pack(MAGIC, 1, 1, 0, recipe.size, recipe.sha256, *counts), encode_locations(places)]
     parts += [_EXTENT.pack(*extent) for extent in extents]
     parts += [_CHUNK.pack(ref.id, ref.stored, ref.raw, ref.codec) for ref in recipe.chunks]
     return b"".join(parts)
@@ -67,11 +76,11 @@ def parse_recipe(data: bytes) -> Recipe:
     _, file_algorithm, blob_algorithm, zero, size, sha256, n_places, n_extents, n_chunks = _HEADER.unpack_from(data)
     if (file_algorithm, blob_algorithm) != (1, 1):
         raise UnsupportedFeatureError("recipe", f"hash algorithms {file_algorithm} and {blob_algorithm}")
-    extents_at = _HEADER.size + PLACE.size * n_places
+    extents_at = _HEADER.size + LOCATION.size * n_places
     chunks_at = extents_at + _EXTENT.size * n_extents
     if zero or len(data) != chunks_at + _CHUNK.size * n_chunks or not n_chunks:
         raise FormatError("recipe", "its tables do not fill it")
-    places = parse_places(data[_HEADER.size : extents_at], "recipe")
+    places = parse_locations(data[_HEADER.size : extents_at], "recipe")
     if not all(isinstance(place, PackName) for place in places):
         raise FormatError("recipe", "it refers to a log entry")
     rows = list(_CHUNK.iter_unpack(memoryview(data)[chunks_at:]))
@@ -82,7 +91,7 @@ def parse_recipe(data: bytes) -> Recipe:
 
 
 def _locate(
-    places: Sequence[Place], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
+    places: Sequence[BlobLocation], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
 ) -> list[Ref]:
     """Each chunk with the place and offset that its extent gives it."""
     if sum(count for _, _, count in extents) != len(rows) or not all(count for _, _, count in extents):

@@ -15,16 +15,16 @@ from typing import Any, Final, TypeAlias
 from holdall.errors import FormatError
 from holdall.format import digest
 from holdall.format.chunking import MAX_CHUNK
-from holdall.format.codec import RAW, SLACK, encode
+from holdall.format.codec import SLACK, UNCOMPRESSED, encode
 from holdall.format.layout import PackName
 
-PLACE: Final = struct.Struct("<16sQ")
+LOCATION: Final = struct.Struct("<16sQ")
 REFERENCE: Final = struct.Struct("<32sIIIIB")
-CHUNK, RECIPE, NODE, FACTS = 0, 1, 2, 3
+CHUNK, RECIPE, NODE, JSON_BLOB = 0, 1, 2, 3
 MAX_NODE: Final = 1 << 20
 MAX_RECIPE: Final = 256 << 20
-MAX_FACTS: Final = 8 << 20
-_MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_RECIPE, NODE: MAX_NODE, FACTS: MAX_FACTS}
+MAX_JSON_BLOB: Final = 8 << 20
+_MOST: Final = {CHUNK: MAX_CHUNK, RECIPE: MAX_RECIPE, NODE: MAX_NODE, JSON_BLOB: MAX_JSON_BLOB}
 _EASY: Final = 1 << 20  # bytes of a recipe or facts, which are parsed, that may come of however little
 _MOST_PACK: Final = 1 << 30
 MAX_RATIO: Final = 16  # of larger ones
@@ -38,7 +38,7 @@ class InEntry:
     n: int | None
 
 
-Place: TypeAlias = PackName | InEntry
+BlobLocation: TypeAlias = PackName | InEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Ref:
     """
 
     id: bytes
-    place: Place
+    location: BlobLocation
     offset: int
     stored: int
     raw: int
@@ -65,7 +65,7 @@ class Ref:
 
     def carried_by(self, n: int) -> Ref:
         """The same, with "the entry that says so" made entry n."""
-        return replace(self, place=InEntry(n)) if self.place == InEntry(None) else self
+        return replace(self, location=InEntry(n)) if self.location == InEntry(None) else self
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a document."""
@@ -75,15 +75,15 @@ class Ref:
             "raw": self.raw,
             "stored": self.stored,
         }
-        if isinstance(self.place, PackName):
-            return body | {"pack": str(self.place), "offset": self.offset}
-        return body | ({} if self.place.n is None else {"entry": self.place.n}) | {"blob": self.offset}
+        if isinstance(self.location, PackName):
+            return body | {"pack": str(self.location), "offset": self.offset}
+        return body | ({} if self.location.n is None else {"entry": self.location.n}) | {"blob": self.offset}
 
 
 def check_lengths(stored: int, raw: int, what: str, kind: int) -> None:
     """Refuse lengths that no blob of a kind has, before anything is allocated for them."""
     possible = 0 < raw <= _MOST.get(kind, 0) and 0 < stored <= raw + SLACK
-    if not possible or (kind in (RECIPE, FACTS) and too_dense(stored, raw)):
+    if not possible or (kind in (RECIPE, JSON_BLOB) and too_dense(stored, raw)):
         raise FormatError(what, f"a blob of kind {kind}, {raw} bytes stored in {stored}, cannot be")
 
 
@@ -101,45 +101,47 @@ def too_dense(stored: int, raw: int) -> bool:
 def encode_as(kind: int, data: bytes) -> tuple[int, bytes]:
     """The codec and stored bytes of a blob that is parsed, such as a node: compressed where it may be."""
     codec, stored = encode(data)
-    return (RAW, data) if kind in (RECIPE, FACTS) and too_dense(len(stored), len(data)) else (codec, stored)
+    return (
+        (UNCOMPRESSED, data) if kind in (RECIPE, JSON_BLOB) and too_dense(len(stored), len(data)) else (codec, stored)
+    )
 
 
-def ref_from_json(body: object, what: str, kind: int = FACTS) -> Ref:
+def ref_from_json(body: object, what: str, kind: int = JSON_BLOB) -> Ref:
     """The reference to a blob of some kind that a document holds, or a FormatError about `what`."""
     if not isinstance(body, dict):
         raise FormatError(what, "a reference is not an object")
     numbers = [body.get(name, -1) for name in ("codec", "raw", "stored")]
-    place: Place
+    location: BlobLocation
     if "pack" in body:
-        place = PackName.parse(body["pack"], what)
+        location = PackName.parse(body["pack"], what)
         numbers.append(body.get("offset", -1))
     else:
-        place = InEntry(body.get("entry"))
+        location = InEntry(body.get("entry"))
         numbers += [body.get("blob", -1), body.get("entry", 0)]
     bounds = (2**8, 2**53, 2**53, 2**32, 2**53)  # as in a table, where a reference may have to be written
     if any(type(n) is not int or not 0 <= n < most for n, most in zip(numbers, bounds, strict=False)):
         raise FormatError(what, "a reference lacks a number, or has one that is none")
     check_lengths(numbers[2], numbers[1], what, kind)
-    if isinstance(place, PackName):
+    if isinstance(location, PackName):
         check_end(numbers[3] + numbers[2], what)
     blob = digest.parse(digest.BLAKE3, body.get("id"), what)
-    return Ref(blob, place, numbers[3], numbers[2], numbers[1], numbers[0])
+    return Ref(blob, location, numbers[3], numbers[2], numbers[1], numbers[0])
 
 
-def encode_places(places: Iterable[Place]) -> bytes:
+def encode_locations(places: Iterable[BlobLocation]) -> bytes:
     """A table of places."""
     return b"".join(
-        PLACE.pack(place.session, place.number)
+        LOCATION.pack(place.session, place.number)
         if isinstance(place, PackName)
-        else PLACE.pack(bytes(16), _HERE if place.n is None else place.n)
+        else LOCATION.pack(bytes(16), _HERE if place.n is None else place.n)
         for place in places
     )
 
 
-def parse_places(table: bytes, what: str) -> list[Place]:
+def parse_locations(table: bytes, what: str) -> list[BlobLocation]:
     """The places of a table whose length is a multiple of 24."""
-    places: list[Place] = []
-    for session, number in PLACE.iter_unpack(table):
+    places: list[BlobLocation] = []
+    for session, number in LOCATION.iter_unpack(table):
         if not any(session):
             places.append(InEntry(None if number == _HERE else number))
         elif number < 2**32:

@@ -18,12 +18,12 @@ from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.ops import STATUSES, Fields, integer, is_count, is_integer, is_session, is_text, number
 from holdall.format.paths import ancestors
-from holdall.format.reference import FACTS, NODE, InEntry, Ref, ref_from_json
+from holdall.format.reference import JSON_BLOB, NODE, InEntry, Ref, ref_from_json
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
 _SELDOM: Final = "again_bytes"  # carried only where it is not 0
 _PINNED: Final = "pinned"  # carried only where a pin has a path
-_REFS: Final = {"tree": NODE, "environment": FACTS}
+_REFS: Final = {"tree": NODE, "environment": JSON_BLOB}
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
 
@@ -256,6 +256,6 @@ def state_from_json(body: Json, facts: Json | None, what: str) -> State:
         if name not in body:
             raise FormatError(what, f"its state has no {name}")
         setattr(state, name, None if body[name] is None else ref_from_json(body[name], what, kind))
-    if state.environment and state.environment.place == InEntry(None):
+    if state.environment and state.environment.location == InEntry(None):
         raise FormatError(what, "its state refers to an environment that comes after it")
     return state

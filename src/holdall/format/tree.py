@@ -19,18 +19,18 @@ from holdall.format.layout import PackName
 from holdall.format.paths import check_link, check_path, sort_key
 from holdall.format.reference import (
     CHUNK,
+    LOCATION,
     MAX_NODE,
     NODE,
-    PLACE,
     RECIPE,
     REFERENCE,
+    BlobLocation,
     InEntry,
-    Place,
     Ref,
     check_end,
     check_lengths,
-    encode_places,
-    parse_places,
+    encode_locations,
+    parse_locations,
 )
 
 MAGIC: Final = b"HFT1"
@@ -120,10 +120,10 @@ class Node:
 
 def encode_node(level: int, rows: Iterable[Entry | Child]) -> bytes:
     """The bytes of a node. The rows must ascend."""
-    places: dict[Place, int] = {}
+    places: dict[BlobLocation, int] = {}
     parts = [_encode_row(row, places) for row in rows]
     header = _HEADER.pack(MAGIC, level, 1, 1, 0, len(places), len(parts))
-    return b"".join([header, encode_places(places), *parts])
+    return b"".join([header, encode_locations(places), *parts])
 
 
 def split_rows(rows: Sequence[Entry | Child], size: int) -> list[list[Entry | Child]]:
@@ -135,7 +135,7 @@ def split_rows(rows: Sequence[Entry | Child], size: int) -> list[list[Entry | Ch
     stretches: list[list[Entry | Child]] = []
     room = 0
     for row in rows:
-        cost = _row_length(row) + PLACE.size
+        cost = _row_length(row) + LOCATION.size
         if not stretches or cost > room:
             stretches.append([])
             room = size - _HEADER.size
@@ -162,10 +162,10 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
     _, level, file_algorithm, blob_algorithm, zero, n_places, n_rows = _HEADER.unpack_from(data)
     if (file_algorithm, blob_algorithm) != (1, 1):
         raise UnsupportedFeatureError("tree node", f"hash algorithms {file_algorithm} and {blob_algorithm}")
-    begin = _HEADER.size + PLACE.size * n_places
+    begin = _HEADER.size + LOCATION.size * n_places
     if zero or level > MAX_LEVEL or not n_rows or begin > len(data):
         raise FormatError("tree node", "its header is wrong")
-    places = [_absolute(place, carrier) for place in parse_places(data[_HEADER.size : begin], "tree node")]
+    places = [_absolute(place, carrier) for place in parse_locations(data[_HEADER.size : begin], "tree node")]
     if len(set(places)) != len(places):
         raise FormatError("tree node", "it lists the entry that carries it twice")
     try:
@@ -201,7 +201,7 @@ def check_child(node: Node, level: int | None, first: str | None, fence: str | N
         raise FormatError("tree node", "it goes on behind where the node above it says that the next one begins")
 
 
-def _absolute(place: Place, carrier: int | None) -> Place:
+def _absolute(place: BlobLocation, carrier: int | None) -> BlobLocation:
     if isinstance(place, PackName) or (place.n is not None and (carrier is None or place.n <= carrier)):
         return place
     if place.n is not None:
@@ -211,7 +211,7 @@ def _absolute(place: Place, carrier: int | None) -> Place:
     return InEntry(carrier)
 
 
-def _encode_row(row: Entry | Child, places: dict[Place, int]) -> bytes:
+def _encode_row(row: Entry | Child, places: dict[BlobLocation, int]) -> bytes:
     path = row.path.encode()
     head = struct.pack(f"<H{len(path)}s", len(path), path)
     if isinstance(row, Child):
@@ -240,13 +240,13 @@ def _row_length(row: Entry | Child) -> int:
     return length + 2 + _FILE.size + (0 if row.content is None else REFERENCE.size)
 
 
-def _encode_ref(ref: Ref, places: dict[Place, int]) -> bytes:
-    place = places.setdefault(ref.place, len(places))
+def _encode_ref(ref: Ref, places: dict[BlobLocation, int]) -> bytes:
+    place = places.setdefault(ref.location, len(places))
     return REFERENCE.pack(ref.id, place, ref.offset, ref.stored, ref.raw, ref.codec)
 
 
 def _parse_rows(
-    data: bytes, at: int, count: int, level: int, places: Sequence[Place]
+    data: bytes, at: int, count: int, level: int, places: Sequence[BlobLocation]
 ) -> tuple[list[Entry | Child], int]:
     rows: list[Entry | Child] = []
     for _ in range(count):
@@ -261,7 +261,7 @@ def _parse_rows(
     return rows, at
 
 
-def _parse_entry(data: bytes, at: int, path: str, places: Sequence[Place]) -> tuple[Entry, int]:
+def _parse_entry(data: bytes, at: int, path: str, places: Sequence[BlobLocation]) -> tuple[Entry, int]:
     kind, flags = data[at], data[at + 1]
     at += 2
     if kind > Kind.DIRECTORY or flags > (kind == Kind.FILE):
@@ -283,7 +283,7 @@ def _parse_entry(data: bytes, at: int, path: str, places: Sequence[Place]) -> tu
     return Entry(path, Kind.FILE, size, sha256, bool(flags), ref, how == _WHOLE), at
 
 
-def _parse_ref(data: bytes, at: int, places: Sequence[Place], kind: int) -> tuple[Ref, int]:
+def _parse_ref(data: bytes, at: int, places: Sequence[BlobLocation], kind: int) -> tuple[Ref, int]:
     blob, place, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
     check_lengths(stored, raw, "tree node", kind)
     if isinstance(places[place], PackName):

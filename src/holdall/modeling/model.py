@@ -17,7 +17,7 @@ it is absolute.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from holdall.modeling.signatures.params import ParamSchema
 from holdall.modeling.signatures.schema import Schema
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.plain_yaml import load_yaml
+from holdall.runs.record import Metric
 from holdall.runs.rendering import library
 
 FILE: Final = "MLmodel"
@@ -215,7 +216,7 @@ class ModelInfo:
     metadata: Mapping[str, Any] | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
-    metrics: None = None
+    metrics: Sequence[Metric] | None = None
     model_type: str | None = None
     step: int = 0
     env_vars: None = None

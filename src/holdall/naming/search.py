@@ -15,13 +15,25 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from holdall.naming.record import ModelVersion, RegisteredModel
-from holdall.runs.choosing import PREFIXES, chosen
-from holdall.runs.filters import Entity, Field, Subject
+from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
+from holdall.runs.selecting import select
 
 _TIMES: Final = ("creation_timestamp", "last_updated_timestamp")
-_MODEL: Final = Subject(("name",), (*_TIMES, "timestamp"), ("name",), PREFIXES, "name")
-_VERSION: Final = Subject(
-    ("name", "run_id", "source_path"), ("version_number", *_TIMES), ("name", "run_id"), PREFIXES, "name"
+REGISTERED_MODEL: Final = Subject(
+    "models",
+    texts=("name",),
+    numbers=(*_TIMES, "timestamp"),
+    listed=("name",),
+    prefixes=ATTRIBUTES_AND_TAGS,
+    unsortable=NOT_BY_TAGS,
+)
+MODEL_VERSION: Final = Subject(
+    "versions",
+    texts=("name", "run_id", "source_path"),
+    numbers=("version_number", *_TIMES),
+    listed=("name", "run_id"),
+    prefixes=ATTRIBUTES_AND_TAGS,
+    unsortable=NOT_BY_TAGS,
 )
 _ELSEWHERE: Final = {"version_number": "version", "source_path": "source", "timestamp": "last_updated_timestamp"}
 
@@ -30,7 +42,7 @@ def chosen_models(
     models: Iterable[RegisteredModel], filter: str | None, order_by: Sequence[str] | None
 ) -> list[RegisteredModel]:
     """The models that a filter means, in order. Raises: InvalidFilterError."""
-    return chosen(sorted(models, key=lambda model: model.name), filter, order_by, _MODEL, _value)
+    return select(sorted(models, key=lambda model: model.name), filter, order_by, REGISTERED_MODEL, _value)
 
 
 def chosen_versions(
@@ -38,10 +50,10 @@ def chosen_versions(
 ) -> list[ModelVersion]:
     """The versions that a filter means, in order. Raises: InvalidFilterError."""
     found = sorted(versions, key=lambda version: (version.name, -int(version.version)))
-    return chosen(found, filter, order_by or ["last_updated_timestamp DESC"], _VERSION, _value)
+    return select(found, filter, order_by or ["last_updated_timestamp DESC"], MODEL_VERSION, _value)
 
 
-def _value(thing: RegisteredModel | ModelVersion, field: Field) -> str | int | None:
+def _value(field: Field, thing: RegisteredModel | ModelVersion) -> str | int | None:
     if field.entity is Entity.TAG:
         return thing.tags.get(field.key)
     found: str | int = getattr(thing, _ELSEWHERE.get(field.key, field.key))

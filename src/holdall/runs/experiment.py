@@ -23,18 +23,23 @@ from holdall.format.entry import LogEntry
 from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id
 from holdall.format.state import State
 from holdall.runs.arguments import named_values
-from holdall.runs.choosing import PREFIXES, chosen
-from holdall.runs.filters import Entity, Field, Subject
+from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
 from holdall.runs.run import Run
+from holdall.runs.selecting import select
 from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
 from holdall.trees.log import Log, follow_many
 
 DEFAULT: Final = "Default"
-_SUBJECT: Final = Subject(
-    ("name", "experiment_id"), ("creation_time", "last_update_time"), ("experiment_id",), PREFIXES, "name"
+EXPERIMENT: Final = Subject(
+    "experiments",
+    texts=("name", "experiment_id"),
+    numbers=("creation_time", "last_update_time"),
+    listed=("experiment_id",),
+    prefixes=ATTRIBUTES_AND_TAGS,
+    unsortable=NOT_BY_TAGS,
 )
 _GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an experiment's deletion took along
 _TOGETHER: Final = 16  # runs that are deleted or restored side by side
@@ -160,7 +165,7 @@ class Experiments:
             InvalidFilterError: The filter or an order is not understood; it says where.
         """
         some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
-        return chosen(some, filter, order_by, _SUBJECT, _value)
+        return select(some, filter, order_by, EXPERIMENT, _value)
 
     def set_tag(self, id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment, or remove it when the value is None.
@@ -252,7 +257,7 @@ def _called(log: str) -> str:
     return f"experiment {log.removeprefix(EXPERIMENTS)}"
 
 
-def _value(found: Experiment, field: Field) -> str | int | None:
+def _value(field: Field, found: Experiment) -> str | int | None:
     if field.entity is Entity.TAG:
         return found.tags.get(field.key)
     value: str | int = getattr(found, field.key)

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from holdall.errors import InvalidFilterError
+from holdall.runs.tokens import INTEGER, PARTS, Token, tokens, unquoted
 
 
 class Entity(StrEnum):
@@ -64,20 +65,26 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A kind of thing that filters are about.
+    """A kind of thing that filters and orders are about: runs, experiments, registered models, versions, logged models.
 
     Attributes:
+        plural: What several of them are called in an error.
         texts, numbers: Its attributes.
         listed: Those that are compared with IN, too.
         prefixes: What may stand before the dot of a field.
-        example: A field to show to who writes none.
+        example: A field that an error shows.
+        unsortable: What they cannot be sorted by, and why.
+        aliases: Other names of its attributes.
     """
 
+    plural: str
     texts: tuple[str, ...]
     numbers: tuple[str, ...]
     listed: tuple[str, ...]
-    prefixes: Mapping[str, Entity] = field(default_factory=lambda: _PREFIXES)
-    example: str = "metrics.acc"
+    prefixes: Mapping[str, Entity]
+    example: str = "name"
+    unsortable: Mapping[Entity, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def is_numeric(self, field: Field) -> bool:
         """Whether a field is compared with numbers."""
@@ -129,14 +136,24 @@ _PREFIXES: Mapping[str, Entity] = {
     "artifact": Entity.ARTIFACT,
     "artifacts": Entity.ARTIFACT,
 }
-RUN = Subject(("run_id", "run_name", "status", "user_id", "artifact_uri"), ("start_time", "end_time"), ("run_id",))
-_ALIASES = {
-    "created": "start_time",
-    "Created": "start_time",
-    "run name": "run_name",
-    "Run name": "run_name",
-    "Run Name": "run_name",
+ATTRIBUTES_AND_TAGS: Mapping[str, Entity] = {
+    **dict.fromkeys(("tag", "tags"), Entity.TAG),
+    **dict.fromkeys(("attr", "attribute", "attributes"), Entity.ATTRIBUTE),
 }
+NOT_BY_TAGS = {Entity.TAG: "they are sorted by what all of them have, and not by tags"}
+RUN = Subject(
+    "runs",
+    texts=("run_id", "run_name", "status", "user_id", "artifact_uri"),
+    numbers=("start_time", "end_time"),
+    listed=("run_id",),
+    prefixes=_PREFIXES,
+    example="metrics.acc",
+    unsortable={Entity.ARTIFACT: "a run holds many artifacts, so runs cannot be sorted by them"},
+    aliases={
+        **dict.fromkeys(("created", "Created"), "start_time"),
+        **dict.fromkeys(("run name", "Run name", "Run Name"), "run_name"),
+    },
+)
 _ARTIFACTS = ("path", "digest")
 _REFUSED = {
     "dataset": "filters do not look at datasets; a run says its own in `inputs.dataset_inputs`",
@@ -144,7 +161,6 @@ _REFUSED = {
     "experiment_id": "experiments are chosen beside the filter, not in it",
     "lifecycle_stage": "deleted runs are chosen beside the filter, not in it",
 }
-_RESERVED = ("AND", "OR", "NOT", "IN", "IS", "NULL", "LIKE", "ILIKE")
 
 _NUMERIC = ("=", "!=", "<", "<=", ">", ">=")
 _TEXTUAL = ("=", "!=", "LIKE", "ILIKE")
@@ -164,81 +180,13 @@ def _suggested(operator: str) -> str:
     return f"; did you mean {meant}?" if meant else ""
 
 
-# --- tokens ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: Literal["name", "number", "string", "comparison", "mark", "end"]
-    text: str
-    position: int
-
-    def __str__(self) -> str:
-        if self.kind in ("mark", "comparison"):
-            return repr(self.text)
-        return (self.text if len(self.text) <= 40 else self.text[:37] + "...") or "the end"
-
-    @property
-    def word(self) -> str:
-        """In capitals, if it is a keyword."""
-        return self.text.upper() if self.kind == "name" and self.text.upper() in (*_RESERVED, "ASC", "DESC") else ""
-
-
-_SINGLE, _DOUBLE, _BACK = (rf"{quote}(?:[^{quote}]|{quote}{quote})*+{quote}" for quote in "'\"`")
-_NAME = rf"(?:\w+|{_BACK})(?:\.(?:{_SINGLE}|{_DOUBLE}|{_BACK}|\w+(?:\.\w+)*))?"
-_TOKEN = re.compile(
-    r"(?P<number>-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?(?![\w.]))"
-    rf"|(?P<name>{_NAME})|(?P<string>{_SINGLE}|{_DOUBLE})|(?P<comparison>[<>=!~]+)|(?P<mark>[(),])"
-)
-_INTEGER = re.compile("-?[0-9]{1,18}")
-_SPACE = re.compile(r"\s*")
-_PARTS = re.compile(rf"(\w+|{_BACK})(?:\.(.+))?", re.DOTALL)
-_KEY_END = re.compile(r"[\s<>=!~(),;]|\Z")
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    at, last = 0, _Token("end", "", 0)
-    while (at := _end(_SPACE.match(text, at))) < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise InvalidFilterError(text, *_stray(text, at, last))
-        last = _Token(found.lastgroup, found[0], at)  # type: ignore[arg-type]  # the groups are the kinds
-        yield last
-        at = found.end()
-    yield _Token("end", "", at)
-
-
-def _end(match: re.Match[str] | None) -> int:
-    return match.end() if match else 0
-
-
-def _stray(text: str, at: int, last: _Token) -> tuple[int, str]:
-    """Where and why a text stops making sense."""
-    quoted_key = text[at] == "." and last.kind == "name" and text[at + 1 : at + 2] in ("'", '"', "`")
-    if quoted_key or text[at] in "'\"`":
-        return at + quoted_key, "this quote is never closed; one that is part of the text is written twice"
-    if last.kind == "name" and last.position + len(last.text) == at and text[at] != ";":
-        prefix, _, key = re.split(_KEY_END, text[last.position :], maxsplit=1)[0].partition(".")
-        if prefix in _PREFIXES and not key:
-            return at, "expected a key after the dot"
-        if prefix in _PREFIXES:
-            quoted = key.replace("`", "``")
-            return at, f"write this key in backticks: {prefix}.`{quoted}`"
-    return at, f"unexpected {text[at]!r}"
-
-
-def _unquoted(text: str) -> str:
-    quote = text[0]
-    return text[1:-1].replace(quote * 2, quote) if quote in "'\"`" else text
-
-
 # --- the parser -----------------------------------------------------------------
 
 
 class _Parser:
     def __init__(self, text: str, subject: Subject) -> None:
-        self._text, self._tokens, self._at = text, list(_tokens(text)), 0
-        self._subject, self._aliases = subject, _ALIASES if subject is RUN else {}
+        self._text, self._tokens, self._at = text, list(tokens(text, subject.prefixes)), 0
+        self._subject = subject
 
     def filter(self) -> tuple[Condition, ...]:
         found = [self._condition()]
@@ -270,12 +218,12 @@ class _Parser:
     def _field(self) -> Field:
         token = self._take()
         if token.kind == "string" and token.text[0] == '"':
-            return self._attribute(token, _unquoted(token.text))
-        parts = _PARTS.fullmatch(token.text) if token.kind == "name" and not token.word else None
+            return self._attribute(token, unquoted(token.text))
+        parts = PARTS.fullmatch(token.text) if token.kind == "name" and not token.word else None
         if parts is None:
             found = f"found {token}{self._why_not_joined(token)}"
             self._fail(token, f"expected a field such as {self._subject.example}, {found}")
-        name, key = _unquoted(parts[1]), _unquoted(parts[2] or "`")
+        name, key = unquoted(parts[1]), unquoted(parts[2] or "`")
         if parts[2] is None:
             return self._attribute(token, name)
         prefixes = self._subject.prefixes
@@ -283,7 +231,7 @@ class _Parser:
             self._fail(token, _unknown("field starts with", name, dict.fromkeys(prefixes.values())))
         return self._keyed(token, prefixes[name], key)
 
-    def _keyed(self, token: _Token, entity: Entity, key: str) -> Field:
+    def _keyed(self, token: Token, entity: Entity, key: str) -> Field:
         if entity is Entity.ATTRIBUTE:
             return self._attribute(token, key)
         if entity is Entity.ARTIFACT and key not in _ARTIFACTS:
@@ -292,10 +240,10 @@ class _Parser:
             self._fail(token, "expected a key within the quotes")
         return Field(entity, key)
 
-    def _attribute(self, token: _Token, name: str) -> Field:
-        name = self._aliases.get(name, name)
+    def _attribute(self, token: Token, name: str) -> Field:
+        name = self._subject.aliases.get(name, name)
         prefix, _, key = name.partition(".")
-        if prefix in _PREFIXES and key:
+        if prefix in self._subject.prefixes and key:
             self._fail(token, f"quotes stand around the key alone: {prefix}.`{key}`")
         known = (*self._subject.texts, *self._subject.numbers)
         if name not in known:
@@ -329,16 +277,16 @@ class _Parser:
             example = "milliseconds since 1970, such as 1767225600000" if is_time else "a number such as 0.9"
             self._fail(token, f"{field} is compared with {example}; found {token}")
         is_short = len(token.text) < 400  # int() refuses thousands of digits, and float() makes them infinite
-        return int(token.text) if is_whole and is_short and _INTEGER.fullmatch(token.text) else float(token.text)
+        return int(token.text) if is_whole and is_short and INTEGER.fullmatch(token.text) else float(token.text)
 
     def _string(self, field: Field) -> str:
         token = self._take()
         if token.kind != "string":
             self._fail(token, f"{field} is compared with a text in quotes, such as 'adam'; found {token}")
-        value = _unquoted(token.text)
+        value = unquoted(token.text)
         return self._digest(token, value) if field == Field(Entity.ARTIFACT, "digest") else value
 
-    def _digest(self, token: _Token, value: str) -> str:
+    def _digest(self, token: Token, value: str) -> str:
         digits = value.removeprefix("sha256:").lower()
         if not re.fullmatch("[0-9a-f]{64}", digits):
             self._fail(token, "a digest is 64 hex digits, with or without sha256: before them")
@@ -358,10 +306,10 @@ class _Parser:
     # --- the text ---
 
     @property
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         return self._tokens[self._at]
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._next
         self._at += token.kind != "end"
         return token
@@ -381,9 +329,9 @@ class _Parser:
             self._fail(self._next, f"expected {expected or repr(mark)}, found {self._next}")
         self._take()
 
-    def _why_not_joined(self, token: _Token | None = None) -> str:
+    def _why_not_joined(self, token: Token | None = None) -> str:
         token = token or self._next
         return "; conditions are joined with AND alone" if token.word in ("OR", "NOT") or token.text == "(" else ""
 
-    def _fail(self, token: _Token, reason: str) -> NoReturn:
+    def _fail(self, token: Token, reason: str) -> NoReturn:
         raise InvalidFilterError(self._text, token.position, reason)

@@ -12,7 +12,7 @@ from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, 
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import is_run_id, run_id, run_log
-from holdall.format.reference import FACTS
+from holdall.format.reference import JSON_BLOB
 from holdall.runs.arguments import listed, named_values
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
@@ -240,7 +240,7 @@ class Runs:
             return {}, []
         found = look()
         inline = Inline([])
-        inline.place(json.dumps(found, separators=(",", ":")).encode(), FACTS)
+        inline.place(json.dumps(found, separators=(",", ":")).encode(), JSON_BLOB)
         return mlflow_tags(found), inline.blobs
 
     def _draw_name(self) -> str:

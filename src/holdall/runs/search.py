@@ -1,34 +1,25 @@
 """Which runs a filter means, and in which order.
 
 A search looks at summaries: what a run's log says of it, without the content of
-its artifacts. Filters and orders mean what they mean in MLflow 3.17 over SQLite:
-
-    missing     a run without the key matches no comparison with it, != included; only IS NULL finds it
-    NaN         matches != and nothing else
-    texts       compare by code point; LIKE by case, ILIKE without; % is any text, _ any one character
-    sorting     numbers and texts first, then NaN, then runs without the key, ascending and descending alike
-    ties        the next clause decides; then the latest start, then the smaller run id
+its artifacts. Filters and orders mean what they mean in MLflow 3.17 over SQLite; of runs
+that no clause tells apart, the latest start comes first, then the smaller run id.
 
 A condition on `artifacts` is true if any one file of the run fulfils it; two of
 them may be fulfilled by two files. The files are asked for only if all other
 conditions hold, because listing them may cost a request.
 
-Nothing here is read or written. `filters` is the grammar.
+Nothing here is read or written. `filters` is the grammar, `conditions` judges, `ordering` sorts.
 """
 
 from __future__ import annotations
 
-import math
-import operator
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
-from holdall.errors import InvalidFilterError
-from holdall.runs.arguments import listed
-from holdall.runs.filters import Condition, Entity, Field, parse_conditions, parse_order
+from holdall.runs.conditions import holds
+from holdall.runs.filters import RUN, Condition, Entity, Field, parse_conditions
+from holdall.runs.ordering import Clause, parse_clauses, sort_by
 
 Artifacts = Callable[[], Mapping[str, str]]
 """The SHA-256 in hex of each file of a run, by path."""
@@ -79,7 +70,7 @@ class Filter:
         """
         of_files = [condition for condition in self.conditions if condition.field.entity is Entity.ARTIFACT]
         others = (condition for condition in self.conditions if condition.field.entity is not Entity.ARTIFACT)
-        if not all(holds(condition, _value(run, condition.field)) for condition in others):
+        if not all(holds(condition, _value(condition.field, run)) for condition in others):
             return False
         files = artifacts() if of_files else {}
         return all(any(holds(condition, fact) for fact in _facts(files, condition.field)) for condition in of_files)
@@ -87,16 +78,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Fields to sort by, the first one first, each with whether the largest come first."""
+    """What to sort by, the first clause first."""
 
-    clauses: tuple[tuple[Field, bool], ...]
+    clauses: tuple[Clause, ...]
 
     def sorted(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
         """The runs in order."""
         found = sorted(runs, key=lambda run: (-run.start_time, run.run_id))
-        for field, descending in reversed(self.clauses):  # sorting is stable, so the last to sort is the first to count
-            found = _sorted_by(found, field, descending=descending)
-        return found
+        return sort_by(found, [(partial(_value, clause.field), clause.descending) for clause in self.clauses])
 
 
 def parse_filter(text: str | None) -> Filter:
@@ -121,21 +110,13 @@ def parse_order_by(clauses: Sequence[str] | None) -> Order:
         InvalidFilterError: One cannot be read, or sorts by artifacts, or by what another sorts by.
         TypeError: It is one text instead of a list.
     """
-    found: dict[Field, bool] = {}
-    for clause in listed("clauses for order_by", clauses, "['metrics.acc DESC']"):
-        field, descending = parse_order(clause)
-        if field.entity is Entity.ARTIFACT:
-            raise InvalidFilterError(clause, 0, "a run holds many artifacts, so runs cannot be sorted by them")
-        if field in found:
-            raise InvalidFilterError(clause, 0, f"runs are sorted by {field} already")
-        found[field] = descending
-    return Order(tuple(found.items()))
+    return Order(parse_clauses(clauses, RUN))
 
 
 # --- conditions -----------------------------------------------------------------
 
 
-def _value(run: RunSummary, field: Field) -> str | float | None:
+def _value(field: Field, run: RunSummary) -> str | float | None:
     """What a run has there, or None."""
     match field.entity:
         case Entity.METRIC:
@@ -150,53 +131,3 @@ def _value(run: RunSummary, field: Field) -> str | float | None:
 
 def _facts(files: Mapping[str, str], field: Field) -> Iterable[str]:
     return files.keys() if field.key == "path" else files.values()
-
-
-@lru_cache(maxsize=256)
-def _pattern(like: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
-    """A LIKE pattern as a regular expression.
-
-    The text between two % is looked for once, from left to right, and its place
-    is kept (an atomic group): trying them all would take forever on `%a%a%a%a%`.
-    """
-    first, *rest = ("".join("." if c == "_" else re.escape(c) for c in part) for part in like.split("%"))
-    middle = "".join(f"(?>.*?{part})" for part in rest[:-1])
-    return re.compile(first + middle + "".join(f".*{part}" for part in rest[-1:]), re.DOTALL | flags)
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "IN": lambda found, wanted: found in wanted,
-    "NOT IN": lambda found, wanted: found not in wanted,
-    "LIKE": lambda found, wanted: _pattern(wanted).fullmatch(found) is not None,
-    "ILIKE": lambda found, wanted: _pattern(wanted, re.IGNORECASE).fullmatch(found) is not None,
-}
-
-
-def holds(condition: Condition, found: str | float | None) -> bool:
-    """Whether a condition is true of a value. Of a missing one only IS NULL is."""
-    if condition.value is None:
-        return (found is None) == (condition.operator == "IS NULL")
-    return found is not None and _COMPARISONS[condition.operator](found, condition.value)
-
-
-# --- order ----------------------------------------------------------------------
-
-
-def _sorted_by(runs: list[RunSummary], field: Field, *, descending: bool) -> list[RunSummary]:
-    """Numbers and texts, then NaN, then runs without the key; within each, as they were."""
-    values: list[tuple[Any, RunSummary]] = [(_value(run, field), run) for run in runs]
-    known = [(value, run) for value, run in values if value is not None and not _is_nan(value)]
-    known.sort(key=operator.itemgetter(0), reverse=descending)
-    nans = [run for value, run in values if _is_nan(value)]
-    missing = [run for value, run in values if value is None]
-    return [run for _, run in known] + nans + missing
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)

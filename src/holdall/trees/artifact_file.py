@@ -153,7 +153,7 @@ class ArtifactFile(io.RawIOBase):
 
     def _missing(self, wanted: Iterable[tuple[int, OnChunk]]) -> Iterator[tuple[Ref, OnChunk]]:
         for i, function in wanted:
-            if i in self._kept or not isinstance(self._chunks[i].place, PackName):
+            if i in self._kept or not isinstance(self._chunks[i].location, PackName):
                 function(self._kept[i] if i in self._kept else self._blobs.read([self._chunks[i]])[0])
             else:
                 yield self._chunks[i], function

@@ -51,9 +51,9 @@ class RunBlobReader:
         Raises:
             IntegrityError: One of them is not what was written.
         """
-        packed = [ref for ref in refs if isinstance(ref.place, PackName)]
+        packed = [ref for ref in refs if isinstance(ref.location, PackName)]
         found = dict(zip(packed, self.packs.read(packed, path=path), strict=True)) if packed else {}
-        entries = self._fetch_entries({ref.place.n for ref in refs if isinstance(ref.place, InEntry)})
+        entries = self._fetch_entries({ref.location.n for ref in refs if isinstance(ref.location, InEntry)})
         return [found[ref] if ref in found else _inline(ref, entries, path) for ref in refs]
 
     def nodes(self, refs: Sequence[Ref]) -> list[Node]:
@@ -64,7 +64,7 @@ class RunBlobReader:
         found: dict[Ref, Node] = {}
         for ref, node in kept.items():
             if isinstance(node, bytes):
-                node = parse_node(node, ref.place.n if isinstance(ref.place, InEntry) else None)
+                node = parse_node(node, ref.location.n if isinstance(ref.location, InEntry) else None)
                 self._nodes.put(ref, node)
             found[ref] = node
         return [found[ref] for ref in refs]
@@ -76,7 +76,7 @@ class RunBlobReader:
 
     def remember_node(self, ref: Ref, data: bytes) -> None:
         """Keep a node at hand that was just put into a pack; it is parsed when somebody asks for it."""
-        if isinstance(ref.place, PackName):
+        if isinstance(ref.location, PackName):
             self._nodes.put(ref, data)
 
     def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
@@ -95,9 +95,9 @@ class RunBlobReader:
 
 
 def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: PathOf) -> bytes:
-    assert isinstance(ref.place, InEntry)
-    assert ref.place.n is not None, "absolute once it was read"
-    entry = entries[ref.place.n]
+    assert isinstance(ref.location, InEntry)
+    assert ref.location.n is not None, "absolute once it was read"
+    entry = entries[ref.location.n]
     where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
     if ref.offset >= len(entry.blobs):
         raise IntegrityError(where, "there is no such blob", path_of(path, ref))

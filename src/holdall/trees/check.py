@@ -306,7 +306,7 @@ class _Check:
 
     def _refer(self, ref: Ref, user: str, needed: bool) -> None:
         """Note that a path depends on a blob of a pack, and whether the pack has it."""
-        pack = ref.place
+        pack = ref.location
         assert isinstance(pack, PackName)
         if not needed:
             self._once_used.add(pack)

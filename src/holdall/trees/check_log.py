@@ -297,7 +297,7 @@ class LogCheck:
             raise FormatError(user, "it is empty, and its SHA-256 is not that of no bytes")
 
     def _used(self, ref: Ref, user: str) -> None:
-        if isinstance(ref.place, PackName):
+        if isinstance(ref.location, PackName):
             self._refer(ref, user, self._needed)
-        elif isinstance(ref.place, InEntry):
+        elif isinstance(ref.location, InEntry):
             self._blobs.read([ref])

@@ -128,7 +128,7 @@ def _whole(
     for entry in entries:
         if entry.content is None:
             write_whole(entry, target[entry.path], b"")
-        elif isinstance(entry.content.place, PackName):
+        elif isinstance(entry.content.location, PackName):
             packed.append((entry.content, partial(write_whole, entry, target[entry.path])))
         else:
             inline.append(entry)

@@ -28,7 +28,7 @@ from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import GARBAGE, RUNS, is_run_id, parse_key
 from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
-from holdall.format.reference import CHUNK, FACTS, RECIPE, Ref, ref_from_json
+from holdall.format.reference import CHUNK, JSON_BLOB, RECIPE, Ref, ref_from_json
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
@@ -183,7 +183,7 @@ class _Mending:
         environment = view.state.environment
         if environment and self._copies.needs(environment):
             with suppress(DamageError):  # what ran where keeps its old place, if it is lost
-                environment = self._place(view.paths.blobs, environment, FACTS)
+                environment = self._place(view.paths.blobs, environment, JSON_BLOB)
         entries = [self._healed(view.paths.blobs, entry) for entry in view.paths.walk()]
         return restate(view, entries, environment, self._writer, blobs)
 

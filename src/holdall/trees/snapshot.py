@@ -21,7 +21,7 @@ from holdall.format.document import Json
 from holdall.format.entry import MAX_INLINE, InlineBlob
 from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
-from holdall.format.reference import CHUNK, FACTS, MAX_FACTS, NODE, RECIPE, InEntry, Ref, encode_as
+from holdall.format.reference import CHUNK, JSON_BLOB, MAX_JSON_BLOB, NODE, RECIPE, InEntry, Ref, encode_as
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees import tree_builder
@@ -75,7 +75,7 @@ def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bo
         blobs: What the entry carries inline; tree nodes may be added.
         final: Whether the entry ends the run: then its tree is brought together.
     """
-    if len(_facts(replace(view.state, deltas=[]).to_json())) > MAX_FACTS:
+    if len(_facts(replace(view.state, deltas=[]).to_json())) > MAX_JSON_BLOB:
         return None
     added = len(blobs)
     try:
@@ -144,7 +144,7 @@ def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
 
 
 def _inline_bytes(entry: Entry) -> int:
-    return entry.content.stored if entry.content and isinstance(entry.content.place, InEntry) else 0
+    return entry.content.stored if entry.content and isinstance(entry.content.location, InEntry) else 0
 
 
 def _base(view: View) -> Tree | None:
@@ -160,7 +160,7 @@ def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> R
         return tree_builder.build(fresh, place) if fresh else None
     if final:
         leaves = base.leaves()
-        scattered = fresh or len({leaf.ref.place for leaf in leaves}) > 1
+        scattered = fresh or len({leaf.ref.location for leaf in leaves}) > 1
         if scattered and sum(leaf.ref.raw for leaf in leaves) < _ONE_PLACE:
             paths = {entry.path: entry for entry in [*base.walk(), *fresh]}
             return tree_builder.build(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
@@ -170,13 +170,13 @@ def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> R
 def _single_commit_root(view: View) -> Ref | None:
     """The tree of the one commit so far, if it went to packs whole: it is the state's as it stands."""
     deltas = view.state.deltas
-    return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].place, PackName) else None
+    return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].location, PackName) else None
 
 
 def _body(state: State, writer: ChunkWriter) -> Json:
     body = state.to_json()
     if len(json.dumps(body)) > INLINE:
-        body["facts"] = writer.place(_facts(body), FACTS).to_json()
+        body["facts"] = writer.place(_facts(body), JSON_BLOB).to_json()
     return body
 
 

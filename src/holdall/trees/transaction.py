@@ -308,7 +308,7 @@ class Transaction:
             slots = {slot.id: slot for slot in staged.written.slots} if staged.written else {}
             endangered: defaultdict[PackName, list[Slot]] = defaultdict(list)
             for slot in slots.values():
-                if isinstance(pack := slot.settled.place, PackName) and pack in condemned:
+                if isinstance(pack := slot.settled.location, PackName) and pack in condemned:
                     endangered[pack].append(slot)
             try:
                 for pack, some in endangered.items():

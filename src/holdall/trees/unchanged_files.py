@@ -128,8 +128,8 @@ def _place(item: Item) -> Path | None:
 
 
 def _pack(ref: Ref) -> PackName:
-    assert isinstance(ref.place, PackName), "a recipe refers to packs alone"
-    return ref.place
+    assert isinstance(ref.location, PackName), "a recipe refers to packs alone"
+    return ref.location
 
 
 def _written(recipe: Recipe, slots: dict[Ref, Slot]) -> Written:

@@ -27,7 +27,7 @@ from holdall.chunks.reader import ChunkReader
 from holdall.errors import DamageError
 from holdall.format.layout import RUNS, PackName
 from holdall.format.recipe import parse_recipe
-from holdall.format.reference import Place, Ref
+from holdall.format.reference import BlobLocation, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.trees.blobs import RunBlobReader
@@ -135,7 +135,7 @@ class _Seen:
     sound: bool = True
     files: int = 0
     logical: int = 0
-    blobs: dict[tuple[Place, int], int] = field(default_factory=dict)
+    blobs: dict[tuple[BlobLocation, int], int] = field(default_factory=dict)
 
     @property
     def inline(self) -> int:
@@ -242,7 +242,7 @@ class _Survey:
     def _fetch_roots(self, views: Sequence[View]) -> None:
         """The roots of many runs' trees, side by side; what is wrong with one shows when its run is walked."""
         roots = [(view.paths.blobs, tree.root) for view in views for tree in view.paths.trees]
-        packed = [(blobs, root) for blobs, root in roots if isinstance(root.place, PackName)]
+        packed = [(blobs, root) for blobs, root in roots if isinstance(root.location, PackName)]
         with suppress(DamageError):
             for (blobs, root), data in zip(packed, self._reader.read([root for _, root in packed]), strict=True):
                 blobs.remember_node(root, data)
@@ -253,15 +253,15 @@ class _Survey:
         run.logical += entry.size
         if entry.content is None:
             return
-        if isinstance(entry.content.place, PackName):
+        if isinstance(entry.content.location, PackName):
             self._refer(number, _stretches([entry.content]))
         else:
-            run.blobs[entry.content.place, entry.content.offset] = entry.content.stored
+            run.blobs[entry.content.location, entry.content.offset] = entry.content.stored
 
     def _recipes(self, wanted: Sequence[tuple[int, RunBlobReader, Ref]]) -> None:
         """Note the chunks of files that are cut. What is fetched for one run is at hand for the next."""
         fresh = dict.fromkeys(ref for _, _, ref in wanted if ref not in self._known)
-        packed = [ref for ref in fresh if isinstance(ref.place, PackName)]
+        packed = [ref for ref in fresh if isinstance(ref.location, PackName)]
         data: dict[Ref, bytes] = {}
         with suppress(DamageError):  # then each is read alone
             data = dict(zip(packed, self._reader.read(packed), strict=True))
@@ -289,12 +289,12 @@ def _stretches(refs: Iterable[Ref]) -> tuple[Stretch, ...]:
     """Where blobs lie in packs, neighbours as one."""
     found: list[Stretch] = []
     for ref in refs:
-        assert isinstance(ref.place, PackName)
+        assert isinstance(ref.location, PackName)
         stop = ref.offset + ref.stored
-        if found and found[-1][0] == ref.place and found[-1][2] == ref.offset:
-            found[-1] = (ref.place, found[-1][1], stop)
+        if found and found[-1][0] == ref.location and found[-1][2] == ref.offset:
+            found[-1] = (ref.location, found[-1][1], stop)
         else:
-            found.append((ref.place, ref.offset, stop))
+            found.append((ref.location, ref.offset, stop))
     return tuple(found)
 
 

@@ -101,8 +101,8 @@ def _content(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
     if not entry.stored:
         return (yield from _whole(cursor, entry, 1))
     if entry.name in known:
-        length, item = known[entry.name]
-        cursor.mark(length if entry.stop is None else min(length, entry.stop - cursor.at), item)
+        length, item_size = known[entry.name]
+        cursor.mark(length if entry.stop is None else min(length, entry.stop - cursor.at), item_size)
         ends = True
     elif entry.name.endswith(_PICKLE):
         return (yield from _pickle(cursor, entry, known))
@@ -116,10 +116,10 @@ def _content(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
     return True
 
 
-def _whole(cursor: Cursor, entry: _Entry, item: int | None) -> Steps[bool]:
+def _whole(cursor: Cursor, entry: _Entry, item_size: int | None) -> Steps[bool]:
     """Mark an entry of which the header and what stands behind it say the end, and nothing the numbers."""
     size = yield from _size(cursor, entry)
-    cursor.mark(size or 0, item)
+    cursor.mark(size or 0, item_size)
     return size is not None
 
 

@@ -25,19 +25,19 @@ Steps: TypeAlias = Generator[None, None, T]
 class Span:
     """Bytes of a file that are numbers of one size.
 
-    Numbers begin at `start`, so a chunk at offset `o` is `(o - start) % item`
+    Numbers begin at `start`, so a chunk at offset `o` is `(o - start) % item_size`
     bytes into one of them.
 
     Attributes:
         start: Offset in the file of the first byte.
         stop: Offset of the byte after the last one.
-        item: Bytes of one number: 2, 4 or 8; 1 where there is nothing to
+        item_size: Bytes of one number: 2, 4 or 8; 1 where there is nothing to
             split; None where it is unknown and a sample should decide.
     """
 
     start: int
     stop: int
-    item: int | None
+    item_size: int | None
 
 
 class Cursor:
@@ -69,14 +69,14 @@ class Cursor:
         self._budget -= count
         return self._budget >= 0
 
-    def mark(self, count: int, item: int | None) -> None:
-        """Call the next bytes numbers of `item` bytes, and move behind them."""
+    def mark(self, count: int, item_size: int | None) -> None:
+        """Call the next bytes numbers of `item_size` bytes, and move behind them."""
         if count <= 0:
             return
         start, stop = self.at, self.at + count
-        if self.marked and self._continues(self.marked[-1], item):
+        if self.marked and self._continues(self.marked[-1], item_size):
             start = self.marked.pop().start
-        self.marked.append(Span(start, stop, item))
+        self.marked.append(Span(start, stop, item_size))
         del self._held[:count]
         self.at = stop
 
@@ -85,7 +85,7 @@ class Cursor:
         for span in sorted(spans, key=lambda span: span.start):
             if span.start >= self.at:
                 self.mark(span.start - self.at, 1)
-                self.mark(span.stop - self.at, span.item)
+                self.mark(span.stop - self.at, span.item_size)
 
-    def _continues(self, last: Span, item: int | None) -> bool:
-        return last.item == item and (self.at - last.start) % (item or 1) == 0
+    def _continues(self, last: Span, item_size: int | None) -> bool:
+        return last.item_size == item_size and (self.at - last.start) % (item_size or 1) == 0

@@ -59,7 +59,9 @@ def _file(cursor: Cursor) -> Steps[None]:
 def _lay(cursor: Cursor, table: list[tuple[int, int, int]]) -> None:
     """Mark the tensors of plain numbers; what is quantised reaches to the next one, or to the end."""
     base = cursor.at
-    cursor.mark_all(Span(base + start, base + start + length, item) for start, length, item in table if item > 1)
+    cursor.mark_all(
+        Span(base + start, base + start + length, item_size) for start, length, item_size in table if item_size > 1
+    )
     if table and table[-1][2] == 1:
         cursor.mark(_ENDLESS, 1)
 
@@ -73,8 +75,8 @@ def _tensor(cursor: Cursor) -> Steps[tuple[int, int, int]]:
     count = 1
     for _ in range(dimensions):
         count *= yield from _number(cursor, 8)
-    item = _ITEMS.get((yield from _number(cursor, 4)), 1)
-    return (yield from _number(cursor, 8)), count * item, item
+    item_size = _ITEMS.get((yield from _number(cursor, 4)), 1)
+    return (yield from _number(cursor, 8)), count * item_size, item_size
 
 
 def _pair(cursor: Cursor) -> Steps[int]:

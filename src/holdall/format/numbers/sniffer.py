@@ -70,7 +70,7 @@ class Sniffer:
         for span in marked:
             if span.start >= stop:
                 break
-            spans.append(Span(span.start, min(span.stop, stop), span.item))
+            spans.append(Span(span.start, min(span.stop, stop), span.item_size))
         if self._cursor.at < stop:
             spans.append(Span(self._cursor.at, stop, None))
         return spans

@@ -21,7 +21,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Final, TypeAlias
 
-Storages: TypeAlias = dict[str, tuple[int, int | None]]  # key -> (bytes, item)
+Storages: TypeAlias = dict[str, tuple[int, int | None]]  # key -> (bytes, item_size)
 
 _OPCODES: Final = 1 << 20  # as many as 4 MiB of a real checkpoint's pickle have; a second's work
 _COUNT: Final = 1 << 48  # numbers in a storage: more than any disk has
@@ -88,13 +88,13 @@ class _Walk:
             case ["storage", str(kind), str(key), str(), int(count)] if kind.startswith("torch"):
                 name = kind.rpartition(" ")[2].removesuffix("Storage")
                 if name in _SIZES and 0 <= count < _COUNT:
-                    size, item = _SIZES[name]
-                    self.found[key] = (count * size, item)
-                    self._untyped = None if item else key
+                    size, item_size = _SIZES[name]
+                    self.found[key] = (count * size, item_size)
+                    self._untyped = None if item_size else key
 
     def _type(self, key: str, atom: str) -> None:
         """An untyped storage takes the first dtype that is named behind it."""
-        item = 1 if atom.startswith(("torch float8", "torch float4")) else _DTYPES.get(atom)
-        if item:
-            self.found[key] = (self.found[key][0], item)
+        item_size = 1 if atom.startswith(("torch float8", "torch float4")) else _DTYPES.get(atom)
+        if item_size:
+            self.found[key] = (self.found[key][0], item_size)
             self._untyped = None

@@ -117,6 +117,11 @@ def load_predictor(
     return native, flavor.wrap(native, parts, folder=folder, config=config)
 
 
+def brings_code(model: Model) -> bool:
+    """Return whether modules of the model's folder may be imported at any time after it is loaded."""
+    return any(entry.get("code") or entry.get("model_code_path") for entry in model.flavors.values())
+
+
 def _use_code(folder: Path, said: Mapping[str, Any]) -> None:
     if said.get("code"):
         use_code(within(folder, said["code"]))

@@ -7,30 +7,37 @@ The grammar is that of runs (`runs/filters.py`), over what logged models have:
 
 A condition on a metric is true if any of the model's values of it fulfils it:
 those on the data sets that were asked for, or all. Sorting looks at the latest
-of these; models without one, or with NaN, come last.
+of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from holdall.errors import InvalidFilterError
 from holdall.modeling.records.logged import LoggedModel
 from holdall.runs.arguments import listed
-from holdall.runs.filters import Condition, Entity, Field, Subject, parse_conditions, parse_order
+from holdall.runs.conditions import holds
+from holdall.runs.filters import Condition, Entity, Field, Subject, parse_conditions
+from holdall.runs.ordering import parse_clause, sort_by
 from holdall.runs.record import Metric
-from holdall.runs.search import holds
 
-_TEXTS: Final = ("name", "model_id", "model_type", "status", "source_run_id")
-_TIMES: Final = ("creation_timestamp", "last_updated_timestamp")
 _PREFIXES: Final = {
     **dict.fromkeys(("metric", "metrics"), Entity.METRIC),
     **dict.fromkeys(("param", "params"), Entity.PARAM),
     **dict.fromkeys(("tag", "tags"), Entity.TAG),
     **dict.fromkeys(("attribute", "attributes"), Entity.ATTRIBUTE),
 }
-_SUBJECT: Final = Subject(_TEXTS, _TIMES, ("name", "model_id", "source_run_id"), _PREFIXES, "metrics.acc")
+LOGGED_MODEL: Final = Subject(
+    "logged models",
+    texts=("name", "model_id", "model_type", "status", "source_run_id"),
+    numbers=("creation_timestamp", "last_updated_timestamp"),
+    listed=("name", "model_id", "source_run_id"),
+    prefixes=_PREFIXES,
+    example="metrics.acc",
+)
 _ON: Final = ("dataset_name", "dataset_digest")
 
 
@@ -41,22 +48,13 @@ def chosen(
     order_by: Sequence[str | Mapping[str, Any]] | None,
 ) -> list[LoggedModel]:
     """The models that a filter means, in order. Raises: InvalidFilterError."""
-    conditions = parse_conditions(filter, subject=_SUBJECT) if filter else ()
+    conditions = parse_conditions(filter, subject=LOGGED_MODEL) if filter else ()
     clauses = listed("clauses for order_by", order_by, "['metrics.accuracy DESC']")
     orders = [_order(clause) for clause in clauses]
     datasets = listed("data sets", datasets, "[{'dataset_name': 'test'}]")
     found = [model for model in models if all(_fulfils(model, condition, datasets) for condition in conditions)]
     found.sort(key=lambda model: (-model.creation_timestamp, model.model_id))
-    for field, descending, on in reversed(orders):  # sorting is stable, so the last to sort is the first to count
-        values = [(_values(model, field, on), model) for model in found]
-        known = sorted((pair for pair in values if _has(pair[0])), key=lambda pair: pair[0][-1], reverse=descending)
-        found = [model for _, model in [*known, *(pair for pair in values if not _has(pair[0]))]]
-    return found
-
-
-def _has(values: Sequence[Any]) -> bool:
-    """Whether there is one to sort by; NaN is none."""
-    return bool(values) and values[-1] == values[-1]
+    return sort_by(found, orders)
 
 
 def _fulfils(model: LoggedModel, condition: Condition, datasets: Sequence[Mapping[str, Any]] | None) -> bool:
@@ -85,12 +83,19 @@ def _is_on(metric: Metric, datasets: Sequence[Mapping[str, Any]] | None) -> bool
     )
 
 
-def _order(clause: str | Mapping[str, Any]) -> tuple[Field, bool, Sequence[Mapping[str, Any]] | None]:
-    """What to sort by, whether the largest come first, and on which data sets."""
+def _order(clause: str | Mapping[str, Any]) -> tuple[Callable[[LoggedModel], Any], bool]:
+    """What to sort by, and whether the largest come first."""
     if isinstance(clause, str):
-        return (*parse_order(clause, _SUBJECT), None)
+        parsed = parse_clause(clause, LOGGED_MODEL)
+        return partial(_latest, parsed.field, None), parsed.descending
     if "field_name" not in clause:
         raise InvalidFilterError(str(dict(clause)), 0, "an order has a field_name, such as metrics.accuracy")
-    field, _ = parse_order(str(clause["field_name"]), _SUBJECT)
+    field = parse_clause(str(clause["field_name"]), LOGGED_MODEL).field
     on = {word: clause[word] for word in _ON if clause.get(word)}
-    return field, not clause.get("ascending", True), [on] if on else None
+    return partial(_latest, field, [on] if on else None), not clause.get("ascending", True)
+
+
+def _latest(field: Field, datasets: Sequence[Mapping[str, Any]] | None, model: LoggedModel) -> Any:
+    """The last value that a model has there, or None."""
+    values = _values(model, field, datasets)
+    return values[-1] if values else None

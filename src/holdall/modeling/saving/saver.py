@@ -1,6 +1,6 @@
-"""A model into a folder: its own files, and what stands beside those of every model.
+"""A model as a folder: the flavor's files, and those that every model has.
 
-MLmodel                      what all of it is; written last, by whoever knows where it goes
+MLmodel                      describes the rest; written last, by `committing`
 model.pkl, ...               the flavor's
 requirements.txt, conda.yaml, python_env.yaml [, constraints.txt]
 input_example.json, serving_input_example.json      where there is an example
@@ -11,18 +11,17 @@ extra_files/                 `extra_files`
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from holdall.modeling.files.copying import copy_local
 from holdall.modeling.files.places import refuse_missing
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
+from holdall.modeling.saving.keywords import ModelExtras, Paths
 from holdall.modeling.saving.privacy import is_private, warn_of_private, warn_of_secrets
 from holdall.modeling.saving.requirements import CONDA, PYTHON_ENV, environment_files
 from holdall.modeling.saving.trial import shown_signature
@@ -33,55 +32,18 @@ CODE, ARTIFACTS, EXTRA = "code", "artifacts", "extra_files"
 Fetch: TypeAlias = Callable[[str, Path], None]  # an address, and where the file or folder there is to go
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What is kept beside a model's own files, whatever its flavor; `holdall.sklearn.log_model` explains each."""
-
-    signature: Any = None
-    input_example: Any = None
-    conda_env: str | os.PathLike[str] | Mapping[str, Any] | None = None
-    pip_requirements: str | Sequence[str] | None = None
-    extra_pip_requirements: str | Sequence[str] | None = None
-    code_paths: Sequence[str | os.PathLike[str]] | None = None
-    artifacts: Mapping[str, str] | None = None
-    extra_files: Sequence[str] | None = None
-    metadata: Mapping[str, Any] | None = None
-    model_config: str | os.PathLike[str] | Mapping[str, Any] | None = None
-
-
-_LISTS: Final = ("code_paths", "extra_files", "skops_trusted_types")
-_NAMED: Final = ("artifacts", "metadata")
-_BESIDE: Final = {field.name for field in fields(Beside)}
-
-
-def parted(given: Mapping[str, Any]) -> tuple[Beside, dict[str, Any]]:
-    """Keyword arguments, taken apart: those that every model has, and the flavor's own.
-
-    Raises:
-        TypeError: A text is given for a list, which would be taken letter by letter; or what has no names for names.
-    """
-    for key in _LISTS:
-        if isinstance(given.get(key), str | bytes | os.PathLike):
-            raise TypeError(f"{key} is a list; for one, write {key}=[{given[key]!r}]")
-    for key in _NAMED:
-        if not isinstance(given.get(key), Mapping | None):
-            raise TypeError(f"{key} is a dictionary, not a {type(given[key]).__name__}")
-    beside = {key: value for key, value in given.items() if key in _BESIDE}
-    return Beside(**beside), {key: value for key, value in given.items() if key not in _BESIDE}
-
-
 def save_files(
-    flavor: Flavor, model: Any, folder: Path, beside: Beside, options: Mapping[str, Any], fetch: Fetch
+    flavor: Flavor, model: Any, folder: Path, extras: ModelExtras, options: Mapping[str, Any], fetch: Fetch
 ) -> Model:
-    """Write a model, and all that stands beside it, but for the MLmodel file.
+    """Write all files of a model but the MLmodel file.
 
     Args:
-        flavor: Whose model it is.
+        flavor: The model's flavor.
         model: The model.
         folder: An empty folder.
-        beside: What else to keep.
-        options: The flavor's own.
-        fetch: Brings what an address of `artifacts` or `extra_files` means.
+        extras: What is kept with it, whatever its flavor.
+        options: The keyword arguments of the flavor's own `save`.
+        fetch: Copies the file at an address of `artifacts` or `extra_files`.
 
     Returns:
         What the MLmodel file is to say, without where and when it was logged.
@@ -92,34 +54,34 @@ def save_files(
         SourceUnreadableError: A file that is named cannot be read.
         MissingLibraryError: A library is not installed.
     """
-    example = None if beside.input_example is None else make_example(beside.input_example)
-    signature = None if beside.signature in (None, False) else as_signature(beside.signature)
-    config = config_of(beside.model_config)
+    example = None if extras.input_example is None else make_example(extras.input_example)
+    signature = None if extras.signature in (None, False) else as_signature(extras.signature)
+    config = config_of(extras.model_config)
     if flavor.name == PYFUNC and config:
         options = {**options, "config": config}  # code that is a model asks for it when it runs
-    warn_of_secrets("metadata", beside.metadata)
+    warn_of_secrets("metadata", extras.metadata)
     warn_of_secrets("model_config", config)
     parts = flavor.save(model, folder, **options)
-    _copy_code(beside.code_paths or (), folder / CODE)
-    flavors = _flavors(flavor, parts, beside, config)
-    if beside.artifacts and PYFUNC in flavors:
-        flavors[PYFUNC]["artifacts"] = _fetch_artifacts(beside.artifacts, folder, fetch)
-    if beside.extra_files and flavor.name in flavors:
-        flavors[flavor.name]["extra_files"] = _fetch_extra(beside.extra_files, folder, fetch)
+    _copy_code(extras.code_paths or (), folder / CODE)
+    flavors = _flavors(flavor, parts, extras, config)
+    if extras.artifacts and PYFUNC in flavors:
+        flavors[PYFUNC]["artifacts"] = _fetch_artifacts(extras.artifacts, folder, fetch)
+    if extras.extra_files and flavor.name in flavors:
+        flavors[flavor.name]["extra_files"] = _fetch_extra(extras.extra_files, folder, fetch)
     _write(
         folder,
         environment_files(
             parts.modules,
-            conda_env=beside.conda_env,
-            pip_requirements=beside.pip_requirements,
-            extra_pip_requirements=beside.extra_pip_requirements,
+            conda_env=extras.conda_env,
+            pip_requirements=extras.pip_requirements,
+            extra_pip_requirements=extras.extra_pip_requirements,
         ),
     )
-    hinted = signature is None and beside.signature is not False and parts.hinted is not None
+    hinted = signature is None and extras.signature is not False and parts.hinted is not None
     signature = parts.hinted if hinted else signature
-    if signature is None and example and beside.signature is not False and PYFUNC in flavors:
-        said = Parts(own=flavors.get(flavor.name, {}), pyfunc=flavors[PYFUNC])
-        signature = shown_signature(example, lambda: flavor.wrap(model, said, folder=folder, config=config))
+    if signature is None and example and extras.signature is not False and PYFUNC in flavors:
+        entry = Parts(own=flavors.get(flavor.name, {}), pyfunc=flavors[PYFUNC])
+        signature = shown_signature(example, lambda: flavor.wrap(model, entry, folder=folder, config=config))
     _write(folder, example.files if example else {})
     refuse_missing(flavors, folder)
     return Model(
@@ -127,7 +89,7 @@ def save_files(
         signature=signature,
         is_signature_from_type_hint=hinted,
         saved_input_example_info=example.info if example else None,
-        metadata=beside.metadata,
+        metadata=extras.metadata,
         model_size_bytes=sum(
             each.stat().st_size for each in folder.rglob("*") if each.is_file() and not each.is_symlink()
         ),
@@ -137,8 +99,8 @@ def save_files(
 # --- inside ---
 
 
-def _flavors(flavor: Flavor, parts: Parts, beside: Beside, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    code = CODE if beside.code_paths else None
+def _flavors(flavor: Flavor, parts: Parts, extras: ModelExtras, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    code = CODE if extras.code_paths else None
     found: dict[str, dict[str, Any]] = {}
     if flavor.name != PYFUNC:
         found[flavor.name] = {**parts.own, "code": code}
@@ -154,7 +116,7 @@ def _flavors(flavor: Flavor, parts: Parts, beside: Beside, config: Mapping[str, 
     return found
 
 
-def _copy_code(paths: Sequence[str | os.PathLike[str]], target: Path) -> None:
+def _copy_code(paths: Paths, target: Path) -> None:
     whole = list(dict.fromkeys(Path(path).resolve() for path in paths))
     if len({path.name for path in whole}) < len(whole):
         named = ", ".join(map(str, whole))

@@ -95,11 +95,11 @@ def set_store(url: str, **storage_options: Any) -> Store:
 
     Cost: no request.
     """
-    _state.store = open_store(url, **storage_options)
+    _state.store = open(url, **storage_options)
     return _state.store
 
 
-def open_store(url: str | None = None, **storage_options: Any) -> Store:
+def open(url: str | None = None, **storage_options: Any) -> Store:
     """The store at an address, as a handle of its own; `HOLDALL_STORE`'s when None. Cost: no request."""
     settings = read_settings()
     return Store.open(
@@ -119,7 +119,7 @@ def open_store(url: str | None = None, **storage_options: Any) -> Store:
 def current_store() -> Store:
     """The store that verbs without a handle use."""
     if _state.store is None:
-        _state.store = open_store()
+        _state.store = open()
     return _state.store
 
 

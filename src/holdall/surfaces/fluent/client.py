@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from holdall.errors import InvalidNameError, InvalidURIError
 from holdall.store import Experiment, FileInfo, LogFuture, Metric, Run, RunRecord, ViewType, listed
-from holdall.surfaces.fluent.active import current_store, open_store
+from holdall.surfaces.fluent.active import current_store, open
 from holdall.surfaces.fluent.logged import LoggedModelClient
 from holdall.surfaces.fluent.registering import RegistryClient
 from holdall.surfaces.fluent.verbs import done, measured_at
@@ -34,7 +34,7 @@ class Client(RegistryClient, LoggedModelClient):
         if registry_uri not in (None, tracking_uri):
             raise InvalidURIError(str(registry_uri), "a store keeps its own registry: give no other address for it")
         shared = tracking_uri is None and not storage_options
-        self.store = current_store() if shared else open_store(tracking_uri, **storage_options)
+        self.store = current_store() if shared else open(tracking_uri, **storage_options)
 
     # --- experiments ---
 
@@ -262,6 +262,9 @@ class Client(RegistryClient, LoggedModelClient):
     def download_artifacts(self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None) -> str:
         """Fetch a file or directory of a run; where it now is."""
         return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path).absolute())
+
+
+MlflowClient = Client
 
 
 def _model_of(metric: Any) -> Any:

@@ -44,7 +44,7 @@ def log_model(
     """
     if model_id is not None:
         raise ValueError("a model has the id that its run gives it; leave model_id out, and use what is returned")
-    return current_store().models.log(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
+    return current_store().log_model(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
 
 
 def save_model(

@@ -1,0 +1,162 @@
+"""Looking after a store: make one, try its bucket, check, repair and measure it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from holdall.format.layout import RUNS, parse_key
+from holdall.runs.record import RUN_NAME
+from holdall.storage.probe import Report, probe
+from holdall.storage.wrappers import impatient
+from holdall.trees.check import Findings, check
+from holdall.trees.heads import Heads, entry_keys
+from holdall.trees.location import Location
+from holdall.trees.repair import Repair, RunRepair
+from holdall.trees.usage import Usage, usage
+from holdall.trees.view import read_states
+
+_DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
+_DOCTORS_TIME = 60.0  # and that all may
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How much a store holds.
+
+    Attributes:
+        store: Its id.
+        runs: How many.
+        files, bytes: What the runs hold, each counted for itself.
+        packs, pack_bytes: What that takes in packs.
+        log_bytes: What it takes in logs.
+        objects: All keys, and all bytes behind them.
+    """
+
+    store: str
+    runs: int
+    files: int
+    bytes: int
+    packs: int
+    pack_bytes: int
+    log_bytes: int
+    objects: int
+    object_bytes: int
+
+
+class Maintenance:
+    """Looking after a store: make it, try its bucket, check and measure it."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def create(self) -> Report:
+        """Make a store here, if the bucket can keep one.
+
+        Returns:
+            What the bucket was found to do.
+
+        Raises:
+            StoreExistsError: There is one already.
+            UnsafeBucketError: The bucket cannot keep the promise.
+        """
+        report = self._location.create()
+        self._location.ready_to_write()
+        return report
+
+    def doctor(self) -> Report:
+        """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
+        patient = impatient(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
+        return probe(patient, token=self._location.entropy(16).hex())
+
+    def check(self, *, quick: bool = False, record: bool = False) -> Findings:
+        """Hold every object against the format, and compute every digest anew.
+
+        Args:
+            quick: Everything but the bytes of chunks and files.
+            record: Whether to record which packs are damaged: from then on no run refers to them, so
+                that the same content is stored again.
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        return check(self._location, quick=quick, record=record)
+
+    def repair(
+        self,
+        run_ids: Iterable[str] | None = None,
+        *,
+        dry_run: bool = False,
+        tell: Callable[[RunRepair], object] | None = None,
+    ) -> list[RunRepair]:
+        """Give runs whole copies of what lies in packs that are damaged or gone, where there are any.
+
+        Each such run gets an entry with the same paths and new places; nothing is deleted. `check(record=True)` comes
+        first: a pack is known to be damaged if that is recorded, or where reading what a run needs meets it.
+
+        Args:
+            run_ids: Which runs; all when None.
+            dry_run: Whether only to say what would be done.
+            tell: Is told of each run before it is touched.
+
+        Returns:
+            For each run that needs such a pack, what was healed (or could be), and what cannot be.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+
+        Cost: each run's listing and recipes; where something is damaged, the footers of all packs, and what is healed.
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        repairing, found = Repair(self._location), []
+        for plan in repairing.plan(self.run_ids() if run_ids is None else run_ids):
+            found.append(plan)
+            if tell:
+                tell(plan)
+            if plan.healable and not dry_run:
+                repairing.perform(plan)
+        return found
+
+    def stats(self) -> Stats:
+        """How much the store holds. What is damaged is named and left out.
+
+        Cost: one listing of everything, and a GET for each run that has ended.
+        """
+        store = self._location.descriptor.store
+        count, size = Counter[str](), Counter[str]()
+        heads = Heads()
+        for info in self._location.bucket.list():
+            key = parse_key(info.key)
+            kind = key.kind if key else "foreign"
+            count[kind] += 1
+            size[kind] += info.size
+            heads.add(info)
+        runs = {log: head for log, head in heads.found.items() if log.startswith(RUNS)}
+        states = read_states(self._location, runs)
+        return Stats(
+            store=store,
+            runs=len(runs),
+            files=sum(state.files for state in states),
+            bytes=sum(state.bytes for state in states),
+            packs=count["pack"],
+            pack_bytes=size["pack"],
+            log_bytes=size["log"],
+            objects=count.total(),
+            object_bytes=size.total(),
+        )
+
+    def du(self) -> Usage:
+        """What each run and experiment takes, and how much of it is shared; no content is read.
+
+        Cost: as reading every run's listing, many side by side, and the recipes of its large files.
+        """
+        return usage(self._location, lambda state: state.tags.get(RUN_NAME, ""))
+
+    def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
+        """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs."""
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        found: dict[str, None] = {}
+        for key in entry_keys(self._location.bucket.list(RUNS + beginning)):
+            found[key.log.removeprefix(RUNS)] = None
+            if limit is not None and len(found) >= limit:
+                break
+        return list(found)

@@ -1,0 +1,22 @@
+"""The other end of `warm.py`: hands a command and its streams over, and ends as it ended.
+
+Run with `-I -S`, and it imports nothing that takes time.
+"""
+
+import _socket
+import os
+import sys
+
+asked = _socket.socket(_socket.AF_UNIX)
+asked.connect(sys.argv[1])
+words = [os.fsencode(word) for word in sys.argv[2:]]
+fields = [os.getcwdb(), b"%d" % len(words), *words, *(b"%s=%s" % pair for pair in os.environb.items())]
+payload = b"\0".join(fields)
+streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+asked.sendmsg([len(payload).to_bytes(8, "little")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
+while payload:
+    payload = payload[asked.send(payload) :]
+code = int(asked.recv(16) or b"1")
+if code < 0:
+    os.kill(os.getpid(), -code)
+os._exit(code)
