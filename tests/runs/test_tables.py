@@ -268,7 +268,7 @@ def test_a_single_file_is_a_table_too(run: Run, name: str, tmp_path: Path) -> No
     else:
         frame.to_parquet(tmp_path / name)
     (tmp_path / f"link-{name}").symlink_to(name)
-    run.log_items(local_items(tmp_path, "deep"))
+    run._log_items(local_items(tmp_path, "deep"))
     assert_frame_equal(load_table(run, f"deep/{name}"), frame)
     assert_frame_equal(load_table(run, f"deep/link-{name}"), frame)
     with pytest.raises(PathConflictError, match=f"deep/{name}"):

@@ -286,7 +286,7 @@ def test_a_new_run_whose_logging_fails_has_failed(shell: Shell, monkeypatch: pyt
     def refuse(*_: object) -> None:
         raise OSError("the disk is on fire")
 
-    monkeypatch.setattr(Run, "log_items", refuse)
+    monkeypatch.setattr(Run, "_log_items", refuse)
     shell("artifact", "log", "data", code=1)
     assert [run["status"] for run in shell.json("run", "list")] == ["FAILED"]
 

@@ -187,31 +187,23 @@ READS: dict[str, dict[str, Verb]] = {
         "search": lambda w: w.store.runs.search("artifacts.path LIKE '%'"),
     },
     "Run": {
-        "chosen": lambda w: w.run.chosen(),
         "diff": lambda w: w.run.diff(None, w.run, None),
         "download": lambda w: w.run.download(None, w.to),
         "entries": lambda w: list(w.run.entries()),
         "entry": lambda w: w.run.entry(TEXT),
         "environment": lambda w: w.run.environment,
-        "fetch": lambda w: w.run.fetch(w.run.chosen(), w.to),
         "history": lambda w: w.run.history("loss"),
-        "is_open": lambda w: w.run.is_open,
         "load_dict": lambda w: w.run.load_dict(DICT),
         "load_image": lambda w: w.run.load_image(IMAGE),
         "load_table": lambda w: w.run.load_table(TABLE),
         "load_text": lambda w: w.run.load_text(TEXT),
-        "looked_up": lambda w: w.run.looked_up(""),
         "manifest": lambda w: w.run.manifest,
         "manifest_digest": lambda w: w.run.manifest_digest,
         "manifest_text": lambda w: w.run.manifest_text,
         "open": lambda w: w.run.open(TEXT).read(),
         "read": lambda w: w.run.read(TEXT),
         "read_ranges": lambda w: w.run.read_ranges(TEXT, RANGES),
-        "readable_entries": lambda w: list(w.run.readable_entries()),
-        "readable_environment": lambda w: w.run.readable_environment,
-        "readable_manifest_text": lambda w: _all(w.run.readable_manifest_text),
         "record": lambda w: w.run.record.inputs,
-        "seen": lambda w: w.run.seen,
         "state": lambda w: w.run.state,
         "flush": lambda w: w.run.flush(),  # of a process that logged nothing
     },
@@ -292,7 +284,7 @@ WRITES: dict[str, set[str]] = {
     "Runs": names("resume start"),
     "Run": names("""
         delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
-        log_items log_metrics log_params log_stream log_table log_text reopen restore set_tags take
+        log_metrics log_params log_stream log_table log_text restore set_tags
     """),
     "Experiments": names("create delete ensure restore set_tag use"),
     "Models": names("log log_metrics log_params set_tags"),
@@ -317,7 +309,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     """),
     "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
-    "Run": names("id items_of promise"),
+    "Run": names("id"),
     "Models": {"save"},
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")

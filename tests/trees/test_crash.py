@@ -48,7 +48,7 @@ PACK = 8192 + 4096  # bytes of a pack of the tiny stores, at most, with its foot
 def log_all(run: Run) -> None:
     """The run that dies: something small, packs, something small, packs, the end."""
     for commit in COMMITS:
-        run.log_items([bytes_item(path, data) for path, data in commit.items()])
+        run._log_items([bytes_item(path, data) for path, data in commit.items()])
     run.finish()
 
 
@@ -296,8 +296,8 @@ def test_a_file_that_cannot_be_read_to_its_end_fails_the_folder(tmp_path: Path) 
     content, bucket = sixty_files(tmp_path), MemoryBucket()
     run, items = tiny_store(bucket).runs.start(), local_items(tmp_path, "d")
     with pytest.raises(SourceUnreadableError, match=r"30\.bin: cannot be read: "):
-        run.log_items(interrupted(items, "d/30.bin", fail))
-    resumes_after_failure(bucket, run, content, lambda: run.log_items(items))
+        run._log_items(interrupted(items, "d/30.bin", fail))
+    resumes_after_failure(bucket, run, content, lambda: run._log_items(items))
 
 
 def test_a_file_that_shrinks_while_it_is_read_fails_the_folder(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_file_that_shrinks_while_it_is_read_fails_the_folder(tmp_path: Path) -
     content, bucket = sixty_files(tmp_path), MemoryBucket()
     run, items, target = tiny_store(bucket).runs.start(), local_items(tmp_path, "d"), tmp_path / "30.bin"
     with pytest.raises(SourceChangedError, match=r"30\.bin: it changed while it was read"):
-        run.log_items(interrupted(items, "d/30.bin", lambda: os.truncate(target, 10)))
+        run._log_items(interrupted(items, "d/30.bin", lambda: os.truncate(target, 10)))
     target.write_bytes(content["30.bin"])
     resumes_after_failure(bucket, run, content, lambda: run.log_artifacts(tmp_path, "d"))
 

@@ -32,7 +32,7 @@ def run() -> Run:
     """A run that holds a small file and a large one at three depths."""
     run = tiny_store(MemoryBucket()).runs.start()
     files = {"small": b"small", "large": entropy(1)(20_000)}
-    run.log_items(
+    run._log_items(
         [bytes_item(f"{folder}{name}", data) for folder in ("", "d/", "d/e/") for name, data in files.items()]
     )
     return run
@@ -164,11 +164,11 @@ def test_entries_that_were_never_in_one_tree_are_not_written_below_links_either(
     run = tiny_store(MemoryBucket()).runs.start()
     for entries in ([link("z", "d"), empty("z/evil")], [empty("z/evil"), link("z", "d")]):
         with pytest.raises(DestinationError):
-            run.fetch(entries, tmp_path / "to")
+            run._fetch_selected(entries, tmp_path / "to")
     (tmp_path / "to2").mkdir()
     (tmp_path / "to2/z").symlink_to(outside)
     with pytest.raises(DestinationError, match="below a link"):
-        run.fetch([empty("z/evil")], tmp_path / "to2")
+        run._fetch_selected([empty("z/evil")], tmp_path / "to2")
 
 
 @pytest.mark.parametrize("verb", ["mkdir", "open", "replace"])
@@ -241,7 +241,7 @@ def counted(*names: str) -> Iterator[Counter[str]]:
 def test_many_small_files_cost_what_they_would_cost_by_their_paths(tmp_path: Path) -> None:
     """2,000 files in 40 folders: one file is an open and a rename, one folder a mkdir and an open, seldom more."""
     run = tiny_store(MemoryBucket()).runs.start()
-    run.log_items([bytes_item(f"d/{n % 40}/{n}", b"%d" % n) for n in range(2000)])
+    run._log_items([bytes_item(f"d/{n % 40}/{n}", b"%d" % n) for n in range(2000)])
     with counted("open", "mkdir", "replace", "stat", "unlink") as calls:
         run.download(None, tmp_path / "to")
     assert calls["replace"] == 2000
@@ -253,7 +253,7 @@ def test_many_small_files_cost_what_they_would_cost_by_their_paths(tmp_path: Pat
 def test_few_folders_are_open_at_once(tmp_path: Path) -> None:
     """However many there are, and however deep: a process may open 256 files on some systems."""
     run = tiny_store(MemoryBucket()).runs.start()
-    run.log_items([bytes_item("/".join("abc" * 100), b"deep"), *(bytes_item(f"{n}/x", b"wide") for n in range(300))])
+    run._log_items([bytes_item("/".join("abc" * 100), b"deep"), *(bytes_item(f"{n}/x", b"wide") for n in range(300))])
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
     most = before
     honest = os.replace
@@ -276,7 +276,7 @@ def test_few_folders_are_open_at_once(tmp_path: Path) -> None:
 def test_names_may_be_as_long_as_the_disk_takes(tmp_path: Path, name: str, size: bytes) -> None:
     """Up to 255 bytes, in whatever letters: what stands beside it meanwhile has a shorter one."""
     run = tiny_store(MemoryBucket()).runs.start()
-    run.log_items([bytes_item(name, size), bytes_item("other/" + name, b"small")])
+    run._log_items([bytes_item(name, size), bytes_item("other/" + name, b"small")])
     run.download(None, tmp_path)
     assert (tmp_path / name).read_bytes() == size
     assert list(tmp_path.rglob("*.partial")) == []
@@ -324,7 +324,7 @@ def test_paths_that_are_one_on_this_disk_are_refused(
 ) -> None:
     """The disk is asked; here it folds case and accents, as those of macOS do. Nothing is written before."""
     run = tiny_store(MemoryBucket()).runs.start()
-    run.log_items([bytes_item(one, b"one"), bytes_item(other, b"other")])
+    run._log_items([bytes_item(one, b"one"), bytes_item(other, b"other")])
     run.download(None, tmp_path / "distinguishing")
     assert (tmp_path / "distinguishing" / one).read_bytes() == b"one"
     assert (tmp_path / "distinguishing" / other).read_bytes() == b"other"

@@ -393,7 +393,7 @@ def test_a_state_that_is_lost_is_told_by_what_was_before_it(bucket: Bucket, harm
     """Its tree and its facts are in packs of their own; the commits say the same."""
     run = tiny_store(bucket).runs.start()
     for n in range(3):
-        run.log_items([bytes_item(f"{'d' * 200}/{n}/{m:03}", b"%d" % m) for m in range(300)])
+        run._log_items([bytes_item(f"{'d' * 200}/{n}/{m:03}", b"%d" % m) for m in range(300)])
     run.set_tags({f"k{n}": "v" * 5000 for n in range(20)})
     before = packs(bucket)
     run.finish()
@@ -434,7 +434,7 @@ def test_a_first_entry_that_is_lost_takes_the_environment_with_it_alone(
         assert list(again.manifest) == ["x", "y"]
         with pytest.raises(IntegrityError, match="entry 0"):
             again.environment  # noqa: B018
-        assert again.readable_environment == {}
+        assert again._readable_environment == {}
         assert "the environment of run" in caplog.text
     again.log_bytes(b"more", "more")
     again.finish("KILLED")

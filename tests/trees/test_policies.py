@@ -232,7 +232,7 @@ def test_a_download_has_no_half_files(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [70_000, 900])
 def test_damage_names_the_artifact_however_it_is_read(run: Run, tmp_path: Path, size: int) -> None:
     """Reading, seeking and fetching tell which file the damaged bytes belong to."""
-    run.log_items([bytes_item("other.bin", entropy(8)(66_000)), bytes_item("deep/data.bin", entropy(9)(size))])
+    run._log_items([bytes_item("other.bin", entropy(8)(66_000)), bytes_item("deep/data.bin", entropy(9)(size))])
     bucket = run._location.bucket
     for key, whole in bucket.objects.items():  # type: ignore[attr-defined]
         if key.startswith("packs/"):

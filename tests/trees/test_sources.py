@@ -69,8 +69,8 @@ def test_a_size_that_lies_does_not_matter(
         (tmp_path / "in" / name).write_bytes(data)
     items = [source.Item(i.path, Kind.FILE, i.open, 0, local=i.local) for i in local_items(tmp_path / "in", "")]
     says.update(told)
-    run.log_items(items[:1])
-    run.log_items(items)
+    run._log_items(items[:1])
+    run._log_items(items)
     says.clear()
     assert [run.read(name) for name in ("a", "b", "c")] == [data] * 3
 

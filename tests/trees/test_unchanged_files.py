@@ -224,10 +224,10 @@ def test_two_files_for_one_path_are_told_apart(world: World) -> None:
     items = local_items(world.place, "same") + local_items(other, "same")
     for run in (world.start(), world.start()):
         with pytest.raises(ArtifactExistsError):
-            run.log_items(items)
+            run._log_items(items)
         items.reverse()
     run = world.start()
-    run.log_items([*local_items(world.place, "a"), *local_items(world.place, "b")])
+    run._log_items([*local_items(world.place, "a"), *local_items(world.place, "b")])
     assert run.read("a") == run.read("b") == CONTENT
 
 
@@ -237,7 +237,7 @@ def test_small_files_stay_in_the_entry_beside_what_is_recalled(world: World) -> 
     (folder / "a.txt").write_bytes(b"before")
     (folder / "z.txt").write_bytes(b"behind")
     run = world.start()
-    run.log_items([item for name in ("a.txt", "model.bin", "z.txt") for item in local_items(folder / name, name)])
+    run._log_items([item for name in ("a.txt", "model.bin", "z.txt") for item in local_items(folder / name, name)])
     assert world.packs() == world.old
     assert (run.read("a.txt"), run.read("z.txt")) == (b"before", b"behind")
     assert world.holds(run)
@@ -268,11 +268,11 @@ def test_the_executable_bit_is_the_files_own(world: World) -> None:
     world.place.chmod(0o755)
     run, opens = world.log()
     assert opens == 2
-    (entry,) = run.log_items(local_items(world.place, "model.bin")).entries
+    (entry,) = run._log_items(local_items(world.place, "model.bin")).entries
     assert entry.executable
     other, opens = world.log()
     assert opens == 0
-    assert other.log_items(local_items(world.place, "model.bin")).entries[0].executable
+    assert other._log_items(local_items(world.place, "model.bin")).entries[0].executable
 
 
 # --- what is not

@@ -23,7 +23,7 @@ def opened(bucket: FaultyBucket | MemoryBucket, seed: int) -> Store:
 
 
 def log(run: Run) -> None:
-    run.log_items([bytes_item("w.bin", CONTENT)])
+    run._log_items([bytes_item("w.bin", CONTENT)])
 
 
 def killed(at: int | None) -> tuple[MemoryBucket, str, FaultyBucket]:
@@ -70,9 +70,9 @@ def test_looking_costs_one_listing_and_only_where_something_is_left() -> None:
     for number in (2, 3):
         counted = FaultyBucket(bucket)
         run = opened(counted, number).runs.resume(run_id)
-        run.log_items([bytes_item(f"new{number}", random.Random(number).randbytes(80_000))])
+        run._log_items([bytes_item(f"new{number}", random.Random(number).randbytes(80_000))])
         assert counted.count("list", PACKS) == 1
-        run.log_items([bytes_item(f"newer{number}", random.Random(number + 9).randbytes(80_000))])
+        run._log_items([bytes_item(f"newer{number}", random.Random(number + 9).randbytes(80_000))])
         assert counted.count("list", PACKS) == 1
         run.finish()
     counted = FaultyBucket(bucket)

@@ -107,5 +107,5 @@ class Models(ModelRecords, ModelReader):
         key = run.id if run else ""
         if key not in self._environments:
             look = self._location.environment
-            self._environments[key] = run.readable_environment if run else look() if look else {}
+            self._environments[key] = run._readable_environment if run else look() if look else {}
         return model_facts(self._location.writer, self._environments[key])

@@ -70,7 +70,7 @@ def look(location: Location, place: Place) -> tuple[str, int]:
 
     Cost: reading the run's end, and its tree as far as the path goes.
     """
-    newest, entries = RunReader(location, place.run_id).looked_up(place.path)
+    newest, entries = RunReader(location, place.run_id)._looked_up(place.path)
     if not entries:
         raise ArtifactNotFoundError(place.run_id, place.path)
     return digest_below(entries, place.path), newest

@@ -72,7 +72,7 @@ class Artifacts:
         """
         run, path = self._run(uri)
         found: dict[str, FileInfo] = {}
-        for entry in run.readable_entries(path or None):
+        for entry in run._readable_entries(path or None):
             below = entry.path[len(path) :].lstrip("/") if path else entry.path
             name, _, deeper = below.partition("/")
             if not name:
@@ -155,5 +155,5 @@ class Artifacts:
     def _run(self, uri: str) -> tuple[Run, str]:
         run_id, path, promise = self._locate(uri)
         run = Run(self._location, run_id)
-        run.promise = promise
+        run._promise = promise
         return run, path

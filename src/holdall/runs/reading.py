@@ -85,10 +85,9 @@ class RunReader:
 
     Attributes:
         id: 32 hex digits.
-        promise: What the version says by which the run was found; nothing is read of a run that does not keep it.
     """
 
-    promise: Promise | None = None
+    _promise: Promise | None = None  # of the version by which the run was found: nothing is read unless it is kept
 
     def __init__(self, location: Location, id: str) -> None:
         self._location, self.id = location, id
@@ -129,9 +128,9 @@ class RunReader:
         return manifest_text(self._view().paths.walk())
 
     @property
-    def readable_manifest_text(self) -> tuple[str, IncompleteError | None]:
+    def _readable_manifest_text(self) -> tuple[str, IncompleteError | None]:
         """The lines of what can be read, and why there may be more, if that is so."""
-        chosen = self.chosen()
+        chosen = self._select()
         return manifest_text(chosen.entries), chosen.incomplete
 
     @property
@@ -147,7 +146,7 @@ class RunReader:
         """
         return self._view().paths.walk(join_path(path, ""))
 
-    def readable_entries(self, path: str | None = None) -> Iterator[Entry]:
+    def _readable_entries(self, path: str | None = None) -> Iterator[Entry]:
         """The same for listings, which show what there is: at the end, a warning names what cannot be read."""
         try:
             yield from self.entries(path)
@@ -155,7 +154,7 @@ class RunReader:
             _log.warning("%s", error)
 
     @property
-    def readable_environment(self) -> dict[str, Any]:
+    def _readable_environment(self) -> dict[str, Any]:
         """What ran where; empty, and a warning, where that cannot be read."""
         try:
             return self.environment
@@ -163,7 +162,7 @@ class RunReader:
             _log.warning("the environment of run %s cannot be read: %s", self.id, error)
             return {}
 
-    def looked_up(self, path: str) -> tuple[int, list[Entry]]:
+    def _looked_up(self, path: str) -> tuple[int, list[Entry]]:
         """The number of the run's newest entry, and what `entries` gives, both of one look."""
         view = self._view()
         return view.next - 1, list(view.paths.walk(path))
@@ -243,7 +242,7 @@ class RunReader:
         self._fetch(view, self._chosen(view, path, include, exclude), destination)
         return Path(destination) / join_path(path, "")
 
-    def chosen(
+    def _select(
         self,
         path: str | None = None,
         *,
@@ -253,8 +252,8 @@ class RunReader:
         """What `download` would write. Raises: as it does, but for what cannot be read, or the folder refuses."""
         return self._chosen(self._view(), path, include, exclude)
 
-    def fetch(self, entries: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
-        """Write what `chosen` gave, or some of it, into a local folder, each at its path. Raises: as `download`."""
+    def _fetch_selected(self, entries: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
+        """Write what `_select` gave, or some of it, into a local folder, each at its path. Raises: as `download`."""
         self._fetch(self._view(), entries, destination)
 
     # --- inside ---
@@ -307,8 +306,8 @@ class RunReader:
         view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
-        if self.promise:
-            self.promise.hold(self.id, view)
+        if self._promise:
+            self._promise.hold(self.id, view)
         return view
 
 

@@ -45,7 +45,7 @@ class Run(RunWriter):
 
     def log_stream(self, stream: BinaryIO, artifact_file: str) -> Entry:
         """Log what a binary stream still gives, without holding it. It is read once."""
-        return self.log_items([_stream_item(stream, artifact_file)]).entries[0]
+        return self._log_items([_stream_item(stream, artifact_file)]).entries[0]
 
     def log_figure(self, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None) -> Entry:
         """Log a matplotlib or plotly figure in the format that the name's ending says.
@@ -87,7 +87,7 @@ class Run(RunWriter):
         small = rendering.compressed_path(path)
         whole = bytes_item(path, rendering.image_bytes(image, path))
         self.set_tags({IMAGES: True})
-        return self.log_items([whole, bytes_item(small, rendering.compressed_bytes(image))]).entries[0]
+        return self._log_items([whole, bytes_item(small, rendering.compressed_bytes(image))]).entries[0]
 
     def log_table(self, data: dict[Any, Any] | pd.DataFrame, artifact_file: str) -> Entry:
         """Append rows to a table, which is a directory of immutable parts in the order of logging.
@@ -97,7 +97,7 @@ class Run(RunWriter):
             artifact_file: The table's name, which ends in .json or .parquet.
         """
         part = tables.log_table(self, data, artifact_file, entropy=self._location.entropy)
-        if text := tables.told(self.seen.data.tags.get(TABLES, "[]"), artifact_file, MAX_TAG):
+        if text := tables.told(self._seen.data.tags.get(TABLES, "[]"), artifact_file, MAX_TAG):
             self.set_tags({TABLES: text})
         return part
 
@@ -122,14 +122,14 @@ class Run(RunWriter):
         said = {**({CONTEXT: context} if context is not None else {}), **named_values("tags", tags)}
         words = [InputTag(str(key), str(value)) for key, value in said.items()]
         if files:
-            self.log_items([bytes_item(path, text.encode()) for path, text in files.items()])
+            self._log_items([bytes_item(path, text.encode()) for path, text in files.items()])
         self._writing()  # so that what the run was given before is known
         self.set_tags(input_tag(DatasetInput(fact, words), lambda key: self._told_at(key)))
         return fact
 
     def _told_at(self, key: str) -> int:
         """When an input was told of first; after all that this process told of before, if that is now."""
-        self._inputs = times_of(self.seen.data.tags) | self._inputs
+        self._inputs = times_of(self._seen.data.tags) | self._inputs
         latest = max(self._inputs.values(), default=0)
         self._inputs.setdefault(key, max(self._location.clock(), latest + 1))
         return self._inputs[key]

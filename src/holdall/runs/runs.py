@@ -100,7 +100,7 @@ class Runs:
             first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
         first += [tag_op(key, value) for key, value in said.items()]
         run = Run(location, id)
-        run.take(Session.start(location, run_log(id), first, blobs))
+        run._take(Session.start(location, run_log(id), first, blobs))
         return self._handles.setdefault(id, run)
 
     def get(self, id: str) -> Run:
@@ -137,7 +137,7 @@ class Runs:
         Cost: reading the end of its log, and one PUT.
         """
         run = self.get(id)
-        run.reopen(_said(tags, {RUN_NAME: name, NOTE: description}))
+        run._reopen(_said(tags, {RUN_NAME: name, NOTE: description}))
         return run
 
     def search(
@@ -230,7 +230,7 @@ class Runs:
         return self._experiments.active(experiment_id).experiment_id
 
     def _check_parent(self, id: str | None) -> None:
-        if id is not None and not self.get(id).is_open and self.get(id).state.deleted:
+        if id is not None and not self.get(id)._is_open and self.get(id).state.deleted:
             raise RunDeletedError(id)
 
     def _environment(self) -> tuple[dict[str, str], list[InlineBlob]]:

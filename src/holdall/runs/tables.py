@@ -103,7 +103,7 @@ def log_table(
             columns[label] = [_placed(cell, artifact_file, images, entropy) for cell in cells]
     content = json_table(columns) if form == ".json" else parquet_table(columns)
     part = bytes_item(f"{artifact_file}/{clock():020d}-{entropy(4).hex()}{form}", content)
-    return run.log_items([part, *images]).entries[0]
+    return run._log_items([part, *images]).entries[0]
 
 
 def load_table(

@@ -80,12 +80,12 @@ class RunWriter(RunReader):
 
         Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
         """
-        items = self.items_of(local_path, artifact_path)
-        published = self.log_items(items)
+        items = self._items_of(local_path, artifact_path)
+        published = self._log_items(items)
         return published.entries[0] if len(published.entries) == 1 and not Path(local_path).is_dir() else None
 
     @staticmethod
-    def items_of(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> list[Item]:
+    def _items_of(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> list[Item]:
         """What `log_artifact` would log: looked at, not yet read. Cost: no request.
 
         Raises:
@@ -111,11 +111,11 @@ class RunWriter(RunReader):
         folder = _one_path(local_dir, "call log_artifact for each file")
         if folder.exists() and not folder.is_dir():
             raise UnsupportedFileError(str(folder), "it is not a folder; log one file with log_artifact")
-        return self.log_items(local_items(folder, join_path(artifact_path, ""))).entries
+        return self._log_items(local_items(folder, join_path(artifact_path, ""))).entries
 
     def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
         """Log bytes as a file of the run. Raises and cost: as `log_artifact`."""
-        return self.log_items([bytes_item(artifact_file, data)]).entries[0]
+        return self._log_items([bytes_item(artifact_file, data)]).entries[0]
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters: each a name and `str(value)`, kept for good.
@@ -171,11 +171,11 @@ class RunWriter(RunReader):
 
     def flush(self) -> None:
         """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
-        if self.is_open and (session := self._hold.session):
+        if self._is_open and (session := self._hold.session):
             with suppress(RunEndedError):  # then its last entry took them along
                 session.flush()
 
-    def log_items(
+    def _log_items(
         self, items: Sequence[Item], *, extra_ops: ExtraOps | None = None, inline_last: bool = False
     ) -> Published:
         """Log several items as one commit. Args: as `Transaction`."""
@@ -222,7 +222,7 @@ class RunWriter(RunReader):
             raise RunNotFoundError(self.id, self._location.bucket.url)
         session.close([{"op": "restore"}, *_tag_ops(tags or {})])
 
-    def reopen(self, tags: Mapping[str, Any]) -> None:
+    def _reopen(self, tags: Mapping[str, Any]) -> None:
         """Go on with the run: it is RUNNING again, and has these tags, for everybody and at once.
 
         Raises:
@@ -250,7 +250,7 @@ class RunWriter(RunReader):
         return None
 
     @property
-    def seen(self) -> RunRecord:
+    def _seen(self) -> RunRecord:
         """The run as this process knows it, without asking the bucket."""
         session = self._hold.session
         return run_record(self.id, session.view.state if session else State())
@@ -265,7 +265,7 @@ class RunWriter(RunReader):
             self._writing().buffer_ops(*ops)
 
     @property
-    def is_open(self) -> bool:
+    def _is_open(self) -> bool:
         """Whether this process is writing to the run."""
         session = self._hold.session
         return session is not None and not session.closed
@@ -275,7 +275,7 @@ class RunWriter(RunReader):
         """This process's; of threads that ask at once in a new child, all get the same."""
         return self._holds.setdefault(os.getpid(), _Hold())
 
-    def take(self, session: Session) -> None:
+    def _take(self, session: Session) -> None:
         """Write through a session that this process has opened."""
         self._hold.session = session
 

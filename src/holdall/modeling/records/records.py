@@ -119,7 +119,7 @@ class ModelRecords:
         time = self._location.clock() if timestamp is None else timestamp
         on = dataset if dataset is None or isinstance(dataset, tuple) else _named(as_dataset(dataset))
         run_id, n = _parsed(model_id)
-        model = logged_model(run_id, n, run.seen.data.tags) if run.id == run_id else None
+        model = logged_model(run_id, n, run._seen.data.tags) if run.id == run_id else None
         model = model or self.get(model_id)
         points = [point for op in metric_ops(metrics, step, time) for point in op["points"]]
         run.log_metrics(metrics, step=step, timestamp=time)

@@ -59,7 +59,7 @@ def new_record(
         params=_texts("parameters", params, param_op),
         tags=_texts("tags", tags, tag_op),
     )
-    for other in logged_models(run.id, run.seen.data.tags):
+    for other in logged_models(run.id, run._seen.data.tags):
         if other.path == record.path:
             raise ArtifactExistsError(run.id, record.path, f"model {other.model_id}", "another model")
     return record
@@ -73,7 +73,7 @@ def commit_model(run: Run, folder: Path, mlmodel: Model, record: LoggedModel) ->
     """
     items = local_items(folder, record.path)
     record = replace(record, flavors=tuple(sorted(mlmodel.flavors)))
-    n = next_number(run.seen.data.tags)
+    n = next_number(run._seen.data.tags)
     while True:
         record = replace(record, model_id=f"m-{run.id}-{n}")
         numbered = replace(
@@ -87,7 +87,7 @@ def commit_model(run: Run, folder: Path, mlmodel: Model, record: LoggedModel) ->
         file = bytes_item(join_path(record.path, FILE), numbered.to_yaml())
         try:
             # Logged twice, a model differs in its MLmodel file alone: that is no reason for a pack.
-            run.log_items([*items, file], extra_ops=_counted(n, record), inline_last=True)
+            run._log_items([*items, file], extra_ops=_counted(n, record), inline_last=True)
         except _TakenError as taken:
             (n,) = taken.args
         else:

@@ -70,10 +70,10 @@ def log(
     if run_id and (experiment or name):
         raise click.UsageError("--experiment and --name are for a new run, and --run names one that there is")
     store, settings = opened(), read_settings()
-    items = Run.items_of(path, directory)  # what is wrong with these is no run's failure
+    items = Run._items_of(path, directory)  # what is wrong with these is no run's failure
     if run_id:
         run = run_of(store, run_id)
-        run.log_items(items)
+        run._log_items(items)
     else:
         run = store.runs.start(experiment=experiment or settings.experiment, name=name or settings.run_name)
         _log_all_of(run, items)
@@ -127,11 +127,11 @@ def get(
     Example: holdall artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
     """
     run, path = address_of(opened(), uri)
-    wanted = run.chosen(path or None, include=include, exclude=exclude)
+    wanted = run._select(path or None, include=include, exclude=exclude)
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
         refuse_to_replace(missing, destination)
-    run.fetch(wanted.but(missing), destination)
+    run._fetch_selected(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
     tell(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", end="")
     kept = sum(one.kind.name == "FILE" for one in wanted.entries) - len(fetched)
@@ -198,7 +198,7 @@ def _no_file(run: Run, path: str) -> ContentError:
 def _log_all_of(run: Run, items: Sequence[Any]) -> None:
     """Log into a new run and end it, as what it came to be."""
     try:
-        run.log_items(items)
+        run._log_items(items)
     except BaseException:
         run.finish("FAILED")
         raise

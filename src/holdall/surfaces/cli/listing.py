@@ -22,7 +22,7 @@ def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
         ArtifactNotFoundError: There is nothing at this path.
     """
     found: dict[str, dict[str, Any]] = {}
-    for entry in run.readable_entries(path or None):
+    for entry in run._readable_entries(path or None):
         below = entry.path.removeprefix(path).lstrip("/")
         at = f"{path}/{below.partition('/')[0]}".strip("/")
         if deep or at == entry.path:

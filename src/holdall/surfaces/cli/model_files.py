@@ -48,12 +48,12 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
     store = opened()
     run_id, path, promise = store.registry.locate(_of_the_store(uri))
     run = store.runs.get(run_id)
-    run.promise = promise
-    wanted = run.chosen(path or None)
+    run._promise = promise
+    wanted = run._select(path or None)
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
         refuse_to_replace(missing, destination)
-    run.fetch(wanted.but(missing), destination)
+    run._fetch_selected(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
     tell(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}")
     place = destination / path

@@ -127,7 +127,7 @@ def _version_document(found: _Found) -> None:
             "logged_model": asdict(found.logged) if found.logged else None,
             "flavors": flavors,
             "signature": signature,
-            "run": record_json(found.record) | {"environment": found.run.readable_environment},
+            "run": record_json(found.record) | {"environment": found.run._readable_environment},
             "inputs": [asdict(each) for each in found.record.inputs.dataset_inputs],
             "deployments": [asdict(each) for each in found.deployments],
             "files": found.relative,
@@ -144,7 +144,7 @@ def _version_text(found: _Found) -> None:
     _section("signature", [(key, text) for key, text in (signature or {}).items() if text])
     _section("params of the run", sorted(data.params.items()))
     _section("metrics of the run", ((key, number(value)) for key, value in sorted(data.metrics.items())))
-    _section("environment", main_facts(found.run.readable_environment))
+    _section("environment", main_facts(found.run._readable_environment))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in found.record.inputs.dataset_inputs])
     _section("deployed", [(each.where, _deployed(each)) for each in found.deployments])
     say("\nfiles")

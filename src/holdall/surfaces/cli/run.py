@@ -93,7 +93,7 @@ def manifest(run_id: str, digest: bool, as_json: bool) -> None:
     if digest:
         say(found.manifest_digest)
         return
-    text, incomplete = found.readable_manifest_text
+    text, incomplete = found._readable_manifest_text
     say(text, end="")
     if incomplete:
         raise incomplete

@@ -38,7 +38,7 @@ def _show_document(store: Store, found: Run) -> None:
         record_json(record)
         | {"experiment_name": _experiment(store, record)}
         | {name: getattr(state, name) for name in ("files", "bytes", "new_bytes", "stored_bytes", "again_bytes")}
-        | {"environment": found.readable_environment, "artifacts": listed(found, "", deep=True)}
+        | {"environment": found._readable_environment, "artifacts": listed(found, "", deep=True)}
     )
 
 
@@ -51,7 +51,7 @@ def _show_text(store: Store, found: Run) -> None:
     _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if _is_users(key)))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
     _section("models", [(one.path, one.model_id) for one in store.models.logged(found.id)])
-    _section("environment", main_facts(found.readable_environment))
+    _section("environment", main_facts(found._readable_environment))
     artifacts = listed(found, "", deep=False)
     if artifacts:
         say("\nartifacts")

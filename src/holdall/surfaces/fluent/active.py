@@ -48,7 +48,7 @@ class ActiveRun:
     @property
     def info(self) -> RunInfo:
         """Who the run is, as this process knows it. Cost: no request."""
-        return self._run.seen.info
+        return self._run._seen.info
 
     @property
     def data(self) -> RunData:
@@ -224,7 +224,7 @@ def _end(active: ActiveRun, status: str) -> None:
     try:
         active._run.finish(status)
     finally:
-        if not active._run.is_open and active in _stack():
+        if not active._run._is_open and active in _stack():
             _stack().remove(active)
 
 

@@ -92,7 +92,7 @@ class Client(RegistryClient, LoggedModelClient):
         """
         if start_time is not None:
             raise InvalidNameError("start_time", str(start_time), "a run begins when its log does; tag it instead")
-        return self.store.runs.start(experiment_id=experiment_id, tags=tags, name=run_name).seen
+        return self.store.runs.start(experiment_id=experiment_id, tags=tags, name=run_name)._seen
 
     def get_run(self, run_id: str) -> RunRecord:
         """Who a run is, its parameters, last measurements and tags. Raises: RunNotFoundError."""
