@@ -12,7 +12,7 @@ import pytest
 from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import TINY, entropy
 
-from holdall.chunks.buffers import Buffers
+from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.packer import Packer, PackNames
 from holdall.chunks.pool import Pool
@@ -34,23 +34,23 @@ def free(pool: Pool) -> int:
 def test_what_is_brought_back_is_used_again() -> None:
     """The same memory, and not counted twice."""
     pool = Pool(memory=1000)
-    buffers = Buffers(pool, 400, most=5)
-    first = buffers.take()
+    buffers = BufferPool(pool, 400, limit=5)
+    first = buffers.acquire()
     assert first is not None
     first[:3] = b"abc"
-    buffers.bring_back(first)
-    assert buffers.take() is first
+    buffers.release(first)
+    assert buffers.acquire() is first
     assert free(pool) == 600
 
 
 def test_there_are_no_more_than_the_budget_or_the_owner_allows() -> None:
     """None is the answer then, and at all costs there is one."""
     pool = Pool(memory=1000)
-    roomy, strict = Buffers(pool, 400, most=9), Buffers(pool, 10, most=1)
-    assert [roomy.take() is None for _ in range(3)] == [False, False, True]
-    assert [strict.take() is None for _ in range(2)] == [False, True]
-    assert roomy.take(at_all_costs=True) is not None
-    assert strict.take(at_all_costs=True) is not None
+    roomy, strict = BufferPool(pool, 400, limit=9), BufferPool(pool, 10, limit=1)
+    assert [roomy.acquire() is None for _ in range(3)] == [False, False, True]
+    assert [strict.acquire() is None for _ in range(2)] == [False, True]
+    assert roomy.acquire(force=True) is not None
+    assert strict.acquire(force=True) is not None
     assert free(pool) == 1000 - 3 * 400 - 2 * 10
 
 
@@ -58,10 +58,10 @@ def test_there_are_no_more_than_the_budget_or_the_owner_allows() -> None:
 def test_the_budget_gets_back_what_an_owner_held(politely: bool) -> None:
     """When the owner lets go, and when it is simply forgotten; once."""
     pool = Pool(memory=1000)
-    buffers = Buffers(pool, 400, most=2)
-    buffers.take()
+    buffers = BufferPool(pool, 400, limit=2)
+    buffers.acquire()
     if politely:
-        buffers.let_go()
+        buffers.clear()
     del buffers
     gc.collect()
     assert free(pool) == 1000
@@ -70,9 +70,9 @@ def test_the_budget_gets_back_what_an_owner_held(politely: bool) -> None:
 def test_a_task_is_let_in_when_buffers_hold_everything() -> None:
     """An idle owner of all memory keeps no reader waiting for ever."""
     pool = Pool(memory=1000)
-    kept = Buffers(pool, 1000, most=1).take()
-    assert pool.submit_holding(500, lambda: "read").result(timeout=10) == "read"
-    assert pool.run_holding(500, lambda: "read here") == "read here"
+    kept = BufferPool(pool, 1000, limit=1).acquire()
+    assert pool.submit_with_budget(500, lambda: "read").result(timeout=10) == "read"
+    assert pool.run_with_budget(500, lambda: "read here") == "read here"
     assert kept is not None
 
 
@@ -84,7 +84,7 @@ def test_a_writer_that_is_dropped_gives_its_memory_back_at_once() -> None:
     gc.disable()
     try:
         writer.write(io.BytesIO(entropy(1)(100_000)))
-        writer.settle()
+        writer.resolve_pending()
         assert free(pool) < pool.memory
         there = weakref.ref(writer)
         del writer
@@ -115,12 +115,12 @@ def test_a_writer_that_failed_gives_its_memory_back_too() -> None:
 def test_a_forked_child_gives_nothing_back() -> None:
     """What its parent has claimed is not the child's, whose pool is another."""
     pool = Pool(workers=2)
-    buffers = Buffers(pool, 4096, most=4)
-    buffers.take()
+    buffers = BufferPool(pool, 4096, limit=4)
+    buffers.acquire()
     child = os.fork()
     if not child:
-        pool.claim(1)  # it has a pool of its own now
-        buffers.let_go()
+        pool.reserve(1)  # it has a pool of its own now
+        buffers.clear()
         os._exit(0 if free(pool) == pool.memory - 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert free(pool) == pool.memory - 4096

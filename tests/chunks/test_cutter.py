@@ -1,4 +1,4 @@
-"""Blocks: whatever their size, files are cut as if each were read in one piece."""
+"""Blocks: whatever their size, files are cut as if each were read in one chunk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
-from holdall.chunks.cutter import Block, Cutter, Piece
+from holdall.chunks.cutter import Block, Chunk, Cutter
 from holdall.chunks.pool import Pool
 from holdall.format.digest import blob_id, sha256
 
@@ -37,11 +37,11 @@ def cut(files: list[bytes], *, block: int = BLOCK, most: int = 1 << 30) -> tuple
     chunks: list[list[bytes]] = [[] for _ in files]
     blocks: list[Block] = []
 
-    def keep(pieces: list[Piece]) -> None:
-        for piece in pieces:
-            assert piece.id == blob_id(piece.data)
-            assert 0 <= piece.head < 8
-            chunks[piece.owner].append(bytes(piece.data))
+    def keep(chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            assert chunk.id == blob_id(chunk.data)
+            assert 0 <= chunk.head < 8
+            chunks[chunk.owner].append(bytes(chunk.data))
 
     cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(block)), blocks.append)
     hashes = []
@@ -51,7 +51,7 @@ def cut(files: list[bytes], *, block: int = BLOCK, most: int = 1 << 30) -> tuple
         hashes.append(digest.result() if isinstance(digest, Future) else digest)
     cutter.finish()
     for one in blocks:
-        keep(one.pieces.result())
+        keep(one.chunks.result())
     assert sum(one.size for one in blocks) == sum(map(len, files))
     return chunks, hashes
 
@@ -102,7 +102,7 @@ def test_a_file_that_breaks_off_leaves_nothing_behind() -> None:
         cutter.cut(Broken(), 1)
     cutter.cut(io.BytesIO(b"after"), 2)
     cutter.finish()
-    assert [bytes(piece.data) for block in blocks for piece in block.pieces.result()] == [b"before", b"after"]
+    assert [bytes(chunk.data) for block in blocks for chunk in block.chunks.result()] == [b"before", b"after"]
 
 
 def test_a_block_that_cannot_be_cut_fails_where_its_chunks_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,4 +114,4 @@ def test_a_block_that_cannot_be_cut_fails_where_its_chunks_are_asked_for(monkeyp
     cutter.finish()
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            blocks[0].pieces.result()
+            blocks[0].chunks.result()

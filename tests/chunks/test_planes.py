@@ -28,10 +28,10 @@ def ratio(data: bytes) -> float:
     writer = ChunkWriter(bucket, POOL, ChunkIndex(bucket, POOL), PackNames(b"s" * 16), Chunker(), 32 << 20)
     written = writer.write(io.BytesIO(data))
     writer.flush()
-    refs = [slot.settled for slot in written.slots]
+    refs = [slot.ref for slot in written.chunks]
     assert b"".join(ChunkReader(bucket, POOL).read(refs)) == data
     assert sum(ref.codec == SPLIT for ref in refs) > 0.9 * len(refs)
-    return writer.tally.stored / len(data)
+    return writer.stats.stored / len(data)
 
 
 def safetensors(before: int, *tensors: tuple[str, bytes]) -> bytes:

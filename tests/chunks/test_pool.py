@@ -24,14 +24,14 @@ def test_tasks_hold_no_more_than_the_budget() -> None:
         with lock:
             held[0] -= 40
 
-    for future in [pool.submit_holding(40, task) for _ in range(50)]:
+    for future in [pool.submit_with_budget(40, task) for _ in range(50)]:
         future.result()
     assert 0 < most[0] <= 80
 
 
 def test_a_task_larger_than_the_budget_runs_alone() -> None:
     """A task that wants more than there is waits for all of it, and then runs."""
-    assert Pool(memory=10).submit_holding(1000, lambda: "done").result() == "done"
+    assert Pool(memory=10).submit_with_budget(1000, lambda: "done").result() == "done"
 
 
 def test_a_failed_task_gives_back_what_it_held() -> None:
@@ -39,10 +39,10 @@ def test_a_failed_task_gives_back_what_it_held() -> None:
     pool = Pool(memory=10)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            pool.submit_holding(10, lambda: 1 / 0).result()
+            pool.submit_with_budget(10, lambda: 1 / 0).result()
         with pytest.raises(ZeroDivisionError):
-            pool.run_holding(10, lambda: 1 / 0)
-    assert pool.submit_holding(10, lambda: 1).result() == 1
+            pool.run_with_budget(10, lambda: 1 / 0)
+    assert pool.submit_with_budget(10, lambda: 1).result() == 1
 
 
 def test_map_keeps_the_order_and_raises_the_first_failure() -> None:

@@ -18,7 +18,7 @@ from holdall.chunks.chunk_index import ChunkIndex, smallest_ids
 from holdall.chunks.packer import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
-from holdall.chunks.writer import ChunkWriter, Written
+from holdall.chunks.writer import ChunkWriter, WrittenStream
 from holdall.errors import AccessDeniedError, IntegrityError, ObjectExistsError
 from holdall.format.digest import sha256
 from holdall.format.layout import GARBAGE, HINTS, PACKS, PackName, generation_key, parse_key
@@ -38,16 +38,16 @@ def writer_of(bucket: MemoryBucket, session: int = 1) -> ChunkWriter:
     return ChunkWriter(bucket, POOL, known, PackNames(bytes([session]) * 16), TINY.chunker, TINY.pack_size)
 
 
-def write(writer: ChunkWriter, data: bytes) -> Written:
+def write(writer: ChunkWriter, data: bytes) -> WrittenStream:
     """Write a stream, wait for the bucket."""
     written = writer.write(io.BytesIO(data))
     writer.flush()
     return written
 
 
-def read(bucket: MemoryBucket, written: Written) -> bytes:
+def read(bucket: MemoryBucket, written: WrittenStream) -> bytes:
     """The bytes of a stream from its chunks."""
-    return b"".join(ChunkReader(bucket, POOL).read([slot.settled for slot in written.slots]))
+    return b"".join(ChunkReader(bucket, POOL).read([slot.ref for slot in written.chunks]))
 
 
 @settings(max_examples=30, deadline=None)
@@ -79,7 +79,7 @@ def test_a_repeated_chunk_is_stored_once() -> None:
     stored = sum(map(len, bucket.objects.values()))
     write(writer, block)
     assert stored < 60_000
-    assert writer.tally.new < 50_000
+    assert writer.stats.new < 50_000
 
 
 def test_another_session_finds_what_is_there() -> None:
@@ -91,7 +91,7 @@ def test_another_session_finds_what_is_there() -> None:
     writer = writer_of(traced, 2)  # type: ignore[arg-type]  # a bucket in a bucket
     written = write(writer, data)
     assert bucket.objects == before
-    assert writer.tally.new == 0
+    assert writer.stats.new == 0
     assert read(bucket, written) == data
     packs = sum(key.startswith(PACKS) for key in before)
     assert count.requests["get_range"] <= 2 * packs + 2  # a footer, and a chunk to try it
@@ -148,7 +148,7 @@ def test_a_condemned_pack_is_not_referred_to() -> None:
     packs = [key.pack for name in list(bucket.objects) if (key := parse_key(name)) and key.pack]
     bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", packs))
     written = write(writer_of(bucket, 2), data)
-    assert {slot.settled.location.session for slot in written.slots} == {bytes([2]) * 16}  # type: ignore[union-attr]
+    assert {slot.ref.location.session for slot in written.chunks} == {bytes([2]) * 16}  # type: ignore[union-attr]
 
 
 def test_a_pack_name_that_is_taken_by_others_bytes_is_an_error() -> None:
@@ -191,7 +191,7 @@ def test_a_range_that_comes_back_wrong_is_fetched_once_more(times: int) -> None:
     bucket, data = MemoryBucket(), entropy(10)(1000)
     written = write(writer_of(bucket), data)
     reader = ChunkReader(OnceWrong(bucket, times=times), POOL)  # type: ignore[arg-type]
-    refs = [slot.settled for slot in written.slots]
+    refs = [slot.ref for slot in written.chunks]
     if times == 1:
         assert b"".join(reader.read(refs[:1])) == data[: refs[0].raw]
     else:
@@ -204,12 +204,12 @@ def test_a_condemned_pack_of_ones_own_is_not_referred_to_either() -> None:
     bucket, recipe = MemoryBucket(), entropy(13)(3000)
     known = ChunkIndex(bucket, POOL)
     writer = ChunkWriter(bucket, POOL, known, PackNames(bytes([1]) * 16), TINY.chunker, TINY.pack_size)
-    first = writer.place(recipe, RECIPE)
+    first = writer.put_blob(recipe, RECIPE)
     writer.flush()
     assert isinstance(first.location, PackName)
     bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [first.location]))
     known.apply_fence(0)
-    again = writer.place(recipe, RECIPE)
+    again = writer.put_blob(recipe, RECIPE)
     writer.flush()
     assert again.location != first.location
     assert ChunkReader(bucket, POOL).read([again]) == [recipe]
@@ -229,7 +229,7 @@ def test_an_interrupted_read_leaves_nothing_running() -> None:
         done.append(data)
 
     with pytest.raises(KeyboardInterrupt):
-        ChunkReader(bucket, POOL).deliver((slot.settled, deliver) for slot in written.slots)
+        ChunkReader(bucket, POOL).deliver((slot.ref, deliver) for slot in written.chunks)
         time.sleep(5)  # the interrupt comes at the latest here
     count = len(done)
     time.sleep(0.3)
@@ -289,7 +289,7 @@ def test_a_bucket_that_did_not_answer_is_asked_again() -> None:
     again = writer.write(io.BytesIO(data))
     writer.flush()
     assert read(bucket, again) == data
-    assert writer.tally.new == len(data)
+    assert writer.stats.new == len(data)
 
 
 def write_stream(writer: ChunkWriter, stream: io.BytesIO) -> None:

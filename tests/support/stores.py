@@ -41,7 +41,7 @@ class Serial(Pool):
             future.set_exception(error)
         return future
 
-    def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
+    def submit_with_budget(self, size: int, task: Callable[[], T]) -> Future[T]:
         return self.submit(task)
 
 

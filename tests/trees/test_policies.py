@@ -318,8 +318,8 @@ def test_a_file_whose_chunks_are_not_all_there_is_not_committed(tmp_path: Path) 
     transaction.stage(local_items(file, "file.bin"))
     written = transaction._staged["file.bin"].written
     assert written is not None
-    transaction._chunks.settle()
-    written.slots.pop()
+    transaction._chunks.resolve_pending()
+    written.chunks.pop()
     with pytest.raises(IntegrityError, match="its chunks are not all of it"):
         transaction.publish()
     assert not list(run.manifest)

@@ -70,7 +70,7 @@ class Ground:
 
     def plant(self, make: Callable[[Callable[[bytes], Ref]], Ref]) -> Tree:
         """The tree that is made here, read with nothing at hand."""
-        root = make(lambda data: self.writer.place(data, NODE))
+        root = make(lambda data: self.writer.put_blob(data, NODE))
         self.writer.flush()
         return Tree(self.blobs(), root)
 

@@ -17,43 +17,43 @@ import weakref
 from holdall.chunks.pool import Pool
 
 
-class Buffers:
-    """Buffers of one size for one owner. Safe between threads, but for `let_go`.
+class BufferPool:
+    """Buffers of one size for one owner. Safe between threads, but for `clear`.
 
     Args:
         pool: Whose budget they count in.
         size: Bytes of each.
-        most: How many there may be, unless the owner cannot go on.
+        limit: How many there may be, unless the owner cannot go on.
     """
 
-    def __init__(self, pool: Pool, size: int, *, most: int) -> None:
-        self._size, self._most, self._tab = size, most, _Tab(pool)
+    def __init__(self, pool: Pool, size: int, *, limit: int) -> None:
+        self._size, self._limit, self._lease = size, limit, _Lease(pool)
         self._free: list[memoryview] = []
-        weakref.finalize(self, self._tab.pay)  # of an owner that was given up
+        weakref.finalize(self, self._lease.release)  # of an owner that was given up
 
-    def take(self, *, at_all_costs: bool = False) -> memoryview | None:
+    def acquire(self, *, force: bool = False) -> memoryview | None:
         """A buffer whose pages exist once they are written to; None where there is no room for one.
 
         Args:
-            at_all_costs: Make one all the same, since the owner cannot go on without.
+            force: Make one all the same, since the owner cannot go on without.
         """
         try:
             return self._free.pop()  # the one that was used last: it is still in a cache
         except IndexError:
             pass
-        within = self._tab.owed < self._most * self._size
-        if not (within or at_all_costs) or not self._tab.add(self._size, at_all_costs=at_all_costs):
+        within = self._lease.reserved < self._limit * self._size
+        if not (within or force) or not self._lease.reserve(self._size, force=force):
             return None
         return memoryview(_pages(self._size))
 
-    def bring_back(self, buffer: memoryview) -> None:
+    def release(self, buffer: memoryview) -> None:
         """A buffer of these that nobody looks at any more."""
         self._free.append(buffer)
 
-    def let_go(self) -> None:
+    def clear(self) -> None:
         """Give all memory back that is not in use; what is in use may not be brought back."""
         self._free.clear()
-        self._tab.pay()
+        self._lease.release()
 
 
 def _pages(size: int) -> mmap.mmap:
@@ -70,22 +70,22 @@ def _pages(size: int) -> mmap.mmap:
     return pages
 
 
-class _Tab:
+class _Lease:
     """What an owner has claimed and not given back."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool, self._lock, self.owed = pool, threading.Lock(), 0
+        self._pool, self._lock, self.reserved = pool, threading.Lock(), 0
         self._process = os.getpid()
 
-    def add(self, size: int, *, at_all_costs: bool) -> bool:
-        granted = self._pool.claim(size, at_all_costs=at_all_costs)
+    def reserve(self, size: int, *, force: bool) -> bool:
+        granted = self._pool.reserve(size, force=force)
         with self._lock:
-            self.owed += size if granted else 0
+            self.reserved += size if granted else 0
         return granted
 
-    def pay(self) -> None:
+    def release(self) -> None:
         """Give it back; a forked child, whose pool is another, owes nothing."""
         with self._lock:
-            owed, self.owed = self.owed, 0
-        if owed and self._process == os.getpid():
-            self._pool.unclaim(owed)
+            reserved, self.reserved = self.reserved, 0
+        if reserved and self._process == os.getpid():
+            self._pool.release(reserved)

@@ -24,12 +24,12 @@ from holdall.format.numbers import Sniffer, Span
 
 BLOCK: Final = 4 << 20
 _AT_ONCE: Final = 256 << 10  # bytes that are cut before a thread would have begun
-ALIGNED: Final = 8  # numbers that are aligned in their file are so in memory: arithmetic need not copy them first
+ALIGNMENT: Final = 8  # numbers that are aligned in their file are so in memory: arithmetic need not copy them first
 
 
-def lead(chunker: Chunker) -> int:
+def headroom(chunker: Chunker) -> int:
     """Bytes of a buffer that stay free for what a block leaves uncut, and for beginning at an aligned address."""
-    return chunker.max + -chunker.max % ALIGNED + ALIGNED
+    return chunker.max + -chunker.max % ALIGNMENT + ALIGNMENT
 
 
 class Readable(Protocol):
@@ -40,7 +40,7 @@ class Readable(Protocol):
         ...
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """A chunk in memory.
 
     Attributes:
@@ -48,16 +48,16 @@ class Piece(NamedTuple):
         id: Its BLAKE3-256.
         data: Its bytes, in the block.
         start: Where they are there.
-        item: Bytes of the numbers in it, 1 for none; None where the file's format does not say.
-        head: Where in it a number begins that all of 2, 4 and 8 bytes are counted from; below 8.
+        item_size: Bytes of the numbers in it, 1 for none; None where the file's format does not say.
+        phase: Where in it a number begins that all of 2, 4 and 8 bytes are counted from; below 8.
     """
 
     owner: Any
     id: bytes
     data: memoryview
     start: int
-    item: int | None
-    head: int
+    item_size: int | None
+    phase: int
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Block:
 
     Attributes:
         filled: Where the next byte goes, and `stop` where none goes any more.
-        pieces: The chunks, in order, once they were cut and named.
+        chunks: The chunks, in order, once they were cut and named.
         readers: Who must be done before the buffer is used again.
     """
 
@@ -74,7 +74,7 @@ class Block:
     filled: int
     stop: int
     stretches: list[_Stretch] = field(default_factory=list)
-    pieces: Future[list[Piece]] = field(default_factory=Future)
+    chunks: Future[list[Chunk]] = field(default_factory=Future)
     readers: list[Future[Any]] = field(default_factory=list)
 
     @property
@@ -98,7 +98,7 @@ class Cutter:
     Args:
         pool: Hashes files.
         chunker: Says where to cut.
-        fresh: Gives a buffer of `lead` bytes and at least twice the largest chunk.
+        fresh: Gives a buffer of `headroom` bytes and at least twice the largest chunk.
         full: Takes a block, and gives its buffer back to `fresh` when it likes.
     """
 
@@ -107,14 +107,14 @@ class Cutter:
     ) -> None:
         self._pool, self._chunker = pool, chunker
         self._fresh, self._full = fresh, full
-        self._lead = lead(chunker)
+        self._headroom = headroom(chunker)
         self._block: Block | None = None
         self._thread: ThreadPoolExecutor | None = None
 
     def cut(self, stream: Readable, owner: object) -> tuple[int, bytes | Future[bytes]]:
         """Read a stream to its end; its length, and its SHA-256 or what will be it."""
         file, hash, size = _File(owner, self._chunker), FileHash(self._pool), 0
-        block = self._roomy()
+        block = self._block_with_room()
         start = block.filled
         try:
             while count := stream.readinto(block.view[block.filled : block.stop]):
@@ -122,7 +122,7 @@ class Cutter:
                 block.filled += count
                 if block.filled == block.stop:
                     block.readers.append(hash.feed(block.view[start : block.stop]))
-                    block = self._turn(block, _Stretch(file, start, block.filled, last=False), size)
+                    block = self._next_block(block, _Stretch(file, start, block.filled, last=False), size)
                     start = block.filled
         except BaseException:
             hash.give_up()
@@ -139,43 +139,43 @@ class Cutter:
         """Hand over the block that is being filled."""
         block, self._block = self._block, None
         if block is not None:
-            self._hand_over(block)
+            self._submit(block)
         if self._thread is not None:
             self._thread.shutdown(wait=False)
             self._thread = None
 
-    def _roomy(self) -> Block:
+    def _block_with_room(self) -> Block:
         """The block in hand, unless it is nearly full."""
         block, self._block = self._block, None
-        if block is not None and block.stop - block.filled < (len(block.view) - self._lead) // 4:
-            self._hand_over(block)
+        if block is not None and block.stop - block.filled < (len(block.view) - self._headroom) // 4:
+            self._submit(block)
             block = None
-        self._block = block = block or self._begin(0)
-        block.filled += -block.filled % ALIGNED
+        self._block = block = block or self._new_block(0)
+        block.filled += -block.filled % ALIGNMENT
         return block
 
-    def _turn(self, block: Block, stretch: _Stretch, size: int) -> Block:
+    def _next_block(self, block: Block, stretch: _Stretch, size: int) -> Block:
         """A block is full: go on in another one, behind room for what is not cut yet."""
         block.stretches.append(stretch)
         self._block = None
-        self._hand_over(block)
-        self._block = self._begin(size % ALIGNED)
+        self._submit(block)
+        self._block = self._new_block(size % ALIGNMENT)
         return self._block
 
-    def _begin(self, beyond: int) -> Block:
+    def _new_block(self, beyond: int) -> Block:
         """A block with room in front, which is filled from so many bytes beyond an aligned address."""
         view = self._fresh()
-        return Block(view, self._lead - ALIGNED + beyond, len(view) - ALIGNED + beyond)
+        return Block(view, self._headroom - ALIGNMENT + beyond, len(view) - ALIGNMENT + beyond)
 
-    def _hand_over(self, block: Block) -> None:
+    def _submit(self, block: Block) -> None:
         if self._thread is None and block.size <= _AT_ONCE:
             try:
-                block.pieces.set_result(_pieces(block))  # sooner than a thread would begin
+                block.chunks.set_result(_cut_block(block))  # sooner than a thread would begin
             except BaseException as error:  # it fails where the block is asked for its chunks, and each time
-                block.pieces.set_exception(error)
+                block.chunks.set_exception(error)
         else:
             self._thread = self._thread or ThreadPoolExecutor(1, "holdall-cut")
-            block.pieces = self._thread.submit(_pieces, block)
+            block.chunks = self._thread.submit(_cut_block, block)
         self._full(block)
 
 
@@ -190,20 +190,20 @@ class _File:
     spans: list[Span] = field(default_factory=list)
     sniffer: Sniffer = field(default_factory=Sniffer)
 
-    def cut(self, view: memoryview, start: int, stop: int, *, last: bool) -> Iterator[Piece]:
+    def cut(self, view: memoryview, start: int, stop: int, *, last: bool) -> Iterator[Chunk]:
         """The chunks that end in a stretch, in front of which there is room for the rest of the one before."""
         if start < stop:
             self.spans += self.sniffer.feed(self.offset + len(self.rest), view[start:stop])
         begin = start - len(self.rest)
         view[begin:start] = self.rest
         ends = self.chunker.cut_points(view[begin:stop], final=last)
-        yield from self._named(view, begin, ends)
+        yield from self._name_chunks(view, begin, ends)
         done = ends[-1] if ends else 0
         self.offset += done
         self.rest = b"" if last else bytes(view[begin + done : stop])
         self.spans = [span for span in self.spans if span.stop > self.offset]
 
-    def _named(self, view: memoryview, begin: int, ends: list[int]) -> Iterator[Piece]:
+    def _name_chunks(self, view: memoryview, begin: int, ends: list[int]) -> Iterator[Chunk]:
         """Chunks, each with the kind of number that most of it holds."""
         spans, at = self.spans, 0
         for start, stop in itertools.pairwise([0, *ends]):
@@ -214,7 +214,7 @@ class _File:
             if span.stop < high:
                 span = max(_within(spans[at:], high), key=lambda span: min(span.stop, high) - max(span.start, low))
             data = view[begin + start : begin + stop]
-            yield Piece(self.owner, blob_id(data), data, begin + start, span.item_size, (span.start - low) % 8)
+            yield Chunk(self.owner, blob_id(data), data, begin + start, span.item_size, (span.start - low) % 8)
 
 
 def _within(spans: list[Span], high: int) -> Iterator[Span]:
@@ -225,7 +225,7 @@ def _within(spans: list[Span], high: int) -> Iterator[Span]:
             return
 
 
-def _pieces(block: Block) -> list[Piece]:
+def _cut_block(block: Block) -> list[Chunk]:
     return [
-        piece for file, start, stop, last in block.stretches for piece in file.cut(block.view, start, stop, last=last)
+        chunk for file, start, stop, last in block.stretches for chunk in file.cut(block.view, start, stop, last=last)
     ]

@@ -28,12 +28,12 @@ from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
 
 OnChunk: TypeAlias = Callable[[Bytes], object]
-Deliver: TypeAlias = "OnChunk | FileOffset"
+Receiver: TypeAlias = "OnChunk | FileOffset"
 PathOf: TypeAlias = str | Callable[[Ref], str | None] | None
 
-_HANDFUL: Final = 1 << 20  # bytes of blobs that are decoded together, and how many at most
-_MOST: Final = 300
-_PARTS: Final = 1000  # that are written together, or up to two more: a system takes 1,024 in one call
+_BATCH_BYTES: Final = 1 << 20  # bytes of blobs that are decoded together, and how many at most
+_BATCH_BLOBS: Final = 300
+_MAX_PARTS: Final = 1000  # that are written together, or up to two more: a system takes 1,024 in one call
 
 
 class Sink(Protocol):
@@ -59,7 +59,7 @@ class Delivery:
     ) -> None:
         self._bucket, self._pool, self._transfer, self._damage, self._limit = bucket, pool, transfer, damage, limit
         self._batch = Batch(pool)
-        self._room = threading.Semaphore(at_once)
+        self._free_slots = threading.Semaphore(at_once)
         self._decoders: list[Decoder] = []  # that nobody is using
 
     def __enter__(self) -> Delivery:
@@ -69,7 +69,7 @@ class Delivery:
     def __exit__(self, *error: Any) -> None:
         self._batch.__exit__(*error)
 
-    def add(self, wanted: Iterable[tuple[Ref, Deliver]], *, path: PathOf = None, alone: bool = False) -> None:
+    def add(self, wanted: Iterable[tuple[Ref, Receiver]], *, path: PathOf = None, alone: bool = False) -> None:
         """Begin to deliver these too, all requests for them planned together.
 
         Args:
@@ -80,39 +80,39 @@ class Delivery:
         Raises:
             IntegrityError: Something that was added before failed.
         """
-        delivers: defaultdict[Ref, list[Deliver]] = defaultdict(list)
+        delivers: defaultdict[Ref, list[Receiver]] = defaultdict(list)
         for ref, function in wanted:
             delivers[ref].append(function)
         spans = plan_ranges(delivers, limit=self._limit)
         for span in spans:
             task = partial(self._fetch, span, [delivers[ref] for ref in span.refs], path)
             if alone and len(spans) == 1:
-                self._pool.run_holding(span.stop - span.start, task)
+                self._pool.run_with_budget(span.stop - span.start, task)
             else:
-                self._room.acquire()
-                self._batch.submit_holding(_held(span), partial(self._leave_room, task))
+                self._free_slots.acquire()
+                self._batch.submit_with_budget(_budget_for(span), partial(self._run_and_free_slot, task))
 
-    def _leave_room(self, task: Callable[[], None]) -> None:
+    def _run_and_free_slot(self, task: Callable[[], None]) -> None:
         try:
             task()
         finally:
-            self._room.release()
+            self._free_slots.release()
 
-    def _fetch(self, span: Range, delivers: Sequence[Sequence[Deliver]], path: PathOf) -> None:
-        body = self._get(span, path)
+    def _fetch(self, span: Range, delivers: Sequence[Sequence[Receiver]], path: PathOf) -> None:
+        body = self._get_range(span, path)
         try:  # what it made its tables in is used again, which is half the work; taking from a list is atomic
             decoder = self._decoders.pop()
         except IndexError:
             decoder = Decoder()
         done = saved = 0
-        for some in _handfuls(zip(span.refs, delivers, strict=True)):
-            _hand_on(zip(self._opened(body, span, [ref for ref, _ in some], decoder, path), some, strict=True))
+        for some in _batches(zip(span.refs, delivers, strict=True)):
+            _deliver(zip(self._decode_batch(body, span, [ref for ref, _ in some], decoder, path), some, strict=True))
             done += sum(ref.raw * len(functions) for ref, functions in some)
             saved += sum(ref.raw * (len(functions) - 1) for ref, functions in some)
         self._decoders.append(decoder)
         self._transfer.add(done, saved)
 
-    def _opened(
+    def _decode_batch(
         self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: PathOf
     ) -> list[tuple[Bytes, ...]]:
         """Blobs as the parts of each; if something is wrong with one, each is looked at alone."""
@@ -124,21 +124,21 @@ class Delivery:
                 return found
         except FormatError:
             pass
-        return [(self._alone(ref, data, decoder, path),) for ref, data in zip(refs, stored, strict=True)]
+        return [(self._decode_retrying(ref, data, decoder, path),) for ref, data in zip(refs, stored, strict=True)]
 
-    def _alone(self, ref: Ref, stored: memoryview, decoder: Decoder, path: PathOf) -> bytes:
+    def _decode_retrying(self, ref: Ref, stored: memoryview, decoder: Decoder, path: PathOf) -> bytes:
         try:
-            return bytes(_opened(ref, stored, decoder))
+            return bytes(_decode_one(ref, stored, decoder))
         except FormatError:
             again = Range.over([ref])
-            body = self._get(again, path)
+            body = self._get_range(again, path)
         try:
-            return checked(ref, body, f"pack {ref.location}, offset {ref.offset}", path_of(path, ref))
+            return decode_verified(ref, body, f"pack {ref.location}, offset {ref.offset}", path_of(path, ref))
         except IntegrityError as error:
             self._damage.wrong(again.pack, error.detail, [ref.id])
             raise
 
-    def _get(self, span: Range, path: PathOf) -> memoryview:
+    def _get_range(self, span: Range, path: PathOf) -> memoryview:
         try:
             return memoryview(self._bucket.get_range(span.pack.key, span.start, span.stop))
         except ObjectNotFoundError as error:
@@ -149,21 +149,21 @@ class Delivery:
             raise IntegrityError(f"pack {span.pack}", "the pack is cut off", path_of(path, span.refs[0])) from error
 
 
-def _handfuls(wanted: Iterable[tuple[Ref, Sequence[Deliver]]]) -> Iterator[list[tuple[Ref, Sequence[Deliver]]]]:
+def _batches(wanted: Iterable[tuple[Ref, Sequence[Receiver]]]) -> Iterator[list[tuple[Ref, Sequence[Receiver]]]]:
     """Some neighbours at a time: what is made of them stays in a cache, and one call writes them."""
-    some: list[tuple[Ref, Sequence[Deliver]]] = []
+    some: list[tuple[Ref, Sequence[Receiver]]] = []
     size = 0
     for one in wanted:
         some.append(one)
         size += one[0].raw
-        if size >= _HANDFUL or len(some) == _MOST:
+        if size >= _BATCH_BYTES or len(some) == _BATCH_BLOBS:
             yield some
             some, size = [], 0
     if some:
         yield some
 
 
-def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Deliver]]]]) -> None:
+def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiver]]]]) -> None:
     """Call the functions; spots that follow one another in a file are written together."""
     spot: FileOffset | None = None
     waiting: list[Bytes] = []
@@ -174,7 +174,7 @@ def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Delive
                 function(parts[0] if len(parts) == 1 else b"".join(parts))
                 continue
             # One blob may follow itself any number of times, as zeros do.
-            full = spot is not None and (len(waiting) >= _PARTS or end - spot.at >= _HANDFUL)
+            full = spot is not None and (len(waiting) >= _MAX_PARTS or end - spot.at >= _BATCH_BYTES)
             if spot is None or function.file is not spot.file or function.at != end or full:
                 if spot is not None:
                     spot.file.write(spot.at, *waiting)
@@ -185,7 +185,7 @@ def _hand_on(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Delive
         spot.file.write(spot.at, *waiting)
 
 
-def _held(span: Range) -> int:
+def _budget_for(span: Range) -> int:
     """Bytes that fetching a range holds: the range, and half of it for what a client buffers and decoding makes."""
     return (span.stop - span.start) * 3 // 2
 
@@ -195,7 +195,7 @@ def path_of(path: PathOf, ref: Ref) -> str | None:
     return path(ref) if callable(path) else path
 
 
-def _opened(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
+def _decode_one(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
     """The decoded bytes of a blob, which may be the stored ones themselves. Raises: FormatError."""
     data = (
         stored if ref.codec == UNCOMPRESSED and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
@@ -205,13 +205,13 @@ def _opened(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
     return data
 
 
-def checked(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> bytes:
+def decode_verified(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> bytes:
     """The decoded bytes of a blob, if they are those that its reference names.
 
     Raises:
         IntegrityError: They are not.
     """
     try:
-        return bytes(_opened(ref, stored, Decoder()))
+        return bytes(_decode_one(ref, stored, Decoder()))
     except FormatError as error:
         raise IntegrityError(where, error.detail, path) from error

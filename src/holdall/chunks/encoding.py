@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Final
 
-from holdall.chunks.buffers import Buffers
-from holdall.chunks.cutter import Piece
+from holdall.chunks.buffers import BufferPool
+from holdall.chunks.cutter import Chunk
 from holdall.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 
 _SAMPLES: Final = 4
@@ -24,62 +24,62 @@ class Encoders:
     """Encoders and the buffers that they fill, used again by one thread after the other.
 
     Args:
-        rooms: Buffers as long as a block; what has none is given fresh memory.
+        scratch: Buffers as long as a block; what has none is given fresh memory.
     """
 
-    def __init__(self, rooms: Buffers) -> None:
-        self._rooms = rooms
+    def __init__(self, scratch: BufferPool) -> None:
+        self._scratch = scratch
         self._free: list[Encoder] = []
 
-    def encode(self, block: memoryview, pieces: Sequence[Piece]) -> tuple[list[Encoded], memoryview | None]:
+    def encode(self, block: memoryview, chunks: Sequence[Chunk]) -> tuple[list[Encoded], memoryview | None]:
         """What is to be stored of some chunks of a block, and the buffer that it is in, if there was one."""
-        room = self._rooms.take()
+        buffer = self._scratch.acquire()
         try:  # taking from a list is atomic
             encoder = self._free.pop()
         except IndexError:
             encoder = Encoder()
-        encoder.room = room or memoryview(b"")
-        found = encoded(encoder, block, pieces)
-        encoder.room = memoryview(b"")
+        encoder.scratch = buffer or memoryview(b"")
+        found = encode_block(encoder, block, chunks)
+        encoder.scratch = memoryview(b"")
         self._free.append(encoder)
-        return found, room
+        return found, buffer
 
 
-def encoded(encoder: Encoder, block: memoryview, pieces: Sequence[Piece]) -> list[Encoded]:
+def encode_block(encoder: Encoder, block: memoryview, chunks: Sequence[Chunk]) -> list[Encoded]:
     """A block's new chunks as they are to be stored; neighbours of one file and kind share a plan."""
     found: list[Encoded] = []
-    for (_, item), group in itertools.groupby(pieces, key=lambda piece: (id(piece.owner), piece.item)):
+    for (_, item), group in itertools.groupby(chunks, key=lambda chunk: (id(chunk.owner), chunk.item_size)):
         alike = list(group)
         if len(alike) == 1 and item in (None, 1) and len(alike[0].data) <= SMALL:
             found.append(encoder.encode_alone(alike[0].data))
             continue
         plan = encoder.plan(_sample(alike), item)
-        for run in _runs(alike):
+        for run in _split_into_runs(alike):
             begin = run[0].start
-            ends = [piece.start - begin + len(piece.data) for piece in run]
-            found += encoder.encode_run(block[begin : begin + ends[-1]], ends, plan, run[0].head % plan.item_size)
+            ends = [chunk.start - begin + len(chunk.data) for chunk in run]
+            found += encoder.encode_run(block[begin : begin + ends[-1]], ends, plan, run[0].phase % plan.item_size)
     return found
 
 
-def _runs(pieces: Sequence[Piece]) -> list[list[Piece]]:
+def _split_into_runs(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
     """Chunks that lie back to back in memory, their numbers in step, as many as a cache is glad to hold."""
-    runs: list[list[Piece]] = []
+    runs: list[list[Chunk]] = []
     size, end, phase = 0, -1, -1
-    for piece in pieces:
-        if piece.start != end or (piece.start + piece.head) % 8 != phase or size >= _RUN:
+    for chunk in chunks:
+        if chunk.start != end or (chunk.start + chunk.phase) % 8 != phase or size >= _RUN:
             runs.append([])
-            size, phase = 0, (piece.start + piece.head) % 8
-        runs[-1].append(piece)
-        size += len(piece.data)
-        end = piece.start + len(piece.data)
+            size, phase = 0, (chunk.start + chunk.phase) % 8
+        runs[-1].append(chunk)
+        size += len(chunk.data)
+        end = chunk.start + len(chunk.data)
     return runs
 
 
-def _sample(pieces: Sequence[Piece]) -> bytes:
+def _sample(chunks: Sequence[Chunk]) -> bytes:
     """A few kilobytes from here and there, each beginning with a whole number."""
     length = SAMPLE // _SAMPLES
-    some = pieces[:: -(-len(pieces) // _SAMPLES)]
-    return b"".join(_whole_numbers(piece.data[piece.head : piece.head + length]) for piece in some)
+    some = chunks[:: -(-len(chunks) // _SAMPLES)]
+    return b"".join(_whole_numbers(chunk.data[chunk.phase : chunk.phase + length]) for chunk in some)
 
 
 def _whole_numbers(data: memoryview) -> memoryview:

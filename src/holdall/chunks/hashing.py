@@ -37,7 +37,7 @@ class FileHash:
             self._thread.shutdown(wait=False)
             return last
         if len(data) > _AT_ONCE:
-            return self._pool.compute(self._finish, data)
+            return self._pool.submit_cpu(self._finish, data)
         return self._finish(data)
 
     def give_up(self) -> None:

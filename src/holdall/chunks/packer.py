@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Final
 
-from holdall.chunks.buffers import Buffers
+from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.pool import Batch, Pool
@@ -28,18 +28,18 @@ _FOOTER: Final = 64 << 10  # room behind a pack's body for the footer of usual c
 
 
 @dataclass(slots=True)
-class Tally:
+class WriteStats:
     """What a writer stored.
 
     Attributes:
         new: Bytes of chunks, decoded, whether the bucket had them or not.
         stored: Bytes of all blobs, as encoded.
-        again: Those of `new` that the bucket had, where reading them would have cost too many requests.
+        rewritten: Those of `new` that the bucket had, where reading them would have cost too many requests.
     """
 
     new: int = 0
     stored: int = 0
-    again: int = 0
+    rewritten: int = 0
 
 
 class PackNames:
@@ -79,14 +79,14 @@ class Packer:
         self._bucket, self._index, self._names = bucket, index, names
         self._pack_size, self._transfer = pack_size, transfer
         most = max(2, pool.memory // 2 // pack_size)
-        self._buffers = Buffers(pool, pack_size + _FOOTER, most=most)
+        self._buffers = BufferPool(pool, pack_size + _FOOTER, limit=most)
         index.add_own_session(names.session)
         self._pool, self._hints = pool, Batch(pool)
         self._builder: PackBuilder | None = None
         self._uploads: list[_Upload] = []
         self._sent = 0
         self.placed: dict[bytes, Ref] = {}  # what was packed, acknowledged or not
-        self.tally = Tally()
+        self.stats = WriteStats()
 
     @property
     def unsent(self) -> bool:
@@ -106,11 +106,11 @@ class Packer:
         if self._builder and not self._fits(self._builder, encoded.stored):
             self.close()
         if self._builder is None:
-            self._begin()
+            self._start_pack()
         assert self._builder is not None, "it was just made"
         if kind == CHUNK:
-            self.tally.new += raw
-        self.tally.stored += encoded.stored
+            self.stats.new += raw
+        self.stats.stored += encoded.stored
         self._sent += file_bytes
         row = self._builder.add(blob, kind, encoded.codec, encoded.parts, raw)
         ref = self.placed[blob] = row.ref(self._name)
@@ -121,7 +121,7 @@ class Packer:
         builder, sent = self._builder, self._sent
         if builder is None:
             return
-        self._look_back()
+        self._collect_finished()
         self._index.condemned()  # W2 comes before any pack
         done = self._pool.submit(self._upload, self._name, builder, sent)
         self._uploads.append(_Upload(self._name, builder, self._buffer, sent, done))
@@ -135,25 +135,25 @@ class Packer:
         """
         self.close()
         while self._uploads:
-            self._wait()
+            self._wait_for_upload()
         self._hints.finish()
-        self._buffers.let_go()
+        self._buffers.clear()
 
     def _fits(self, builder: PackBuilder, stored: int) -> bool:
         """Very many small blobs have a footer so long that it fills a pack before they do."""
         return builder.size + stored <= self._pack_size and builder.fits(stored)
 
-    def _begin(self) -> None:
-        self._look_back()
-        while (buffer := self._buffers.take(at_all_costs=not self._uploads)) is None:
-            self._wait()
+    def _start_pack(self) -> None:
+        self._collect_finished()
+        while (buffer := self._buffers.acquire(force=not self._uploads)) is None:
+            self._wait_for_upload()
         self._buffer, self._builder, self._name = buffer, PackBuilder(buffer), next(self._names)
 
-    def _wait(self) -> None:
+    def _wait_for_upload(self) -> None:
         wait([upload.done for upload in self._uploads], return_when=FIRST_COMPLETED)
-        self._look_back()
+        self._collect_finished()
 
-    def _look_back(self) -> None:
+    def _collect_finished(self) -> None:
         """See which packs were acknowledged: their buffers are free, and they get their hints.
 
         One that failed stays in the list, so that whoever tries again meets the same failure.
@@ -163,10 +163,10 @@ class Packer:
             upload.done.result()
         self._uploads = [upload for upload in self._uploads if upload not in done]
         for upload in done:
-            self._buffers.bring_back(upload.buffer)
+            self._buffers.release(upload.buffer)
             chunks = [row.id for row in upload.builder.rows if row.kind == CHUNK]
             for chunk in self._index.select_hinted(chunks, upload.builder.size):
-                self._hints.submit(self._hint, chunk, upload.name)
+                self._hints.submit(self._put_hint, chunk, upload.name)
 
     def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
         body = builder.size
@@ -179,7 +179,7 @@ class Packer:
         self._transfer.add(sent)
         self._index.add_footer(name, Footer(body, b"", tuple(builder.rows)))
 
-    def _hint(self, chunk: bytes, name: PackName) -> None:
+    def _put_hint(self, chunk: bytes, name: PackName) -> None:
         """Hints are advice: one that fails costs space later."""
         try:
             self._bucket.put(hint_key(chunk), encode_hint(chunk, name))

@@ -6,7 +6,7 @@ another task; what a task holds of the budget it gives back itself, at its end;
 and while no task holds anything, whoever comes is let in, whatever is free. So
 whoever waits for room waits only for tasks that can finish.
 
-Buffers that outlive a task are counted too (`claim`), but nobody waits for
+Buffers that outlive a task are counted too (`reserve`), but nobody waits for
 them to be given back: a writer may keep some for as long as its user likes.
 
 Threads do not survive a fork: the pool is keyed by process id, and a child
@@ -27,7 +27,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-HANDS: Final = 4
+CPU_THREADS: Final = 4
 _worker = threading.local()
 
 
@@ -39,10 +39,10 @@ class _Threads:
     """An executor and the bytes in its hands, of one process."""
 
     def __init__(self, workers: int, memory: int) -> None:
-        self.executor = ThreadPoolExecutor(workers, "holdall", _begin_worker)
-        self.hands = ThreadPoolExecutor(min(os.cpu_count() or 1, HANDS), "holdall-cpu", _begin_worker)
+        self.io = ThreadPoolExecutor(workers, "holdall", _begin_worker)
+        self.cpu = ThreadPoolExecutor(min(os.cpu_count() or 1, CPU_THREADS), "holdall-cpu", _begin_worker)
         self.free = memory
-        self.holding = 0  # tasks that hold some of it
+        self.holders = 0  # tasks that hold some of it
         self.changed = threading.Condition()
 
 
@@ -61,7 +61,7 @@ class Pool:
 
     def __reduce__(self) -> tuple[Callable[[], Pool], tuple[()]]:
         workers, memory = self._workers, self._memory
-        return _Remake(workers, memory), ()
+        return _PoolFactory(workers, memory), ()
 
     @property
     def memory(self) -> int:
@@ -70,46 +70,46 @@ class Pool:
 
     def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a task in some thread, soon."""
-        return self._mine().executor.submit(task, *args, **kwargs)
+        return self._for_submitting().io.submit(task, *args, **kwargs)
 
-    def compute(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit_cpu(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a task that waits for nothing but a processor, soon.
 
         As many threads as there are processors do that, and no more than a
         few: such tasks let the GIL go for some microseconds and want it back,
         and sixteen of them would spend a third of the time in taking turns.
         """
-        return self._mine().hands.submit(task, *args, **kwargs)
+        return self._for_submitting().cpu.submit(task, *args, **kwargs)
 
-    def submit_holding(self, size: int, task: Callable[[], T]) -> Future[T]:
+    def submit_with_budget(self, size: int, task: Callable[[], T]) -> Future[T]:
         """Wait until `size` bytes of the budget are free, then run a task that holds them until it ends."""
-        threads = self._mine()
-        self._take(threads, size)
-        future = threads.executor.submit(task)
-        future.add_done_callback(lambda _: self._give_back(threads, size))
+        threads = self._for_submitting()
+        self._acquire(threads, size)
+        future = threads.io.submit(task)
+        future.add_done_callback(lambda _: self._return(threads, size))
         return future
 
-    def run_holding(self, size: int, task: Callable[[], T]) -> T:
+    def run_with_budget(self, size: int, task: Callable[[], T]) -> T:
         """The same in the caller's own thread, which is quicker where there is only one task."""
-        threads = self._mine()
-        self._take(threads, size)
+        threads = self._for_submitting()
+        self._acquire(threads, size)
         try:
             return task()
         finally:
-            self._give_back(threads, size)
+            self._return(threads, size)
 
-    def claim(self, size: int, *, at_all_costs: bool = False) -> bool:
+    def reserve(self, size: int, *, force: bool = False) -> bool:
         """Count `size` bytes as held, if they are free, or at all costs; returns whether they are counted.
 
-        Whoever claimed them owes an `unclaim`.
+        Whoever reserved them calls `release`.
         """
-        threads = self._here()
+        threads = self._of_this_process()
         with threads.changed:
-            granted = at_all_costs or threads.free >= size
+            granted = force or threads.free >= size
             threads.free -= size if granted else 0
         return granted
 
-    def unclaim(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """Give back what was claimed, by this process."""
         if threads := self._threads.get(os.getpid()):
             with threads.changed:
@@ -124,30 +124,30 @@ class Pool:
         return list(gather([self.submit(task, item) for item in wanted]))
 
     @staticmethod
-    def _take(threads: _Threads, size: int) -> None:
+    def _acquire(threads: _Threads, size: int) -> None:
         with threads.changed:
-            threads.changed.wait_for(lambda: threads.free >= size or not threads.holding)
+            threads.changed.wait_for(lambda: threads.free >= size or not threads.holders)
             threads.free -= size
-            threads.holding += 1
+            threads.holders += 1
 
     @staticmethod
-    def _give_back(threads: _Threads, size: int) -> None:
+    def _return(threads: _Threads, size: int) -> None:
         with threads.changed:
             threads.free += size
-            threads.holding -= 1
+            threads.holders -= 1
             threads.changed.notify_all()
 
-    def _mine(self) -> _Threads:
+    def _for_submitting(self) -> _Threads:
         assert not getattr(_worker, "running", False), "a task must not give work to the pool that it runs in"
-        return self._here()
+        return self._of_this_process()
 
-    def _here(self) -> _Threads:
+    def _of_this_process(self) -> _Threads:
         pid = os.getpid()
         # Of threads that come first at once, all get the same.
         return self._threads.get(pid) or self._threads.setdefault(pid, _Threads(self._workers, self._memory))
 
 
-class _Remake:
+class _PoolFactory:
     """Makes an equal pool in another process."""
 
     def __init__(self, workers: int, memory: int) -> None:
@@ -171,20 +171,20 @@ class Batch:
         if kind is None:
             self.finish()
         else:
-            _call_off(self._futures)
+            _cancel_and_wait(self._futures)
 
     def submit(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Future[Any]:
         """As the pool's; but once a task of the batch has failed, its failure is raised instead."""
-        self._look_back()
+        self._raise_failures()
         self._futures.append(future := self._pool.submit(task, *args, **kwargs))
         return future
 
-    def submit_holding(self, size: int, task: Callable[[], object]) -> None:
+    def submit_with_budget(self, size: int, task: Callable[[], object]) -> None:
         """The same with a share of the budget."""
-        self._look_back()
-        self._futures.append(self._pool.submit_holding(size, task))
+        self._raise_failures()
+        self._futures.append(self._pool.submit_with_budget(size, task))
 
-    def _look_back(self) -> None:
+    def _raise_failures(self) -> None:
         waiting = []
         for future in self._futures:
             if future.done():
@@ -279,12 +279,12 @@ def gather(futures: Iterable[Future[T]]) -> Iterator[T]:
         if failed:
             raise failed[0].exception() or AssertionError  # never the latter: it has failed
     except BaseException:
-        _call_off(waiting)
+        _cancel_and_wait(waiting)
         raise
     return (future.result() for future in waiting)
 
 
-def _call_off(futures: Iterable[Future[Any]]) -> None:
+def _cancel_and_wait(futures: Iterable[Future[Any]]) -> None:
     """Cancel what has not begun, and wait for the rest."""
     begun = [future for future in futures if not future.cancel()]
     wait(begun)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import Deliver, Delivery, PathOf
+from holdall.chunks.delivery import Delivery, PathOf, Receiver
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.plan import LIMIT
 from holdall.chunks.pool import Pool
@@ -52,7 +52,7 @@ class ChunkReader:
         return [found[ref] for ref in refs]
 
     def deliver(
-        self, wanted: Iterable[tuple[Ref, Deliver]], *, path: PathOf = None, transfer: Transfer = SILENT
+        self, wanted: Iterable[tuple[Ref, Receiver]], *, path: PathOf = None, transfer: Transfer = SILENT
     ) -> None:
         """Hand each blob's decoded bytes to its function, from some thread, in no order.
 

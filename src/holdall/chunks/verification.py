@@ -28,7 +28,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import checked
+from holdall.chunks.delivery import decode_verified
 from holdall.chunks.plan import Range, plan_ranges
 from holdall.chunks.pool import Pool
 from holdall.errors import IntegrityError, ObjectTooShortError, StorageError
@@ -85,7 +85,7 @@ class PackVerifier:
                 if isinstance(ref.location, PackName) and self._subject(ref) not in results.proofs:
                     by_pack[ref.location][ref] = None
             for span in self._select_ranges([list(some) for some in by_pack.values()]):
-                proof = self._pool.submit_holding(span.stop - span.start, partial(self._fetch_and_check, span))
+                proof = self._pool.submit_with_budget(span.stop - span.start, partial(self._fetch_and_check, span))
                 results.proofs.update((self._subject(ref), proof) for ref in span.refs)
             for old in list(results.proofs)[: max(len(results.proofs) - _MAX_RESULTS, 0)]:
                 del results.proofs[old]
@@ -135,7 +135,7 @@ class PackVerifier:
 
 def _is_intact(ref: Ref, stored: memoryview) -> bool:
     try:
-        checked(ref, stored[: ref.stored], f"pack {ref.location}")
+        decode_verified(ref, stored[: ref.stored], f"pack {ref.location}")
     except IntegrityError:
         return False
     return True

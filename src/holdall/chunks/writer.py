@@ -30,13 +30,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
-from holdall.chunks.buffers import Buffers
+from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
-from holdall.chunks.cutter import BLOCK, Block, Cutter, Piece, Readable, lead
+from holdall.chunks.cutter import BLOCK, Block, Chunk, Cutter, Readable, headroom
 from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.chunks.encoding import Encoders
 from holdall.chunks.observer import SILENT, Transfer
-from holdall.chunks.packer import Packer, PackNames, Tally
+from holdall.chunks.packer import Packer, PackNames, WriteStats
 from holdall.chunks.pool import Pool
 from holdall.format import digest
 from holdall.format.chunking import Chunker
@@ -49,29 +49,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 _AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
 
 
-class Slot:
-    """A chunk on its way: `ref` says where it is once its window was settled."""
+class PendingChunk:
+    """A chunk on its way: `resolved` says where it is once its window was settled."""
 
-    __slots__ = ("id", "raw", "ref")
+    __slots__ = ("id", "raw", "resolved")
 
     def __init__(self, id: bytes, raw: int) -> None:
         self.id, self.raw = id, raw
-        self.ref: Ref | None = None
+        self.resolved: Ref | None = None
 
     @property
-    def settled(self) -> Ref:
+    def ref(self) -> Ref:
         """Where the chunk is."""
-        assert self.ref is not None, "settle() comes first"
-        return self.ref
+        assert self.resolved is not None, "resolve_pending() comes first"
+        return self.resolved
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenStream:
     """A stream that was read, the writer's `number`th: its bytes, and its chunks in order once they were settled."""
 
     number: int
     size: int = 0
-    slots: list[Slot] = field(default_factory=list)
+    chunks: list[PendingChunk] = field(default_factory=list)
     hashing: bytes | Future[bytes] = b""
 
     @property
@@ -80,15 +80,15 @@ class Written:
         return self.hashing if isinstance(self.hashing, bytes) else self.hashing.result()
 
 
-class _New(NamedTuple):
+class _NewChunk(NamedTuple):
     """A chunk that the bucket is not known to have."""
 
-    slot: Slot
-    piece: Piece
+    pending: PendingChunk
+    chunk: Chunk
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _NamedBlock:
     """A block whose chunks have names.
 
     Attributes:
@@ -99,17 +99,17 @@ class _Named:
 
     block: Block
     size: int
-    new: list[_New]
+    new: list[_NewChunk]
     last: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoding:
+class _EncodingBlock:
     """A block whose new chunks are being encoded, and whose borrowed ones are being tried: it keeps their bytes."""
 
     block: Block
-    new: list[_New]
-    borrowed: list[_New]
+    new: list[_NewChunk]
+    borrowed: list[_NewChunk]
     encoded: Future[tuple[list[Encoded], memoryview | None]] | None
 
 
@@ -129,56 +129,56 @@ class ChunkWriter:
         self._pool, self._index, self._transfer = pool, index, transfer
         self._deduplicator = Deduplicator(index, pack_size=pack_size)
         self._packer = Packer(bucket, pool, index, names, pack_size, transfer)
-        block = max(min(BLOCK - lead(chunker), pack_size), 2 * chunker.max)
+        block = max(min(BLOCK - headroom(chunker), pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), 2 * chunker.max)
         window = -(-self._window_size // block) + 1  # in blocks, the last of them in part
-        self._buffers = Buffers(pool, block + lead(chunker), most=window + _AHEAD)
-        self._rooms = Buffers(pool, block, most=window)
-        self._encoders = Encoders(self._rooms)
-        fresh, gather = weakref.WeakMethod(self._fresh), weakref.WeakMethod(self._gather)
+        self._buffers = BufferPool(pool, block + headroom(chunker), limit=window + _AHEAD)
+        self._scratch = BufferPool(pool, block, limit=window)
+        self._encoders = Encoders(self._scratch)
+        fresh, gather = weakref.WeakMethod(self._acquire_buffer), weakref.WeakMethod(self._take_block)
         # Held weakly: a writer that is dropped, such as after a failure, gives its memory back at once.
-        self._cutter = Cutter(pool, chunker, lambda: _there(fresh)(), lambda block: _there(gather)(block))
+        self._cutter = Cutter(pool, chunker, lambda: _dereference(fresh)(), lambda block: _dereference(gather)(block))
         self._full: deque[Block] = deque()
         self._waiting = 0  # bytes of the chunks that are not decided
-        self._named: deque[_Named] = deque()
-        self._undecided: deque[_New] = deque()  # chunks in order; how many came, and how many were decided
-        self._came = self._decided = 0
-        self._encoding: deque[_Encoding] = deque()
-        self._slots: dict[bytes, Slot] = {}  # chunks of this commit
+        self._named: deque[_NamedBlock] = deque()
+        self._undecided: deque[_NewChunk] = deque()  # chunks in order; how many came, and how many were decided
+        self._queued = self._decided = 0
+        self._encoding: deque[_EncodingBlock] = deque()
+        self._chunks: dict[bytes, PendingChunk] = {}  # chunks of this commit
         self._numbers = itertools.count()  # of the streams
 
     @property
-    def tally(self) -> Tally:
+    def stats(self) -> WriteStats:
         """What was stored so far."""
-        return replace(self._packer.tally, again=self._deduplicator.rewritten)
+        return replace(self._packer.stats, rewritten=self._deduplicator.rewritten)
 
     @property
     def unsent(self) -> bool:
         """Whether a pack is in the making."""
         return self._packer.unsent
 
-    def write(self, stream: Readable) -> Written:
-        """Cut, hash and keep a stream. Its chunks have no place until `settle`."""
-        written = Written(next(self._numbers))
+    def write(self, stream: Readable) -> WrittenStream:
+        """Cut, hash and keep a stream. Its chunks have no place until `resolve_pending`."""
+        written = WrittenStream(next(self._numbers))
         written.size, written.hashing = self._cutter.cut(stream, written)
         return written
 
-    def settle(self) -> None:
+    def resolve_pending(self) -> None:
         """Give every chunk so far its place: where the bucket has it, or in a pack in the making."""
         self._cutter.finish()
         while self._full:
-            self._take_in(self._full[0])
+            self._queue_new_chunks(self._full[0])
         self._deduplicate(force=True)
         while self._encoding:
             self._pack_oldest()
-        self._buffers.let_go()
-        self._rooms.let_go()
+        self._buffers.clear()
+        self._scratch.clear()
 
-    def place(self, data: bytes, kind: int) -> Ref:
+    def put_blob(self, data: bytes, kind: int) -> Ref:
         """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
-        return self.known(data) or self._pack(digest.blob_id(data), kind, data)
+        return self.find_blob(data) or self._pack(digest.blob_id(data), kind, data)
 
-    def known(self, data: bytes) -> Ref | None:
+    def find_blob(self, data: bytes) -> Ref | None:
         """Where the bucket has a blob already, if it does.
 
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
@@ -189,10 +189,10 @@ class ChunkWriter:
             there = self._deduplicator.find_blob(blob)
         return there
 
-    def move(self, slots: Iterable[Slot], contents: Iterable[bytes]) -> None:
+    def repack(self, chunks: Iterable[PendingChunk], contents: Iterable[bytes]) -> None:
         """Pack chunks anew whose pack is condemned."""
-        for slot, data in zip(slots, contents, strict=True):
-            slot.ref = self._pack(slot.id, CHUNK, data)
+        for pending, data in zip(chunks, contents, strict=True):
+            pending.resolved = self._pack(pending.id, CHUNK, data)
 
     def flush(self) -> None:
         """Return when the bucket has acknowledged every pack.
@@ -200,7 +200,7 @@ class ChunkWriter:
         Raises:
             StorageError: It did not; nothing may refer to what was written.
         """
-        self.settle()
+        self.resolve_pending()
         self._packer.flush()
 
     def _pack(self, blob: bytes, kind: int, data: bytes) -> Ref:
@@ -209,35 +209,35 @@ class ChunkWriter:
 
     # --- blocks, from the cutter and back to it ---
 
-    def _fresh(self) -> memoryview:
+    def _acquire_buffer(self) -> memoryview:
         """A buffer for the next block; if there is none, the oldest is emptied first."""
-        while (buffer := self._buffers.take(at_all_costs=not (self._encoding or self._named or self._full))) is None:
+        while (buffer := self._buffers.acquire(force=not (self._encoding or self._named or self._full))) is None:
             if not self._encoding:
                 if self._full:
-                    self._take_in(self._full[0])
+                    self._queue_new_chunks(self._full[0])
                 self._deduplicate(force=not self._full)
             if self._encoding:
                 self._pack_oldest()
         return buffer
 
-    def _gather(self, block: Block) -> None:
+    def _take_block(self, block: Block) -> None:
         """Take a full block; with a window of chunks that have names, look what is new."""
         self._full.append(block)
-        while self._full and self._full[0].pieces.done():
-            self._take_in(self._full[0])
+        while self._full and self._full[0].chunks.done():
+            self._queue_new_chunks(self._full[0])
         self._deduplicate()
         while self._encoding and self._ready(self._encoding[0]):
             self._pack_oldest()
 
-    def _take_in(self, block: Block) -> None:
+    def _queue_new_chunks(self, block: Block) -> None:
         """The first of the full blocks has names for its chunks, or will have: see which came for the first time."""
-        new = self._new_to_this_commit(block)
+        new = self._find_new_chunks(block)
         self._full.popleft()  # not before: what failed fails again
         self._undecided += new
-        self._waiting += sum(slot.raw for slot, _ in new)
-        self._came += len(new)
-        size = sum(len(piece.data) for piece in block.pieces.result())
-        self._named.append(_Named(block, size, new, self._came))
+        self._waiting += sum(pending.raw for pending, _ in new)
+        self._queued += len(new)
+        size = sum(len(chunk.data) for chunk in block.chunks.result())
+        self._named.append(_NamedBlock(block, size, new, self._queued))
 
     def _deduplicate(self, *, force: bool = False) -> None:
         """Find out which chunks the bucket has, a window at a time, and have the others encoded.
@@ -245,73 +245,73 @@ class ChunkWriter:
         What does not fill a window waits for more, unless forced.
         """
         while window := self._next_window(force=force):
-            wanted = [ChunkQuery(slot.id, slot.raw, piece.owner.number) for slot, piece in window]
-            for (slot, _), place in zip(window, self._deduplicator.lookup(wanted), strict=True):
-                slot.ref = place
+            wanted = [ChunkQuery(pending.id, pending.raw, chunk.owner.number) for pending, chunk in window]
+            for (pending, _), place in zip(window, self._deduplicator.lookup(wanted), strict=True):
+                pending.resolved = place
             for _ in window:  # not before: what could not be looked up is looked up again
                 self._undecided.popleft()
-            self._waiting -= sum(slot.raw for slot, _ in window)
+            self._waiting -= sum(pending.raw for pending, _ in window)
             self._decided += len(window)
         while self._named and self._named[0].last <= self._decided:
-            self._have_encoded(self._named.popleft())
+            self._start_encoding(self._named.popleft())
 
-    def _next_window(self, *, force: bool) -> list[_New]:
+    def _next_window(self, *, force: bool) -> list[_NewChunk]:
         """The next chunks up to the one that makes them a pack's size."""
         size = 0
         if self._waiting < self._window_size and not force:
             return []
-        for count, (slot, _) in enumerate(self._undecided, 1):
-            size += slot.raw
+        for count, (pending, _) in enumerate(self._undecided, 1):
+            size += pending.raw
             if size >= self._window_size:
                 return list(itertools.islice(self._undecided, count))
         return list(self._undecided) if force else []
 
-    def _have_encoded(self, named: _Named) -> None:
-        unknown = [one for one in named.new if one.slot.ref is None]
-        borrowed = [one for one in named.new if one.slot.ref is not None]
-        saved = named.size - sum(slot.raw for slot, _ in unknown)
-        pieces = [piece for _, piece in unknown]
-        encoded = self._pool.compute(self._encoders.encode, named.block.view, pieces) if unknown else None
-        self._encoding.append(_Encoding(named.block, unknown, borrowed, encoded))
+    def _start_encoding(self, named: _NamedBlock) -> None:
+        unknown = [one for one in named.new if one.pending.resolved is None]
+        borrowed = [one for one in named.new if one.pending.resolved is not None]
+        saved = named.size - sum(pending.raw for pending, _ in unknown)
+        chunks = [chunk for _, chunk in unknown]
+        encoded = self._pool.submit_cpu(self._encoders.encode, named.block.view, chunks) if unknown else None
+        self._encoding.append(_EncodingBlock(named.block, unknown, borrowed, encoded))
         if saved:
             self._transfer.add(saved, saved)
 
-    def _new_to_this_commit(self, block: Block) -> list[_New]:
+    def _find_new_chunks(self, block: Block) -> list[_NewChunk]:
         """The chunks of a block that came for the first time; each file is told of all of its own."""
         new = []
-        for piece in block.pieces.result():
-            slot = self._slots.get(piece.id)
-            if slot is None:
-                slot = self._slots[piece.id] = Slot(piece.id, len(piece.data))
-                new.append(_New(slot, piece))
-            piece.owner.slots.append(slot)
+        for chunk in block.chunks.result():
+            pending = self._chunks.get(chunk.id)
+            if pending is None:
+                pending = self._chunks[chunk.id] = PendingChunk(chunk.id, len(chunk.data))
+                new.append(_NewChunk(pending, chunk))
+            chunk.owner.chunks.append(pending)
         return new
 
-    def _ready(self, block: _Encoding) -> bool:
+    def _ready(self, block: _EncodingBlock) -> bool:
         """Whether a block has something to pack, and packing it would not wait."""
         if block.encoded is None or not block.encoded.done():
             return False
-        return all(self._index.is_verified(slot.settled) for slot, _ in block.borrowed)
+        return all(self._index.is_verified(pending.ref) for pending, _ in block.borrowed)
 
     def _pack_oldest(self) -> None:
         """Put what a block had new, or borrowed in vain, into packs, and have its buffer back."""
-        oldest, room = self._encoding[0], None
-        for slot, piece in oldest.borrowed:
-            if not self._index.verify(slot.settled):
-                slot.ref = self._pack(slot.id, CHUNK, bytes(piece.data))
+        oldest, scratch = self._encoding[0], None
+        for pending, chunk in oldest.borrowed:
+            if not self._index.verify(pending.ref):
+                pending.resolved = self._pack(pending.id, CHUNK, bytes(chunk.data))
         if oldest.encoded is not None:
-            found, room = oldest.encoded.result()
-            for (slot, _), encoded in zip(oldest.new, found, strict=True):
-                slot.ref = self._packer.add(slot.id, CHUNK, encoded, slot.raw, file_bytes=slot.raw)
+            found, scratch = oldest.encoded.result()
+            for (pending, _), encoded in zip(oldest.new, found, strict=True):
+                pending.resolved = self._packer.add(pending.id, CHUNK, encoded, pending.raw, file_bytes=pending.raw)
         for reader in oldest.block.readers:
             reader.result()
         self._encoding.popleft()  # not before: what failed fails again
-        self._buffers.bring_back(oldest.block.view)
-        if room is not None:
-            self._rooms.bring_back(room)
+        self._buffers.release(oldest.block.view)
+        if scratch is not None:
+            self._scratch.release(scratch)
 
 
-def _there(method: weakref.WeakMethod[F]) -> F:
+def _dereference(method: weakref.WeakMethod[F]) -> F:
     found = method()
     assert found is not None, "the cutter is the writer's own"
     return found

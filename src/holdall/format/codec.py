@@ -20,7 +20,7 @@ from holdall.format.digest import Bytes
 from holdall.format.frames import decompress_each
 
 if TYPE_CHECKING:
-    from holdall.format.planes import Desk
+    from holdall.format.planes import ScratchBuffers
 
 UNCOMPRESSED, ZSTD, SPLIT, DELTA = 0, 1, 2, 3
 SLACK: Final = 64  # an encoded blob is never longer than the decoded one by more than this
@@ -39,10 +39,10 @@ def encode(data: bytes) -> tuple[int, bytes]:
 
 def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
     """A blob of numbers with `item_size` bytes each, the first of which begins at `phase`."""
-    from holdall.format.planes import Desk, numbers, split, view
+    from holdall.format.planes import ScratchBuffers, numbers, split, view
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
-    whole = numbers(data, item_size, phase, Desk())
+    whole = numbers(data, item_size, phase, ScratchBuffers())
     apart = [bytearray(len(whole)) for _ in range(item_size)]
     split(whole, [view(plane) for plane in apart])
     bitmap, planes = 0, []
@@ -84,7 +84,7 @@ class Decoder:
     """Decodes one blob after another, with tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._desks: dict[int, Desk] = {}  # by the bytes of a number
+        self._scratch: dict[int, ScratchBuffers] = {}  # by the bytes of a number
         self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
@@ -141,12 +141,12 @@ class Decoder:
         return found
 
     def _joined(self, item_size: int, blobs: Sequence[_Planes]) -> list[memoryview]:
-        from holdall.format.planes import Desk, join_all
+        from holdall.format.planes import ScratchBuffers, join_all
 
-        desk = self._desks.get(item_size) or self._desks.setdefault(
-            item_size, Desk()
+        scratch = self._scratch.get(item_size) or self._scratch.setdefault(
+            item_size, ScratchBuffers()
         )  # one each: what is lent is not lent again
-        return join_all([blob.planes for blob in blobs], item_size, desk)
+        return join_all([blob.planes for blob in blobs], item_size, scratch)
 
     def _planes(self, stored: memoryview, raw: int) -> _Planes:
         item_size, phase, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)

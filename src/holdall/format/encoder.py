@@ -29,7 +29,7 @@ from holdall.format.digest import Bytes
 from holdall.format.frames import compress_each
 
 if TYPE_CHECKING:
-    from holdall.format.planes import Array, Desk
+    from holdall.format.planes import Array, ScratchBuffers
 
 SAMPLE: Final = 16 << 10  # bytes that a plan is made from
 SMALL: Final = 16 << 10  # a lone blob up to this length is not worth a sample
@@ -63,7 +63,7 @@ class Encoder:
     """Encodes one blob after another, with tables that are made once. For one thread at a time.
 
     Attributes:
-        room: Writable memory for what is encoded; used up from its beginning, and the caller's to use again when
+        scratch: Writable memory for what is encoded; used up from its beginning, and the caller's to use again when
             nothing that was encoded in it is needed any more. Where it ends, fresh memory is taken.
     """
 
@@ -79,8 +79,8 @@ class Encoder:
         level = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
         self._compressors = (level, zstandard.ZstdCompressor(compression_params=entropy))
         self._decoder = Decoder()
-        self._desk: Desk | None = None
-        self.room = memoryview(b"")
+        self._buffers: ScratchBuffers | None = None
+        self.scratch = memoryview(b"")
 
     def plan(self, sample: Bytes, item_size: int | None) -> Plan:
         """The way that makes a sample smallest, simpler ways first.
@@ -151,21 +151,21 @@ class Encoder:
 
     def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, phase: int) -> list[Encoded]:
         """Take all numbers apart at once, compress what each blob has of a plane, and put all together again."""
-        from holdall.format.planes import Desk, equal, join, numbers, split, view
+        from holdall.format.planes import ScratchBuffers, equal, join, numbers, split, view
 
-        desk = self._desk = self._desk or Desk()
-        whole = numbers(data, plan.item_size, phase, desk)
-        planes = [self._room(len(whole)) for _ in plan.ways]
+        scratch = self._buffers = self._buffers or ScratchBuffers()
+        whole = numbers(data, plan.item_size, phase, scratch)
+        planes = [self._take_scratch(len(whole)) for _ in plan.ways]
         split(whole, [view(plane) for plane in planes])
         decoded = [view(plane) for plane in planes]
         blobs = [_Blob.at(start, end, plan.item_size, phase) for start, end in pairwise([0, *ends])]
         some = [blob for blob in blobs if blob.numbers.start < blob.numbers.stop]
         for p, way in enumerate(plan.ways):
             if way is not None:
-                decoded[p] = desk.lend(f"decoded {p}", len(whole))
+                decoded[p] = scratch.get(f"decoded {p}", len(whole))
                 decoded[p][:] = view(planes[p])
                 self._compress_plane(p, self._compressors[way], planes[p], some, decoded[p])
-        verify(equal(join(decoded, plan.item_size, desk), whole))
+        verify(equal(join(decoded, plan.item_size, scratch), whole))
         in_planes = [(blob, blob.encoded(data, plan.item_size, planes)) for blob in blobs]
         return [found or self._whole(data[blob.start : blob.end], _LEVEL) for blob, found in in_planes]
 
@@ -182,11 +182,11 @@ class Encoder:
                 blob.packed[p] = frame
                 decoded[blob.numbers] = view(data)
 
-    def _room(self, size: int) -> memoryview:
+    def _take_scratch(self, size: int) -> memoryview:
         """Memory for a plane that goes into a pack: of what was given, as long as there is some."""
-        if len(self.room) < size:
+        if len(self.scratch) < size:
             return memoryview(bytearray(size))
-        found, self.room = self.room[:size], self.room[size:]
+        found, self.scratch = self.scratch[:size], self.scratch[size:]
         return found
 
 
@@ -231,9 +231,9 @@ class _Blob(NamedTuple):
 
 
 def _split(data: Bytes, item_size: int) -> list[bytearray]:
-    from holdall.format.planes import Desk, numbers, split, view
+    from holdall.format.planes import ScratchBuffers, numbers, split, view
 
-    whole = numbers(data, item_size, 0, Desk())
+    whole = numbers(data, item_size, 0, ScratchBuffers())
     planes = [bytearray(len(whole)) for _ in range(item_size)]
     split(whole, [view(plane) for plane in planes])
     return planes

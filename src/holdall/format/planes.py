@@ -21,24 +21,24 @@ _DTYPES: Final[dict[int, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4
 _BYTE: Final = np.dtype(np.uint8)
 
 
-class Desk:
+class ScratchBuffers:
     """Memory for what is made on the way, which is used again: fresh pages cost as much as the arithmetic.
 
     For one thread at a time. What a name lends is good until the same name lends again.
     """
 
     def __init__(self) -> None:
-        self._drawers: dict[str, bytearray] = {}
+        self._buffers: dict[str, bytearray] = {}
 
-    def lend(self, name: str, count: int, dtype: np.dtype[Any] = _BYTE) -> Array:
+    def get(self, name: str, count: int, dtype: np.dtype[Any] = _BYTE) -> Array:
         """An array of shape (count,) with anything in it."""
-        drawer = self._drawers.get(name)
-        if drawer is None or len(drawer) < count * dtype.itemsize:
-            drawer = self._drawers[name] = bytearray(count * dtype.itemsize)
-        return np.frombuffer(drawer, dtype, count)
+        buffer = self._buffers.get(name)
+        if buffer is None or len(buffer) < count * dtype.itemsize:
+            buffer = self._buffers[name] = bytearray(count * dtype.itemsize)
+        return np.frombuffer(buffer, dtype, count)
 
 
-def numbers(data: Bytes, item_size: int, phase: int, desk: Desk) -> Array:
+def numbers(data: Bytes, item_size: int, phase: int, scratch: ScratchBuffers) -> Array:
     """Return the whole numbers of `item_size` bytes, the first of which begins at `phase`; shape (n,), unsigned.
 
     Where they do not begin at an address that suits them they are copied, since arithmetic is slower than that.
@@ -47,7 +47,7 @@ def numbers(data: Bytes, item_size: int, phase: int, desk: Desk) -> Array:
     found = np.frombuffer(data, _DTYPES[item_size], count, phase)
     if found.flags.aligned:
         return found
-    copy = desk.lend("numbers", count, _DTYPES[item_size])
+    copy = scratch.get("numbers", count, _DTYPES[item_size])
     np.copyto(copy, found)
     return copy
 
@@ -58,8 +58,8 @@ def split(whole: Array, planes: Sequence[Array]) -> None:
         np.right_shift(whole, 8 * p, out=plane, dtype=whole.dtype, casting="unsafe")
 
 
-def join(planes: Sequence[Bytes | Array], item_size: int, desk: Desk) -> Array:
-    """The numbers whose planes, least significant first and all equally long, these are; lent by the desk.
+def join(planes: Sequence[Bytes | Array], item_size: int, scratch: ScratchBuffers) -> Array:
+    """The numbers whose planes, least significant first and all equally long, these are; in scratch memory.
 
     Bytes make numbers of two bytes, and these numbers of four: half the memory that adding byte to byte would touch.
     """
@@ -67,25 +67,25 @@ def join(planes: Sequence[Bytes | Array], item_size: int, desk: Desk) -> Array:
     while len(level) > 1:
         width = 2 * item_size // len(level)
         level = [
-            _pair(low, high, desk.lend(f"numbers {width} {at}", len(low), _DTYPES[width]))
+            _pair(low, high, scratch.get(f"numbers {width} {at}", len(low), _DTYPES[width]))
             for at, (low, high) in enumerate(zip(level[::2], level[1::2], strict=True))
         ]
     return level[0]
 
 
-def join_all(blobs: Sequence[Sequence[Bytes]], item_size: int, desk: Desk) -> list[memoryview]:
-    """The numbers of many blobs, as bytes, from the planes of each; lent by the desk."""
+def join_all(blobs: Sequence[Sequence[Bytes]], item_size: int, scratch: ScratchBuffers) -> list[memoryview]:
+    """The numbers of many blobs, as bytes, from the planes of each; in scratch memory."""
     counts = [len(planes[0]) for planes in blobs]
-    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", desk) for p in range(item_size)]
-    whole = join(planes, item_size, desk).data.cast("B")
+    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", scratch) for p in range(item_size)]
+    whole = join(planes, item_size, scratch).data.cast("B")
     ends = list(accumulate(counts, initial=0))
     return [whole[item_size * start : item_size * stop] for start, stop in pairwise(ends)]
 
 
-def _in_a_row(parts: Sequence[Array], name: str, desk: Desk) -> Array:
+def _in_a_row(parts: Sequence[Array], name: str, scratch: ScratchBuffers) -> Array:
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate(parts, out=desk.lend(name, sum(map(len, parts))))
+    return np.concatenate(parts, out=scratch.get(name, sum(map(len, parts))))
 
 
 def _pair(low: Array, high: Array, out: Array) -> Array:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import PathOf, checked, path_of
+from holdall.chunks.delivery import PathOf, decode_verified, path_of
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import FormatError, IntegrityError, LogGapError
@@ -101,7 +101,7 @@ def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: PathOf) -> bytes:
     where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
     if ref.offset >= len(entry.blobs):
         raise IntegrityError(where, "there is no such blob", path_of(path, ref))
-    return checked(ref, entry.blobs[ref.offset].data, where, path_of(path, ref))
+    return decode_verified(ref, entry.blobs[ref.offset].data, where, path_of(path, ref))
 
 
 class _LruCache(Generic[K, V]):

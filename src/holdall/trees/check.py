@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from holdall.chunks.delivery import checked
+from holdall.chunks.delivery import decode_verified
 from holdall.chunks.pool import gather
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import DamageError, FormatError, HoldallError
@@ -211,7 +211,7 @@ class _Check:
     def _packs(self, packs: Sequence[PackName]) -> None:
         """Read all packs, side by side as far as there is room."""
         pool = self._location.pool
-        reading = [pool.submit_holding(self._sizes[pack], partial(self._pack, pack)) for pack in packs]
+        reading = [pool.submit_with_budget(self._sizes[pack], partial(self._pack, pack)) for pack in packs]
         for pack, rows in zip(packs, gather(reading), strict=True):
             if isinstance(rows, str):
                 self._bad[pack] = rows
@@ -237,7 +237,9 @@ class _Check:
         data = memoryview(self._bucket.get(pack.key, limit=MAX_PACK))
         footer = parse_pack(data, f"pack {pack}")
         for row in footer.rows:
-            checked(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}, offset {row.offset}")
+            decode_verified(
+                row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}, offset {row.offset}"
+            )
         return footer
 
     def _logs(self, keys: Iterable[Key]) -> dict[Ref, Content]:

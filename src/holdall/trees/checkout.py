@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from holdall.chunks.delivery import Deliver, Delivery, FileOffset, PathOf
+from holdall.chunks.delivery import Delivery, FileOffset, PathOf, Receiver
 from holdall.chunks.observer import SILENT, Observer, Transfer, begin_transfer
 from holdall.errors import IncompleteError, IntegrityError
 from holdall.format import digest
@@ -123,7 +123,7 @@ def _whole(
     blobs: RunBlobReader, entries: Sequence[Entry], target: Mapping[str, Place], delivery: Delivery, transfer: Transfer
 ) -> None:
     """Files that are one blob, or empty: those that lie together come together."""
-    packed: list[tuple[Ref, Deliver]] = []
+    packed: list[tuple[Ref, Receiver]] = []
     inline: list[Entry] = []
     for entry in entries:
         if entry.content is None:
@@ -156,7 +156,7 @@ def _cut(recipes: Sequence[Recipe], files: Sequence[PartialFile], delivery: Deli
     delivery.add(chain.from_iterable(placed), path=whose)
 
 
-def _placed(recipe: Recipe, file: PartialFile) -> Iterator[tuple[Ref, Deliver]]:
+def _placed(recipe: Recipe, file: PartialFile) -> Iterator[tuple[Ref, Receiver]]:
     at = 0
     for ref in recipe.chunks:
         yield ref, FileOffset(file, at)

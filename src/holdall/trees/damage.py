@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from holdall.chunks.delivery import checked
+from holdall.chunks.delivery import decode_verified
 from holdall.errors import DamageError, IntegrityError, ObjectExistsError
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.layout import PackName, damage_key
@@ -41,7 +41,7 @@ def wrong_blobs(bucket: Bucket, pack: PackName) -> list[bytes]:
     wrong = []
     for row in rows:
         try:
-            checked(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}")
+            decode_verified(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}")
         except IntegrityError:
             wrong.append(row.id)
     return wrong

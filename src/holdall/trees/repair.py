@@ -203,7 +203,7 @@ class _Mending:
         if not chunks:
             return entry.at(placed[0], whole=True)
         data = encode_recipe(Recipe(entry.size, entry.sha256, tuple(placed)))
-        return entry.at(self._writer.place(data, RECIPE), whole=False)
+        return entry.at(self._writer.put_blob(data, RECIPE), whole=False)
 
     def _borrow(self, refs: Iterable[Ref]) -> None:
         """Let these be referred to where they are whole in a pack (W2, W3)."""
@@ -214,13 +214,13 @@ class _Mending:
         moved = {}
         for some in _parts(moving):
             for ref, data in zip(some, blobs.read(some), strict=True):
-                moved[ref] = self._writer.place(data, CHUNK)
+                moved[ref] = self._writer.put_blob(data, CHUNK)
         return [moved.get(ref, ref) for ref in refs]
 
     def _place(self, blobs: RunBlobReader, ref: Ref, kind: int) -> Ref:
         """Where a blob is to be referred to: in the whole pack that has it, or in a copy of one's own."""
         (data,) = blobs.read([ref])
-        return self._writer.place(data, kind)
+        return self._writer.put_blob(data, kind)
 
 
 def load_view(blobs: RunBlobReader) -> View | None:

@@ -96,7 +96,7 @@ def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final:
         state.tree = _tree(view, fresh, partial(carried.place, kind=NODE), final=final)
     if writer.unsent or not carried.fits:
         del blobs[added:]
-        state.tree = _tree(view, fresh, partial(writer.place, kind=NODE), final=final)
+        state.tree = _tree(view, fresh, partial(writer.put_blob, kind=NODE), final=final)
     body = _body(state, writer)
     writer.flush()
     return body
@@ -120,7 +120,7 @@ def restate(
         state.tree = tree_builder.build(entries, partial(carried.place, kind=NODE))
     if entries and (writer.unsent or not carried.fits):
         del blobs[added:]
-        state.tree = tree_builder.build(entries, partial(writer.place, kind=NODE))
+        state.tree = tree_builder.build(entries, partial(writer.put_blob, kind=NODE))
     body = _body(state, writer)
     writer.flush()
     return body
@@ -138,7 +138,7 @@ def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
         moving = [*old, *(entry for entry in fresh.values() if _inline_bytes(entry))]
         contents = blobs.read([entry.content for entry in moving if entry.content])
         for entry, data in zip(moving, contents, strict=True):
-            fresh[entry.path] = replace(entry, content=writer.place(data, CHUNK if entry.whole else RECIPE))
+            fresh[entry.path] = replace(entry, content=writer.put_blob(data, CHUNK if entry.whole else RECIPE))
         inline = 0
     return sorted(fresh.values(), key=lambda entry: sort_key(entry.path)), inline
 
@@ -176,7 +176,7 @@ def _single_commit_root(view: View) -> Ref | None:
 def _body(state: State, writer: ChunkWriter) -> Json:
     body = state.to_json()
     if len(json.dumps(body)) > INLINE:
-        body["facts"] = writer.place(_facts(body), JSON_BLOB).to_json()
+        body["facts"] = writer.put_blob(_facts(body), JSON_BLOB).to_json()
     return body
 
 

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import SILENT, Transfer, begin_transfer
-from holdall.chunks.writer import ChunkWriter, Slot, Written
+from holdall.chunks.writer import ChunkWriter, PendingChunk, WrittenStream
 from holdall.errors import (
     ArtifactExistsError,
     FencedOffError,
@@ -59,7 +59,7 @@ class Staged:
 
     entry: Entry  # without content
     data: bytes | None = None
-    written: Written | None = None
+    written: WrittenStream | None = None
     unread: Item | None = None  # whose chunks were recalled
 
     def name(self) -> None:
@@ -221,11 +221,11 @@ class Transaction:
         self._copy_from_condemned(fresh)
         root, blobs = self._seal(fresh)
         files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
-        packed = self._writer.tally if self._writer else None
+        packed = self._writer.stats if self._writer else None
         inline = [blob for blob in blobs if blob.kind == CHUNK]
         new = sum(blob.raw for blob in inline) + (packed.new if packed else 0)
         stored = sum(len(blob.data) for blob in blobs) + (packed.stored if packed else 0)
-        again = packed.again if packed else 0
+        again = packed.rewritten if packed else 0
         self._counts = new, stored, again
         op = {
             "op": "commit",
@@ -273,7 +273,7 @@ class Transaction:
         """
         writer = self._writer
         if writer:
-            writer.settle()
+            writer.resolve_pending()
         if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
             inline = Inline([])
             root = tree_builder.build(
@@ -284,31 +284,31 @@ class Transaction:
                     writer.flush()
                 return root, inline.blobs
         self._pack_small_files()
-        self._chunks.settle()
-        root = tree_builder.build([_placed(staged, self._chunks.place) for staged in fresh], self._place_node)
+        self._chunks.resolve_pending()
+        root = tree_builder.build([_placed(staged, self._chunks.put_blob) for staged in fresh], self._place_node)
         self._chunks.flush()
         return root, []
 
     def _place_node(self, data: bytes) -> Ref:
-        ref = self._chunks.place(data, NODE)
+        ref = self._chunks.put_blob(data, NODE)
         self._session.blobs.remember_node(ref, data)
         return ref
 
     def _inline(self, inline: Inline, data: bytes, kind: int) -> Ref:
         """In the entry, unless a pack has it already."""
-        return (self._writer.known(data) if self._writer else None) or inline.place(data, kind)
+        return (self._writer.find_blob(data) if self._writer else None) or inline.place(data, kind)
 
     def _copy_from_condemned(self, fresh: Iterable[Staged]) -> None:
         """Copy staged chunks out of packs that are being collected (W4)."""
         if not (self._writer and self._session.chunk_index.has_garbage_state):
             return
-        self._writer.settle()
+        self._writer.resolve_pending()
         condemned = self._session.chunk_index.condemned()
         for staged in fresh:
-            slots = {slot.id: slot for slot in staged.written.slots} if staged.written else {}
-            endangered: defaultdict[PackName, list[Slot]] = defaultdict(list)
+            slots = {slot.id: slot for slot in staged.written.chunks} if staged.written else {}
+            endangered: defaultdict[PackName, list[PendingChunk]] = defaultdict(list)
             for slot in slots.values():
-                if isinstance(pack := slot.settled.location, PackName) and pack in condemned:
+                if isinstance(pack := slot.ref.location, PackName) and pack in condemned:
                     endangered[pack].append(slot)
             try:
                 for pack, some in endangered.items():
@@ -318,25 +318,25 @@ class Transaction:
                     raise
                 self._read_after_all(staged, staged.unread)
 
-    def _move(self, writer: ChunkWriter, path: str, pack: PackName, slots: Sequence[Slot]) -> None:
+    def _move(self, writer: ChunkWriter, path: str, pack: PackName, slots: Sequence[PendingChunk]) -> None:
         try:
-            contents = self._session.blobs.packs.read([slot.settled for slot in slots])
+            contents = self._session.blobs.packs.read([slot.ref for slot in slots])
         except IntegrityError as error:
             raise FencedOffError(path, str(pack)) from error
-        writer.move(slots, contents)
+        writer.repack(slots, contents)
 
     def _read_after_all(self, staged: Staged, item: Item) -> None:
         """What was recalled is gone from the bucket, but the local file is there."""
         with self._unchanged.open(item) as stream:
             staged.written = self._chunks.write(stream)
-        self._chunks.settle()
+        self._chunks.resolve_pending()
         staged.unread = None
         if staged.written.sha256 != staged.entry.sha256:
             raise SourceChangedError(str(item.local), "it changed while it was logged")
 
     def _keep(self, *, committed: bool) -> None:
         """Have what was read remembered: its chunks, too, if they were acknowledged."""
-        known = self._writer.known if self._writer else None
+        known = self._writer.find_blob if self._writer else None
         files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
         self._unchanged.keep(files, known)
 
@@ -348,11 +348,11 @@ def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
         return entry.at(place(staged.data, CHUNK), whole=True)
     if written is None:
         return entry
-    if sum(slot.raw for slot in written.slots) != written.size:
+    if sum(slot.raw for slot in written.chunks) != written.size:
         raise IntegrityError(entry.path, "its chunks are not all of it, as an interrupt may leave it: log it again")
-    if not written.slots:
+    if not written.chunks:
         return entry
-    refs = tuple(slot.settled for slot in written.slots)
+    refs = tuple(slot.ref for slot in written.chunks)
     if len(refs) == 1:
         return entry.at(refs[0], whole=True)
     recipe = encode_recipe(Recipe(written.size, written.sha256, refs))

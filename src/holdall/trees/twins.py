@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Final
 
 from holdall.chunks.copies import WholeCopies
-from holdall.chunks.delivery import checked
+from holdall.chunks.delivery import decode_verified
 from holdall.errors import FormatError, StorageError
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS
@@ -62,7 +62,7 @@ class InlineCopies:
                 entry = self._entry(place)
                 blob = entry.blobs[place.index]
                 where = f"entry {entry.n} of {entry.log}"
-                return checked(blob.ref(place.index), blob.data, where), where
+                return decode_verified(blob.ref(place.index), blob.data, where), where
         return None
 
     def _entry(self, place: _Inline) -> LogEntry:

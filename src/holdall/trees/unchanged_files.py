@@ -18,7 +18,7 @@ from typing import Final
 
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.cutter import Readable
-from holdall.chunks.writer import Slot, Written
+from holdall.chunks.writer import PendingChunk, WrittenStream
 from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.reference import Ref
@@ -39,7 +39,7 @@ class UnchangedFiles:
         self._cache, self._chunk_index = location.stat_cache, chunk_index
         self._store = location.descriptor.store
         self._found: dict[Path, tuple[Stamp, Remembered]] = {}
-        self._written: dict[Path, Written] = {}
+        self._written: dict[Path, WrittenStream] = {}
         self._read: dict[str, tuple[Path, Stamp]] = {}  # by path in the run
 
     def lookup(self, items: Iterable[Item], there: Container[str]) -> None:
@@ -62,7 +62,7 @@ class UnchangedFiles:
         stamp, file = self._found[place]
         return Entry(item.path, item.kind, stamp.size, file.sha256, item.executable)
 
-    def written(self, item: Item) -> Written | None:
+    def written(self, item: Item) -> WrittenStream | None:
         """A file's chunks, if the bucket has them all."""
         place = _place(item) if self._written else None
         return self._written.get(place) if place else None
@@ -73,7 +73,9 @@ class UnchangedFiles:
             return item.open()
         return self._watched(item, place, self._cache.settled(place))
 
-    def keep(self, files: Iterable[tuple[Entry, Written | None]], known: Callable[[bytes], Ref | None] | None) -> None:
+    def keep(
+        self, files: Iterable[tuple[Entry, WrittenStream | None]], known: Callable[[bytes], Ref | None] | None
+    ) -> None:
         """Have the files remembered that were read.
 
         Args:
@@ -102,7 +104,7 @@ class UnchangedFiles:
             if home := files[place].home:
                 wanted[home].update()
         unusable = self._unusable(wanted)
-        slots: dict[Ref, Slot] = {}
+        slots: dict[Ref, PendingChunk] = {}
         for place, recipe in recipes.items():
             if unusable.isdisjoint(map(_pack, recipe.chunks)):
                 self._written[place] = _written(recipe, slots)
@@ -132,20 +134,20 @@ def _pack(ref: Ref) -> PackName:
     return ref.location
 
 
-def _written(recipe: Recipe, slots: dict[Ref, Slot]) -> Written:
+def _written(recipe: Recipe, slots: dict[Ref, PendingChunk]) -> WrittenStream:
     """A file as if it had just been written. Equal chunks share a slot, within a file and between files."""
     places = {ref.id: ref for ref in recipe.chunks}
-    written = Written(-1, recipe.size, hashing=recipe.sha256)
+    written = WrittenStream(-1, recipe.size, hashing=recipe.sha256)
     for ref in map(places.__getitem__, [ref.id for ref in recipe.chunks]):
-        slot = slots.setdefault(ref, Slot(ref.id, ref.raw))
-        slot.ref = ref
-        written.slots.append(slot)
+        slot = slots.setdefault(ref, PendingChunk(ref.id, ref.raw))
+        slot.resolved = ref
+        written.chunks.append(slot)
     return written
 
 
-def _remembered(entry: Entry, written: Written | None, known: Callable[[bytes], Ref | None] | None) -> Remembered:
-    if written is None or not written.slots:
+def _remembered(entry: Entry, written: WrittenStream | None, known: Callable[[bytes], Ref | None] | None) -> Remembered:
+    if written is None or not written.chunks:
         return Remembered(entry.sha256)
-    recipe = Recipe(written.size, written.sha256, tuple(slot.settled for slot in written.slots))
+    recipe = Recipe(written.size, written.sha256, tuple(slot.ref for slot in written.chunks))
     home = known(encode_recipe(recipe)) if known and len(recipe.chunks) > 1 else None
     return Remembered(entry.sha256, recipe, _pack(home) if home else None)
