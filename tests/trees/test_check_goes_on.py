@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_location, tiny_store
 
 from holdall.format.chunking import Chunker
@@ -134,6 +136,15 @@ def test_a_check_goes_on_behind_what_it_finds(world: World) -> None:
         damaged.bucket.objects[key] = damaged.bucket.objects[key].replace(b"0", b"1", 1)
     problems = tiny_store(damaged.bucket, create=False).maintenance.check().problems
     assert sum("not the digest of its first" in problem.detail for problem in problems) == 2
+
+
+def test_a_check_gets_each_entry_of_a_log_once(world: World) -> None:
+    """Also the newest, which is read first to know from which entry on readers need what is there."""
+    bucket = FaultyBucket(world.bucket)
+    assert Store(tiny_location(bucket, create=False)).maintenance.check(quick=True).intact
+    gets = Counter(key for verb, key in bucket.requests if verb == "get" and "/log/" in key)
+    assert gets.keys() == {key for key in world.bucket.objects if "/log/" in key}
+    assert set(gets.values()) == {1}
 
 
 def test_a_file_of_large_chunks_is_checked_a_few_at_a_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.packer import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
+from holdall.errors import FormatError
 from holdall.format.chunking import Chunker
 from holdall.format.codec import UNCOMPRESSED
 from holdall.format.digest import blob_id, sha256
@@ -135,6 +137,21 @@ def test_paths_of_many_commits_are_walked_as_one() -> None:
     assert [found.path for found in held.walk()] == ["a", "b", "c/x"]
     assert held.below(["a", "c", "d"]) == {"c": "c/x"}
     assert set(held.find(["a", "b", "c"])) == {"a", "b"}
+
+
+def test_two_commits_that_give_one_path_other_content_are_named() -> None:
+    """All paths are listed, the earlier content stands, and then an error says which path was committed twice."""
+    ground = Ground()
+    other = replace(entry("b"), executable=True)
+    first, again, second = (
+        ground.plant(lambda place, some=some: tree_builder.build(some, place)).root
+        for some in ([entry("a"), entry("b")], [entry("b"), entry("c")], [other])
+    )
+    assert [found.path for found in Paths(ground.blobs(), [first, again]).walk()] == ["a", "b", "c"]
+    walk = Paths(ground.blobs(), [first, again, second]).walk()
+    assert [next(walk) for _ in "abc"] == [entry("a"), entry("b"), entry("c")]
+    with pytest.raises(FormatError, match="'b' was committed twice"):
+        next(walk)
 
 
 class Log(Journal):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -31,14 +31,22 @@ _CHUNKS: Final = 256  # of a file that are held at once,
 _BYTES: Final = 32 << 20  # and about the bytes of them
 
 
-def each_listed(journal: Journal, listed: Iterable[int], note: Note) -> Iterator[LogEntry | None]:
-    """The entries of a log that a listing showed, the oldest first; None where some are missing or one is damaged.
+def each_listed(
+    journal: Journal, listed: Iterable[int], note: Note, read: Mapping[int, LogEntry | HoldallError] | None = None
+) -> Iterator[LogEntry | None]:
+    """Yield the entries that a listing showed, the oldest first; None where some are missing or one is damaged.
 
     Each is held against the one before it, where that could be read.
+
+    Args:
+        journal: The log.
+        listed: The numbers of its entries that were listed.
+        note: Is told what is wrong.
+        read: Entries that were fetched already, or what is wrong with them.
     """
     before: LogEntry | None = None
     following = 0
-    for n, entry in _each(journal, sorted(listed)):
+    for n, entry in _each(journal, sorted(listed), read or {}):
         if n != following:
             note(str(LogGapError(journal.log, following)) + (f", and all to {n - 1}" if n - 1 > following else ""))
             before = None
@@ -56,10 +64,14 @@ def each_listed(journal: Journal, listed: Iterable[int], note: Note) -> Iterator
             yield before
 
 
-def _each(journal: Journal, numbers: Sequence[int]) -> Iterator[tuple[int, LogEntry | HoldallError]]:
+def _each(
+    journal: Journal, numbers: Sequence[int], read: Mapping[int, LogEntry | HoldallError]
+) -> Iterator[tuple[int, LogEntry | HoldallError]]:
     for at in range(0, len(numbers), _AT_ONCE):
         some = numbers[at : at + _AT_ONCE]
-        yield from zip(some, journal.try_many(some), strict=True)
+        wanted = [n for n in some if n not in read]
+        found = {**read, **dict(zip(wanted, journal.try_many(wanted), strict=True))}
+        yield from ((n, found[n]) for n in some)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +152,11 @@ class LogCheck:
         """Take in the entries that are there; what is wrong with one is noted, and the next one looked at."""
         told = View(self._blobs)  # believes the states
         folded = View(self._blobs)  # believes only operations
-        sound, state_at, start = True, None, self._start(numbers := sorted(listed))
-        for entry in each_listed(self._journal, numbers, self._note):
+        numbers = sorted(listed)
+        newest = dict(zip(numbers[-1:], self._journal.try_many(numbers[-1:]), strict=True))
+        start = max((each.state_at or 0 for each in newest.values() if isinstance(each, LogEntry)), default=0)
+        sound, state_at = True, None  # readers need the entries from `start` on: the last state and what follows it
+        for entry in each_listed(self._journal, numbers, self._note, newest):
             if entry is None:
                 sound = self._complete = False
                 continue
@@ -157,11 +172,6 @@ class LogCheck:
         if sound:
             self.state = folded.state
             self._check_end(told, folded)
-
-    def _start(self, numbers: Sequence[int]) -> int:
-        """The first entry that readers need: that of the last state."""
-        newest = self._journal.try_many(numbers[-1:])
-        return newest[0].state_at or 0 if newest and isinstance(newest[0], LogEntry) else 0
 
     def _absorb(self, entry: LogEntry, told: View, folded: View, state_at: int | None) -> int | None:
         """Take in what an entry says; the number of the newest one that carries a state."""
