@@ -34,13 +34,26 @@ from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
 from holdall.runs.environment import capture
 from holdall.runs.experiment import DEFAULT, Experiments
-from holdall.runs.inputs import Dataset, DatasetInput
+from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.parquet import without_extensions
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
+from holdall.runs.values import (
+    ExperimentTag,
+    LifecycleStage,
+    LoggedModelInput,
+    LoggedModelOutput,
+    LoggedModelParameter,
+    LoggedModelStatus,
+    LoggedModelTag,
+    Param,
+    RunOutputs,
+    RunStatus,
+    RunTag,
+)
 from holdall.storage.bucket import Bucket
 from holdall.storage.ending import the_end
 from holdall.storage.probe import Report
@@ -67,24 +80,37 @@ __all__ = [
     "Deployment",
     "Difference",
     "Experiment",
+    "ExperimentTag",
     "FileInfo",
     "FileRepair",
     "Findings",
+    "InputTag",
     "Inspection",
+    "LifecycleStage",
     "LogFuture",
     "LoggedModel",
+    "LoggedModelInput",
+    "LoggedModelOutput",
+    "LoggedModelParameter",
+    "LoggedModelStatus",
+    "LoggedModelTag",
     "Metric",
     "Model",
     "ModelInfo",
     "ModelVersion",
+    "Param",
     "PyFuncModel",
     "RegisteredModel",
     "Report",
     "Run",
     "RunData",
     "RunInfo",
+    "RunInputs",
+    "RunOutputs",
     "RunRecord",
     "RunRepair",
+    "RunStatus",
+    "RunTag",
     "RunUsage",
     "Space",
     "Stats",

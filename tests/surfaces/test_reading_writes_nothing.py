@@ -286,7 +286,7 @@ WRITES: dict[str, set[str]] = {
         delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
         log_metrics log_params log_stream log_table log_text restore set_tags
     """),
-    "Experiments": names("create delete ensure restore set_tag use"),
+    "Experiments": names("create delete ensure restore set_tag set_tags use"),
     "Models": names("log log_metrics log_params set_tags"),
     "Registry": names("""
         copy_version create_model create_version delete_alias delete_model delete_version describe_model

@@ -176,12 +176,16 @@ class Experiments:
 
         Cost: as `get`, and one PUT.
         """
-        op = tag_op(key, value)
+        self.set_tags(id, {key: value})
+
+    def set_tags(self, id: str, tags: Mapping[str, Any]) -> None:
+        """Set tags of an experiment, all in one entry; None removes one. Raises and cost: as `set_tag`."""
+        ops = [tag_op(key, value) for key, value in named_values("tags", tags).items()]
 
         def build(found: _Folded) -> list[Json]:
             if found.state.deleted:
                 raise ExperimentDeletedError(found.name, id)
-            return [op]
+            return ops
 
         self._change(id, build)
 

@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from holdall.errors import InvalidNameError
+from holdall.runs.links import model_inputs_of
 from holdall.runs.reserved_tags import name_of, remark, remarks, texts
+from holdall.runs.values import LoggedModelInput
 
 CONTEXT: Final = "mlflow.data.context"
 _KIND: Final = "input"
@@ -79,7 +81,7 @@ class RunInputs:
     """All that a run was given."""
 
     dataset_inputs: list[DatasetInput] = field(default_factory=list)
-    model_inputs: list[Any] = field(default_factory=list)
+    model_inputs: list[LoggedModelInput] = field(default_factory=list)
 
 
 def as_dataset(given: Any) -> Dataset:
@@ -124,7 +126,8 @@ def inputs_of(tags: Mapping[str, str]) -> RunInputs:
     """What a run's tags tell of its inputs, the oldest first; one without a purpose only if it has no other entry."""
     found = [_input(body) for body in remarks(tags, _KIND) if texts(body, *_NEEDED)]
     meant = {(one.dataset.name, one.dataset.digest) for one in found if one.context is not None}
-    return RunInputs([one for one in found if one.context or (one.dataset.name, one.dataset.digest) not in meant])
+    datasets = [one for one in found if one.context or (one.dataset.name, one.dataset.digest) not in meant]
+    return RunInputs(datasets, model_inputs_of(tags))
 
 
 def _input(body: Mapping[str, Any]) -> DatasetInput:

@@ -12,6 +12,9 @@ from enum import IntEnum
 from holdall.format.ops import measured
 from holdall.format.state import State
 from holdall.runs.inputs import RunInputs, inputs_of
+from holdall.runs.links import outputs_of
+from holdall.runs.times import ENDED, STARTED, time_of
+from holdall.runs.values import RunOutputs
 
 RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
@@ -58,6 +61,11 @@ class RunRecord:
     def inputs(self) -> RunInputs:
         """What the run was given: `inputs.dataset_inputs[0].dataset.name`."""
         return inputs_of(self.data.tags)
+
+    @property
+    def outputs(self) -> RunOutputs:
+        """What the run made: `outputs.model_outputs[0].model_id`."""
+        return outputs_of(self.info.run_id, self.data.tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,19 @@ class ViewType(IntEnum):
         """The stage that is shown; None for all."""
         return {1: "active", 2: "deleted"}.get(self)
 
+    @classmethod
+    def from_string(cls, view_str: str) -> ViewType:
+        """Return the view of a name such as "active_only". Raises: ValueError."""
+        found = {view.name.lower(): view for view in cls}
+        if view_str not in found:
+            raise ValueError(f"{view_str!r} is no view; there are {', '.join(found)}")
+        return found[view_str]
+
+    @classmethod
+    def to_string(cls, view_type: int) -> str:
+        """Return the name of a view, such as "active_only". Raises: ValueError."""
+        return cls(view_type).name.lower()
+
 
 def stage(deleted: bool) -> str:
     """MLflow's word for whether something is deleted."""
@@ -133,8 +154,8 @@ def run_record(run_id: str, state: State) -> RunRecord:
         run_name=state.tags.get(RUN_NAME, ""),
         experiment_id=state.experiment,
         status=state.status,
-        start_time=state.started,
-        end_time=state.ended,
+        start_time=time_of(state.tags, STARTED, state.started),
+        end_time=None if state.ended is None else time_of(state.tags, ENDED, state.ended),
         lifecycle_stage=stage(state.deleted),
         user_id=state.tags.get(USER, ""),
     )

@@ -32,11 +32,12 @@ def name_of(about: Sequence[object]) -> str:
 def remarks(tags: Mapping[str, str], kind: str) -> list[dict[str, Any]]:
     """The bodies of all remarks of a kind, the oldest first. Every one has a `time`, in ms since 1970 UTC."""
     begin = f"{_PREFIX}{kind}."
-    found = [_parsed(tags[key]) for key in sorted(tags) if key.startswith(begin) and "." not in key[len(begin) :]]
+    found = [parsed(tags[key]) for key in sorted(tags) if key.startswith(begin) and "." not in key[len(begin) :]]
     return sorted((body for body in found if body is not None), key=lambda body: body["time"])
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
+def parsed(text: str) -> dict[str, Any] | None:
+    """The object that a reserved tag holds; None where it is none, or has no time."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):

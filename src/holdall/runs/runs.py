@@ -23,6 +23,7 @@ from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdall.runs.run import TABLES, Run
 from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
 from holdall.runs.series import joined
+from holdall.runs.times import STARTED, time_tag
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
@@ -66,6 +67,7 @@ class Runs:
         parent: str | None = None,
         tags: Mapping[str, Any] | None = None,
         description: str | None = None,
+        start_time: int | None = None,
     ) -> Run:
         """Begin a new run.
 
@@ -76,6 +78,7 @@ class Runs:
             parent: The id of the run that it is part of, which must be there.
             tags: What else to say about it.
             description: In a few words, for people.
+            start_time: Milliseconds since 1970 UTC, where it began at another time; now when None.
 
         Raises:
             ExperimentNotFoundError: There is no experiment of this id.
@@ -88,6 +91,7 @@ class Runs:
         """
         location = self._location
         said = _said(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
+        said |= {} if start_time is None else time_tag(STARTED, "start_time", start_time)
         location.ready_to_write()
         owner = self._owner(experiment, experiment_id)
         self._check_parent(said.get(PARENT))

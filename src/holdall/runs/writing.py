@@ -6,6 +6,7 @@ and whoever writes through it in another process opens a session of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from holdall.runs.arguments import named_values
 from holdall.runs.metrics import metric_ops, param_op, status_op, tag_op
 from holdall.runs.reading import RunReader, join_path
 from holdall.runs.record import RunRecord, run_record
+from holdall.runs.times import ENDED, time_tag
 from holdall.trees.location import Location
 from holdall.trees.native import named
 from holdall.trees.session import Draft, Session
@@ -31,6 +33,7 @@ from holdall.trees.transaction import ExtraOps, Published, Transaction
 from holdall.trees.view import View
 
 P = ParamSpec("P")
+_log = logging.getLogger("holdall")
 
 
 class _Hold:
@@ -38,6 +41,7 @@ class _Hold:
 
     def __init__(self) -> None:
         self.opening = threading.Lock()
+        self.companions: list[Callable[[], object]] = []  # stop what runs beside the run
         self.session: Session | None = None
         self.lane: SerialExecutor | None = None
 
@@ -183,22 +187,40 @@ class RunWriter(RunReader):
         transaction.stage(items)
         return transaction.publish()
 
-    def finish(self, status: str = "FINISHED") -> None:
+    def finish(self, status: str = "FINISHED", *, end_time: int | None = None) -> None:
         """End the run. Its last entry carries all there is to know, so that it is read in two requests.
 
         Args:
             status: `FINISHED`, `FAILED` or `KILLED`.
+            end_time: Milliseconds since 1970 UTC, where the run ended at another time; now when None.
 
         Raises:
-            InvalidNameError: It is no status; the run goes on.
+            InvalidNameError: It is no status, or no time; the run goes on.
             Exception: What failed in the background; the run is then FAILED.
         """
         status_op(status)  # before anything is waited for
+        ended: dict[str, Any] = {} if end_time is None else time_tag(ENDED, "end_time", end_time)
+        self._stop_companions()
         error = self._drain()
         outcome = "FAILED" if error and status == "FINISHED" else status
-        self._writing().close([status_op(outcome)], final=True)
+        session = self._writing()
+        if not ended and ENDED in session.view.state.tags:
+            ended = {ENDED: None}  # of an earlier end
+        session.close([status_op(outcome), *_tag_ops(ended)], final=True)
         if error:
             raise error
+
+    def _before_end(self, stop: Callable[[], object]) -> None:
+        """Call this when the process is about to end the run. A failure of it is logged, and hinders nothing."""
+        self._hold.companions.append(stop)
+
+    def _stop_companions(self) -> None:
+        """Stop what runs beside the run in this process."""
+        while self._hold.companions:
+            try:
+                self._hold.companions.pop()()
+            except Exception as error:  # the run ends whatever becomes of what runs beside it
+                _log.warning("something that ran beside run %s did not stop: %s", self.id, error)
 
     def later(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> LogFuture:
         """Do something to this run in the background: in order, and at the latest when the run is finished.
