@@ -28,7 +28,7 @@ from holdall.storage.memory import MemoryBucket
 
 def free(pool: Pool) -> int:
     """Bytes of the budget that nobody holds."""
-    return pool._mine().free
+    return pool._of_this_process().free
 
 
 def test_what_is_brought_back_is_used_again() -> None:

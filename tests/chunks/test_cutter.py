@@ -40,7 +40,7 @@ def cut(files: list[bytes], *, block: int = BLOCK, most: int = 1 << 30) -> tuple
     def keep(chunks: list[Chunk]) -> None:
         for chunk in chunks:
             assert chunk.id == blob_id(chunk.data)
-            assert 0 <= chunk.head < 8
+            assert 0 <= chunk.phase < 8
             chunks[chunk.owner].append(bytes(chunk.data))
 
     cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(block)), blocks.append)

@@ -102,11 +102,11 @@ def test_a_recipe_in_the_next_pack_is_found_again() -> None:
     bucket, data, recipe = MemoryBucket(), entropy(11)(8_000), entropy(12)(5_000)
     first = writer_of(bucket, 1)
     write(first, data)
-    there = first.place(recipe, RECIPE)
+    there = first.put_blob(recipe, RECIPE)
     first.flush()
     second = writer_of(bucket, 2)
     write(second, data)
-    assert second.place(recipe, RECIPE) == there
+    assert second.put_blob(recipe, RECIPE) == there
 
 
 def test_hints_are_the_smallest_chunks_of_each_pack() -> None:
