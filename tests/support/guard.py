@@ -1,4 +1,4 @@
-"""Runs a server for as long as the session that wanted it: `limiter.py PID COMMAND...`.
+"""Runs a server for as long as the session that wanted it: `guard.py PID COMMAND...`.
 
 A session that is killed stops nothing; without this its servers would stay.
 """

@@ -173,7 +173,7 @@ def rclone_server(folder: Path) -> Iterator[Server]:
 def guarded() -> list[str]:
     """The beginning of a command that ends with the session, also when that is killed."""
     owner = os.environ.get(SESSION, str(os.getpid()))
-    return [sys.executable, str(ROOT / "tests" / "support" / "limiter.py"), owner]
+    return [sys.executable, str(ROOT / "tests" / "support" / "guard.py"), owner]
 
 
 def free_port() -> int:

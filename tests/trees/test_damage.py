@@ -294,7 +294,7 @@ def test_a_pack_that_is_right_in_most_is_found_out_by_trying_everything() -> Non
     believed = log(careless.store())
     with pytest.raises(IntegrityError):
         careless.read(believed)
-    assert careful.read(log(careful.store(verify_all=True))) == DATA
+    assert careful.read(log(careful.store(everything=True))) == DATA
 
 
 @pytest.mark.parametrize("everything", [False, True])
