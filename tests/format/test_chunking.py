@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdall.errors import UnsupportedFeatureError
 from holdall.format.chunking import Chunker
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cut_vectors.json").read_text())
@@ -93,6 +94,13 @@ def test_nothing_is_cut_into_nothing() -> None:
     assert TINY.cut_points(b"", final=True) == []
     assert TINY.cut_points(b"", final=False) == []
     assert TINY.cut_points(bytes(63), final=False) == []
+
+
+@pytest.mark.parametrize("sizes", [(64, 256, 1023), ((1 << 20) + 1, 2 << 20, 4 << 20)])
+def test_sizes_that_the_library_has_not_are_refused_by_name(sizes: tuple[int, int, int]) -> None:
+    """A store may have them, and is read; but it is not written to with other cuts than it says."""
+    with pytest.raises(UnsupportedFeatureError, match="a chunker of such sizes"):
+        Chunker(*sizes).cut_points(b"x", final=True)
 
 
 @pytest.mark.parametrize("sizes", [(63, 256, 512), (64, 64, 512), (64, 512, 512), (64, 256, (16 << 20) + 1), (0, 0, 0)])

@@ -1,4 +1,4 @@
-"""A reader of holdall stores, written from SPEC.md alone; it trusts nothing. Numbers such as (9) are its sections."""
+"""A reader of holdall stores, written from SPEC.md alone; it trusts nothing. Words in quotes are its sections."""
 
 import base64
 import hashlib
@@ -42,7 +42,7 @@ def pack(path: Path) -> dict[int, tuple[Any, ...]]:
 
 
 def decode(data: bytes, raw: int, codec: int) -> bytes:
-    """The three codecs (4); a plane is raw or zstd itself."""
+    """The three codecs of "Blobs"; a plane is raw or zstd itself."""
     if codec == 0:
         return data
     if codec == 1:
@@ -108,7 +108,7 @@ class Run:
 
     def _file(self, size: int, digest: bytes, content: int, *ref: Any) -> bytes:
         data = self.blob(content - 1, *ref) if content else b""
-        if content == RECIPE + 1:  # its chunks, which are in packs only (7)
+        if content == RECIPE + 1:  # its chunks, which are in packs only: "Recipes"
             table, out = Table(data), []
             *head, places, extents, chunks = table.take("4sBBHQ32s3I")
             assert head == [b"HFR1", 1, 1, 0, size, digest], f"a recipe begins with {head}"
@@ -153,7 +153,7 @@ class Run:
         return found
 
     def fold(self, start: int) -> dict[str, Entry]:
-        """All paths, from the state of one entry on, or from nothing; a state says what was before it (10)."""
+        """All paths, from the state of one entry on, or from nothing; a checkpoint says what was before it: "State"."""
         self.now = start
         held = self.paths(self.entries[start]["state"]["tree"]) if start else {}
         for n, entry in list(enumerate(self.entries))[start:]:
@@ -170,7 +170,7 @@ class Run:
 
 
 def manifest(paths: dict[str, Entry]) -> str:
-    text = ""  # (13)
+    text = ""  # "Manifest"
     for path, (kind, *rest) in sorted(paths.items(), key=lambda item: item[0].encode()):
         if kind == "file":
             name = path.replace("\n", "\\n").replace("\r", "\\r")
@@ -190,7 +190,7 @@ def read_store(folder: str | Path) -> dict[str, dict[str, Entry]]:
     for path in sorted(root.glob("runs/*")):
         run = Run(root, f"runs/{path.name}")
         runs[path.name] = run.fold(run.entries[-1]["state_at"] or 0)
-        damaged = [*root.glob("gc/damaged/*")]  # then only what the newest state says need be there (10, 12)
+        damaged = [*root.glob("gc/damaged/*")]  # then only what the newest state says need be there: "State", "Garbage"
         assert damaged or run.fold(0) == runs[path.name], f"{run.log} reads in two ways"
     return runs
 

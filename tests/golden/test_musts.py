@@ -68,3 +68,15 @@ def test_each_is_broken_somewhere(rule: str) -> None:
     for evidence in MUSTS[rule]:
         file, _, text = evidence.partition("::")
         assert evidence in CASES or (text and text in (ROOT / file).read_text()), evidence
+
+
+def test_every_section_that_is_named_is_there() -> None:
+    """Sections are referred to by name, in the law and in the code, and each name begins a heading."""
+    headings = re.findall(r"^(?:## |\*\*)([A-Z][^.*\n]+)", SPEC, re.MULTILINE)
+    named = set(re.findall(r'\((?:.*: )?"([A-Z][a-z ]+)"[,)]', SPEC))
+    for folder in ("src", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for said in re.findall(r'SPEC\.md, ((?:"[A-Z][a-z ]+"(?:, | and )?)+)', path.read_text()):
+                named |= set(re.findall(r'"([^"]+)"', said))
+    assert len(named) > 12
+    assert [name for name in named if not any(heading.startswith(name) for heading in headings)] == []

@@ -1,4 +1,4 @@
-"""The rules that let a collector delete while others write. SPEC.md, 12; the tests play the collector."""
+"""The rules that let a collector delete while others write. SPEC.md, "Garbage"; the tests play the collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging an unchanged file again reads nothing; whatever does not fit is read as always. SPEC.md, 12; real files."""
+"""Logging an unchanged file again reads nothing; what does not fit is read. SPEC.md, "Garbage"; real files."""
 
 from __future__ import annotations
 

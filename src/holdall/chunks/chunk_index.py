@@ -5,7 +5,7 @@ whoever loads it. Instead a writer asks for hints to the smallest few chunk ids
 of what it is about to write; a hint names a pack, and that pack's footer, read
 by this session, is what it believes. While a stream runs along a known pack,
 the next pack's footer is loaded without asking, and those behind it ahead of
-its coming there. SPEC.md, 11 and 12 (W2, W3).
+its coming there. SPEC.md, "Hints" and "Garbage" (W2, W3).
 
 A hint is created once, so one that leads to a damaged pack, or to none, stays.
 Then the next smallest chunk ids are asked for, and get the hints of the new copy.

@@ -2,7 +2,7 @@
 
 Every reader of an opened store tells it, and every writer asks it: what was
 read wrongly is not referred to again, in this process at once, and by others
-once it is recorded in the bucket. SPEC.md, 12.
+once it is recorded in the bucket. SPEC.md, "Garbage".
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Final
 
 from pyfastcdc import FastCDC
 
+from holdall.errors import UnsupportedFeatureError
 from holdall.format.digest import Bytes
 
 MAX_CHUNK: Final = 16 << 20
@@ -39,7 +40,13 @@ class Chunker:
             data: Bytes from a cut on. If not final, at least `max` of them, or nothing is cut.
             final: Whether the file ends with them. If not, what follows the
                 last end is to be given again, with more behind it.
+
+        Raises:
+            UnsupportedFeatureError: The format allows these sizes, and the library cannot cut with them.
         """
-        cutter = FastCDC(avg_size=self.average, min_size=self.min, max_size=self.max)
+        try:
+            cutter = FastCDC(avg_size=self.average, min_size=self.min, max_size=self.max)
+        except ValueError as error:
+            raise UnsupportedFeatureError("holdall.json", f"a chunker of such sizes: {error}") from error
         ends = [chunk.offset + chunk.length for chunk in cutter.cut_buf(data)]
         return ends if final else ends[:-1]

@@ -3,7 +3,7 @@
 Decoding is given the lengths that the reference promised and checks them
 before it allocates; encoding decodes what it made and compares, so that a
 broken encoder or a flipped bit in memory is caught before anything is
-uploaded. SPEC.md, 4. How a writer chooses among codecs is `encoder.py`.
+uploaded. SPEC.md, "Blobs and codecs". How a writer chooses among codecs is `encoder.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is said of a pack that is damaged: a record that keeps writers from it.
 
 Its key names the pack, so whoever lists `gc/` knows it without reading this;
-the document is for people, and for who would mend what it tells of. SPEC.md, 12.
+the document is for people, and for who would mend what it tells of. SPEC.md, "Garbage".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A file keeps the name that the rest of the world gives it (`sha256sum`, OCI, S3
 and Hugging Face speak SHA-256); chunks, which only holdall sees, take the
-faster one. In JSON a digest carries its algorithm. SPEC.md, 4.
+faster one. In JSON a digest carries its algorithm. SPEC.md, "Blobs and codecs".
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 The second line is the SHA-256 of the first's bytes, so that nothing is ever
 re-serialised to be checked, and the newest entry of a log, which no later one
-chains to, is protected too. SPEC.md, 2.
+chains to, is protected too. SPEC.md, "Documents".
 """
 
 from __future__ import annotations

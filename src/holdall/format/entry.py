@@ -1,6 +1,6 @@
 """One entry of a log: numbered, chained to the one before, and created once.
 
-SPEC.md, 9. What its operations mean is `ops.py`; what they amount to, `state.py`.
+SPEC.md, "Logs". What its operations mean is `ops.py`; what they amount to, `state.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every key of a store: one table, and the functions that make and read it.
 
-SPEC.md, 1. Keys that no row of the table describes are foreign: they are
+SPEC.md, "Objects and keys". Keys that no row of the table describes are foreign: they are
 reported, and never read or deleted.
 """
 

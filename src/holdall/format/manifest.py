@@ -4,7 +4,7 @@
     # link "latest" -> "report.txt"
 
 Links and directories stand in comments, so that the digest of the text covers
-them too. SPEC.md, 13.
+them too. SPEC.md, "Manifest".
 """
 
 from __future__ import annotations

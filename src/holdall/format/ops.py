@@ -1,7 +1,7 @@
 """The operations that a log entry can hold, and what each must look like.
 
 One table. An operation that this version does not know is refused by name,
-unless its name begins with `x-`; one that lacks a field is damage. SPEC.md, 9.
+unless its name begins with `x-`; one that lacks a field is damage. SPEC.md, "Logs".
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ never changed, and its name is never used again.
     B          footer: n, B, BLAKE3 of [0, B), then a row of 48 bytes for each blob
     last 48    SHA-256 of the footer | footer length | "HOLDPAK1"
 
-SPEC.md, 5, is the law. This module only turns values into bytes and back.
+SPEC.md, "Packs", is the law. This module only turns values into bytes and back.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The rules hold on the way in and on the way out: a store that some other
 program wrote must not be able to write outside the folder it is fetched to.
-SPEC.md, 8.
+SPEC.md, "Trees".
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     places x 24 | extents x 12 | chunks x 41
 
 Chunks that lie back to back in a pack share one extent, so a recipe costs
-41 bytes a chunk, 0.06 % of the file. SPEC.md, 7.
+41 bytes a chunk, 0.06 % of the file. SPEC.md, "Recipes".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The small objects of a store: what it is, its canary, its hints, its garbage generations.
 
-SPEC.md, 3, 11 and 12. The entries of logs are in `entry.py`.
+SPEC.md, "Descriptor and canary", "Hints" and "Garbage". The entries of logs are in `entry.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every arrow in a store is one of these: an entry's tree, a tree's child, a
 file's recipe, a recipe's chunk. Because each names the digest of what it
-points to, whoever follows them from a log entry has proven each byte. SPEC.md, 6.
+points to, whoever follows them from a log entry has proven each byte. SPEC.md, "References".
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ so that a rename is one entry and a name has never two holders:
 
 A claim stands until an entry of the model's log after `at` names the model
 otherwise or ends it. So `name B` makes B's claim good and A's void, at once.
-SPEC.md, 17.
+SPEC.md, "Registered models".
 """
 
 from __future__ import annotations

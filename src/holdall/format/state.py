@@ -3,7 +3,7 @@
 A pure fold: give it the entries in order and it knows the run's status, its
 open sessions, its parameters and where its tree is. Every 64th entry carries
 the fold of those before it, so that a long log is read with few requests.
-SPEC.md, 9 and 10.
+SPEC.md, "Logs" and "State and checkpoints".
 """
 
 from __future__ import annotations

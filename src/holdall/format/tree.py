@@ -2,7 +2,7 @@
 
 A commit's delta, a run's whole state and the listing of a listing are the same
 nodes, so there is one parser. Rows ascend with `/` below every other byte:
-what a directory holds follows it, in one stretch. SPEC.md, 8.
+what a directory holds follows it, in one stretch. SPEC.md, "Trees".
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
         carrier: The log entry that carries it inline; None when it is in a pack.
 
     Raises:
-        FormatError: It is no node, or breaks a rule of SPEC.md, 8.
+        FormatError: It is no node, or breaks a rule of SPEC.md, "Trees".
         UnsupportedFeatureError: It is one of a later version.
     """
     if data[:4] == b"HFTS":

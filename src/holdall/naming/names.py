@@ -3,7 +3,7 @@
 Each name has a log, in which models claim it; a claim stands until the model's
 own log says otherwise (`format/registered.py`). So a rename is one entry of
 one log, and whoever is killed on the way leaves either the old name or the new.
-SPEC.md, 17.
+SPEC.md, "Registered models".
 """
 
 from __future__ import annotations

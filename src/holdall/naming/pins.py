@@ -2,7 +2,8 @@
 
 A pin stands in the log of the run whose files a version is, and is written
 before the version: a run that has any pin is not purged. It refers to no pack,
-so setting one needs no session, and the run may have ended long ago. SPEC.md, 17.
+so setting one needs no session, and the run may have ended long ago. SPEC.md,
+"Registered models".
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 The digits are made of what the remark is about. So to say the same again
 replaces it, remarks about different things never meet, and neither needs to be
-read before it is written. SPEC.md, 18.
+read before it is written. SPEC.md, "Tags and the environment".
 
 Tags are anyone's to set: what cannot be understood is passed over.
 """

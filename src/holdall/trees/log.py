@@ -9,7 +9,7 @@ does. The others read what it wrote, and build their entry anew behind it:
       +--------------------------+
 
 `append_entry` is this loop, the only one; a run's `Session` and a `Log` are its
-users. SPEC.md, 9.
+users. SPEC.md, "Logs".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Healing runs whose content lies in damaged or missing packs, if it is whole elsewhere.
 
 Packs never change, so what is mended is what refers to them: a run gets one
-more entry, with a state of the same paths and new places (SPEC.md, 10), which
+more entry, with a state of the same paths and new places (SPEC.md, "State and checkpoints"), which
 every reader understands. Whoever repairs is a writer like others (12, W1 to W5)
 and deletes nothing.
 

@@ -3,7 +3,7 @@
 A session is opened in the log before it looks at anything (W1), follows the
 log entry by entry, and is closed in it at the end (W5). Appending is a loop:
 build the entry from what the log says now, try to create it, and if a rival
-took the number, take the rival's entry in and build again. SPEC.md, 9 and 12.
+took the number, take the rival's entry in and build again. SPEC.md, "Committing".
 
 Threads of a process share a session and take turns; another process opens its own.
 """

@@ -2,7 +2,7 @@
 
 All paths become one tree. What earlier entries carry inline moves into a pack
 once it is more than a little, since only a pack can be read in one request.
-SPEC.md, 10.
+SPEC.md, "State and checkpoints".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What cannot be kept exactly is an error, and nothing is dropped in silence:
 links that leave the folder, sockets, names that are not UTF-8, files that
-change while they are read. The policies are those of SPEC.md, 8.
+change while they are read. The policies are those of SPEC.md, "Trees".
 """
 
 from __future__ import annotations

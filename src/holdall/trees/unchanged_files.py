@@ -2,7 +2,7 @@
 
 The stat cache only says what a file held and where its chunks were. A commit
 may refer to them if this session has read the footers of their packs, after it
-looked at the garbage (SPEC.md, 12: W2, W3). So these are loaded side by side,
+looked at the garbage (SPEC.md, "Garbage": W2, W3). So these are loaded side by side,
 each chunk must stand there as it is remembered, and packs of others are tried
 as before any borrowing. What does not fit in any way is read, as if nothing
 had been remembered.
