@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import json
 import pickle
 import re
+import traceback
 
+import mlflow.exceptions
 import pytest
+from mlflow.protos.databricks_pb2 import ErrorCode
 
 from holdall import errors
 from holdall.errors import HoldallError
+from holdall.surfaces.cli.hints import hint_of
 
 
 def below(kind: type[HoldallError]) -> list[type[HoldallError]]:
@@ -65,3 +71,53 @@ def test_an_error_of_storage_without_a_reason_says_what_its_kind_means() -> None
     assert str(errors.ObjectNotFoundError("s3://b", "k")) == "s3://b/k: There is no object at this key."
     assert str(errors.TransientStorageError("s3://b", "")) == "s3://b: The request failed in a way that may pass."
     assert str(errors.StorageError("s3://b", "", "no")) == "s3://b: no"
+
+
+# --- the hint, where it is read -------------------------------------------------
+
+
+def made(kind: type[HoldallError]) -> HoldallError:
+    """An error of a class, about nothing in particular."""
+    return kind(*("x" for _ in attributes(kind)))
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_a_traceback_ends_with_the_hint_once(kind: type[HoldallError]) -> None:
+    """Raised, pickled and copied too; a note that was added stands below it."""
+    for error in (made(kind), pickle.loads(pickle.dumps(made(kind))), copy.copy(made(kind))):
+        error.add_note("and so on")
+        told = "".join(traceback.format_exception(error))
+        assert told.count(f"\nhint: {error.hint}\n") == bool(error.hint)
+        assert told.endswith("and so on\n")
+
+
+def test_a_hint_that_is_set_later_is_the_one_that_is_shown() -> None:
+    """Where a case knows more than its kind; what copies notes from one error to another does not double it."""
+    error = errors.RunNotFoundError("a", "b")
+    error.hint = "look there"
+    error.add_note("x")
+    assert error.__notes__ == ["hint: look there", "x"]
+    error.__notes__ = list(error.__notes__)
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["hint: look there", "x"]
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_a_hint_speaks_the_language_of_its_place(kind: type[HoldallError]) -> None:
+    """In Python no command of a shell; at a shell a command, where Python's names a call."""
+    error = made(kind)
+    assert not re.search(r"`holdall |--\w|\s-[a-z]\b", error.hint.replace("--max-memory", "")), error.hint
+    assert bool(hint_of(error)) == bool(error.hint)
+
+
+# --- the face of MLflow's exception ---------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_an_error_has_what_mlflows_has(kind: type[HoldallError]) -> None:
+    """A code that MLflow has, its status there, the message, and both as JSON."""
+    error = made(kind)
+    theirs = mlflow.exceptions.MlflowException(str(error), error_code=ErrorCode.Value(error.error_code))
+    assert (error.error_code, error.message) == (theirs.error_code, theirs.message)
+    assert error.get_http_status_code() == theirs.get_http_status_code()
+    said = json.loads(theirs.serialize_as_json())
+    assert json.loads(error.serialize_as_json()) == {key: said[key] for key in ("error_code", "message")}

@@ -68,16 +68,23 @@
 
 An error's facts are its attributes and the arguments of its constructor, so
 that it survives pickling between workers; `str(error)` makes the sentence and
-`error.hint` says how to mend it. Bad arguments stay ValueError and TypeError.
-A cause is never hidden: whoever raises one of these in answer to another
-error chains it.
+`error.hint` says how to mend it, in Python: a traceback ends with it. What to
+do at a shell the command line says itself. An error raised in answer to
+another one is chained to it, so that no cause is hidden.
 
-One long file on purpose: it is a list, and whoever decides what to catch wants
-to see all of it at once.
+`HoldallError` has what MLflow's `MlflowException` has: `error_code`, `message`,
+`get_http_status_code()`, `serialize_as_json()`. The codes are MLflow's, so that
+scripts that look at them go on working. A bad argument is an error of this tree
+where MLflow raises its exception for it, and a ValueError too, as Python has it.
+What is only wrong in Python (a text where a list is needed) stays a TypeError.
+
+One long file on purpose: it is a list, and who decides what to catch wants to
+see all of it at once.
 """
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar, Final
 
 _SHOWN: Final = 5  # of what is missing, in the text of an error
@@ -90,10 +97,55 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SAID + _MORE else f"{text[:_SAID]}... ({len(text)} characters)"
 
 
+# MLflow's statuses of the codes that are used here; all others are 500
+_STATUS: Final = {
+    "BAD_REQUEST": 400,
+    "INVALID_PARAMETER_VALUE": 400,
+    "RESOURCE_ALREADY_EXISTS": 400,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_DOES_NOT_EXIST": 404,
+    "ABORTED": 409,
+    "RESOURCE_CONFLICT": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "NOT_IMPLEMENTED": 501,
+    "TEMPORARILY_UNAVAILABLE": 503,
+}
+
+
 class HoldallError(Exception):
     """The root: `except HoldallError` catches all that holdall raises on purpose."""
 
     hint: str = ""
+    error_code: str = "INTERNAL_ERROR"
+
+    @property
+    def message(self) -> str:
+        """What went wrong: `str(error)`."""
+        return str(self)
+
+    def get_http_status_code(self) -> int:
+        """Return the HTTP status that a server of MLflow answers with for this error's code."""
+        return _STATUS.get(self.error_code, 500)
+
+    def serialize_as_json(self) -> str:
+        """Return the error's code and message as a JSON text, as a server of MLflow sends it."""
+        return json.dumps({"error_code": self.error_code, "message": self.message})
+
+    # A traceback ends with an error's notes. A hint can be set after the error is made, so its note is made when read.
+
+    @property
+    def __notes__(self) -> list[str]:
+        """What stands below the error in a traceback: the hint, and what `add_note` added."""
+        added: list[str] = self.__dict__.get("_notes", [])
+        return [f"hint: {self.hint}", *added] if self.hint else added
+
+    @__notes__.setter
+    def __notes__(self, notes: list[str]) -> None:
+        self.__dict__["_notes"] = [note for note in notes if note != f"hint: {self.hint}"]
+
+    def add_note(self, note: str, /) -> None:
+        """Add a line to the error's traceback, below the hint."""
+        self.__dict__.setdefault("_notes", []).append(note)
 
 
 # --- ask for something else ---------------------------------------------------
@@ -102,11 +154,13 @@ class HoldallError(Exception):
 class NotFoundError(HoldallError, LookupError):
     """What was asked for does not exist."""
 
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+
 
 class StoreNotFoundError(NotFoundError):
     """There is no store at this address. Attributes: url."""
 
-    hint = "check the address, or create a store there with `holdall store init URL`"
+    hint = "check the address, or create a store there with holdall.open(url).maintenance.create()"
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -119,7 +173,7 @@ class StoreNotFoundError(NotFoundError):
 class RunNotFoundError(NotFoundError):
     """The store holds no run with this id. Attributes: run_id, url."""
 
-    hint = "list the runs with `holdall run list`"
+    hint = "list the runs with holdall.search_runs(search_all_experiments=True)"
 
     def __init__(self, run_id: str, url: str) -> None:
         super().__init__(run_id, url)
@@ -132,7 +186,7 @@ class RunNotFoundError(NotFoundError):
 class ExperimentNotFoundError(NotFoundError):
     """The store holds no experiment with this id or name. Attributes: experiment, url."""
 
-    hint = "list them with `holdall experiment list`, or make it with holdall.create_experiment(name)"
+    hint = "list them with holdall.search_experiments(), or make it with holdall.create_experiment(name)"
 
     def __init__(self, experiment: str, url: str) -> None:
         super().__init__(experiment, url)
@@ -145,7 +199,7 @@ class ExperimentNotFoundError(NotFoundError):
 class ArtifactNotFoundError(NotFoundError):
     """The run holds nothing at this path. Attributes: run_id, path."""
 
-    hint = "list what the run holds with `holdall artifact list runs:/RUN_ID`"
+    hint = "list what the run holds with holdall.artifacts.list_artifacts(run_id=...)"
 
     def __init__(self, run_id: str, path: str) -> None:
         super().__init__(run_id, path)
@@ -158,7 +212,7 @@ class ArtifactNotFoundError(NotFoundError):
 class TableNotFoundError(NotFoundError):
     """None of the runs that were looked at holds a table of this name. Attributes: path."""
 
-    hint = "name the runs with run_ids, or the experiment; `holdall artifact list runs:/RUN_ID` shows what a run holds"
+    hint = "name the runs with run_ids; holdall.artifacts.list_artifacts(run_id=...) shows what a run holds"
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -204,6 +258,8 @@ class ModelVersionNotFoundError(NotFoundError):
 class ConflictError(HoldallError):
     """What you want to write stands in the way of what is there."""
 
+    error_code = "RESOURCE_CONFLICT"
+
 
 class ArtifactExistsError(ConflictError):
     """A path of a run holds other content already.
@@ -212,6 +268,7 @@ class ArtifactExistsError(ConflictError):
     `sha256:<hex>` for files, `link to <target>`, `directory`.
     """
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
     hint = "log it under another path, or start a new run: what a run holds never changes"
 
     def __init__(self, run_id: str, path: str, stored: str, offered: str) -> None:
@@ -263,6 +320,7 @@ class RegisteredPathError(ConflictError):
 class ParamExistsError(ConflictError):
     """A parameter of a run has another value already. Attributes: run_id, key, stored, offered."""
 
+    error_code = "INVALID_PARAMETER_VALUE"
     hint = "a parameter is logged once; log what changes as a metric or a tag"
 
     def __init__(self, run_id: str, key: str, stored: str, offered: str) -> None:
@@ -276,6 +334,7 @@ class ParamExistsError(ConflictError):
 class ExperimentExistsError(ConflictError):
     """There is an experiment of this name already. Attributes: name, deleted."""
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
     hint = "use holdall.set_experiment(name), which makes it only if there is none"
 
     def __init__(self, name: str, deleted: bool) -> None:
@@ -291,6 +350,7 @@ class ExperimentExistsError(ConflictError):
 class ModelExistsError(ConflictError):
     """There is a registered model of this name already. Attributes: name."""
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
     hint = "add a version to it with holdall.register_model(uri, name), or choose another name"
 
     def __init__(self, name: str) -> None:
@@ -304,6 +364,7 @@ class ModelExistsError(ConflictError):
 class StoreExistsError(ConflictError):
     """There is a store at this address already. Attributes: url."""
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
     hint = "use it as it is, or choose another prefix"
 
     def __init__(self, url: str) -> None:
@@ -320,10 +381,13 @@ class StoreExistsError(ConflictError):
 class RequestError(HoldallError):
     """The call cannot be carried out as it was made."""
 
+    error_code = "INVALID_PARAMETER_VALUE"
+
 
 class NoActiveRunError(RequestError):
     """A verb needs a run, and none is active."""
 
+    error_code = "INVALID_STATE"
     hint = (
         "wrap the call in `with holdall.start_run():`, or pass run_id=...; "
         "HOLDALL_AUTO_RUN=1 starts a run by itself, as MLflow does"
@@ -336,6 +400,7 @@ class NoActiveRunError(RequestError):
 class ActiveRunError(RequestError):
     """A run is active already. Attributes: run_id."""
 
+    error_code = "INVALID_STATE"
     hint = "end it with holdall.end_run(), or start the other one inside it with nested=True"
 
     def __init__(self, run_id: str) -> None:
@@ -472,6 +537,7 @@ class PayloadError(RequestError, ValueError):
 class OversizedPayloadError(PayloadError):
     """A request that would take more memory than the server gives to one. Attributes: reason."""
 
+    error_code = "RESOURCE_EXHAUSTED"
     hint = "send fewer rows at once, or start the server with a larger --max-memory"
 
 
@@ -494,8 +560,9 @@ class UntrustedModelError(RequestError):
     Attributes: policy, files (that can run code), digest (of the model's files, to be listed).
     """
 
+    error_code = "PERMISSION_DENIED"
     hint = (
-        "look what is in it with `holdall model inspect URI`; if you trust it, "
+        "look what is in it with holdall.open().models.inspect(uri); if you trust it, "
         "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
     )
 
@@ -510,6 +577,7 @@ class UntrustedModelError(RequestError):
 class ModelCodeConflictError(RequestError):
     """A model brings a module whose name has another one in this process. Attributes: module, folder, other."""
 
+    error_code = "INVALID_STATE"
     hint = "load it in a process of its own, or log one of the two with its module under another name"
 
     def __init__(self, module: str, folder: str, other: str) -> None:
@@ -522,6 +590,8 @@ class ModelCodeConflictError(RequestError):
 
 class MissingLibraryError(RequestError, ImportError):
     """A library that this call needs cannot be imported. Attributes: package, purpose, reason."""
+
+    error_code = "INVALID_STATE"
 
     # package -> the extra of holdall that brings it, in a version that works
     _EXTRAS: ClassVar[dict[str, str]] = {
@@ -553,6 +623,8 @@ class MissingLibraryError(RequestError, ImportError):
 
 class SourceError(HoldallError):
     """A local file could not be logged. Attributes: path, reason."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -586,6 +658,7 @@ class SourceChangedError(SourceError):
 class DestinationError(HoldallError):
     """A local folder does not take what is written into it. Attributes: path, reason."""
 
+    error_code = "INVALID_PARAMETER_VALUE"
     hint = "mend the folder or choose another one, and fetch again; no file there is half written"
 
     def __init__(self, path: str, reason: str) -> None:
@@ -602,10 +675,13 @@ class DestinationError(HoldallError):
 class ReloadError(HoldallError):
     """The store moved on; what was asked may be possible after another look."""
 
+    error_code = "ABORTED"
+
 
 class RunDeletedError(ReloadError):
     """The run was deleted. Attributes: run_id."""
 
+    error_code = "INVALID_PARAMETER_VALUE"
     hint = "restore it first, or start a new run"
 
     def __init__(self, run_id: str) -> None:
@@ -619,6 +695,7 @@ class RunDeletedError(ReloadError):
 class ExperimentDeletedError(ReloadError):
     """The experiment was deleted, and takes no runs. Attributes: name, experiment_id."""
 
+    error_code = "INVALID_PARAMETER_VALUE"
     hint = "take the deletion back with holdall.Client().restore_experiment(experiment_id), or choose another name"
 
     def __init__(self, name: str, experiment_id: str) -> None:
@@ -632,6 +709,7 @@ class ExperimentDeletedError(ReloadError):
 class RunEndedError(ReloadError):
     """This process ended the run while something was still being logged to it. Attributes: run_id."""
 
+    error_code = "INVALID_STATE"
     hint = "wait for what logs in other threads before the run ends, or log it again: that goes on with the run"
 
     def __init__(self, run_id: str) -> None:
@@ -664,6 +742,7 @@ class CommitStateUnknownError(ReloadError):
     Attributes: write_id, key.
     """
 
+    error_code = "TEMPORARILY_UNAVAILABLE"
     hint = "when the bucket answers again, log the same content again: if the commit did happen this writes nothing"
 
     def __init__(self, write_id: str, key: str) -> None:
@@ -680,9 +759,10 @@ class CommitStateUnknownError(ReloadError):
 class DamageError(HoldallError):
     """What the store holds is not what was written."""
 
+    error_code = "DATA_LOSS"
     hint = (
-        "`holdall store check --record` says what is touched and keeps new runs away from it; restore those objects "
-        "from a copy, or log the files again in a new run and then run `holdall store repair`"
+        "holdall.open().maintenance.check(record=True) says what is touched and keeps new runs away from it; restore "
+        "those objects from a copy, or log the files again in a new run and then call maintenance.repair()"
     )
 
 
@@ -710,7 +790,7 @@ class IncompleteError(IntegrityError):
 
     hint = (
         "what is whole can be read, and the run can be logged on and ended; restore the objects that are named "
-        "from a copy, or log the files again. `holdall store check` finds all that is touched"
+        "from a copy, or log the files again. holdall.open().maintenance.check() finds all that is touched"
     )
 
     def __init__(self, where: str, missing: str) -> None:
@@ -754,7 +834,8 @@ class GarbageStateError(DamageError):
 
     hint = (
         "nothing was committed, and reading goes on; see that no collector is running, then remove the object named "
-        "above: nothing but `gc/` itself refers to it. `holdall store check` shows whether a pack was deleted already"
+        "above: nothing but `gc/` itself refers to it. holdall.open().maintenance.check() shows whether a pack was "
+        "deleted already"
     )
 
     def __init__(self, where: str, detail: str) -> None:
@@ -793,6 +874,7 @@ class LogGapError(DamageError):
 class UnsupportedFeatureError(HoldallError):
     """The store uses something that this version does not know. Attributes: what, name."""
 
+    error_code = "NOT_IMPLEMENTED"
     hint = "upgrade holdall: a newer version wrote this"
 
     def __init__(self, what: str, name: str) -> None:
@@ -812,7 +894,7 @@ class StorageError(HoldallError):
 
     doubtful = False  # whether an earlier attempt got no answer, so that it may have been done all the same
 
-    hint = "see the cause; `holdall store doctor URL` tries what the bucket can do"
+    hint = "see the cause; holdall.open(url).maintenance.doctor() tries what the bucket can do"
 
     def __init__(self, url: str, key: str, reason: str = "") -> None:
         super().__init__(url, key, reason)
@@ -827,6 +909,8 @@ class StorageError(HoldallError):
 class ObjectNotFoundError(StorageError, LookupError):
     """There is no object at this key. Attributes: url, key, reason."""
 
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+
 
 class ObjectTooShortError(StorageError):
     """The object ends before the range that was asked for does. Attributes: url, key, reason."""
@@ -835,6 +919,8 @@ class ObjectTooShortError(StorageError):
 class ObjectExistsError(StorageError):
     """There is an object at this key already. Attributes: url, key, reason."""
 
+    error_code = "RESOURCE_ALREADY_EXISTS"
+
 
 class TransientStorageError(StorageError):
     """The request failed in a way that may pass.
@@ -842,6 +928,7 @@ class TransientStorageError(StorageError):
     Attributes: url, key, reason, retry_after (seconds that the server asked for, or None).
     """
 
+    error_code = "TEMPORARILY_UNAVAILABLE"
     hint = "the bucket was unreachable or busy until the deadline; what was acknowledged is kept, so run it again"
 
     def __init__(self, url: str, key: str, reason: str = "", retry_after: float | None = None) -> None:
@@ -865,6 +952,7 @@ class BucketUnreachableError(TransientStorageError):
 class AccessDeniedError(StorageError):
     """The bucket refused these credentials. Attributes: url, key, reason."""
 
+    error_code = "PERMISSION_DENIED"
     hint = (
         "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN (expired?), and the bucket's policy; "
         "a policy that demands encryption or an ACL wants storage_options such as "
@@ -875,18 +963,21 @@ class AccessDeniedError(StorageError):
 class BucketNotFoundError(StorageError):
     """The bucket itself does not exist. Attributes: url, key, reason."""
 
+    error_code = "RESOURCE_DOES_NOT_EXIST"
     hint = "create the bucket first, or check its name, the endpoint and the region"
 
 
 class StorageFullError(StorageError):
     """There is no space or quota left for new objects. Attributes: url, key, reason."""
 
+    error_code = "RESOURCE_EXHAUSTED"
     hint = "free some space and run it again: what was acknowledged is kept"
 
 
 class MissingBackendError(StorageError):
     """The package that speaks this scheme is not installed. Attributes: url, key, reason."""
 
+    error_code = "INVALID_STATE"
     hint = "pip install the package named above"
 
 
@@ -896,7 +987,8 @@ class UnsafeBucketError(StorageError):
     Attributes: url, key, reason.
     """
 
+    error_code = "NOT_IMPLEMENTED"
     hint = (
         "use a server that honours `If-None-Match: *` on PutObject: AWS S3, MinIO, R2, SeaweedFS, LocalStack, and Ceph "
-        "16.2 in buckets without versioning; `holdall store doctor URL` shows what this one does"
+        "16.2 in buckets without versioning; holdall.open(url).maintenance.doctor() shows what this one does"
     )

@@ -18,6 +18,9 @@ PYTHON: Final = re.compile(
 )
 
 _HINTS: Final[Mapping[type[Exception], str]] = {
+    errors.StoreNotFoundError: "check the address, or create a store there with `holdall store init URL`",
+    errors.RunNotFoundError: "list the runs with `holdall run list`",
+    errors.ArtifactNotFoundError: "list what the run holds with `holdall artifact list runs:/RUN_ID`",
     errors.ExperimentNotFoundError: "list them with `holdall experiment list --all`",
     errors.TableNotFoundError: "`holdall artifact list runs:/RUN_ID` shows what a run holds",
     errors.ModelNotFoundError: (
@@ -35,6 +38,27 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     errors.UnknownFlavorError: "install the package that brings a flavor for it",
     errors.RunDeletedError: "take the deletion back with `holdall run restore RUN_ID`",
     errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
+    errors.UntrustedModelError: (
+        "look what is in it with `holdall model inspect URI`; if you trust it, "
+        "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
+    ),
+    errors.DamageError: (
+        "`holdall store check --record` says what is touched and keeps new runs away from it; restore those objects "
+        "from a copy, or log the files again in a new run and then run `holdall store repair`"
+    ),
+    errors.IncompleteError: (
+        "what is whole can be read, and the run can be logged on and ended; restore the objects that are named "
+        "from a copy, or log the files again. `holdall store check` finds all that is touched"
+    ),
+    errors.GarbageStateError: (
+        "nothing was committed, and reading goes on; see that no collector is running, then remove the object named "
+        "above: nothing but `gc/` itself refers to it. `holdall store check` shows whether a pack was deleted already"
+    ),
+    errors.StorageError: "see the cause; `holdall store doctor URL` tries what the bucket can do",
+    errors.UnsafeBucketError: (
+        "use a server that honours `If-None-Match: *` on PutObject: AWS S3, MinIO, R2, SeaweedFS, LocalStack, and Ceph "
+        "16.2 in buckets without versioning; `holdall store doctor URL` shows what this one does"
+    ),
     errors.AccessDeniedError: (
         "check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN (expired?), and the bucket's policy; a policy that "
         'demands encryption or an ACL wants -o \'s3_additional_kwargs={"ServerSideEncryption": "aws:kms"}\''
@@ -47,4 +71,9 @@ def hint_of(error: BaseException) -> str:
     own = str(getattr(error, "hint", "") or "")
     if "hint" in vars(error) and not PYTHON.search(own):  # this very case's, which says more than its kind's
         return own
-    return next((_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS), own)
+    for kind in type(error).__mro__:
+        if kind in _HINTS:
+            return _HINTS[kind]
+        if "hint" in vars(kind) and not PYTHON.search(vars(kind)["hint"]):
+            return str(vars(kind)["hint"])
+    return own

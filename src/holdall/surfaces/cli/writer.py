@@ -88,8 +88,9 @@ def tell_click(error: click.ClickException) -> None:
 
 
 def tell_traceback() -> None:
-    """Write where the error that is being handled came from."""
-    tell(traceback.format_exc(), end="", lines=True)
+    """Write where the error that is being handled came from; hints in Python's words are left out."""
+    lines = traceback.format_exc().splitlines(keepends=True)
+    tell("".join(line for line in lines if not line.startswith("hint: ")), end="", lines=True)
 
 
 @contextlib.contextmanager
