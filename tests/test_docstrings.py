@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from importlib.util import find_spec
@@ -117,6 +118,9 @@ def test_an_example_does_what_it_shows(name: str, tmp_path: Path, monkeypatch: p
         pytest.skip(f"{needed} is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOLDALL_CACHE", "off")
+    os.environ.setdefault(
+        "KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch"
+    )  # for good: it looks once
     told = follow(name, (VERBS | CLASSES)[name])
     assert not told, told
 

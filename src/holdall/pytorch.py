@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from holdall.modeling.files import torch_files
+from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo, PyFuncModel
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.active import current_store
+from holdall.surfaces.fluent.keywords import list_keywords
 from holdall.surfaces.fluent.verbs import log_artifacts
 
 __all__ = ["load_model", "load_state_dict", "log_model", "log_state_dict", "save_model", "save_state_dict"]
@@ -20,141 +22,87 @@ __all__ = ["load_model", "load_state_dict", "log_model", "log_state_dict", "save
 _FLAVOR = "pytorch"
 
 
-def log_model(
-    pytorch_model: Any,
-    artifact_path: str | None = None,
-    conda_env: Any = None,
-    code_paths: Sequence[str] | None = None,
-    pickle_module: ModuleType | None = None,
-    registered_model_name: str | None = None,
-    signature: Any = None,
-    input_example: Any = None,
-    await_registration_for: int | None = 300,
-    extra_files: Sequence[str] | None = None,
-    pip_requirements: Any = None,
-    extra_pip_requirements: Any = None,
-    metadata: Mapping[str, Any] | None = None,
-    name: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    model_type: str | None = None,
-    step: int = 0,
-    model_id: str | None = None,
-    export_model: bool = False,
-    serialization_format: str | None = None,
-    **kwargs: Any,
-) -> ModelInfo:
-    """Log a module into the active run: one commit, complete when this returns.
+class _Options(TypedDict, total=False):
+    """Keyword arguments that only this flavor has.
 
-    Args:
-        pytorch_model: A `torch.nn.Module`, or what `torch.jit.script` or `torch.jit.trace` made of one.
-        pickle_module: What pickles it; None: cloudpickle, which keeps classes of the script with it.
+    Attributes:
         serialization_format: "pickle", or None: all of it by `torch.save`, as MLflow has it (a script module by its
             own format); loading it can run code. "pt2": the graph of one call, by `torch.export`; needs an
             example. "safetensors": the weights, and the module without them; it runs no code when it is loaded
             if the module is made of torch.nn's own parts, and MLflow loads it where holdall is installed.
-        export_model: What `serialization_format="pt2"` was called before.
-        kwargs: `example_inputs`, an array or tensor or several, for "pt2", where `input_example` is none of these;
-            `pickle_protocol`, as `torch.save` has it; `run_id`, of the run to log to instead of the active one.
-        conda_env: The environment that the model needs, as conda has it, or the path of its file; or else
-        pip_requirements: all lines of it as pip has them, or the path of a file; or else
-        extra_pip_requirements: lines beside those that are found from what the model imports.
-        code_paths: Files and folders of code that come along, and before all other when it is loaded.
-        signature: What it takes and gives, ours or MLflow's. None: inferred from `input_example`, if there is
-            one. False: none.
-        input_example: Data that the model takes; or a tuple of that and of parameters.
-        metadata: What else to say in the MLmodel file: plain values by name.
-        extra_files: Files that come along, by address.
-        params: What to say of the model, by name.
-        tags: The same, for words that may change.
-        model_type: What kind of model it is, for people.
-        step: Where in the training it belongs.
-        registered_model_name: Make it the next version of this registered model as well.
-        await_registration_for: Nothing has to be waited for: a version is READY when it is there.
-        model_id: Models have the id that the run gives them; None.
-        name: Its path in the run; "model" when None.
-        artifact_path: What `name` was called before.
+        export_model: True is the old name of `serialization_format="pt2"`.
+        pickle_module: The module that pickles it; cloudpickle, which keeps classes of the script with it, when None.
+        pickle_protocol: As `torch.save` has it.
+        example_inputs: An array, a tensor, or several, for "pt2"; `input_example` when None.
+    """
 
-    Returns:
-        Where it is, `model_uri` and `model_id`, and what is known of it.
+    serialization_format: str | None
+    export_model: bool
+    pickle_module: ModuleType | None
+    pickle_protocol: int | None
+    example_inputs: Any
+
+
+class _LogOptions(LogOptions, _Options, total=False): ...
+
+
+class _SaveOptions(SaveOptions, _Options, total=False): ...
+
+
+_listed = list_keywords(_Options, export_model=False)
+
+
+@_listed
+def log_model(pytorch_model: Any, artifact_path: str | None = None, **options: Unpack[_LogOptions]) -> ModelInfo:
+    """Log a module into the active run: one commit, complete when this returns.
+
+    Args:
+        pytorch_model: A `torch.nn.Module`, or what `torch.jit.script` or `torch.jit.trace` made of one.
+        options: See `LogOptions` and `_Options`.
 
     Raises:
-        TypeError: It is no module.
         ValueError: An argument has a value that it cannot have, or the format cannot hold the module; nothing was
             logged.
-        NoActiveRunError, ArtifactExistsError, MissingLibraryError: As `holdall.sklearn.log_model`.
+        Others: as `holdall.log_model`.
 
     Cost: about one PUT per 32 MiB that no model had before, and a few more: weights that did not change since another
     model was logged in the same format are not stored again.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Linear(2, 1)
+        >>> with holdall.start_run():
+        ...     info = holdall.pytorch.log_model(module, name="m", pip_requirements=["torch"])
+        >>> torch.equal(holdall.pytorch.load_model(info.model_uri).weight, module.weight)
+        True
     """
-    return models.log_model(
-        pytorch_model,
-        name,
-        flavor=_FLAVOR,
-        artifact_path=artifact_path,
-        conda_env=conda_env,
-        code_paths=code_paths,
-        pickle_module=pickle_module,
-        registered_model_name=registered_model_name,
-        signature=signature,
-        input_example=input_example,
-        await_registration_for=await_registration_for,
-        extra_files=extra_files,
-        pip_requirements=pip_requirements,
-        extra_pip_requirements=extra_pip_requirements,
-        metadata=metadata,
-        params=params,
-        tags=tags,
-        model_type=model_type,
-        step=step,
-        model_id=model_id,
-        **_as_format(serialization_format, export_model, input_example, kwargs),
-    )
+    return models.log_model(pytorch_model, flavor=_FLAVOR, artifact_path=artifact_path, **_with_format(options))
 
 
+@_listed
 def save_model(
-    pytorch_model: Any,
-    path: str | os.PathLike[str],
-    conda_env: Any = None,
-    mlflow_model: None = None,
-    code_paths: Sequence[str] | None = None,
-    pickle_module: ModuleType | None = None,
-    signature: Any = None,
-    input_example: Any = None,
-    extra_files: Sequence[str] | None = None,
-    pip_requirements: Any = None,
-    extra_pip_requirements: Any = None,
-    metadata: Mapping[str, Any] | None = None,
-    export_model: bool = False,
-    serialization_format: str | None = None,
-    **kwargs: Any,
+    pytorch_model: Any, path: str | os.PathLike[str], *, mlflow_model: None = None, **options: Unpack[_SaveOptions]
 ) -> None:
-    """Write a module into a local folder. Args: as `log_model`; `mlflow_model` is refused.
+    """Write a module into a local folder, as `log_model` writes it into a run.
 
-    Raises:
-        DestinationError: There is something in the folder.
-        TypeError, ValueError, MissingLibraryError: As `log_model`.
+    Args:
+        pytorch_model: A `torch.nn.Module`, or what `torch.jit.script` or `torch.jit.trace` made of one.
+        options: See `SaveOptions` and `_Options`.
+
+    Raises: as `log_model`; DestinationError, where there is something in the folder.
+
+    Example:
+        >>> import torch
+        >>> module = torch.nn.Linear(2, 1)
+        >>> holdall.pytorch.save_model(module, "m", serialization_format="safetensors", pip_requirements=["torch"])
+        >>> torch.equal(holdall.pytorch.load_model("m").weight, module.weight)
+        True
     """
-    models.save_model(
-        pytorch_model,
-        path,
-        flavor=_FLAVOR,
-        mlflow_model=mlflow_model,
-        conda_env=conda_env,
-        code_paths=code_paths,
-        pickle_module=pickle_module,
-        signature=signature,
-        input_example=input_example,
-        extra_files=extra_files,
-        pip_requirements=pip_requirements,
-        extra_pip_requirements=extra_pip_requirements,
-        metadata=metadata,
-        **_as_format(serialization_format, export_model, input_example, kwargs),
-    )
+    models.save_model(pytorch_model, path, flavor=_FLAVOR, mlflow_model=mlflow_model, **_with_format(options))
 
 
 def load_model(model_uri: str | os.PathLike[str], dst_path: str | None = None, **kwargs: Any) -> Any:
-    """The module at an address, ready to predict (`eval`), on the CPU if what it was on is not here.
+    """Load the module at an address, ready to predict (`eval`), on the CPU if its device is not here.
 
     Args:
         model_uri: Where it is, as for `holdall.load_model`.
@@ -162,8 +110,13 @@ def load_model(model_uri: str | os.PathLike[str], dst_path: str | None = None, *
         kwargs: `device`, where the module is to be; `map_location`, `pickle_module`, `weights_only` and the like, as
             `torch.load` has them, for what it reads.
 
-    Raises:
-        What `holdall.load_model` does.
+    Raises: as `holdall.load_model`.
+
+    Example:
+        >>> import torch
+        >>> holdall.pytorch.save_model(torch.nn.Linear(2, 1), "m", pip_requirements=["torch"])
+        >>> holdall.pytorch.load_model("m", device="cpu")
+        Linear(in_features=2, out_features=1, bias=True)
     """
     return models.load_model(model_uri, dst_path, flavor=_FLAVOR, **kwargs)
 
@@ -182,6 +135,13 @@ def log_state_dict(state_dict: Mapping[str, Any], artifact_path: str, run_id: st
         TypeError: It is no dictionary.
         ValueError: It has tensors without content, or is more than tensors and plain values.
         NoActiveRunError, ArtifactExistsError, MissingLibraryError: As `log_model`.
+
+    Example:
+        >>> import torch
+        >>> with holdall.start_run() as run:
+        ...     holdall.pytorch.log_state_dict(torch.nn.Linear(2, 1).state_dict(), "weights")
+        >>> list(holdall.pytorch.load_state_dict(f"runs:/{run.id}/weights"))
+        ['bias', 'weight']
     """
     with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
         save_state_dict(state_dict, folder, **kwargs)
@@ -189,14 +149,23 @@ def log_state_dict(state_dict: Mapping[str, Any], artifact_path: str, run_id: st
 
 
 def save_state_dict(state_dict: Mapping[str, Any], path: str | os.PathLike[str], **kwargs: Any) -> None:
-    """Write weights without a module into a local folder. Args, raises: as `log_state_dict`."""
+    """Write weights without a module into a local folder.
+
+    Args, raises: as `log_state_dict`.
+
+    Example:
+        >>> import torch
+        >>> holdall.pytorch.save_state_dict(torch.nn.Linear(2, 1).state_dict(), "weights")
+        >>> list(holdall.pytorch.load_state_dict("weights"))
+        ['bias', 'weight']
+    """
     torch_files.save_state_dict(state_dict, Path(path), **kwargs)
 
 
 def load_state_dict(state_dict_uri: str, **kwargs: Any) -> Any:
-    """Weights without their module, ours or MLflow's; or those of a model that was logged as safetensors.
+    """Load weights without their module, ours or MLflow's; or those of a model that was logged as safetensors.
 
-    No code is run, whoever wrote them: so the weights of a model that is not trusted can be put into a module of your
+    No code is run, so the weights of a model that is not trusted can be put into a module of your
     own by its `load_state_dict`.
 
     Args:
@@ -206,6 +175,12 @@ def load_state_dict(state_dict_uri: str, **kwargs: Any) -> Any:
     Raises:
         ContentError: There are no weights there, or ones that only running code could read.
         ArtifactNotFoundError, MissingLibraryError, IntegrityError: As `holdall.load_model`.
+
+    Example:
+        >>> import torch
+        >>> holdall.pytorch.save_state_dict({"scale": torch.ones(2)}, "scales")
+        >>> holdall.pytorch.load_state_dict("scales")
+        {'scale': tensor([1., 1.])}
     """
     with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
         stored = state_dict_uri.startswith(("runs:", "models:"))
@@ -218,9 +193,10 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Py
     return models.load_pyfunc(path, model_config=model_config)
 
 
-def _as_format(
-    serialization_format: str | None, export_model: bool, input_example: Any, given: Mapping[str, Any]
-) -> dict[str, Any]:
-    kind = "pt2" if export_model else serialization_format
-    traced = {"example_inputs": input_example} if kind == "pt2" and "example_inputs" not in given else {}
-    return {"serialization_format": kind, **traced, **given}
+def _with_format(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with one word for the format, and for "pt2" with the example that it traces."""
+    options = dict(given)
+    kind = "pt2" if options.pop("export_model", False) else options.get("serialization_format")
+    if kind == "pt2":
+        options.setdefault("example_inputs", options.get("input_example"))
+    return options | {"serialization_format": kind}

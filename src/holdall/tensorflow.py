@@ -3,131 +3,87 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict, Unpack
 
+from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo
 from holdall.surfaces.fluent import models
+from holdall.surfaces.fluent.keywords import list_keywords
 
 __all__ = ["load_model", "log_model", "save_model"]
 
 _FLAVOR = "tensorflow"
 
 
-def log_model(
-    model: Any,
-    artifact_path: str | None = None,
-    custom_objects: Mapping[str, Any] | None = None,
-    conda_env: Any = None,
-    code_paths: Sequence[str] | None = None,
-    signature: Any = None,
-    input_example: Any = None,
-    registered_model_name: str | None = None,
-    await_registration_for: int | None = 300,
-    pip_requirements: Any = None,
-    extra_pip_requirements: Any = None,
-    saved_model_kwargs: Mapping[str, Any] | None = None,
-    keras_model_kwargs: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    extra_files: Sequence[str] | None = None,
-    name: str | None = None,
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, Any] | None = None,
-    model_type: str | None = None,
-    step: int = 0,
-    model_id: str | None = None,
-    **kwargs: Any,
-) -> ModelInfo:
-    """Log a `tf.Module` or a Keras model into the active run: one commit, complete when this returns.
+class _Options(TypedDict, total=False):
+    """Keyword arguments that only this flavor has.
 
-    Its own arguments; the others are those of `holdall.sklearn.log_model`:
-        model: The `tf.Module`, or the Keras model.
+    Attributes:
         custom_objects: Classes and functions of a Keras model that are not Keras's own, by name. They are kept
             with it, and run code when it is loaded.
-        saved_model_kwargs: For a `tf.Module`: what `tf.saved_model.save` takes.
-        keras_model_kwargs: For a Keras model: what its `save` takes; `{"save_format": "h5"}` is the format of old.
-        kwargs: `run_id`, of the run to log to instead of the active one.
+        saved_model_kwargs: Of a `tf.Module`: keyword arguments of `tf.saved_model.save`.
+        keras_model_kwargs: Of a Keras model: keyword arguments of its `save`; `{"save_format": "h5"}` is the old
+            format.
+    """
 
-    Returns:
-        Where it is, `model_uri` and `model_id`, and what is known of it.
+    custom_objects: Mapping[str, Any] | None
+    saved_model_kwargs: Mapping[str, Any] | None
+    keras_model_kwargs: Mapping[str, Any] | None
+
+
+class _LogOptions(LogOptions, _Options, total=False): ...
+
+
+class _SaveOptions(SaveOptions, _Options, total=False): ...
+
+
+_listed = list_keywords(_Options)
+
+
+@_listed
+def log_model(model: Any, artifact_path: str | None = None, **options: Unpack[_LogOptions]) -> ModelInfo:
+    """Log a `tf.Module` or a Keras model into the active run: one commit, complete when this returns.
+
+    Args:
+        model: The `tf.Module`, or the Keras model.
+        options: See `LogOptions` and `_Options`.
 
     Raises:
-        NoActiveRunError: No run is active, and none is named.
-        ArtifactExistsError: The run holds something of this name.
-        TypeError: It is none of these models.
         ValueError: TensorFlow cannot save the model; nothing was logged.
-        MissingLibraryError: tensorflow is not installed.
+        Others: as `holdall.log_model`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        >>> with holdall.start_run():
+        ...     info = holdall.tensorflow.log_model(model, name="m", pip_requirements=["tensorflow"])
+        >>> holdall.tensorflow.load_model(info.model_uri).count_params()
+        3
     """
-    return models.log_model(
-        model,
-        name,
-        flavor=_FLAVOR,
-        artifact_path=artifact_path,
-        custom_objects=custom_objects,
-        conda_env=conda_env,
-        code_paths=code_paths,
-        signature=signature,
-        input_example=input_example,
-        registered_model_name=registered_model_name,
-        await_registration_for=await_registration_for,
-        pip_requirements=pip_requirements,
-        extra_pip_requirements=extra_pip_requirements,
-        saved_model_kwargs=saved_model_kwargs,
-        keras_model_kwargs=keras_model_kwargs,
-        metadata=metadata,
-        extra_files=extra_files,
-        params=params,
-        tags=tags,
-        model_type=model_type,
-        step=step,
-        model_id=model_id,
-        **kwargs,
-    )
+    return models.log_model(model, flavor=_FLAVOR, artifact_path=artifact_path, **options)
 
 
+@_listed
 def save_model(
-    model: Any,
-    path: str | os.PathLike[str],
-    conda_env: Any = None,
-    code_paths: Sequence[str] | None = None,
-    mlflow_model: None = None,
-    custom_objects: Mapping[str, Any] | None = None,
-    signature: Any = None,
-    input_example: Any = None,
-    pip_requirements: Any = None,
-    extra_pip_requirements: Any = None,
-    saved_model_kwargs: Mapping[str, Any] | None = None,
-    keras_model_kwargs: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    extra_files: Sequence[str] | None = None,
-    **kwargs: Any,
+    model: Any, path: str | os.PathLike[str], *, mlflow_model: None = None, **options: Unpack[_SaveOptions]
 ) -> None:
-    """Write a `tf.Module` or a Keras model into a local folder.
+    """Write a `tf.Module` or a Keras model into a local folder, as `log_model` writes it into a run.
 
-    Its arguments are those of `log_model`; `mlflow_model` is refused.
+    Args:
+        model: The `tf.Module`, or the Keras model.
+        options: See `SaveOptions` and `_Options`.
 
-    Raises:
-        DestinationError: There is something in the folder.
-        TypeError, ValueError, MissingLibraryError: As `log_model`.
+    Raises: as `log_model`; DestinationError, where there is something in the folder.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        >>> holdall.tensorflow.save_model(model, "folder", pip_requirements=["tensorflow"])
+        >>> holdall.tensorflow.load_model("folder").count_params()
+        3
     """
-    models.save_model(
-        model,
-        path,
-        flavor=_FLAVOR,
-        mlflow_model=mlflow_model,
-        conda_env=conda_env,
-        code_paths=code_paths,
-        custom_objects=custom_objects,
-        signature=signature,
-        input_example=input_example,
-        pip_requirements=pip_requirements,
-        extra_pip_requirements=extra_pip_requirements,
-        saved_model_kwargs=saved_model_kwargs,
-        keras_model_kwargs=keras_model_kwargs,
-        metadata=metadata,
-        extra_files=extra_files,
-        **kwargs,
-    )
+    models.save_model(model, path, flavor=_FLAVOR, mlflow_model=mlflow_model, **options)
 
 
 def load_model(
@@ -136,13 +92,20 @@ def load_model(
     saved_model_kwargs: Mapping[str, Any] | None = None,
     keras_model_kwargs: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The Keras model, or the program that was a `tf.Module`, at an address.
+    """Load the Keras model, or the program that was a `tf.Module`, at an address.
 
     Its own arguments; the others are those of `holdall.load_model`:
         saved_model_kwargs: For a `tf.Module`: what `tf.saved_model.load` takes.
         keras_model_kwargs: For a Keras model: what `tf.keras.models.load_model` takes.
 
     Raises: as `holdall.load_model`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> model = tf.keras.Sequential([tf.keras.Input((2,)), tf.keras.layers.Dense(1)])
+        >>> holdall.tensorflow.save_model(model, "m", pip_requirements=["tensorflow"])
+        >>> holdall.tensorflow.load_model("m").count_params()
+        3
     """
     return models.load_model(
         model_uri,

@@ -141,8 +141,19 @@ def test_what_a_booster_is_saved_with(store: Store, run: Run) -> None:
     info = store.models.log(run, booster(), "model", num_iteration=2)
     assert store.models.load(info.model_uri).num_trees() == 2
     estimator = lightgbm.LGBMRegressor(n_estimators=3, **QUIET).fit(DATA, TARGET)
-    with pytest.raises(TypeError, match="num_iteration for a LGBMRegressor"):
+    with pytest.raises(TypeError, match=r"num_iteration.*not a LGBMRegressor"):
         store.models.log(run, estimator, "other", num_iteration=2)
+
+
+@pytest.mark.parametrize("kept", [None, -1, 1])
+def test_the_best_iteration_is_kept(store: Store, run: Run, kept: int | None) -> None:
+    """After early stopping, a booster predicts with its best trees, and so does what is loaded."""
+    model = booster()
+    model.best_iteration = 2
+    loaded = store.models.load(store.models.log(run, model, "model", num_iteration=kept).model_uri)
+    assert loaded.best_iteration == (-1 if kept == 1 else 2)
+    if kept != 1:
+        assert list(loaded.predict(DATA)) == list(model.predict(DATA))
 
 
 def test_a_function_in_an_estimator_is_code(store: Store, run: Run, tmp_path: Path) -> None:

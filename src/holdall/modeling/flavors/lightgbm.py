@@ -52,7 +52,9 @@ class LightGBMFlavor:
         *,
         serialization_format: str | None = None,
         skops_trusted_types: Sequence[str] | None = None,
-        **written: Any,
+        num_iteration: int | None = None,
+        start_iteration: int = 0,
+        importance_type: str = "split",
     ) -> Parts:
         """See `Flavor.save` and `holdall.lightgbm.log_model`."""
         form = serialization_format or SKOPS
@@ -64,10 +66,13 @@ class LightGBMFlavor:
         modules = {"lightgbm", kind.__module__}
         if isinstance(model, lightgbm.Booster):
             file = "model.lgb"
-            model.save_model(folder / file, **written)
-        elif written or not isinstance(model, lightgbm.LGBMModel):
-            other = f"{', '.join(written)} for a {kind.__name__}" if written else f"a {kind.__name__}"
-            raise TypeError(f"a Booster or an estimator of LightGBM is needed, not {other}")
+            model.save_model(folder / file, num_iteration, start_iteration, importance_type)
+        elif (num_iteration, start_iteration, importance_type) != (None, 0, "split"):
+            raise TypeError(
+                f"num_iteration, start_iteration and importance_type are for a Booster, not a {kind.__name__}"
+            )
+        elif not isinstance(model, lightgbm.LGBMModel):
+            raise TypeError(f"a Booster or an estimator of LightGBM is needed, not a {kind.__name__}")
         elif form == SKOPS:
             file = "model.skops"
             listed = dump_skops(model, folder / file, harmless=_HARMLESS, listed=listed)
@@ -83,6 +88,8 @@ class LightGBMFlavor:
             "serialization_format": form,
             "skops_trusted_types": listed or None,
         }
+        if file == "model.lgb" and model.best_iteration > 0:  # its own text does not say it, and predict goes by it
+            own["best_iteration"] = int(model.best_iteration)
         return Parts(own=own, pyfunc={"data": file}, modules=modules)
 
     def load(self, folder: Path, parts: Parts) -> Any:
@@ -94,7 +101,7 @@ class LightGBMFlavor:
             return load_skops(file, listed, before=check_schema) if _is_skops(parts) else load_pickle(file)
         try:
             check_lightgbm(file.read_bytes())
-            return lightgbm.Booster(model_file=file)
+            return _with_best(lightgbm.Booster(model_file=file), parts.own.get("best_iteration"))
         except (TreeError, OSError) as error:
             raise ContentError(str(file), "a LightGBM model that can be followed to its leaves", str(error)) from error
         except lightgbm.basic.LightGBMError as error:
@@ -110,6 +117,13 @@ class LightGBMFlavor:
             return []
         listed = parts.own.get("skops_trusted_types")
         return [] if _is_skops(parts) and all_harmless(listed, _HARMLESS) else [_file(parts)]
+
+
+def _with_best(booster: Any, best: Any) -> Any:
+    """Return a booster that predicts with its best iteration, where that was kept and it has it."""
+    if isinstance(best, int) and 0 < best <= booster.current_iteration():
+        booster.best_iteration = best
+    return booster
 
 
 class _Wrapped:

@@ -52,7 +52,10 @@ class OnnxFlavor:
         onnx_execution_providers: Sequence[Any] | None = None,
         onnx_session_options: Mapping[str, Any] | None = None,
         save_as_external_data: bool = True,
-        **written: Any,
+        all_tensors_to_one_file: bool = True,
+        location: str | None = None,
+        size_threshold: int = 1024,
+        convert_attribute: bool = False,
     ) -> Parts:
         """See `Flavor.save` and `holdall.onnx.log_model`. Cost: a copy of the model in memory."""
         onnx = library("onnx", "keeping an ONNX model")
@@ -60,12 +63,20 @@ class OnnxFlavor:
             raise TypeError(f"an onnx.ModelProto is needed, not a {type(model).__name__}")
         options = _checked(onnx_session_options)
         _refuse_absent(onnx, model)
-        _refuse_elsewhere(written.get("location"))
+        _refuse_elsewhere(location)
         copied = onnx.ModelProto()
         copied.CopyFrom(model)  # onnx takes the tensors out of what it writes to files of their own
-        if save_as_external_data and written.get("all_tensors_to_one_file", True):
-            written.setdefault("location", _TENSORS)
-        onnx.save_model(copied, folder / _FILE, save_as_external_data=save_as_external_data, **written)
+        if save_as_external_data and all_tensors_to_one_file:
+            location = _TENSORS if location is None else location
+        onnx.save_model(
+            copied,
+            folder / _FILE,
+            save_as_external_data=save_as_external_data,
+            all_tensors_to_one_file=all_tensors_to_one_file,
+            location=location,
+            size_threshold=size_threshold,
+            convert_attribute=convert_attribute,
+        )
         try:
             onnx.checker.check_model(str(folder / _FILE))
         except Exception as error:  # onnx and protobuf have many, with no root of their own

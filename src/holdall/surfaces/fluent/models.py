@@ -1,4 +1,4 @@
-"""Models of the active run, and models by address: what the faces of all flavors share."""
+"""Models of the active run, and models by address: the verbs that the modules of all flavors share."""
 
 from __future__ import annotations
 
@@ -22,25 +22,36 @@ def log_model(
     await_registration_for: int | None = None,  # noqa: ARG001  # a version is READY when it is there
     **given: Any,
 ) -> ModelInfo:
-    """Log a model into the active run, in the flavor that knows it.
+    """Log a model into the active run, in the flavor of its framework: one commit, complete when this returns.
 
     Args:
         model: A framework's object.
         name: Its path in the run; "model" when None.
         flavor: The name of its flavor; found from the object when None.
-        artifact_path: What `name` was called before.
-        run_id: The run; the active one when None.
-        model_id: Models have the id that their run gives them; None.
-        await_registration_for: Nothing has to be waited for.
-        given: What every flavor's `log_model` takes, and what this flavor's own takes.
+        artifact_path: The old name of `name`.
+        run_id: The run to log to; the active one when None.
+        model_id: Must be None: the run gives the model its id.
+        await_registration_for: Accepted for MLflow's sake; a version is READY at once.
+        given: The keywords of all flavors, as `holdall.sklearn.log_model` explains them, and those of this flavor.
 
     Returns:
-        Where it is, and what is known of it. It is complete and can be loaded by anyone.
+        Its `model_uri`, its `model_id`, and what else is known of it. From now on it can be loaded by anyone.
 
     Raises:
-        UnknownFlavorError: No flavor knows the object; it says which there are.
+        UnknownFlavorError: No flavor knows the object; the error lists those that there are.
+        NoActiveRunError: No run is active, and no `run_id` is given.
         ArtifactExistsError: The run holds something of this name.
-        NoActiveRunError: No run is active, and none is named.
+        TypeError: It is no model of this flavor, or an argument is unknown.
+        ValueError: An argument has a value that it cannot have; nothing was logged.
+        MissingLibraryError: The framework is not installed.
+
+    Example:
+        >>> from sklearn.linear_model import LinearRegression
+        >>> model = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
+        >>> with holdall.start_run():
+        ...     info = holdall.log_model(model, "line", pip_requirements=["scikit-learn"])
+        >>> sorted(info.flavors)
+        ['python_function', 'sklearn']
     """
     if model_id is not None:
         raise ValueError("a model has the id that its run gives it; leave model_id out, and use what is returned")
@@ -59,14 +70,14 @@ def save_model(
 def load_model(
     model_uri: str | os.PathLike[str], dst_path: str | None = None, *, flavor: str | None = None, **options: Any
 ) -> Any:
-    """A model as its framework's object.
+    """Load a model as its framework's object.
 
     Args:
         model_uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<model_id>`,
             `runs:/<run_id>/<path>`, or a local folder.
         dst_path: A folder to keep its files in.
         flavor: The flavor to load it by; its own when None.
-        options: What this flavor's own `load_model` takes.
+        options: Keyword arguments that only this flavor's `load_model` has.
 
     Raises:
         ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing there.
@@ -74,18 +85,26 @@ def load_model(
         UntrustedModelError: It would run code that `HOLDALL_TRUST` does not admit.
         MissingLibraryError: Its framework is not installed.
         IntegrityError: Its files are not what was logged.
+
+    Example:
+        >>> from sklearn.linear_model import LinearRegression
+        >>> model = LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
+        >>> with holdall.start_run():
+        ...     info = holdall.log_model(model, "slope", pip_requirements=["scikit-learn"])
+        >>> holdall.load_model(info.model_uri).predict([[2.0]]).round().tolist()
+        [4.0]
     """
     trust = read_settings().trust
     return current_store().models.load(model_uri, flavor=flavor, dst_path=dst_path, trust=trust, **options)
 
 
 def load_pyfunc(model_uri: str | os.PathLike[str], **options: Any) -> PyFuncModel:
-    """A model as a python_function. Args: as `Models.load_pyfunc`. Raises: as `load_model`."""
+    """Load a model as a python_function. Args: as `Models.load_pyfunc`. Raises: as `load_model`."""
     return current_store().models.load_pyfunc(model_uri, trust=read_settings().trust, **options)
 
 
 def describe(model_uri: str | os.PathLike[str]) -> Model:
-    """What the MLmodel file of a model says. Raises: as `load_model`."""
+    """Return what the MLmodel file of a model says. Raises: as `load_model`."""
     return current_store().models.describe(model_uri)
 
 
