@@ -133,14 +133,14 @@ def localstack(request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture(scope="session")
 def python(request: pytest.FixtureRequest) -> Callable[..., list[str]]:
-    """The beginning of a command of Python that need not import first; its arguments go to its start's environment.
+    """The beginning of a command of Python that has imported already; give it modules that it shall have, too.
 
-    Give those that Python itself reads when it starts: the locale, `PYTHON...`.
+    Keywords are what Python itself reads of the environment when it starts: the locale, `PYTHON...`.
     """
 
-    def begin(**start: str) -> list[str]:
-        name = "-".join(["warm", *(f"{key}={value}" for key, value in sorted(start.items()))])
-        found = servers.shared(_shared_folder(request.config), name, partial(servers.start_warm, name=name, env=start))
-        return servers.as_python(found)
+    def begin(*modules: str, **start: str) -> list[str]:
+        name = "-".join(["warm", *modules, *(f"{key}={value}" for key, value in sorted(start.items()))])
+        warm = partial(servers.start_warm, name=name, modules=modules, env=start)
+        return servers.as_python(servers.shared(_shared_folder(request.config), name, warm))
 
     return begin

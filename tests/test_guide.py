@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -65,13 +66,17 @@ def blocks(page: Path) -> list[Block]:
 class Reader:
     """Someone who follows a page in a folder, to the letter."""
 
-    def __init__(self, folder: Path, more: dict[str, str]) -> None:
+    def __init__(self, folder: Path, more: dict[str, str], python: list[str]) -> None:
         self.folder = folder
+        programs = folder.with_name(f"{folder.name}-programs")
+        programs.mkdir(exist_ok=True)
+        (programs / "holdall").write_text(f'#!/bin/sh\nexec {shlex.join(python)} -m holdall "$@"\n')
+        (programs / "holdall").chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOLDALL_", "AWS_"))}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
         self.env = kept | {"PATH": path, "HOLDALL_CACHE": "off", "HOME": str(folder), "TZ": "UTC"} | more
         self._python = subprocess.Popen(
-            [sys.executable, "-c", _INTERPRETER],
+            [*python, "-c", _INTERPRETER],
             cwd=folder,
             env=self.env,
             stdin=subprocess.PIPE,
@@ -150,8 +155,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(page: Path, folder: Path, more: dict[str, str]) -> None:
-    reader = Reader(folder, more)
+@pytest.fixture
+def read(tmp_path: Path, python: Callable[..., list[str]]) -> Callable[..., None]:
+    """Follow a page in the test's folder, in a Python that has imported what takes long."""
+    warm = python("sklearn.ensemble", "sklearn.datasets")
+    return lambda page, **more: _read(page, tmp_path, more, warm)
+
+
+def _read(page: Path, folder: Path, more: dict[str, str], python: list[str]) -> None:
+    reader = Reader(folder, more, python)
     try:
         reader.follow(page)
     finally:
@@ -159,22 +171,22 @@ def read(page: Path, folder: Path, more: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("subject", [subject for subject in PAGES if subject != "s3"])
-def test_every_example_of_a_page_does_what_it_shows(subject: str, tmp_path: Path) -> None:
+def test_every_example_of_a_page_does_what_it_shows(subject: str, read: Callable[..., None]) -> None:
     """Run from top to bottom in an empty folder, a page's examples print what stands under them."""
-    read(PAGES[subject], tmp_path, {})
+    read(PAGES[subject])
 
 
-def test_the_pages_on_s3_hold_on_a_server(moto: Server, tmp_path: Path) -> None:
+def test_the_pages_on_s3_hold_on_a_server(moto: Server, read: Callable[..., None]) -> None:
     """The same for S3, with the AWS variables that its page speaks of."""
     with urlopen(Request(f"{moto.url}/my-bucket", method="PUT"), timeout=60):
         pass
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    read(PAGES["s3"], tmp_path, {"AWS_ENDPOINT_URL": moto.url, "AWS_EC2_METADATA_DISABLED": "true", **keys})
+    read(PAGES["s3"], AWS_ENDPOINT_URL=moto.url, AWS_EC2_METADATA_DISABLED="true", **keys)
 
 
-def test_the_readmes_examples_run(folder: Path) -> None:
+def test_the_readmes_examples_run(folder: Path, read: Callable[..., None]) -> None:
     """The README's too; its two installing commands are what CI runs."""
-    read(ROOT / "README.md", folder, {})
+    read(ROOT / "README.md")
     assert (folder / "elsewhere/model/last.bin").read_bytes() == bytes(100_000)
 
 
@@ -190,7 +202,7 @@ def test_nothing_in_the_guide_goes_untried() -> None:
         assert page.read_text().count("```") == 2 * len(blocks(page))
 
 
-def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
+def test_a_wrong_example_is_noticed(tmp_path: Path, read: Callable[..., None]) -> None:
     """Other output, a python error, and a command that fails in silence are each told."""
     for body in (
         "```python\nprint(1)\n```\n\n```text\n2\n```\n",
@@ -201,7 +213,7 @@ def test_a_wrong_example_is_noticed(tmp_path: Path) -> None:
         page = tmp_path / "page.md"
         page.write_text(body)
         with pytest.raises(AssertionError):
-            read(page, tmp_path, {})
+            read(page)
 
 
 def test_the_guide_is_shipped_and_shown(tmp_path: Path) -> None:

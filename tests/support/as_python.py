@@ -3,6 +3,7 @@
 Run with `-I -S`, and it imports nothing that takes time.
 """
 
+import _signal
 import _socket
 import os
 import sys
@@ -16,7 +17,23 @@ streams = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
 asked.sendmsg([len(payload).to_bytes(8, "little")], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 while payload:
     payload = payload[asked.send(payload) :]
-code = int(asked.recv(16) or b"1")
+
+
+def line() -> int:
+    """The next number that comes."""
+    found = b""
+    while not found.endswith(b"\n"):
+        if not (piece := asked.recv(1)):
+            os._exit(1)
+        found += piece
+    return int(found)
+
+
+running = line()
+for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+    _signal.signal(number, lambda number, _: os.kill(running, number))
+code = line()
 if code < 0:
+    _signal.signal(-code, _signal.SIG_DFL) if -code not in (_signal.SIGKILL, _signal.SIGSTOP) else None
     os.kill(os.getpid(), -code)
 os._exit(code)

@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +136,10 @@ def start_localstack(folder: Path) -> tuple[Server, int]:
     return Server(url, log), process.pid
 
 
-def start_warm(folder: Path, *, name: str, env: dict[str, str]) -> tuple[Server, int]:
+def start_warm(folder: Path, *, name: str, modules: Sequence[str], env: dict[str, str]) -> tuple[Server, int]:
     """A Python that has imported what the command line needs, started in this environment; its URL is a socket."""
     place, log = folder / f"{name}.socket", folder / f"{name}.out"
-    command = [sys.executable, str(ROOT / "tests/support/warm.py"), str(place), *_WARM]
+    command = [sys.executable, "-P", str(ROOT / "tests/support/warm.py"), str(place), *_WARM, *modules]
     with log.open("w") as output:
         process = subprocess.Popen(
             [*guarded(), *command], stdout=output, stderr=output, start_new_session=True, env=os.environ | env

@@ -7,19 +7,25 @@ arguments, folder, environment, and its three standard streams themselves, termi
 too. The warm process forks; the child does what `python ARGUMENTS...` does and
 ends as Python ends. Only its imports are older than the command. So is what the
 interpreter reads once at its start (the locale, `PYTHON...` variables): one warm
-process each for environments that differ there. Tests of imports, of signals and of
-the start itself take a cold one.
+process each for environments that differ there. Signals are passed on, and who is
+killed takes its command with it. Tests of imports and of the start take a cold one.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
+import threading
 from array import array
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _STREAMS = ("stdin", "stdout", "stderr")
@@ -33,6 +39,8 @@ def serve(path: str, modules: list[str]) -> list[str]:
     here = socket.socket(socket.AF_UNIX)
     here.bind(path)
     here.listen(64)
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page
     print(path, flush=True)
     while True:
         asked, _ = here.accept()
@@ -44,11 +52,9 @@ def serve(path: str, modules: list[str]) -> list[str]:
 
 
 def _reap() -> None:
-    try:
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        return
 
 
 def _answer(asked: socket.socket) -> list[str]:
@@ -60,8 +66,13 @@ def _answer(asked: socket.socket) -> list[str]:
         return _become(payload, streams)
     for stream in streams:
         os.close(stream)
+    asked.sendall(f"{child}\n".encode())
+    ready, _, _ = select.select([asked, os.pidfd_open(child)], [], [])
+    if asked in ready:  # whoever asked was killed
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    asked.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    with suppress(OSError):
+        asked.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
@@ -99,16 +110,46 @@ def _become(payload: list[bytes], streams: list[int]) -> list[str]:
 def run(words: list[str]) -> None:
     """Do what `python` does with these arguments."""
     if words[0] == "-m":
-        sys.argv, sys.path[0] = words[1:], str(Path.cwd())
+        sys.argv = words[1:]
+        sys.path.insert(0, str(Path.cwd()))
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     elif words[0] == "-c":
-        sys.argv, sys.path[0] = ["-c", *words[2:]], ""
+        sys.argv = ["-c", *words[2:]]
+        sys.path.insert(0, "")
         exec(compile(words[1], "<string>", "exec"), sys.modules["__main__"].__dict__)
     else:
-        sys.argv, sys.path[0] = words, str(Path(words[0]).resolve().parent)
+        sys.argv = words
+        sys.path.insert(0, str(Path(words[0]).resolve().parent))
         runpy.run_path(words[0], run_name="__main__")
+
+
+def end(work: Callable[[], None]) -> None:
+    """Work, and end as Python does, but for one thing: what was imported is not taken apart, which takes longest."""
+    code = 0
+    try:
+        work()
+    except SystemExit as error:
+        if error.code is not None and not isinstance(error.code, int):
+            print(error.code, file=sys.stderr)
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as at every end
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        print(f"Exception ignored in {sys.stdout!r}: {error!r}", file=sys.stderr)
+        code = 120
+    sys.stderr.flush()
+    if code == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code)
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run(serve(sys.argv[1], sys.argv[2:]))
+    words = serve(sys.argv[1], sys.argv[2:])
+    end(lambda: run(words))
