@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from holdall.format.layout import RUNS, parse_key
 from holdall.runs.record import RUN_NAME
 from holdall.storage.probe import Report, probe
-from holdall.storage.wrappers import impatient
+from holdall.storage.wrappers import with_shorter_deadline
 from holdall.trees.check import Findings, check
 from holdall.trees.heads import Heads, entry_keys
 from holdall.trees.location import Location
@@ -67,7 +67,7 @@ class Maintenance:
 
     def doctor(self) -> Report:
         """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
-        patient = impatient(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
+        patient = with_shorter_deadline(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
         return probe(patient, token=self._location.entropy(16).hex())
 
     def check(self, *, quick: bool = False, record: bool = False) -> Findings:

@@ -37,8 +37,8 @@ def cut(files: list[bytes], *, block: int = BLOCK, most: int = 1 << 30) -> tuple
     chunks: list[list[bytes]] = [[] for _ in files]
     blocks: list[Block] = []
 
-    def keep(chunks: list[Chunk]) -> None:
-        for chunk in chunks:
+    def keep(found: list[Chunk]) -> None:
+        for chunk in found:
             assert chunk.id == blob_id(chunk.data)
             assert 0 <= chunk.phase < 8
             chunks[chunk.owner].append(bytes(chunk.data))

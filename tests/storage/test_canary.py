@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from holdall.demo.server import Serialised
 from holdall.errors import ObjectExistsError, UnsafeBucketError
-from holdall.storage.canary import EVERY, PUTS, Watch, keep_watch
+from holdall.storage.canary import TRUSTED_PUTS, TRUSTED_SECONDS, ConditionMonitor, set_canary
 from holdall.storage.s3 import LANES
 from holdall.storage.schemes import bucket_at
 from holdall.store import Store
@@ -115,12 +115,12 @@ def test_a_long_session_asks_now_and_then(server: Changing, lane: str) -> None:
     """A server that begins to overwrite without a sign is found out after some hundred PUTs at most."""
     bucket = bucket_at(f"s3://{server.bucket}", {"endpoint_url": server.url, "key": "k", "secret": "s", "lane": lane})
     bucket.put("canary", b"sings")
-    keep_watch(bucket, "canary", b"sings")
+    set_canary(bucket, "canary", b"sings")
     server.unsafe = True
     with pytest.raises(UnsafeBucketError):  # which of them is what this is about
-        for n in range(PUTS + 1):
+        for n in range(TRUSTED_PUTS + 1):
             bucket.put(f"k{n}", b"")
-    assert len(server.puts) == 2 + PUTS + 2
+    assert len(server.puts) == 2 + TRUSTED_PUTS + 2
 
 
 def test_trust_lasts_for_some_minutes_and_a_refusal_renews_it() -> None:
@@ -136,15 +136,15 @@ def test_trust_lasts_for_some_minutes_and_a_refusal_renews_it() -> None:
     def undo(key: str, version: str) -> None:
         raise AssertionError(key)
 
-    watch = Watch("url", clock)
-    watch.keep("canary", b"")
-    clock.now = EVERY - 1
-    watch.put(create, undo, "a", b"")
+    monitor = ConditionMonitor("url", clock)
+    monitor.set_canary("canary", b"")
+    clock.now = TRUSTED_SECONDS - 1
+    monitor.put(create, undo, "a", b"")
     with pytest.raises(ObjectExistsError):
-        watch.put(create, undo, "there", b"")
-    clock.now = 2 * EVERY - 2
-    watch.put(create, undo, "b", b"")
+        monitor.put(create, undo, "there", b"")
+    clock.now = 2 * TRUSTED_SECONDS - 2
+    monitor.put(create, undo, "b", b"")
     assert asked == ["a", "there", "b"]
-    clock.now = 2 * EVERY
-    watch.put(create, undo, "c", b"")
+    clock.now = 2 * TRUSTED_SECONDS
+    monitor.put(create, undo, "c", b"")
     assert asked == ["a", "there", "b", "c", "canary"]

@@ -21,7 +21,7 @@ from holdall.storage.bucket import Bytes
 from holdall.storage.ending import Ending
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.schemes import bucket_at
-from holdall.storage.wrappers import Contact, RetryBucket, impatient
+from holdall.storage.wrappers import Contact, RetryBucket, with_shorter_deadline
 from holdall.store import Store
 
 
@@ -120,7 +120,7 @@ def test_a_deadline_for_all_requests_together() -> None:
         with pytest.raises(TransientStorageError):
             patient.get("k")
     assert clock.now <= 20
-    assert impatient(RetryBucket(faulty, deadline=3), 10, whole=20).deadline == 3  # type: ignore[attr-defined]
+    assert with_shorter_deadline(RetryBucket(faulty, deadline=3), 10, whole=20).deadline == 3  # type: ignore[attr-defined]
 
 
 # --- the end of the process

@@ -11,7 +11,7 @@ from tests.support.servers import Server
 
 from holdall.errors import StorageError, StoreNotFoundError
 from holdall.settings import read_settings
-from holdall.storage.neighbours import mistaken_for
+from holdall.storage.neighbours import similar_address
 from holdall.storage.remote import RemoteBucket
 from holdall.storage.schemes import bucket_at
 from holdall.store import Store
@@ -82,9 +82,9 @@ def test_looking_costs_one_request_and_its_failure_nothing() -> None:
     with recorder() as server:
         options = {"endpoint_url": server.url, "key": "k", "secret": "s", "client_kwargs": {"region_name": "eu-west-1"}}
         server.reply = lambda _: error(403, "AccessDenied")
-        assert mistaken_for(bucket_at("s3://b/team/prod", options), "holdall.json") is None
+        assert similar_address(bucket_at("s3://b/team/prod", options), "holdall.json") is None
         assert len(server.asked) == 1
-        assert mistaken_for(bucket_at("s3://b", options), "holdall.json") is None
+        assert similar_address(bucket_at("s3://b", options), "holdall.json") is None
         assert len(server.asked) == 1
 
 
@@ -92,7 +92,7 @@ def test_backends_of_fsspec_are_looked_at_too(tmp_path: Path) -> None:
     """The same through any filesystem."""
     (tmp_path / "prod").mkdir()
     bucket = RemoteBucket(f"local://{tmp_path}/prdo", unsafe_single_writer=True)
-    assert mistaken_for(bucket, "holdall.json") == f"local://{tmp_path}/prod"
+    assert similar_address(bucket, "holdall.json") == f"local://{tmp_path}/prod"
 
 
 @pytest.mark.parametrize("place", ["memory://never", "folder", "s3"])

@@ -45,7 +45,7 @@ def boto(server: Recorder, **more: object) -> S3Bucket:
 
 
 def lane_of(bucket: object) -> str:
-    return bucket.inner.inner.lane.name  # type: ignore[attr-defined, no-any-return]
+    return bucket.inner.inner.client.name  # type: ignore[attr-defined, no-any-return]
 
 
 def test_an_option_wins_over_the_setting_and_that_over_the_default() -> None:
@@ -245,7 +245,7 @@ def test_a_connection_is_used_again_after_every_verb(server: Recorder) -> None:
     bucket.get_range("k", 2, 5)
     bucket.delete("k")
     list(bucket.list())
-    pools = bucket.lane.client()._endpoint.http_session._session._manager.pools
+    pools = bucket.client.botocore_client()._endpoint.http_session._session._manager.pools
     for key in pools.keys():  # noqa: SIM118  (urllib3's own container)
         doors.add(pools[key].num_connections)
     assert doors == {1}

@@ -177,7 +177,7 @@ def test_checksums_that_were_asked_for_are_sent(given: str, server: Recorder, mo
 def test_aws_itself_gets_its_defaults() -> None:
     """Nothing is sent: only the client is looked at."""
     bucket = S3Bucket("s3://bucket", {**KEYS, "client_kwargs": {"region_name": "eu-central-1"}})
-    client = bucket.lane.client()
+    client = bucket.client.botocore_client()
     assert client.meta.endpoint_url == "https://s3.eu-central-1.amazonaws.com"
     assert client.meta.config.request_checksum_calculation == "when_supported"
     assert client.meta.config.max_pool_connections == 64

@@ -25,7 +25,7 @@ from holdall.storage.wrappers import (
     RequestCounter,
     RetryBucket,
     TraceBucket,
-    impatient,
+    with_shorter_deadline,
 )
 
 
@@ -256,7 +256,7 @@ def test_whoever_waits_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_impatient_bucket_gives_up_sooner() -> None:
     """The same bucket with a shorter deadline; one that does not retry is left as it is."""
     memory = MemoryBucket()
-    made = impatient(RetryBucket(memory, deadline=120), 5)
+    made = with_shorter_deadline(RetryBucket(memory, deadline=120), 5)
     assert isinstance(made, RetryBucket)
     assert (made.inner, made.deadline) == (memory, 5)
-    assert impatient(memory, 5) is memory
+    assert with_shorter_deadline(memory, 5) is memory

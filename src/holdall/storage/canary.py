@@ -26,14 +26,14 @@ from typing import Final, TypeAlias
 from holdall.errors import ObjectExistsError, StorageError, UnsafeBucketError
 from holdall.storage.bucket import Bucket, Bytes
 
-EVERY: Final = 300.0  # seconds of trust,
-PUTS: Final = 256  # and PUTs
+TRUSTED_SECONDS: Final = 300.0  # seconds of trust,
+TRUSTED_PUTS: Final = 256  # and PUTs
 OVERWRITTEN: Final = "the server ignores If-None-Match: two writers would silently overwrite each other"
 Create: TypeAlias = Callable[[str, Bytes], str]  # creates an object: the version id of the answer, "" if it had none
 Undo: TypeAlias = Callable[[str, str], None]  # removes this version of an object
 
 
-class Watch:
+class ConditionMonitor:
     """What one bucket's answers say about its promise; stops its writers once the promise is broken.
 
     Args:
@@ -46,12 +46,12 @@ class Watch:
         self._canary: tuple[str, bytes] | None = None
         self._unsafe = ""
         self._versioned = False
-        self._trust()
+        self._reset_trust()
 
-    def keep(self, key: str, body: bytes) -> None:
+    def set_canary(self, key: str, body: bytes) -> None:
         """Ask this object from now on; it was asked a moment ago."""
         self._canary = key, body
-        self._trust()
+        self._reset_trust()
 
     def put(self, create: Create, undo: Undo, key: str, data: Bytes) -> None:
         """Create an object, and look at the answer. Cost: one request; one more in some hundred.
@@ -64,25 +64,25 @@ class Watch:
         try:
             version = create(key, data)
         except ObjectExistsError:
-            self._trust()
+            self._reset_trust()
             raise
         changed = bool(version) and not self._versioned
         self._puts += 1
-        doubtful = changed or self._puts >= PUTS or self._clock() - self._since >= EVERY
-        if self._canary and doubtful and not self._sings(create, *self._canary):
-            self._stop(undo, key, version, changed)
+        doubtful = changed or self._puts >= TRUSTED_PUTS or self._clock() - self._since >= TRUSTED_SECONDS
+        if self._canary and doubtful and not self._canary_refuses(create, *self._canary):
+            self._refuse_from_now_on(undo, key, version, changed)
         self._versioned = self._versioned or changed
 
-    def _sings(self, create: Create, key: str, body: bytes) -> bool:
+    def _canary_refuses(self, create: Create, key: str, body: bytes) -> bool:
         for _ in range(2):  # one that is missing is restored
             try:
                 create(key, body)
             except ObjectExistsError:
-                self._trust()
+                self._reset_trust()
                 return True
         return False
 
-    def _stop(self, undo: Undo, key: str, version: str, changed: bool) -> None:
+    def _refuse_from_now_on(self, undo: Undo, key: str, version: str, changed: bool) -> None:
         since = "since versioning was switched on " if changed else ""
         self._unsafe = since + OVERWRITTEN
         if version:
@@ -90,14 +90,14 @@ class Watch:
                 undo(key, version)
         raise UnsafeBucketError(self._url, key, self._unsafe)
 
-    def _trust(self) -> None:
+    def _reset_trust(self) -> None:
         self._since, self._puts = self._clock(), 0
 
 
-def keep_watch(bucket: Bucket, key: str, body: bytes) -> None:
+def set_canary(bucket: Bucket, key: str, body: bytes) -> None:
     """Have whatever watches below a bucket's wrappers ask this canary, if anything does."""
     inner: object = bucket
     while inner is not None:
-        if isinstance(watch := getattr(inner, "watch", None), Watch):
-            watch.keep(key, body)
+        if isinstance(monitor := getattr(inner, "monitor", None), ConditionMonitor):
+            monitor.set_canary(key, body)
         inner = getattr(inner, "inner", None)

@@ -30,7 +30,7 @@ def is_remote(url: str) -> bool:
     return "://" in url and not url.startswith(_OWN)
 
 
-def mistaken_for(bucket: Bucket, descriptor: str) -> str | None:
+def similar_address(bucket: Bucket, descriptor: str) -> str | None:
     """The address that was perhaps meant, where there is no store at this one yet.
 
     Args:

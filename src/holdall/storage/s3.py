@@ -1,6 +1,6 @@
 """S3, and what speaks it, one request per verb.
 
-Through one of two lanes (`s3_lane.py`), which differ in the client and in
+Through one of two lanes (`s3_client.py`), which differ in the client and in
 nothing else. Each verb is one request, and says what it wants:
 
     get        GetObject
@@ -29,14 +29,14 @@ from holdall.errors import (
     TransientStorageError,
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
-from holdall.storage.canary import Watch
-from holdall.storage.s3_boto import BotoLane
+from holdall.storage.canary import ConditionMonitor
+from holdall.storage.s3_boto import BotoClient
+from holdall.storage.s3_client import Answer, S3Client, mocked
 from holdall.storage.s3_errors import is_page, meaning
-from holdall.storage.s3_fs import S3fsLane
-from holdall.storage.s3_lane import Answer, S3Lane, mocked
+from holdall.storage.s3_fs import S3fsClient
 
 T = TypeVar("T")
-LANES: dict[str, type[S3Lane]] = {lane.name: lane for lane in (BotoLane, S3fsLane)}
+LANES: dict[str, type[S3Client]] = {lane.name: lane for lane in (BotoClient, S3fsClient)}
 # Measured end to end (benchmarks/lanes.py, 2026-11-21): 1 GiB goes up 1.33 and comes down 1.36 times as
 # fast as by the other, which copies every body: an upload peaks at 272 MiB here and at 767 there. And
 # moto's `mock_aws` can answer this one alone.
@@ -62,8 +62,8 @@ class S3Bucket:
     def __init__(self, url: str, options: Mapping[str, object] | None = None) -> None:
         self.url = url.rstrip("/")
         self.bucket, self.prefix = _split(self.url.removeprefix("s3://"))
-        self.lane = _lane(self.url, dict(options or {}))
-        self.watch = Watch(self.url)
+        self.client = _client(self.url, dict(options or {}))
+        self.monitor = ConditionMonitor(self.url)
 
     def __repr__(self) -> str:
         return f"S3Bucket({self.url!r})"
@@ -88,8 +88,8 @@ class S3Bucket:
         return found
 
     def put(self, key: str, data: Bytes) -> None:
-        """Create an object, only if there is none at this key. Cost: one request, as `Watch.put` says."""
-        self.watch.put(self._create, self._undo, key, data)
+        """Create an object, only if there is none at this key. Cost: one request, as `ConditionMonitor.put` says."""
+        self.monitor.put(self._create, self._undo, key, data)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """What is there, in ascending order. Cost: one request per 1,000 keys.
@@ -105,7 +105,7 @@ class S3Bucket:
         """Remove an object; one that is not there is no error. Cost: one request."""
         name = {"Bucket": self.bucket, "Key": self._key(key)}
         try:
-            answer = self._run(key, lambda: self.lane.ask("DeleteObject", name), verb="delete")
+            answer = self._run(key, lambda: self.client.call("DeleteObject", name), verb="delete")
         except ObjectNotFoundError:
             return
         if is_page(answer):
@@ -117,7 +117,7 @@ class S3Bucket:
         if token:
             name["ContinuationToken"] = token
         place = prefix.removeprefix(self.prefix)
-        answer = self._run(place, lambda: self.lane.ask("ListObjectsV2", name), verb="list")
+        answer = self._run(place, lambda: self.client.call("ListObjectsV2", name), verb="list")
         more = answer.get("IsTruncated")
         if more is None or (more and not answer.get("NextContinuationToken")):
             raise BucketUnreachableError(self.url, prefix, _NOT_S3)
@@ -131,7 +131,7 @@ class S3Bucket:
         if not self.prefix:
             return ()
         name = {"Bucket": self.bucket, "Prefix": above + slash, "Delimiter": "/", "MaxKeys": PAGE}
-        answer = self._run("", lambda: self.lane.ask("ListObjectsV2", name), verb="list")
+        answer = self._run("", lambda: self.client.call("ListObjectsV2", name), verb="list")
         folders = [found["Prefix"] for found in answer.get("CommonPrefixes", ())]
         keys = [found["Key"] for found in answer.get("Contents", ())]
         return tuple(found[len(above + slash) :] for found in (*folders, *keys))
@@ -139,14 +139,14 @@ class S3Bucket:
     def _create(self, key: str, data: Bytes) -> str:
         """Create an object; its version id, where the server keeps versions."""
         name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}
-        answer = self._run(key, lambda: self.lane.ask("PutObject", name), verb="put")
+        answer = self._run(key, lambda: self.client.call("PutObject", name), verb="put")
         if not answer.get("ETag"):
             raise BucketUnreachableError(self.url, key, _NOT_S3)
         return str(answer.get("VersionId") or "")
 
     def _undo(self, key: str, version: str) -> None:
         name = {"Bucket": self.bucket, "Key": self._key(key), "VersionId": version}
-        self._run(key, lambda: self.lane.ask("DeleteObject", name), verb="delete")
+        self._run(key, lambda: self.client.call("DeleteObject", name), verb="delete")
 
     def _key(self, key: str) -> str:
         return self.prefix + key
@@ -173,7 +173,9 @@ class S3Bucket:
         """A body as long as announced, and the size of the whole object where it was told."""
         name = {"Bucket": self.bucket, "Key": self._key(key), **({"Range": span} if span else {})}
         answer, found = self._run(
-            key, lambda: self.lane.read(name, lambda answer: self._announced(key, answer, span, most)), verb="get"
+            key,
+            lambda: self.client.get_object(name, lambda answer: self._announced(key, answer, span, most)),
+            verb="get",
         )
         if answer["ContentLength"] != len(found):
             reason = f"{len(found)} bytes came, {answer['ContentLength']} were announced"
@@ -272,7 +274,7 @@ class _Unordered(Iterator[ObjectInfo]):
         return next(self._sorted)
 
 
-def _lane(url: str, options: dict[str, object]) -> S3Lane:
+def _client(url: str, options: dict[str, object]) -> S3Client:
     """The lane that was chosen; or else the one that can be answered, where a mock is to answer."""
     name = options.pop("lane", None) or ("boto3" if mocked() else DEFAULT_LANE)
     if name not in LANES:

@@ -26,19 +26,19 @@ from typing import Any
 
 from holdall.errors import MissingBackendError
 from holdall.storage.bucket import Bytes
-from holdall.storage.s3_lane import (
+from holdall.storage.s3_client import (
     METHODS,
-    Announced,
     Answer,
-    S3Lane,
-    end_search_for_regions,
-    expect_nothing,
+    BodyLength,
+    S3Client,
+    disable_expect_continue,
+    disable_region_redirects,
     is_aws,
     mocked,
     parameters,
-    settle,
-    silent,
-    undecided,
+    session_vars,
+    set_checksums,
+    unset_checksums,
 )
 
 # A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
@@ -46,39 +46,39 @@ PIECE = 128 * 1024
 _turns: dict[int, threading.Lock] = {}  # by process, as a fork may copy a lock that is held
 
 
-class BotoLane(S3Lane):
+class BotoClient(S3Client):
     """Requests in the caller's thread, over one pool of connections per process."""
 
     name = "boto3"
 
-    def ask(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
+    def call(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
         """Send a request whose answer is small; a `Body` is not copied."""
-        with _in_turn():
-            answer: Answer = self._call(operation, arguments)
+        with _serialised_for_mocks():
+            answer: Answer = self._send(operation, arguments)
             return answer
 
-    def read(self, arguments: Mapping[str, Any], announced: Announced) -> tuple[Answer, bytes]:
+    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
         """GetObject, into one buffer."""
-        with _in_turn():
-            answer = self._call("GetObject", arguments)
+        with _serialised_for_mocks():
+            answer = self._send("GetObject", arguments)
             with closing(answer["Body"]) as body:
-                found: bytes = body.read(announced(answer))
+                found: bytes = body.read(body_length(answer))
                 body.read()  # nothing is left, and only then botocore compares checksums
         return answer, found
 
-    def client(self) -> Any:
+    def botocore_client(self) -> Any:
         """This process's botocore client."""
-        return self._opened()
+        return self._client_of_this_process()
 
-    def _call(self, operation: str, arguments: Mapping[str, Any]) -> Any:
-        client = self._opened()
-        given = {**self._always(), **arguments}
+    def _send(self, operation: str, arguments: Mapping[str, Any]) -> Any:
+        client = self._client_of_this_process()
+        given = {**self._common_arguments(), **arguments}
         if "Body" in given:
             given["Body"] = Payload(given["Body"])
         known = parameters(client, operation)
         return getattr(client, METHODS[operation])(**{name: given[name] for name in given if name in known})
 
-    def _always(self) -> dict[str, Any]:
+    def _common_arguments(self) -> dict[str, Any]:
         payer = {"RequestPayer": "requester"} if self.options.get("requester_pays") else {}
         return {**(self.options.get("s3_additional_kwargs") or {}), **payer}
 
@@ -87,21 +87,21 @@ class BotoLane(S3Lane):
             from botocore.session import Session
         except ImportError as error:
             raise MissingBackendError(self.url, "", "s3:// needs a package: pip install botocore") from error
-        session = Session(profile=self.options.get("profile"), session_vars=undecided())
-        names = silent(session)
-        settle(session, names, "when_required")
-        client = self._create(session)
+        session = Session(profile=self.options.get("profile"), session_vars=session_vars())
+        names = unset_checksums(session)
+        set_checksums(session, names, "when_required")
+        client = self._create_client(session)
         if is_aws(client):
-            settle(session, names, "when_supported")
-            client = self._create(session)
+            set_checksums(session, names, "when_supported")
+            client = self._create_client(session)
         else:
-            end_search_for_regions(client)
+            disable_region_redirects(client)
         self._check_conditions(client)
-        expect_nothing(client)
+        disable_expect_continue(client)
         client._endpoint.http_session = _Pieces(client._endpoint.http_session)
         return client
 
-    def _create(self, session: Any) -> Any:
+    def _create_client(self, session: Any) -> Any:
         from botocore import UNSIGNED
         from botocore.config import Config
 
@@ -186,6 +186,6 @@ def _pieces(blocks: Any) -> Iterator[memoryview]:
             yield view[start : start + PIECE]
 
 
-def _in_turn() -> AbstractContextManager[object]:
+def _serialised_for_mocks() -> AbstractContextManager[object]:
     """Requests to a mock one by one: moto looks whether an object is there, and creates it then."""
     return _turns.setdefault(os.getpid(), threading.Lock()) if mocked() else nullcontext()

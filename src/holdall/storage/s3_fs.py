@@ -21,30 +21,30 @@ from functools import partial
 from typing import Any, TypeVar
 
 from holdall.errors import MissingBackendError, StorageError, TransientStorageError
-from holdall.storage.s3_lane import (
+from holdall.storage.s3_client import (
     METHODS,
-    Announced,
     Answer,
-    S3Lane,
-    end_search_for_regions,
-    expect_nothing,
+    BodyLength,
+    S3Client,
+    disable_expect_continue,
+    disable_region_redirects,
     is_aws,
     mocked,
-    settle,
-    silent,
-    undecided,
+    session_vars,
+    set_checksums,
+    unset_checksums,
 )
 
 T = TypeVar("T")
 SLOWEST = 16 * 1024  # bytes per second; below that a connection counts as stalled
 
 
-class S3fsLane(S3Lane):
+class S3fsClient(S3Client):
     """Runs coroutines over an s3fs filesystem that belongs to the current process."""
 
     name = "s3fs"
 
-    def ask(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
+    def call(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
         """Send a request whose answer is small; a `Body` that is a view is copied."""
         given = dict(arguments)
         if isinstance(body := given.get("Body"), memoryview):
@@ -58,20 +58,20 @@ class S3fsLane(S3Lane):
 
         return self._run(send)
 
-    def read(self, arguments: Mapping[str, Any], announced: Announced) -> tuple[Answer, bytes]:
+    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
         """GetObject, its body joined from what the connection gave."""
 
         async def send(system: Any) -> tuple[Answer, bytes]:
             answer = await asyncio.wait_for(system._call_s3("get_object", **arguments), self._patience(0))
             async with answer.pop("Body") as body:
-                patience = self._patience(announced(answer))
+                patience = self._patience(body_length(answer))
                 return answer, await asyncio.wait_for(body.read(), patience)
 
         return self._run(send)
 
-    def client(self) -> Any:
+    def botocore_client(self) -> Any:
         """This process's aiobotocore client."""
-        return self._opened()._s3
+        return self._client_of_this_process()._s3
 
     def _run(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Run a coroutine over the filesystem in fsspec's thread, and wait for it."""
@@ -82,7 +82,7 @@ class S3fsLane(S3Lane):
             from fsspec.asyn import get_loop, sync
         except ImportError as error:
             raise _missing(self.url) from error
-        found: T | None = sync(get_loop(), ask, self._opened())
+        found: T | None = sync(get_loop(), ask, self._client_of_this_process())
         if found is None:  # a cancelled coroutine comes back as None, which must not look like success
             raise TransientStorageError(self.url, "", "the request was cancelled")
         return found
@@ -99,7 +99,7 @@ class S3fsLane(S3Lane):
             from s3fs import S3FileSystem
         except ImportError as error:
             raise _missing(self.url) from error
-        session = AioSession(profile=self.options.get("profile"), session_vars=undecided())
+        session = AioSession(profile=self.options.get("profile"), session_vars=session_vars())
         config = {"http_session_cls": _one_attempt(), **self._config()}
         own = {"session": session, "config_kwargs": config, "asynchronous": True}
         no_caches = {"skip_instance_cache": True, "use_listings_cache": False}
@@ -108,7 +108,7 @@ class S3fsLane(S3Lane):
         system.retries = 1
         sync(get_loop(), _connect, system, session)
         self._check_conditions(system._s3)
-        expect_nothing(system._s3)
+        disable_expect_continue(system._s3)
         weakref.finalize(system, _close, os.getpid(), get_loop(), system._s3)
         _open_systems[id(system)] = system
         return system
@@ -120,13 +120,13 @@ def _missing(url: str) -> MissingBackendError:
 
 async def _connect(system: Any, session: Any) -> bool:
     """Create the client; again where its endpoint turns out not to be AWS's."""
-    names = silent(session)
-    settle(session, names, "when_supported")
+    names = unset_checksums(session)
+    set_checksums(session, names, "when_supported")
     client = await system.set_session()
     if is_aws(client):
         return True
-    settle(session, names, "when_required")
-    end_search_for_regions(await system.set_session(refresh=True))
+    set_checksums(session, names, "when_required")
+    disable_region_redirects(await system.set_session(refresh=True))
     return True
 
 

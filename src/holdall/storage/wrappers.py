@@ -166,7 +166,7 @@ class RetryBucket:
         return (asked or 0.0) + self._random() * widest
 
 
-def impatient(bucket: Bucket, deadline: float, *, whole: float | None = None) -> Bucket:
+def with_shorter_deadline(bucket: Bucket, deadline: float, *, whole: float | None = None) -> Bucket:
     """The same bucket, with a shorter deadline for each request, and one for all: for whoever waits before a screen."""
     if not isinstance(bucket, RetryBucket):
         return bucket

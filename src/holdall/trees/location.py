@@ -35,10 +35,10 @@ from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.storage.bucket import Bucket
-from holdall.storage.canary import keep_watch
-from holdall.storage.neighbours import is_remote, mistaken_for
+from holdall.storage.canary import set_canary
+from holdall.storage.neighbours import is_remote, similar_address
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
-from holdall.storage.wrappers import impatient
+from holdall.storage.wrappers import with_shorter_deadline
 from holdall.trees.damage import record_damage
 from holdall.trees.stat_cache import StatCache
 
@@ -120,7 +120,7 @@ class Location:
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
         """
-        patient = impatient(self.bucket, _PATIENCE, whole=_WHOLE)
+        patient = with_shorter_deadline(self.bucket, _PATIENCE, whole=_WHOLE)
         token = self.entropy(16).hex()
         report = probe(patient, token=token, rounds=0 if self.trusted else rounds, brief=True)
         refuse_unsafe(report)
@@ -155,13 +155,13 @@ class Location:
                 raise UnsupportedFeatureError(DESCRIPTOR, f"writer feature {feature}")
             canary = encode_canary(descriptor.store)
             check_canary(self.bucket, CANARY, canary)
-            keep_watch(self.bucket, CANARY, canary)
+            set_canary(self.bucket, CANARY, canary)
             self._writable_in = os.getpid()
         return self.descriptor
 
     def _make(self) -> None:
         """Create the store; that another process did so at the same moment is as good."""
-        meant = mistaken_for(self.bucket, DESCRIPTOR)
+        meant = similar_address(self.bucket, DESCRIPTOR)
         try:
             self.create(rounds=1)
         except StoreExistsError:
@@ -175,4 +175,4 @@ class Location:
         if self._writable_in == os.getpid():
             record = DamageRecord(pack, self.clock(), self.writer, detail, tuple(blobs))
             with suppress(HoldallError, OSError):  # the damage itself is what the caller must hear of
-                record_damage(impatient(self.bucket, _RECORDING), record)
+                record_damage(with_shorter_deadline(self.bucket, _RECORDING), record)

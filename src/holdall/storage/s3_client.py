@@ -47,7 +47,7 @@ OPTIONS = {
     "username",
 }
 # They shape how s3fs opens files, which a bucket never does.
-_WITHOUT_MEANING = {
+_IGNORED = {
     "asynchronous",
     "cache_regions",
     "default_block_size",
@@ -61,7 +61,7 @@ _WITHOUT_MEANING = {
     "use_listings_cache",
 }
 # What a bucket says in each request itself, or must never say.
-_OURS = {
+_RESERVED = {
     "Body",
     "Bucket",
     "ContentEncoding",
@@ -98,13 +98,13 @@ METHODS = {
 }
 
 Answer = Mapping[str, Any]  # as botocore parsed it
-Announced = Callable[[Answer], int]  # how long a body will be, or an error if that is not what was asked for
+BodyLength = Callable[[Answer], int]  # how long a body will be, or an error if that is not what was asked for
 
 
-class S3Lane:
+class S3Client:
     """One way to send requests; safe between threads, picklable, usable after fork.
 
-    A lane opens a client with `_open`, asks with `ask` and reads with `read`.
+    A lane opens a client with `_open`, asks with `call` and reads with `get_object`.
     Both raise what its libraries raise, for `s3_errors` to tell what it means.
     """
 
@@ -112,10 +112,10 @@ class S3Lane:
 
     def __init__(self, url: str, options: Mapping[str, object]) -> None:
         self.url = url
-        self.options = checked(options)
-        self._forget()
+        self.options = check_options(options)
+        self._reset()
 
-    def ask(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
+    def call(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
         """Send a request whose answer is small.
 
         Args:
@@ -124,18 +124,18 @@ class S3Lane:
         """
         raise NotImplementedError
 
-    def read(self, arguments: Mapping[str, Any], announced: Announced) -> tuple[Answer, bytes]:
+    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
         """GetObject: the answer and its body, of which nothing is read before `announced` accepts it."""
         raise NotImplementedError
 
-    def client(self) -> Any:
+    def botocore_client(self) -> Any:
         """This process's client, in botocore's shape; for whoever wants to know how it is set up."""
         raise NotImplementedError
 
     def _open(self) -> Any:
         raise NotImplementedError
 
-    def _opened(self) -> Any:
+    def _client_of_this_process(self) -> Any:
         pid = os.getpid()
         # A lock by process: another thread may hold the parent's while it forks.
         with self._locks.setdefault(pid, threading.Lock()):
@@ -144,7 +144,7 @@ class S3Lane:
                 self._clients[pid] = self._open()
             return self._clients[pid]
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._clients: dict[int, Any] = {}
         self._locks: dict[int, threading.Lock] = {}
 
@@ -154,7 +154,7 @@ class S3Lane:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._forget()
+        self._reset()
 
     def _config(self) -> dict[str, Any]:
         given = self.options.get("config_kwargs") or {}
@@ -177,13 +177,13 @@ class S3Lane:
             raise StorageError(self.url, "", f"s3_additional_kwargs: no request has a parameter {name!r}{guess}")
 
 
-def checked(options: Mapping[str, object]) -> dict[str, Any]:
+def check_options(options: Mapping[str, object]) -> dict[str, Any]:
     """The options that mean something.
 
     Raises:
         ValueError: One is unknown, or sets what a bucket sets itself.
     """
-    found = {name: value for name, value in options.items() if name not in _WITHOUT_MEANING}
+    found = {name: value for name, value in options.items() if name not in _IGNORED}
     known = OPTIONS | {"lane"}
     for name in sorted(set(found) - OPTIONS):
         near = difflib.get_close_matches(name, known, n=1)
@@ -192,7 +192,7 @@ def checked(options: Mapping[str, object]) -> dict[str, Any]:
     more = found.get("s3_additional_kwargs") or {}
     if not isinstance(more, Mapping):
         raise ValueError("s3_additional_kwargs must be a mapping")
-    if refused := sorted(name for name in more if name in _OURS or _OF_ONE_BODY.match(str(name))):
+    if refused := sorted(name for name in more if name in _RESERVED or _OF_ONE_BODY.match(str(name))):
         raise ValueError(f"s3_additional_kwargs must not set {', '.join(refused)}")
     for one, other in (("key", "username"), ("secret", "password")):
         if found.get(one) and found.get(other):
@@ -200,17 +200,17 @@ def checked(options: Mapping[str, object]) -> dict[str, Any]:
     return found
 
 
-def undecided() -> dict[str, tuple[str, str, None, None]]:
+def session_vars() -> dict[str, tuple[str, str, None, None]]:
     """Variables for a botocore session, without defaults: what the user chose can be told from silence."""
     return {name: (name, f"AWS_{name.upper()}", None, None) for name in _CHECKSUMS}
 
 
-def silent(session: Any) -> list[str]:
+def unset_checksums(session: Any) -> list[str]:
     """The settings of checksums about which the user said nothing."""
     return [name for name in _CHECKSUMS if session.get_config_variable(name) is None]
 
 
-def settle(session: Any, names: list[str], choice: str) -> None:
+def set_checksums(session: Any, names: list[str], choice: str) -> None:
     """Decide those settings: `when_supported` or `when_required`."""
     for name in names:
         session.set_config_variable(name, choice)
@@ -221,14 +221,14 @@ def is_aws(client: Any) -> bool:
     return (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS)
 
 
-def expect_nothing(client: Any) -> None:
+def disable_expect_continue(client: Any) -> None:
     """No `Expect: 100-continue`: it is for files, costs a round trip, and many seconds where a server ignores it."""
     from botocore.handlers import add_expect_header
 
     client.meta.events.unregister("before-call.s3", add_expect_header)
 
 
-def end_search_for_regions(client: Any) -> None:
+def disable_region_redirects(client: Any) -> None:
     """Of an endpoint that is not AWS's.
 
     botocore answers a redirect with a search for the region; a server that
