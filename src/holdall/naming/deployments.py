@@ -6,7 +6,7 @@ A deployment is a remark of the run that has the model's files (`runs/reserved_t
 
 The digits are made of the path and the place. So a script that runs again tells
 the same again, and however a model was named when it went out (by an alias, say),
-whoever looks at its files sees where they went: what is deployed are files.
+one sees from its files where they went: what is deployed are files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from holdall.errors import InvalidNameError
 from holdall.naming.registry import Registry
 from holdall.naming.sources import Place, place_digest
 from holdall.naming.uris import MODELS, parse_model_uri
-from holdall.runs.artifacts import parse_uri
 from holdall.runs.reserved_tags import remark, remarks, texts
 from holdall.runs.run import Run
 from holdall.trees.location import Location
@@ -31,7 +30,7 @@ _WORDS: Final = ("path", "where", "uri", "digest")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A model's being in use somewhere.
+    """A record that a model is deployed somewhere.
 
     Attributes:
         where: The place, in its owner's words.
@@ -55,12 +54,12 @@ class Deployments:
         self._location, self._registry, self._run_of = location, registry, run_of
 
     def record(self, uri: str, where: str, *, ended: bool = False) -> Deployment:
-        """Say that what is at an address is in use somewhere; or is no longer.
+        """Record that what is at an address is deployed somewhere, or no longer is.
 
         Args:
             uri: `models:/...` or `runs:/<run_id>/<path>`.
             where: The place, such as "https://models.example.com/fraud" or "eu-west, canary".
-            ended: That it is in use there no longer.
+            ended: Whether it is no longer deployed there.
 
         Raises:
             InvalidNameError: The place is empty or longer than 1,000 characters.
@@ -80,7 +79,7 @@ class Deployments:
         return found
 
     def of(self, uri: str) -> list[Deployment]:
-        """Where the files at an address are or were in use, the oldest first. Raises: as `record`.
+        """Return where the files at an address are or were deployed, the oldest first. Raises: as `record`.
 
         Cost: as `Registry.resolve`, and reading the run's end.
         """
@@ -89,10 +88,10 @@ class Deployments:
         return [_deployment(body) for body in bodies if texts(body, *_WORDS) and body["path"] == place.path]
 
     def _place(self, uri: str) -> Place:
-        return Place(*parse_uri(self._registry.resolve(uri)))
+        return Place(*self._registry.locate(uri)[:2])
 
     def _lasting(self, uri: str) -> str:
-        """The address with the number that an alias, a stage or `latest` means now."""
+        """Return the address with the version number that an alias, a stage or `latest` means now."""
         if not uri.startswith(MODELS):
             return uri
         meant = parse_model_uri(uri)

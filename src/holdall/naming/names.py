@@ -2,7 +2,7 @@
 
 Each name has a log, in which models claim it; a claim stands until the model's
 own log says otherwise (`format/registered.py`). So a rename is one entry of
-one log, and whoever is killed on the way leaves either the old name or the new.
+one log, and a writer that is killed on the way leaves either the old name or the new.
 SPEC.md, "Registered models".
 """
 
@@ -33,7 +33,7 @@ class Names:
         self._logs: dict[tuple[int, str], Log[Holder]] = {}  # by process: a lock does not survive a fork
 
     def holder(self, name: str) -> str | None:
-        """The id of the model that is called so; None if none is.
+        """Return the id of the model that has this name, or None if no model has it.
 
         Cost: two listings, and a GET for each entry of the name's log and for each of the model's that is new here.
         """
@@ -50,7 +50,7 @@ class Names:
         Raises:
             ModelExistsError: Another model is called so.
 
-        Cost: a listing, a PUT, and where a claim stands already what it takes to look at its model.
+        Cost: a listing, a PUT, and where there is a claim already what it takes to read its model.
         """
         log = self._log(name_log(name))
 
@@ -75,7 +75,7 @@ class Names:
         log.append(build)
 
     def all(self) -> list[tuple[str, Log[Registered]]]:
-        """The id and the log of every model that has a name, by name.
+        """Return the id and the log of every model that has a name, sorted by name.
 
         Cost: two listings, and a GET for each entry that is new here, side by side.
         """
@@ -89,7 +89,7 @@ class Names:
         return sorted(found, key=lambda pair: pair[1].state.name)
 
     def like(self, name: str) -> str:
-        """A name of a model that may have been meant; "" if none is near. Cost: a listing, and a look at that model."""
+        """Return the name of a model that may have been meant, or "". Cost: a listing, and a look at that model."""
         escaped = {log.removeprefix(NAMES).lower(): log for log in self._newest(NAMES)}
         for near in difflib.get_close_matches(escape(name).lower(), escaped, n=3):
             held = self._held(self._log(escaped[near]))
@@ -98,7 +98,7 @@ class Names:
         return ""
 
     def _log(self, log: str) -> Log[Holder]:
-        """The log of a name; one for each, so that what was learnt by losing a race is kept."""
+        """Return the log of a name; always the same object, so that what was learnt by losing a race is kept."""
         return self._logs.setdefault((os.getpid(), log), Log(self._location, log, Holder))
 
     def _held(self, log: Log[Holder]) -> Holder:
@@ -124,12 +124,12 @@ class Names:
         model.append(build)
 
     def _newest(self, prefix: str) -> dict[str, Head]:
-        """The head of each log below a prefix. Cost: one listing."""
+        """Return the head of each log below a prefix. Cost: one listing."""
         return list_heads(self._location.bucket, prefix)
 
 
 def _called(model: Log[Registered], held: Holder) -> bool:
-    """Whether the model is called by the name that it claimed."""
+    """Return whether the model has the name that it claimed."""
     with model.lock:
         state = model.state
         return model.head is not None and state.name == held.name and state.upholds(held.name, held.at)

@@ -42,7 +42,7 @@ class RegistryReader:
     # --- models ---
 
     def get_model(self, name: str) -> RegisteredModel:
-        """A registered model.
+        """Return a registered model.
 
         Raises:
             ModelNotFoundError: None is called so; a name that is like it is suggested.
@@ -54,7 +54,7 @@ class RegistryReader:
     def search_models(
         self, filter: str | None = None, *, order_by: Sequence[str] | None = None, limit: int | None = None
     ) -> list[RegisteredModel]:
-        """The models that a filter means: `name LIKE 'fraud%' AND tags.team = 'a'`.
+        """Return the models that match a filter, such as `name LIKE 'fraud%' AND tags.team = 'a'`.
 
         Args:
             filter: What they must fulfil; None: nothing.
@@ -71,7 +71,7 @@ class RegistryReader:
     # --- versions ---
 
     def get_version(self, name: str, version: str | int) -> ModelVersion:
-        """One version of a model, by its number.
+        """Return one version of a model, by its number.
 
         Raises:
             ModelNotFoundError: No model is called so.
@@ -82,11 +82,11 @@ class RegistryReader:
             return version_record(log.state, known_version(log.state, number))
 
     def get_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """The version that an alias points at. Raises: as `get_version`."""
+        """Return the version that an alias points at. Raises: as `get_version`."""
         return self._version(ModelURI(name, alias=alias))
 
     def latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """The highest version in each of these stages; in every one that has any when None. Raises: as `get_model`."""
+        """Return the highest version in each of these stages, or in every stage if None. Raises: as `get_model`."""
         given = listed("stages", stages, "['Production']")
         wanted = None if stages is None else set(map(check_stage, given))
         latest = self.get_model(name).latest_versions
@@ -95,7 +95,7 @@ class RegistryReader:
     def search_versions(
         self, filter: str | None = None, *, order_by: Sequence[str] | None = None, limit: int | None = None
     ) -> list[ModelVersion]:
-        """The versions that a filter means: `name = 'fraud' AND run_id = '...' AND tags.ok = 'yes'`.
+        """Return the versions that match a filter, such as `name = 'fraud' AND run_id = '...' AND tags.ok = 'yes'`.
 
         Args:
             filter: What they must fulfil; None: nothing.
@@ -111,7 +111,7 @@ class RegistryReader:
         return chosen_versions(found, filter, order_by)[:limit]
 
     def alias_history(self, name: str, alias: str) -> list[AliasMove]:
-        """Every move of an alias, the first one first; none if it never was. Raises: as `get_model`."""
+        """Return every move of an alias, the first one first; empty if it never existed. Raises: as `get_model`."""
         log = self._find(name)
         with log.lock:
             moves = [move for move in log.state.moves if move.alias == alias]
@@ -120,7 +120,7 @@ class RegistryReader:
     # --- addresses ---
 
     def resolve(self, uri: str) -> str:
-        """The `runs:/<run_id>/<path>` that an address means.
+        """Return the `runs:/<run_id>/<path>` that an address means.
 
         Args:
             uri: `models:/<name>/<version>`, `.../latest`, `.../<stage>`, `models:/<name>@<alias>`,
@@ -136,7 +136,7 @@ class RegistryReader:
         return self._place(uri).uri if uri.startswith(MODELS) else uri
 
     def locate(self, uri: str) -> tuple[str, str, Promise | None]:
-        """The run and the path that an address means, and what a version says of them. Raises, cost: as `resolve`."""
+        """Return the run, the path and the promise of an address. Raises, cost: as `resolve`."""
         if not uri.startswith(MODELS) or (meant := parse_model_uri(uri)).model_id:
             place = self._place(uri)
             return place.run_id, place.path, None
@@ -145,13 +145,13 @@ class RegistryReader:
         return version.run_id, Place(version.run_id, version.path).below(meant.path).path, promise
 
     def version_at(self, uri: str) -> ModelVersion:
-        """The version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`."""
+        """Return the version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`."""
         return self._version(parse_model_uri(uri))
 
     # --- inside ---
 
     def _place(self, uri: str) -> Place:
-        """The run and the path that an address means."""
+        """Return the run and the path that an address means."""
         if not uri.startswith(MODELS):
             return Place(*parse_uri(uri))
         meant = parse_model_uri(uri)
@@ -178,7 +178,7 @@ class RegistryReader:
         return self._names.all()
 
     def _find(self, name: str) -> Log[Registered]:
-        """The log of the model that is called so, as it is now."""
+        """Return the log of the model that has this name, as it is now."""
         location = self._location
         location.descriptor  # noqa: B018  # a store that is not there is named as such
         id = self._names.holder(str(name))
@@ -187,12 +187,12 @@ class RegistryReader:
         return self._log(id)
 
     def _log(self, id: str) -> Log[Registered]:
-        """The log of a model by its id; one for each, or what is known would be asked again."""
+        """Return the log of a model by its id; always the same object, or known entries would be fetched again."""
         return self._logs.setdefault((os.getpid(), id), Log(self._location, model_log(id), Registered))
 
 
 def known_version(model: Registered, number: int) -> Version:
-    """A version by its number.
+    """Return a version by its number.
 
     Raises:
         ModelVersionNotFoundError: There is none.
@@ -225,5 +225,5 @@ def _chosen(model: Registered, meant: ModelURI) -> Version:
 
 
 def id_of(log: Log[Registered]) -> str:
-    """The id of the model whose log this is."""
+    """Return the id of the model that has this log."""
     return log.log.rpartition("/")[2]

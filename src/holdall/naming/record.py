@@ -45,7 +45,7 @@ class ModelVersion:
 
     @property
     def artifact_uri(self) -> str:
-        """The address of its files: `runs:/<run_id>/<path>`."""
+        """Return the address of its files: `runs:/<run_id>/<path>`."""
         return f"runs:/{self.run_id}" + (f"/{self.path}" if self.path else "")
 
 
@@ -79,7 +79,7 @@ class AliasMove:
 
 
 def version_record(model: Registered, version: Version) -> ModelVersion:
-    """What a model's folded log says of one version."""
+    """Return what a model's log says of one version."""
     return ModelVersion(
         name=model.name,
         version=str(version.number),
@@ -100,7 +100,7 @@ def version_record(model: Registered, version: Version) -> ModelVersion:
 
 
 def model_record(id: str, model: Registered) -> RegisteredModel:
-    """What a model's folded log says."""
+    """Return what a model's log says of the model."""
     newest = {version.stage: version for version in model.versions.values()}
     return RegisteredModel(
         id=id,

@@ -13,7 +13,7 @@ from holdall.format.registered import Registered, Version
 from holdall.naming.pins import pin, unpin
 from holdall.naming.reading import known_version
 from holdall.naming.record import ModelVersion, version_record
-from holdall.naming.sources import Source, look, place_digest
+from holdall.naming.sources import Source, place_digest, read_digest
 from holdall.naming.uris import MODELS, check_name, check_stage, check_version, parse_model_uri
 from holdall.naming.writing import RegistryWriter, described, description_op, tag_ops
 from holdall.runs.metrics import tag_op
@@ -31,13 +31,13 @@ class Registry(RegistryWriter):
     """
 
     def check_name(self, name: str) -> str:
-        """The name, if a registered model may have it. Raises: InvalidNameError."""
+        """Return the name, if a registered model may have it. Raises: InvalidNameError."""
         return check_name(name)
 
     def register(
         self, uri: str, name: str, *, tags: Mapping[str, Any] | None = None, description: str | None = None
     ) -> ModelVersion:
-        """Make what is at an address the next version of a model, which is made if there is none.
+        """Register what is at an address as the next version of a model, which is created if there is none.
 
         Raises and cost: as `create_version`, and as `create_model` where there is none.
         """
@@ -54,7 +54,7 @@ class Registry(RegistryWriter):
         run_link: str | None = None,
         model_id: str | None = None,
     ) -> ModelVersion:
-        """Make what is at an address the next version of a model.
+        """Register what is at an address as the next version of a model.
 
         Args:
             name: The model.
@@ -75,7 +75,7 @@ class Registry(RegistryWriter):
         return self._add(name, found, [*tag_ops(tags), *described(None, description)])
 
     def copy_version(self, uri: str, name: str) -> ModelVersion:
-        """Make a version of one model the next version of another, which is made if there is none.
+        """Register a version of one model as the next version of another, which is created if there is none.
 
         Its tags and description come along; its files are not copied. Raises and cost: as `register`.
         """
@@ -86,7 +86,7 @@ class Registry(RegistryWriter):
         return self._register(name, source, [*tag_ops(found.tags), *described(None, found.description)])
 
     def describe_version(self, name: str, version: str | int, description: str | None) -> ModelVersion:
-        """Say what a version is, in a few words; None takes that back."""
+        """Set the description of a version; None removes it."""
         return self._change_version(name, version, lambda _, n: [description_op(n, description)])
 
     def set_version_tag(self, name: str, version: str | int, key: str, value: Any) -> None:
@@ -134,16 +134,16 @@ class Registry(RegistryWriter):
     # --- inside ---
 
     def _source(self, uri: str, *, run_link: str | None = None, model_id: str | None = None) -> Source:
-        """What an address means, looked at."""
+        """Resolve an address and read the digest of what is there."""
         place = self._place(uri)
         meant = parse_model_uri(uri).model_id if uri.startswith(MODELS) else None
-        return Source(uri, place, *look(self._location, place), run_link, model_id or meant)
+        return Source(uri, place, *read_digest(self._location, place), run_link, model_id or meant)
 
     def _register(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
-        """Add a version to the model that is called so, whoever makes, renames or deletes it meanwhile."""
+        """Add a version to the model that has this name, even if others create, rename or delete it meanwhile."""
         while True:
             if not self._names.holder(check_name(name)):
-                with suppress(ModelExistsError):  # a rival was quicker, which is as good
+                with suppress(ModelExistsError):  # a rival was quicker: then there is one
                     self.create_model(name)
             with suppress(ModelNotFoundError):  # a rival took it away again
                 return self._add(name, source, said)
@@ -172,5 +172,5 @@ class Registry(RegistryWriter):
 
 
 def _of_version(op: Json, number: int) -> Json:
-    """What is said of a model, said of a version instead."""
+    """Return an operation on a model as the same operation on one of its versions."""
     return {**op, "op": "version_tag" if op["op"] == "tag" else op["op"], "version": number}

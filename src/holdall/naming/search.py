@@ -41,14 +41,14 @@ _ELSEWHERE: Final = {"version_number": "version", "source_path": "source", "time
 def chosen_models(
     models: Iterable[RegisteredModel], filter: str | None, order_by: Sequence[str] | None
 ) -> list[RegisteredModel]:
-    """The models that a filter means, in order. Raises: InvalidFilterError."""
+    """Return the models that match a filter, in order. Raises: InvalidFilterError."""
     return select(sorted(models, key=lambda model: model.name), filter, order_by, REGISTERED_MODEL, _value)
 
 
 def chosen_versions(
     versions: Iterable[ModelVersion], filter: str | None, order_by: Sequence[str] | None
 ) -> list[ModelVersion]:
-    """The versions that a filter means, in order. Raises: InvalidFilterError."""
+    """Return the versions that match a filter, in order. Raises: InvalidFilterError."""
     found = sorted(versions, key=lambda version: (version.name, -int(version.version)))
     return select(found, filter, order_by or ["last_updated_timestamp DESC"], MODEL_VERSION, _value)
 

@@ -24,11 +24,11 @@ class Place:
 
     @property
     def uri(self) -> str:
-        """Its address."""
+        """Return its address."""
         return f"runs:/{self.run_id}" + (f"/{self.path}" if self.path else "")
 
     def below(self, path: str) -> Place:
-        """A path below this one."""
+        """Return a path below this one."""
         return Place(self.run_id, join_path(self.path, path))
 
 
@@ -51,18 +51,18 @@ class Source:
     model_id: str | None = None
 
     def facts(self) -> Json:
-        """As an operation of a model's log says it."""
+        """Return the fields that an operation of a model's log says it with."""
         where = {"source": self.uri, "run": self.place.run_id, "path": self.place.path, "digest": self.digest}
         return {**where, "run_link": self.run_link, "model_id": self.model_id}
 
 
 def place_digest(location: Location, place: Place) -> str:
-    """The digest of what is at a place. Raises and cost: as `look`."""
-    return look(location, place)[0]
+    """Return the digest of what is at a place. Raises and cost: as `read_digest`."""
+    return read_digest(location, place)[0]
 
 
-def look(location: Location, place: Place) -> tuple[str, int]:
-    """The digest of the manifest of what is at a place, and the number of the entry up to which the run was read.
+def read_digest(location: Location, place: Place) -> tuple[str, int]:
+    """Return the digest of the manifest of what is at a place, and the number of the newest entry that was read.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -77,7 +77,7 @@ def look(location: Location, place: Place) -> tuple[str, int]:
 
 
 def logged_model(location: Location, run_id: str, n: int) -> Place:
-    """Where the n-th model that a run logged is: the directory whose `MLmodel` has that id.
+    """Return where the n-th model that a run logged is: the directory whose `MLmodel` has that id.
 
     Raises:
         RunNotFoundError: There is no such run.

@@ -43,7 +43,7 @@ class ModelURI:
 
 
 def parse_model_uri(uri: str) -> ModelURI:
-    """Read an address that begins with `models:/`.
+    """Parse an address that begins with `models:/`.
 
     Raises:
         InvalidURIError: It is none; the error says what is missing.
@@ -67,7 +67,7 @@ def parse_model_uri(uri: str) -> ModelURI:
 
 
 def check_name(name: object) -> str:
-    """The name, if a model may be called so.
+    """Return the name, if a model may have it.
 
     Raises:
         InvalidNameError: It may not.
@@ -87,7 +87,7 @@ def check_name(name: object) -> str:
 
 
 def check_alias(alias: object) -> str:
-    """The alias, if it may be one.
+    """Return the alias, if it is a valid one.
 
     Raises:
         InvalidNameError: It may not.
@@ -100,7 +100,7 @@ def check_alias(alias: object) -> str:
 
 
 def check_version(version: object) -> int:
-    """A version's number, given as a number or its digits.
+    """Return a version's number, given as a number or its digits.
 
     Raises:
         InvalidNameError: It is none.
@@ -111,7 +111,7 @@ def check_version(version: object) -> int:
 
 
 def check_stage(stage: object) -> str:
-    """A stage, as it is spelled, whatever the case it was given in.
+    """Return a stage in its own spelling, given in any case.
 
     Raises:
         InvalidNameError: It is none.

@@ -29,7 +29,7 @@ class RegistryWriter(RegistryReader):
     def create_model(
         self, name: str, *, tags: Mapping[str, Any] | None = None, description: str | None = None
     ) -> RegisteredModel:
-        """Make a registered model, without versions.
+        """Create a registered model without versions.
 
         Raises:
             ModelExistsError: There is one of this name.
@@ -52,7 +52,7 @@ class RegistryWriter(RegistryReader):
         return model_record(id, log.state)
 
     def rename_model(self, name: str, new_name: str) -> RegisteredModel:
-        """Call a model otherwise; its versions, aliases and history go with it.
+        """Rename a model; its versions, aliases and history go with it.
 
         Raises:
             ModelExistsError: Another model has the new name.
@@ -75,12 +75,12 @@ class RegistryWriter(RegistryReader):
         return model_record(id, log.state)
 
     def describe_model(self, name: str, description: str | None) -> RegisteredModel:
-        """Say what a model is, in a few words; None takes that back."""
+        """Set the description of a model; None removes it."""
         log = self._change(name, lambda _: described(None, description) or [description_op(None, None)])
         return model_record(id_of(log), log.state)
 
     def delete_model(self, name: str) -> None:
-        """Delete a model and its versions, for good. Their files stay in their runs, pinned no longer.
+        """Delete a model and its versions for good. Their files stay in their runs, no longer pinned.
 
         Cost: beside the listings, two PUTs, and as `delete_version` for each version.
         """
@@ -102,7 +102,7 @@ class RegistryWriter(RegistryReader):
         self._change_version(name, version, lambda _, n: [{"op": "alias", "alias": alias, "version": n}])
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Remove an alias. That it is not there is as good."""
+        """Remove an alias; do nothing if there is none."""
         gone = {"op": "alias", "alias": alias, "version": None}
         self._change(name, lambda model: [gone] if alias in model.aliases else [])
 
@@ -129,7 +129,7 @@ class RegistryWriter(RegistryReader):
     # --- inside ---
 
     def _change(self, name: str, build: Callable[[Registered], Sequence[Json]]) -> Log[Registered]:
-        """Add to the log of the model that is called so what comes of its state."""
+        """Append what `build` makes of the current state to the log of the model that has this name."""
         log = self._find(name)
 
         def ops() -> Sequence[Json]:
@@ -142,14 +142,14 @@ class RegistryWriter(RegistryReader):
     def _change_version(
         self, name: str, version: str | int, build: Callable[[Registered, int], Sequence[Json]]
     ) -> ModelVersion:
-        """Likewise for one of its versions."""
+        """Append what `build` makes of the current state of one version of a model. Returns the version as of then."""
         number = check_version(version)
         log = self._change(name, lambda model: build(model, known_version(model, number).number))
         with log.lock:
             return version_record(log.state, known_version(log.state, number))
 
     def _still(self, log: Log[Registered], name: str) -> None:
-        """Refuse to go on with a model that was deleted or is called otherwise by now."""
+        """Raise ModelNotFoundError if a model was deleted or renamed meanwhile."""
         if log.state.ended is not None or log.state.name != name:
             raise ModelNotFoundError(name, self._location.bucket.url)
 
@@ -171,7 +171,7 @@ def description_op(version: int | None, text: str | None) -> Json:
 
 
 def _trail(model: Registered, alias: str) -> list[int]:
-    """The versions, of those that are there, that an alias was moved on to; one moved back has left its last."""
+    """Return the existing versions that an alias was moved on to, in order; moving back takes the last one off."""
     trail: list[int] = []
     for move in model.moves:
         if move.alias != alias or move.version not in model.versions:

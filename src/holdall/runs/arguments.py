@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def named_values(what: str, given: Mapping[str, T] | None) -> dict[str, T]:
-    """Names and values; none where None is given.
+    """Return names and values; an empty dict for None.
 
     Raises:
         TypeError: It is neither a dictionary nor anything else that has items.
@@ -27,7 +27,7 @@ def named_values(what: str, given: Mapping[str, T] | None) -> dict[str, T]:
 
 
 def listed(what: str, given: Iterable[T] | None, example: str) -> list[T]:
-    """What a list holds; nothing where None is given.
+    """Return what a list holds; an empty list for None.
 
     Args:
         what: What it is a list of, in the plural.

@@ -28,7 +28,7 @@ Locate: TypeAlias = Callable[[str], tuple[str, str, Promise | None]]
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
-    """The run id and the path ("" for the root) of an artifact's address.
+    """Parse an artifact's address into its run id and path ("" for the root).
 
     Raises:
         InvalidURIError: It is not of the form `runs:/<run_id>/<path>`.
@@ -58,12 +58,12 @@ class Artifacts:
         self._location, self._locate = location, locate
 
     def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
-        """Many ranges of a file at once; as `Run.read_ranges`."""
+        """Read many ranges of a file at once; as `Run.read_ranges`."""
         run, path = self._run(uri)
         return run.read_ranges(path, ranges)
 
     def list(self, uri: str) -> list[FileInfo]:
-        """What is directly in a directory of a run, sorted by path; nothing for a file or an absent path.
+        """List what is directly in a directory of a run, sorted by path; nothing for a file or a missing path.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -83,12 +83,12 @@ class Artifacts:
         return sorted(found.values())
 
     def open(self, uri: str) -> ArtifactReader:
-        """A file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading."""
+        """Open a file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading."""
         run, path = self._run(uri)
         return run.open(path)
 
     def read(self, uri: str) -> bytes:
-        """All bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError."""
+        """Read all bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError."""
         run, path = self._run(uri)
         return run.read(path)
 
@@ -120,27 +120,27 @@ class Artifacts:
         return run.download(path or None, folder, include=include, exclude=exclude)
 
     def load_text(self, uri: str) -> str:
-        """The text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError."""
+        """Read the text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError."""
         run, path = self._run(uri)
         return run.load_text(path)
 
     def load_dict(self, uri: str) -> Any:
-        """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError."""
+        """Read the value that a JSON or YAML file holds. Raises: ArtifactNotFoundError, ContentError."""
         run, path = self._run(uri)
         return run.load_dict(path)
 
     def load_image(self, uri: str) -> Any:
-        """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError."""
+        """Read a file as a PIL image. Raises: ArtifactNotFoundError, ContentError."""
         run, path = self._run(uri)
         return run.load_image(path)
 
     def load_table(self, uri: str) -> pd.DataFrame:
-        """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+        """Return all rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
         run, path = self._run(uri)
         return run.load_table(path)
 
     def diff(self, uri_a: str, uri_b: str) -> Difference:
-        """What differs between two directories of runs; no content is read.
+        """Compare two directories of runs; no content is read.
 
         Returns:
             What was added, removed and changed, with sizes and how many bytes of

@@ -37,7 +37,7 @@ _ANY: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.(?:\d{3}){1,3}(Z?)")
 
 
 def table_columns(data: Any) -> Columns:
-    """Cells by column. Lists and single values need no pandas; what else a dict may hold, pandas knows.
+    """Return cells by column. Lists and single values need no pandas; what else a dict may hold, pandas knows.
 
     Raises:
         TypeError: No table can be made of this.
@@ -59,7 +59,7 @@ def table_columns(data: Any) -> Columns:
 
 
 def _frame(pandas: Any, data: Mapping[Any, Any]) -> Any:
-    """A DataFrame of columns of which some are pandas' or numpy's; or of one row."""
+    """Return a DataFrame of columns of which some are pandas' or numpy's; or of one row."""
     try:
         return pandas.DataFrame(data)
     except ValueError as error:
@@ -75,7 +75,7 @@ def _refuse_recurring(labels: Iterable[Any]) -> None:
 
 
 def is_image(value: Any) -> bool:
-    """Whether a cell is an image of Pillow's or MLflow's own: MLflow tells them so."""
+    """Return whether a cell is an image of Pillow's or MLflow's own, by the rule that MLflow has."""
     verbs = (getattr(value, name, None) for name in ("save", "resize"))
     return all(map(callable, verbs)) and hasattr(value, "size")
 
@@ -96,7 +96,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def json_table(columns: Columns) -> bytes:
-    """A table as JSON.
+    """Return a table as JSON.
 
     Raises:
         TypeError: JSON cannot hold a cell.
@@ -117,7 +117,7 @@ def json_table(columns: Columns) -> bytes:
 
 
 def parquet_table(columns: Columns) -> bytes:
-    """A table as Parquet.
+    """Return a table as Parquet.
 
     Raises:
         InvalidTableError: Parquet cannot hold a label or cell, or what it holds cannot be read again.
@@ -140,18 +140,18 @@ def parquet_table(columns: Columns) -> bytes:
 
 
 def _arrow(pandas: Any, cells: Any) -> Any:
-    """A column as it is given to Arrow; whole numbers with gaps stay whole."""
+    """Return a column as Arrow takes it; integers with gaps stay integers."""
     return series_of(pandas, cells) if isinstance(cells, list | tuple) else cells
 
 
 def _label(label: Any) -> str | int:
-    """A label as JSON has it: text or whole number."""
+    """Return a label as JSON has it: text or integer."""
     label = label.item() if hasattr(label, "dtype") and hasattr(label, "item") else label
     return label if isinstance(label, int) else _text(str(label), label)
 
 
 def _text(text: str, column: Any) -> str:
-    """A text that every reader can have: with half of a surrogate pair it is no UTF-8, and Arrow refuses it."""
+    """Return a text that every reader takes: with half of a surrogate pair it is no UTF-8, and Arrow refuses it."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -169,14 +169,14 @@ def _refuse_deep(value: Any, column: Any, depth: int = 0) -> None:
 
 
 def _listed(cells: Any) -> list[Any]:
-    """Cells as Python's own values where pandas has such; what is missing there is None."""
+    """Return cells as Python's own values where pandas has such; a missing one is None."""
     if not hasattr(cells, "notna"):
         return list(cells)
     return list(cells.astype(object).where(cells.notna(), None))
 
 
 def _cell(value: Any, column: Any, depth: int = 0) -> Any:
-    """A cell as JSON may hold it."""
+    """Return a cell as JSON may hold it."""
     if depth > _DEEPEST:
         raise InvalidTableError(f"a cell of column {column!r} is nested more than {_DEEPEST} levels deep")
     if isinstance(value, str):
@@ -201,7 +201,7 @@ def _cell(value: Any, column: Any, depth: int = 0) -> Any:
 
 
 def _known(value: Any, column: Any, depth: int) -> Any:
-    """A moment, a duration, or what numpy has, as JSON may hold it."""
+    """Return a date, a duration, or a value of numpy's, as JSON may hold it."""
     if getattr(value, "ndim", 0):
         return [_cell(below, column, depth + 1) for below in value]
     if getattr(getattr(value, "dtype", None), "kind", "") in ("M", "m"):
@@ -225,7 +225,7 @@ def _object(value: Mapping[Any, Any], column: Any, depth: int) -> dict[str, Any]
 
 
 def _moment(value: datetime.date, column: Any) -> str:
-    """A date in ISO with nine digits, in UTC if it has a zone."""
+    """Return a date in ISO with nine digits, in UTC if it has a zone."""
     if not isinstance(value, datetime.datetime):
         value = datetime.datetime.combine(value, datetime.time())
     if aware := value.tzinfo is not None:
@@ -241,7 +241,7 @@ def _moment(value: datetime.date, column: Any) -> str:
 
 
 def parse_json_tables(parts: Mapping[str, bytes], *, foreign: bool) -> Any:
-    """One DataFrame of the rows of all JSON parts, by path, in order; empty where a part lacks a column.
+    """Return one DataFrame of the rows of all JSON parts, by path, in order; empty where a part lacks a column.
 
     Args:
         parts: Their bytes.
@@ -267,7 +267,7 @@ def parse_json_tables(parts: Mapping[str, bytes], *, foreign: bool) -> Any:
 
 
 def parse_parquet_tables(parts: Mapping[str, bytes]) -> Any:
-    """One DataFrame of the rows of all Parquet parts, by path, in order.
+    """Return one DataFrame of the rows of all Parquet parts, by path, in order.
 
     Raises:
         ContentError: One of them is no Parquet.

@@ -55,7 +55,7 @@ _SAYING: Final = (("wandb", "login"), ("aws", "configure", "set"), ("git", "conf
 
 
 def mask_commands(text: str, mask: str, is_secret_name: Callable[[str], bool]) -> str:
-    """Text in which command lines may stand, without the credentials of these."""
+    """Return a text without the credentials of the command lines in it."""
     text = _STATEMENTS.sub(rf"\g<before>{mask}", text)
     found = list(_WORD.finditer(text))
     words = [match[0] for match in found]
@@ -69,7 +69,7 @@ def mask_commands(text: str, mask: str, is_secret_name: Callable[[str], bool]) -
 
 
 def hidden_words(words: Sequence[str], mask: str, is_secret_name: Callable[[str], bool]) -> dict[int, str]:
-    """What is to stand for the words that are credentials, by their places."""
+    """Return the replacements of the words that are credentials, by their indices."""
     hidden: dict[int, str] = {}
     for start, end in _commands(words):
         program, name = _program(words[start:end])
@@ -86,12 +86,12 @@ def hidden_words(words: Sequence[str], mask: str, is_secret_name: Callable[[str]
 
 
 def _inside(word: str, mask: str, is_secret_name: Callable[[str], bool]) -> str:
-    """A word in quotes, which may be a command line of its own."""
+    """Mask a word in quotes, which may be a command line of its own."""
     return word[0] + mask_commands(word[1:-1], mask, is_secret_name) + word[-1]
 
 
 def _commands(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where commands begin and end."""
+    """Yield where commands begin and end."""
     start = 0
     for n, word in enumerate([*words, ";"]):
         if word in _ENDS:
@@ -101,7 +101,7 @@ def _commands(words: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _program(words: Sequence[str]) -> tuple[_Program, str]:
-    """The first program that is known for its options; and its name."""
+    """Return the first program whose options are known, and its name."""
     for n, word in enumerate(words):
         name = word.strip("\"'").replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
         program = _PROGRAMS.get(name)
@@ -111,7 +111,7 @@ def _program(words: Sequence[str]) -> tuple[_Program, str]:
 
 
 def _glued(word: str, program: _Program, name: str) -> str:
-    """The option that a word is, with its value behind it; "" if it is none."""
+    """Return the option that a word is, with its value attached; "" if it is none."""
     long, equals, value = word.partition("=")
     if equals and long in _PAIR_OPTIONS and _PAIR.fullmatch(value):
         return long + equals
@@ -123,7 +123,7 @@ def _glued(word: str, program: _Program, name: str) -> str:
 
 
 def _follows(word: str, before: str, program: _Program, name: str) -> bool:
-    """Whether a word is what the option before it takes."""
+    """Return whether a word is the value of the option before it."""
     if before in _PAIR_OPTIONS and _PAIR.fullmatch(word):
         return True
     if before not in program.parted or word.startswith("-"):
@@ -133,7 +133,7 @@ def _follows(word: str, before: str, program: _Program, name: str) -> bool:
 
 
 def _said(before: Sequence[str], word: str, is_secret_name: Callable[[str], bool]) -> bool:
-    """Whether the words before say that this one is a credential: of `wandb login` itself, or by its name."""
+    """Return whether the words before say that this one is a credential: of `wandb login` itself, or by its name."""
     plain = [each for each in before[-4:] if not each.startswith("-")]
     for saying in _SAYING:
         if saying[-1] == "login":

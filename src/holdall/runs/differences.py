@@ -52,7 +52,7 @@ class Side:
         return f"runs:/{self.run.id}/{self.path}"
 
     def at(self, path: str) -> str:
-        """The path in the run of something below this one."""
+        """Return the path in the run of something below this one."""
         return "/".join(part for part in (self.path, path) if part)
 
 
@@ -81,7 +81,7 @@ class Difference:
         return bool(self.added or self.removed or self.changed)
 
     def __str__(self) -> str:
-        """A line for each path that differs, and their number."""
+        """Return a line for each path that differs, and their number."""
         lines = [f"--- {self.a}", f"+++ {self.b}"]
         lines += [f"- {_shown(gone.path)}  {_amount(gone.file_size or 0)}" for gone in self.removed]
         lines += [f"+ {_shown(new.path)}  {_amount(new.file_size or 0)}" for new in self.added]
@@ -90,7 +90,7 @@ class Difference:
         return "\n".join([*lines, ", ".join(f"{len(paths)} {word}" for word, paths in counts)])
 
     def text(self, path: str = "", *, most: int = _MOST, context: int = 3) -> str:
-        """How the lines of one file differ, as `diff -u` shows it; "" where they do not.
+        """Return how the lines of one file differ, as `diff -u` shows it; "" where they do not.
 
         Args:
             path: Below what was compared; "" where that was two files. What one side lacks is empty there.
@@ -151,7 +151,7 @@ def diff(run_a: RunReader, path_a: str | None, run_b: RunReader, path_b: str | N
 
 
 def _listing(side: Side) -> tuple[dict[str, Entry], RunBlobReader]:
-    """What stands at and below a path, by what follows that path."""
+    """Return the entries at and below a path, by what follows that path."""
     paths = side.run._view().paths
     below = side.path and side.path + "/"
     found = {}
@@ -166,7 +166,7 @@ def _listing(side: Side) -> tuple[dict[str, Entry], RunBlobReader]:
 def _shared(
     old: Sequence[Entry], blobs_a: RunBlobReader, new: Sequence[Entry], blobs_b: RunBlobReader
 ) -> dict[str, int]:
-    """For each pair, the bytes of chunks that both have, each as often as both have it."""
+    """Return the bytes of the chunks that both files of a pair have, each as often as both have it, by path."""
     shared = {}
     for a, b, before, after in zip(old, new, _chunks(old, blobs_a), _chunks(new, blobs_b), strict=True):
         assert a.path == b.path
@@ -175,7 +175,7 @@ def _shared(
 
 
 def _chunks(entries: Sequence[Entry], blobs: RunBlobReader) -> list[Counter[tuple[bytes, int]]]:
-    """How often each file has each chunk, by id and length in bytes."""
+    """Return how often each file has each chunk, by id and length in bytes."""
     cut = [entry for entry in entries if entry.content and not entry.whole]
     read = {entry.path: recipe.chunks for entry, recipe in zip(cut, recipes(blobs, cut), strict=True)}
     refs = [read.get(entry.path, (entry.content,) if entry.content else ()) for entry in entries]
@@ -191,19 +191,19 @@ def _infos(entries: Mapping[str, Entry], paths: Sequence[str]) -> tuple[FileInfo
 
 
 def _standing(side: Side, path: str) -> Entry | None:
-    """What is at a path of a side, if anything is."""
+    """Return the entry at a path of a side, or None."""
     return next((entry for entry in side.run.entries(side.at(path)) if entry.path == side.at(path)), None)
 
 
 def _content(side: Side, entry: Entry | None) -> bytes:
-    """What there is to compare by line: a file's bytes, a link's target, or nothing."""
+    """Return what can be compared by line: a file's bytes, a link's target, or nothing."""
     if entry is None or entry.kind is Kind.DIRECTORY:
         return b""
     return entry.target.encode() if entry.kind is Kind.LINK else side.run.read(entry.path)
 
 
 def _lines(content: bytes) -> list[str] | None:
-    """The lines of a text, each with its end; None for bytes that are no text."""
+    """Return the lines of a text, each with its end; None for bytes that are no text."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -219,7 +219,7 @@ def _lines(content: bytes) -> list[str] | None:
 
 
 def _shown(path: str) -> str:
-    """A path that cannot move the cursor of a terminal."""
+    """Return a path without control characters, so that printing it is harmless."""
     return path if path.isprintable() else repr(path)
 
 

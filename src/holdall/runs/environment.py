@@ -59,7 +59,7 @@ _NO_PROMPTS: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GI
 
 
 def capture(*, argv: Sequence[str], cwd: Path, path: str | None = None) -> Facts:
-    """What runs here now, as a JSON value without credentials.
+    """Return what runs here now, as a JSON value without credentials.
 
     Args:
         argv: The command line, as `sys.argv` has it.
@@ -94,7 +94,7 @@ def capture(*, argv: Sequence[str], cwd: Path, path: str | None = None) -> Facts
 
 
 def mlflow_tags(environment: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that MLflow gives a run by itself, made from what `capture` returned."""
+    """Return the tags that MLflow gives a run by itself, made from what `capture` returned."""
     process, repository = environment["process"], environment["repository"] or {}
     notebook = process["source_type"] == "NOTEBOOK" and process["entry_script"]
     tags = {
@@ -141,7 +141,7 @@ class _Program:
                 self._complain(f"cannot be started: {error}")
 
     def answer(self, question: str, deadline: float, *, silence: int = 0) -> str | None:
-        """What it printed, or None with a new `report`; exiting as `silence` without a word is an empty answer."""
+        """Return what it printed, or None with a new `report`; an exit as `silence` with no output is an empty one."""
         if (process := self._asked.get(question)) is None:
             return None
         try:
@@ -156,7 +156,7 @@ class _Program:
         return printed.strip("\n")
 
     def stop(self) -> None:
-        """Leave nothing running, and wait for nothing: a driver that hangs cannot even be killed."""
+        """Kill what still runs, and wait for nothing: a driver that hangs cannot even be killed."""
         for process in self._asked.values():
             if process.poll() is None:
                 _kill(process)
@@ -169,7 +169,7 @@ class _Program:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """End a process and whatever it started."""
+    """Kill a process and all that it started."""
     with suppress(OSError, subprocess.TimeoutExpired):  # it is gone, or never will be
         if sys.platform == "win32":
             process.kill()
@@ -179,7 +179,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def _repository(git: _Program, deadline: float) -> Facts:
-    """Commit, branch, remote, and whether files differ from the commit."""
+    """Return commit, branch, remote, and whether files differ from the commit."""
     said = {name: git.answer(name, deadline, silence=1) for name in _GIT}
     if said["commit"] is None and said["branch"] is None:
         return {"git": git.report, "repository": None}
@@ -196,13 +196,13 @@ def _repository(git: _Program, deadline: float) -> Facts:
 
 
 def _remote(listed: str) -> str | None:
-    """The URL of `origin`, or else of the remote that was named first."""
+    """Return the URL of `origin`, or else of the remote that was named first."""
     urls = dict(reversed([line.split(" ", 1) for line in listed.splitlines() if " " in line]))
     return urls.get("remote.origin.url") or next(reversed(urls.values()), None)
 
 
 def _gpus(nvidia: _Program, deadline: float) -> Facts:
-    """The GPUs of this machine, whatever CUDA_VISIBLE_DEVICES hides of them."""
+    """Return the GPUs of this machine, whatever CUDA_VISIBLE_DEVICES hides of them."""
     listed, header = nvidia.answer("gpus", deadline), nvidia.answer("header", deadline)
     rows = [row for line in (listed or "").splitlines() if len(row := line.rsplit(", ", 3)) == 4]
     cuda = re.search(r"CUDA Version\s*:\s*(\d[\d.]*)", header or "")
@@ -223,7 +223,7 @@ def _mebibytes(text: str) -> int | None:
 
 
 def _process(argv: Sequence[str], script: str | None) -> Facts:
-    """What was started, and from where in the repository."""
+    """Return what was started, and from where in the repository."""
     notebook = _notebook(argv)
     return {
         "pid": os.getpid(),
@@ -234,25 +234,25 @@ def _process(argv: Sequence[str], script: str | None) -> Facts:
 
 
 def _entry(argv: Sequence[str], cwd: Path) -> Path | None:
-    """The file that was started, if it is one."""
+    """Return the file that was started, if it is one."""
     entry = os.path.realpath(cwd / argv[0]) if argv and "\0" not in argv[0] else ""
     return Path(entry) if os.path.isfile(entry) else None  # noqa: PTH113  # never raises, as Path.is_file may
 
 
 def _is_installed(entry: Path) -> bool:
-    """Whether it is a program of this Python: where it lies says nothing about the code it runs."""
+    """Return whether it is a program of this Python: where it lies says nothing about the code it runs."""
     homes = (sysconfig.get_path(name) for name in ("scripts", "purelib", "platlib", "stdlib"))
     return any(entry.is_relative_to(os.path.realpath(home)) for home in homes if home)
 
 
 def _root(folder: Path) -> Path | None:
-    """The nearest folder with a repository, from here upwards."""
+    """Return the nearest folder with a repository, from here upwards."""
     here = Path(os.path.realpath(folder))
     return next((at for at in (here, *here.parents) if os.path.exists(at / ".git")), None)  # noqa: PTH110  # as above
 
 
 def _shortened(entry: Path, root: Path | None, cwd: Path) -> str:
-    """The script's path from the repository's root, or the working folder; else its name."""
+    """Return the script's path from the repository's root, or the working folder; else its name."""
     for top in (root, Path(os.path.realpath(cwd))):
         if top and entry.is_relative_to(top):
             return entry.relative_to(top).as_posix()
@@ -260,7 +260,7 @@ def _shortened(entry: Path, root: Path | None, cwd: Path) -> str:
 
 
 def _notebook(argv: Sequence[str]) -> str | None:
-    """The notebook's name, "" if nobody knows it, None outside of notebooks."""
+    """Return the notebook's name, "" if it is unknown, None outside of notebooks."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if not hasattr(shell, "kernel"):
         return "" if argv and re.search(r"kernel_launcher|ipykernel", argv[0]) else None
@@ -305,7 +305,7 @@ def _host() -> Facts:
 
 
 def _user() -> str:
-    """Who the system says we are; USER and LOGNAME are not asked."""
+    """Return the user by the system's records; USER and LOGNAME are not asked."""
     try:
         import pwd
 
@@ -319,7 +319,7 @@ def _user() -> str:
 
 
 def _cpu() -> str:
-    """The processor's model, or only its kind where the system does not tell."""
+    """Return the processor's model, or only its kind where the system does not tell."""
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
             models = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
@@ -347,7 +347,7 @@ def _modified(folder: str) -> int:
 
 @lru_cache(maxsize=2)
 def _distributions(folders: tuple[tuple[str, int], ...]) -> tuple[Mapping[str, str], Sequence[str]]:
-    """Versions by name, and requirements that are URLs; anew when a folder of `sys.path` changed."""
+    """Return versions by name, and requirements that are URLs; read anew when a folder of `sys.path` changed."""
     import importlib.metadata  # 40 ms, and only here
 
     versions: dict[str, tuple[str, str]] = {}
@@ -365,7 +365,7 @@ def _distributions(folders: tuple[tuple[str, int], ...]) -> tuple[Mapping[str, s
 
 
 def _name_and_version(found: Any) -> tuple[str, str]:
-    """Without parsing all of the metadata as mail, which costs a millisecond each."""
+    """Return a distribution's name and version, without parsing the metadata as mail, which costs a millisecond."""
     text = found.read_text("METADATA") or found.read_text("PKG-INFO") or found.read_text("") or ""
     head = text.partition("\n\n")[0]
     name, version = (re.search(rf"^{field}:[ \t]*(\S+)", head, re.MULTILINE) for field in ("Name", "Version"))
@@ -373,7 +373,7 @@ def _name_and_version(found: Any) -> tuple[str, str]:
 
 
 def _direct(name: str, text: str | None) -> list[str]:
-    """The requirement that direct_url.json (PEP 610) records, as pip would freeze it."""
+    """Return the requirement that direct_url.json (PEP 610) records, as pip would freeze it."""
     if not text:
         return []
     origin = json.loads(text)

@@ -55,11 +55,11 @@ class Experiments:
 
     @staticmethod
     def id_of(name: str | None = None) -> str:
-        """The id that an experiment of this name has, or would have; "Default" when None. Cost: no request."""
+        """Return the id that an experiment of this name has, or would have; "Default" when None. Cost: no request."""
         return experiment_id(_checked(name or DEFAULT))
 
     def ensure(self, name: str) -> str:
-        """The id of the experiment of this name, which is there afterwards.
+        """Create the experiment of this name if there is none, and return its id.
 
         Raises:
             ExperimentDeletedError: It was deleted.
@@ -98,7 +98,7 @@ class Experiments:
         return experiment_id(name)
 
     def use(self, name: str) -> Experiment:
-        """The experiment of this name, made if there is none.
+        """Create the experiment of this name if there is none, and return it.
 
         Raises:
             ExperimentDeletedError: There is one, and it was deleted.
@@ -108,7 +108,7 @@ class Experiments:
         return self.active(self.ensure(name))
 
     def active(self, id: str) -> Experiment:
-        """An experiment by its id that takes runs. Cost: as `get`.
+        """Return an experiment that is not deleted, by its id. Cost: as `get`.
 
         Raises:
             ExperimentNotFoundError: There is none.
@@ -120,7 +120,7 @@ class Experiments:
         return found
 
     def get(self, id: str) -> Experiment:
-        """An experiment by its id.
+        """Return an experiment by its id.
 
         Raises:
             ExperimentNotFoundError: There is none.
@@ -133,13 +133,13 @@ class Experiments:
         return self._record(self._find(id))
 
     def named(self, name: str) -> Experiment | None:
-        """An experiment by its name; None if there is none."""
+        """Return an experiment by its name, or None."""
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         log = self._log(experiment_id(name))
         return self._record(log) if log.follow() else None
 
     def all(self) -> list[Experiment]:
-        """Every experiment, deleted ones too, the newest first; a damaged one is named and left out.
+        """Return every experiment, deleted ones too, the newest first; a damaged one is left out, with a warning.
 
         Cost: one listing, and a GET for each entry.
         """
@@ -153,7 +153,7 @@ class Experiments:
     def search(
         self, filter: str | None = None, *, order_by: Sequence[str] | None = None, stage: str | None = "active"
     ) -> list[Experiment]:
-        """The experiments that a filter means, the newest first.
+        """Return the experiments that match a filter, the newest first.
 
         Args:
             filter: Conditions on `name`, `experiment_id`, `creation_time`, `last_update_time` and `tags`,
@@ -199,7 +199,7 @@ class Experiments:
         _side_by_side(lambda run: run.delete({_GONE_WITH: id}), self._runs_of(id, None, "active"))
 
     def restore(self, id: str) -> None:
-        """Take a deletion back, also of the runs that it took along. Cost: as `delete`."""
+        """Undo a deletion, also of the runs that it took along. Cost: as `delete`."""
         self._change(id, lambda found: [{"op": "restore"}] if found.state.deleted else [])
         gone = self._runs_of(id, f"tags.`{_GONE_WITH}` = '{id}'", "deleted")
         _side_by_side(lambda run: run.restore({_GONE_WITH: None}), gone)
@@ -269,7 +269,7 @@ def _value(field: Field, found: Experiment) -> str | int | None:
 
 
 def _side_by_side(work: Callable[[Run], None], runs: Sequence[Run]) -> None:
-    """Do something to many runs; threads of the pool would not do, as each gives work to it."""
+    """Do something to many runs at once; not in threads of the pool, as each gives work to it."""
     with ThreadPoolExecutor(_TOGETHER) as threads:
         list(threads.map(work, runs))
 

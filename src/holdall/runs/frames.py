@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
-    """A DataFrame of runs: who they are, then `metrics.*`, `params.*` and `tags.*`.
+    """Return a DataFrame of runs: ids and times, then `metrics.*`, `params.*` and `tags.*`.
 
     Returns:
         One row per run, in the order given. Times are UTC; a metric that a run
@@ -40,7 +40,7 @@ def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
 
 
 def facts_of(record: RunRecord, names: Sequence[str]) -> dict[str, object]:
-    """What a run says under some column names, such as `run_id` or `params.rate`; None for what it does not say."""
+    """Return a run's values of some columns, such as `run_id` or `params.rate`; None for one that it lacks."""
     facts: dict[str, object] = {}
     for name in names:
         kind, _, key = name.partition(".")

@@ -30,7 +30,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS summary (store TEXT, run TEXT, head TEXT, 
 
 
 def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
-    """The summaries of all runs of some experiments, or of the store.
+    """Return the summaries of all runs of some experiments, or of the store.
 
     Cost: a listing of their logs, and a GET for each run that has an entry
     more than when it was last looked at from here.
@@ -54,7 +54,7 @@ def summaries(location: Location, experiments: Iterable[str] | None) -> list[Run
 
 
 def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, Head]:
-    """The head of each run's log, by run."""
+    """Return the head of each run's log, by run."""
     prefixes = [RUNS] if experiments is None else [f"{RUNS}{id[:8]}" for id in dict.fromkeys(experiments)]
     heads: dict[str, Head] = {}
     for prefix in prefixes:
@@ -69,7 +69,7 @@ def _summary(run: str, view: View) -> RunSummary:
 
 
 def record_of(summary: RunSummary) -> RunRecord:
-    """The run that a summary is of."""
+    """Return the run that a summary is of."""
     info = RunInfo(**{name: getattr(summary, name) for name in _INFO})
     return RunRecord(info, RunData(summary.metrics, summary.params, summary.tags))
 
@@ -82,7 +82,7 @@ class _Cache:
         self._store = store
 
     def read(self, heads: Mapping[str, Head]) -> dict[str, RunSummary]:
-        """Those of the very objects that are the runs' newest entries now."""
+        """Return the summaries of exactly the objects that are the runs' newest entries now."""
 
         def ask(database: sqlite3.Connection) -> dict[str, RunSummary]:
             rows = database.execute("SELECT run, head, body FROM summary WHERE store = ?", (self._store,))
@@ -92,7 +92,7 @@ class _Cache:
         return (self._file.use(ask) if self._file else None) or {}
 
     def write(self, summaries: Iterable[RunSummary], heads: Mapping[str, Head]) -> None:
-        """Keep these."""
+        """Store these summaries."""
         rows = [(self._store, s.run_id, _name(heads[s.run_id]), json.dumps(asdict(s))) for s in summaries]
 
         def keep(database: sqlite3.Connection) -> None:
@@ -105,5 +105,5 @@ class _Cache:
 
 
 def _name(head: Head) -> str:
-    """Tells an entry from any other of its number, as a store has that was restored from an older copy."""
+    """Return what tells an entry from any other of its number, as a store has that was restored from an older copy."""
     return f"{head.n}/{head.size}/{head.modified}"

@@ -36,7 +36,7 @@ class Dataset:
         name: What people call it.
         digest: Of its content, in at most 100 characters.
         source_type, source: Where it came from: a kind, such as "local", "s3" or "code", and a JSON text.
-        schema, profile: What is in it and how much of that, as JSON texts; None where nobody said.
+        schema, profile: What is in it and how much of that, as JSON texts; None if not given.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Dataset:
     profile: str | None = None
 
     def to_dict(self) -> dict[str, str | None]:
-        """The same by name."""
+        """Return the fields by name."""
         return asdict(self)
 
     def to_json(self) -> str:
-        """The same as one JSON text."""
+        """Return the fields as one JSON text."""
         return json.dumps(self.to_dict())
 
 
@@ -72,7 +72,7 @@ class DatasetInput:
 
     @property
     def context(self) -> str | None:
-        """What it was for, such as "training"; None where nobody said."""
+        """Return what it was for, such as "training", or None."""
         return next((tag.value for tag in self.tags if tag.key == CONTEXT), None)
 
 
@@ -85,7 +85,7 @@ class RunInputs:
 
 
 def as_dataset(given: Any) -> Dataset:
-    """What was given as a data set: ours, MLflow's, a mapping, or whatever has `to_dict()` or `to_json()`.
+    """Return what was given as a data set: ours, MLflow's, a mapping, or any object with `to_dict()` or `to_json()`.
 
     Raises:
         TypeError: It is none.
@@ -99,7 +99,7 @@ def as_dataset(given: Any) -> Dataset:
 
 
 def input_tag(given: DatasetInput, time: Callable[[str], int]) -> dict[str, str]:
-    """The tag that tells of an input, and when by its key. The same data set for another purpose is another input."""
+    """Return the tag that records an input. The same data set for another purpose is another input."""
     said = {key: value for key, value in asdict(given.dataset).items() if value is not None}
     tags = {tag.key: tag.value for tag in given.tags}
     about = [given.dataset.name, given.dataset.digest, given.context]
@@ -108,13 +108,13 @@ def input_tag(given: DatasetInput, time: Callable[[str], int]) -> dict[str, str]
 
 
 def times_of(tags: Mapping[str, str]) -> dict[str, int]:
-    """When each input of a run was told of, by the key of its tag."""
+    """Return when each input of a run was logged, by the key of its tag."""
     found = {key: remarks({key: text}, _KIND) for key, text in tags.items()}
     return {key: int(body["time"]) for key, bodies in found.items() for body in bodies}
 
 
 def shortened(dataset: Dataset) -> tuple[Dataset, dict[str, str]]:
-    """A data set as its fact has it, and the files that hold what is too long for one."""
+    """Return a data set as its tag has it, and the files that hold what is too long for a tag."""
     long = {name: text for name in ("source", "schema", "profile") if len(text := getattr(dataset, name) or "") > _LONG}
     folder = f"holdall-inputs/{name_of([dataset.name, dataset.digest, *long.values()])}"
     files = {name: f"{folder}/{name}.json" for name in long}
@@ -123,7 +123,7 @@ def shortened(dataset: Dataset) -> tuple[Dataset, dict[str, str]]:
 
 
 def inputs_of(tags: Mapping[str, str]) -> RunInputs:
-    """What a run's tags tell of its inputs, the oldest first; one without a purpose only if it has no other entry."""
+    """Return the inputs in a run's tags, the oldest first; one without a purpose only if it has no other entry."""
     found = [_input(body) for body in remarks(tags, _KIND) if texts(body, *_NEEDED)]
     meant = {(one.dataset.name, one.dataset.digest) for one in found if one.context is not None}
     datasets = [one for one in found if one.context or (one.dataset.name, one.dataset.digest) not in meant]

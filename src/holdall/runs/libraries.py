@@ -9,7 +9,7 @@ from holdall.errors import MissingLibraryError
 
 
 def library(name: str, purpose: str, package: str | None = None) -> Any:
-    """A library that only some users need.
+    """Import a library that only some users need.
 
     Args:
         name: The module to import.

@@ -97,12 +97,12 @@ _DOORS: Final = re.compile(
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether an option, variable or parameter of this name holds a credential."""
+    """Return whether an option, variable or parameter of this name holds a credential."""
     return bool(_SECRET_NAME.search(_OTHER_NAME.sub("", _HUMP.sub("_", name).lower())))
 
 
 def mask_arguments(argv: Sequence[str]) -> list[str]:
-    """A command line, as many words as before, with `***` where a credential was.
+    """Return a command line, as many words as before, with `***` where a credential was.
 
     Args:
         argv: The words as the program got them. An option whose name says secret hides
@@ -124,7 +124,7 @@ def mask_arguments(argv: Sequence[str]) -> list[str]:
 
 
 def mask_text(text: str) -> str:
-    """Any text, such as a URL or a message, with `***` where a credential was."""
+    """Return any text, such as a URL or a message, with `***` where a credential was."""
     text = _DOORS.sub(rf"\g<door>{MASK}", text) if "://" in text else text
     text = mask_commands(_LOOKS.sub(MASK, text), MASK, is_secret_name)
     text = re.sub(r"\S+", _mask_users, text) if "@" in text else text
@@ -132,7 +132,7 @@ def mask_text(text: str) -> str:
 
 
 def mask_all(value: Any) -> Any:
-    """A JSON value in which every string was masked, and can be written as UTF-8."""
+    """Return a JSON value in which every string was masked, and can be written as UTF-8."""
     match value:
         case str():
             return mask_text(value.encode(errors="backslashreplace").decode())
@@ -144,7 +144,7 @@ def mask_all(value: Any) -> Any:
 
 
 def without_credentials(text: str) -> str:
-    """A requirement or a channel, without what opens the place that it comes from, and still an address.
+    """Return a requirement or a channel without the credentials in its address.
 
     Users before a host, secret parameters and tokens in a path are left out; a
     `${NAME}`, which pip itself fills in, stays. Where only the look of a token
@@ -156,7 +156,7 @@ def without_credentials(text: str) -> str:
 
 
 def _is_no_secret(user: str) -> bool:
-    """`git` opens nothing; what stands in variables is not here."""
+    """Return whether a user is no secret: `git` opens nothing, and a variable's value is not here."""
     return user == "git" or not re.sub(r"\$\{[A-Z0-9_]+\}|[:_]|__token__", "", user)
 
 
@@ -166,7 +166,7 @@ def _left_query(found: re.Match[str]) -> str:
 
 
 def _mask_word(word: str) -> str:
-    """One argument: whatever follows the `=` of a secret name goes, spaces and all."""
+    """Mask one argument: all that follows the `=` of a secret name goes, spaces included."""
     position = 0
     while assigned := _ASSIGNED.match(word, position):
         position = assigned.end()
@@ -176,18 +176,18 @@ def _mask_word(word: str) -> str:
 
 
 def _mask_users(match: re.Match[str]) -> str:
-    """A stretch without spaces; users stand before its last `@`, with the start of what follows it."""
+    """Mask the users in a stretch without spaces; they stand before its last `@`."""
     end = match[0].rfind("@") + 5
     return _BARE_USER.sub(f"{MASK}@", _URL_USER.sub(_mask_user, match[0][:end])) + match[0][end:]
 
 
 def _mask_user(match: re.Match[str]) -> str:
-    """`git` alone is the user of every forge, and opens nothing."""
+    """Mask a user, but for `git`, which is the user of every forge and opens nothing."""
     return match[0] if match["user"] == "git" else f"://{MASK}@"
 
 
 def _mask_named(text: str) -> str:
-    """Text without the values that stand after a secret name."""
+    """Mask the values that follow a secret name in a text."""
     kept, position = [], 0
     while match := _NAMED.search(text, position):
         kept.append(text[position : match.end()])
@@ -203,7 +203,7 @@ def _mask_named(text: str) -> str:
 
 
 def _names_a_secret(match: re.Match[str], before: str) -> bool:
-    """A word before a space is no name without dashes; a host before its port is none at all."""
+    """Return whether a word names a secret: before a space only with dashes, and never a host before its port."""
     if not is_secret_name(match["name"]):
         return False
     parted = match["parted"].strip()
@@ -213,7 +213,7 @@ def _names_a_secret(match: re.Match[str], before: str) -> bool:
 
 
 def _hides(name: str, value: str) -> bool:
-    """Whether what a secret name holds is one: `--tokens 4096` is a quantity, `--login alice` only a name."""
+    """Return whether the value of a secret name is one: `--tokens 4096` is a quantity, `--login alice` only a name."""
     if name.lower().endswith("login") and ":" not in value:
         return False
     return not (name.lower().endswith("tokens") and _QUANTITY.fullmatch(value))

@@ -28,18 +28,18 @@ _TOGETHER: Final = 500  # measurements in one operation
 
 
 def param_op(key: str, value: Any) -> Json:
-    """The operation that logs a parameter; its value is kept as `str(value)`."""
+    """Return the operation that logs a parameter; its value is kept as `str(value)`."""
     return {"op": "param", "key": _key("parameter", key), "value": _text("value of parameter", str(value), MAX_PARAM)}
 
 
 def tag_op(key: str, value: Any) -> Json:
-    """The operation that sets a tag, or removes it when the value is None."""
+    """Return the operation that sets a tag, or removes it when the value is None."""
     text = None if value is None else _text("value of tag", str(value), MAX_TAG)
     return {"op": "tag", "key": _key("tag", key), "value": text}
 
 
 def metric_ops(metrics: Mapping[str, Any], step: Any, time: Any) -> list[Json]:
-    """The operations that log measurements taken together. `time` in ms since 1970 UTC."""
+    """Return the operations that log measurements taken together. `time` in ms since 1970 UTC."""
     when = [_integer("step", 0 if step is None else step), _integer("timestamp", time)]
     points = [
         [_key("metric", key), _number(key, value), *when] for key, value in named_values("metrics", metrics).items()
@@ -48,14 +48,14 @@ def metric_ops(metrics: Mapping[str, Any], step: Any, time: Any) -> list[Json]:
 
 
 def status_op(status: str) -> Json:
-    """The operation that says how a run stands."""
+    """Return the operation that sets a run's status."""
     if status not in STATUSES:
         raise InvalidNameError("status", str(status), f"known are {', '.join(STATUSES)}")
     return {"op": "status", "status": status}
 
 
 def history(journal: Journal, view: View, key: str) -> list[Metric]:
-    """Every measurement of a key, in the order in which they were logged. Cost: one GET per 1,000 or so."""
+    """Return every measurement of a key, in the order in which they were logged. Cost: one GET per 1,000 or so."""
     entries = journal.read_many(view.state.batches) if key in view.state.metrics else []
     points = (point for entry in entries for op in entry.ops if op["op"] == "metric" for point in op["points"])
     return [_metric(point) for point in points if point[0] == key]
@@ -85,7 +85,7 @@ def _text(what: str, text: str, most: int) -> str:
 
 
 def _single(value: Any) -> Any:
-    """What an array or tensor of one element holds, whichever library's it is; all else as it is."""
+    """Return the element of an array or tensor of one, of any library; any other value unchanged."""
     if callable(getattr(value, "item", None)):  # numpy's, torch's, jax's, cupy's, pandas'
         return value.item()
     return value.numpy().item() if callable(getattr(value, "numpy", None)) else value  # tensorflow's
@@ -100,7 +100,7 @@ def _number(key: str, value: Any) -> float | str:
 
 
 def _integer(what: str, value: Any) -> int | str:
-    """An integer of any library's, or a float that is one but for its fraction of a millisecond."""
+    """Return an integer of any library, or a float without its fraction of a millisecond."""
     try:
         plain = _single(value)
         found = int(plain) if isinstance(plain, float) else operator.index(plain)

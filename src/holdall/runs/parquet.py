@@ -25,7 +25,7 @@ _PLAIN: Final = (
 
 
 def read_parquet(data: bytes) -> Any:
-    """The table, as pyarrow has it.
+    """Read a Parquet file into a table of pyarrow.
 
     Raises:
         MissingLibraryError: pyarrow is not installed.
@@ -36,7 +36,7 @@ def read_parquet(data: bytes) -> Any:
 
 
 def without_extensions(data: bytes) -> bytes:
-    """The same file, or one whose extension types have lost their names. Raises: ValueError."""
+    """Return the file, or a copy whose extension types have lost their names. Raises: ValueError."""
     said = _schema_of(data)
     if said is None:
         return data
@@ -54,7 +54,7 @@ def without_extensions(data: bytes) -> bytes:
 
 
 def _schema_of(data: bytes) -> bytes | None:
-    """Arrow's schema in base64, out of the footer's bytes: whatever of Arrow's reads a footer builds the types, too."""
+    """Return Arrow's schema in base64, cut out of the footer: Arrow's own readers would build the types."""
     footer = data[-8 - int.from_bytes(data[-8:-4], "little") : -8]
     _, found, after = footer.partition(_SCHEMA)
     if not found:
@@ -69,7 +69,7 @@ def _schema_of(data: bytes) -> bytes | None:
 
 
 def _names(fields: Any) -> Iterator[bytes]:
-    """The extension types that a schema asks for, however deep they stand."""
+    """Yield the extension types that a schema asks for, at any depth."""
     waiting = list(fields)
     while waiting:
         field = waiting.pop()

@@ -21,7 +21,7 @@ _DIGITS: Final = 1_000
 
 
 def load_yaml(data: bytes, path: str) -> Any:
-    """Plain values from YAML.
+    """Parse YAML that holds plain values only.
 
     Args:
         data: UTF-8.
@@ -56,7 +56,7 @@ def load_yaml(data: bytes, path: str) -> Any:
 
 
 def _check(root: Any, most: int) -> None:
-    """Add up the nodes below one, each as often as it is named.
+    """Count the nodes below one, each as often as it is named.
 
     Raises:
         ValueError: They are too many, contain themselves, or one of them is a very long number.

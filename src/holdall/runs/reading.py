@@ -49,7 +49,7 @@ class Chosen:
     incomplete: IncompleteError | None = None
 
     def but(self, entries: Sequence[Entry]) -> Chosen:
-        """Some of it."""
+        """Return a copy with only some of the entries."""
         return Chosen(entries, self.incomplete)
 
 
@@ -62,7 +62,7 @@ class Promise:
     digest: str
 
     def hold(self, run_id: str, view: View) -> None:
-        """Raise VersionChangedError if what is there is something else. Cost: the nodes below the path.
+        """Raise VersionChangedError if the run holds other content there. Cost: the nodes below the path.
 
         That some of the run cannot be read is no reason to refuse what is as it was registered.
         """
@@ -94,17 +94,17 @@ class RunReader:
 
     @property
     def record(self) -> RunRecord:
-        """Who the run is, how it stands, its parameters, last measurements and tags."""
+        """Return the run's info, parameters, last measurements and tags."""
         return run_record(self.id, self._view().state)
 
     def history(self, key: str) -> list[Metric]:
-        """Every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
+        """Return every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
         view = self._view()
         return history(view.paths.blobs.journal, view, key)
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What ran where: Python, packages, git, command line, hardware; empty where it was not recorded."""
+        """Return what ran where: Python, packages, git, command line, hardware; empty if it was not recorded."""
         view = self._view()
         if view.state.environment is None:
             return {}
@@ -113,33 +113,33 @@ class RunReader:
 
     @property
     def state(self) -> State:
-        """Status, counts and open sessions, as the log says now."""
+        """Return status, counts and open sessions, as the log says now."""
         return self._view().state
 
     @property
     def manifest(self) -> dict[str, str]:
-        """The SHA-256 in hex of each file, by path, sorted."""
+        """Return the SHA-256 in hex of each file, by path, sorted."""
         files = (entry for entry in self._view().paths.walk() if entry.kind is Kind.FILE)
         return {entry.path: entry.sha256.hex() for entry in sorted(files, key=lambda entry: entry.path.encode())}
 
     @property
     def manifest_text(self) -> str:
-        """The manifest as `sha256sum -c` accepts it."""
+        """Return the manifest as `sha256sum -c` accepts it."""
         return manifest_text(self._view().paths.walk())
 
     @property
     def _readable_manifest_text(self) -> tuple[str, IncompleteError | None]:
-        """The lines of what can be read, and why there may be more, if that is so."""
+        """Return the manifest's lines that can be read, and the error that says why there may be more, or None."""
         chosen = self._select()
         return manifest_text(chosen.entries), chosen.incomplete
 
     @property
     def manifest_digest(self) -> str:
-        """The SHA-256 of the manifest's text, as `sha256:...`: one name for all that the run holds."""
+        """Return the SHA-256 of the manifest's text, as `sha256:...`: one name for all that the run holds."""
         return manifest_digest(self.manifest_text)
 
     def entries(self, path: str | None = None) -> Iterator[Entry]:
-        """Every file, link and empty directory at or below a path, in the tree's order.
+        """Yield every file, link and empty directory at or below a path, in the tree's order.
 
         Raises:
             IncompleteError: At the end: there may be more, in what cannot be read.
@@ -147,7 +147,7 @@ class RunReader:
         return self._view().paths.walk(join_path(path, ""))
 
     def _readable_entries(self, path: str | None = None) -> Iterator[Entry]:
-        """The same for listings, which show what there is: at the end, a warning names what cannot be read."""
+        """Yield as `entries`, for listings: at the end, a warning names what cannot be read."""
         try:
             yield from self.entries(path)
         except IncompleteError as error:
@@ -155,7 +155,7 @@ class RunReader:
 
     @property
     def _readable_environment(self) -> dict[str, Any]:
-        """What ran where; empty, and a warning, where that cannot be read."""
+        """Return the environment; empty, with a warning, where it cannot be read."""
         try:
             return self.environment
         except DamageError as error:
@@ -163,12 +163,12 @@ class RunReader:
             return {}
 
     def _looked_up(self, path: str) -> tuple[int, list[Entry]]:
-        """The number of the run's newest entry, and what `entries` gives, both of one look."""
+        """Return the number of the run's newest entry, and what `entries` yields as of that entry."""
         view = self._view()
         return view.next - 1, list(view.paths.walk(path))
 
     def entry(self, path: str) -> Entry:
-        """What stands at a path.
+        """Return the entry at a path.
 
         Raises:
             ArtifactNotFoundError: Nothing does.
@@ -179,7 +179,7 @@ class RunReader:
         return found
 
     def open(self, path: str) -> ArtifactReader:
-        """A file of the run for reading, seekable, in binary; only what is read is fetched.
+        """Open a file of the run for reading, seekable, in binary; only what is read is fetched.
 
         Beside what other files do, it has `read_ranges([(start, stop), ...])`.
 
@@ -191,11 +191,11 @@ class RunReader:
         return ArtifactReader(self._opened(view, path))
 
     def read(self, path: str) -> bytes:
-        """All bytes of a file, verified. Raises: as `open`."""
+        """Read all bytes of a file, verified. Raises: as `open`."""
         return self._opened(self._view(), path).readall()
 
     def read_ranges(self, path: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
-        """Many ranges of a file at once, each `(start, stop)` in bytes; the rest of it is not fetched.
+        """Read many ranges of a file at once, each `(start, stop)` in bytes; the rest of it is not fetched.
 
         Returns:
             `stop - start` bytes for each, in the order asked for, each chunk of them verified.
@@ -249,11 +249,11 @@ class RunReader:
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
     ) -> Chosen:
-        """What `download` would write. Raises: as it does, but for what cannot be read, or the folder refuses."""
+        """Return what `download` would write. Raises: as it does, but for unreadable parts and the folder."""
         return self._chosen(self._view(), path, include, exclude)
 
     def _fetch_selected(self, entries: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
-        """Write what `_select` gave, or some of it, into a local folder, each at its path. Raises: as `download`."""
+        """Write what `_select` returned, or a part, into a local folder, each at its path. Raises: as `download`."""
         self._fetch(self._view(), entries, destination)
 
     # --- inside ---
@@ -299,7 +299,7 @@ class RunReader:
         return ArtifactFile(view.paths.blobs, entry)
 
     def _view(self) -> View:
-        """The run as it is now. A process that writes to it knows the log already as far as it wrote."""
+        """Return the run as it is now. Cost: one listing, and a GET for each entry since its last state."""
         location = self._location
         location.descriptor  # noqa: B018  # a store that is not there is named as such
         journal = Journal(location.bucket, location.pool, run_log(self.id))
@@ -312,7 +312,7 @@ class RunReader:
 
 
 def _followed(view: View, path: str) -> Entry | None:
-    """What stands at a path, or where the links from there end."""
+    """Return the entry at a path, or where the links from there end."""
     entry, seen = view.paths.find([check_path(path)]).get(path), [path]
     while entry and entry.kind is Kind.LINK and len(seen) < 40:
         seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
@@ -332,6 +332,6 @@ def _fits(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
 
 
 def join_path(directory: str | None, name: str) -> str:
-    """A path of a run from a directory, or none, and a name in it, or none."""
+    """Join a directory of a run, or none, and a name in it, or none."""
     parts = [part for part in (directory, name) if part]
     return check_path("/".join(parts)) if parts else ""

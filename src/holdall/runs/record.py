@@ -37,7 +37,7 @@ class RunInfo:
 
     @property
     def artifact_uri(self) -> str:
-        """The address of all that the run holds."""
+        """Return the address of all that the run holds."""
         return f"runs:/{self.run_id}"
 
 
@@ -59,7 +59,7 @@ class RunRecord:
 
     @property
     def inputs(self) -> RunInputs:
-        """What the run was given: `inputs.dataset_inputs[0].dataset.name`."""
+        """Return what the run was given: `inputs.dataset_inputs[0].dataset.name`."""
         return inputs_of(self.data.tags)
 
     @property
@@ -74,7 +74,7 @@ class Metric:
 
     Attributes:
         model_id: Of the logged model that was measured, where it is one of those that it has; else None.
-        dataset_name, dataset_digest: Of what it was measured on; None where nobody said.
+        dataset_name, dataset_digest: Of what it was measured on; None if not given.
         run_id: The run that measured it, where it is one of a model's; else None.
     """
 
@@ -125,7 +125,7 @@ class ViewType(IntEnum):
 
     @property
     def stage(self) -> str | None:
-        """The stage that is shown; None for all."""
+        """Return the stage that is shown; None for all."""
         return {1: "active", 2: "deleted"}.get(self)
 
     @classmethod
@@ -143,12 +143,12 @@ class ViewType(IntEnum):
 
 
 def stage(deleted: bool) -> str:
-    """MLflow's word for whether something is deleted."""
+    """Return MLflow's word for whether something is deleted."""
     return "deleted" if deleted else "active"
 
 
 def run_record(run_id: str, state: State) -> RunRecord:
-    """What a run's folded log says."""
+    """Return what a run's log says of the run."""
     info = RunInfo(
         run_id=run_id,
         run_name=state.tags.get(RUN_NAME, ""),

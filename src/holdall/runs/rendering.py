@@ -51,7 +51,7 @@ _salting = threading.Lock()
 
 
 def suffix(path: str) -> str:
-    """The extension of a path in lower case, with its dot; "" where there is none."""
+    """Return the extension of a path in lower case, with its dot; "" where there is none."""
     return PurePosixPath(path).suffix.lower()
 
 
@@ -59,7 +59,7 @@ def suffix(path: str) -> str:
 
 
 def text_bytes(text: str) -> bytes:
-    """Text as UTF-8.
+    """Encode text as UTF-8.
 
     Raises:
         TypeError: It is no text.
@@ -70,7 +70,7 @@ def text_bytes(text: str) -> bytes:
 
 
 def dict_bytes(dictionary: Any, artifact_file: str) -> bytes:
-    """A dictionary, or whatever else JSON holds: YAML in `.yml` and `.yaml` files, JSON in all others.
+    """Encode a dictionary or another JSON value: as YAML in `.yml` and `.yaml` files, as JSON in all others.
 
     In JSON, what it does not know becomes text, by `str`. In YAML, Python's own
     types get tags that `parse_dict` refuses, since to follow them is to run code.
@@ -82,7 +82,7 @@ def dict_bytes(dictionary: Any, artifact_file: str) -> bytes:
 
 
 def parse_text(data: bytes, path: str) -> str:
-    """The text of a UTF-8 file.
+    """Decode the text of a UTF-8 file.
 
     Raises:
         ContentError: It is none.
@@ -92,7 +92,7 @@ def parse_text(data: bytes, path: str) -> str:
 
 
 def parse_dict(data: bytes, path: str) -> Any:
-    """What a file of JSON, or of YAML by its extension, says.
+    """Parse a file of JSON, or of YAML by its extension.
 
     Raises:
         ContentError: It is neither.
@@ -107,7 +107,7 @@ def parse_dict(data: bytes, path: str) -> Any:
 
 
 def figure_bytes(figure: Any, artifact_file: str, save_kwargs: Mapping[str, Any] | None = None) -> bytes:
-    """A figure of matplotlib or plotly, drawn in the format of the file's extension.
+    """Draw a figure of matplotlib or plotly in the format of the file's extension.
 
     Args:
         figure: The figure.
@@ -144,7 +144,7 @@ def _matplotlib_bytes(figure: Any, extension: str, options: dict[str, Any]) -> b
 
 @contextmanager
 def _steady_ids() -> Iterator[None]:
-    """Ids in SVG follow from what is drawn, unless the user chose otherwise."""
+    """Make the ids in SVG follow from what is drawn, unless the user chose otherwise."""
     settings = sys.modules["matplotlib"].rcParams
     with _salting:
         before = settings["svg.hashsalt"]
@@ -166,7 +166,7 @@ def _plotly_page(figure: Any, options: dict[str, Any]) -> bytes:
 
 
 def image_bytes(image: Any, artifact_file: str) -> bytes:
-    """An image in the format of the file's extension.
+    """Encode an image in the format of the file's extension.
 
     Args:
         image: A Pillow image, or a numpy array of H x W, H x W x 1, 3 (RGB) or 4
@@ -186,7 +186,7 @@ def image_bytes(image: Any, artifact_file: str) -> bytes:
 
 
 def compressed_bytes(image: Any) -> bytes:
-    """The small copy that MLflow keeps beside an image: WebP, 256 pixels on its longer side. Args: as `image_bytes`."""
+    """Encode the small copy that MLflow keeps beside an image: WebP, 256 pixels at most. Args: as `image_bytes`."""
     picture = _picture(image)
     longer = max(picture.size)
     size = (max(1, picture.width * _SMALL // longer), max(1, picture.height * _SMALL // longer))
@@ -194,7 +194,7 @@ def compressed_bytes(image: Any) -> bytes:
 
 
 def image_path(key: str, step: int, timestamp: int, token: str) -> str:
-    """Where an image of a series goes, as MLflow names it.
+    """Return the path of an image of a series, as MLflow names it.
 
     Args:
         key: Letters, digits and `_-./ `; what the series is called.
@@ -211,12 +211,12 @@ def image_path(key: str, step: int, timestamp: int, token: str) -> str:
 
 
 def compressed_path(path: str) -> str:
-    """Where the small copy of an image of a series goes: beside it."""
+    """Return the path of the small copy of an image of a series, which is beside it."""
     return f"{path.removesuffix('.png')}+compressed.webp"
 
 
 def parse_image(data: bytes, path: str) -> PIL.Image.Image:
-    """The image in these bytes, decoded.
+    """Decode an image.
 
     Raises:
         ContentError: It is no image, or damaged, or so large that to decode it is a risk.
@@ -229,7 +229,7 @@ def parse_image(data: bytes, path: str) -> PIL.Image.Image:
 
 
 def _picture(image: Any) -> PIL.Image.Image:
-    """The image as one of Pillow's."""
+    """Return the image as one of Pillow's."""
     pillow = library("PIL.Image", "logging an image", "pillow")
     if _is_a(image, "numpy", "ndarray"):
         return pillow.fromarray(_pixels(image))  # type: ignore[no-any-return]
@@ -241,7 +241,7 @@ def _picture(image: Any) -> PIL.Image.Image:
 
 
 def _pixels(array: Any) -> Any:
-    """An array as pixels of 8 bits, by MLflow's rules."""
+    """Return an array as pixels of 8 bits, by MLflow's rules."""
     if array.dtype.kind not in "biuf":
         raise TypeError(f"pixels are bool, integers in [0, 255] or floats in [0, 1], not {array.dtype}")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or not array.size:
@@ -268,7 +268,7 @@ def _saved(picture: PIL.Image.Image, form: str) -> bytes:
 
 
 def _is_a(value: Any, module: str, name: str) -> bool:
-    """Whether it is of a class whose module, if it is, must be loaded already."""
+    """Return whether a value is of a class, whose module must be loaded already if it is."""
     return module in sys.modules and isinstance(value, getattr(sys.modules[module], name))
 
 
@@ -278,7 +278,7 @@ def _kind(value: Any) -> str:
 
 @contextmanager
 def _readable(path: str, wanted: str, *failures: type[Exception]) -> Iterator[None]:
-    """A failure in this block names the artifact and what it was taken for."""
+    """Turn any failure in this block into an error that names the artifact and what it was taken for."""
     try:
         yield
     except failures as error:

@@ -20,17 +20,17 @@ _PREFIX: Final = "holdall."
 
 
 def remark(kind: str, about: Sequence[object], body: Mapping[str, Any]) -> dict[str, str]:
-    """A remark as a tag: its key and its value."""
+    """Return a remark as a tag: its key and its value."""
     return {f"{_PREFIX}{kind}.{name_of(about)}": json.dumps(body, separators=(",", ":"))}
 
 
 def name_of(about: Sequence[object]) -> str:
-    """16 hex digits for what a remark is about."""
+    """Return 16 hex digits for what a remark is about."""
     return hashlib.sha256(json.dumps(list(about)).encode()).hexdigest()[:16]
 
 
 def remarks(tags: Mapping[str, str], kind: str) -> list[dict[str, Any]]:
-    """The bodies of all remarks of a kind, the oldest first. Every one has a `time`, in ms since 1970 UTC."""
+    """Return the bodies of all remarks of a kind, the oldest first. Each has a `time`, in ms since 1970 UTC."""
     begin = f"{_PREFIX}{kind}."
     found = [parsed(tags[key]) for key in sorted(tags) if key.startswith(begin) and "." not in key[len(begin) :]]
     return sorted((body for body in found if body is not None), key=lambda body: body["time"])
@@ -46,5 +46,5 @@ def parsed(text: str) -> dict[str, Any] | None:
 
 
 def texts(body: Mapping[str, Any], *names: str) -> bool:
-    """Whether all of these fields of a remark are strings."""
+    """Return whether all of these fields of a remark are strings."""
     return all(isinstance(body.get(name), str) for name in names)

@@ -151,7 +151,7 @@ class Run(RunWriter):
         return rendering.parse_dict(self.read(artifact_file), artifact_file)
 
     def load_text(self, artifact_file: str) -> str:
-        """The text of a UTF-8 file.
+        """Decode the text of a UTF-8 file.
 
         Raises:
             ContentError: It is not UTF-8.

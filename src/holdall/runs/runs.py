@@ -43,7 +43,7 @@ _WHO: Final = """
 
 
 def _said(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Tags, and what has words of its own. Raises: InvalidNameError where the two do not agree."""
+    """Merge tags and the arguments that set tags too. Raises: InvalidNameError where the two do not agree."""
     said = named_values("tags", tags)
     for key, value in words.items():
         if value is not None and str(said.setdefault(key, value)) != str(value):
@@ -69,7 +69,7 @@ class Runs:
         description: str | None = None,
         start_time: int | None = None,
     ) -> Run:
-        """Begin a new run.
+        """Start a new run.
 
         Args:
             experiment: The name of its experiment, which is made if there is none; "Default" when None.
@@ -108,7 +108,7 @@ class Runs:
         return self._handles.setdefault(id, run)
 
     def get(self, id: str) -> Run:
-        """A handle to a run by its id. If there is none, its verbs will say so. Cost: no request.
+        """Return a handle to a run by its id; its methods raise RunNotFoundError if there is none. Cost: no request.
 
         Raises:
             RunNotFoundError: No run can have this id.
@@ -125,7 +125,7 @@ class Runs:
         tags: Mapping[str, Any] | None = None,
         description: str | None = None,
     ) -> Run:
-        """Go on with a run: it is RUNNING again, for everybody and at once.
+        """Resume a run: its status is RUNNING again, for every reader and at once.
 
         Args:
             id: Of the run.
@@ -153,7 +153,7 @@ class Runs:
         limit: int | None = None,
         stage: str | None = "active",
     ) -> list[RunRecord]:
-        """The runs that a filter means, in MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`.
+        """Return the runs that match a filter in MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`.
 
         Args:
             filter: What they must fulfil; beyond MLflow's, `artifacts.path` and `artifacts.digest`. None: nothing.
@@ -179,18 +179,18 @@ class Runs:
         return [record_of(summary) for summary in islice(fitting, limit)]
 
     def _fits(self, summary: RunSummary, wanted: Filter) -> bool:
-        """Whether a run is meant; one whose files cannot be told is not."""
+        """Return whether a run matches; one whose files cannot be read does not."""
         with left_out(f"run {summary.run_id}"):
             return wanted.matches(summary, lambda: self.get(summary.run_id).manifest)
         return False
 
     def of(self, experiment_id: str, filter: str | None = None, stage: str | None = "active") -> list[Run]:
-        """The runs of an experiment, to be written to. Args, cost: as `search`."""
+        """Return handles to the runs of an experiment. Args, cost: as `search`."""
         found = self.search(filter, experiments=[experiment_id], stage=stage)
         return [self.get(record.info.run_id) for record in found]
 
     def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
-        """Runs as a pandas DataFrame, one row each."""
+        """Return runs as a pandas DataFrame, one row each."""
         return frame_of(records)
 
     def load_table(
@@ -200,7 +200,7 @@ class Runs:
         extra_columns: Sequence[str] | None = None,
         experiments: Iterable[str] | None = None,
     ) -> pd.DataFrame:
-        """The rows of a table of several runs, one below the other.
+        """Return the rows of a table of several runs, one below the other.
 
         Args:
             artifact_file: The table's name.
@@ -238,7 +238,7 @@ class Runs:
             raise RunDeletedError(id)
 
     def _environment(self) -> tuple[dict[str, str], list[InlineBlob]]:
-        """What ran where, as tags that are searched and as a blob that has it all."""
+        """Return what ran where, as tags that can be searched and as a blob that has it all."""
         look = self._location.environment
         if look is None:
             return {}, []

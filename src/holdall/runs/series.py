@@ -18,7 +18,7 @@ _EXACT: Final = 2**53  # a float holds every whole number up to here
 
 
 def series_of(pandas: Any, cells: Sequence[Any], dates: re.Pattern[str] | None = None) -> Any:
-    """A column with the type that all of its cells have, missing ones being None.
+    """Return a column with the type that all of its cells have, missing ones being None.
 
     Args:
         pandas: The library.
@@ -37,7 +37,7 @@ def series_of(pandas: Any, cells: Sequence[Any], dates: re.Pattern[str] | None =
 
 
 def frame_of_columns(pandas: Any, columns: Mapping[Any, Any]) -> Any:
-    """A DataFrame of columns by label, whatever the labels are."""
+    """Return a DataFrame of columns by label, of any kind of labels."""
     try:
         return pandas.DataFrame(dict(columns))
     except (ValueError, TypeError):
@@ -47,7 +47,7 @@ def frame_of_columns(pandas: Any, columns: Mapping[Any, Any]) -> Any:
 
 
 def joined(pandas: Any, frames: Sequence[Any]) -> Any:
-    """The rows of several DataFrames, one below the other; empty where one lacks a column."""
+    """Return the rows of several DataFrames, one below the other; empty where one lacks a column."""
     if len(frames) == 1:
         return frames[0]
     labels = dict.fromkeys(label for frame in frames for label in frame.columns)
@@ -55,7 +55,7 @@ def joined(pandas: Any, frames: Sequence[Any]) -> Any:
 
 
 def _joined_column(pandas: Any, label: Any, frames: Sequence[Any]) -> Any:
-    """A column of several frames as one."""
+    """Return a column of several frames as one."""
     wanted, count, parts = _common(pandas, label, frames), 0, []
     for frame in frames:
         if label in frame.columns:
@@ -70,7 +70,7 @@ def _joined_column(pandas: Any, label: Any, frames: Sequence[Any]) -> Any:
 
 
 def plain(pandas: Any, frame: Any) -> Any:
-    """A DataFrame whose whole numbers with gaps are floats where these hold them, else `Int64` or `UInt64`."""
+    """Return a DataFrame whose integers with gaps are floats where these hold them, else `Int64` or `UInt64`."""
     for label in frame.columns:
         column = frame[label]
         if column.dtype == object and column.map(type).isin([int, type(None)]).all():
@@ -79,7 +79,7 @@ def plain(pandas: Any, frame: Any) -> Any:
 
 
 def _exact_type(cells: Sequence[Any], present: Sequence[Any]) -> str | None:
-    """What holds these cells, where what pandas takes by itself does not."""
+    """Return the type that holds these cells exactly, or None where pandas' own choice does."""
     kinds = {type(cell) for cell in present}
     if int not in kinds or kinds > {int, float} or not kinds <= {int, float}:
         return None
@@ -92,14 +92,14 @@ def _exact_type(cells: Sequence[Any], present: Sequence[Any]) -> str | None:
 
 
 def _whole_type(least: int, most: int) -> str:
-    """The type of whole numbers with gaps that reaches from one to the other."""
+    """Return the type of integers with gaps that reaches from one to the other."""
     if least >= -(2**63) and most < 2**63:
         return "Int64"
     return "UInt64" if least >= 0 and most < 2**64 else "object"
 
 
 def _common(pandas: Any, label: Any, frames: Sequence[Any]) -> str | None:
-    """What a column of several frames has to be for its whole numbers to stay exact; None where it is anyway."""
+    """Return the type that a column of several frames needs for its integers to stay exact; None where it has it."""
     columns = [frame[label] for frame in frames if label in frame.columns]
     whole = [column for column in columns if pandas.api.types.is_integer_dtype(column.dtype)]
     if not whole or (len({column.dtype for column in columns}) == 1 and len(columns) == len(frames)):
@@ -113,7 +113,7 @@ def _common(pandas: Any, label: Any, frames: Sequence[Any]) -> str | None:
 
 
 def _zones(present: Sequence[Any], dates: re.Pattern[str]) -> set[str]:
-    """The zone of cells that are all dates with one; none where they are anything else."""
+    """Return the time zone of cells that are all dates with one; None for anything else."""
     found = [dates.fullmatch(cell) if isinstance(cell, str) else None for cell in present]
     zones = {match.group(1) for match in found if match}
     return zones if all(found) and len(zones) == 1 else set()

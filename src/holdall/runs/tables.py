@@ -54,7 +54,7 @@ class Ticking:
         self.leave_parent()
 
     def leave_parent(self) -> None:
-        """In a forked child, a thread that is not there may hold the lock."""
+        """Take new locks in a forked child, where a thread that does not exist may hold the old ones."""
         self._reading = threading.Lock()
 
     def __call__(self) -> int:
@@ -109,7 +109,7 @@ def log_table(
 def load_table(
     run: RunReader, artifact_file: str, extra_columns: Mapping[str, object] | None = None
 ) -> pandas.DataFrame:
-    """All rows of a table, in the order in which they were logged.
+    """Return all rows of a table, in the order in which they were logged.
 
     Args:
         run: Whose.
@@ -134,7 +134,7 @@ def load_table(
 
 
 def told(tag: str, artifact_file: str, most: int) -> str | None:
-    """The tag that lists a run's tables, with one more; None where it stays as it is.
+    """Return the tag that lists a run's tables, with one more; None where it stays as it is.
 
     Args:
         tag: What it says now, which may be anything: everybody can set it.
@@ -158,7 +158,7 @@ def _form(artifact_file: str) -> str:
 
 
 def _parts(run: RunReader, artifact_file: str) -> dict[str, bytes]:
-    """The parts of a table by path, in order. Other files that someone put beside them are none."""
+    """Return the parts of a table by path, in order. Other files beside them are none."""
     with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
         place = run.download(artifact_file, folder)
         if place.is_symlink():
@@ -185,7 +185,7 @@ def _are_images(label: Any, cells: Sequence[Any]) -> bool:
 
 
 def _placed(image: Any, artifact_file: str, images: list[Item], entropy: Callable[[int], bytes]) -> dict[str, str]:
-    """The cell that stands for an image, whose two files join `images`."""
+    """Return the cell that stands for an image, whose two files are added to `images`."""
     name = uuid.UUID(bytes=entropy(16), version=4)
     path = f"table_images/{artifact_file.rpartition('.')[0]}/{name}"
     full, small = f"{path}.png", f"{path}.webp"

@@ -1,7 +1,7 @@
 """One run, written to: artifacts, parameters, measurements and tags, and its end.
 
 It is a handle that any process may hold: it survives pickling and fork,
-and whoever writes through it in another process opens a session of its own.
+and writing through it in another process opens a session of that process.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class RunWriter(RunReader):
 
     @staticmethod
     def _items_of(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> list[Item]:
-        """What `log_artifact` would log: looked at, not yet read. Cost: no request.
+        """Return the items that `log_artifact` would log, which are not read yet. Cost: no request.
 
         Raises:
             InvalidPathError: No run may hold such a path.
@@ -223,7 +223,7 @@ class RunWriter(RunReader):
                 _log.warning("something that ran beside run %s did not stop: %s", self.id, error)
 
     def later(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> LogFuture:
-        """Do something to this run in the background: in order, and at the latest when the run is finished.
+        """Call a function in the background: in order, and at the latest when the run is finished.
 
         Returns:
             Its outcome to be. A failure that nobody asked for is raised by `finish`.
@@ -238,14 +238,14 @@ class RunWriter(RunReader):
         self._writing().close([*_tag_ops(tags or {}), {"op": "tombstone"}])
 
     def restore(self, tags: Mapping[str, Any] | None = None) -> None:
-        """Take a deletion back, and tag the run."""
+        """Undo the run's deletion, and set tags."""
         session = Session.resume(self._location, run_log(self.id), deleted=True)
         if session is None:
             raise RunNotFoundError(self.id, self._location.bucket.url)
         session.close([{"op": "restore"}, *_tag_ops(tags or {})])
 
     def _reopen(self, tags: Mapping[str, Any]) -> None:
-        """Go on with the run: it is RUNNING again, and has these tags, for everybody and at once.
+        """Resume the run: its status is RUNNING again, and it has these tags, for every reader and at once.
 
         Raises:
             RunNotFoundError: There is none with this id.
@@ -263,7 +263,7 @@ class RunWriter(RunReader):
                 raise RunNotFoundError(self.id, self._location.bucket.url)
 
     def _drain(self) -> BaseException | None:
-        """Wait for what is done in the background; its first failure, if there is one."""
+        """Wait for what is done in the background, and return its first failure, or None."""
         try:
             if lane := self._hold.lane:
                 lane.drain()
@@ -273,14 +273,14 @@ class RunWriter(RunReader):
 
     @property
     def _seen(self) -> RunRecord:
-        """The run as this process knows it, without asking the bucket."""
+        """Return the run as this process knows it. Cost: no request."""
         session = self._hold.session
         return run_record(self.id, session.view.state if session else State())
 
     # --- inside ---
 
     def _buffer_ops(self, ops: Sequence[Json]) -> None:
-        """Let small operations ride on the next entry, of a new session if this one was closed a moment ago."""
+        """Buffer small operations for the next entry, of a new session if this one was closed a moment ago."""
         try:
             self._writing().buffer_ops(*ops)
         except RunEndedError:
@@ -288,13 +288,13 @@ class RunWriter(RunReader):
 
     @property
     def _is_open(self) -> bool:
-        """Whether this process is writing to the run."""
+        """Return whether this process is writing to the run."""
         session = self._hold.session
         return session is not None and not session.closed
 
     @property
     def _hold(self) -> _Hold:
-        """This process's; of threads that ask at once in a new child, all get the same."""
+        """Return what this process has of the run; all threads of a new child get the same."""
         return self._holds.setdefault(os.getpid(), _Hold())
 
     def _take(self, session: Session) -> None:
@@ -302,12 +302,12 @@ class RunWriter(RunReader):
         self._hold.session = session
 
     def _view(self) -> View:
-        """The run as it is now, with what this process has logged."""
+        """Return the run as it is now, with what this process has logged."""
         self.flush()
         return super()._view()
 
     def _writing(self) -> Session:
-        """This process's open session in the run's log."""
+        """Return this process's open session in the run's log."""
         hold = self._hold
         with hold.opening:
             if hold.session is None or hold.session.closed:
@@ -322,7 +322,7 @@ def _tag_ops(tags: Mapping[str, Any]) -> list[Json]:
 
 
 def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:
-    """A path, or a TypeError that says what to do with what was given instead."""
+    """Return a path; or raise a TypeError that says what to do with what was given instead."""
     if not isinstance(given, str | os.PathLike):
         raise TypeError(f"one path is needed, not {type(given).__name__}: {remedy}")
     return Path(given)
