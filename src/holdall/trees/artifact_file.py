@@ -52,7 +52,7 @@ class ArtifactFile(io.RawIOBase):
 
     @property
     def name(self) -> str:
-        """The path within the run."""
+        """Return the path within the run."""
         return self.entry.path
 
     def readable(self) -> bool:
@@ -84,14 +84,14 @@ class ArtifactFile(io.RawIOBase):
         return count
 
     def readall(self) -> bytes:
-        """The rest of the file; where that is all of it, checked against its SHA-256 too."""
+        """Read the rest of the file; if that is all of it, check it against its SHA-256 too."""
         size = self.entry.size
         rest = self.read_ranges([(min(self._at, size), size)])[0] if self._at else self._whole()
         self._at = max(self._at, size)
         return rest
 
     def read_ranges(self, ranges: Ranges) -> list[bytes]:
-        """The bytes of many ranges at once, each `(start, stop)`; where the file stands does not matter, nor change.
+        """Read many ranges at once, each `(start, stop)`; the file's position does not matter and does not change.
 
         Args:
             ranges: First byte, counted from 0, and the byte after the last one; in any order, overlapping or not.
@@ -126,14 +126,14 @@ class ArtifactFile(io.RawIOBase):
         return start, stop
 
     def _touched(self, start: int, stop: int) -> range:
-        """The chunks that hold some of these bytes."""
+        """Return the chunks that hold some of these bytes, by their numbers."""
         return range(self._chunk_at(start), self._chunk_at(stop - 1) + 1) if stop > start else range(0)
 
     def _chunk_at(self, offset: int) -> int:
         return bisect_right(self._starts, offset) - 1
 
     def _whole(self) -> bytes:
-        """All of the file, hashed while it comes."""
+        """Read all of the file, which is hashed while it comes."""
         found = _Bytes(self.entry.size)
         view = found.view
         follower = IncrementalHasher(self.entry.size, lambda start, stop: view[start:stop])
@@ -148,7 +148,7 @@ class ArtifactFile(io.RawIOBase):
         return found.done()
 
     def _deliver(self, wanted: Iterable[tuple[int, OnChunk]]) -> None:
-        """Hand chunks to functions: those at hand at once, the others as they come."""
+        """Give chunks to functions: those in memory at once, the others as they come."""
         self._blobs.packs.deliver(self._missing(wanted), path=self.entry.path)
 
     def _missing(self, wanted: Iterable[tuple[int, OnChunk]]) -> Iterator[tuple[Ref, OnChunk]]:
@@ -159,7 +159,7 @@ class ArtifactFile(io.RawIOBase):
                 yield self._chunks[i], function
 
     def _fetch(self, start: int, stop: int) -> None:
-        """Have these bytes at hand, and some behind them if this goes on from the last read."""
+        """Fetch the chunks of these bytes, and some beyond them if this goes on from the last read."""
         goes_on = 0 < start == self._next
         self._ahead = self._ahead if goes_on else 0
         if all(i in self._kept for i in self._touched(start, stop)):
@@ -184,7 +184,7 @@ class ArtifactReader(io.BufferedReader):
     raw: ArtifactFile
 
     def read_ranges(self, ranges: Ranges) -> list[bytes]:
-        """Many ranges at once; as `ArtifactFile.read_ranges`."""
+        """Read many ranges at once; as `ArtifactFile.read_ranges`."""
         return self.raw.read_ranges(ranges)
 
 
@@ -201,6 +201,6 @@ class _Bytes:
 
 
 def _put(view: memoryview, at: int, data: Bytes) -> None:
-    """Put what fits of a chunk that begins `at` bytes behind the beginning of a view, or before it."""
+    """Copy what fits of a chunk into a view; it begins `at` bytes behind the view's beginning, or before it."""
     part = memoryview(data)[max(-at, 0) : len(view) - at]
     view[max(at, 0) : max(at, 0) + len(part)] = part

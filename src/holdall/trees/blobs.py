@@ -46,7 +46,7 @@ class RunBlobReader:
         self._nodes: _LruCache[Ref, Node | bytes] = _LruCache()
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
-        """The decoded bytes of some blobs, in the order asked for; `path` says whose they are, for errors.
+        """Return the decoded bytes of some blobs, in the order asked for; `path` names their file, for errors.
 
         Raises:
             IntegrityError: One of them is not what was written.
@@ -57,7 +57,7 @@ class RunBlobReader:
         return [found[ref] if ref in found else _inline(ref, entries, path) for ref in refs]
 
     def nodes(self, refs: Sequence[Ref]) -> list[Node]:
-        """The tree nodes at some references."""
+        """Return the tree nodes at some references."""
         kept = self._nodes.get_all(refs)
         missing = [ref for ref in refs if ref not in kept]
         kept.update(zip(missing, self.read(missing), strict=True))
@@ -70,17 +70,17 @@ class RunBlobReader:
         return [found[ref] for ref in refs]
 
     def remember(self, entry: LogEntry) -> None:
-        """Keep an entry at hand that was read or written anyway."""
+        """Keep in memory an entry that was read or written anyway."""
         if entry.blobs:
             self._entries.put(entry.n, entry)
 
     def remember_node(self, ref: Ref, data: bytes) -> None:
-        """Keep a node at hand that was just put into a pack; it is parsed when somebody asks for it."""
+        """Keep in memory a node that was just put into a pack; it is parsed when it is first read."""
         if isinstance(ref.location, PackName):
             self._nodes.put(ref, data)
 
     def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
-        """Some entries: all of them, however few are kept."""
+        """Return some entries, by number: all of them, even if fewer are kept."""
         wanted = {n for n in numbers if n is not None}
         found = self._entries.get_all(wanted)
         if missing := sorted(wanted - found.keys()):
@@ -111,7 +111,7 @@ class _LruCache(Generic[K, V]):
         self._kept: OrderedDict[K, V] = OrderedDict()
 
     def get_all(self, keys: Iterable[K]) -> dict[K, V]:
-        """What is kept of these, which are then the latest used."""
+        """Return those of these keys that are kept, and mark them as used last."""
         found = {}
         for key in keys:
             with suppress(KeyError):  # not kept, or no longer, by another thread's doing
@@ -120,7 +120,7 @@ class _LruCache(Generic[K, V]):
         return found
 
     def put(self, key: K, value: V) -> None:
-        """Keep this, and forget what was not used for longest."""
+        """Keep a value, and forget the one that was unused for longest."""
         self._kept[key] = value
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:

@@ -50,7 +50,7 @@ class CacheFile:
         self._told = False
 
     def use(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Do something with the database; None where that fails."""
+        """Return what a function returns of the database, or None if the database fails."""
         try:
             with _turn:
                 self._claim()
@@ -68,7 +68,7 @@ class CacheFile:
         return None
 
     def _claim(self) -> None:
-        """Make the file if there is none; refuse one that others may have written, or may replace."""
+        """Create the file if there is none; refuse one that other users may have written, or may replace."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(self._folder, self._folder.stat())
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

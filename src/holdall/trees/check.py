@@ -104,12 +104,12 @@ class Findings:
 
     @property
     def intact(self) -> bool:
-        """Whether nothing is wrong by which anything could be lost."""
+        """Return whether nothing is wrong that could lose anything."""
         return all(problem.harmless for problem in self.problems)
 
 
 def check(location: Location, *, quick: bool = False, record: bool = False) -> Findings:
-    """Hold a whole store against its law.
+    """Check a whole store against SPEC.md.
 
     Args:
         location: The store.
@@ -175,7 +175,7 @@ class _Check:
                 self._found.recorded.append(key)
 
     def _list(self) -> defaultdict[str, list[Key]]:
-        """Every key by its kind; runs are listed first, and only then."""
+        """Return every key by its kind. Runs are listed before all else, so that what they refer to is listed after."""
         keys: defaultdict[str, list[Key]] = defaultdict(list)
         listed = list(self._bucket.list(RUNS))
         listed += [info for info in self._bucket.list() if not info.key.startswith(RUNS)]
@@ -219,7 +219,7 @@ class _Check:
                 self._rows[pack] = {row.offset: row for row in rows}
 
     def _pack(self, pack: PackName) -> Sequence[Row] | str:
-        """The rows of a pack, or what is wrong with it, at a second look too: networks err more often than disks."""
+        """Return the rows of a pack, or what is wrong with it twice over: networks err more often than disks."""
         try:
             try:
                 return self._rows_of(pack)
@@ -272,7 +272,7 @@ class _Check:
             self._versions_of(log.removeprefix(RUNS), following.entries)
 
     def _versions_of(self, run_id: str, entries: Sequence[Entry]) -> None:
-        """What was registered of a run is there, and nothing beside it."""
+        """Check that what was registered of a run is there, and nothing besides."""
         for log, version in self._versions.pop(run_id, ()):
             top = version.path
             below = [each for each in entries if not top or each.path == top or each.path.startswith(f"{top}/")]
@@ -350,7 +350,7 @@ class _Check:
 
 
 def _fold_of(log: str) -> Registered | Holder | None:
-    """What makes sense of such a log. Logs of logged models are reserved: nothing is known of them."""
+    """Return what adds up the entries of such a log; None for the logs of logged models, which are reserved."""
     if log.startswith(NAMES):
         return Holder()
     return Registered() if log.startswith(MODELS) and parse_model_id(log.removeprefix(MODELS)) is None else None

@@ -38,14 +38,14 @@ class Links:
         self._holders: dict[str, Holder] = {}
 
     def add(self, log: str, folded: Registered | Holder) -> None:
-        """Take in a log of a model or of a name."""
+        """Add a log of a model or of a name."""
         if isinstance(folded, Holder):
             self._holders[log] = folded
         else:
             self._models[log] = folded
 
     def broken(self) -> Iterator[Broken]:
-        """What speaks of something that is not there: where, what is wrong, and what depends on it."""
+        """Yield each reference to something missing: where it is, what is wrong, and what depends on it."""
         for log, state in self.runs.items():
             yield from self._run(log, state)
         for log, model in self._models.items():
@@ -74,7 +74,7 @@ class Links:
                 yield log, f"version {version.number} {fault}", (f"models:/{model.name}/{version.number}",)
 
     def _fault(self, version: Version) -> str:
-        """What is wrong with the run that a version is in, if anything."""
+        """Return what is wrong with the run that a version is in, or ""."""
         log = run_log(version.run)
         if self._gone(log):
             return f"is in run {version.run}, whose log is missing"

@@ -83,7 +83,7 @@ class Content:
     user: str
 
     def verify(self) -> None:
-        """Read all of it.
+        """Read all of the content.
 
         Raises:
             IntegrityError: It is not what was logged.
@@ -140,16 +140,16 @@ class LogCheck:
 
     @property
     def entries(self) -> list[Entry]:
-        """What the run holds, as far as it was followed."""
+        """Return the entries that the run holds, as far as its log could be followed."""
         return list(self._held.values())
 
     @property
     def whole(self) -> bool:
-        """Whether all that was committed could be followed."""
+        """Return whether all commits could be followed."""
         return self._complete and not self._blind
 
     def fold(self, listed: Iterable[int]) -> None:
-        """Take in the entries that are there; what is wrong with one is noted, and the next one looked at."""
+        """Check the entries that are there, one after the other; what is wrong with one is noted."""
         told = View(self._blobs)  # believes the states
         folded = View(self._blobs)  # believes only operations
         numbers = sorted(listed)
@@ -174,7 +174,7 @@ class LogCheck:
             self._check_end(told, folded)
 
     def _absorb(self, entry: LogEntry, told: View, folded: View, state_at: int | None) -> int | None:
-        """Take in what an entry says; the number of the newest one that carries a state."""
+        """Take in an entry, and return the number of the newest one that carries a state."""
         state_at = state_at if entry.state is None else entry.n
         if entry.prev == UNKNOWN and entry.state is None and (entry.state_at or 0) < (state_at or 0):
             state_at = entry.state_at  # its writer could not read the entry that carries the newest
@@ -185,7 +185,7 @@ class LogCheck:
         return state_at
 
     def _trees(self, entry: LogEntry, told: View | None, kept: set[str]) -> None:
-        """Look at the trees that an entry names, and at the environment.
+        """Check the trees that an entry names, and the environment.
 
         `told`: what its state's is held against; `kept`: the paths that pins keep as they are.
         """
@@ -235,7 +235,7 @@ class LogCheck:
             raise FormatError(self._journal.log, f"a commit says it adds {op['files']} files, and adds {len(files)}")
 
     def _forbid(self, entry: Entry, kept: set[str]) -> None:
-        """The law of immutability; the same twice is what a writer does who could not read the first."""
+        """Note a path that has other content already; the same again comes of a writer that could not read it."""
         held = self._held.get(entry.path)
         if held and held.same_as(entry):
             return
@@ -245,7 +245,7 @@ class LogCheck:
             self._note(f"{self._journal.log}: {entry.path!r} is committed where something stands already")
 
     def _check_nesting(self) -> None:
-        """The law of immutability, of all commits together: nothing lies in what is no directory."""
+        """Note each path below a file or a link of another commit."""
         above: Entry | None = None
         for path in sorted(self._held, key=sort_key):
             if above and path.startswith(above.path + "/"):
@@ -256,7 +256,7 @@ class LogCheck:
                 above = self._held[path]
 
     def _hold_against(self, entry: LogEntry, told: View) -> None:
-        """The paths that a state lists are those that the commits before it made; or it tells those that are lost."""
+        """Check that a state lists the paths of the commits before it; where these are lost, take the state's."""
         tree = told.state.tree
         said = entry.state and entry.state.get("tree")
         if not self._needed and tree != (said and ref_from_json(said, entry.log).carried_by(entry.n)):
@@ -275,7 +275,7 @@ class LogCheck:
             raise FormatError(f"{entry.log} entry {entry.n}", "its state lists other paths than were committed")
 
     def _walk(self, tree: Tree) -> Iterator[Entry]:
-        """The entries of a tree, each blob on the way to them referred to."""
+        """Yield the entries of a tree, and note a reference to each blob on the way to them."""
         self._used(tree.root, self._uri)  # first, so that a pack that is gone is named with who needs it
         for node in tree.nodes():
             self._used(node, self._uri)

@@ -75,7 +75,7 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
 def _all_that_can_be(
     blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer
 ) -> list[IntegrityError]:
-    """Write all files but those whose content is not what was written; the errors of these.
+    """Write all files but those that are damaged, and return the errors of these.
 
     Where one fails, the others are tried in halves: a lost pack costs a few requests for each file in it.
     """
@@ -93,7 +93,7 @@ def _all_that_can_be(
 
 
 def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
-    """The recipes of files that are cut, read together."""
+    """Return the recipes of files that are cut into chunks, read together."""
     found = []
     for entry, data in zip(entries, _contents(blobs, entries), strict=True):
         recipe = parse_recipe(data)
@@ -104,7 +104,7 @@ def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
 
 
 def _files(blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer) -> None:
-    """Write all files, those that are cut and those that are not in one stream."""
+    """Write all files, cut into chunks or not, in one stream."""
     arriving: list[PartialFile] = []
     try:
         with blobs.packs.delivery(transfer) as delivery:
@@ -122,7 +122,7 @@ def _files(blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Pl
 def _whole(
     blobs: RunBlobReader, entries: Sequence[Entry], target: Mapping[str, Place], delivery: Delivery, transfer: Transfer
 ) -> None:
-    """Files that are one blob, or empty: those that lie together come together."""
+    """Write files that are one blob, or empty: those that are neighbours in a pack are fetched together."""
     packed: list[tuple[Ref, Receiver]] = []
     inline: list[Entry] = []
     for entry in entries:
@@ -180,7 +180,7 @@ def _link(place: Place, target: str) -> None:
 
 
 def _check(entry: Entry) -> None:
-    """Neither an entry nor what it links to may leave the destination."""
+    """Refuse an entry that would be, or link to something, outside of the destination."""
     check_path(entry.path)
     if entry.kind is Kind.LINK:
         check_link(entry.path, entry.target)

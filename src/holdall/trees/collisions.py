@@ -30,7 +30,7 @@ def refuse_collisions(paths: Iterable[str], destination: Destination) -> None:
 
 
 def _suspects(paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of paths that some disk might take for one."""
+    """Return pairs of paths that some disk might take for one."""
     first: dict[str, str] = {}
     pairs: dict[tuple[str, str], None] = {}
     for place in _with_folders(paths):
@@ -41,7 +41,7 @@ def _suspects(paths: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _with_folders(paths: Iterable[str]) -> Iterator[str]:
-    """Each path, after the folders on the way to it."""
+    """Yield each path, after the folders on the way to it."""
     seen: set[str] = set()
     for path in paths:
         if (folder := path.rpartition("/")[0]) not in seen:
@@ -57,7 +57,7 @@ def _folded(path: str) -> str:
 
 
 def _are_one(destination: Destination, name: str, other: str) -> bool:
-    """Whether a folder of this disk takes two names for one."""
+    """Return whether a folder of this disk takes two names for one."""
     probe = f"holdall-{secrets.token_hex(4)}.partial"
     destination.make_folder(probe)
     try:

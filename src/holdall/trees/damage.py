@@ -17,7 +17,7 @@ from holdall.storage.bucket import Bucket
 
 
 def record_damage(bucket: Bucket, record: DamageRecord) -> None:
-    """Keep all writers that begin from now on away from a pack; that somebody did so already is as good.
+    """Record a pack as damaged, so that writers that begin from now on do not refer to it. It may be recorded already.
 
     Raises:
         StorageError: The bucket does not take it.
@@ -29,7 +29,7 @@ def record_damage(bucket: Bucket, record: DamageRecord) -> None:
 
 
 def wrong_blobs(bucket: Bucket, pack: PackName) -> list[bytes]:
-    """The ids of a pack's blobs that are not what its footer says; none where that cannot be read.
+    """Return the ids of a pack's blobs that are not what its footer says; none if the footer cannot be read.
 
     Cost: reading the pack.
     """

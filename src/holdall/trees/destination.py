@@ -73,7 +73,7 @@ class Destination:
             os.close(root)
 
     def make_folder(self, path: str) -> None:
-        """Make a folder, and those above it, unless they are there.
+        """Create a folder, and those above it, unless they are there.
 
         Raises:
             DestinationError: A file or a link stands in its place or above it, or the disk refuses it.
@@ -83,7 +83,7 @@ class Destination:
 
     @contextmanager
     def folder(self, path: str, *, make: bool = False) -> Iterator[int]:
-        """The descriptor of a folder below, "" being the destination itself; it is open within this context."""
+        """Return a context in which a folder's descriptor is open; "" is the destination itself."""
         with self._lock:
             if self._root < 0:
                 raise ValueError(f"write to closed destination {self.root}")
@@ -150,25 +150,25 @@ class Place:
 
     @contextmanager
     def folder(self) -> Iterator[int]:
-        """The descriptor of the folder that it is in; what that refuses within this context is about this place."""
+        """Return a context in which the descriptor of its folder is open; the disk's errors in it name this place."""
         with self._destination.folder(self._folder) as descriptor, refusals_named(str(self)):
             yield descriptor
 
     def rename(self, name: str, folder: int) -> None:
-        """Give what is at a name of its folder this place's own, in one step."""
+        """Rename a file of its folder to this place's name, in one step."""
         os.replace(name, self.name, src_dir_fd=folder, dst_dir_fd=folder)
         self.written = True
 
 
 def unfinished(name: str) -> str:
-    """A free name beside a file that is being written, no longer than a disk takes."""
+    """Return a free name for a file while it is written, no longer than a disk takes."""
     stem = os.fsencode(name)[:_STEM].decode(errors="ignore")
     return f"{native(stem)}.{secrets.token_hex(4)}.partial"
 
 
 @contextmanager
 def removed_on_failure(name: str, folder: int) -> Iterator[None]:
-    """Whatever ends this block badly, what is at a name of a folder goes."""
+    """Delete a file of a folder if this block ends with any exception."""
     try:
         yield
     except BaseException:
@@ -179,7 +179,7 @@ def removed_on_failure(name: str, folder: int) -> Iterator[None]:
 
 @contextmanager
 def refusals_named(place: str) -> Iterator[None]:
-    """What the local disk refuses at a place becomes a `DestinationError`."""
+    """Turn an OSError in this block into a `DestinationError` that names the place."""
     try:
         yield
     except OSError as error:

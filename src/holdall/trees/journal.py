@@ -53,12 +53,12 @@ class Journal:
         self._bucket, self._pool = bucket, pool
 
     def head(self) -> LogEntry | None:
-        """The newest entry; None where there is no log. Cost: one listing and one GET."""
+        """Return the newest entry; None if there is no log. Cost: one listing and one GET."""
         n = self.newest()
         return None if n is None else self.read(n)
 
     def newest(self) -> int | None:
-        """The number of the newest entry; None where there is no log. Cost: one listing.
+        """Return the number of the newest entry; None if there is no log. Cost: one listing.
 
         A foreign key may stand among the entries (a file manager's, say): then all are listed.
         """
@@ -69,7 +69,7 @@ class Journal:
         return None
 
     def read(self, n: int) -> LogEntry:
-        """Entry n.
+        """Return entry n.
 
         Raises:
             LogGapError: There is none.
@@ -81,7 +81,7 @@ class Journal:
             raise LogGapError(self.log, n) from error
 
     def read_around(self, start: int, stop: int) -> list[LogEntry | IntegrityError] | None:
-        """Entries from `start` to `stop`, exclusive, as far as they can be read; None where most are not there.
+        """Return entries from `start` to `stop`, exclusive, or what is wrong with each; None if most are missing.
 
         Numbers are claims: what is not listed is not asked for. Cost: a listing, and a GET for each that there is.
         """
@@ -93,7 +93,7 @@ class Journal:
         return [found.get(n) or IntegrityError(f"{self.log} entry {n}", "it is missing") for n in range(start, stop)]
 
     def read_if_whole(self, n: int) -> LogEntry | IntegrityError:
-        """Entry n; or why it cannot be read, where it was lost or damaged rather than made by another rule.
+        """Return entry n; or why it cannot be read, if it was lost or damaged rather than written by another rule.
 
         Raises:
             FormatError: It is whole, and no writer makes such a one.
@@ -111,7 +111,7 @@ class Journal:
             raise
 
     def read_many(self, numbers: Iterable[int]) -> list[LogEntry]:
-        """Several entries, fetched side by side, in the order asked for."""
+        """Return several entries, fetched side by side, in the order asked for."""
         return list(self.each(numbers))
 
     def read_after(self, n: int, newest: int | None = None) -> list[LogEntry]:
@@ -134,7 +134,7 @@ class Journal:
             return error
 
     def try_many(self, numbers: Iterable[int]) -> list[LogEntry | HoldallError]:
-        """Several entries, fetched side by side; for one that is not there or not whole, what is wrong with it."""
+        """Return several entries, fetched side by side, or what is wrong with each."""
 
         def attempt(n: int) -> LogEntry | HoldallError:
             try:
@@ -145,17 +145,17 @@ class Journal:
         return self._pool.map(attempt, numbers)
 
     def each(self, numbers: Iterable[int]) -> Iterator[LogEntry]:
-        """The same, some at a time: where one of them is missing, those far behind it are not asked for."""
+        """Yield several entries, some at a time: behind a missing one, few are asked for."""
         left = iter(numbers)
         while some := list(islice(left, _AT_ONCE)):
             yield from self._pool.map(self.read, some)
 
     def walk(self, stop: int) -> Iterator[LogEntry]:
-        """Entries 0 to `stop`, exclusive, some at a time."""
+        """Yield entries 0 to `stop`, exclusive, some at a time."""
         return self.each(range(stop))
 
     def create(self, draft: LogEntry) -> LogEntry:
-        """Try to make this the entry of its number.
+        """Try to create the entry of this number.
 
         Returns:
             The entry that stands there now. Its `write_id` tells whose it is.

@@ -93,7 +93,7 @@ class Location:
 
     @property
     def descriptor(self) -> Descriptor:
-        """What the store says of itself.
+        """Return the store's descriptor.
 
         Raises:
             StoreNotFoundError: There is no store here.
@@ -107,7 +107,7 @@ class Location:
         return self._descriptor
 
     def create(self, template: Descriptor | None = None, *, rounds: int = 3) -> Report:
-        """Make a store here, if the bucket can keep one.
+        """Create a store here, if the bucket can keep one.
 
         Args:
             template: Its chunk and pack sizes, where they are not to be the usual ones.
@@ -133,7 +133,7 @@ class Location:
         return report
 
     def ready_to_write(self) -> Descriptor:
-        """The descriptor of a store that may be written to; made if there is none.
+        """Return the descriptor of a store that may be written to, which is created if there is none.
 
         Raises:
             StoreNotFoundError: There is none, and it is not to be made unasked.
@@ -160,7 +160,7 @@ class Location:
         return self.descriptor
 
     def _make(self) -> None:
-        """Create the store; that another process did so at the same moment is as good."""
+        """Create the store; it is no error if another process does so at the same moment."""
         meant = similar_address(self.bucket, DESCRIPTOR)
         try:
             self.create(rounds=1)
@@ -171,7 +171,7 @@ class Location:
             _log.warning("there was no store at %s, so one was made%s %s", self.bucket.url, asking, _REFUSE)
 
     def _record_damage(self, pack: PackName, detail: str, blobs: Sequence[bytes]) -> None:
-        """Tell all who will write here, if this process may: whoever only reads writes nothing."""
+        """Record the damage for all writers, if this process writes here; a reader writes nothing."""
         if self._writable_in == os.getpid():
             record = DamageRecord(pack, self.clock(), self.writer, detail, tuple(blobs))
             with suppress(HoldallError, OSError):  # the damage itself is what the caller must hear of

@@ -78,17 +78,17 @@ class Known(Protocol):
 
     @property
     def head(self) -> LogEntry | None:
-        """The newest entry that was taken in."""
+        """Return the newest entry that was taken in."""
         ...
 
     @property
     def next(self) -> int:
-        """The number of the next entry."""
+        """Return the number of the next entry."""
         ...
 
     @property
     def prev(self) -> str | None:
-        """What the next entry says of the one before it."""
+        """Return what the next entry says of the one before it."""
         ...
 
 
@@ -168,12 +168,12 @@ class Log(Generic[F]):
 
     @property
     def next(self) -> int:
-        """The number of the entry after the head."""
+        """Return the number of the entry after the head."""
         return self.head.n + 1 if self.head else 0
 
     @property
     def prev(self) -> str | None:
-        """The digest of the head, which the next entry repeats."""
+        """Return the digest of the head, which the next entry repeats."""
         return self.head.sha256 if self.head else None
 
     def absorb(self, entry: LogEntry) -> None:

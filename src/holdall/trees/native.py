@@ -11,10 +11,10 @@ import os
 
 
 def native(name: str) -> str:
-    """A run's name as Python's functions of the disk take it."""
+    """Return a run's name as Python's functions of the disk take it."""
     return os.fsdecode(name.encode(errors="surrogateescape"))
 
 
 def named(local: str) -> str:
-    """A disk's name as a run has it; what is no UTF-8 has lone surrogates."""
+    """Return a disk's name as a run has it; what is no UTF-8 has lone surrogates."""
     return os.fsencode(local).decode(errors="surrogateescape")

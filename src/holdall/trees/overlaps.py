@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 
 def overlaps(stretches: Iterable[tuple[int, int, int]]) -> tuple[int, dict[int, int], dict[int, int]]:
-    """Who has what of a pack.
+    """Yield each stretch of a pack with the owners that have it.
 
     Args:
         stretches: Owner, first byte, byte after the last; in any order, an owner's own perhaps overlapping.
@@ -33,7 +33,7 @@ def overlaps(stretches: Iterable[tuple[int, int, int]]) -> tuple[int, dict[int, 
 
 
 def _merged(stretches: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """The same bytes by the fewest stretches, so that an owner's own are apart."""
+    """Yield the same bytes of each owner by the fewest stretches."""
     current: tuple[int, int, int] | None = None
     for owner, start, stop in sorted(stretches):
         if current and current[0] == owner and start <= current[2]:

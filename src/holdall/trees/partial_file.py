@@ -47,7 +47,7 @@ class IncrementalHasher:
         self._lock, self._turn = threading.Lock(), threading.Lock()
 
     def add(self, start: int, stop: int) -> bool:
-        """This piece is there. Returns whether it was this call that hashed the last byte of all."""
+        """Note that a piece is there. Returns whether this call hashed the last byte of all."""
         with self._lock:
             self._pieces[start] = stop
             while (end := self._pieces.pop(self._there, None)) is not None:
@@ -62,7 +62,7 @@ class IncrementalHasher:
         return ended
 
     def digest(self) -> bytes:
-        """Of all that was hashed."""
+        """Return the digest of all that was hashed."""
         return self._hasher.digest()
 
     @property
@@ -71,7 +71,7 @@ class IncrementalHasher:
         return behind >= _BLOCK or (behind > 0 and self._there == self._size)
 
     def _go_on(self) -> bool:
-        """Hash up to where it is whole; whether that was the end, unless it was reached before."""
+        """Hash all that is there without a gap. Returns whether this reached the end."""
         before, stop = self._hashed, self._there
         while self._hashed < stop:
             data = self._read(self._hashed, min(stop, self._hashed + _BLOCK))
@@ -103,7 +103,7 @@ class PartialFile:
         self._users, self.closed = 0, False
 
     def write(self, at: int, *parts: Bytes) -> None:
-        """Put bytes at an offset, in parts that follow one another; with the last of them the file gets its name.
+        """Write bytes at an offset, in parts that follow one another; with the last bytes the file gets its name.
 
         Raises:
             ValueError: It is closed.
@@ -121,7 +121,7 @@ class PartialFile:
             self._settle()
 
     def discard(self) -> None:
-        """Leave nothing behind of a file that did not come to its end. A second time does nothing."""
+        """Delete what was written of an unfinished file. A second call does nothing."""
         if not self.closed:
             self._close()
             with suppress(OSError, DestinationError), self._target.folder() as folder:
@@ -180,26 +180,26 @@ def write_whole(entry: Entry, target: Place, data: Bytes) -> None:
 
 
 def open_new(name: str, folder: int, *, executable: bool) -> int:
-    """A descriptor of a new file in a folder."""
+    """Create a file in a folder and return its descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     return os.open(name, flags, 0o777 if executable else 0o666, dir_fd=folder)
 
 
 def other_content(entry: Entry, target: Place) -> IntegrityError:
-    """What is to be raised where a file is not the one that was logged."""
+    """Return the error to raise if a file is not the one that was logged."""
     return IntegrityError(str(target), "its content has another SHA-256 than was logged", entry.path)
 
 
 @contextmanager
 def written(target: Place, *, executable: bool = False) -> Iterator[BinaryIO]:
-    """A new file, to be written; it takes the target's place if all goes well."""
+    """Return a context with a new file to write, which replaces the target if all goes well."""
     with replacing(target) as (name, folder), os.fdopen(open_new(name, folder, executable=executable), "w+b") as file:
         yield file
 
 
 @contextmanager
 def replacing(target: Place) -> Iterator[tuple[str, int]]:
-    """A free name beside the target, and their folder; what got it takes the target's place if all goes well."""
+    """Return a context with a free name beside the target; what has it then replaces the target if all goes well."""
     name = unfinished(target.name)
     with target.folder() as folder, removed_on_failure(name, folder):
         yield name, folder
@@ -207,7 +207,7 @@ def replacing(target: Place) -> Iterator[tuple[str, int]]:
 
 
 def _write(descriptor: int, at: int, parts: Sequence[Bytes]) -> int:
-    """Write parts one after another; how many bytes they are."""
+    """Write parts one after another, and return how many bytes they are."""
     size = sum(map(len, parts))
     done = os.pwritev(descriptor, parts, at) if len(parts) > 1 else os.pwrite(descriptor, parts[0], at)
     if done < size:  # seldom: what is left of it

@@ -64,7 +64,7 @@ class Look:
     unread: list[Unread] = field(default_factory=list)
 
     def add(self, other: Look) -> None:
-        """Take in what is known elsewhere, of later trees."""
+        """Add what is known from later trees."""
         self.there = other.there | self.there
         self.below = other.below | self.below
         self.unread += other.unread
@@ -90,7 +90,7 @@ class Paths:
             self.add(root, "its state")
 
     def add(self, root: Ref, said: str = "a commit") -> None:
-        """Take in another commit, or the state that it begins with; `said` is what people call it."""
+        """Add the tree of another commit, or of the state that comes first; `said` is its name in errors."""
         self.trees.append(Tree(self.blobs, root))
         self._said.append(said)
 
@@ -104,7 +104,7 @@ class Paths:
             raise self._incomplete(self._lost)
 
     def find(self, paths: Sequence[str]) -> dict[str, Entry]:
-        """What stands at each path that holds something.
+        """Return the entry at each path that has one.
 
         Raises:
             IncompleteError: A path that was not found may be in what cannot be read.
@@ -116,7 +116,7 @@ class Paths:
         return found.there
 
     def look(self, paths: Sequence[str]) -> Look:
-        """What is known of these paths, and what is not. Cost: O(nodes on the way to them)."""
+        """Return what is known of these paths, and what cannot be read. Cost: O(nodes on the way to them)."""
         look = Look(unread=list(self._lost))
         for tree, said in zip(self.trees, self._said, strict=True):
             try:
@@ -135,11 +135,11 @@ class Paths:
         return look
 
     def below(self, paths: Sequence[str]) -> dict[str, str]:
-        """For each path that has something below it, as far as can be read: one such path."""
+        """Return one path below each path that has any, as far as can be read."""
         return self.look(paths).below
 
     def walk(self, prefix: str = "") -> Iterator[Entry]:
-        """Every entry at or below a path, in the tree's order.
+        """Yield every entry at or below a path, in the tree's order.
 
         Raises:
             FormatError: Two commits gave one path other content, or one gave a path below another's file or link.
@@ -172,7 +172,7 @@ class Paths:
             raise FormatError(self.blobs.journal.log, f"{twice!r} was committed twice")
 
     def _instead_of(self, tree: Tree) -> Paths | None:
-        """What was known before a state, where that is the one whose tree cannot be read."""
+        """Return the paths of the entries before the state, if `tree` is the state's."""
         if self._older is None or tree is not self.trees[0]:
             return None
         try:
@@ -187,7 +187,7 @@ class Paths:
         return error
 
     def _entries(self, tree: Tree, said: str, prefix: str, unread: list[Unread]) -> Iterator[Entry]:
-        """The entries of one tree; where a node cannot be read, those of the others."""
+        """Yield the entries of one tree; where a node cannot be read, those of the others."""
         last = None
         try:
             for entry in tree.walk(prefix):
@@ -234,7 +234,7 @@ class _Wanted:
         self._keys = sorted(map(sort_key, paths))
 
     def touched_by(self, first: str, fence: str | None, *, below: bool = True) -> bool:
-        """Whether what stands from one path on, and before another, may be one of these, or `below` one."""
+        """Return whether a stretch of paths may have one of these, or one `below` them."""
         if not self._paths:
             return below
         low = bisect_left(self._keys, sort_key(first)) if first else 0
@@ -251,7 +251,7 @@ def _rest(
     fence: str | None = None,
     level: int | None = None,
 ) -> Iterator[tuple[Entry, ...] | Unread]:
-    """The leaves of a tree that can be read, and what cannot, in order; node by node, as this is seldom."""
+    """Yield the leaves of a tree that can be read, and what cannot, in order; node by node, as this is seldom."""
     if not wanted.touched_by(first, fence):
         return
     try:

@@ -79,12 +79,12 @@ class RunRepair:
 
     @property
     def healable(self) -> bool:
-        """Whether something of it can be healed."""
+        """Return whether something can be healed."""
         return not self.lost and (self.listing or any(not file.lost for file in self.files))
 
     @property
     def whole(self) -> bool:
-        """Whether nothing of it is lost."""
+        """Return whether nothing is lost."""
         return not self.lost and not any(file.lost for file in self.files)
 
 
@@ -99,7 +99,7 @@ class Repair:
         self._twins = Twins(location, self._copies)
 
     def plan(self, run_ids: Iterable[str]) -> Iterator[RunRepair]:
-        """What could be healed of these runs, one by one; runs that need nothing are left out.
+        """Yield what could be healed of these runs, one by one; runs that need nothing are left out.
 
         Cost: each run's listing and the recipes of its large files; where something is damaged, the footer of each
             pack of the store, and all content that is to be healed; where something is in no pack, all logs and trees.
@@ -139,7 +139,7 @@ class Repair:
             return RunRepair(id, lost=str(error))
 
     def _listing_needs(self, view: View, blobs: RunBlobReader) -> bool:
-        """Whether a reader of the run, as it is, would meet a damaged pack before any file's content."""
+        """Return whether a reader of the run would meet a damaged pack before any file's content."""
         refs = [view.state.environment] if view.state.environment else []
         head = view.head
         if head and head.state_at is not None:
@@ -149,7 +149,7 @@ class Repair:
         return any(map(self._copies.needs, [*refs, *(node for tree in view.paths.trees for node in tree.nodes())]))
 
     def _file(self, blobs: RunBlobReader, entry: Entry) -> FileRepair | None:
-        """What a file needs; None where that is nothing."""
+        """Return what a file needs, or None."""
         if entry.content is None:
             return None
         try:
@@ -179,7 +179,7 @@ class _Mending:
         self._borrow(copies.found.values())
 
     def state(self, view: View, blobs: list[InlineBlob]) -> Json:
-        """The state for the entry after the view's head."""
+        """Return the state for the entry after the view's head."""
         environment = view.state.environment
         if environment and self._copies.needs(environment):
             with suppress(DamageError):  # what ran where keeps its old place, if it is lost
@@ -188,7 +188,7 @@ class _Mending:
         return restate(view, entries, environment, self._writer, blobs)
 
     def _healed(self, blobs: RunBlobReader, entry: Entry) -> Entry:
-        """An entry with its content where it is whole; as it was, if it is lost or needs nothing."""
+        """Return an entry with its content where it is whole; unchanged if that is lost or needs nothing."""
         if entry.content is None or entry.path not in self._healing:
             return entry
         if twin := self._twins.chosen(entry):
@@ -206,11 +206,11 @@ class _Mending:
         return entry.at(self._writer.put_blob(data, RECIPE), whole=False)
 
     def _borrow(self, refs: Iterable[Ref]) -> None:
-        """Let these be referred to where they are whole in a pack (W2, W3)."""
+        """Try the packs that hold these, so that whole ones may be referred to (W2, W3)."""
         self._session.chunk_index.load_footers({pack for ref in refs if (pack := self._copies.borrowable(ref))})
 
     def _placed(self, blobs: RunBlobReader | WholeCopies, refs: Sequence[Ref], moving: Sequence[Ref]) -> list[Ref]:
-        """Where chunks are to be referred to: those that move, in whole packs or in copies of one's own."""
+        """Return where chunks are to be referred to: those that move, in whole packs or in new copies."""
         moved = {}
         for some in _parts(moving):
             for ref, data in zip(some, blobs.read(some), strict=True):
@@ -218,13 +218,13 @@ class _Mending:
         return [moved.get(ref, ref) for ref in refs]
 
     def _place(self, blobs: RunBlobReader, ref: Ref, kind: int) -> Ref:
-        """Where a blob is to be referred to: in the whole pack that has it, or in a copy of one's own."""
+        """Return where a blob is to be referred to: in the whole pack that has it, or in a new copy."""
         (data,) = blobs.read([ref])
         return self._writer.put_blob(data, kind)
 
 
 def load_view(blobs: RunBlobReader) -> View | None:
-    """A run as it is now; where what its last state needs is nowhere, by all that its entries say.
+    """Return a run as it is now; if its last state needs what is lost, by all that its entries say.
 
     Raises:
         DamageError: Its paths cannot be told.

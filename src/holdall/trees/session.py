@@ -85,7 +85,7 @@ class Session:
 
     @classmethod
     def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
-        """A session in a log that it begins. Cost: one PUT."""
+        """Start a session in a log that it creates. Cost: one PUT."""
         session = cls(location, log)
         create, *rest = ops
         session.append(lambda: Draft([create, session._op("open"), *rest], blobs))
@@ -103,7 +103,7 @@ class Session:
         packs: ChunkReader | None = None,
         load: Callable[[RunBlobReader], View | None] = View.load,
     ) -> Session | None:
-        """A session in a log that is there, `deleted` or not, which does this at once; None where there is none.
+        """Start a session in an existing log, and append `ops` at once. Returns None if there is no such log.
 
         Args:
             location: The store.
@@ -127,7 +127,7 @@ class Session:
         return session
 
     def writer(self, transfer: Transfer = SILENT) -> ChunkWriter:
-        """A writer of packs under this session's name."""
+        """Return a writer of packs under this session's name."""
         location, descriptor = self.location, self._descriptor
         return ChunkWriter(
             location.bucket,
@@ -140,7 +140,7 @@ class Session:
         )
 
     def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:
-        """Add one entry to the log, whoever else is writing.
+        """Add one entry to the log, however many others write to it.
 
         Args:
             build: Makes the entry from `view` as it is now. Called again after
@@ -165,7 +165,7 @@ class Session:
             return written
 
     def buffer_ops(self, *ops: Json) -> None:
-        """Let small operations ride on the next entry: of a commit, of the end, or of its own.
+        """Buffer small operations for the next entry: that of a commit, of the end, or one of their own.
 
         They are written at once when a thousand or a megabyte wait, or when the
         first has waited five seconds; there is no timer, so that is looked at here.
@@ -190,7 +190,7 @@ class Session:
                     self.flush()
 
     def flush(self) -> None:
-        """Write what waits for an entry to ride on. Cost: one PUT, if anything does."""
+        """Write the buffered operations. Cost: one PUT, if there are any."""
         with self.lock:
             if self._waiting or self._unconfirmed:
                 self.append(lambda: Draft([]))
@@ -209,7 +209,7 @@ class Session:
                 self.view.refuse_registered(paths)
 
     def _drop_repeated(self) -> None:
-        """Parameters that a rival wrote meanwhile: the same value need not be written, another is an error."""
+        """Drop parameters that a rival wrote meanwhile with the same value; another value is an error."""
         for ops in (*self._unconfirmed.values(), self._waiting):
             for op in [op for op in ops if op["op"] == "param" and op["key"] in self.view.state.params]:
                 ops.remove(op)

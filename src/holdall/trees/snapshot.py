@@ -47,11 +47,11 @@ class Inline:
 
     @property
     def fits(self) -> bool:
-        """Whether an entry may carry what was added, rather than a pack."""
+        """Return whether an entry, rather than a pack, may carry what was added."""
         return self.size <= INLINE and self.raw <= _MOST_RAW
 
     def place(self, data: bytes, kind: int) -> Ref:
-        """Add a blob, unless the entry carries it already."""
+        """Add a blob, unless the entry carries it already, and return its reference."""
         name = blob_id(data)
         if name not in self._index:
             codec, stored = encode_as(kind, data)
@@ -64,7 +64,7 @@ class Inline:
 
 
 def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json | None:
-    """The `state` for the entry after the view's head.
+    """Return the `state` for the entry after the view's head, or None.
 
     None where the run says more than a state may hold, and while something that it would say cannot be read: a state
     is advice, and one without the paths of a commit whose pack is lost would lose them for good.
@@ -105,7 +105,7 @@ def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final:
 def restate(
     view: View, entries: Sequence[Entry], environment: Ref | None, writer: ChunkWriter, blobs: list[InlineBlob]
 ) -> Json:
-    """The `state` for the entry after the view's head, where content has other places than its log says.
+    """Return the `state` for the entry after the view's head, if content is elsewhere than its log says.
 
     Args:
         view: The log so far.
@@ -127,7 +127,7 @@ def restate(
 
 
 def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
-    """The entries that the tree of the last state lacks, or that moved; and the inline bytes left."""
+    """Return the entries that the last state's tree lacks, or that moved; and the inline bytes left."""
     if _single_commit_root(view):
         return [], view.state.inline
     base, blobs = _base(view), view.paths.blobs
@@ -152,7 +152,7 @@ def _base(view: View) -> Tree | None:
 
 
 def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> Ref | None:
-    """The root of all paths. At a run's end a tree that is not large is written anew, in one place."""
+    """Return the root of all paths. At a run's end a tree that is not large is written anew, in one place."""
     if root := _single_commit_root(view):
         return root
     base = _base(view)
@@ -168,7 +168,7 @@ def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> R
 
 
 def _single_commit_root(view: View) -> Ref | None:
-    """The tree of the one commit so far, if it went to packs whole: it is the state's as it stands."""
+    """Return the tree of the only commit so far, if all of it is in packs: it is the state's unchanged."""
     deltas = view.state.deltas
     return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].location, PackName) else None
 
@@ -181,5 +181,5 @@ def _body(state: State, writer: ChunkWriter) -> Json:
 
 
 def _facts(body: Json) -> bytes:
-    """The facts of a state, taken out of it."""
+    """Take the facts out of a state, and return them encoded."""
     return json.dumps(split_facts(body), separators=(",", ":")).encode()

@@ -63,7 +63,7 @@ class Item:
 
 
 def bytes_item(path: str, data: bytes) -> Item:
-    """Bytes in memory as a file of a run."""
+    """Return an item that is a file with these bytes."""
 
     @contextmanager
     def opened() -> Iterator[Readable]:
@@ -73,7 +73,7 @@ def bytes_item(path: str, data: bytes) -> Item:
 
 
 def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
-    """A local file, or all that a local folder holds, as items at a path of a run.
+    """Return a local file, or all that a local folder holds, as items at a path of a run.
 
     Args:
         local: A file or folder. If it is itself a link, what it leads to is meant.
@@ -101,7 +101,7 @@ def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
 
 
 def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
-    """What a folder holds, but for stores in it, whose places are added to a list."""
+    """Return the items of a folder, but for stores in it, whose paths are added to a list."""
     pending = list(reversed(_children(top, path, "")))
     if not pending and path:
         yield Item(check_path(path), Kind.DIRECTORY, _nothing)
@@ -123,7 +123,7 @@ def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
 
 
 def _children(folder: str, path: str, below: str) -> list[tuple[os.DirEntry[str], str, str]]:
-    """What is in a folder, in order: with its path in the run, and that below the folder that was named first."""
+    """Return what is in a folder, in order, each with its path in the run and below the first folder."""
     with _named_errors(folder), os.scandir(folder) as found:
         children = sorted(found, key=lambda child: child.name)
     prefix, inside = path and f"{path}/", below and f"{below}/"
@@ -131,7 +131,7 @@ def _children(folder: str, path: str, below: str) -> list[tuple[os.DirEntry[str]
 
 
 def _is_store(folder: str) -> bool:
-    """Whether a folder is itself a store, with its descriptor."""
+    """Return whether a folder is itself a store, with its descriptor."""
     try:
         with Path(folder, DESCRIPTOR).open("rb") as file:
             parse_descriptor(file.read(_DESCRIPTOR))
@@ -189,7 +189,7 @@ class Unchanging:
         return self
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill some of the buffer; 0 at the end."""
+        """Fill some of the buffer, and return how much; 0 at the end."""
         count = self._file.readinto(buffer) or 0
         self._count += count
         return count
@@ -206,7 +206,7 @@ class Unchanging:
                     self._other_size(after)
 
     def _other_size(self, status: os.stat_result) -> None:
-        """Files of /proc, /sys and some FUSE systems say 0 or 4,096 bytes, and hold others, in no block of a disk."""
+        """Refuse a file whose size is another than was read; /proc, /sys and some FUSE systems only get a warning."""
         if status.st_size and getattr(status, "st_blocks", 0):
             raise SourceChangedError(str(self._place), "it changed while it was read")
         told = "%s says that it has %d bytes and was read to its end, which are %d"
@@ -219,7 +219,7 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 @contextmanager
 def _named_errors(place: str | Path) -> Iterator[None]:
-    """An OSError in this block names the file, the reason and keeps its cause."""
+    """Turn an OSError in this block into an error that names the file and the reason."""
     try:
         yield
     except OSError as error:

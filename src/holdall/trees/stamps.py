@@ -54,12 +54,12 @@ class Stamp(NamedTuple):
     boot: bytes
 
     def encode(self) -> bytes:
-        """All of it, 56 bytes."""
+        """Encode the stamp, in 56 bytes."""
         return _STAMP.pack(*self)
 
 
 def stamp_of(place: Path) -> Stamp | None:
-    """A regular file's stamp as of now, links followed; None where there is none. It is not opened."""
+    """Return a regular file's stamp as of now, links followed, or None. The file is not opened."""
     try:
         return _stamp(place.stat())
     except OSError:
@@ -67,7 +67,7 @@ def stamp_of(place: Path) -> Stamp | None:
 
 
 def settled_stamp(place: Path, *, now: int) -> Stamp | None:
-    """The stamp of a file if every later write to it will move it, else None.
+    """Return the stamp of a file if every later write to the file will change it, else None.
 
     Args:
         place: The file; links are followed.
@@ -102,7 +102,7 @@ def _stamp(status: os.stat_result) -> Stamp | None:
 
 @cache
 def _boot() -> bytes | None:
-    """Which boot of the machine this is; None where it does not say so."""
+    """Return which boot of the machine this is, or None if it does not say so."""
     try:
         return UUID((_PROC / "sys/kernel/random/boot_id").read_text().strip()).bytes
     except (OSError, ValueError):
@@ -110,7 +110,7 @@ def _boot() -> bytes | None:
 
 
 def _file_system(descriptor: int) -> bytes | None:
-    """The type of the file system that an open file is on.
+    """Return the type of the file system that an open file is on.
 
     By the number of its mount: btrfs gives files other device numbers than its mount has.
     """

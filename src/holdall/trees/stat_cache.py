@@ -72,15 +72,15 @@ class StatCache:
 
     @property
     def file(self) -> Path:
-        """Where it is kept."""
+        """Return the path of the database."""
         return self._cache.file
 
     def settled(self, place: Path) -> Stamp | None:
-        """The stamp of a file that is about to be read, if it may be remembered. Cost: an fdatasync."""
+        """Return the stamp of a file that is about to be read, if it may be remembered. Cost: an fdatasync."""
         return settled_stamp(place, now=self._now())
 
     def find(self, store: str, places: Iterable[Path]) -> dict[Path, tuple[Stamp, Remembered]]:
-        """Those of these files that are as they were when a log into this store read them.
+        """Return those of these files that are unchanged since they were logged into this store.
 
         Only files that the caller may read. Cost: a `stat` and an `access` each; none is opened.
         """
@@ -116,7 +116,7 @@ class StatCache:
 
 
 def _row(database: sqlite3.Connection, store: str, place: Path, stamp: Stamp) -> Remembered | None:
-    """What is remembered of a file with this stamp, if the row is what was written."""
+    """Return what is remembered of a file with this stamp, if the row is what was written."""
     asked = (store, _name(place), stamp.encode())
     query = "SELECT sha256, recipe, home, digest FROM file WHERE store = ? AND path = ? AND stamp = ?"
     found = database.execute(query, asked).fetchone()
@@ -135,7 +135,7 @@ def _columns(known: Remembered) -> tuple[bytes, bytes, str]:
 
 
 def _seal(row: tuple[str, bytes, bytes, bytes, bytes, str]) -> bytes:
-    """The digest of a row, each column with its length before it."""
+    """Return the digest of a row, each column with its length before it."""
     columns = [column.encode() if isinstance(column, str) else column for column in row]
     return blob_id(*(part for column in columns for part in (len(column).to_bytes(8), column)))
 

@@ -11,14 +11,14 @@ _BLOCK: Final = 1 << 20
 
 
 def blocks(stream: Readable) -> Iterator[bytes]:
-    """All of a stream, some at a time."""
+    """Yield all of a stream, some at a time."""
     buffer = memoryview(bytearray(_BLOCK))
     while count := stream.readinto(buffer):
         yield bytes(buffer[:count])
 
 
 def at_most(stream: Readable, size: int) -> bytes:
-    """All that a stream gives, or its beginning, which is then longer than `size`."""
+    """Read all of a stream, or its beginning, which is then longer than `size`."""
     buffer = memoryview(bytearray(size + 1))
     filled = 0
     while filled < len(buffer) and (count := stream.readinto(buffer[filled:])):
@@ -33,7 +33,7 @@ class Rejoined:
         self._begin, self._rest = memoryview(begin), rest
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill some of the buffer; 0 at the end."""
+        """Fill some of the buffer, and return how much; 0 at the end."""
         if not self._begin:
             return self._rest.readinto(buffer)
         some = self._begin[: len(buffer)]

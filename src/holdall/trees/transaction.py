@@ -107,7 +107,7 @@ class Transaction:
         self._warned = False  # that it is not known whether its paths are taken
 
     def stage(self, items: Sequence[Item]) -> None:
-        """Read these items, but for what can be recalled of them, and upload what the bucket lacks.
+        """Read these items, but for unchanged files, and upload what the bucket lacks.
 
         Raises:
             ArtifactExistsError: A path holds other content already.
@@ -130,7 +130,7 @@ class Transaction:
             self._until_published = ends.pop_all()
 
     def publish(self) -> Published:
-        """Make all that was staged visible at once. What stands there already is left out.
+        """Make all that was staged visible at once. What the run has already is left out.
 
         Raises:
             ArtifactExistsError: A path holds other content already.
@@ -161,7 +161,7 @@ class Transaction:
             raise ArtifactExistsError(self._run_id, path, str(other.entry), str(staged.entry))
 
     def _unread(self, item: Item, there: Entry) -> Staged:
-        """An item whose path is taken: only whether it is the same needs to be known."""
+        """Stage an item whose path is taken: only whether it is the same needs to be known."""
         offered = Entry(item.path, item.kind, executable=item.executable, target=item.target)
         if known := self._unchanged.entry(item):
             self._transfer.add(known.size, known.size)
@@ -196,7 +196,7 @@ class Transaction:
         return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
 
     def _pack_small_files(self) -> None:
-        """What was held as small goes with something larger."""
+        """Write the small files that were held back into packs."""
         self._held = 0
         for staged in self._staged.values():
             if staged.data:
@@ -238,7 +238,7 @@ class Transaction:
         return Draft([op, *(self._extra_ops(self._session.view) if self._extra_ops else ())], blobs)
 
     def _without_conflicts(self) -> list[Staged]:
-        """What is not there yet, ascending; or the error that says why it cannot be."""
+        """Return what the run has not yet, ascending; or raise the error that says why it cannot be there."""
         self._session.refuse_registered(list(self._staged))
         paths, wanted = self._session.view.paths, self._staged
         parents = {parent for path in wanted for parent in ancestors(path)}
@@ -267,7 +267,7 @@ class Transaction:
         return sorted(fresh, key=lambda staged: sort_key(staged.entry.path))
 
     def _seal(self, fresh: Sequence[Staged]) -> tuple[Ref, list[InlineBlob]]:
-        """The root of the commit's tree, with every blob below it in its place.
+        """Return the root of the commit's tree, after every blob below it was placed.
 
         If no pack is in the making and the rest is small, it goes into the entry.
         """
@@ -295,7 +295,7 @@ class Transaction:
         return ref
 
     def _inline(self, inline: Inline, data: bytes, kind: int) -> Ref:
-        """In the entry, unless a pack has it already."""
+        """Place a blob in the entry, unless a pack has it already."""
         return (self._writer.find_blob(data) if self._writer else None) or inline.place(data, kind)
 
     def _copy_from_condemned(self, fresh: Iterable[Staged]) -> None:
@@ -326,7 +326,7 @@ class Transaction:
         writer.repack(slots, contents)
 
     def _read_after_all(self, staged: Staged, item: Item) -> None:
-        """What was recalled is gone from the bucket, but the local file is there."""
+        """Read a file that was taken for unchanged, as its chunks are gone from the bucket."""
         with self._unchanged.open(item) as stream:
             staged.written = self._chunks.write(stream)
         self._chunks.resolve_pending()
@@ -335,14 +335,14 @@ class Transaction:
             raise SourceChangedError(str(item.local), "it changed while it was logged")
 
     def _keep(self, *, committed: bool) -> None:
-        """Have what was read remembered: its chunks, too, if they were acknowledged."""
+        """Remember the files that were read: their chunks, too, if they were acknowledged."""
         known = self._writer.find_blob if self._writer else None
         files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
         self._unchanged.keep(files, known)
 
 
 def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
-    """The entry of a staged item, with its content where it now is."""
+    """Return the entry of a staged item, with its content where it now is."""
     entry, written = staged.entry, staged.written
     if staged.data:
         return entry.at(place(staged.data, CHUNK), whole=True)

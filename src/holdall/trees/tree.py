@@ -51,7 +51,7 @@ class Tree:
         self._blobs, self.root = blobs, root
 
     def find(self, paths: Iterable[str]) -> dict[str, Found]:
-        """What stands at each path, and what follows it. Cost: O(nodes on the way to them)."""
+        """Return the entry at each path, and what follows it. Cost: O(nodes on the way to them)."""
         found: dict[str, Found] = {}
         level = [(_Below(self.root), list(paths))]
         while level:
@@ -66,26 +66,26 @@ class Tree:
         return found
 
     def walk(self, prefix: str = "") -> Iterator[Entry]:
-        """Every entry at or below a path, in the tree's order."""
+        """Yield every entry at or below a path, in the tree's order."""
         for leaf in self._leaves([_Below(self.root)], sort_key(prefix), prefix):
             for entry in leaf.entries:
                 if _within(entry.path, prefix):
                     yield entry
 
     def leaves(self) -> list[Child]:
-        """The tree's leaves as rows of a level above them, in order."""
+        """Return the tree's leaves as rows of a level above them, in order."""
         return [Child(place.first or "", place.ref) for place in self._levels()[-1]]
 
     def nodes(self) -> list[Ref]:
-        """Where every node of the tree is, the root first."""
+        """Return where every node of the tree is, the root first."""
         return [place.ref for places in self._levels() for place in places]
 
     def leaf(self, row: Child) -> tuple[Entry, ...]:
-        """The entries of one leaf."""
+        """Return the entries of one leaf."""
         return self._blobs.nodes([row.ref])[0].entries
 
     def _levels(self) -> list[list[_Below]]:
-        """The nodes of each level from the root on, as the level above lists them."""
+        """Return the nodes of each level from the root on, as the level above lists them."""
         root = self._fetch([_Below(self.root)])[0]
         levels = [[_Below(self.root, root.level, root.rows[0].path)]]
         for _ in range(root.level):
@@ -96,7 +96,7 @@ class Tree:
         return levels
 
     def _fetch(self, places: Sequence[_Below]) -> list[Node]:
-        """Nodes, each held against the row that led to it."""
+        """Return nodes, each checked against the row that led to it."""
         nodes = self._blobs.nodes([place.ref for place in places])
         for place, node in zip(places, nodes, strict=True):
             check_child(node, place.level, place.first, place.fence)
@@ -116,14 +116,14 @@ def _within(path: str, prefix: str) -> bool:
 
 
 def _children(node: Node, fence: str | None) -> list[_Below]:
-    """The nodes below one, each with the first path behind it."""
+    """Return the nodes below one, each with the first path behind it."""
     rows = node.children
     fences = [*(row.path for row in rows[1:]), fence]
     return [_Below(row.ref, node.level - 1, row.path, end) for row, end in zip(rows, fences, strict=True)]
 
 
 def _batches(places: Sequence[_Below]) -> Iterator[Sequence[_Below]]:
-    """Nodes that are fetched side by side: not many, and not much."""
+    """Yield the nodes in batches, limited in number and bytes, to be fetched side by side."""
     start, room = 0, _BYTES_AT_ONCE
     for at, place in enumerate(places):
         room -= place.ref.raw
@@ -135,7 +135,7 @@ def _batches(places: Sequence[_Below]) -> Iterator[Sequence[_Below]]:
 
 
 def _descend(node: Node, fence: str | None, paths: Iterable[str]) -> list[tuple[_Below, list[str]]]:
-    """Which children the paths lead to."""
+    """Return the children that the paths lead to, each with its paths."""
     places = _children(node, fence)
     keys = [sort_key(row.path) for row in node.children]
     chosen: dict[int, list[str]] = {}
@@ -157,7 +157,7 @@ def _search(entries: Sequence[Entry], fence: str | None, paths: Iterable[str]) -
 
 
 def _overlapping(places: Sequence[_Below], low: bytes, prefix: str) -> Sequence[_Below]:
-    """The children that may hold something at or below the prefix."""
+    """Return the children that may hold something at or below the prefix."""
     if not prefix:
         return places
     keys = [sort_key(place.first or "") for place in places]

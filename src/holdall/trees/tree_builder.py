@@ -21,12 +21,12 @@ PlaceNode: TypeAlias = Callable[[bytes], Ref]
 
 
 def build(entries: Sequence[Entry], place: PlaceNode) -> Ref:
-    """The root of a new tree of these entries, which ascend and are at least one."""
+    """Build a new tree of these entries, at least one and ascending, and return its root."""
     return _build_levels(_leaves(entries, place), place)
 
 
 def merge(tree: Tree, entries: Sequence[Entry], place: PlaceNode) -> Ref:
-    """The root of a tree with these entries too, or instead; leaves that none falls into are kept as they are."""
+    """Add entries to a tree, or replace some, and return the new root; leaves without a change are kept."""
     leaves = tree.leaves()
     firsts = [sort_key(leaf.path) for leaf in leaves]
     added: defaultdict[int, list[Entry]] = defaultdict(list)
@@ -47,7 +47,7 @@ def _leaves(entries: Sequence[Entry], place: PlaceNode) -> list[Child]:
 
 
 def _build_levels(rows: list[Child], place: PlaceNode) -> Ref:
-    """Levels above the leaves, until one root is left."""
+    """Build the levels above the leaves, and return the root."""
     level = 0
     while len(rows) > 1:
         level += 1

@@ -53,7 +53,7 @@ class InlineCopies:
         self._last: LogEntry | None = None  # many blobs of one entry are often asked for in a row
 
     def find(self, ref: Ref) -> tuple[bytes, str] | None:
-        """A blob's decoded bytes, and the entry that has it; None where none does.
+        """Return a blob's decoded bytes, and the name of the entry that has it; None if no entry does.
 
         Cost: the first time, a GET for each entry of each run, and about 300 bytes for each inline blob; then one GET.
         """
@@ -84,7 +84,7 @@ class InlineCopies:
         return self._places
 
     def _entries(self) -> Iterator[LogEntry]:
-        """Every entry of every run that can be read."""
+        """Yield every entry of every run that can be read."""
         listed = ((key.log, key.number) for key in entry_keys(self._location.bucket.list(RUNS)))
         while some := list(islice(listed, _AT_ONCE)):
             yield from filter(None, self._location.pool.map(self._read, some))
@@ -106,7 +106,7 @@ class Twins:
         self._chosen: dict[tuple[bytes, int], Entry] = {}
 
     def find(self, entry: Entry) -> Entry | None:
-        """A file with the same bytes, all of which were just read, that has another content; None where there is none.
+        """Return another file with the same bytes, all of which were just read, or None.
 
         Where its content is inline, that is in some run's log: `WholeCopies` reads it by its id.
 
@@ -121,11 +121,11 @@ class Twins:
         return self._chosen.get(key)
 
     def chosen(self, entry: Entry) -> Entry | None:
-        """The twin that was found for such a file, if one was sought and found."""
+        """Return the twin that `find` found for such a file, or None."""
         return self._chosen.get((entry.sha256, entry.size))
 
     def chunks(self, twin: Entry) -> Sequence[Ref]:
-        """What a twin is put together from; nothing, where it is one blob.
+        """Return the chunks of a twin; none if it is one blob.
 
         Raises:
             DamageError: Its recipe is not whole, or that of another file.
@@ -139,7 +139,7 @@ class Twins:
         return recipe.chunks
 
     def _is_whole(self, twin: Entry) -> bool:
-        """Whether all of it is there, and what its SHA-256 says: only its blobs prove themselves."""
+        """Return whether all of a twin is there and has its SHA-256: ids prove blobs, not files."""
         with suppress(*UNREADABLE):
             self.chunks(twin)
             Content(self._copies, twin, twin.path).verify()

@@ -43,7 +43,7 @@ class UnchangedFiles:
         self._read: dict[str, tuple[Path, Stamp]] = {}  # by path in the run
 
     def lookup(self, items: Iterable[Item], there: Container[str]) -> None:
-        """UnchangedFiles what is known of these files; the chunks, too, of those whose paths are not `there`.
+        """Look up these files in the stat cache; verify the chunks of those whose paths are not `there`.
 
         Cost: nothing without a cache; else a request for each pack that the
         session has not met, and a second where this process had not borrowed from it, side by side.
@@ -56,19 +56,19 @@ class UnchangedFiles:
         self._verify({place: file for place, (_, file) in self._found.items() if place in new})
 
     def entry(self, item: Item) -> Entry | None:
-        """What stands at an item's path once it is logged, if that is known without reading it."""
+        """Return the entry that an item will be, if that is known without reading it, or None."""
         if not self._found or (place := _place(item)) not in self._found:
             return None
         stamp, file = self._found[place]
         return Entry(item.path, item.kind, stamp.size, file.sha256, item.executable)
 
     def written(self, item: Item) -> WrittenStream | None:
-        """A file's chunks, if the bucket has them all."""
+        """Return a file's chunks, if the bucket has them all, or None."""
         place = _place(item) if self._written else None
         return self._written.get(place) if place else None
 
     def open(self, item: Item) -> AbstractContextManager[Readable]:
-        """An item's bytes, as `item.open()`; if all goes well, `keep` will have them remembered."""
+        """Open an item, as `item.open()`; if all goes well, `keep` will remember it."""
         if self._cache is None or (place := _place(item)) is None:
             return item.open()
         return self._watched(item, place, self._cache.settled(place))
@@ -76,7 +76,7 @@ class UnchangedFiles:
     def keep(
         self, files: Iterable[tuple[Entry, WrittenStream | None]], known: Callable[[bytes], Ref | None] | None
     ) -> None:
-        """Have the files remembered that were read.
+        """Remember the files that were read.
 
         Args:
             files: What stands at each path now, with its chunks where they were acknowledged.
@@ -95,7 +95,7 @@ class UnchangedFiles:
             self._read[item.path] = place, before
 
     def _verify(self, files: dict[Path, Remembered]) -> None:
-        """Take the chunks of those files all of whose packs are as they are remembered."""
+        """Verify which files have all their chunks in packs, as they are remembered."""
         recipes = {place: file.recipe for place, file in files.items() if file.recipe}
         wanted: defaultdict[PackName, set[Ref]] = defaultdict(set)
         for place, recipe in recipes.items():
@@ -110,7 +110,7 @@ class UnchangedFiles:
                 self._written[place] = _written(recipe, slots)
 
     def _unusable(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
-        """Those packs that must not be referred to, or do not hold what they should."""
+        """Return the packs that must not be referred to, or that lack a chunk."""
         unusable, packs = set(), sorted(wanted)
         for start in range(0, len(packs), _AT_ONCE):
             some = packs[start : start + _AT_ONCE]
@@ -125,7 +125,7 @@ class UnchangedFiles:
 
 
 def _place(item: Item) -> Path | None:
-    """The local file that an item is, if it is worth remembering."""
+    """Return the local file that an item is, if it is worth remembering, or None."""
     return Path(item.local) if item.local and item.size >= LEAST else None
 
 
@@ -135,7 +135,7 @@ def _pack(ref: Ref) -> PackName:
 
 
 def _written(recipe: Recipe, slots: dict[Ref, PendingChunk]) -> WrittenStream:
-    """A file as if it had just been written. Equal chunks share a slot, within a file and between files."""
+    """Return a file as if it had just been written. Equal chunks share one reference, also between files."""
     places = {ref.id: ref for ref in recipe.chunks}
     written = WrittenStream(-1, recipe.size, hashing=recipe.sha256)
     for ref in map(places.__getitem__, [ref.id for ref in recipe.chunks]):

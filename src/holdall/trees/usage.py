@@ -61,7 +61,7 @@ class Space:
 
     @property
     def shared(self) -> int:
-        """Of what is stored, what others refer to as well."""
+        """Return how many of the stored bytes others refer to as well."""
         return self.stored - self.unique
 
 
@@ -139,7 +139,7 @@ class _Seen:
 
     @property
     def inline(self) -> int:
-        """Bytes of its content that are in its own log."""
+        """Return how many bytes of its content are in its own log."""
         return sum(self.blobs.values())
 
 
@@ -150,20 +150,20 @@ class _Sums:
         self.union, self._has, self._alone = 0, Counter[int](), Counter[int]()
 
     def add(self, stretches: Iterable[tuple[int, int, int]]) -> None:
-        """Take in a pack."""
+        """Add a pack."""
         union, has, alone = overlaps(stretches)
         self.union += union
         self._has.update(has)
         self._alone.update(alone)
 
     def add_own(self, owner: int, count: int) -> None:
-        """Take in bytes that nobody else can have."""
+        """Add bytes that only one owner has."""
         self.union += count
         self._has[owner] += count
         self._alone[owner] += count
 
     def space(self, owner: int, runs: Sequence[_Seen]) -> Space:
-        """What an owner of some runs takes."""
+        """Return the space that an owner of some runs takes."""
         files, logical = sum(run.files for run in runs), sum(run.logical for run in runs)
         return Space(files, logical, self._has[owner], self._alone[owner])
 
@@ -179,7 +179,7 @@ class _Survey:
         self._known: OrderedDict[Ref, tuple[Stretch, ...]] = OrderedDict()
 
     def look(self, views: Sequence[View]) -> None:
-        """Take in some runs."""
+        """Measure some runs."""
         self._fetch_roots(views)
         wanted: list[tuple[int, RunBlobReader, Ref]] = []
         room = _RECIPES
@@ -207,7 +207,7 @@ class _Survey:
 
     @contextmanager
     def _checking(self, number: int) -> Iterator[None]:
-        """Leave a run out of what is told if this meets damage; what was seen of it stays counted."""
+        """Leave a run out of the result if this block meets damage; what was seen of it stays counted."""
         run = self._runs[number]
         whole, run.sound = run.sound, False
         with left_out(f"run {run.id}"):
@@ -215,7 +215,7 @@ class _Survey:
             run.sound = whole
 
     def result(self) -> Usage:
-        """What was found."""
+        """Return the result."""
         numbers = {id: i for i, id in enumerate(sorted({run.experiment for run in self._runs}))}
         owners = [numbers[run.experiment] for run in self._runs]
         by_run, by_experiment = _Sums(), _Sums()
@@ -240,7 +240,7 @@ class _Survey:
         return Usage(Space(files, logical, by_run.union, by_run.union), experiments, runs)
 
     def _fetch_roots(self, views: Sequence[View]) -> None:
-        """The roots of many runs' trees, side by side; what is wrong with one shows when its run is walked."""
+        """Fetch the roots of many runs' trees, side by side; a damaged one is reported when its run is walked."""
         roots = [(view.paths.blobs, tree.root) for view in views for tree in view.paths.trees]
         packed = [(blobs, root) for blobs, root in roots if isinstance(root.location, PackName)]
         with suppress(DamageError):
@@ -259,7 +259,7 @@ class _Survey:
             run.blobs[entry.content.location, entry.content.offset] = entry.content.stored
 
     def _recipes(self, wanted: Sequence[tuple[int, RunBlobReader, Ref]]) -> None:
-        """Note the chunks of files that are cut. What is fetched for one run is at hand for the next."""
+        """Note the chunks of files that are cut into some. A recipe is fetched once for all runs."""
         fresh = dict.fromkeys(ref for _, _, ref in wanted if ref not in self._known)
         packed = [ref for ref in fresh if isinstance(ref.location, PackName)]
         data: dict[Ref, bytes] = {}
@@ -276,7 +276,7 @@ class _Survey:
             self._known.popitem(last=False)
 
     def _refer(self, number: int, stretches: Iterable[Stretch]) -> None:
-        """Note that a run needs these bytes; what goes on where its last stretch ended makes that longer."""
+        """Note that a run needs these bytes; a stretch that goes on where its last one ended extends it."""
         for pack, start, stop in stretches:
             flat = self._packs[pack]
             if flat and (flat[-3], flat[-1]) == (number, start):
@@ -286,7 +286,7 @@ class _Survey:
 
 
 def _stretches(refs: Iterable[Ref]) -> tuple[Stretch, ...]:
-    """Where blobs lie in packs, neighbours as one."""
+    """Return where blobs are in packs, neighbours as one stretch."""
     found: list[Stretch] = []
     for ref in refs:
         assert isinstance(ref.location, PackName)

@@ -45,7 +45,7 @@ class View:
 
     @classmethod
     def load(cls, blobs: RunBlobReader) -> View | None:
-        """The run as it is now; None where there is no such log.
+        """Return the run as it is now; None if there is no such log.
 
         Cost: one listing and one GET, and a GET for each entry since the last state.
         """
@@ -59,7 +59,7 @@ class View:
 
     @classmethod
     def _around(cls, newest: int, blobs: RunBlobReader, error: DamageError, tries: int = _STATES_TRIED) -> View:
-        """The run as those of its entries tell it that can be read; the error itself if none was lost."""
+        """Return the run as told by its readable entries; raise the error if none was lost."""
         journal = blobs.journal
         head = journal.read_if_whole(newest)
         start = head.state_at or 0 if isinstance(head, LogEntry) else 0
@@ -81,7 +81,7 @@ class View:
 
     @classmethod
     def _around_or_to(cls, n: int, blobs: RunBlobReader, tries: int) -> View:
-        """The run as of entry n, by a state before it; by the operations of all entries, where many states are lost."""
+        """Return the run as of entry n, by a state before it; by all operations, if many states are lost."""
         if tries < 0:
             return cls._by_operations(n, blobs)
         try:
@@ -111,7 +111,7 @@ class View:
     def up_to(
         cls, head: LogEntry, blobs: RunBlobReader, listed: Head | None = None, *, tries: int = _STATES_TRIED
     ) -> View:
-        """The run as of an entry; a listing may tell which others there are. Cost: a GET for each since the last state.
+        """Return the run as of an entry; `listed` tells which others exist. Cost: a GET for each since the last state.
 
         Raises:
             DamageError: An entry is missing or damaged, or is not what the others say.
@@ -128,7 +128,7 @@ class View:
 
     @classmethod
     def as_listed(cls, head: Head, newest: LogEntry | HoldallError, blobs: RunBlobReader) -> View:
-        """The run as of the head that a listing showed; a warning names what of it cannot be read.
+        """Return the run as of the head that a listing showed; a warning names what cannot be read.
 
         Raises:
             DamageError: Nothing of it can be read, or it is whole and not what a writer makes.
@@ -146,12 +146,12 @@ class View:
 
     @property
     def next(self) -> int:
-        """The number of the next entry: after the head, and after what cannot be read behind it."""
+        """Return the number of the next entry: after the head, and after damaged entries behind it."""
         return 0 if self.head is None else max(self.head.n, self.lost) + 1
 
     @property
     def prev(self) -> str | None:
-        """What the next entry is to say of the one before it."""
+        """Return what the next entry says of the one before it: its digest, or that it is unknown."""
         if self.head is None:
             return None
         return self.head.sha256 if self.head.n >= self.lost else UNKNOWN
@@ -186,7 +186,7 @@ class View:
         self.head = entry
 
     def _begin_with(self, entry: LogEntry, body: dict[str, Any]) -> None:
-        """Take a state for what all entries before it say; where it cannot be read, those say it themselves."""
+        """Begin with the state that an entry carries; if it cannot be read, with the entries before it."""
         try:
             state = self._carried(entry, body)
         except IntegrityError:
@@ -212,7 +212,7 @@ class View:
 
 
 def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[str], str]) -> Iterator[View]:
-    """Runs as of the heads that a listing showed, in their order. What is damaged is named and left out.
+    """Yield runs as of the heads that a listing showed, in order; a damaged one is left out, with a warning.
 
     A run of which some entries can be read is told by these, and its `lost` says so.
 
@@ -236,10 +236,10 @@ def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[st
 
 
 def run_name(log: str) -> str:
-    """What people call the run of a log."""
+    """Return what people call the run of a log."""
     return f"run {log.removeprefix(RUNS)}"
 
 
 def read_states(location: Location, heads: Mapping[str, Head]) -> list[State]:
-    """The states of many runs; what is damaged is named and left out. Cost: as `read_views`."""
+    """Return the states of many runs; a damaged one is left out, with a warning. Cost: as `read_views`."""
     return [view.state for view in read_views(location, heads, run_name)]
