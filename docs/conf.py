@@ -33,7 +33,6 @@ napoleon_use_ivar = True
 napoleon_include_init_with_doc = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 autodoc_inherit_docstrings = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
@@ -42,6 +41,10 @@ python_maximum_signature_line_length = 88
 PLACES = {
     "src/holdall/guide/": "guide/",
     "src/holdall/format/SPEC.md": "specification.md",
+    "src/holdall/trees/COMMIT.md": "design/commit.md",
+    "src/holdall/chunks/DEDUPLICATION.md": "design/deduplication.md",
+    "src/holdall/trees/GARBAGE.md": "design/garbage.md",
+    "../format/SPEC.md": "../specification.md",
     "benchmarks/README.md": "benchmarks.md",
     "localstack/README.md": "localstack.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -60,8 +63,6 @@ def adapt(_: Sphinx, what: str, __: str, ___: object, ____: object, lines: list[
         _draw(lines)
     elif what in ("property", "attribute"):
         lines[:0] = ["..", ""]  # behind a comment, napoleon looks for no type before the first colon
-    elif what in ("function", "method"):
-        _name_arguments(lines)
 
 
 def _draw(lines: list[str]) -> None:
@@ -69,15 +70,6 @@ def _draw(lines: list[str]) -> None:
     for at in range(len(lines) - 1, 1, -1):
         if lines[at].startswith("    ") and not lines[at - 1] and not lines[at - 2].startswith("    "):
             lines[at:at] = ["::", ""]
-
-
-def _name_arguments(lines: list[str]) -> None:
-    """`Its own arguments; the others are ...:` is a section like `Args:`."""
-    for at, line in enumerate(lines):
-        if line.startswith("Its own arguments; ") and line.endswith(":"):
-            rest = line.removeprefix("Its own arguments; ").removesuffix(":")
-            lines[at : at + 1] = [f"{rest[0].upper()}{rest[1:]}.", "", "Args:"]
-            return
 
 
 def setup(app: Sphinx) -> None:

@@ -5,6 +5,7 @@ python -m sphinx -W docs docs/_build
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,9 @@ import holdall
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "docs"
-BESIDE_THE_CODE = [ROOT / "README.md", *sorted((ROOT / "src/holdall").rglob("*.md"))]
+NOTES = [page for page in sorted((ROOT / "src/holdall").rglob("*.md")) if page.parent.name in ("trees", "chunks")]
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+BESIDE_THE_CODE = [ROOT / "README.md", CONTRIBUTING, *sorted((ROOT / "src/holdall").rglob("*.md"))]
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +37,14 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 def test_every_public_verb_is_in_the_reference(inventory: dict[str, set[str]]) -> None:
     """A verb that has a docstring for `help()` has an entry on the site."""
     there = set().union(*(names for kind, names in inventory.items() if kind.startswith("py:")))
-    assert [name for name in VERBS if not _entries(name) & there] == []
+    ends = {entry.rpartition(".")[0].rpartition(".")[2] + "." + entry.rpartition(".")[2] for entry in there}
+    assert [name for name in VERBS if name not in there and _method(name) not in ends] == []
 
 
-def _entries(name: str) -> set[str]:
-    """What a verb may be called there: by where it is made, or by where users find it."""
+def _method(name: str) -> str:
+    """`Registry.set_alias`, of what users find as `store.registry.set_alias`."""
     at, _, verb = name.rpartition(".")
-    room = ROOMS[at]
-    home = f"{getattr(room, '__module__', '')}.{getattr(room, '__qualname__', '')}"
-    return {name, f"holdall.{name}", f"{home}.{verb}"}
+    return f"{getattr(ROOMS[at], '__qualname__', at)}.{verb}"
 
 
 def test_every_error_is_in_the_reference(inventory: dict[str, set[str]]) -> None:
@@ -59,3 +61,15 @@ def test_every_document_beside_the_code_is_a_page() -> None:
         assert any(f"{{include}} ../{beside}" in page or f"{{include}} ../../{beside}" in page for page in included), (
             beside
         )
+
+
+@pytest.mark.parametrize("note", [*NOTES, CONTRIBUTING], ids=lambda note: note.name)
+def test_a_note_names_what_is_there(note: Path) -> None:
+    """Each file of code and of tests that a note for developers points at exists."""
+    named = set(
+        re.findall(r"`((?:src|tests|docs|benchmarks|localstack)/[\w/.-]+|[a-z]+/[a-z_/]+\.py)`", note.read_text())
+    )
+    assert len(named) > 5
+    assert [
+        name for name in sorted(named) if not any((at / name).exists() for at in (ROOT, ROOT / "src/holdall"))
+    ] == []
