@@ -204,6 +204,11 @@ READS: dict[str, dict[str, Verb]] = {
         "read": lambda w: w.run.read(TEXT),
         "read_ranges": lambda w: w.run.read_ranges(TEXT, RANGES),
         "record": lambda w: w.run.record.inputs,
+        "info": lambda w: w.run.info,
+        "data": lambda w: w.run.data,
+        "inputs": lambda w: w.run.inputs,
+        "outputs": lambda w: w.run.outputs,
+        "to_dictionary": lambda w: w.run.to_dictionary(),
         "state": lambda w: w.run.state,
         "flush": lambda w: w.run.flush(),  # of a process that logged nothing
     },
@@ -284,7 +289,8 @@ WRITES: dict[str, set[str]] = {
     "Runs": names("resume start"),
     "Run": names("""
         delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
-        log_metrics log_params log_stream log_table log_text restore set_tags
+        log_metric log_metrics log_param log_params log_stream log_table log_text restore set_tag
+        set_tags delete_tag
     """),
     "Experiments": names("create delete ensure restore set_tag set_tags use"),
     "Models": names("log log_metrics log_params set_tags"),
@@ -309,7 +315,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     """),
     "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
-    "Run": names("id"),
+    "Run": names("id run_id"),
     "Models": {"save"},
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")

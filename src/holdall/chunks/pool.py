@@ -200,7 +200,10 @@ class Batch:
 
 
 class LogFuture(Future[Any]):
-    """What comes of something that is done in the background. It cannot be called off."""
+    """A future of what is logged in the background: what verbs return with `synchronous=False`.
+
+    It is one of Python's futures, so `concurrent.futures.wait` and `add_done_callback` work; it cannot be cancelled.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -208,16 +211,24 @@ class LogFuture(Future[Any]):
         self.taken = False  # whether somebody has asked for it
 
     def wait(self) -> None:
-        """Return when it is done. Raises: what went wrong."""
+        """Wait until it is logged, as MLflow's does. Raises: what went wrong."""
         self.result()
 
     def result(self, timeout: float | None = None) -> Any:
-        """What it returned, or raised."""
+        """Wait, and return what the verb returned.
+
+        Args:
+            timeout: Seconds to wait at most; without end when None.
+
+        Raises:
+            TimeoutError: It took longer.
+            Exception: What went wrong.
+        """
         self.taken = True
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What went wrong; None if nothing did."""
+        """Wait, and return what went wrong, or None. Raises: TimeoutError."""
         self.taken = True
         return super().exception(timeout)
 

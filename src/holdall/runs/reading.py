@@ -29,8 +29,10 @@ from holdall.format.manifest import digest_below, manifest_digest, manifest_text
 from holdall.format.paths import check_path
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
+from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
-from holdall.runs.record import Metric, RunRecord, run_record
+from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
+from holdall.runs.values import RunOutputs
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import checkout
@@ -93,9 +95,38 @@ class RunReader:
         self._location, self.id = location, id
 
     @property
+    def run_id(self) -> str:
+        """Return the run's id, 32 hex digits, as `id`."""
+        return self.id
+
+    @property
     def record(self) -> RunRecord:
-        """Return the run's info, parameters, last measurements and tags."""
+        """Return the run as it is now, all of one look: info, data, inputs and outputs."""
         return run_record(self.id, self._view().state)
+
+    @property
+    def info(self) -> RunInfo:
+        """Return who the run is and how it stands: name, experiment, status, times."""
+        return self.record.info
+
+    @property
+    def data(self) -> RunData:
+        """Return its parameters, last measurements and tags."""
+        return self.record.data
+
+    @property
+    def inputs(self) -> RunInputs:
+        """Return what the run was given: data sets and models."""
+        return self.record.inputs
+
+    @property
+    def outputs(self) -> RunOutputs:
+        """Return what the run made: the models that it logged."""
+        return self.record.outputs
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return what `record` says as MLflow's dictionary, with the keys info, data and inputs."""
+        return self.record.to_dictionary()
 
     def history(self, key: str) -> list[Metric]:
         """Return every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""

@@ -6,8 +6,9 @@ MLflow read. They are snapshots; nothing here asks the bucket.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from holdall.format.ops import measured
 from holdall.format.state import State
@@ -66,6 +67,19 @@ class RunRecord:
     def outputs(self) -> RunOutputs:
         """What the run made: `outputs.model_outputs[0].model_id`."""
         return outputs_of(self.info.run_id, self.data.tags)
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return all of it as MLflow's dictionary, of plain values: info, data, inputs, outputs."""
+        given = [
+            {"dataset": one.dataset.to_dict(), "tags": {tag.key: tag.value for tag in one.tags}}
+            for one in self.inputs.dataset_inputs
+        ]
+        return {
+            "info": {**asdict(self.info), "artifact_uri": self.info.artifact_uri},
+            "data": asdict(self.data),
+            "inputs": {"dataset_inputs": given, "model_inputs": [asdict(one) for one in self.inputs.model_inputs]},
+            "outputs": asdict(self.outputs),
+        }
 
 
 @dataclass(frozen=True, slots=True)

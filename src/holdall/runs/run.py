@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from holdall.chunks.cutter import Readable
 from holdall.format.paths import check_path
@@ -25,7 +25,7 @@ IMAGES, TABLES = "mlflow.loggedImages", "mlflow.loggedArtifacts"
 
 
 class Run(RunWriter):
-    """A run of a store. Get one from `store.runs`.
+    """A run of a store: `holdall.start_run()` and `store.runs.start()` begin one, and `with` ends it.
 
     Attributes:
         id: 32 hex digits.
@@ -127,9 +127,15 @@ class Run(RunWriter):
         self.set_tags(input_tag(DatasetInput(fact, words), lambda key: self._told_at(key)))
         return fact
 
+    def _handle(self) -> Self:
+        other = super()._handle()
+        other._inputs = self._inputs
+        return other
+
     def _told_at(self, key: str) -> int:
         """When an input was told of first; after all that this process told of before, if that is now."""
-        self._inputs = times_of(self._seen.data.tags) | self._inputs
+        for told, time in times_of(self._seen.data.tags).items():
+            self._inputs.setdefault(told, time)
         latest = max(self._inputs.values(), default=0)
         self._inputs.setdefault(key, max(self._location.clock(), latest + 1))
         return self._inputs[key]

@@ -14,13 +14,14 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
 from holdall.errors import ActiveRunError, NoActiveRunError
 from holdall.progress import observer_for
 from holdall.settings import read_settings
-from holdall.store import DEFAULT, Experiment, Run, RunData, RunInfo, Store, the_end
+from holdall.store import DEFAULT, Experiment, Run, Store, the_end
 from holdall.surfaces.fluent import visible
 
 _log = logging.getLogger("holdall")
@@ -30,47 +31,26 @@ _log = logging.getLogger("holdall")
 _MAIN = threading.main_thread().ident
 
 
-class ActiveRun:
-    """A run that is active until its `with` block ends. `run.info.run_id` and `run.id` name it."""
+ActiveRun = Run  # MLflow's name for a run that `start_run` returns
 
-    def __init__(self, run: Run) -> None:
-        self._run, self._pid = run, os.getpid()
-        self.task = visible.running_task()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_run": self._run, "_pid": self._pid, "task": None}  # elsewhere it is nobody's
+@dataclass(eq=False)
+class _Started:
+    """A run that is active, and the process and the task that started it."""
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # while it is unpickled there is no `_run` yet
-            raise AttributeError(name)
-        return getattr(self._run, name)
+    run: Run
+    pid: int
+    task: Any
 
-    @property
-    def info(self) -> RunInfo:
-        """Who the run is, as this process knows it. Cost: no request."""
-        return self._run._seen.info
-
-    @property
-    def data(self) -> RunData:
-        """Its parameters, last measurements and tags. Cost: reading the run."""
-        return self._run.record.data
-
-    @property
-    def run_id(self) -> str:
-        """32 hex digits."""
-        return self._run.id
-
-    def __enter__(self) -> ActiveRun:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._pid != os.getpid():  # a forked child that leaves the block ends nothing
+    def leave(self, kind: type[BaseException] | None) -> None:
+        """End the run as its `with` block is left, and what was started within the block and is still active."""
+        if self.pid != os.getpid():
             return
         mine = visible.own(_stack())
-        inside = [run for run in mine if run is self or run.run_id == self.run_id]  # resumed within the block, perhaps
+        inside = [other for other in mine if other.run.id == self.run.id]  # resumed within the block, perhaps
         if inside:
-            for run in reversed(mine[mine.index(self if self in inside else inside[0]) :]):
-                _end(run, "FINISHED" if kind is None else _status(kind))
+            for other in reversed(mine[mine.index(self if self in inside else inside[0]) :]):
+                _end(other, "FINISHED" if kind is None else _status(kind))
 
 
 class _State:
@@ -79,10 +59,10 @@ class _State:
     def __init__(self) -> None:
         self.store: Store | None = None
         self.experiment_id: str | None = None
-        self.last: ActiveRun | None = None
+        self.last: Run | None = None
         self.watching = False
         self.outcome = "FINISHED"  # of runs that are active when the process ends
-        self.stacks: dict[int, list[ActiveRun]] = {}
+        self.stacks: dict[int, list[_Started]] = {}
 
 
 _state = _State()
@@ -156,7 +136,7 @@ def start_run(
     parent_run_id: str | None = None,
     tags: Mapping[str, Any] | None = None,
     description: str | None = None,
-) -> ActiveRun:
+) -> Run:
     """Start a run and make it the active one; or go on with one that there is.
 
     Args:
@@ -178,7 +158,7 @@ def start_run(
     """
     stack = visible.own(_stack())
     if stack and not nested:
-        raise ActiveRunError(stack[-1].run_id)
+        raise ActiveRunError(stack[-1].run.id)
     runs = current_store().runs
     if run_id is not None:
         run = runs.resume(run_id, name=run_name, tags=tags, description=description)
@@ -188,27 +168,29 @@ def start_run(
             experiment=settings.experiment,
             experiment_id=_state.experiment_id if experiment_id is None else experiment_id,
             name=run_name or settings.run_name,
-            parent=parent_run_id or (stack[-1].run_id if stack else None),
+            parent=parent_run_id or (stack[-1].run.id if stack else None),
             tags=tags,
             description=description,
         )
-    started = ActiveRun(run)
+    run = run._handle()  # its own: of two that one run was started by, each is left by its block
+    started = _Started(run, os.getpid(), visible.running_task())
+    run._on_exit = started.leave
     _stack().append(started)
     visible.note(started, _everywhere())
     _watch_for_the_end()
-    return started
+    return run
 
 
-def active_run() -> ActiveRun | None:
+def active_run() -> Run | None:
     """This task's or thread's active run; where it started none, the one that it was begun in, or the main thread's."""
     main = _state.stacks.get(_MAIN, []) if _MAIN else []
     stack = visible.own(_stack()) or visible.inherited(_everywhere())
     if not stack and threading.get_ident() != _MAIN:
         stack = visible.shared(main)
-    return stack[-1] if stack else None
+    return stack[-1].run if stack else None
 
 
-def last_active_run() -> ActiveRun | None:
+def last_active_run() -> Run | None:
     """The active run, or the one that ended last in this process."""
     return active_run() or _state.last
 
@@ -219,12 +201,12 @@ def end_run(status: str = "FINISHED") -> None:
         _end(stack[-1], status)
 
 
-def _end(active: ActiveRun, status: str) -> None:
-    _state.last = active
+def _end(active: _Started, status: str) -> None:
+    _state.last = active.run
     try:
-        active._run.finish(status)
+        active.run.finish(status)
     finally:
-        if not active._run._is_open and active in _stack():
+        if not active.run._is_open and active in _stack():
             _stack().remove(active)
 
 
@@ -236,20 +218,20 @@ def run_of(run_id: str | None = None) -> Run:
     """
     active = active_run()
     if run_id is not None:
-        known = [run for run in _everywhere() if run.run_id == run_id]
-        return known[0]._run if known else current_store().runs.get(run_id)
+        known = [active.run for active in _everywhere() if active.run.id == run_id]
+        return known[0] if known else current_store().runs.get(run_id)
     if active is None and read_settings().auto_run:
         active = start_run()
     if active is None:
         raise NoActiveRunError
-    return active._run
+    return active
 
 
-def _everywhere() -> list[ActiveRun]:
-    return [run for stack in list(_state.stacks.values()) for run in stack]
+def _everywhere() -> list[_Started]:
+    return [active for stack in list(_state.stacks.values()) for active in stack]
 
 
-def _stack() -> list[ActiveRun]:
+def _stack() -> list[_Started]:
     return _state.stacks.setdefault(threading.get_ident(), [])
 
 
@@ -287,7 +269,7 @@ def _listen() -> None:
 
 
 def _terminate(signal_number: int, _: FrameType | None) -> None:
-    mine = any(run._pid == os.getpid() for run in _everywhere())
+    mine = any(active.pid == os.getpid() for active in _everywhere())
     if the_end.running or not mine:  # nothing is left to be said, or there is no time for it: end as anybody does
         signal.signal(signal_number, signal.SIG_DFL)
         os.kill(os.getpid(), signal_number)
@@ -300,15 +282,15 @@ def _end_all() -> None:
     for stack in list(_state.stacks.values()):
         while stack:
             active = stack.pop()
-            if active._pid == os.getpid():
-                _end_quietly(active)
+            if active.pid == os.getpid():
+                _end_quietly(active.run)
 
 
-def _end_quietly(active: ActiveRun) -> None:
+def _end_quietly(run: Run) -> None:
     try:
-        active._run.finish(_state.outcome)
+        run.finish(_state.outcome)
     except Exception as error:  # the process is ending: what went wrong can only be said
-        _log.error("run %s could not be ended as it should: %s", active.run_id, error)
+        _log.error("run %s could not be ended as it should: %s", run.id, error)
 
 
 the_end.register(_end_all)  # after the sessions', so that it is done before them

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
 
 from holdall.store import LogFuture, Run, dataset_of
@@ -35,15 +35,22 @@ def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str
 
     Cost: none now; it rides on the next entry.
     """
-    later = _do(run_id, synchronous, Run.log_params, {key: value})
-    return value if later is None else later
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_param, key, value)
+    run.log_param(key, value)
+    return value
 
 
 def log_params(
     params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None
 ) -> LogFuture | None:
     """Log several parameters. Raises, cost: as `log_param`."""
-    return _do(run_id, synchronous, Run.log_params, params)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_params, params)
+    run.log_params(params)
+    return None
 
 
 def log_metric(
@@ -88,11 +95,13 @@ def log_metrics(
     dataset: Any = None,
 ) -> LogFuture | None:
     """Log measurements that were taken together. Args, raises, cost: as `log_metric`."""
-    timestamp = measured_at(synchronous, timestamp)
-    if model_id is None and dataset is None:
-        return _do(run_id, synchronous, Run.log_metrics, metrics, step=step, timestamp=timestamp)
+    run, timestamp = run_of(run_id), measured_at(synchronous, timestamp)
     on = dataset_of(dataset) if dataset is not None else None  # not the data, which may be large
-    return _do(run_id, synchronous, _measure, metrics, step=step, timestamp=timestamp, model_id=model_id, dataset=on)
+    measure = partial(_measure, run, step=step, timestamp=timestamp, model_id=model_id, dataset=on)
+    if synchronous is False:
+        return run.later(measure, metrics)
+    measure(metrics)
+    return None
 
 
 def _measure(
@@ -146,7 +155,11 @@ def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str |
 
 def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> LogFuture | None:
     """Set several tags. Cost: as `set_tag`."""
-    return _do(run_id, synchronous, Run.set_tags, tags)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.set_tags, tags)
+    run.set_tags(tags)
+    return None
 
 
 def delete_tag(key: str, run_id: str | None = None) -> None:
@@ -175,7 +188,11 @@ def log_artifact(
 
     Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
     """
-    return _do(run_id, synchronous, Run.log_artifact, local_path, artifact_path)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_artifact, local_path, artifact_path)
+    run.log_artifact(local_path, artifact_path)
+    return None
 
 
 def log_artifacts(
@@ -185,21 +202,33 @@ def log_artifacts(
     synchronous: bool | None = None,
 ) -> LogFuture | None:
     """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`."""
-    return _do(run_id, synchronous, Run.log_artifacts, local_dir, artifact_path)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_artifacts, local_dir, artifact_path)
+    run.log_artifacts(local_dir, artifact_path)
+    return None
 
 
 def log_text(
     text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> LogFuture | None:
     """Log text as a UTF-8 file. Raises, cost: as `log_artifact`."""
-    return _do(run_id, synchronous, Run.log_text, text, artifact_file)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_text, text, artifact_file)
+    run.log_text(text, artifact_file)
+    return None
 
 
 def log_dict(
     dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> LogFuture | None:
     """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
-    return _do(run_id, synchronous, Run.log_dict, dictionary, artifact_file)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_dict, dictionary, artifact_file)
+    run.log_dict(dictionary, artifact_file)
+    return None
 
 
 def log_stream(
@@ -208,7 +237,7 @@ def log_stream(
     """Log what a binary stream still gives, without holding it. It is read once."""
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(run.log_stream, stream, artifact_file)
+        return run.later(lambda: run.log_stream(stream, artifact_file))  # as it is: a stream has no copy
     run.log_stream(stream, artifact_file)
     return None
 
@@ -226,7 +255,11 @@ def log_figure(
     Raises:
         TypeError: It is neither, or the format is none of theirs.
     """
-    return _do(run_id, synchronous, Run.log_figure, figure, artifact_file, save_kwargs=save_kwargs)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_figure, figure, artifact_file, save_kwargs=save_kwargs)
+    run.log_figure(figure, artifact_file, save_kwargs=save_kwargs)
+    return None
 
 
 def log_image(
@@ -249,7 +282,11 @@ def log_image(
         synchronous: False: in the background; the image must stay as it is until then.
         run_id: The run; the active one when None.
     """
-    return _do(run_id, synchronous, Run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
+    run.log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
+    return None
 
 
 def log_table(
@@ -266,19 +303,11 @@ def log_table(
         run_id: The run; the active one when None.
         synchronous: False: in the background.
     """
-    return _do(run_id, synchronous, Run.log_table, data, artifact_file)
-
-
-def _do(
-    run_id: str | None,
-    synchronous: bool | None,
-    verb: Callable[Concatenate[Run, P], object],
-    /,
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> LogFuture | None:
-    """Do something to the run that is meant: now, or in the background."""
-    return done(run_of(run_id), synchronous, verb, *args, **kwargs)
+    run = run_of(run_id)
+    if synchronous is False:
+        return run.later(run.log_table, data, artifact_file)
+    run.log_table(data, artifact_file)
+    return None
 
 
 def done(
@@ -291,8 +320,7 @@ def done(
 ) -> LogFuture | None:
     """Do something to a run: now, or in the background, which gives a future."""
     if synchronous is False:
-        # As it is now: what the caller does with it afterwards is not what was logged.
-        return run.later(verb, run, *[deepcopy(arg) for arg in args], **deepcopy(kwargs))  # type: ignore[arg-type]
+        return run.later(partial(verb, run), *args, **kwargs)
     verb(run, *args, **kwargs)
     return None
 
