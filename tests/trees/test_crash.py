@@ -323,15 +323,15 @@ with holdall.start_run():
 
 @pytest.fixture
 def own_moto(tmp_path: Path) -> Iterator[Server]:
-    """A server for this test alone, since it is to hold 300 MB."""
+    """A server for this test alone, since it is to hold 160 MB."""
     server, pid = start_moto(tmp_path)
     yield server
     stop(pid)
 
 
 def test_what_a_killed_upload_had_acknowledged_is_not_sent_again(own_moto: Server, tmp_path: Path) -> None:
-    """SIGKILL amid 300 MB, then the same script in a new run and another home: only what is missing is sent."""
-    size, pack = 300_000_000, 32 << 20
+    """SIGKILL amid 160 MB, then the same script in a new run and another home: only what is missing is sent."""
+    size, pack = 160_000_000, 32 << 20
     file, place = tmp_path / "model.bin", Place(f"{own_moto.new_bucket()}/store", own_moto.options)
     source = random.Random(300)
     file.write_bytes(b"".join(source.randbytes(size // 10) for _ in range(10)))

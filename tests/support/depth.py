@@ -1,0 +1,18 @@
+"""How deep the tests look: `HOLDALL_TESTS=deep python -m pytest ...` tries what takes minutes more.
+
+Each law is tried either way. What a table multiplies (every bit, every format with
+every setting) is thinned out in the usual run, evenly and always alike; Hypothesis
+makes ten times the examples in a deep one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+DEEP: Final = os.environ.get("HOLDALL_TESTS") == "deep"
+
+
+def examples(usual: int) -> int:
+    """So many of Hypothesis's examples; in a deep run ten times that."""
+    return 10 * usual if DEEP else usual
