@@ -48,7 +48,7 @@ from holdall.format.reference import Ref
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.tree import Entry
 from holdall.trees.check_links import Links
-from holdall.trees.check_log import Content, LogCheck, each_listed
+from holdall.trees.check_log import Claim, Content, LogCheck, each_listed
 from holdall.trees.damage import record_damage, wrong_blobs
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -242,12 +242,12 @@ class _Check:
             )
         return footer
 
-    def _logs(self, keys: Iterable[Key]) -> dict[Ref, Content]:
+    def _logs(self, keys: Iterable[Key]) -> dict[Claim, Content]:
         """Fold every log, and collect what its paths hold."""
         numbers: defaultdict[str, list[int]] = defaultdict(list)
         for key in keys:
             numbers[key.log].append(key.number)
-        contents: dict[Ref, Content] = {}
+        contents: dict[Claim, Content] = {}
         links = Links(self._location, set(numbers))
         for log, listed in sorted(numbers.items(), key=lambda item: item[0].startswith(RUNS)):  # versions before runs
             self._found.entries += len(listed)
@@ -260,7 +260,7 @@ class _Check:
             self._note(where, detail, touches=touched)
         return contents
 
-    def _run_log(self, log: str, listed: Sequence[int], contents: dict[Ref, Content], links: Links) -> None:
+    def _run_log(self, log: str, listed: Sequence[int], contents: dict[Claim, Content], links: Links) -> None:
         following = LogCheck(self._location, log, self._refer, partial(self._note, log))
         following.fold(listed)
         contents.update(following.contents)
@@ -321,7 +321,7 @@ class _Check:
         else:
             self._bad.setdefault(pack, "the pack is missing")
 
-    def _files(self, contents: dict[Ref, Content]) -> None:
+    def _files(self, contents: dict[Claim, Content]) -> None:
         """Compute every file's SHA-256 anew, content that is shared once."""
         for content in contents.values():
             try:

@@ -26,6 +26,7 @@ from holdall.trees.view import View
 
 Refer: TypeAlias = Callable[[Ref, str, bool], None]
 Note: TypeAlias = Callable[[str], None]
+Claim: TypeAlias = tuple[Ref, int, bytes]  # that what is there has this size and SHA-256
 _AT_ONCE: Final = 128  # entries read side by side
 _CHUNKS: Final = 256  # of a file that are held at once,
 _BYTES: Final = 32 << 20  # and about the bytes of them
@@ -120,7 +121,7 @@ class LogCheck:
         note: Is told what is wrong.
 
     Attributes:
-        contents: What its files hold, by reference.
+        contents: What its files hold, by what their paths claim of it.
         files, bytes: What its paths add up to.
         state: What its operations amount to; None where not all of them could be read.
     """
@@ -134,7 +135,7 @@ class LogCheck:
         self._complete = True  # whether all paths that were committed are held
         self._needed = True  # whether readers need what is looked at: the last state tells what came before it
         self._blind = False  # whether the paths of a commit could not be read that nobody needs
-        self.contents: dict[Ref, Content] = {}
+        self.contents: dict[Claim, Content] = {}
         self.files = self.bytes = 0
         self.state: State | None = None
 
@@ -286,9 +287,10 @@ class LogCheck:
                 yield entry
                 continue
             self._used(entry.content, user)
-            if entry.content not in self.contents:
+            claim = entry.content, entry.size, entry.sha256
+            if claim not in self.contents:
                 if self._needed:
-                    self.contents[entry.content] = Content(self._blobs, entry, user)
+                    self.contents[claim] = Content(self._blobs, entry, user)
                 if not entry.whole:
                     with self._noting():
                         self._recipe(entry, user)
