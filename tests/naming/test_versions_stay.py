@@ -11,13 +11,16 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 from tests.support.faulty import FaultyBucket
+from tests.support.logs import entries_of
 from tests.support.stores import tiny_store
 
-from holdall.errors import RegisteredPathError, VersionChangedError
+from holdall.errors import RegisteredPathError, RunNotFoundError, VersionChangedError
 from holdall.format.state import State
+from holdall.naming.pins import pin, unpin
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
+from holdall.trees.session import Draft
 
 MODEL = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
 
@@ -208,3 +211,17 @@ def test_the_check_compares_digests(store: Store, monkeypatch: pytest.MonkeyPatc
     (problem,) = store.maintenance.check().problems
     assert problem.detail.startswith("version 2 is sha256:0000")
     assert problem.touches == (f"runs:/{run.id}/model",)
+
+
+def test_a_run_that_is_gone_is_not_pinned(store: Store) -> None:
+    """Purged, or never there: a pin would keep nothing. To take one back is no error where the run was purged."""
+    run = registered(store)
+    with pytest.raises(RunNotFoundError):
+        pin(store._location, "0" * 32, "models/a/b", "models:/fraud", "")
+    run._writing().append(lambda: Draft([{"op": "purge"}]))
+    with pytest.raises(RunNotFoundError):
+        pin(store._location, run.id, "models/a/b", "models:/fraud", "")
+    unpin(store._location, run.id, "models/a/b")
+    there = entries_of(store._location.bucket, run.id)
+    run._writing().close()  # behind a purge nothing is written
+    assert entries_of(store._location.bucket, run.id) == there

@@ -15,6 +15,7 @@ from holdall.errors import (
     ExperimentExistsError,
     ExperimentNotFoundError,
     InvalidFilterError,
+    InvalidNameError,
     InvalidURIError,
     RunDeletedError,
 )
@@ -200,6 +201,20 @@ def test_what_is_not_there_is_named(store: Store, verb: str) -> None:
     """An id that nobody has."""
     with pytest.raises(ExperimentNotFoundError):
         getattr(store.experiments, verb)("0" * 16)
+
+
+@pytest.mark.parametrize("name", ["", "n" * 501, 7, None])
+def test_a_name_has_1_to_500_characters(name: object) -> None:
+    """Any other is refused before a store is made for it, and an id that is no text before it is looked for."""
+    bucket = MemoryBucket()
+    experiments = Store(tiny_location(bucket, create=False)).experiments
+    for verb in (experiments.create, experiments.use):
+        with pytest.raises(InvalidNameError, match="1 to 500 characters"):
+            verb(name)  # type: ignore[arg-type]
+    if not isinstance(name, str):
+        with pytest.raises(InvalidNameError, match="text of 16 hex digits"):
+            experiments.get(name)  # type: ignore[arg-type]
+    assert not bucket.objects
 
 
 def test_starting_a_run_costs_two_requests() -> None:

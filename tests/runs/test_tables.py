@@ -23,6 +23,7 @@ from holdall.errors import (
     InvalidPathError,
     MissingLibraryError,
     PathConflictError,
+    TableNotFoundError,
 )
 from holdall.runs.rendering import parse_image
 from holdall.runs.run import Run
@@ -345,3 +346,14 @@ def test_a_table_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     for name in ("t.json", "absent.parquet"):
         with pytest.raises(ArtifactNotFoundError, match=name):
             load_table(run, name)
+
+
+def test_a_table_of_no_run_is_named(run: Run) -> None:
+    """Runs that logged others are not searched in vain: an error says that no run has this one."""
+    store = Store(run._location)
+    run.log_table({"a": [1]}, "t.json")
+    run.flush()
+    assert len(store.runs.load_table("t.json")) == 1
+    for ids in (None, []):
+        with pytest.raises(TableNotFoundError):
+            store.runs.load_table("other.json", ids)

@@ -70,6 +70,15 @@ def test_all_of_a_file_and_the_rest_of_it(run: Run, path: str) -> None:
         assert file.read() == b""
 
 
+def test_one_does_not_seek_before_the_beginning(run: Run) -> None:
+    """As in any file; and the position stays where it was."""
+    with run.open(next(iter(SIZES))) as file:
+        file.seek(0)
+        with pytest.raises(ValueError, match="cannot seek to -1"):
+            file.seek(-1, io.SEEK_CUR)
+        assert file.tell() == 0
+
+
 @pytest.mark.parametrize("wrong", [(-1, 5), (5, 4), (0, 3001), (3001, 3001)])
 def test_a_range_that_the_file_does_not_have_is_named(run: Run, wrong: tuple[int, int]) -> None:
     """With the file and its size, before anything is fetched."""

@@ -16,7 +16,7 @@ from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import entropy, tiny_location
 
 from holdall.chunks.pool import Pool
-from holdall.errors import HoldallError, IntegrityError
+from holdall.errors import DestinationError, HoldallError, IntegrityError
 from holdall.format.digest import sha256
 from holdall.format.layout import PACKS
 from holdall.format.tree import Entry, Kind
@@ -98,6 +98,37 @@ def test_a_file_with_another_digest_never_gets_its_name(tmp_path: Path) -> None:
     file.discard()
     assert (tmp_path / "file").read_bytes() == b"before"
     assert [*tmp_path.iterdir()] == [tmp_path / "file"]
+
+
+def test_a_file_that_somebody_cuts_off_while_it_is_written_is_named(tmp_path: Path) -> None:
+    """Reading it back meets its end too early: it never gets its name."""
+    data = entropy(3)(2 * MIB)
+    file = PartialFile(Entry("file", Kind.FILE, len(data), sha256(data)), Place(Destination(tmp_path), "file"))
+    file.write(MIB, data[MIB:])
+    (beside,) = tmp_path.iterdir()
+    os.truncate(beside, 0)
+    original = os.pwrite
+
+    def cut(descriptor: int, some: bytes, at: int) -> int:
+        done = original(descriptor, some, at)
+        os.ftruncate(descriptor, MIB // 2)
+        return done
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "pwrite", cut)
+        with pytest.raises(DestinationError, match="cut off while it was written"):
+            file.write(0, data[:MIB])
+    file.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_into_a_closed_destination(tmp_path: Path) -> None:
+    """A request that comes too late does not write into a folder whose descriptor may be another's by now."""
+    with Destination(tmp_path) as destination:
+        place = Place(destination, "file")
+    with pytest.raises(ValueError, match="write to closed destination"):
+        partial_file.write_whole(Entry("file", Kind.FILE, 1, sha256(b"a")), place, b"a")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_large_file_takes_a_request_per_16_mib() -> None:

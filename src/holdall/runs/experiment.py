@@ -77,7 +77,7 @@ class Experiments:
         return id
 
     def create(self, name: str, tags: Mapping[str, Any] | None = None, *, place: str | None = None) -> str:
-        """Make an experiment and return its id.
+        """Create an experiment and return its id.
 
         Args:
             name: What people call it.
@@ -85,14 +85,16 @@ class Experiments:
             place: Where its runs' artifacts are to be, which is this store: its address, or None.
 
         Raises:
+            InvalidNameError: The name is empty, too long or no text.
             ExperimentExistsError: There is one of this name, perhaps deleted.
             InvalidURIError: `place` is another place.
         """
+        _checked(name)  # before a store is made for it
         if place is not None and not self._is_here(place):
             here = self._location.bucket.url
             raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
         self._location.ready_to_write()
-        log, made = self._begin(_checked(name), named_values("tags", tags))
+        log, made = self._begin(name, named_values("tags", tags))
         if not made:
             raise ExperimentExistsError(name, log.state.state.deleted)
         return experiment_id(name)

@@ -234,12 +234,13 @@ class Session:
         return self.journal.log.rpartition("/")[2]
 
     def close(self, ops: Sequence[Json] = (), *, final: bool = False) -> None:
-        """End the session (W5), with these operations in the same entry. Cost: one PUT."""
+        """End the session (W5), with these operations in the same entry; a purged run gets none. Cost: one PUT."""
         with self.lock:
             if the_end.running:
                 _open_sessions.discard(self)  # if this fails, it is not tried again
             if not self.closed:
-                self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
+                draft = Draft([*ops, self._op("close")], final=final)
+                self.append(lambda: None if self.view.state.purged else draft, closing=not final)
                 self.closed = True
         _open_sessions.discard(self)
 
