@@ -12,7 +12,7 @@ from tests.format.strategies import hexes, packs
 
 from holdall.errors import FormatError
 from holdall.format import layout
-from holdall.format.layout import Key, PackName, escape, parse_key
+from holdall.format.layout import Key, PackName, escape, log_key, parse_key
 
 HEX = "0123456789abcdef"
 numbers = st.integers(0, 2**64 - 1)
@@ -115,9 +115,10 @@ def test_every_shape_has_a_key() -> None:
 
 @given(st.text(max_size=600))
 def test_any_string_is_a_key_or_foreign(key: str) -> None:
-    """`parse_key` raises nothing."""
-    parse_key(key)
-    parse_key(f"names/{key}/log/{'0' * 16}")
+    """`parse_key` raises nothing, and what it takes for a log's is made again from its parts."""
+    for text in (key, f"names/{key}/log/{'0' * 16}", f"runs/{key}/log/{'f' * 16}"):
+        found = parse_key(text)
+        assert found is None or found.kind != "log" or log_key(found.log, found.number) == text
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,16 @@ parser reads it, which error comes of it, and a part of what that error says.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.golden import rejected_builder
+from tests.golden.rejected_documents import documents
+from tests.golden.rejected_registry import registry
+from tests.golden.rejected_tables import tables
 
 from holdall import errors
 from holdall.format.codec import decode
@@ -66,8 +71,22 @@ PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
 
 def test_every_file_has_a_case_and_every_case_a_file() -> None:
     """Nothing lies there untried, and nothing is promised that is not there."""
-    assert {path.name for path in FOLDER.iterdir()} == {*CASES, "cases.json"}
+    assert {path.name for path in FOLDER.iterdir()} == {*CASES, "cases.json", "README.md"}
     assert len(CASES) >= 40
+
+
+def test_the_case_book_tells_of_every_parser() -> None:
+    """Its README says how to read the bytes of each, and of no other."""
+    table = (FOLDER / "README.md").read_text().partition("| parser | the file's")[2]
+    told = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines() if line.startswith("| `")]
+    assert sorted(name for names in told for name in names) == sorted(PARSERS)
+
+
+def test_the_builder_knows_every_case() -> None:
+    """What the command would write is what is there."""
+    for fill in (documents, tables, registry):
+        fill()
+    assert rejected_builder._cases.keys() == CASES.keys()
 
 
 def test_every_parser_refuses_something() -> None:
