@@ -1,13 +1,14 @@
 """Every public verb has an example in its docstring, and every example does what it shows.
 
-An example runs in this process, in an empty folder, in a store in memory that the verbs of
-its room share, so each names its own runs, models and experiments. These names are there:
+An example runs in this process, in an empty folder and in a store of its own in memory. These names are there:
 
-    holdall                        in every example
-    store                          what `holdall.open()` gives
-    client                         a `holdall.Client`
-    run                            a fresh run that is open, with the parameter `rate`, the metric `loss`
-                                   (0.9 at step 0, 0.2 at step 1) and the file `report.txt` ("all is well")
+    holdall    in every example
+    store      the store: `holdall.open()`
+    client     a `holdall.Client`
+    run        a handle to a fresh run that is open, with the parameter `rate` ("0.1"), the metric `loss` (0.9 at
+               step 0, 0.2 at step 1) and the files `report.txt` ("all is well\\n") and `model/weights.bin`
+    logged     what `log_model` returned for a function `double`, which was logged as the model "double"
+    "fraud"    a registered model with two versions of `model`, and the alias "champion" at version 2
 
 `...` stands for anything, and blanks and line breaks count as one blank. To run one of them:
 
@@ -19,6 +20,8 @@ from __future__ import annotations
 import doctest
 import inspect
 import os
+import re
+import uuid
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from importlib.util import find_spec
@@ -29,11 +32,19 @@ from typing import Any
 import pytest
 
 import holdall
-from holdall.store import Run, Store
+from holdall.store import ModelInfo, Run, Store
 from holdall.surfaces.fluent import active
 
 # Verbs that still lack an example, as patterns. This list only shrinks, and ends empty.
-LACKING = ("holdall.*", "Client.*", "Run.*", "Store.*", "Store.*.*")
+LACKING = (
+    "holdall.*",
+    "Client.*",
+    "Run.*",
+    "Store.open",
+    "Store.over",
+    "Store.models.*",
+    "Store.log*",
+)
 
 # What `pip install -e '.[test]'` does not bring: an example is demanded all the same, and run where they are.
 HEAVY = {"holdall.tensorflow": "tensorflow", "holdall.transformers": "transformers"}
@@ -88,18 +99,42 @@ def _started(store: Store) -> Run:
     for step, loss in enumerate((0.9, 0.2)):
         run.log_metrics({"loss": loss}, step=step)
     run.log_text("all is well\n", "report.txt")
+    run.log_bytes(bytes(8), "model/weights.bin")
     return run
+
+
+def _register(store: Store, run: Run) -> None:
+    for _ in range(2):
+        store.registry.register(f"runs:/{run.id}/model", "fraud")
+    store.registry.set_alias("fraud", "champion", 2)
+
+
+def _logged(run: Run) -> ModelInfo:
+    def double(model_input: list[float]) -> list[float]:
+        return [2 * each for each in model_input]
+
+    return holdall.pyfunc.log_model(name="double", python_model=double, pip_requirements=[], run_id=run.id)
+
+
+def _given(store: Store, source: str) -> dict[str, Any]:
+    """What an example uses and does not make by itself."""
+    scope: dict[str, Any] = {"holdall": holdall, "store": store, "client": holdall.Client()}
+    if re.search(r"\b(run|logged|fraud|maintenance)\b", source):
+        scope["run"] = _started(store)
+    if "fraud" in source:
+        _register(store, scope["run"])
+    if re.search(r"\blogged\b", source):
+        scope["logged"] = _logged(scope["run"])
+    return scope
 
 
 def follow(name: str, thing: object) -> str:
     """Run the examples of a docstring; what went otherwise than shown."""
-    room = name.rpartition(".")[0]
-    store = holdall.set_store(f"memory://docstrings/{room}")
-    scope: dict[str, Any] = {"holdall": holdall, "store": store, "client": holdall.Client()}
-    if any("run" in example.source for example in _examples(thing)):
-        scope["run"] = _started(store)
-    test = _PARSER.get_doctest(inspect.getdoc(thing) or "", scope, name, None, None)
+    text = inspect.getdoc(thing) or ""
+    store = holdall.set_store(f"memory://docstrings/{uuid.uuid4()}")
+    scope = _given(store, "".join(example.source for example in _PARSER.get_examples(text)))
     told: list[str] = []
+    test = _PARSER.get_doctest(text, scope, name, None, None)
     doctest.DocTestRunner(optionflags=_FLAGS).run(test, out=told.append)
     return "".join(told)
 

@@ -53,6 +53,12 @@ def download_artifacts(
         ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
         ArtifactNotFoundError: There is nothing at this address.
         IntegrityError: Content is not what was logged. No file has wrong bytes.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_text("all is well", "reports/today.txt")
+        >>> holdall.artifacts.download_artifacts(f"runs:/{run.id}/reports", dst_path="fetched")
+        '.../fetched/reports'
     """
     uri = _uri(artifact_uri, run_id, artifact_path)
     return str(current_store().artifacts.download(uri, dst_path, include=include, exclude=exclude).absolute())
@@ -71,6 +77,10 @@ def list_artifacts(
     Raises:
         ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
         RunNotFoundError: There is no such run.
+
+    Example:
+        >>> [(found.path, found.file_size) for found in holdall.artifacts.list_artifacts(run_id=run.id)]
+        [('model', None), ('report.txt', 12)]
     """
     return current_store().artifacts.list(_uri(artifact_uri, run_id, artifact_path))
 
@@ -81,22 +91,45 @@ def load_text(artifact_uri: str) -> str:
     Raises:
         ArtifactNotFoundError: There is no such file.
         ContentError: It is not UTF-8.
+
+    Example:
+        >>> holdall.artifacts.load_text(f"runs:/{run.id}/report.txt")
+        'all is well\\n'
     """
     return current_store().artifacts.load_text(artifact_uri)
 
 
 def load_dict(artifact_uri: str) -> Any:
-    """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError."""
+    """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError.
+
+    Example:
+        >>> entry = run.log_dict({"rate": 0.1}, "config.yaml")
+        >>> holdall.artifacts.load_dict(f"runs:/{run.id}/config.yaml")
+        {'rate': 0.1}
+    """
     return current_store().artifacts.load_dict(artifact_uri)
 
 
 def load_image(artifact_uri: str) -> Any:
-    """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError."""
+    """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError.
+
+    Example:
+        >>> import numpy
+        >>> entry = run.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png")
+        >>> holdall.artifacts.load_image(f"runs:/{run.id}/black.png").size
+        (6, 4)
+    """
     return current_store().artifacts.load_image(artifact_uri)
 
 
 def load_table(artifact_uri: str) -> pd.DataFrame:
-    """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+    """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError.
+
+    Example:
+        >>> entry = run.log_table({"question": ["a", "b"], "score": [1, 2]}, "eval.json")
+        >>> holdall.artifacts.load_table(f"runs:/{run.id}/eval.json")["score"].tolist()
+        [1, 2]
+    """
     return current_store().artifacts.load_table(artifact_uri)
 
 
@@ -109,6 +142,13 @@ def diff(uri_a: str, uri_b: str) -> Difference:
 
     Raises:
         ArtifactNotFoundError: There is nothing at one of the addresses.
+
+    Example:
+        >>> other = store.runs.start()
+        >>> entry = other.log_text("all is lost\\n", "report.txt")
+        >>> found = holdall.artifacts.diff(f"runs:/{run.id}", f"runs:/{other.id}")
+        >>> [change.path for change in found.changed], [entry.path for entry in found.removed]
+        (['report.txt'], ['model/weights.bin'])
     """
     return current_store().artifacts.diff(uri_a, uri_b)
 
@@ -130,6 +170,10 @@ def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[by
 
     Cost: all requests are planned together: one for each stretch without a gap of 1 MiB, of at most 16 MiB,
     side by side. Who asks several times asks the file that `open_artifact` gives, which has the same verb.
+
+    Example:
+        >>> holdall.artifacts.read_ranges(f"runs:/{run.id}/report.txt", [(0, 3), (7, 11)])
+        [b'all', b'well']
     """
     return current_store().artifacts.read_ranges(artifact_uri, ranges)
 
@@ -142,6 +186,12 @@ def open_artifact(artifact_uri: str) -> ArtifactReader:
     Raises:
         ArtifactNotFoundError: There is no such file.
         IntegrityError: While reading: a chunk is not what was logged.
+
+    Example:
+        >>> with holdall.artifacts.open_artifact(f"runs:/{run.id}/report.txt") as file:
+        ...     position = file.seek(7)
+        ...     file.read(4)
+        b'well'
     """
     return current_store().artifacts.open(artifact_uri)
 

@@ -60,13 +60,23 @@ class Maintenance:
         Raises:
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
+
+        Example:
+            >>> store = holdall.open("memory://made")
+            >>> store.maintenance.create().safe_for_writing
+            True
         """
         report = self._location.create()
         self._location.ready_to_write()
         return report
 
     def doctor(self) -> Report:
-        """Try what the bucket can do, at length; writes only below `probe/`, and removes it again."""
+        """Try what the bucket can do, at length; writes only below `probe/`, and removes it again.
+
+        Example:
+            >>> store.maintenance.doctor().safe_for_writing
+            True
+        """
         patient = with_shorter_deadline(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
         return probe(patient, token=self._location.entropy(16).hex())
 
@@ -77,6 +87,10 @@ class Maintenance:
             quick: Everything but the bytes of chunks and files.
             record: Whether to record which packs are damaged: from then on no run refers to them, so
                 that the same content is stored again.
+
+        Example:
+            >>> store.maintenance.check().problems
+            []
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         return check(self._location, quick=quick, record=record)
@@ -105,6 +119,10 @@ class Maintenance:
             RunNotFoundError: There is no such run.
 
         Cost: each run's listing and recipes; where something is damaged, the footers of all packs, and what is healed.
+
+        Example:
+            >>> store.maintenance.repair([run.id])
+            []
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         repairing, found = Repair(self._location), []
@@ -120,6 +138,10 @@ class Maintenance:
         """How much the store holds. What is damaged is named and left out.
 
         Cost: one listing of everything, and a GET for each run that has ended.
+
+        Example:
+            >>> store.maintenance.stats().runs
+            1
         """
         store = self._location.descriptor.store
         count, size = Counter[str](), Counter[str]()
@@ -148,11 +170,20 @@ class Maintenance:
         """What each run and experiment takes, and how much of it is shared; no content is read.
 
         Cost: as reading every run's listing, many side by side, and the recipes of its large files.
+
+        Example:
+            >>> store.maintenance.du().runs[0].run_id == run.id
+            True
         """
         return usage(self._location, lambda state: state.tags.get(RUN_NAME, ""))
 
     def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
-        """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs."""
+        """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs.
+
+        Example:
+            >>> store.maintenance.run_ids(run.id[:12]) == [run.id]
+            True
+        """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         found: dict[str, None] = {}
         for key in entry_keys(self._location.bucket.list(RUNS + beginning)):

@@ -35,7 +35,12 @@ __all__ = [
 
 
 def get_model(name: str) -> RegisteredModel:
-    """A registered model with its aliases, tags and latest versions. Raises: ModelNotFoundError."""
+    """A registered model with its aliases, tags and latest versions. Raises: ModelNotFoundError.
+
+    Example:
+        >>> holdall.registry.get_model("fraud").aliases
+        {'champion': '2'}
+    """
     return current_store().registry.get_model(name)
 
 
@@ -46,12 +51,21 @@ def get_version(uri: str) -> ModelVersion:
         InvalidURIError: It is no such address; the error says what is missing.
         ModelNotFoundError: No model is called so; a name that is like it is suggested.
         ModelVersionNotFoundError: The model has no such version; the error says which there are.
+
+    Example:
+        >>> holdall.registry.get_version("models:/fraud@champion").version
+        '2'
     """
     return current_store().registry.version_at(uri)
 
 
 def resolve(uri: str) -> str:
-    """The `runs:/<run_id>/<path>` that a model's address means. Raises: as `get_version`."""
+    """The `runs:/<run_id>/<path>` that a model's address means. Raises: as `get_version`.
+
+    Example:
+        >>> holdall.registry.resolve("models:/fraud/1")
+        'runs:/.../model'
+    """
     return current_store().registry.resolve(uri)
 
 
@@ -62,6 +76,10 @@ def search_models(
 
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
+
+    Example:
+        >>> [model.name for model in holdall.registry.search_models("name LIKE 'fraud%'")]
+        ['fraud']
     """
     return current_store().registry.search_models(filter_string, order_by=order_by, limit=max_results)
 
@@ -72,6 +90,10 @@ def search_versions(
     """The versions that a filter on `name`, `run_id`, `source_path`, `version_number` and `tags` means.
 
     The latest change comes first. Raises: InvalidFilterError.
+
+    Example:
+        >>> [found.version for found in holdall.registry.search_versions("name = 'fraud'")]
+        ['2', '1']
     """
     return current_store().registry.search_versions(filter_string, order_by=order_by, limit=max_results)
 
@@ -80,6 +102,10 @@ def copy_version(uri: str, name: str) -> ModelVersion:
     """Make a version of one model the next of another, which is made if there is none; no file is copied.
 
     Raises: as `get_version`.
+
+    Example:
+        >>> holdall.registry.copy_version("models:/fraud@champion", "fraud-live").version
+        '1'
     """
     return current_store().registry.copy_version(uri, name)
 
@@ -91,12 +117,23 @@ def set_alias(name: str, alias: str, version: str | int) -> None:
         ModelNotFoundError: No model is called so.
         ModelVersionNotFoundError: It has no such version.
         InvalidNameError: No alias may be called so.
+
+    Example:
+        >>> holdall.registry.set_alias("fraud", "champion", 1)
+        >>> holdall.registry.get_version("models:/fraud@champion").version
+        '1'
     """
     current_store().registry.set_alias(name, alias, version)
 
 
 def alias_history(name: str, alias: str) -> list[AliasMove]:
-    """Every move of an alias, the first one first. Raises: ModelNotFoundError."""
+    """Every move of an alias, the first one first. Raises: ModelNotFoundError.
+
+    Example:
+        >>> holdall.registry.set_alias("fraud", "champion", 1)
+        >>> [move.version for move in holdall.registry.alias_history("fraud", "champion")]
+        ['2', '1']
+    """
     return current_store().registry.alias_history(name, alias)
 
 
@@ -105,6 +142,11 @@ def roll_back_alias(name: str, alias: str) -> ModelVersion:
 
     Raises:
         ModelVersionNotFoundError: It pointed nowhere else before.
+
+    Example:
+        >>> holdall.registry.set_alias("fraud", "champion", 1)
+        >>> holdall.registry.roll_back_alias("fraud", "champion").version
+        '2'
     """
     return current_store().registry.roll_back_alias(name, alias)
 
@@ -115,10 +157,20 @@ def record_deployment(uri: str, where: str, *, ended: bool = False) -> Deploymen
     Raises:
         InvalidNameError: The place is empty or longer than 1,000 characters.
         ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing at the address.
+
+    Example:
+        >>> holdall.registry.record_deployment("models:/fraud@champion", "eu-west").uri
+        'models:/fraud/2'
     """
     return current_store().deployments.record(uri, where, ended=ended)
 
 
 def deployments(uri: str) -> list[Deployment]:
-    """Where the files at an address are or were in use, the oldest first. Raises: as `record_deployment`."""
+    """Where the files at an address are or were in use, the oldest first. Raises: as `record_deployment`.
+
+    Example:
+        >>> deployed = holdall.registry.record_deployment("models:/fraud@champion", "eu-west")
+        >>> [(found.where, found.ended) for found in holdall.registry.deployments("models:/fraud/2")]
+        [('eu-west', False)]
+    """
     return current_store().deployments.of(uri)

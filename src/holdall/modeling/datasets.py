@@ -51,6 +51,13 @@ def from_pandas(
         TypeError: It holds objects of which no digest can be made; give one.
 
     Cost: reading all of it once, numbers at the speed of SHA-256, texts at that of Python.
+
+    Example:
+        >>> import pandas
+        >>> train = pandas.DataFrame({"rooms": [1, 2], "price": [10.0, 20.0]})
+        >>> dataset = holdall.data.from_pandas(train, source="s3://data/train.csv", name="train", targets="price")
+        >>> dataset.name, dataset.digest
+        ('train', '...')
     """
     for role, column in (("targets", targets), ("predictions", predictions)):
         if column is not None and column not in df.columns:
@@ -77,6 +84,11 @@ def from_numpy(
     """Describe an array, or several under names, for `holdall.log_input`. Args: as `from_pandas`.
 
     Cost: reading all of it once, at the speed of SHA-256 (1.6 GB/s).
+
+    Example:
+        >>> import numpy
+        >>> holdall.data.from_numpy(numpy.eye(3), source="s3://data/eye.npy", name="eye").name
+        'eye'
     """
     parts = {"features": features} | ({"targets": targets} if targets is not None else {})
     schemas = {role: _schema(dict(part) if isinstance(part, Mapping) else part) for role, part in parts.items()}

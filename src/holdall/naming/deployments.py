@@ -66,6 +66,10 @@ class Deployments:
             ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing at the address.
 
         Cost: as `Registry.resolve`, reading the run's tree, and a PUT or two in its log.
+
+        Example:
+            >>> store.deployments.record("models:/fraud@champion", "eu-west").uri
+            'models:/fraud/2'
         """
         if not 0 < len(where := str(where).strip()) <= _MAX:
             raise InvalidNameError("place of deployment", where[:40], f"it has 1 to {_MAX} characters")
@@ -82,6 +86,11 @@ class Deployments:
         """Return where the files at an address are or were deployed, the oldest first. Raises: as `record`.
 
         Cost: as `Registry.resolve`, and reading the run's end.
+
+        Example:
+            >>> deployed = store.deployments.record("models:/fraud/2", "eu-west")
+            >>> [found.where for found in store.deployments.of("models:/fraud@champion")]
+            ['eu-west']
         """
         place = self._place(uri)
         bodies = remarks(self._run_of(place.run_id).state.tags, _KIND)

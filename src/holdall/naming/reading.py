@@ -46,6 +46,10 @@ class RegistryReader:
 
         Raises:
             ModelNotFoundError: None is called so; a name that is like it is suggested.
+
+        Example:
+            >>> store.registry.get_model("fraud").aliases
+            {'champion': '2'}
         """
         log = self._find(name)
         with log.lock:
@@ -65,6 +69,10 @@ class RegistryReader:
             InvalidFilterError: The filter or an order is not understood; it says where.
 
         Cost: two listings, and a GET for each entry that this process has not seen.
+
+        Example:
+            >>> [model.name for model in store.registry.search_models("name LIKE 'fraud%'")]
+            ['fraud']
         """
         return chosen_models(self._all_models(), filter, order_by)[:limit]
 
@@ -76,17 +84,31 @@ class RegistryReader:
         Raises:
             ModelNotFoundError: No model is called so.
             ModelVersionNotFoundError: It has no such version; the error says which there are.
+
+        Example:
+            >>> store.registry.get_version("fraud", 2).aliases
+            ['champion']
         """
         number, log = check_version(version), self._find(name)
         with log.lock:
             return version_record(log.state, known_version(log.state, number))
 
     def get_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """Return the version that an alias points at. Raises: as `get_version`."""
+        """Return the version that an alias points at. Raises: as `get_version`.
+
+        Example:
+            >>> store.registry.get_version_by_alias("fraud", "champion").version
+            '2'
+        """
         return self._version(ModelURI(name, alias=alias))
 
     def latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """Return the highest version in each of these stages, or in every stage if None. Raises: as `get_model`."""
+        """Return the highest version in each of these stages, or in every stage if None. Raises: as `get_model`.
+
+        Example:
+            >>> [found.version for found in store.registry.latest_versions("fraud")]
+            ['2']
+        """
         given = listed("stages", stages, "['Production']")
         wanted = None if stages is None else set(map(check_stage, given))
         latest = self.get_model(name).latest_versions
@@ -103,6 +125,10 @@ class RegistryReader:
             limit: At most so many.
 
         Raises and cost: as `search_models`.
+
+        Example:
+            >>> [found.version for found in store.registry.search_versions("name = 'fraud'")]
+            ['2', '1']
         """
         found: list[ModelVersion] = []
         for _, log in self._every():
@@ -111,7 +137,12 @@ class RegistryReader:
         return chosen_versions(found, filter, order_by)[:limit]
 
     def alias_history(self, name: str, alias: str) -> list[AliasMove]:
-        """Return every move of an alias, the first one first; empty if it never existed. Raises: as `get_model`."""
+        """Return every move of an alias, the first one first; empty if it never existed. Raises: as `get_model`.
+
+        Example:
+            >>> [move.version for move in store.registry.alias_history("fraud", "champion")]
+            ['2']
+        """
         log = self._find(name)
         with log.lock:
             moves = [move for move in log.state.moves if move.alias == alias]
@@ -132,11 +163,21 @@ class RegistryReader:
             ModelVersionNotFoundError: The model has no such version, alias or stage.
 
         Cost: none for `runs:/`; two listings and what is new for a name; for a model's id, reading its run's tree.
+
+        Example:
+            >>> store.registry.resolve("models:/fraud@champion")
+            'runs:/.../model'
         """
         return self._place(uri).uri if uri.startswith(MODELS) else uri
 
     def locate(self, uri: str) -> tuple[str, str, Promise | None]:
-        """Return the run, the path and the promise of an address. Raises, cost: as `resolve`."""
+        """Return the run, the path and the promise of an address. Raises, cost: as `resolve`.
+
+        Example:
+            >>> run_id, path, promise = store.registry.locate("models:/fraud/1")
+            >>> path
+            'model'
+        """
         if not uri.startswith(MODELS) or (meant := parse_model_uri(uri)).model_id:
             place = self._place(uri)
             return place.run_id, place.path, None
@@ -145,7 +186,12 @@ class RegistryReader:
         return version.run_id, Place(version.run_id, version.path).below(meant.path).path, promise
 
     def version_at(self, uri: str) -> ModelVersion:
-        """Return the version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`."""
+        """Return the version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`.
+
+        Example:
+            >>> store.registry.version_at("models:/fraud/latest").version
+            '2'
+        """
         return self._version(parse_model_uri(uri))
 
     # --- inside ---

@@ -31,7 +31,12 @@ class Registry(RegistryWriter):
     """
 
     def check_name(self, name: str) -> str:
-        """Return the name, if a registered model may have it. Raises: InvalidNameError."""
+        """Return the name, if a registered model may have it. Raises: InvalidNameError.
+
+        Example:
+            >>> store.registry.check_name("fraud")
+            'fraud'
+        """
         return check_name(name)
 
     def register(
@@ -40,6 +45,10 @@ class Registry(RegistryWriter):
         """Register what is at an address as the next version of a model, which is created if there is none.
 
         Raises and cost: as `create_version`, and as `create_model` where there is none.
+
+        Example:
+            >>> store.registry.register(f"runs:/{run.id}/model", "churn").version
+            '1'
         """
         source = self._source(uri)  # no model is made for what is not there
         return self._register(name, source, [*tag_ops(tags), *described(None, description)])
@@ -70,6 +79,11 @@ class Registry(RegistryWriter):
             InvalidURIError: It is not in this store, so that nothing could keep it.
 
         Cost: beside the listings, reading the run's tree, a PUT in the run's log and one in the model's.
+
+        Example:
+            >>> model = store.registry.create_model("churn")
+            >>> store.registry.create_version("churn", f"runs:/{run.id}/model").version
+            '1'
         """
         found = self._source(source, run_link=run_link, model_id=model_id)
         return self._add(name, found, [*tag_ops(tags), *described(None, description)])
@@ -78,6 +92,10 @@ class Registry(RegistryWriter):
         """Register a version of one model as the next version of another, which is created if there is none.
 
         Its tags and description come along; its files are not copied. Raises and cost: as `register`.
+
+        Example:
+            >>> store.registry.copy_version("models:/fraud/2", "fraud-live").version
+            '1'
         """
         if not uri.startswith(MODELS) or parse_model_uri(uri).model_id:
             raise InvalidURIError(uri, "only a version of a registered model is copied, such as models:/<name>/1")
@@ -86,11 +104,22 @@ class Registry(RegistryWriter):
         return self._register(name, source, [*tag_ops(found.tags), *described(None, found.description)])
 
     def describe_version(self, name: str, version: str | int, description: str | None) -> ModelVersion:
-        """Set the description of a version; None removes it."""
+        """Set the description of a version; None removes it.
+
+        Example:
+            >>> store.registry.describe_version("fraud", 1, "the first").description
+            'the first'
+        """
         return self._change_version(name, version, lambda _, n: [description_op(n, description)])
 
     def set_version_tag(self, name: str, version: str | int, key: str, value: Any) -> None:
-        """Set a tag of a version to `str(value)`; None removes it."""
+        """Set a tag of a version to `str(value)`; None removes it.
+
+        Example:
+            >>> store.registry.set_version_tag("fraud", 2, "checked", "yes")
+            >>> store.registry.get_version("fraud", 2).tags
+            {'checked': 'yes'}
+        """
         op = tag_op(key, value)
         self._change_version(name, version, lambda _, n: [_of_version(op, n)])
 
@@ -104,6 +133,10 @@ class Registry(RegistryWriter):
             version: The version's number.
             stage: "None", "Staging", "Production" or "Archived", in any case.
             archive_existing_versions: Move those that are in the stage to "Archived", in the same entry.
+
+        Example:
+            >>> store.registry.set_stage("fraud", 2, "Production").current_stage
+            'Production'
         """
         stage = check_stage(stage)
         if archive_existing_versions and stage not in _ACTIVE:
@@ -120,6 +153,11 @@ class Registry(RegistryWriter):
         """Delete a version and the aliases that point at it. Its number is not given again; its files stay in its run.
 
         Cost: beside the listings, a PUT in the model's log, and as much as to read the run's end and one in the run's.
+
+        Example:
+            >>> store.registry.delete_version("fraud", 1)
+            >>> [found.version for found in store.registry.search_versions("name = 'fraud'")]
+            ['2']
         """
         number = check_version(version)
         dropped: list[Version] = []

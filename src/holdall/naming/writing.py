@@ -36,6 +36,10 @@ class RegistryWriter(RegistryReader):
             InvalidNameError: None may be called so.
 
         Cost: a listing or two, and two PUTs.
+
+        Example:
+            >>> store.registry.create_model("churn", tags={"team": "a"}).tags
+            {'team': 'a'}
         """
         first = [{"op": "create", "name": check_name(name)}, *tag_ops(tags), *described(None, description)]
         self._location.ready_to_write()
@@ -58,6 +62,10 @@ class RegistryWriter(RegistryReader):
             ModelExistsError: Another model has the new name.
 
         Cost: beside the listings, three PUTs.
+
+        Example:
+            >>> store.registry.rename_model("fraud", "scam").name
+            'scam'
         """
         log = self._find(name)
         id = id_of(log)
@@ -75,7 +83,12 @@ class RegistryWriter(RegistryReader):
         return model_record(id, log.state)
 
     def describe_model(self, name: str, description: str | None) -> RegisteredModel:
-        """Set the description of a model; None removes it."""
+        """Set the description of a model; None removes it.
+
+        Example:
+            >>> store.registry.describe_model("fraud", "finds fraud").description
+            'finds fraud'
+        """
         log = self._change(name, lambda _: described(None, description) or [description_op(None, None)])
         return model_record(id_of(log), log.state)
 
@@ -83,6 +96,11 @@ class RegistryWriter(RegistryReader):
         """Delete a model and its versions for good. Their files stay in their runs, no longer pinned.
 
         Cost: beside the listings, two PUTs, and as `delete_version` for each version.
+
+        Example:
+            >>> store.registry.delete_model("fraud")
+            >>> store.registry.search_models()
+            []
         """
         log = self._change(name, lambda _: [{"op": "tombstone"}])
         self._names.release(name, id_of(log))
@@ -90,19 +108,37 @@ class RegistryWriter(RegistryReader):
             self._unpin(version)
 
     def set_model_tag(self, name: str, key: str, value: Any) -> None:
-        """Set a tag of a model to `str(value)`; None removes it."""
+        """Set a tag of a model to `str(value)`; None removes it.
+
+        Example:
+            >>> store.registry.set_model_tag("fraud", "team", "risk")
+            >>> store.registry.get_model("fraud").tags
+            {'team': 'risk'}
+        """
         op = tag_op(key, value)
         self._change(name, lambda _: [op])
 
     # --- aliases ---
 
     def set_alias(self, name: str, alias: str, version: str | int) -> None:
-        """Point an alias at a version, from wherever it pointed."""
+        """Point an alias at a version, from wherever it pointed.
+
+        Example:
+            >>> store.registry.set_alias("fraud", "challenger", 1)
+            >>> store.registry.get_version_by_alias("fraud", "challenger").version
+            '1'
+        """
         check_alias(alias)
         self._change_version(name, version, lambda _, n: [{"op": "alias", "alias": alias, "version": n}])
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Remove an alias; do nothing if there is none."""
+        """Remove an alias; do nothing if there is none.
+
+        Example:
+            >>> store.registry.delete_alias("fraud", "champion")
+            >>> store.registry.get_model("fraud").aliases
+            {}
+        """
         gone = {"op": "alias", "alias": alias, "version": None}
         self._change(name, lambda model: [gone] if alias in model.aliases else [])
 
@@ -113,6 +149,11 @@ class RegistryWriter(RegistryReader):
 
         Raises:
             ModelVersionNotFoundError: It pointed nowhere else before.
+
+        Example:
+            >>> store.registry.set_alias("fraud", "champion", 1)
+            >>> store.registry.roll_back_alias("fraud", "champion").version
+            '2'
         """
 
         def build(model: Registered) -> list[Json]:

@@ -58,7 +58,12 @@ class Artifacts:
         self._location, self._locate = location, locate
 
     def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
-        """Read many ranges of a file at once; as `Run.read_ranges`."""
+        """Read many ranges of a file at once; as `Run.read_ranges`.
+
+        Example:
+            >>> store.artifacts.read_ranges(f"runs:/{run.id}/report.txt", [(0, 3), (7, 11)])
+            [b'all', b'well']
+        """
         run, path = self._run(uri)
         return run.read_ranges(path, ranges)
 
@@ -69,6 +74,10 @@ class Artifacts:
             RunNotFoundError: There is no such run.
 
         Cost: for a run that has ended, a listing, a GET and one or two more for its tree.
+
+        Example:
+            >>> [found.path for found in store.artifacts.list(f"runs:/{run.id}")]
+            ['model', 'report.txt']
         """
         run, path = self._run(uri)
         found: dict[str, FileInfo] = {}
@@ -83,12 +92,23 @@ class Artifacts:
         return sorted(found.values())
 
     def open(self, uri: str) -> ArtifactReader:
-        """Open a file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading."""
+        """Open a file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading.
+
+        Example:
+            >>> with store.artifacts.open(f"runs:/{run.id}/report.txt") as file:
+            ...     file.read(3)
+            b'all'
+        """
         run, path = self._run(uri)
         return run.open(path)
 
     def read(self, uri: str) -> bytes:
-        """Read all bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError."""
+        """Read all bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError.
+
+        Example:
+            >>> store.artifacts.read(f"runs:/{run.id}/report.txt")
+            b'all is well\\n'
+        """
         run, path = self._run(uri)
         return run.read(path)
 
@@ -114,28 +134,56 @@ class Artifacts:
         Raises:
             ArtifactNotFoundError: There is nothing at this address.
             IntegrityError: Content is not what was written. No file has wrong bytes.
+
+        Example:
+            >>> store.artifacts.download(f"runs:/{run.id}/report.txt", "fetched").read_text()
+            'all is well\\n'
         """
         run, path = self._run(uri)
         folder = destination or tempfile.mkdtemp(prefix="holdall-")
         return run.download(path or None, folder, include=include, exclude=exclude)
 
     def load_text(self, uri: str) -> str:
-        """Read the text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError."""
+        """Read the text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError.
+
+        Example:
+            >>> store.artifacts.load_text(f"runs:/{run.id}/report.txt")
+            'all is well\\n'
+        """
         run, path = self._run(uri)
         return run.load_text(path)
 
     def load_dict(self, uri: str) -> Any:
-        """Read the value that a JSON or YAML file holds. Raises: ArtifactNotFoundError, ContentError."""
+        """Read the value that a JSON or YAML file holds. Raises: ArtifactNotFoundError, ContentError.
+
+        Example:
+            >>> entry = run.log_dict({"rate": 0.1}, "config.json")
+            >>> store.artifacts.load_dict(f"runs:/{run.id}/config.json")
+            {'rate': 0.1}
+        """
         run, path = self._run(uri)
         return run.load_dict(path)
 
     def load_image(self, uri: str) -> Any:
-        """Read a file as a PIL image. Raises: ArtifactNotFoundError, ContentError."""
+        """Read a file as a PIL image. Raises: ArtifactNotFoundError, ContentError.
+
+        Example:
+            >>> import numpy
+            >>> entry = run.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png")
+            >>> store.artifacts.load_image(f"runs:/{run.id}/black.png").size
+            (6, 4)
+        """
         run, path = self._run(uri)
         return run.load_image(path)
 
     def load_table(self, uri: str) -> pd.DataFrame:
-        """Return all rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError."""
+        """Return all rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError.
+
+        Example:
+            >>> entry = run.log_table({"score": [1, 2]}, "eval.json")
+            >>> store.artifacts.load_table(f"runs:/{run.id}/eval.json")["score"].tolist()
+            [1, 2]
+        """
         run, path = self._run(uri)
         return run.load_table(path)
 
@@ -148,6 +196,10 @@ class Artifacts:
 
         Raises:
             ArtifactNotFoundError: There is nothing at one of the addresses.
+
+        Example:
+            >>> store.artifacts.diff(f"runs:/{run.id}", f"runs:/{run.id}").changed
+            ()
         """
         (a, path_a), (b, path_b) = self._run(uri_a), self._run(uri_b)
         return a.diff(path_a or None, b, path_b or None)

@@ -55,7 +55,12 @@ class Experiments:
 
     @staticmethod
     def id_of(name: str | None = None) -> str:
-        """Return the id that an experiment of this name has, or would have; "Default" when None. Cost: no request."""
+        """Return the id that an experiment of this name has, or would have; "Default" when None. Cost: no request.
+
+        Example:
+            >>> store.experiments.id_of("vision") == store.experiments.ensure("vision")
+            True
+        """
         return experiment_id(_checked(name or DEFAULT))
 
     def ensure(self, name: str) -> str:
@@ -65,6 +70,10 @@ class Experiments:
             ExperimentDeletedError: It was deleted.
 
         Cost: a listing, the first time, and a PUT where there is none.
+
+        Example:
+            >>> store.experiments.ensure("vision") == store.experiments.ensure("vision")
+            True
         """
         id = experiment_id(_checked(name))
         if id not in self._known:
@@ -88,6 +97,10 @@ class Experiments:
             InvalidNameError: The name is empty, too long or no text.
             ExperimentExistsError: There is one of this name, perhaps deleted.
             InvalidURIError: `place` is another place.
+
+        Example:
+            >>> store.experiments.get(store.experiments.create("vision", {"team": "a"})).tags
+            {'team': 'a'}
         """
         _checked(name)  # before a store is made for it
         if place is not None and not self._is_here(place):
@@ -104,6 +117,10 @@ class Experiments:
 
         Raises:
             ExperimentDeletedError: There is one, and it was deleted.
+
+        Example:
+            >>> store.experiments.use("vision").name
+            'vision'
         """
         _checked(name)  # before a store is made for it
         self._location.ready_to_write()
@@ -115,6 +132,10 @@ class Experiments:
         Raises:
             ExperimentNotFoundError: There is none.
             ExperimentDeletedError: It was deleted.
+
+        Example:
+            >>> store.experiments.active(store.experiments.ensure("vision")).name
+            'vision'
         """
         found = self.get(id)
         if found.lifecycle_stage == "deleted":
@@ -129,13 +150,22 @@ class Experiments:
             InvalidNameError: It is no text.
 
         Cost: one listing, and a GET for each of its entries.
+
+        Example:
+            >>> store.experiments.get(store.experiments.ensure("vision")).name
+            'vision'
         """
         if not isinstance(id, str):
             raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
         return self._record(self._find(id))
 
     def named(self, name: str) -> Experiment | None:
-        """Return an experiment by its name, or None."""
+        """Return an experiment by its name, or None.
+
+        Example:
+            >>> store.experiments.use("vision") == store.experiments.named("vision")
+            True
+        """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         log = self._log(experiment_id(name))
         return self._record(log) if log.follow() else None
@@ -144,6 +174,11 @@ class Experiments:
         """Return every experiment, deleted ones too, the newest first; a damaged one is left out, with a warning.
 
         Cost: one listing, and a GET for each entry.
+
+        Example:
+            >>> experiment_id = store.experiments.create("vision")
+            >>> [experiment.name for experiment in store.experiments.all()]
+            ['vision']
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         heads = list_heads(self._location.bucket, EXPERIMENTS)
@@ -165,6 +200,11 @@ class Experiments:
 
         Raises:
             InvalidFilterError: The filter or an order is not understood; it says where.
+
+        Example:
+            >>> experiment_id = store.experiments.create("vision/a")
+            >>> [experiment.name for experiment in store.experiments.search("name LIKE 'vision/%'")]
+            ['vision/a']
         """
         some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
         return select(some, filter, order_by, EXPERIMENT, _value)
@@ -177,11 +217,24 @@ class Experiments:
             ExperimentDeletedError: It was deleted.
 
         Cost: as `get`, and one PUT.
+
+        Example:
+            >>> experiment_id = store.experiments.create("vision")
+            >>> store.experiments.set_tag(experiment_id, "team", "a")
+            >>> store.experiments.get(experiment_id).tags
+            {'team': 'a'}
         """
         self.set_tags(id, {key: value})
 
     def set_tags(self, id: str, tags: Mapping[str, Any]) -> None:
-        """Set tags of an experiment, all in one entry; None removes one. Raises and cost: as `set_tag`."""
+        """Set tags of an experiment, all in one entry; None removes one. Raises and cost: as `set_tag`.
+
+        Example:
+            >>> experiment_id = store.experiments.create("vision")
+            >>> store.experiments.set_tags(experiment_id, {"team": "a", "stage": "draft"})
+            >>> sorted(store.experiments.get(experiment_id).tags)
+            ['stage', 'team']
+        """
         ops = [tag_op(key, value) for key, value in named_values("tags", tags).items()]
 
         def build(found: _Folded) -> list[Json]:
@@ -195,13 +248,27 @@ class Experiments:
         """Mark an experiment and its runs as deleted; `restore` takes it back. It takes no runs then.
 
         Cost: an entry, what a search reads, and for each run that is not deleted the end of its log and two PUTs.
+
+        Example:
+            >>> experiment_id = store.experiments.create("vision")
+            >>> store.experiments.delete(experiment_id)
+            >>> store.experiments.get(experiment_id).lifecycle_stage
+            'deleted'
         """
         self._known.discard(id)
         self._change(id, lambda found: [] if found.state.deleted else [{"op": "tombstone"}])
         _side_by_side(lambda run: run.delete({_GONE_WITH: id}), self._runs_of(id, None, "active"))
 
     def restore(self, id: str) -> None:
-        """Undo a deletion, also of the runs that it took along. Cost: as `delete`."""
+        """Undo a deletion, also of the runs that it took along. Cost: as `delete`.
+
+        Example:
+            >>> experiment_id = store.experiments.create("vision")
+            >>> store.experiments.delete(experiment_id)
+            >>> store.experiments.restore(experiment_id)
+            >>> store.experiments.get(experiment_id).lifecycle_stage
+            'active'
+        """
         self._change(id, lambda found: [{"op": "restore"}] if found.state.deleted else [])
         gone = self._runs_of(id, f"tags.`{_GONE_WITH}` = '{id}'", "deleted")
         _side_by_side(lambda run: run.restore({_GONE_WITH: None}), gone)

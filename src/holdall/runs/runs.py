@@ -88,6 +88,13 @@ class Runs:
 
         Cost: two requests; one more in a new experiment or with an experiment's id, two more
             for a parent that this process does not write to.
+
+        Example:
+            >>> run = store.runs.start(experiment="vision", name="first", tags={"team": "a"})
+            >>> run.log_params({"rate": 0.1})
+            >>> run.finish()
+            >>> run.info.status
+            'FINISHED'
         """
         location = self._location
         said = _said(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
@@ -112,6 +119,10 @@ class Runs:
 
         Raises:
             RunNotFoundError: No run can have this id.
+
+        Example:
+            >>> store.runs.get(run.id).data.params
+            {'rate': '0.1'}
         """
         if not is_run_id(id):
             raise RunNotFoundError(id, self._location.bucket.url)
@@ -139,6 +150,14 @@ class Runs:
             InvalidNameError: A tag says other than `name` or `description`.
 
         Cost: reading the end of its log, and one PUT.
+
+        Example:
+            >>> run.finish()
+            >>> again = store.runs.resume(run.id)
+            >>> again.log_metrics({"loss": 0.1}, step=2)
+            >>> again.finish()
+            >>> store.runs.get(run.id).data.metrics["loss"]
+            0.1
         """
         run = self.get(id)
         run._reopen(_said(tags, {RUN_NAME: name, NOTE: description}))
@@ -169,6 +188,11 @@ class Runs:
         Cost: a PUT for each run of this process that has something to write; a listing of the
             runs' logs; a GET for each run that changed since the last search from here; and for
             `artifacts` two requests for each run that all else fits.
+
+        Example:
+            >>> run.finish()
+            >>> [found.info.run_name for found in store.runs.search("metrics.loss < 0.5 and params.rate = '0.1'")]
+            ['example']
         """
         wanted, order = parse_filter(filter), parse_order_by(order_by)
         for run in list(self._handles.values()):
@@ -185,12 +209,22 @@ class Runs:
         return False
 
     def of(self, experiment_id: str, filter: str | None = None, stage: str | None = "active") -> list[Run]:
-        """Return handles to the runs of an experiment. Args, cost: as `search`."""
+        """Return handles to the runs of an experiment. Args, cost: as `search`.
+
+        Example:
+            >>> [found.id == run.id for found in store.runs.of(run.info.experiment_id)]
+            [True]
+        """
         found = self.search(filter, experiments=[experiment_id], stage=stage)
         return [self.get(record.info.run_id) for record in found]
 
     def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
-        """Return runs as a pandas DataFrame, one row each."""
+        """Return runs as a pandas DataFrame, one row each.
+
+        Example:
+            >>> store.runs.frame([run.record])["params.rate"].tolist()
+            ['0.1']
+        """
         return frame_of(records)
 
     def load_table(
@@ -211,6 +245,11 @@ class Runs:
         Raises:
             TableNotFoundError: There is no such run.
             ArtifactNotFoundError: One of the runs named has no such table.
+
+        Example:
+            >>> entry = run.log_table({"score": [1, 2]}, "eval.json")
+            >>> store.runs.load_table("eval.json", [run.id])["score"].tolist()
+            [1, 2]
         """
         import pandas as pd
 

@@ -24,17 +24,35 @@ def create_experiment(name: str, artifact_location: str | None = None, tags: Map
     Raises:
         ExperimentExistsError: There is one of this name, perhaps deleted.
         InvalidURIError: `artifact_location` is another place.
+
+    Example:
+        >>> experiment_id = holdall.create_experiment("vision", tags={"team": "a"})
+        >>> holdall.get_experiment(experiment_id).name
+        'vision'
     """
     return current_store().experiments.create(name, tags, place=artifact_location)
 
 
 def get_experiment(experiment_id: str) -> Experiment:
-    """An experiment by its id. Raises: ExperimentNotFoundError."""
+    """An experiment by its id. Raises: ExperimentNotFoundError.
+
+    Example:
+        >>> holdall.get_experiment(holdall.create_experiment("vision")).lifecycle_stage
+        'active'
+    """
     return current_store().experiments.get(experiment_id)
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
-    """An experiment by its name; None if there is none."""
+    """An experiment by its name; None if there is none.
+
+    Example:
+        >>> experiment_id = holdall.create_experiment("vision")
+        >>> holdall.get_experiment_by_name("vision").experiment_id == experiment_id
+        True
+        >>> print(holdall.get_experiment_by_name("text"))
+        None
+    """
     return current_store().experiments.named(name)
 
 
@@ -55,38 +73,82 @@ def search_experiments(
 
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
+
+    Example:
+        >>> for name in ("vision/a", "vision/b", "text"):
+        ...     experiment_id = holdall.create_experiment(name)
+        >>> found = holdall.search_experiments(filter_string="name LIKE 'vision/%'", order_by=["name ASC"])
+        >>> [experiment.name for experiment in found]
+        ['vision/a', 'vision/b']
     """
     stage = ViewType(view_type).stage
     return current_store().experiments.search(filter_string, order_by=order_by, stage=stage)[:max_results]
 
 
 def delete_experiment(experiment_id: str) -> None:
-    """Mark an experiment and its runs as deleted; `Client().restore_experiment` takes that back."""
+    """Mark an experiment and its runs as deleted; `Client().restore_experiment` takes that back.
+
+    Example:
+        >>> experiment_id = holdall.create_experiment("vision")
+        >>> holdall.delete_experiment(experiment_id)
+        >>> holdall.get_experiment(experiment_id).lifecycle_stage
+        'deleted'
+    """
     current_store().experiments.delete(experiment_id)
 
 
 def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -> None:
-    """Set a tag of an experiment; of the current one when no id is given, which is made if it is not there yet."""
+    """Set a tag of an experiment; of the current one when no id is given, which is made if it is not there yet.
+
+    Example:
+        >>> experiment_id = holdall.create_experiment("vision")
+        >>> holdall.set_experiment_tag("team", "a", experiment_id)
+        >>> holdall.get_experiment(experiment_id).tags
+        {'team': 'a'}
+    """
     current_store().experiments.set_tag(experiment_id or made_experiment_id(), key, value)
 
 
 def get_run(run_id: str) -> RunRecord:
-    """Who a run is, its parameters, last measurements and tags. Raises: RunNotFoundError."""
+    """Who a run is, its parameters, last measurements and tags. Raises: RunNotFoundError.
+
+    Example:
+        >>> holdall.get_run(run.id).data.params
+        {'rate': '0.1'}
+    """
     return run_of(run_id).record
 
 
 def delete_run(run_id: str) -> None:
-    """Mark a run as deleted; `restore_run` takes it back."""
+    """Mark a run as deleted; `restore_run` takes it back.
+
+    Example:
+        >>> holdall.delete_run(run.id)
+        >>> holdall.get_run(run.id).info.lifecycle_stage
+        'deleted'
+    """
     run_of(run_id).delete()
 
 
 def restore_run(run_id: str) -> None:
-    """Take the deletion of a run back."""
+    """Take the deletion of a run back.
+
+    Example:
+        >>> holdall.delete_run(run.id)
+        >>> holdall.restore_run(run.id)
+        >>> holdall.get_run(run.id).info.lifecycle_stage
+        'active'
+    """
     run_of(run_id).restore()
 
 
 def get_metric_history(run_id: str, key: str) -> list[Metric]:
-    """Every measurement of a metric of a run, in the order in which they were logged."""
+    """Every measurement of a metric of a run, in the order in which they were logged.
+
+    Example:
+        >>> [(point.step, point.value) for point in holdall.get_metric_history(run.id, "loss")]
+        [(0, 0.9), (1, 0.2)]
+    """
     return run_of(run_id).history(key)
 
 
@@ -104,6 +166,13 @@ def load_table(
     Raises:
         TableNotFoundError: There is no such run.
         ArtifactNotFoundError: One of the runs named has no such table.
+
+    Example:
+        >>> for score in (1, 2):
+        ...     with holdall.start_run():
+        ...         holdall.log_table({"score": [score]}, "eval.json")
+        >>> sorted(holdall.load_table("eval.json")["score"])
+        [1, 2]
     """
     return current_store().runs.load_table(artifact_file, run_ids, extra_columns, [current_experiment_id()])
 
@@ -134,6 +203,14 @@ def search_runs(
 
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
+
+    Example:
+        >>> for rate in (0.1, 0.2):
+        ...     with holdall.start_run(run_name=f"rate {rate}"):
+        ...         holdall.log_metric("loss", rate / 2)
+        >>> found = holdall.search_runs(filter_string="metrics.loss < 0.08", output_format="list")
+        >>> [record.info.run_name for record in found]
+        ['rate 0.1']
     """
     if experiment_ids and experiment_names:
         raise ValueError("give experiment_ids or experiment_names, not both")

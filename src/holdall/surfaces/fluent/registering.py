@@ -30,6 +30,10 @@ def register_model(
     Raises:
         ArtifactNotFoundError: There is nothing at the address; then no model is made.
         InvalidNameError: No model may be called so.
+
+    Example:
+        >>> holdall.register_model(f"runs:/{run.id}/model", "churn").version
+        '1'
     """
     return current_store().registry.register(model_uri, name, tags=tags)
 
