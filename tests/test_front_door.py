@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from importlib.metadata import version
@@ -42,6 +43,15 @@ def test_a_star_takes_all_but_open() -> None:
     exec("from holdall import *", found)
     assert found.keys() - {"__builtins__"} == set(LISTED)
     assert holdall.open.__module__.startswith("holdall.")
+
+
+def test_a_definition_stands_where_the_stub_says() -> None:
+    """An editor leads from a verb to the code that does it: each is a `def` of the module, no value handed over."""
+    for name, (module, _) in IMPORTED.items():
+        found = getattr(holdall, name)
+        if inspect.isfunction(found):
+            assert (found.__module__, found.__qualname__) == (module, name)
+            assert f"def {name}(" in inspect.getsource(found)
 
 
 def test_a_name_is_kept_once_it_was_used() -> None:
@@ -89,3 +99,13 @@ def test_the_table_of_missing_names_holds_none_that_is_there() -> None:
     assert [name for name in INSTEAD if name in IMPORTED] == []
     assert all(text and text[-1] not in ".:" for text in INSTEAD.values())
     assert explain("holdall.pyfunc", "log_modl", ["log_model"]).endswith("did you mean 'log_model'?")
+
+
+def test_a_store_offers_what_is_a_users() -> None:
+    """`dir(store)`; and the old name of its maintenance says the new one."""
+    store = holdall.open("memory://front-door")
+    assert {"runs", "experiments", "artifacts", "models", "registry", "deployments", "maintenance", "url"} <= set(
+        dir(store)
+    )
+    with pytest.raises(AttributeError, match="it is called 'maintenance'"):
+        getattr(store, "care")  # noqa: B009  # type checkers would find it

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
@@ -162,6 +162,12 @@ class Store:
 
     def __repr__(self) -> str:
         return f"<Store {self.url}>"
+
+    if not TYPE_CHECKING:  # for a type checker there is no such name
+
+        def __getattr__(self, name: str) -> NoReturn:
+            now = "; it is called 'maintenance'" if name == "care" else ""
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{now}", name=name, obj=self)
 
     def log_model(
         self, run: Run, model: Any, name: str, *, registered_model_name: str | None = None, **given: Any
