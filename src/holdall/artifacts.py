@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdall.store import ArtifactReader, Difference, FileInfo
 from holdall.surfaces.fluent.active import current_store
+from holdall.surfaces.fluent.client.client import Client
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,8 @@ def download_artifacts(
     run_id: str | None = None,
     artifact_path: str | None = None,
     dst_path: str | os.PathLike[str] | None = None,
+    tracking_uri: str | None = None,
+    registry_uri: str | None = None,
     *,
     include: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
@@ -43,6 +46,8 @@ def download_artifacts(
         run_id: the run, and
         artifact_path: the path in it; all of it when None.
         dst_path: The folder to put it in; a new temporary one when None.
+        tracking_uri: The store's address; the store that verbs use when None.
+        registry_uri: The same, or None: a store keeps its registry.
         include: Only what one of these patterns fits, such as `*.json` or `model/*`.
         exclude: Not what one of these fits.
 
@@ -61,11 +66,15 @@ def download_artifacts(
         '.../fetched/reports'
     """
     uri = _uri(artifact_uri, run_id, artifact_path)
-    return str(current_store().artifacts.download(uri, dst_path, include=include, exclude=exclude).absolute())
+    store = Client(tracking_uri, registry_uri).store
+    return str(store.artifacts.download(uri, dst_path, include=include, exclude=exclude).absolute())
 
 
 def list_artifacts(
-    artifact_uri: str | None = None, run_id: str | None = None, artifact_path: str | None = None
+    artifact_uri: str | None = None,
+    run_id: str | None = None,
+    artifact_path: str | None = None,
+    tracking_uri: str | None = None,
 ) -> list[FileInfo]:
     """What is directly in a directory of a run, sorted; nothing for a file.
 
@@ -73,6 +82,7 @@ def list_artifacts(
         artifact_uri: `runs:/<run_id>/<path>`; or else
         run_id: the run, and
         artifact_path: the directory in it; its root when None.
+        tracking_uri: The store's address; the store that verbs use when None.
 
     Raises:
         ValueError: Not exactly one of `artifact_uri` and `run_id` was given.
@@ -82,7 +92,7 @@ def list_artifacts(
         >>> [(found.path, found.file_size) for found in holdall.artifacts.list_artifacts(run_id=run.id)]
         [('model', None), ('report.txt', 12)]
     """
-    return current_store().artifacts.list(_uri(artifact_uri, run_id, artifact_path))
+    return Client(tracking_uri).store.artifacts.list(_uri(artifact_uri, run_id, artifact_path))
 
 
 def load_text(artifact_uri: str) -> str:

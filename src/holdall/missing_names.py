@@ -15,9 +15,6 @@ from typing import Final
 INSTEAD: Final[dict[str, str]] = {
     "autolog": "that is not here yet; `holdall guide mlflow` says what is",
     "evaluate": "that is not here yet; `holdall guide mlflow` says what is",
-    "get_artifact_uri": "use `holdall.active_run().info.artifact_uri`",
-    "get_tracking_uri": "use `holdall.open().url`",
-    "set_tracking_uri": "use `holdall.set_store(url)`",
 }
 
 
@@ -30,6 +27,11 @@ def explain(module: str, name: str, known: Collection[str]) -> str:
         known: The names that the module has.
     """
     return f"module {module!r} has no attribute {name!r}{_advice(module, name, known)}"
+
+
+def explain_attribute(kind: str, name: str, known: Collection[str]) -> str:
+    """Return the text of the AttributeError for a name that an object of a public class does not have."""
+    return f"{kind!r} object has no attribute {name!r}{_advice(f'holdall.{kind}', name, known)}"
 
 
 def _advice(module: str, name: str, known: Collection[str]) -> str:

@@ -38,7 +38,9 @@ from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.parquet import without_extensions
 from holdall.runs.record import NOTE as DESCRIPTION
-from holdall.runs.record import Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
+from holdall.runs.record import PARENT as PARENT_RUN
+from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
+from holdall.runs.rendering import as_picture
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
 from holdall.runs.values import (
@@ -72,7 +74,9 @@ __all__ = [
     "DEFAULT",
     "DESCRIPTION",
     "EVERYBODY",
+    "PARENT_RUN",
     "POLICIES",
+    "RUN_NAME",
     "AliasMove",
     "ArtifactReader",
     "Dataset",
@@ -118,6 +122,7 @@ __all__ = [
     "Trust",
     "Usage",
     "ViewType",
+    "as_picture",
     "dataset_of",
     "from_numpy",
     "from_pandas",
@@ -193,6 +198,11 @@ class Store:
         info = self.models.log(run, model, name, **given)
         version = self.registry.register(info.model_uri, registered_model_name)
         return replace(info, registered_model_version=int(version.version))
+
+    @property
+    def may_create(self) -> bool:
+        """Whether the first run that is started here makes a store, where there is none."""
+        return self._location.may_create
 
     @property
     def url(self) -> str:

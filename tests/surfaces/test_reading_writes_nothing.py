@@ -97,6 +97,12 @@ def _all(found: Any) -> Any:
     return list(found) if isinstance(found, Iterator) else found
 
 
+def _of_active_run(w: World) -> str:
+    """The one reader that needs a run to be active, without one that writes."""
+    active._stack().append(active._Started(w.run, os.getpid(), None))
+    return holdall.get_artifact_uri(TEXT)
+
+
 def _flavor(name: str) -> dict[str, Verb]:
     return {
         "load_model": lambda w: importlib.import_module(f"holdall.{name}").load_model(_model(w, name), **_to(name, w))
@@ -122,11 +128,16 @@ READS: dict[str, dict[str, Verb]] = {
         "get_experiment_by_name": lambda _: holdall.get_experiment_by_name("vision"),
         "get_logged_model": lambda w: holdall.get_logged_model(w.model_id),
         "get_metric_history": lambda w: holdall.get_metric_history(w.id, "loss"),
+        "get_artifact_uri": lambda w: _of_active_run(w),
+        "get_parent_run": lambda w: holdall.get_parent_run(w.id),
         "get_run": lambda w: holdall.get_run(w.id),
+        "last_logged_model": lambda _: holdall.last_logged_model(),
         "load_model": lambda _: holdall.load_model(MODEL),
         "load_table": lambda _: holdall.load_table(TABLE),
         "search_experiments": lambda _: holdall.search_experiments(view_type=3),
         "search_logged_models": lambda _: holdall.search_logged_models(),
+        "search_model_versions": lambda _: holdall.search_model_versions(),
+        "search_registered_models": lambda _: holdall.search_registered_models(),
         "search_runs": lambda _: holdall.search_runs(),
         "active_run": lambda _: holdall.active_run(),
         "last_active_run": lambda _: holdall.last_active_run(),
@@ -142,6 +153,7 @@ READS: dict[str, dict[str, Verb]] = {
         "get_model_version_by_alias": lambda w: w.client.get_model_version_by_alias(M, "best"),
         "get_model_version_download_uri": lambda w: w.client.get_model_version_download_uri(M, V),
         "get_model_version_stages": lambda w: w.client.get_model_version_stages(M, V),
+        "get_parent_run": lambda w: w.client.get_parent_run(w.id),
         "get_registered_model": lambda w: w.client.get_registered_model(M),
         "get_run": lambda w: w.client.get_run(w.id),
         "list_artifacts": lambda w: w.client.list_artifacts(w.id),
@@ -269,14 +281,17 @@ READS: dict[str, dict[str, Verb]] = {
 
 WRITES: dict[str, set[str]] = {
     "holdall": names("""
-        create_experiment delete_experiment delete_logged_model_tag delete_run delete_tag end_run log_artifact
+        create_experiment delete_experiment delete_experiment_tag delete_logged_model_tag delete_run delete_tag end_run
+        flush_artifact_async_logging flush_async_logging log_artifact log_inputs log_outputs restore_experiment
+        set_experiment_tags set_model_version_tag
         log_artifacts log_dict log_figure log_image log_input log_metric log_metrics log_model log_model_params
         log_param log_params log_stream log_table log_text register_model restore_run set_experiment
         set_experiment_tag set_logged_model_tags set_tag set_tags start_run
     """),
     "holdall.Client": names("""
         copy_model_version create_experiment create_model_version create_registered_model create_run
-        delete_experiment delete_logged_model_tag delete_model_version delete_model_version_tag
+        delete_experiment delete_experiment_tag delete_logged_model_tag delete_model_version delete_model_version_tag
+        log_outputs update_run
         delete_registered_model delete_registered_model_alias delete_registered_model_tag delete_run delete_tag
         log_artifact log_artifacts log_batch log_dict log_figure log_image log_inputs log_metric log_model_params
         log_param log_stream log_table log_text rename_registered_model restore_experiment restore_run
@@ -286,11 +301,11 @@ WRITES: dict[str, set[str]] = {
     """),
     "holdall.registry": names("copy_version record_deployment register_model roll_back_alias set_alias"),
     **{f"holdall.{name}": {"log_model"} for name in FLAVORS},
-    "Runs": names("resume start"),
+    "Runs": names("flush resume start"),
     "Run": names("""
         delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
-        log_metric log_metrics log_param log_params log_stream log_table log_text restore set_tag
-        set_tags delete_tag
+        log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
+        restore set_tag set_tags delete_tag
     """),
     "Experiments": names("create delete ensure restore set_tag set_tags use"),
     "Models": names("log log_metrics log_params set_tags"),
@@ -305,8 +320,12 @@ WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_state_dict(f"{w.uri}/{TEXT}")
 
 ASKS_NOTHING: dict[str, set[str]] = {
-    "holdall": names("set_store")
+    "holdall": names("""
+        flush_trace_async_logging get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_store
+        set_tracking_uri
+    """)
     | {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType | type)},
+    "holdall.Client": names("tracking_uri"),
     "holdall.artifacts": names("Difference FileInfo"),
     "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
     "holdall.models": names("""
@@ -439,13 +458,37 @@ def test_it_writes_nothing_into_an_empty_store(empty: MemoryBucket, surface: str
     assert refusing.tried == []
 
 
-@pytest.mark.parametrize("name", ["search_runs", "load_table", "search_experiments", "search_logged_models"])
-def test_it_makes_no_store_where_there_is_none(name: str, tmp_path: Path) -> None:
-    """Looking at a mistyped address leaves nothing there."""
+EMPTY = {
+    "get_experiment_by_name": None,
+    "search_experiments": [],
+    "search_logged_models": [],
+    "search_model_versions": [],
+    "search_registered_models": [],
+    "search_runs": [],
+}
+
+
+@pytest.mark.parametrize("surface", ["holdall", "holdall.Client"])
+@pytest.mark.parametrize("name", EMPTY)
+def test_where_no_store_is_yet_there_is_nothing(surface: str, name: str, tmp_path: Path) -> None:
+    """Searches of a place without a store find nothing, and make none; where writing would make none they say so."""
+    bucket = ReadOnly(MemoryBucket())
+    store = active._state.store = Store.over(bucket, Pool())
+    found = READS[surface][name](World(store, tmp_path))
+    rows = found.to_dict("records") if hasattr(found, "to_dict") else found
+    assert rows == EMPTY[name]
+    store._location.may_create = False
+    with pytest.raises(holdall.errors.StoreNotFoundError):
+        READS[surface][name](World(store, tmp_path))
+    assert bucket.tried == []
+
+
+def test_a_table_of_no_store_is_not_there(tmp_path: Path) -> None:
+    """Looking for one at a mistyped address leaves nothing there."""
     bucket = ReadOnly(MemoryBucket())
     store = active._state.store = Store.over(bucket, Pool())
     with pytest.raises(holdall.errors.StoreNotFoundError):
-        READS["holdall"][name](World(store, tmp_path))
+        READS["holdall"]["load_table"](World(store, tmp_path))
     assert bucket.tried == []
 
 

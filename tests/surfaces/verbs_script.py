@@ -532,4 +532,67 @@ for text in ("metrics.acc > 0.2", "metrics.acc > 0.4"):
     models[f"on the table: {text}"] = [one.name for one in found]
 models["refused"] = refused(client.get_logged_model, f"m-{'0' * 32}-1")
 
+# --- tracking: addresses, pages, and what the top level has of the client ---
+
+seen["tracking"] = tracking = {"set": mlflow.is_tracking_uri_set()}
+mlflow.set_tracking_uri(mlflow.get_tracking_uri())
+mlflow.set_registry_uri(mlflow.get_registry_uri())
+tracking["one place"] = mlflow.get_tracking_uri() == mlflow.get_registry_uri() == client.tracking_uri
+made = mlflow.create_experiment("paged", None, {"a": "1", "b": "2"})
+ids[made] = "<paged>"
+mlflow.set_experiment("paged")
+mlflow.set_experiment_tags({"c": 3, "d": 4})
+mlflow.delete_experiment_tag("a")
+client.delete_experiment_tag(made, "d")
+tracking["tags"] = {key: text for key, text in mlflow.get_experiment(made).tags.items() if len(key) == 1}
+mlflow.delete_experiment(made)
+tracking["deleted"] = mlflow.get_experiment(made).lifecycle_stage
+mlflow.restore_experiment(made)
+tracking["restored"] = mlflow.get_experiment(made).lifecycle_stage
+with mlflow.start_run(run_name="outer") as outer, mlflow.start_run(run_name="inner", nested=True) as inner:
+    ids |= {outer.info.run_id: "<outer>", inner.info.run_id: "<inner>"}
+    tracking["ends of addresses"] = [
+        mlflow.get_artifact_uri("a/b.txt").endswith("/a/b.txt"),
+        mlflow.get_artifact_uri().count(inner.info.run_id),
+    ]
+    mlflow.log_inputs(datasets=[measured, arrays], contexts=["training", "validation"], tags_list=[None, {"x": "y"}])
+    last = mlflow.pyfunc.log_model(name="last", python_model=Plain(), pip_requirements=[])
+    mlflow.log_outputs([])
+    mlflow.log_metric("later", 1.0, synchronous=False)
+    mlflow.flush_async_logging()
+    mlflow.flush_artifact_async_logging()
+    mlflow.flush_trace_async_logging()
+tracking["parents"] = [mlflow.get_parent_run(inner.info.run_id).info.run_name, client.get_parent_run(outer.info.run_id)]
+tracking["inputs"] = sorted(inputs(inner.info.run_id), key=str)
+tracking["last"] = mlflow.last_logged_model().model_id == last.model_id
+tracking["outputs"] = [one.model_id == last.model_id for one in mlflow.get_run(inner.info.run_id).outputs.model_outputs]
+timed = client.create_run(made, start_time=DAY, run_name="timed").info.run_id
+ids[timed] = "<timed>"
+client.log_outputs(timed, [])
+client.update_run(timed, name="renamed")
+client.set_terminated(timed, "FAILED", DAY + 1)
+tracking["timed"] = [
+    getattr(client.get_run(timed).info, name) for name in ("run_name", "status", "start_time", "end_time")
+]
+client.update_run(timed, status="KILLED")
+tracking["status"] = client.get_run(timed).info.status
+pages, token = [], None
+while token or not pages:
+    page = client.search_runs([made], order_by=["attributes.run_name ASC"], max_results=2, page_token=token)
+    pages.append([one.info.run_name for one in page])
+    token = page.token
+tracking["pages"] = pages
+for name in ("a-model", "b-model", "c-model"):
+    client.create_registered_model(name)
+    client.create_model_version(name, last.model_uri)
+first = client.search_registered_models("name LIKE '_-model'", max_results=2)
+rest = client.search_registered_models("name LIKE '_-model'", max_results=2, page_token=first.token)
+tracking["models"] = [[one.name for one in first], [one.name for one in rest], rest.token or None]
+mlflow.set_model_version_tag("a-model", "1", "stage", 5)
+tracking["registry"] = {
+    "models": [one.name for one in mlflow.search_registered_models(filter_string="name LIKE '_-model'")],
+    "some": [one.name for one in mlflow.search_registered_models(2, "name LIKE '_-model'", ["name DESC"])],
+    "versions": [one.name for one in mlflow.search_model_versions(filter_string="tags.stage = '5'")],
+}
+
 Path("seen.json").write_text(json.dumps({"ids": ids, "seen": seen}))

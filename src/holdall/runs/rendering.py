@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import sys
 import threading
@@ -191,6 +192,15 @@ def compressed_bytes(image: Any) -> bytes:
     longer = max(picture.size)
     size = (max(1, picture.width * _SMALL // longer), max(1, picture.height * _SMALL // longer))
     return _saved(picture.resize(size), "WEBP")
+
+
+def as_picture(image: Any) -> PIL.Image.Image:
+    """Return an image as one of Pillow's: as `image_bytes` takes it, nested lists of pixels, or the path of a file."""
+    if isinstance(image, str | os.PathLike):
+        return library("PIL.Image", "opening an image", "pillow").open(image)  # type: ignore[no-any-return]
+    if isinstance(image, list):
+        image = library("numpy", "making an image of lists").array(image)
+    return _picture(image)
 
 
 def image_path(key: str, step: int, timestamp: int, token: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -13,7 +13,9 @@ from holdall.format.tree import Entry, Kind
 from holdall.runs import differences, rendering, tables
 from holdall.runs.arguments import named_values
 from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened, times_of
+from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.metrics import MAX_TAG
+from holdall.runs.values import LoggedModelInput, LoggedModelOutput
 from holdall.runs.writing import RunWriter
 from holdall.trees.location import Location
 from holdall.trees.source import Item, bytes_item
@@ -126,6 +128,17 @@ class Run(RunWriter):
         self._writing()  # so that what the run was given before is known
         self.set_tags(input_tag(DatasetInput(fact, words), lambda key: self._told_at(key)))
         return fact
+
+    def log_models_used(self, models: Sequence[LoggedModelInput]) -> None:
+        """Say which logged models the run uses, by their ids. Raises: InvalidURIError. Cost: as `set_tags`."""
+        for model in models:
+            self.set_tags(model_input_tag(model, self._location.clock()))
+
+    def log_models_made(self, models: Sequence[LoggedModelOutput]) -> None:
+        """Say which logged models the run made besides those that it logged. Raises, cost: as `log_models_used`."""
+        for model in models:
+            if not model.model_id.startswith(f"m-{self.id}-"):  # what the run logged itself is its own without a word
+                self.set_tags(model_output_tag(model, self._location.clock()))
 
     def _handle(self) -> Self:
         other = super()._handle()

@@ -202,6 +202,19 @@ class Runs:
         fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
         return [record_of(summary) for summary in islice(fitting, limit)]
 
+    def flush(self) -> None:
+        """Wait for what this process logs in the background, and write what waits for an entry.
+
+        Raises: the first failure that nobody has asked for. Cost: a PUT for each run that has something to write.
+        """
+        failures = []
+        for run in list(self._handles.values()):
+            failures.append(run._drain())
+            with suppress(RunDeletedError):
+                run.flush()
+        for failure in filter(None, failures):
+            raise failure
+
     def _fits(self, summary: RunSummary, wanted: Filter) -> bool:
         """Return whether a run matches; one whose files cannot be read does not."""
         with left_out(f"run {summary.run_id}"):

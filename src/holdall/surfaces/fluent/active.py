@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-from holdall.errors import ActiveRunError, NoActiveRunError
+from holdall.errors import ActiveRunError, InvalidNameError, NoActiveRunError
 from holdall.progress import observer_for
-from holdall.settings import read_settings
+from holdall.settings import Settings, read_settings
 from holdall.store import DEFAULT, Experiment, Run, Store, the_end
 from holdall.surfaces.fluent import visible
 
@@ -58,6 +58,7 @@ class _State:
 
     def __init__(self) -> None:
         self.store: Store | None = None
+        self.named = False  # whether it was said which store that is
         self.experiment_id: str | None = None
         self.last: Run | None = None
         self.watching = False
@@ -75,8 +76,18 @@ def set_store(url: str, **storage_options: Any) -> Store:
 
     Cost: no request.
     """
-    _state.store = open(url, **storage_options)
+    _state.store, _state.named = open(url, **storage_options), True
     return _state.store
+
+
+def unset_store() -> None:
+    """Use the store that `HOLDALL_STORE` names again. Cost: no request."""
+    _state.store, _state.named = None, False
+
+
+def is_store_set() -> bool:
+    """Return whether somebody named a store, in this process or by `HOLDALL_STORE`."""
+    return _state.named or read_settings().store != Settings().store
 
 
 def open(url: str | None = None, **storage_options: Any) -> Store:
@@ -103,19 +114,28 @@ def current_store() -> Store:
     return _state.store
 
 
-def set_experiment(experiment_name: str | None = None, experiment_id: str | None = None) -> Experiment:
+def set_experiment(
+    experiment_name: str | None = None, experiment_id: str | None = None, trace_location: None = None
+) -> Experiment:
     """Make this the experiment of the runs that are started from now on; it is created if there is none of this name.
 
     Raises:
         ExperimentNotFoundError: There is none with this id.
         ExperimentDeletedError: It was deleted.
     """
+    refuse_traces(trace_location)
     if (experiment_name is None) == (experiment_id is None):
         raise ValueError("give either experiment_name or experiment_id")
     experiments = current_store().experiments
     found = experiments.use(experiment_name) if experiment_name is not None else experiments.active(str(experiment_id))
     _state.experiment_id = found.experiment_id
     return found
+
+
+def refuse_traces(trace_location: object) -> None:
+    """Refuse a place for traces. Raises: InvalidNameError."""
+    if trace_location is not None:
+        raise InvalidNameError("trace_location", str(trace_location)[:40], "a store holds no traces: leave it out")
 
 
 def current_experiment_id() -> str:

@@ -7,30 +7,46 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdall.store import Experiment, Metric, RunRecord, ViewType, listed
-from holdall.surfaces.fluent.active import current_experiment_id, current_store, made_experiment_id, run_of
+from holdall.surfaces.fluent.active import (
+    current_experiment_id,
+    current_store,
+    made_experiment_id,
+    refuse_traces,
+    run_of,
+)
+from holdall.surfaces.fluent.client.client import Client
+from holdall.surfaces.fluent.paging import empty_where_none
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def create_experiment(name: str, artifact_location: str | None = None, tags: Mapping[str, Any] | None = None) -> str:
-    """Make an experiment and return its id.
+def create_experiment(
+    name: str,
+    artifact_location: str | None = None,
+    tags: Mapping[str, Any] | None = None,
+    trace_location: None = None,
+) -> str:
+    """Create an experiment and return its id.
 
     Args:
         name: What people call it.
         artifact_location: The store's own address, or None: what runs hold is in the store that they are in.
         tags: What else to say about it.
+        trace_location: None: a store holds no traces.
 
     Raises:
         ExperimentExistsError: There is one of this name, perhaps deleted.
         InvalidURIError: `artifact_location` is another place.
+        InvalidNameError: `trace_location` is given.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision", tags={"team": "a"})
         >>> holdall.get_experiment(experiment_id).name
         'vision'
     """
-    return current_store().experiments.create(name, tags, place=artifact_location)
+    refuse_traces(trace_location)
+    return Client().create_experiment(name, artifact_location, tags)
 
 
 def get_experiment(experiment_id: str) -> Experiment:
@@ -53,7 +69,7 @@ def get_experiment_by_name(name: str) -> Experiment | None:
         >>> print(holdall.get_experiment_by_name("text"))
         None
     """
-    return current_store().experiments.named(name)
+    return Client().get_experiment_by_name(name)
 
 
 def search_experiments(
@@ -81,12 +97,11 @@ def search_experiments(
         >>> [experiment.name for experiment in found]
         ['vision/a', 'vision/b']
     """
-    stage = ViewType(view_type).stage
-    return current_store().experiments.search(filter_string, order_by=order_by, stage=stage)[:max_results]
+    return Client().search_experiments(view_type, max_results, filter_string, order_by).to_list()
 
 
 def delete_experiment(experiment_id: str) -> None:
-    """Mark an experiment and its runs as deleted; `Client().restore_experiment` takes that back.
+    """Mark an experiment and its runs as deleted; `restore_experiment` takes that back.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision")
@@ -95,6 +110,11 @@ def delete_experiment(experiment_id: str) -> None:
         'deleted'
     """
     current_store().experiments.delete(experiment_id)
+
+
+def restore_experiment(experiment_id: str) -> None:
+    """Take the deletion of an experiment back, and of the runs that went with it. Raises: ExperimentNotFoundError."""
+    current_store().experiments.restore(experiment_id)
 
 
 def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -> None:
@@ -107,6 +127,21 @@ def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -
         {'team': 'a'}
     """
     current_store().experiments.set_tag(experiment_id or made_experiment_id(), key, value)
+
+
+def set_experiment_tags(tags: Mapping[str, Any]) -> None:
+    """Set tags of the current experiment, which is made if it is not there yet; all of them or none."""
+    current_store().experiments.set_tags(made_experiment_id(), tags)
+
+
+def delete_experiment_tag(key: str) -> None:
+    """Remove a tag of the current experiment, if it has it. Raises: ExperimentNotFoundError."""
+    current_store().experiments.set_tag(current_experiment_id(), key, None)
+
+
+def get_parent_run(run_id: str) -> RunRecord | None:
+    """Return the run that a run is part of; None if it is part of none. Raises: RunNotFoundError."""
+    return Client().get_parent_run(run_id)
 
 
 def get_run(run_id: str) -> RunRecord:
@@ -218,14 +253,16 @@ def search_runs(
     where = listed("ids of experiments", experiment_ids, "['0123456789abcdef']")
     names = listed("names of experiments", experiment_names, "['vision']")
     if names:
-        named = (store.experiments.named(name) for name in names)
+        named = (get_experiment_by_name(name) for name in names)
         where = [found.experiment_id for found in named if found]
     elif not where and not search_all_experiments:
         where = [current_experiment_id()]
     stage = ViewType(run_view_type).stage
     everywhere = search_all_experiments and not where
-    records = store.runs.search(
-        filter_string, experiments=None if everywhere else where, order_by=order_by, limit=max_results, stage=stage
-    )
+    records: list[RunRecord] = []
+    with empty_where_none(store):
+        records = store.runs.search(
+            filter_string, experiments=None if everywhere else where, order_by=order_by, limit=max_results, stage=stage
+        )
     chosen = output_format or ("pandas" if find_spec("pandas") else "list")
     return store.runs.frame(records) if chosen == "pandas" else records

@@ -8,12 +8,15 @@ Nor is `delete_logged_model`: a model is as deleted as its run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from holdall.store import FileInfo, LoggedModel, Store
+from holdall.errors import InvalidNameError
+from holdall.store import LoggedModel
 from holdall.surfaces.fluent.active import current_store
+from holdall.surfaces.fluent.client.client import Client
+from holdall.surfaces.fluent.models import last_model_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,9 +54,7 @@ def search_logged_models(
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
     """
-    found = current_store().models.search(
-        filter_string, experiments=experiment_ids, datasets=datasets, order_by=order_by, limit=max_results
-    )
+    found = Client()._logged_models(experiment_ids, filter_string, datasets, max_results, order_by).to_list()
     chosen = output_format or ("pandas" if find_spec("pandas") else "list")
     return _frame(found) if chosen == "pandas" else found
 
@@ -68,50 +69,21 @@ def delete_logged_model_tag(model_id: str, key: str) -> None:
     current_store().models.set_tags(model_id, {key: None})
 
 
-def log_model_params(params: Mapping[str, Any], model_id: str) -> None:
-    """Log parameters of a model after it was logged. Raises: as `get_logged_model`, ParamExistsError."""
-    current_store().models.log_params(model_id, params)
+def log_model_params(params: Mapping[str, Any], model_id: str | None = None) -> None:
+    """Log parameters of a model after it was logged; of the one that this thread logged last when no id is given.
+
+    Raises: as `get_logged_model`, ParamExistsError; InvalidNameError where this thread logged no model.
+    """
+    id = model_id or last_model_id()
+    if id is None:
+        raise InvalidNameError("model_id", "None", "this thread logged no model: give the id of one")
+    current_store().models.log_params(id, params)
 
 
-class LoggedModelClient:
-    """The part of the client that is about logged models. Raises: as `get_logged_model`."""
-
-    store: Store
-
-    def get_logged_model(self, model_id: str) -> LoggedModel:
-        """A logged model by its id, with the metrics, tags and parameters that were logged for it since."""
-        return self.store.models.get(model_id)
-
-    def search_logged_models(
-        self,
-        experiment_ids: Sequence[str],
-        filter_string: str | None = None,
-        datasets: Sequence[Mapping[str, Any]] | None = None,
-        max_results: int | None = None,
-        order_by: Sequence[Any] | None = None,
-    ) -> list[LoggedModel]:
-        """The logged models of some experiments that a filter means. Args: as `holdall.search_logged_models`."""
-        return self.store.models.search(
-            filter_string, experiments=experiment_ids, datasets=datasets, order_by=order_by, limit=max_results
-        )
-
-    def set_logged_model_tags(self, model_id: str, tags: Mapping[str, Any]) -> None:
-        """Set tags of a logged model."""
-        self.store.models.set_tags(model_id, tags)
-
-    def delete_logged_model_tag(self, model_id: str, key: str) -> None:
-        """Remove a tag of a logged model."""
-        self.store.models.set_tags(model_id, {key: None})
-
-    def log_model_params(self, model_id: str, params: Mapping[str, Any]) -> None:
-        """Log parameters of a model after it was logged. Raises: ParamExistsError."""
-        self.store.models.log_params(model_id, params)
-
-    def list_logged_model_artifacts(self, model_id: str, path: str | None = None) -> list[FileInfo]:
-        """What is directly in a directory of a model, sorted; paths begin at the model."""
-        top = self.store.models.get(model_id)
-        found = self.store.artifacts.list(f"{top.artifact_location}/{path or ''}")
-        return [replace(one, path=one.path.removeprefix(f"{top.path}/")) for one in found]
+def last_logged_model() -> LoggedModel | None:
+    """Return the model that this thread logged last, or None. Raises, cost: as `get_logged_model`."""
+    id = last_model_id()
+    return None if id is None else get_logged_model(id)
 
 
 def _frame(found: Sequence[LoggedModel]) -> pd.DataFrame:

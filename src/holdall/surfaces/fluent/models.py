@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from typing import Any
 
 from holdall.settings import read_settings
 from holdall.store import Model, ModelInfo, PyFuncModel
 from holdall.surfaces.fluent.active import current_store, run_of
 from holdall.terminal import warn
+
+# a store's address and the id of a model in it
+_last_model: ContextVar[tuple[str | None, str | None]] = ContextVar("holdall_last_model", default=(None, None))
 
 
 def log_model(
@@ -55,7 +59,15 @@ def log_model(
     """
     if model_id is not None:
         raise ValueError("a model has the id that its run gives it; leave model_id out, and use what is returned")
-    return current_store().log_model(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
+    info = current_store().log_model(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
+    _last_model.set((current_store().url, info.model_id))
+    return info
+
+
+def last_model_id() -> str | None:
+    """Return the id of the model that this thread, or task, logged last, if it was into the current store."""
+    store, model_id = _last_model.get()
+    return model_id if store == current_store().url else None
 
 
 def save_model(

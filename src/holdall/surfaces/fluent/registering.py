@@ -1,15 +1,14 @@
-"""The registry as users of MLflow know it: `register_model`, and the client's verbs on models and versions."""
+"""The registry as users of MLflow know it: verbs on registered models and versions of the current store."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdall.errors import InvalidNameError, InvalidURIError
-from holdall.store import ModelVersion, RegisteredModel, Store
+from holdall.errors import InvalidNameError
+from holdall.store import ModelVersion, RegisteredModel
 from holdall.surfaces.fluent.active import current_store
-
-_STAGES = ("None", "Staging", "Production", "Archived")
+from holdall.surfaces.fluent.client.client import Client
 
 
 def register_model(
@@ -18,6 +17,7 @@ def register_model(
     await_registration_for: int | None = 300,  # noqa: ARG001  # MLflow's; here nothing takes its time
     *,
     tags: Mapping[str, Any] | None = None,
+    env_pack: None = None,
 ) -> ModelVersion:
     """Make what is at an address the next version of a registered model, which is made if there is none.
 
@@ -26,6 +26,7 @@ def register_model(
         name: What the model is, or is to be, called.
         await_registration_for: Nothing has to be waited for: the version is READY when the call returns.
         tags: What to say about the version.
+        env_pack: An environment for Databricks; None.
 
     Raises:
         ArtifactNotFoundError: There is nothing at the address; then no model is made.
@@ -35,175 +36,52 @@ def register_model(
         >>> holdall.register_model(f"runs:/{run.id}/model", "churn").version
         '1'
     """
+    if env_pack is not None:
+        raise InvalidNameError("env_pack", str(env_pack)[:40], "environments are not packed: a model lists its own")
     return current_store().registry.register(model_uri, name, tags=tags)
 
 
-class RegistryClient:
-    """The part of the client that is about registered models.
+def search_registered_models(
+    max_results: int | None = None, filter_string: str | None = None, order_by: Sequence[str] | None = None
+) -> list[RegisteredModel]:
+    """Return the registered models that a filter means, by name.
 
-    Where nothing else is said a verb raises `ModelNotFoundError` and `ModelVersionNotFoundError`.
-    A version's number may be given as text or as a number.
+    Args:
+        max_results: At most so many; all when None.
+        filter_string: Conditions on `name` and `tags`, such as `name LIKE 'fraud%' AND tags.team = 'a'`.
+        order_by: Such as `["last_updated_timestamp DESC"]`.
+
+    Raises:
+        InvalidFilterError: The filter or an order is not understood; it says where.
     """
-
-    store: Store
-
-    # --- registered models ---
-
-    def create_registered_model(
-        self, name: str, tags: Mapping[str, Any] | None = None, description: str | None = None
-    ) -> RegisteredModel:
-        """Make a registered model without versions. Raises: ModelExistsError, InvalidNameError."""
-        return self.store.registry.create_model(name, tags=tags, description=description)
-
-    def get_registered_model(self, name: str) -> RegisteredModel:
-        """A registered model with its aliases, tags and latest versions."""
-        return self.store.registry.get_model(name)
-
-    def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
-        """Call a model otherwise; all it has goes with it. Raises: ModelExistsError."""
-        return self.store.registry.rename_model(name, new_name)
-
-    def update_registered_model(self, name: str, description: str | None = None) -> RegisteredModel:
-        """Say what a model is; None takes that back."""
-        return self.store.registry.describe_model(name, description)
-
-    def delete_registered_model(self, name: str) -> None:
-        """Delete a model and its versions; their files stay in their runs."""
-        self.store.registry.delete_model(name)
-
-    def search_registered_models(
-        self, filter_string: str | None = None, max_results: int = 100, order_by: Sequence[str] | None = None
-    ) -> list[RegisteredModel]:
-        """The models that a filter on `name` and `tags` means, by name. Raises: InvalidFilterError."""
-        return self.store.registry.search_models(filter_string, order_by=order_by, limit=max_results)
-
-    def set_registered_model_tag(self, name: str, key: str, value: Any) -> None:
-        """Set a tag of a model."""
-        self.store.registry.set_model_tag(name, key, value)
-
-    def delete_registered_model_tag(self, name: str, key: str) -> None:
-        """Remove a tag of a model."""
-        self.store.registry.set_model_tag(name, key, None)
-
-    # --- versions ---
-
-    def create_model_version(
-        self,
-        name: str,
-        source: str,
-        run_id: str | None = None,
-        tags: Mapping[str, Any] | None = None,
-        run_link: str | None = None,
-        description: str | None = None,
-        await_creation_for: int | None = 300,  # noqa: ARG002  # as above
-        model_id: str | None = None,
-    ) -> ModelVersion:
-        """Make what is at an address of this store the next version of a model.
-
-        Args:
-            name: The model.
-            source: As for `holdall.register_model`.
-            run_id: The run that the source says anyway; another one is refused.
-            tags: What to say about the version.
-            run_link: An address of the run elsewhere.
-            description: In a few words, for people.
-            await_creation_for: Nothing has to be waited for.
-            model_id: The id of the model that the run logged there.
-
-        Raises:
-            ArtifactNotFoundError: There is nothing at the source.
-            InvalidURIError: It is not in this store, or in another run than `run_id`.
-        """
-        if run_id is not None and self.store.registry.resolve(source).split("/")[1:2] != [run_id]:
-            raise InvalidURIError(source, f"it is not in run {run_id}")
-        return self.store.registry.create_version(
-            name, source, tags=tags, description=description, run_link=run_link, model_id=model_id
-        )
-
-    def copy_model_version(self, src_model_uri: str, dst_name: str) -> ModelVersion:
-        """Make a version of one model the next of another, which is made if there is none. Raises: InvalidURIError."""
-        return self.store.registry.copy_version(src_model_uri, dst_name)
-
-    def get_model_version(self, name: str, version: str | int) -> ModelVersion:
-        """One version of a model."""
-        return self.store.registry.get_version(name, version)
-
-    def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """The version that an alias points at."""
-        return self.store.registry.get_version_by_alias(name, alias)
-
-    def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """The highest version in each of these stages; in every one that has any when None."""
-        return self.store.registry.latest_versions(name, stages)
-
-    def get_model_version_download_uri(self, name: str, version: str | int) -> str:
-        """The address of a version's files: `runs:/<run_id>/<path>`."""
-        return self.store.registry.get_version(name, version).artifact_uri
-
-    def get_model_version_stages(self, name: str, version: str | int) -> list[str]:
-        """The stages that there are, for this version as for any."""
-        self.store.registry.get_version(name, version)
-        return list(_STAGES)
-
-    def search_model_versions(
-        self, filter_string: str | None = None, max_results: int = 10_000, order_by: Sequence[str] | None = None
-    ) -> list[ModelVersion]:
-        """The versions that a filter on `name`, `run_id`, `source_path`, `version_number` and `tags` means.
-
-        The latest change comes first. Raises: InvalidFilterError.
-        """
-        return self.store.registry.search_versions(filter_string, order_by=order_by, limit=max_results)
-
-    def update_model_version(self, name: str, version: str | int, description: str | None = None) -> ModelVersion:
-        """Say what a version is; None takes that back."""
-        return self.store.registry.describe_version(name, version, description)
-
-    def transition_model_version_stage(
-        self, name: str, version: str | int, stage: str, archive_existing_versions: bool = False
-    ) -> ModelVersion:
-        """Move a version to a stage, and perhaps those that are there to "Archived", all at once."""
-        registry = self.store.registry
-        return registry.set_stage(name, version, stage, archive_existing_versions=archive_existing_versions)
-
-    def delete_model_version(self, name: str, version: str | int) -> None:
-        """Delete a version and its aliases. Its number is not given again."""
-        self.store.registry.delete_version(name, version)
-
-    def set_model_version_tag(
-        self,
-        name: str,
-        version: str | int | None = None,
-        key: str | None = None,
-        value: Any = None,
-        stage: str | None = None,
-    ) -> None:
-        """Set a tag of a version; or of the latest version in a stage."""
-        self.store.registry.set_version_tag(name, self._version(name, version, stage), _named(key), value)
-
-    def delete_model_version_tag(
-        self, name: str, version: str | int | None = None, key: str | None = None, stage: str | None = None
-    ) -> None:
-        """Remove a tag of a version; or of the latest version in a stage."""
-        self.store.registry.set_version_tag(name, self._version(name, version, stage), _named(key), None)
-
-    # --- aliases ---
-
-    def set_registered_model_alias(self, name: str, alias: str, version: str | int) -> None:
-        """Point an alias at a version, from wherever it pointed."""
-        self.store.registry.set_alias(name, alias, version)
-
-    def delete_registered_model_alias(self, name: str, alias: str) -> None:
-        """Remove an alias."""
-        self.store.registry.delete_alias(name, alias)
-
-    def _version(self, name: str, version: str | int | None, stage: str | None) -> str | int:
-        if (version is None) == (stage is None):
-            raise ValueError("give either a version or a stage")
-        return self.store.registry.version_at(f"models:/{name}/{stage}").version if version is None else version
+    return Client().search_registered_models(filter_string, max_results, order_by).to_list()
 
 
-def _named(key: str | None) -> str:
-    """The key of a tag. Raises: InvalidNameError where there is none."""
-    if key is None:
-        raise InvalidNameError("tag", "", "its key is missing")
-    return key
+def search_model_versions(
+    max_results: int | None = None, filter_string: str | None = None, order_by: Sequence[str] | None = None
+) -> list[ModelVersion]:
+    """Return the versions of registered models that a filter means, the latest change first.
+
+    Args:
+        max_results: At most so many; all when None.
+        filter_string: Conditions on `name`, `run_id`, `source_path`, `version_number` and `tags`.
+        order_by: Such as `["version_number DESC"]`.
+
+    Raises:
+        InvalidFilterError: The filter or an order is not understood; it says where.
+    """
+    return Client().search_model_versions(filter_string, max_results, order_by).to_list()
+
+
+def set_model_version_tag(
+    name: str, version: str | int | None = None, key: str | None = None, value: Any = None
+) -> None:
+    """Set a tag of a version of a registered model to `str(value)`.
+
+    Raises:
+        ModelNotFoundError, ModelVersionNotFoundError: There is no such model or version.
+        InvalidNameError: The version or the key is missing.
+    """
+    if version is None:
+        raise InvalidNameError("version", "", "it is missing: a tag is set on one version of a model")
+    Client().set_model_version_tag(name, version, key, value)

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdall.store import LogFuture, Run, dataset_of
+from holdall.store import LogFuture, LoggedModelInput, Run, dataset_of
 from holdall.surfaces.fluent.active import current_store, run_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-P = ParamSpec("P")
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Any:
@@ -125,9 +123,10 @@ def _measure(
 
 
 def log_input(
-    dataset: Any,
+    dataset: Any = None,
     context: str | None = None,
     tags: Mapping[str, Any] | None = None,
+    model: LoggedModelInput | None = None,
     *,
     run_id: str | None = None,
 ) -> None:
@@ -137,15 +136,21 @@ def log_input(
         dataset: What `holdall.data.from_pandas` or `from_numpy` made, or one of MLflow's data sets.
         context: What it is for, such as "training".
         tags: What else to say about it.
+        model: A logged model that the run uses.
         run_id: The run; the active one when None.
 
     Raises:
         TypeError: It is no data set.
         NoActiveRunError: No run is active, and none is named.
+        InvalidURIError: No logged model can have the id of `model`.
 
     Cost: none now; it rides on the next entry.
     """
-    run_of(run_id).log_input(dataset, context=context, tags=tags)
+    run = run_of(run_id)
+    if dataset is not None or model is None:
+        run.log_input(dataset, context=context, tags=tags)
+    if model is not None:
+        run.log_models_used([model])
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> LogFuture | None:
@@ -307,21 +312,6 @@ def log_table(
     if synchronous is False:
         return run.later(run.log_table, data, artifact_file)
     run.log_table(data, artifact_file)
-    return None
-
-
-def done(
-    run: Run,
-    synchronous: bool | None,
-    verb: Callable[Concatenate[Run, P], object],
-    /,
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> LogFuture | None:
-    """Do something to a run: now, or in the background, which gives a future."""
-    if synchronous is False:
-        return run.later(partial(verb, run), *args, **kwargs)
-    verb(run, *args, **kwargs)
     return None
 
 

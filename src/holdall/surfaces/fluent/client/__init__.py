@@ -1,0 +1,1 @@
+"""MLflow's `MlflowClient`, for a store: verbs that name their runs, experiments and models; nothing here is active."""

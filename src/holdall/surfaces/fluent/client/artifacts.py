@@ -1,0 +1,83 @@
+"""The part of the client that is about artifacts, tables and images of runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from holdall.store import FileInfo, LogFuture, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ArtifactClient:
+    """Verbs on what runs hold. Where nothing else is said one raises as the verb of the same name in `holdall`."""
+
+    store: Store
+
+    def log_artifact(self, run_id: str, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Log a local file, or a folder under its own name. Raises: as `holdall.log_artifact`."""
+        self.store.runs.get(run_id).log_artifact(local_path, artifact_path)
+
+    def log_artifacts(self, run_id: str, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
+        """Log what a local folder holds, as one commit. Raises: as `holdall.log_artifact`."""
+        self.store.runs.get(run_id).log_artifacts(local_dir, artifact_path)
+
+    def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
+        """Log text as a UTF-8 file."""
+        self.store.runs.get(run_id).log_text(text, artifact_file)
+
+    def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
+        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+        self.store.runs.get(run_id).log_dict(dictionary, artifact_file)
+
+    def log_stream(self, run_id: str, stream: BinaryIO, artifact_file: str) -> None:
+        """Log what a binary stream still gives, without holding it. It is read once."""
+        self.store.runs.get(run_id).log_stream(stream, artifact_file)
+
+    def log_figure(
+        self, run_id: str, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None
+    ) -> None:
+        """Log a matplotlib or plotly figure. Raises: as `holdall.log_figure`."""
+        self.store.runs.get(run_id).log_figure(figure, artifact_file, save_kwargs=save_kwargs)
+
+    def log_image(
+        self,
+        run_id: str,
+        image: Any,
+        artifact_file: str | None = None,
+        key: str | None = None,
+        step: int | None = None,
+        timestamp: int | None = None,
+        synchronous: bool | None = None,
+    ) -> LogFuture | None:
+        """Log an image: under a name, or as one of a series under a key. Args: as `holdall.log_image`."""
+        run = self.store.runs.get(run_id)
+        if synchronous is False:
+            return run.later(run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
+        run.log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
+        return None
+
+    def log_table(self, run_id: str, data: dict[Any, Any] | pd.DataFrame, artifact_file: str) -> None:
+        """Append rows to a table. Args: as `holdall.log_table`."""
+        self.store.runs.get(run_id).log_table(data, artifact_file)
+
+    def load_table(
+        self,
+        experiment_id: str,
+        artifact_file: str,
+        run_ids: Sequence[str] | None = None,
+        extra_columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The rows of a table of several runs; of all of the experiment that logged such a table when None."""
+        return self.store.runs.load_table(artifact_file, run_ids, extra_columns, [experiment_id])
+
+    def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
+        """What is directly in a directory of a run, sorted."""
+        return self.store.artifacts.list(f"runs:/{run_id}/{path or ''}")
+
+    def download_artifacts(self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None) -> str:
+        """Fetch a file or directory of a run; where it now is."""
+        return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path).absolute())
