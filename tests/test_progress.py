@@ -20,7 +20,8 @@ from holdall.progress.watch import Progress, Snapshot
 from holdall.settings import read_settings
 
 BAR = re.compile(
-    r"(log|fetch): +\d+%\|.*\| [\d.]+k?/[24]00k \[\d\d:\d\d<(\d\d:\d\d|\?), +([\d.]+k|\?)B/s(, saved [\d.]+ k?B)?\]"
+    r"(log|fetch): +\d+%\|.*\| [\d.]+k?/(391|195)k "
+    r"\[\d\d:\d\d<(\d\d:\d\d|\?), +([\d.]+k|\?)iB/s(, saved [\d.]+ (Ki)?B)?\]"
 )
 
 
@@ -75,14 +76,14 @@ def test_a_terminal_shows_a_bar_and_is_clean_afterwards(mode: str, what: str) ->
     seen = [line for line in screen.seen if line]
     assert code == 0
     assert [line for line in seen if not BAR.fullmatch(line)] == []
-    assert any(re.search(r"\[00:\d\d<00:\d\d, +[\d.]+kB/s, saved ", line) for line in seen)
+    assert any(re.search(r"\[00:\d\d<00:\d\d, +[\d.]+kiB/s, saved ", line) for line in seen)
     assert [line.strip() for line in screen.lines] == [""] * len(screen.lines)
     if what != "failing":
         assert any(line.startswith(("log: 100%", "fetch: 100%")) for line in seen)
     if what in ("one", "two"):
         assert any("saved 19" in line for line in seen), "the half that the store had"
     if what == "two":
-        assert {line.partition("k [")[0][-3:] for line in seen} == {"200", "400"}
+        assert {line.partition("k [")[0][-3:] for line in seen} == {"195", "391"}
 
 
 @pytest.mark.parametrize(("mode", "what"), [("auto", "quick"), ("off", "one"), ("log", "one")])
@@ -102,7 +103,7 @@ def test_a_pipe_gets_nothing(mode: str) -> None:
 def test_a_log_gets_a_line_at_the_end() -> None:
     """Where logging takes INFO, a pipe gets a line of the log and nothing else."""
     done = in_a_pipe("auto", "logging")
-    line = r"INFO holdall: log done: 400\.0 kB in 0:\d\d, [\d.]+ kB/s, saved 19\d\.\d kB\n"
+    line = r"INFO holdall: log done: 390\.6 KiB in 0:\d\d, [\d.]+ KiB/s, saved 19\d\.\d KiB\n"
     assert (done.returncode, done.stdout) == (0, "")
     assert re.fullmatch(line, done.stderr)
 
@@ -120,10 +121,10 @@ def test_lines_come_each_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
             transfer.add(100_000 if second < 20 else 0, 50_000 if second < 10 else 0)
             progress.look()
     assert caplog.messages == [
-        "log: 1.1 MB of 4.0 MB (27 %), 110.0 kB/s, saved 500.0 kB, 0:26 left",
-        "log: 2.0 MB of 4.0 MB (50 %), 90.0 kB/s, saved 500.0 kB, 0:22 left",
-        "log: 2.0 MB of 4.0 MB (50 %), 0 B/s, saved 500.0 kB",
-        "log done: 2.0 MB in 0:30, 66.7 kB/s, saved 500.0 kB",
+        "log: 1.0 MiB of 3.8 MiB (27 %), 107.4 KiB/s, saved 488.3 KiB, 0:26 left",
+        "log: 1.9 MiB of 3.8 MiB (50 %), 87.9 KiB/s, saved 488.3 KiB, 0:22 left",
+        "log: 1.9 MiB of 3.8 MiB (50 %), 0 B/s, saved 488.3 KiB",
+        "log done: 1.9 MiB in 0:30, 65.1 KiB/s, saved 488.3 KiB",
     ]
 
 
@@ -145,8 +146,8 @@ def test_a_total_may_be_unknown_or_wrong(total: int | None) -> None:
     bar = Bar(stream)
     bar.show(seen)
     bar.end(seen, "done")
-    assert "log: 10.0kB [00:12, 833B/s, saved 0 B]" in stream.getvalue()
-    assert describe(seen, 1000.0).startswith("10.0 kB")
+    assert "log: 9.77kiB [00:12, 833iB/s, saved 0 B]" in stream.getvalue()
+    assert describe(seen, 1000.0).startswith("9.8 KiB")
 
 
 def test_what_nobody_would_see_is_not_looked_at(caplog: pytest.LogCaptureFixture) -> None:

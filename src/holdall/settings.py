@@ -27,12 +27,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from holdall.store import DEADLINE, EVERYBODY, MEMORY, POLICIES, Trust
+from holdall.progress import observer_for
+from holdall.sizes import parse_size
+from holdall.store import DEADLINE, EVERYBODY, MEMORY, POLICIES, Store, Trust
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -55,6 +58,31 @@ class Settings:
     deadline: float = DEADLINE
     verify_shared: bool = False
     create: bool = True
+
+    def open_store(self, url: str | None = None, options: Mapping[str, Any] | None = None) -> Store:
+        """Open the store at an address as these settings say; the one that they name when None.
+
+        Args:
+            url: The address, as for `Store.open`.
+            options: What the storage library takes, as for `Store.open`.
+
+        Raises:
+            As `Store.open`.
+
+        Cost: no request.
+        """
+        return Store.open(
+            url or self.store,
+            options,
+            memory=self.memory,
+            cache=self.cache,
+            observer=observer_for(self.progress, sys.stderr),
+            s3_lane=self.s3_lane,
+            stat_cache=self.stat_cache,
+            deadline=self.deadline,
+            verify_shared=self.verify_shared,
+            create=self.create,
+        )
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -151,11 +179,3 @@ def _lane(given: Mapping[str, str]) -> str | None:
     if named and named not in S3_LANES:
         raise ValueError(f"HOLDALL_S3_LANE={named!r} is none of {', '.join(S3_LANES)}")
     return named or None
-
-
-def parse_size(name: str, text: str) -> int:
-    """The bytes of a text such as 256M. Raises: ValueError, which names what was set so."""
-    found = re.fullmatch(r"(\d+)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if not found or not int(found[1]):
-        raise ValueError(f"{name}={text!r} is not a size such as 256M or 1G")
-    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]

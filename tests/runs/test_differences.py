@@ -157,7 +157,7 @@ def test_what_is_not_there_is_named(store: Store, runs: tuple[Run, Run]) -> None
 
 
 def test_a_difference_is_printed_line_by_line(runs: tuple[Run, Run]) -> None:
-    """One line for each path that differs, with sizes in decimal units, and the sums at the end."""
+    """One line for each path that differs, with sizes in binary units, and the sums at the end."""
     a, b = runs
     a.log_bytes(b"", "gone\n.txt")
     a.log_bytes(LARGE, "model.bin")
@@ -167,8 +167,8 @@ def test_a_difference_is_printed_line_by_line(runs: tuple[Run, Run]) -> None:
         f"--- runs:/{a.id}/",
         f"+++ runs:/{b.id}/",
         "- 'gone\\n.txt'  0 B",
-        "+ new.txt  1.5 kB",
-        "~ model.bin  200.0 kB -> 200.0 kB, 99% shared",
+        "+ new.txt  1.5 KiB",
+        "~ model.bin  195.3 KiB -> 195.3 KiB, 99% shared",
         "1 added, 1 removed, 1 changed, 0 the same",
     ]
 
@@ -212,7 +212,7 @@ def test_binary_and_large_files_are_only_named(runs: tuple[Run, Run]) -> None:
     found = diff(a, None, b, None)
     assert found.text("nul") == f"binary files runs:/{a.id}/nul and runs:/{b.id}/nul differ\n"
     assert found.text("latin").startswith("binary files")
-    assert found.text("long", most=1999).endswith("have 2 B and 2.0 kB, which is too much to compare by line\n")
+    assert found.text("long", most=1999).endswith("have 2 B and 2.0 KiB, which is too much to compare by line\n")
     assert "+yyy" in found.text("long", most=2000)
 
 

@@ -34,8 +34,8 @@ def test_log_list_cat_get_manifest(shell: Shell) -> None:
     run_id = uri.split("/")[1]
     assert uri == f"runs:/{run_id}/inputs/data"
     assert shell("artifact", "list", uri).splitlines() == [
-        "     1 B  inputs/data/a.txt",
-        "300.0 kB  inputs/data/big.bin",
+        "      1 B  inputs/data/a.txt",
+        "293.0 KiB  inputs/data/big.bin",
     ]
     assert shell("artifact", "cat", f"{uri}/a.txt") == "a"
     assert shell.run("artifact", "get", f"runs:/{run_id}", "-d", "out").stdout.strip() == "out"
@@ -74,7 +74,7 @@ def test_init_check_stats_doctor(shell: Shell) -> None:
     shell("artifact", "log", "data")
     assert shell("store", "check").splitlines()[-1] == "intact"
     assert shell("store", "check", "--quick").splitlines()[-1] == "intact"
-    assert "300.0 kB in 2 files" in shell("store", "stats")
+    assert "293.0 KiB in 2 files" in shell("store", "stats")
     assert "safe for writing" in shell("store", "doctor", "./elsewhere")
 
 
@@ -191,13 +191,13 @@ def test_listing_directories_files_and_all_that_is_below(shell: Shell) -> None:
     (shell.folder / "data/link").symlink_to("a.txt")
     (shell.folder / "data/empty").mkdir()
     uri = f"runs:/{shell.log('data')}"
-    assert shell("artifact", "list", uri).split() == ["300.0", "kB", "data/"]
+    assert shell("artifact", "list", uri).split() == ["293.0", "KiB", "data/"]
     assert shell("artifact", "list", f"{uri}/data").splitlines() == [
-        "     1 B  data/a.txt",
-        "300.0 kB  data/big.bin",
-        "     2 B  data/deep/",
-        "       -  data/empty/",
-        "       -  data/link -> a.txt",
+        "      1 B  data/a.txt",
+        "293.0 KiB  data/big.bin",
+        "      2 B  data/deep/",
+        "        -  data/empty/",
+        "        -  data/link -> a.txt",
     ]
     assert shell("artifact", "list", f"{uri}/data/a.txt").split() == ["1", "B", "data/a.txt"]
     assert "data/deep/b.txt" in shell("artifact", "list", "-r", uri)
@@ -219,7 +219,7 @@ def test_get_takes_globs(shell: Shell) -> None:
 def test_get_says_how_much_it_fetched(shell: Shell) -> None:
     """On the standard error, so that the path alone can be piped on."""
     uri = f"runs:/{shell.log('data')}"
-    assert shell.run("artifact", "get", uri, "-d", "out").stderr == "fetched 2 files, 300.0 kB\n"
+    assert shell.run("artifact", "get", uri, "-d", "out").stderr == "fetched 2 files, 293.0 KiB\n"
     assert "default" in shell("artifact", "get", "--help")
     shell("artifact", "get", uri)
     assert (shell.folder / "data/a.txt").read_text() == "a"

@@ -103,7 +103,7 @@ def test_show_tells_all_of_a_run(lab: Lab) -> None:
     told = lab("run", "show", lab.first)
     for expected in ("first", lab.first, "digits", "FINISHED", "a try", "rate", "0.25", "team", "vision"):
         assert expected in told
-    assert "300.0 kB in 2 files; 300.0 kB (100%) were new" in told
+    assert "293.0 KiB in 2 files; 293.0 KiB (100%) were new" in told
     assert "model/" in told
     assert "readme.txt" in told
     again = lab.store.runs.start(experiment="digits")

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.shell import Shell
 
-from holdall.surfaces.cli.table import columns, counted, cut, lasted, number, printable, size, table_lines
+from holdall.sizes import format_size
+from holdall.surfaces.cli.table import columns, counted, cut, lasted, number, printable, table_lines
 
 texts = st.text(max_size=40)
 cells = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=5)
@@ -61,11 +62,20 @@ def test_wide_characters_count_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "shown"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (3.2e6, "3.2 MB"), (5e15, "5000.0 TB")]
+    ("count", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (1048575, "1.0 MiB"),
+        (3.2e6, "3.1 MiB"),
+        (5e15, "4547.5 TiB"),
+    ],
 )
 def test_sizes_are_for_people(count: float, shown: str) -> None:
     """Powers of a thousand, one digit behind the point."""
-    assert size(count) == shown
+    assert format_size(count) == shown
 
 
 @pytest.mark.parametrize(

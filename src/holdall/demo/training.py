@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import holdall
+from holdall.sizes import format_size
 
 _NEEDED = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "yaml": "pyyaml"}
 
@@ -32,7 +33,8 @@ def show(*, url: str | None = None, s3: bool = False) -> None:
         second = _train(store, Path(folder) / "second", trees=110)
         _fetch(second, Path(folder) / "fetched")
         stats = store.maintenance.stats()
-        print(f"the store holds {_size(stats.bytes)} of files in {_size(stats.object_bytes)}, for {stats.runs} runs")
+        held, stored = format_size(stats.bytes), format_size(stats.object_bytes)
+        print(f"the store holds {held} of files in {stored}, for {stats.runs} runs")
         again = "" if s3 else f"--store {store.url} "
         print(f"look around: holdall {again}artifact list runs:/{first.id}" if again else "")
 
@@ -61,15 +63,13 @@ def _train(store: holdall.Store, folder: Path, *, trees: int) -> holdall.Run:
         entry = run.log_artifact(path)
         new = run.state.new_bytes
         assert entry is not None
-        there = entry.size - (new - known)
-        print(
-            f"  {entry.path:<14} {_size(entry.size):>9}   {_size(new - known):>9} new   {_size(there):>9} already there"
-        )
+        size, fresh, there = map(format_size, (entry.size, new - known, entry.size - (new - known)))
+        print(f"  {entry.path:<14} {size:>10}   {fresh:>10} new   {there:>10} already there")
         known = new
     run.finish()
     state = run.state
-    shared = 1 - state.new_bytes / state.bytes
-    print(f"  {'all':<14} {_size(state.bytes):>9}   {_size(state.new_bytes):>9} new   {shared:>12.0%} already there\n")
+    size, fresh, shared = format_size(state.bytes), format_size(state.new_bytes), 1 - state.new_bytes / state.bytes
+    print(f"  {'all':<14} {size:>10}   {fresh:>10} new   {shared:>10.0%} already there\n")
     return run
 
 
@@ -146,7 +146,3 @@ def _write_plot(folder: Path, trees: int) -> Path:
     axes.set_title("which pixels matter")
     figure.savefig(folder / "pixels.png", dpi=100)
     return folder / "pixels.png"
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"

@@ -1,7 +1,7 @@
 """Shows how far a transfer has come: a bar for people, lines for logs, nothing for pipes.
 
-    log:  38%|###8      | 1.31G/3.44G [00:29<00:47, 45.2MB/s, saved 802.0 MB]      a terminal or notebook
-    INFO holdall: log: 1.3 GB of 3.4 GB (38 %), 45.2 MB/s, saved 802.0 MB, ...   otherwise, each 10 s
+    log:  38%|###8      | 1.31G/3.44G [00:29<00:47, 45.2MiB/s, saved 802.0 MiB]      a terminal or notebook
+    INFO holdall: log: 1.3 GiB of 3.4 GiB (38 %), 45.2 MiB/s, saved 802.0 MiB, ... otherwise, each 10 s
 
 `watch` looks at transfers, `renderers` draw them. The bar belongs to the
 process that opened the store: others, forked or spawned, write lines, since two

@@ -11,6 +11,7 @@ import threading
 from typing import Any, Final, TextIO
 
 from holdall.progress.watch import Renderer, Snapshot
+from holdall.sizes import format_size
 
 EVERY: Final = 10.0  # seconds between lines of a log
 _log = logging.getLogger("holdall")
@@ -28,7 +29,7 @@ class Bar:
         if self._bar is None:
             self._bar = _new_bar(self._stream, seen)
         bar = self._bar
-        bar.set_postfix_str(f"saved {_size(seen.saved)}", refresh=False)
+        bar.set_postfix_str(f"saved {format_size(seen.saved)}", refresh=False)
         if more := seen.done - bar.n:
             bar.update(more)
         else:
@@ -57,8 +58,8 @@ class Lines:
             _log.info("%s: %s", seen.verb, describe(seen, (seen.done - before) / (seen.elapsed - then)))
 
     def end(self, seen: Snapshot, outcome: str, /) -> None:
-        whole = f"{_size(seen.done)} in {_time(seen.elapsed)}, {_size(seen.done / seen.elapsed)}/s"
-        _log.info("%s %s: %s, saved %s", seen.verb, outcome, whole, _size(seen.saved))
+        whole = f"{format_size(seen.done)} in {_time(seen.elapsed)}, {format_size(seen.done / seen.elapsed)}/s"
+        _log.info("%s %s: %s, saved %s", seen.verb, outcome, whole, format_size(seen.saved))
 
     def forget(self) -> None:
         return None
@@ -66,9 +67,9 @@ class Lines:
 
 def describe(seen: Snapshot, rate: float) -> str:
     """A transfer under way, in a line: bytes, the rate of late, what was saved, time left."""
-    parts = [_size(seen.done), f"{_size(rate)}/s", f"saved {_size(seen.saved)}"]
+    parts = [format_size(seen.done), f"{format_size(rate)}/s", f"saved {format_size(seen.saved)}"]
     if seen.total:
-        parts[0] += f" of {_size(seen.total)} ({100 * seen.done // seen.total} %)"
+        parts[0] += f" of {format_size(seen.total)} ({100 * seen.done // seen.total} %)"
         if rate:
             parts.append(f"{_time(max(seen.total - seen.done, 0) / rate)} left")
     return ", ".join(parts)
@@ -94,8 +95,9 @@ def _new_bar(stream: TextIO | None, seen: Snapshot) -> Any:
     bar = Drawn(
         desc=seen.verb,
         total=seen.total,
-        unit="B",
+        unit="iB",
         unit_scale=True,
+        unit_divisor=1024,
         file=stream,
         leave=False,
         dynamic_ncols=True,
@@ -116,14 +118,6 @@ def lines() -> Renderer | None:
 def nothing() -> Renderer | None:
     """Nobody would see it."""
     return None
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _time(seconds: float) -> str:

@@ -18,11 +18,11 @@ from holdall.format.paths import sort_key
 from holdall.format.tree import Entry, Kind
 from holdall.runs.reading import RunReader
 from holdall.runs.record import FileInfo
+from holdall.sizes import format_size
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import recipes
 
 _MOST: Final = 1 << 20
-_UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Difference:
     def __str__(self) -> str:
         """Return a line for each path that differs, and their number."""
         lines = [f"--- {self.a}", f"+++ {self.b}"]
-        lines += [f"- {_shown(gone.path)}  {_amount(gone.file_size or 0)}" for gone in self.removed]
-        lines += [f"+ {_shown(new.path)}  {_amount(new.file_size or 0)}" for new in self.added]
+        lines += [f"- {_shown(gone.path)}  {format_size(gone.file_size or 0)}" for gone in self.removed]
+        lines += [f"+ {_shown(new.path)}  {format_size(new.file_size or 0)}" for new in self.added]
         lines += [f"~ {_shown(change.path)}  {_extent(change)}" for change in self.changed]
         counts = (("added", self.added), ("removed", self.removed), ("changed", self.changed), ("the same", self.same))
         return "\n".join([*lines, ", ".join(f"{len(paths)} {word}" for word, paths in counts)])
@@ -109,7 +109,7 @@ class Difference:
         name_a, name_b = (_shown(str(replace(side, path=side.at(path)))) for side in sides)
         sizes = [entry.size if entry else 0 for entry in entries]
         if max(sizes) > most:
-            told = " and ".join(map(_amount, sizes))
+            told = " and ".join(map(format_size, sizes))
             return f"{name_a} and {name_b} have {told}, which is too much to compare by line\n"
         contents = [_content(side, entry) for side, entry in zip(sides, entries, strict=True)]
         before, after = map(_lines, contents)
@@ -223,12 +223,7 @@ def _shown(path: str) -> str:
     return path if path.isprintable() else repr(path)
 
 
-def _amount(size: int) -> str:
-    power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
-    return f"{size / 1000**power:.1f} {_UNITS[power]}" if power else f"{size} B"
-
-
 def _extent(change: Change) -> str:
     larger = max(change.size_a, change.size_b)
     share = f", {change.shared_bytes / larger:.0%} shared" if larger else ""
-    return f"{_amount(change.size_a)} -> {_amount(change.size_b)}{share}"
+    return f"{format_size(change.size_a)} -> {format_size(change.size_b)}{share}"

@@ -12,12 +12,13 @@ import click
 
 from holdall.errors import ArtifactNotFoundError, ContentError
 from holdall.settings import read_settings
+from holdall.sizes import format_size
 from holdall.store import Run
 from holdall.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
 from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdall.surfaces.cli.listing import listed, rows_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
-from holdall.surfaces.cli.table import files, show_json, show_table, size
+from holdall.surfaces.cli.table import files, show_json, show_table
 from holdall.surfaces.cli.writer import cat as write_file
 from holdall.surfaces.cli.writer import say, tell
 
@@ -133,7 +134,7 @@ def get(
         refuse_to_replace(missing, destination)
     run._fetch_selected(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
-    tell(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}", end="")
+    tell(f"fetched {files(len(fetched))}, {format_size(sum(one.size for one in fetched))}", end="")
     kept = sum(one.kind.name == "FILE" for one in wanted.entries) - len(fetched)
     tell(f"; {files(kept)} there already" if kept else "")
     place = destination / path

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from holdall.sizes import format_size
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.listing import listed
 from holdall.surfaces.cli.program import json_option, opened
 from holdall.surfaces.cli.run import run
-from holdall.surfaces.cli.table import number, short_ids, show_json, show_table, size
+from holdall.surfaces.cli.table import number, short_ids, show_json, show_table
 
 _KINDS = ("params", "metrics", "tags")
 _NAME = "mlflow.runName"  # stands above its column
@@ -64,5 +65,5 @@ def _cell(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
     if value["kind"] == "file":
-        return f"{size(value['bytes'])} {value['sha256'][:8]}{' executable' if value['executable'] else ''}"
+        return f"{format_size(value['bytes'])} {value['sha256'][:8]}{' executable' if value['executable'] else ''}"
     return f"link to {value['target']}" if value["kind"] == "link" else "directory"

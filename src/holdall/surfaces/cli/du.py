@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from holdall.sizes import format_size
 from holdall.store import RunUsage, Space, Usage
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.store import store
-from holdall.surfaces.cli.table import short_ids, show_json, show_table, size
+from holdall.surfaces.cli.table import short_ids, show_json, show_table
 from holdall.surfaces.cli.writer import say
 
 
@@ -69,9 +70,9 @@ def _show(found: Usage, names: dict[str, str], *, summary: bool) -> None:
         rows += [_row(run.space, f"  {ids[run.run_id]}  {run.run_name}" + " (deleted)" * run.deleted) for run in mine]
     rows.append(_row(found.total, "all together"))
     show_table(rows, right=range(5), fixed=range(5))
-    say(f"{size(found.held)} held: with logs, trees, what is there twice, and what no run refers to")
+    say(f"{format_size(found.held)} held: with logs, trees, what is there twice, and what no run refers to")
 
 
 def _row(space: Space, name: str) -> list[str]:
     sizes = (space.logical, space.stored, space.unique, space.shared)
-    return [*map(size, sizes), str(space.files), name]
+    return [*map(format_size, sizes), str(space.files), name]

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from holdall.surfaces.cli.table import size
+from holdall.sizes import format_size
 
 
 def main_facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -36,7 +36,7 @@ def _host(environment: Mapping[str, Any]) -> list[str]:
     count, memory = (_at(environment, "host", name) for name in ("cpus", "memory_bytes"))
     told = _texts(environment, "host", "name", "cpu")
     told += [f"{count} CPUs"] if isinstance(count, int) else []
-    return told + ([size(memory)] if isinstance(memory, int) else [])
+    return told + ([format_size(memory)] if isinstance(memory, int) else [])
 
 
 def _texts(environment: Mapping[str, Any], group: str, *names: str) -> list[str]:

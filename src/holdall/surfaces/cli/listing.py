@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdall.errors import ArtifactNotFoundError
+from holdall.sizes import format_size
 from holdall.store import Run
-from holdall.surfaces.cli.table import size
 
 
 def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def _described(entry: Any) -> dict[str, Any]:
 
 
 def _amount(one: dict[str, Any]) -> str:
-    return size(one["bytes"]) if one.get("files", 1) and "bytes" in one else "-"
+    return format_size(one["bytes"]) if one.get("files", 1) and "bytes" in one else "-"
 
 
 def _place(one: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ import click
 
 from holdall.errors import InvalidURIError
 from holdall.settings import read_settings
+from holdall.sizes import format_size
 from holdall.store import Inspection
 from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import json_option, not_empty, opened
-from holdall.surfaces.cli.table import files, show_facts, show_json, show_table, size
+from holdall.surfaces.cli.table import files, show_facts, show_json, show_table
 from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
 
@@ -55,7 +56,7 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
         refuse_to_replace(missing, destination)
     run._fetch_selected(wanted.but(missing), destination)
     fetched = [one for one in missing if one.kind.name == "FILE"]
-    tell(f"fetched {files(len(fetched))}, {size(sum(one.size for one in fetched))}")
+    tell(f"fetched {files(len(fetched))}, {format_size(sum(one.size for one in fetched))}")
     place = destination / path
     show_json({"path": str(place)}) if as_json else say(str(place))
 

@@ -21,7 +21,6 @@ from typing import Any, Final, TypeAlias
 import click
 
 from holdall.errors import ArtifactNotFoundError, ExperimentNotFoundError, HoldallError, RequestError
-from holdall.progress import observer_for
 from holdall.settings import read_settings
 from holdall.store import Store
 from holdall.surfaces.cli.hints import hint_of
@@ -187,18 +186,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
-        return Store.open(
-            url or settings.store,
-            dict(map(_option, options)),
-            memory=settings.memory,
-            cache=settings.cache,
-            observer=observer_for(settings.progress, sys.stderr),
-            s3_lane=settings.s3_lane,
-            stat_cache=settings.stat_cache,
-            deadline=settings.deadline,
-            verify_shared=settings.verify_shared,
-            create=settings.create,
-        )
+        return settings.open_store(url, dict(map(_option, options)))
     except HoldallError:
         raise
     except (ValueError, TypeError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from holdall.sizes import format_size
 from holdall.store import RunRecord, Store
 from holdall.surfaces.cli.address import experiment_option, experiments_of, run_argument, run_of
 from holdall.surfaces.cli.program import ask, json_option, opened, program
@@ -19,7 +20,6 @@ from holdall.surfaces.cli.table import (
     short_ids,
     show_json,
     show_table,
-    size,
     when,
 )
 from holdall.surfaces.cli.writer import say, tell
@@ -115,7 +115,7 @@ def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
     going = [id for id, state in states.items() if not state.deleted]
     for id, state in states.items():
         said = "delete" if id in going else "deleted already"
-        named = f"{state.tags.get(_RUN_NAME, '')}, {state.status}, {files(state.files)}, {size(state.bytes)}"
+        named = f"{state.tags.get(_RUN_NAME, '')}, {state.status}, {files(state.files)}, {format_size(state.bytes)}"
         (tell if as_json else say)(printable(f"{said}  {id}  {named}"))
     if going:
         ask(f"Delete {len(going)} run{'s' * (len(going) > 1)}?", yes=yes)

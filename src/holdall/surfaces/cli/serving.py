@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from holdall.settings import parse_size
+from holdall.sizes import parse_size
 from holdall.store import Store
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import not_empty, opener

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdall.errors import ExperimentNotFoundError
+from holdall.sizes import format_size
 from holdall.store import Dataset, Run, RunRecord, Store
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.environment import main_facts
 from holdall.surfaces.cli.listing import listed, rows_of
 from holdall.surfaces.cli.program import json_option, opened
 from holdall.surfaces.cli.run import record_json, run
-from holdall.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, size, when
+from holdall.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, when
 from holdall.surfaces.cli.writer import say
 
 _ABOVE = ("mlflow.runName", "mlflow.user", "mlflow.parentRunId", "mlflow.note.content")  # shown by other names
@@ -88,12 +89,13 @@ def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, st
 def _held(found: Run) -> str:
     """How much it is, and how much of that the store did not have yet."""
     state = found.state
-    held = f"{size(state.bytes)} in {files(state.files)}"
+    held = f"{format_size(state.bytes)} in {files(state.files)}"
     if not state.bytes:
         return held
     share = state.new_bytes / state.bytes
-    told = f"{held}; {size(state.new_bytes)} ({share:.0%}) were new, stored in {size(state.stored_bytes)}"
-    return told + (f"; {size(state.again_bytes)} of them again, to keep files together" if state.again_bytes else "")
+    new, stored, again = map(format_size, (state.new_bytes, state.stored_bytes, state.again_bytes))
+    told = f"{held}; {new} ({share:.0%}) were new, stored in {stored}"
+    return told + (f"; {again} of them again, to keep files together" if state.again_bytes else "")
 
 
 def _experiment(store: Store, record: RunRecord) -> str:

@@ -9,10 +9,11 @@ from functools import partial
 
 import click
 
+from holdall.sizes import format_size
 from holdall.store import Findings, Report, RunRepair
 from holdall.surfaces.cli.address import complete_run, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
-from holdall.surfaces.cli.table import counted, files, show_json, show_table, size
+from holdall.surfaces.cli.table import counted, files, show_json, show_table
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
 
@@ -106,10 +107,10 @@ def stats(url: str | None, as_json: bool) -> None:
         [
             ["store", found.store],
             ["runs", str(found.runs)],
-            ["logged", f"{size(found.bytes)} in {files(found.files)}"],
-            ["stored", f"{size(found.object_bytes)} in {counted(found.objects, 'object')}"],
-            ["  packs", f"{size(found.pack_bytes)} in {counted(found.packs, 'object')}"],
-            ["  logs", size(found.log_bytes)],
+            ["logged", f"{format_size(found.bytes)} in {files(found.files)}"],
+            ["stored", f"{format_size(found.object_bytes)} in {counted(found.objects, 'object')}"],
+            ["  packs", f"{format_size(found.pack_bytes)} in {counted(found.packs, 'object')}"],
+            ["  logs", format_size(found.log_bytes)],
         ]
     )
 
@@ -124,7 +125,8 @@ def _show_report(report: Report, *, as_json: bool) -> None:
 
 def _show_findings(found: Findings) -> None:
     say(
-        f"{counted(found.runs, 'run')}, {found.entries} log entries, {files(found.files)} of {size(found.bytes)}; "
+        f"{counted(found.runs, 'run')}, {found.entries} log entries, "
+        f"{files(found.files)} of {format_size(found.bytes)}; "
         f"{counted(found.packs, 'pack')} with {counted(found.blobs, 'blob')}; {counted(found.objects, 'object')}"
     )
     lines = [

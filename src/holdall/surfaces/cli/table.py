@@ -87,15 +87,6 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
 # --- values ---
 
 
-def size(count: float) -> str:
-    """Bytes for people: `1.5 MB`."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-
-
 def when(time: int | None) -> str:
     """A time in ms since 1970 UTC, as this place's clocks show it; "?" if it is none that a calendar has."""
     try:

@@ -19,7 +19,6 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from holdall.errors import ActiveRunError, InvalidNameError, NoActiveRunError
-from holdall.progress import observer_for
 from holdall.settings import Settings, read_settings
 from holdall.store import DEFAULT, Experiment, Run, Store, the_end
 from holdall.surfaces.fluent import visible
@@ -92,19 +91,7 @@ def is_store_set() -> bool:
 
 def open(url: str | None = None, **storage_options: Any) -> Store:
     """The store at an address, as a handle of its own; `HOLDALL_STORE`'s when None. Cost: no request."""
-    settings = read_settings()
-    return Store.open(
-        url or settings.store,
-        storage_options,
-        memory=settings.memory,
-        cache=settings.cache,
-        observer=observer_for(settings.progress, sys.stderr),
-        s3_lane=settings.s3_lane,
-        stat_cache=settings.stat_cache,
-        deadline=settings.deadline,
-        verify_shared=settings.verify_shared,
-        create=settings.create,
-    )
+    return read_settings().open_store(url, storage_options)
 
 
 def current_store() -> Store:
