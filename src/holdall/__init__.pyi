@@ -19,6 +19,7 @@ from holdall import (
     sklearn,
     tensorflow,
     transformers,
+    types,
     xgboost,
 )
 from holdall.errors import (
@@ -335,5 +336,6 @@ __all__ = [
     "start_run",
     "tensorflow",
     "transformers",
+    "types",
     "xgboost",
 ]

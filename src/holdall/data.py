@@ -6,6 +6,12 @@ holdall.log_input(dataset, context="training")
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from holdall.missing_names import explaining
 from holdall.store import Dataset, DatasetInput, from_numpy, from_pandas
 
 __all__ = ["Dataset", "DatasetInput", "from_numpy", "from_pandas"]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__, __all__)

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from holdall.missing_names import explaining
 from holdall.modeling.python_model import PythonModel, PythonModelContext
 from holdall.modeling.saving.keywords import Config, LogOptions, SaveOptions
 from holdall.store import ModelInfo, PyFuncModel
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.keywords import list_keywords
 
-__all__ = ["PyFuncModel", "PythonModel", "PythonModelContext", "load_model", "log_model", "save_model"]
+__all__ = [
+    "PyFuncModel",
+    "PythonModel",
+    "PythonModelContext",
+    "get_model_dependencies",
+    "load_model",
+    "log_model",
+    "save_model",
+]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__, __all__)
 
 _FLAVOR = "python_function"
 
@@ -117,3 +129,22 @@ def load_model(
         3
     """
     return models.load_pyfunc(model_uri, dst_path=dst_path, model_config=model_config)
+
+
+def get_model_dependencies(model_uri: str | os.PathLike[str], format: str = "pip") -> str:
+    """Return the path of a local file with what a model needs: `pip install -r` takes it.
+
+    Args:
+        model_uri: An address, as for `load_model`.
+        format: "pip" for its requirements.txt, or "conda" for its conda.yaml.
+
+    Raises:
+        ValueError: There is no such format.
+        ArtifactNotFoundError, ModelNotFoundError: There is no such file.
+
+    Example:
+        >>> holdall.pyfunc.save_model("m", python_model=lambda model_input: 1, pip_requirements=["a==1"])
+        >>> holdall.pyfunc.get_model_dependencies("m")
+        '...requirements.txt'
+    """
+    return models.fetch_requirements(model_uri, format)

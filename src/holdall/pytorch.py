@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from holdall.missing_names import explaining
 from holdall.modeling.files import torch_files
 from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo, PyFuncModel
@@ -18,6 +19,9 @@ from holdall.surfaces.fluent.keywords import list_keywords
 from holdall.surfaces.fluent.verbs import log_artifacts
 
 __all__ = ["load_model", "load_state_dict", "log_model", "log_state_dict", "save_model", "save_state_dict"]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__, __all__)
 
 _FLAVOR = "pytorch"
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from holdall.missing_names import explaining
 from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.keywords import list_keywords
 
 __all__ = ["load_model", "log_model", "save_model"]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__, __all__)
 
 _FLAVOR = "sklearn"
 

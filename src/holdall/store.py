@@ -23,12 +23,15 @@ from holdall.modeling.datasets import from_numpy, from_pandas
 from holdall.modeling.loading.inspecting import Inspection
 from holdall.modeling.loading.pyfunc import PyFuncModel
 from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
-from holdall.modeling.model import Model, ModelInfo
+from holdall.modeling.model import Model
+from holdall.modeling.model_info import ModelInfo
 from holdall.modeling.models import Models
 from holdall.modeling.records.logged import LoggedModel
+from holdall.modeling.revising import Change
 from holdall.naming.deployments import Deployment, Deployments
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry
+from holdall.naming.uris import MODELS, parse_model_uri
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
@@ -198,6 +201,31 @@ class Store:
         info = self.models.log(run, model, name, **given)
         version = self.registry.register(info.model_uri, registered_model_name)
         return replace(info, registered_model_version=int(version.version))
+
+    def model_info(self, uri: str | os.PathLike[str]) -> ModelInfo:
+        """Return what is known of a model, with the number of the version that its address names.
+
+        Raises, cost: as `Models.info`.
+        """
+        info, version = self.models.info(uri), self._version_of(uri)
+        return replace(info, registered_model_version=int(version.version)) if version else info
+
+    def revise_model(self, uri: str, change: Change) -> ModelInfo:
+        """Log a model once more, changed (see `Models.revise`); a version of a registered model as its next version.
+
+        Aliases stay where they are.
+        """
+        version, info = self._version_of(uri), self.models.revise(uri, change)
+        if version is None:
+            return info
+        new = self.registry.register(info.model_uri, version.name, tags=version.tags)
+        return replace(info, registered_model_version=int(new.version))
+
+    def _version_of(self, uri: str | os.PathLike[str]) -> ModelVersion | None:
+        """Return the version that an address names, if it names one."""
+        text = os.fspath(uri)
+        named = text.startswith(MODELS) and not parse_model_uri(text).model_id
+        return self.registry.version_at(text) if named else None
 
     @property
     def may_create(self) -> bool:

@@ -189,6 +189,8 @@ READS: dict[str, dict[str, Verb]] = {
         "get_logged_model": lambda w: holdall.models.get_logged_model(w.model_id),
         "get_model_info": lambda _: holdall.models.get_model_info(MODEL),
         "list_models": lambda w: holdall.models.list_models(w.id),
+        "predict": lambda w: holdall.models.predict(MODEL, [[1.0, 2.0]], output_path=w.to.with_suffix(".json")),
+        "validate_serving_input": lambda _: holdall.models.validate_serving_input(MODEL, '{"inputs": [[1.0, 2.0]]}'),
     },
     **{f"holdall.{name}": _flavor(name) for name in FLAVORS},
     "Runs": {
@@ -249,6 +251,7 @@ READS: dict[str, dict[str, Verb]] = {
         "digest": lambda w: w.store.models.digest(MODEL),
         "export": lambda w: w.store.models.export(MODEL, w.to / "exported"),
         "get": lambda w: w.store.models.get(w.model_id),
+        "info": lambda w: w.store.models.info(MODEL),
         "inspect": lambda w: w.store.models.inspect(MODEL),
         "load": lambda w: w.store.models.load(MODEL),
         "load_pyfunc": lambda w: w.store.models.load_pyfunc(MODEL),
@@ -308,7 +311,8 @@ WRITES: dict[str, set[str]] = {
         restore set_tag set_tags delete_tag
     """),
     "Experiments": names("create delete ensure restore set_tag set_tags use"),
-    "Models": names("log log_metrics log_params set_tags"),
+    "Models": names("log log_metrics log_params revise set_tags"),
+    "holdall.models": names("set_signature update_model_requirements"),
     "Registry": names("""
         copy_version create_model create_version delete_alias delete_model delete_version describe_model
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
@@ -317,6 +321,7 @@ WRITES: dict[str, set[str]] = {
     "Maintenance": names("create doctor repair"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
+READS["holdall.pyfunc"]["get_model_dependencies"] = lambda _: holdall.pyfunc.get_model_dependencies(MODEL)
 READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_state_dict(f"{w.uri}/{TEXT}")
 
 ASKS_NOTHING: dict[str, set[str]] = {
@@ -330,8 +335,9 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
     "holdall.models": names("""
         ColSpec DataType LoggedModel Model ModelInfo ModelSignature ParamSchema ParamSpec Schema TensorSpec
-        infer_signature set_model ModelConfig
+        infer_signature set_model ModelConfig ModelInputExample convert_input_example_to_serving_input validate_schema
     """),
+    "holdall.types": set(holdall.types.__all__),
     "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
     "Run": names("id run_id"),
@@ -352,7 +358,7 @@ SURFACES: dict[str, Any] = {
     "holdall.Client": holdall.Client,
     **{
         f"holdall.{name}": importlib.import_module(f"holdall.{name}")
-        for name in ("artifacts", "data", "models", "registry", *FLAVORS)
+        for name in ("artifacts", "data", "models", "registry", "types", *FLAVORS)
     },
     **{kind.__name__: kind for kind in CLASSES},
 }

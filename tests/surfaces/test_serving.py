@@ -27,7 +27,8 @@ from tests.support.asgi import Response, ask
 from tests.support.scored import GO, write_model
 
 from holdall.__main__ import program
-from holdall.modeling.signatures.schema import Array, DataType, TensorSpec
+from holdall.modeling.signatures.data_types import Array, DataType
+from holdall.modeling.signatures.schema import TensorSpec
 from holdall.models import ColSpec, ModelSignature, Schema
 from holdall.store import Store
 from holdall.surfaces.serving.app import make_app

@@ -27,8 +27,8 @@ from tests.support.scored import ANSWERS, GO, write_model
 
 import holdall
 import holdall.sklearn
+from holdall.modeling.signatures.data_types import AnyType, Array, Map, Object, Property
 from holdall.modeling.signatures.params import ParamSchema, ParamSpec
-from holdall.modeling.signatures.schema import AnyType, Array, Map, Object, Property
 from holdall.models import ColSpec, DataType, ModelSignature, Schema, TensorSpec
 from holdall.store import Store
 from holdall.surfaces.serving.app import make_app

@@ -16,18 +16,18 @@ it is absolute.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from holdall.errors import ContentError, SignatureError
 from holdall.modeling.signatures.params import ParamSchema
 from holdall.modeling.signatures.schema import Schema
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.plain_yaml import load_yaml
-from holdall.runs.record import Metric
 from holdall.runs.rendering import library
 
 FILE: Final = "MLmodel"
@@ -35,20 +35,39 @@ MAX_FILE: Final = 64 << 20  # bytes of one
 SPOKEN: Final = "3.17.2"  # the MLflow whose format this is
 
 
+class SignatureSchemas:
+    """The schemas that a signature holds, for what has one."""
+
+    __slots__ = ()
+    signature: ModelSignature | None
+
+    def get_input_schema(self) -> Schema | None:
+        """Return the input schema, or None if the model has no signature."""
+        return self.signature.inputs if self.signature else None
+
+    def get_output_schema(self) -> Schema | None:
+        """Return the output schema, or None if the signature has none."""
+        return self.signature.outputs if self.signature else None
+
+    def get_params_schema(self) -> ParamSchema | None:
+        """Return the parameters of a call, or None if it has none."""
+        return self.signature.params if self.signature else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Model(SignatureSchemas):
     """What an MLmodel file says.
 
     Attributes:
-        flavors: By name, what each says; see `Parts`.
-        artifact_path: Where it is in its run.
-        run_id, model_id: Who logged it; None for a model that was saved to a folder.
+        flavors: By name, what each needs to load the model; see `Parts`.
+        artifact_path: The model's path in its run.
+        run_id, model_id: The run that logged it, and its id; None for a model that was saved to a folder.
         model_uuid: The same as `model_id`, or a random name.
         utc_time_created: As `2026-02-13 20:00:00.000000`.
-        model_size_bytes: Of all its files but this one.
-        metadata: What its maker said of it.
+        model_size_bytes: The size of all its files but this one.
+        metadata: Values that were given when it was logged.
         holdall: What holdall says beyond MLflow: `version` and `environment`.
-        more: The keys that we have no name for.
+        more: The keys that have no attribute here.
     """
 
     flavors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -68,29 +87,65 @@ class Model:
     holdall: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
-    def get_input_schema(self) -> Schema | None:
-        """What it takes; None if nobody said."""
-        return self.signature.inputs if self.signature else None
-
-    def get_output_schema(self) -> Schema | None:
-        """What it gives; None if nobody said."""
-        return self.signature.outputs if self.signature else None
-
-    def get_params_schema(self) -> ParamSchema | None:
-        """The parameters of a call; None if it has none."""
-        return self.signature.params if self.signature else None
-
     def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("more", "signature")}
-        body = {key: value for key, value in said.items() if value is not None or key in _ALWAYS}
+        """Return it as plain values."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("more", "signature")}
+        body = {key: value for key, value in values.items() if value is not None or key in _ALWAYS}
         if self.signature:
             body["signature"] = self.signature.to_dict()
         return plain_values({**self.more, **body})  # type: ignore[no-any-return]
 
-    def to_yaml(self) -> bytes:
-        """As the file. Raises: TypeError, where something in it is no plain value."""
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the file. Raises: TypeError, for what is no plain value."""
         return dump_yaml(self.to_dict())
+
+    def to_yaml(self, stream: IO[str] | None = None) -> str:
+        """Return the text of the file, or write it to a stream. Raises: TypeError, for what is no plain value."""
+        text = self.to_bytes().decode()
+        if stream is not None:
+            stream.write(text)
+        return text
+
+    def to_json(self) -> str:
+        """Return it as JSON. Raises: TypeError, for what is no plain value."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, model_dict: Mapping[str, Any]) -> Model:
+        """Return what `to_dict` gave. Raises: ContentError, as `load`."""
+        return parse_model(dump_yaml(plain_values(model_dict)), FILE)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read the MLmodel file of a local folder, or such a file. `get_model_info` reads one of a store.
+
+        Raises:
+            ContentError: There is none, or it says what cannot be.
+        """
+        place = Path(path) / FILE if Path(path).is_dir() else Path(path)
+        try:
+            with place.open("rb") as file:
+                return parse_model(file.read(MAX_FILE + 1), str(place))
+        except FileNotFoundError as error:
+            raise ContentError(str(path), "a model", f"it has no {FILE} file here") from error
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the MLmodel file, at this very path. Raises: TypeError, for what is no plain value."""
+        Path(path).write_bytes(self.to_bytes())
+
+    def add_flavor(self, name: str, **params: Any) -> Model:
+        """Add a flavor to `flavors`, or give one other values, in place as MLflow does. Returns: itself."""
+        cast("dict[str, Any]", self.flavors)[name] = params
+        return self
+
+    @staticmethod
+    def log(artifact_path: str | None = None, flavor: Any = None, **kwargs: Any) -> Any:
+        """Log a model by the module of its flavor, such as `holdall.sklearn`.
+
+        Returns:
+            What `flavor.log_model(artifact_path, **kwargs)` returns, a ModelInfo.
+        """
+        return flavor.log_model(**({"artifact_path": artifact_path} if artifact_path else {}), **kwargs)
 
 
 _ALWAYS: Final = ("model_id", "prompts")
@@ -131,9 +186,9 @@ _SHAPES: Final[Mapping[str, Mapping[str, type]]] = {
 
 def _check_shapes(body: Mapping[str, Any], path: str) -> None:
     """Refuse an MLmodel file in which a text, say, stands where names and values are read. Raises: ContentError."""
-    for flavor, said in [("", body), *body["flavors"].items()]:
+    for flavor, entry in [("", body), *body["flavors"].items()]:
         for key, shape in _SHAPES.get(flavor, {}).items():
-            value = said.get(key)
+            value = entry.get(key)
             if value is not None and not isinstance(value, shape):
                 needed = "names and values" if shape is dict else "a list"
                 raise ContentError(path, "an MLmodel file", f"its {key} is {type(value).__name__}, not {needed}")
@@ -183,47 +238,3 @@ def _is_flavors(value: Any) -> bool:
         and bool(value)
         and all(isinstance(name, str) and isinstance(each, dict) for name, each in value.items())
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo:
-    """What `log_model` returns: where the model is now, and what is known of it.
-
-    Attributes:
-        model_uri: `models:/<model_id>`.
-        model_id: `m-<run id>-<n>`.
-        registered_model_version: The number that it was registered under; None if it was not.
-        name, artifact_path: Its path in the run.
-        creation_timestamp: Milliseconds since 1970 UTC.
-        params, tags, model_type, step: As they were given.
-        metrics: Nothing yet; what was measured later is in the run.
-
-    The other attributes are the MLmodel file's.
-    """
-
-    artifact_path: str
-    model_uri: str
-    model_id: str
-    model_uuid: str
-    name: str
-    run_id: str
-    flavors: Mapping[str, Mapping[str, Any]]
-    creation_timestamp: int
-    utc_time_created: str
-    mlflow_version: str | None = SPOKEN
-    signature: ModelSignature | None = None
-    saved_input_example_info: Mapping[str, Any] | None = None
-    metadata: Mapping[str, Any] | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    metrics: Sequence[Metric] | None = None
-    model_type: str | None = None
-    step: int = 0
-    env_vars: None = None
-    prompts: list[Any] | None = None
-    registered_model_version: int | None = None
-
-    @property
-    def signature_dict(self) -> dict[str, str | None] | None:
-        """The signature's three JSON texts."""
-        return self.signature.to_dict() if self.signature else None

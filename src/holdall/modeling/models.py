@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ from holdall.errors import DestinationError
 from holdall.format.document import Json
 from holdall.modeling.files.copying import copy_local
 from holdall.modeling.flavor_registry import flavor_named, flavor_of
+from holdall.modeling.loading.loader import read_model
+from holdall.modeling.loading.model_folder import Fetched, local_folder
 from holdall.modeling.loading.reader import Locate, ModelReader
-from holdall.modeling.model import FILE, Model, ModelInfo
+from holdall.modeling.model import FILE, Model
+from holdall.modeling.model_info import ModelInfo, model_info
+from holdall.modeling.records.logged import LoggedModel, logged_models
 from holdall.modeling.records.records import ModelRecords
+from holdall.modeling.revising import Change
 from holdall.modeling.saving.committing import commit_model, new_record, utc_text
 from holdall.modeling.saving.keywords import split_kwargs
 from holdall.modeling.saving.provenance import model_facts
-from holdall.modeling.saving.saver import save_files
+from holdall.modeling.saving.saver import save_files, size
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.run import Run
 from holdall.trees.location import Location
@@ -96,11 +102,56 @@ class Models(ModelRecords, ModelReader):
                 utc_time_created=utc_text(self._location.clock()),
                 holdall=self._facts(None),
             )
-            (Path(folder) / FILE).write_bytes(mlmodel.to_yaml())
+            (Path(folder) / FILE).write_bytes(mlmodel.to_bytes())
             copy_local(Path(folder), target)
         return mlmodel
 
+    def revise(self, uri: str, change: Change) -> ModelInfo:
+        """Log a stored model once more, changed, beside itself: what a run holds never changes.
+
+        Args:
+            uri: Its address.
+            change: Such as `with_signature(...)`.
+
+        Returns:
+            The new model, in the same run, called `<name>-2`, or the next number that is free; with the tags and
+            parameters of the old one, and its id as the tag `holdall.revised_from`. Metrics stay with the old one.
+
+        Raises: as `load`; what `change` raises.
+
+        Cost: reading the model, and logging it: content that the store has is not sent again.
+        """
+        fetched = Fetched(uri, self._artifacts.download, None)
+        try:
+            mlmodel = change(fetched.folder, read_model(fetched.folder))
+            run_id, path = self._locate(uri)
+            run = self._run_of(run_id)
+            record = self._record(run, path, mlmodel)
+            (fetched.folder / FILE).unlink()
+            return commit_model(run, fetched.folder, replace(mlmodel, model_size_bytes=size(fetched.folder)), record)
+        finally:
+            fetched.drop()
+
+    def info(self, uri: str | os.PathLike[str]) -> ModelInfo:
+        """Return what is known of a model. Raises: as `load`. Cost: as `describe`, and reading its run's end."""
+        mlmodel = self.describe(uri)
+        if local_folder(uri) is not None:
+            return model_info(mlmodel, None, str(uri))
+        run_id, path = self._locate(str(uri))
+        record = next((each for each in self.logged(run_id) if each.path == path), None)
+        return model_info(mlmodel, record, "" if record else str(uri))
+
     # --- inside ---
+
+    def _record(self, run: Run, path: str, mlmodel: Model) -> LoggedModel:
+        """Return the record of a revised model: the old one's, under the next name that is free."""
+        known = logged_models(run.id, run._seen.data.tags)
+        old = next((each for each in known if each.path == path), None)
+        old = old or LoggedModel(model_id=mlmodel.model_id or "", source_run_id=run.id, path=path)
+        taken = {each.path for each in known} | {path}
+        free = next(name for n in count(2) if (name := f"{path}-{n}") not in taken)
+        tags = {**old.tags, "holdall.revised_from": old.model_id or path}
+        return replace(old, model_id="", path=free, tags=tags, metrics=(), creation_timestamp=self._location.clock())
 
     def _facts(self, run: Run | None) -> Json:
         """Return what the MLmodel file says of where it was made. Cost: once for each run, reading its environment."""

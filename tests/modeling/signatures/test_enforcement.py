@@ -19,18 +19,9 @@ from scipy import sparse
 from tests.support.like_mlflow import REFUSED, outcome, same
 
 from holdall.errors import SchemaMismatchError
+from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Property
 from holdall.modeling.signatures.enforcement import conform
-from holdall.modeling.signatures.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    Map,
-    Object,
-    Property,
-    Schema,
-    TensorSpec,
-)
+from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 
 NOON = dt.datetime(2024, 5, 1, 12)
 XY = [ColSpec("double", "x"), ColSpec("long", "y")]

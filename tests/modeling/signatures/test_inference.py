@@ -24,19 +24,10 @@ from scipy import sparse
 from tests.support.like_mlflow import REFUSED, outcome
 
 from holdall.errors import SignatureError
+from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Property
 from holdall.modeling.signatures.enforcement import conform
 from holdall.modeling.signatures.inference import infer_schema
-from holdall.modeling.signatures.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    Map,
-    Object,
-    Property,
-    Schema,
-    TensorSpec,
-)
+from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 from holdall.modeling.signatures.signature import ModelSignature, as_signature, infer_signature
 from holdall.modeling.signatures.type_hints import schema_from_hint
 

@@ -15,8 +15,8 @@ from mlflow.types.schema import ParamSchema as TheirSchema
 from tests.support.like_mlflow import REFUSED, outcome, same
 
 from holdall.errors import SchemaMismatchError, SignatureError
+from holdall.modeling.signatures.data_types import Object, Property
 from holdall.modeling.signatures.params import ParamSchema, ParamSpec, conform_params, infer_params
-from holdall.modeling.signatures.schema import Object, Property
 from holdall.modeling.signatures.signature import ModelSignature, infer_signature
 
 NOON = dt.datetime(2024, 5, 1, 12)

@@ -13,18 +13,8 @@ from mlflow.types import schema as theirs
 from tests.support.like_mlflow import REFUSED, outcome
 
 from holdall.errors import SignatureError
-from holdall.modeling.signatures.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    Map,
-    Object,
-    Property,
-    Schema,
-    SparkMLVector,
-    TensorSpec,
-)
+from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Property, SparkMLVector
+from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 from holdall.modeling.signatures.signature import ModelSignature, as_signature, infer_signature
 
 NESTED = Object([Property("z", Array(Map("double"))), Property("a", Object([Property("k", AnyType(), False)]), False)])

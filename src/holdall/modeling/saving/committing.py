@@ -19,7 +19,8 @@ from typing import Any
 
 from holdall.errors import ArtifactExistsError
 from holdall.format.document import Json
-from holdall.modeling.model import FILE, Model, ModelInfo
+from holdall.modeling.model import FILE, Model
+from holdall.modeling.model_info import ModelInfo, model_info
 from holdall.modeling.records.logged import LoggedModel, logged_models, next_number
 from holdall.runs.arguments import named_values
 from holdall.runs.metrics import param_op, tag_op
@@ -84,7 +85,7 @@ def commit_model(run: Run, folder: Path, mlmodel: Model, record: LoggedModel) ->
             model_uuid=record.model_id,
             utc_time_created=utc_text(record.creation_timestamp),
         )
-        file = bytes_item(join_path(record.path, FILE), numbered.to_yaml())
+        file = bytes_item(join_path(record.path, FILE), numbered.to_bytes())
         try:
             # Logged twice, a model differs in its MLmodel file alone: that is no reason for a pack.
             run._log_items([*items, file], extra_ops=_counted(n, record), inline_last=True)
@@ -92,31 +93,6 @@ def commit_model(run: Run, folder: Path, mlmodel: Model, record: LoggedModel) ->
             (n,) = taken.args
         else:
             return model_info(numbered, record)
-
-
-def model_info(mlmodel: Model, record: LoggedModel) -> ModelInfo:
-    """Return what `log_model` returns of a model, out of its MLmodel file and its record."""
-    return ModelInfo(
-        artifact_path=record.path,
-        model_uri=record.model_uri,
-        model_id=record.model_id,
-        model_uuid=record.model_id,
-        name=record.name,
-        run_id=record.source_run_id,
-        flavors=mlmodel.flavors,
-        creation_timestamp=record.creation_timestamp,
-        utc_time_created=str(mlmodel.utc_time_created),
-        mlflow_version=mlmodel.mlflow_version,
-        signature=mlmodel.signature,
-        saved_input_example_info=mlmodel.saved_input_example_info,
-        metadata=mlmodel.metadata,
-        prompts=mlmodel.prompts,
-        params=record.params,
-        tags=record.tags,
-        metrics=record.metrics or None,
-        model_type=record.model_type,
-        step=record.step,
-    )
 
 
 def utc_text(time: int) -> str:

@@ -90,10 +90,13 @@ def save_files(
         is_signature_from_type_hint=hinted,
         saved_input_example_info=example.info if example else None,
         metadata=extras.metadata,
-        model_size_bytes=sum(
-            each.stat().st_size for each in folder.rglob("*") if each.is_file() and not each.is_symlink()
-        ),
+        model_size_bytes=size(folder),
     )
+
+
+def size(folder: Path) -> int:
+    """Return how many bytes the files of a folder have, without what links lead to."""
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file() and not each.is_symlink())
 
 
 # --- inside ---

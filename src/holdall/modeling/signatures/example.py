@@ -24,7 +24,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from holdall.errors import SignatureError
 from holdall.modeling.signatures import duck_types
@@ -32,6 +32,7 @@ from holdall.modeling.signatures.json_values import cast_frame, cast_inputs, rev
 from holdall.modeling.signatures.params import infer_params
 from holdall.modeling.signatures.schema import Schema, TensorSpec
 
+ModelInputExample: TypeAlias = Any  # a DataFrame, Series, array, sparse matrix, dictionary, list, value or object
 FILE: Final = "input_example.json"
 SERVING_FILE: Final = "serving_input_example.json"
 _OF_LANGUAGE_MODELS: Final = {"messages", "prompt", "input"}
@@ -77,6 +78,22 @@ def make_example(given: Any) -> Example:
         {"artifact_path": FILE} | ({"params": "true"} if params else {}) | facts | {"serving_input_path": SERVING_FILE}
     )
     return Example(data, params, info, {FILE: _encoded(content), SERVING_FILE: _encoded(request, indent=2)})
+
+
+def convert_input_example_to_serving_input(input_example: Any) -> str | None:
+    """Return the body of the request that serves an example, as JSON; None for None.
+
+    Args:
+        input_example: Data that a model accepts, as for `log_model`.
+
+    Raises:
+        SignatureError: No JSON can hold it.
+
+    Example:
+        >>> holdall.models.convert_input_example_to_serving_input([1, 2]).split()
+        ['{', '"inputs":', '[', '1,', '2', ']', '}']
+    """
+    return None if input_example is None else make_example(input_example).files[SERVING_FILE].decode()
 
 
 def parse_example(content: bytes, info: Mapping[str, Any], schema: Schema | None = None) -> Any:

@@ -20,17 +20,8 @@ from typing import Any, Final
 
 from holdall.errors import SignatureError
 from holdall.modeling.signatures import duck_types
-from holdall.modeling.signatures.schema import (
-    AnyType,
-    Array,
-    ColSpec,
-    DataType,
-    Object,
-    Property,
-    Schema,
-    TensorSpec,
-    Type,
-)
+from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Object, Property, Type
+from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 from holdall.modeling.signatures.type_hints import schema_from_type
 
 _PYTHON: Final[dict[type, DataType]] = {

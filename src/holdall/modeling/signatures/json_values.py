@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import PayloadError, SchemaMismatchError
 from holdall.modeling.signatures.casting import NUMPY, cast_value
+from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Type
 from holdall.modeling.signatures.duck_types import is_missing
-from holdall.modeling.signatures.schema import AnyType, Array, ColSpec, DataType, Map, Object, Schema, TensorSpec, Type
+from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 from holdall.runs.rendering import library
 
 if TYPE_CHECKING:

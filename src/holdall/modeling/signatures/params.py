@@ -21,8 +21,9 @@ from typing import Any, Final
 from holdall.errors import SchemaMismatchError, SignatureError
 from holdall.modeling.signatures import duck_types
 from holdall.modeling.signatures.casting import cast_value
+from holdall.modeling.signatures.data_types import DataType, Json, Object, dtype_name, type_from_dict
 from holdall.modeling.signatures.inference import infer_type, numpy_type
-from holdall.modeling.signatures.schema import DataType, Json, Object, dtype_name, parse_list, type_from_dict
+from holdall.modeling.signatures.schema import parse_list
 from holdall.terminal import warn
 
 _WHOLE: Final = (DataType.integer, DataType.long)

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdall.errors import SignatureError
+from holdall.modeling.signatures.data_types import AnyType
 from holdall.modeling.signatures.duck_types import is_record_type
 from holdall.modeling.signatures.inference import infer_schema
 from holdall.modeling.signatures.params import ParamSchema, infer_params
-from holdall.modeling.signatures.schema import AnyType, ColSpec, Schema
+from holdall.modeling.signatures.schema import ColSpec, Schema
 from holdall.modeling.signatures.type_hints import schema_from_type
 from holdall.terminal import warn
 

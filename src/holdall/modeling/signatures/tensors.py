@@ -21,7 +21,8 @@ from typing import Any
 
 from holdall.errors import SchemaMismatchError
 from holdall.modeling.signatures import duck_types
-from holdall.modeling.signatures.schema import TensorSpec, dtype_name
+from holdall.modeling.signatures.data_types import dtype_name
+from holdall.modeling.signatures.schema import TensorSpec
 from holdall.runs.rendering import library
 
 

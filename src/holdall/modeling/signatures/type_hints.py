@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from holdall.errors import SignatureError
+from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Property, Type
 from holdall.modeling.signatures.duck_types import is_pydantic_type, is_record_type
-from holdall.modeling.signatures.schema import AnyType, Array, ColSpec, DataType, Map, Object, Property, Schema, Type
+from holdall.modeling.signatures.schema import ColSpec, Schema
 
 _HINTED: Final[Mapping[Any, DataType]] = {
     bool: DataType.boolean,

@@ -6,6 +6,9 @@ import os
 from contextvars import ContextVar
 from typing import Any
 
+from holdall.errors import NotFoundError
+from holdall.modeling.loading.model_folder import local_folder
+from holdall.modeling.saving.requirements import CONDA, REQUIREMENTS
 from holdall.settings import read_settings
 from holdall.store import Model, ModelInfo, PyFuncModel
 from holdall.surfaces.fluent.active import current_store, run_of
@@ -118,6 +121,19 @@ def load_pyfunc(model_uri: str | os.PathLike[str], **options: Any) -> PyFuncMode
 def describe(model_uri: str | os.PathLike[str]) -> Model:
     """Return what the MLmodel file of a model says. Raises: as `load_model`."""
     return current_store().models.describe(model_uri)
+
+
+def fetch_requirements(model_uri: str | os.PathLike[str], format: str) -> str:
+    """Return the path of a local copy of what a model needs. See `holdall.pyfunc.get_model_dependencies`."""
+    files = {"pip": REQUIREMENTS, "conda": CONDA}
+    if format not in files:
+        raise ValueError(f"format={format!r} is none of {', '.join(files)}")
+    local = local_folder(model_uri)
+    if local is None:
+        return str(current_store().artifacts.download(f"{str(model_uri).rstrip('/')}/{files[format]}"))
+    if not (local / files[format]).is_file():
+        raise NotFoundError(f"the model has no file {files[format]}: {local}")
+    return str(local / files[format])
 
 
 def _name(name: str | None, artifact_path: str | None) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from holdall.errors import MissingLibraryError
@@ -90,17 +91,22 @@ def serve(
     return 0
 
 
-def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: str) -> str:
-    """What a server would answer to a request, without one.
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a model answered, and whether that goes back as it is, not under "predictions"."""
+
+    predictions: Any
+    bare: bool
+
+
+def ask(opener: Callable[[], Store], uri: str, body: bytes, content_type: str) -> Predicted:
+    """Return a model's answer to a request, without a server.
 
     Args:
         opener: Opens the store.
-        uri: The model.
+        uri: The model's address.
         body: The request, in one of the types that a server takes.
         content_type: Its type.
-
-    Returns:
-        JSON.
 
     Raises:
         PayloadError: The body cannot be read.
@@ -108,16 +114,23 @@ def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: st
         Exception: What the model raises.
     """
     _need("pandas", "pyarrow")
-    from holdall.surfaces.serving.answers import predictions_json
     from holdall.surfaces.serving.requests import read_payload
     from holdall.surfaces.serving.service import load
 
     model = load(opener, uri)
     asked = read_payload(body, content_type, model)
     try:
-        return predictions_json(model.predict(asked.data, asked.params), bare=asked.bare)
+        return Predicted(model.predict(asked.data, asked.params), asked.bare)
     except SystemExit as error:
         raise RuntimeError(f"the model ended its program, with {error.code!r}") from error
+
+
+def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: str) -> str:
+    """Return the JSON that a server would answer to a request. Args, raises: as `ask`."""
+    answer = ask(opener, uri, body, content_type)
+    from holdall.surfaces.serving.answers import predictions_json
+
+    return predictions_json(answer.predictions, bare=answer.bare)
 
 
 def _need(*names: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from holdall.modeling.signatures.schema import ColSpec, DataType, Schema, TensorSpec
+from holdall.modeling.signatures.data_types import DataType
+from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.surfaces.serving.requests import CSV, JSON, PARQUET
 from holdall.surfaces.serving.service import Identity

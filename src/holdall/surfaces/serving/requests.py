@@ -31,6 +31,7 @@ import numpy
 import pandas
 
 from holdall.errors import OversizedPayloadError, PayloadError, SchemaMismatchError
+from holdall.modeling.signatures.data_types import Array
 from holdall.modeling.signatures.json_values import (
     cast_frame,
     cast_inputs,
@@ -40,7 +41,7 @@ from holdall.modeling.signatures.json_values import (
     named_specs,
     revived_data,
 )
-from holdall.modeling.signatures.schema import Array, Schema
+from holdall.modeling.signatures.schema import Schema
 from holdall.store import PyFuncModel, without_extensions
 from holdall.surfaces.serving.bound import Bound
 

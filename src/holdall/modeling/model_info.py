@@ -1,0 +1,100 @@
+"""What is known of one model: where it is, what its MLmodel file says, and what was said of it in its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from holdall.modeling.model import SPOKEN, Model, SignatureSchemas
+from holdall.modeling.records.logged import LoggedModel
+from holdall.modeling.signatures.signature import ModelSignature
+from holdall.runs.record import Metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo(SignatureSchemas):
+    """What `log_model` and `get_model_info` return: where a model is, and what is known of it.
+
+    Attributes:
+        model_uri: `models:/<model_id>`; for what no run logged as a model, the address that was asked for.
+        model_id: `m-<run id>-<n>`.
+        registered_model_version: The number of the version that was asked for or registered; None if there is none.
+        name, artifact_path: Its path in the run.
+        creation_timestamp: Milliseconds since 1970 UTC.
+        params, tags, model_type, step: As they were logged, with what was set since.
+        metrics: The last value of each metric that was logged for it.
+
+    The other attributes are the MLmodel file's; see `holdall.models.Model`.
+    """
+
+    artifact_path: str
+    model_uri: str
+    model_id: str
+    model_uuid: str
+    name: str
+    run_id: str
+    flavors: Mapping[str, Mapping[str, Any]]
+    creation_timestamp: int
+    utc_time_created: str
+    mlflow_version: str | None = SPOKEN
+    signature: ModelSignature | None = None
+    saved_input_example_info: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    metrics: Sequence[Metric] | None = None
+    model_type: str | None = None
+    step: int = 0
+    env_vars: None = None
+    prompts: Sequence[Any] | None = None
+    registered_model_version: int | None = None
+    model_size_bytes: int | None = None
+    is_signature_from_type_hint: bool = False
+    holdall: Mapping[str, Any] | None = None
+
+    @property
+    def signature_dict(self) -> dict[str, str | None] | None:
+        """The signature's three JSON texts."""
+        return self.signature.to_dict() if self.signature else None
+
+
+def model_info(mlmodel: Model, record: LoggedModel | None = None, uri: str = "") -> ModelInfo:
+    """Return what is known of a model.
+
+    Args:
+        mlmodel: What its MLmodel file says.
+        record: What its run says of it; None if no run logged it as a model.
+        uri: Its address, where there is no record.
+    """
+    path = mlmodel.artifact_path or ""
+    record = record or LoggedModel(model_id=mlmodel.model_id or "", source_run_id=mlmodel.run_id or "", path=path)
+    return ModelInfo(
+        artifact_path=record.path,
+        model_uri=uri or record.model_uri,
+        model_id=record.model_id,
+        model_uuid=mlmodel.model_uuid or "",
+        name=record.name,
+        run_id=record.source_run_id,
+        creation_timestamp=record.creation_timestamp,
+        utc_time_created=str(mlmodel.utc_time_created),
+        params=record.params,
+        tags=record.tags,
+        metrics=record.metrics or None,
+        model_type=record.model_type,
+        step=record.step,
+        **{name: getattr(mlmodel, name) for name in _OF_FILE},
+    )
+
+
+_OF_FILE = (
+    "flavors",
+    "mlflow_version",
+    "signature",
+    "saved_input_example_info",
+    "metadata",
+    "prompts",
+    "model_size_bytes",
+    "is_signature_from_type_hint",
+    "holdall",
+)
