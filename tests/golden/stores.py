@@ -25,7 +25,7 @@ from holdall.naming.registry import Registry
 from holdall.trees.damage import record_damage
 from holdall.trees.repair import Repair
 from holdall.trees.session import Draft, Session
-from holdall.trees.snapshot import Inline
+from holdall.trees.snapshot import InlineBlobs
 from holdall.trees.source import Item
 from holdall.trees.transaction import Transaction
 
@@ -280,7 +280,7 @@ def end(session: Session, status: str = "FINISHED") -> None:
 
 
 def _facts(session: Session, facts: dict[str, str]) -> None:
-    carried = Inline([])
+    carried = InlineBlobs([])
     ref = carried.place(repr(facts).replace("'", '"').encode(), JSON_BLOB)
     session.append(lambda: Draft([{"op": "environment", "facts": ref.to_json()}], carried.blobs))
 

@@ -24,7 +24,7 @@ from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.trees import tree_builder
 from holdall.trees.session import Draft
-from holdall.trees.snapshot import Inline
+from holdall.trees.snapshot import InlineBlobs
 
 PARTS = 4
 CUT = bytes(66_000) + entropy(7)(300)  # one zstd chunk many times over, and a raw one
@@ -73,7 +73,7 @@ STORES = (finished_store, crashed_store)  # two small ones: each flip costs a ch
 
 def log_planes(run: Run, path: str) -> None:
     """Commit a file whose one chunk is stored in planes, which writers do not choose yet."""
-    session, builder, inline = run._writing(), PackBuilder(), Inline([])
+    session, builder, inline = run._writing(), PackBuilder(), InlineBlobs([])
     codec, stored = encode_planes(NUMBERS, 4, 0)
     assert codec == SPLIT
     name = next(session._names)

@@ -23,7 +23,7 @@ from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.trees import tree_builder
 from holdall.trees.session import Draft
-from holdall.trees.snapshot import Inline, restate
+from holdall.trees.snapshot import InlineBlobs, restate
 from holdall.trees.view import View
 
 LARGE, OTHER = (random.Random(seed).randbytes(70_000) for seed in range(2))
@@ -46,9 +46,9 @@ class World:
         assert found is not None
         return found
 
-    def commit(self, make: Callable[[Inline], Sequence[Entry]], files: int | None = None) -> None:
+    def commit(self, make: Callable[[InlineBlobs], Sequence[Entry]], files: int | None = None) -> None:
         """Commit entries as any program could, with the blobs that it puts inline."""
-        inline = Inline([])
+        inline = InlineBlobs([])
         entries = make(inline)
         root = tree_builder.build(entries, lambda data: inline.place(data, NODE))
         op = _op(root, entries) | ({} if files is None else {"files": files})
@@ -68,16 +68,16 @@ def _op(root: Ref, entries: Sequence[Entry]) -> Json:
     }
 
 
-def text(path: str, data: bytes = b"abc", sha: bytes | None = None) -> Callable[[Inline], list[Entry]]:
+def text(path: str, data: bytes = b"abc", sha: bytes | None = None) -> Callable[[InlineBlobs], list[Entry]]:
     """A small file whose bytes are in the entry."""
 
-    def make(inline: Inline) -> list[Entry]:
+    def make(inline: InlineBlobs) -> list[Entry]:
         return [Entry(path, Kind.FILE, len(data), sha or sha256(data), content=inline.place(data, CHUNK))]
 
     return make
 
 
-def nowhere(inline: Inline) -> list[Entry]:
+def nowhere(inline: InlineBlobs) -> list[Entry]:
     """A file whose bytes are a blob that the entry has not."""
     ref = Ref(blob_id(b"abc"), InEntry(None), 9, 3, 3, 0)
     return [Entry("x", Kind.FILE, 3, sha256(b"abc"), content=ref)]

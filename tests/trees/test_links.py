@@ -23,7 +23,7 @@ from holdall.storage.memory import MemoryBucket
 from holdall.trees import collisions
 from holdall.trees.destination import Destination
 from holdall.trees.session import Draft
-from holdall.trees.snapshot import Inline
+from holdall.trees.snapshot import InlineBlobs
 from holdall.trees.source import bytes_item
 
 
@@ -49,7 +49,7 @@ def outside(tmp_path: Path) -> Iterator[Path]:
 
 def commit(run: Run, *entries: Entry) -> None:
     """Commit what no writer would."""
-    inline = Inline([])
+    inline = InlineBlobs([])
     tree = inline.place(encode_node(0, entries), NODE)
     op = {"op": "commit", "tree": tree.to_json(), "files": 0, "bytes": 0, "new_bytes": 0, "stored_bytes": 0}
     run._writing().append(lambda: Draft([op], inline.blobs))

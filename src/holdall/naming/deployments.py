@@ -1,4 +1,4 @@
-"""Where models are in use: what somebody, or a script that deploys, told the store.
+"""Where models are deployed, as people or deploying scripts recorded it.
 
 A deployment is a remark of the run that has the model's files (`runs/reserved_tags.py`):
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from holdall.format.registered import Registered, Version
+from holdall.trees.addresses import run_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class ModelVersion:
     @property
     def artifact_uri(self) -> str:
         """Return the address of its files: `runs:/<run_id>/<path>`."""
-        return f"runs:/{self.run_id}" + (f"/{self.path}" if self.path else "")
+        return run_uri(self.run_id, self.path)
 
 
 @dataclass(frozen=True, slots=True)

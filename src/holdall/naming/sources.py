@@ -10,6 +10,7 @@ from holdall.format.document import Json
 from holdall.format.manifest import digest_below
 from holdall.modeling.records.logged import logged_model as recorded
 from holdall.runs.reading import RunReader, join_path
+from holdall.trees.addresses import run_uri
 from holdall.trees.location import Location
 
 _MODEL_ID = re.compile(rb"^model_id: *['\"]?(m-[0-9a-f]{32}-[0-9]+)['\"]? *$", re.MULTILINE)
@@ -25,7 +26,7 @@ class Place:
     @property
     def uri(self) -> str:
         """Return its address."""
-        return f"runs:/{self.run_id}" + (f"/{self.path}" if self.path else "")
+        return run_uri(self.run_id, self.path)
 
     def below(self, path: str) -> Place:
         """Return a path below this one."""

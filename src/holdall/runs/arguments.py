@@ -2,7 +2,7 @@
 
 A text is a sequence of letters to Python, so it passes for a list wherever one is
 only walked through; then a search looks at experiments `e`, `x` and `p`, and
-finds nothing. Whoever walks through an argument asks here first.
+finds nothing. So an argument is checked here before it is walked through.
 """
 
 from __future__ import annotations

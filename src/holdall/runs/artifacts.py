@@ -16,13 +16,13 @@ from holdall.runs.differences import Difference
 from holdall.runs.reading import Promise
 from holdall.runs.record import FileInfo
 from holdall.runs.run import Run
+from holdall.trees.addresses import SCHEME
 from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SCHEME = "runs:/"
 # an address -> the run and path that it means, and what is promised of them
 Locate: TypeAlias = Callable[[str], tuple[str, str, Promise | None]]
 
@@ -33,9 +33,9 @@ def parse_uri(uri: str) -> tuple[str, str]:
     Raises:
         InvalidURIError: It is not of the form `runs:/<run_id>/<path>`.
     """
-    if not uri.startswith(_SCHEME):
+    if not uri.startswith(SCHEME):
         raise InvalidURIError(uri, "an artifact's address is runs:/<run_id>/<path>")
-    run_id, _, path = uri[len(_SCHEME) :].strip("/").partition("/")
+    run_id, _, path = uri[len(SCHEME) :].strip("/").partition("/")
     if not is_run_id(run_id):
         raise InvalidURIError(uri, f"{run_id!r} is not a run id, which is 32 lower-case hex digits")
     try:

@@ -1,7 +1,7 @@
 """What ran where: the facts beside a run that its numbers depend on.
 
-Half a year later somebody asks why a run cannot be repeated, and the answer is
-a driver, a version, or a changed file that nobody wrote down. So each run
+Half a year later one asks why a run cannot be repeated, and the answer is
+a driver, a version, or a changed file that was not written down. So each run
 writes them down by itself, once, when it starts.
 
     programs    git x 4, nvidia-smi x 2    started first, side by side, under one deadline

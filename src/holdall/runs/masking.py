@@ -84,7 +84,7 @@ _INSTALLER_USER: Final = re.compile(r"://(?P<user>[^\s/?#]*|[^\s/?#@:\[]*:(?!\d+
 _INSTALLER_QUERY: Final = re.compile(r"(?<=\S)\?([^\s#]+)")
 _INSTALLER_PATH: Final = re.compile(r"(?<=[\w])/t/[\w-]{12,}/")  # of conda's servers
 
-# Addresses that open what they lead to: whoever has one can post there, or install from there.
+# Addresses that are credentials: with one of them, anybody can post there, or install from there.
 _DOORS: Final = re.compile(
     r"(?P<door>://(?:[\w.-]*\bhooks\.slack\.com/(?:services|workflows|triggers)/|"
     r"(?:\w+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/|[\w.-]*webhook\.office\.com/|outlook\.office(?:365)?\.com/webhook/|"

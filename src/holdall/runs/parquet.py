@@ -1,8 +1,8 @@
-"""Parquet of anybody's, read as columns of plain values.
+"""Parquet files of any origin, read as columns of plain values.
 
 A file may ask for extension types, which classes that this process registered build
 from bytes of the file: such a class has run commands before (CVE-2023-47248), and which
-ones are registered is nobody's to know. Only those that hold nothing but values are
+ones are registered cannot be known. Only those that hold nothing but values are
 built; of all others the values are read as they are stored.
 """
 

@@ -33,6 +33,7 @@ from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.values import RunOutputs
+from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import checkout
@@ -78,7 +79,7 @@ class Promise:
         if found != self.digest and incomplete:
             raise incomplete
         if found != self.digest:
-            place = f"runs:/{run_id}/{self.path}".rstrip("/")
+            place = run_uri(run_id, self.path)
             raise VersionChangedError(self.version, place, self.digest, found)
 
 

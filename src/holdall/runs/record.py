@@ -16,6 +16,7 @@ from holdall.runs.inputs import RunInputs, inputs_of
 from holdall.runs.links import outputs_of
 from holdall.runs.times import ENDED, STARTED, time_of
 from holdall.runs.values import RunOutputs
+from holdall.trees.addresses import run_uri
 
 RUN_NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
@@ -39,7 +40,7 @@ class RunInfo:
     @property
     def artifact_uri(self) -> str:
         """Return the address of all that the run holds."""
-        return f"runs:/{self.run_id}"
+        return run_uri(self.run_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from holdall.runs.times import STARTED, time_tag
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
-from holdall.trees.snapshot import Inline
+from holdall.trees.snapshot import InlineBlobs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ class Runs:
         Args:
             experiment: The name of its experiment, which is made if there is none; "Default" when None.
             experiment_id: Or its id; then it must be there.
-            name: What people call the run; drawn by lot when None.
+            name: The run's name; a random one such as `brisk-heron-123` when None.
             parent: The id of the run that it is part of, which must be there.
             tags: What else to say about it.
             description: In a few words, for people.
@@ -196,7 +196,7 @@ class Runs:
         """
         wanted, order = parse_filter(filter), parse_order_by(order_by)
         for run in list(self._handles.values()):
-            with suppress(RunDeletedError):  # by somebody else: what waits is lost, and no search's concern
+            with suppress(RunDeletedError):  # by another process: what is buffered is lost, and no search's concern
                 run.flush()  # what this process logged is found by it
         some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
         fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
@@ -295,7 +295,7 @@ class Runs:
         if look is None:
             return {}, []
         found = look()
-        inline = Inline([])
+        inline = InlineBlobs([])
         inline.place(json.dumps(found, separators=(",", ":")).encode(), JSON_BLOB)
         return mlflow_tags(found), inline.blobs
 

@@ -47,7 +47,7 @@ _PART: Final = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
 
 
 class Ticking:
-    """A clock whose every reading is later than the one before, whatever happens to the machine's."""
+    """A clock whose every reading is later than the one before, even if the machine's is put back."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock, self._last = clock, 0
@@ -90,7 +90,7 @@ def log_table(
 
     Raises:
         TypeError: No table can be made of this, or JSON cannot hold a cell of it.
-        InvalidTableError: Lengths differ, labels recur as texts, or nobody could read it again.
+        InvalidTableError: Lengths differ, labels recur as texts, or it could not be read again.
         ValueError: Images stand beside other cells, or the extension is another.
         PathConflictError: There is a file of this name, such as MLflow would write; it cannot grow.
         MissingLibraryError: DataFrames need pandas, Parquet pyarrow too, images Pillow.

@@ -2,8 +2,8 @@
 
 Each chunk that is touched is verified; the rest of the file is not fetched.
 Reading on from where the last read ended fetches ahead, twice as far at each
-request: whoever reads on asks seldom, and whoever stops has fetched about
-twice of what was read at most.
+request. So reading on takes few requests, and reading that stops has fetched
+about twice of what was read at most.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A SQLite file of one user, in which something is remembered that can be found out again.
 
 What others could have written would be believed: so the folder is made for the
-user alone, the file too, and where either belongs to somebody else, or others
+user alone, the file too, and where either belongs to another user, or others
 may write to it, nothing is remembered there. A file that is corrupt is
-replaced; whatever is wrong, whoever asks does without, and it is said once.
+replaced; after any other failure one does without, and one warning says so.
 
 SQLite alone would take a lock held by a forked process for granted: hence no
 fork while it works.

@@ -47,6 +47,7 @@ from holdall.format.records import encode_canary, parse_descriptor, parse_genera
 from holdall.format.reference import Ref
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.tree import Entry
+from holdall.trees.addresses import run_uri
 from holdall.trees.check_links import Links
 from holdall.trees.check_log import Claim, Content, LogCheck, each_listed
 from holdall.trees.damage import record_damage, wrong_blobs
@@ -277,7 +278,7 @@ class _Check:
             top = version.path
             below = [each for each in entries if not top or each.path == top or each.path.startswith(f"{top}/")]
             if (found := digest_below(below, top)) != version.digest:
-                place = f"runs:/{run_id}/{top}".rstrip("/")
+                place = run_uri(run_id, top)
                 detail = f"version {version.number} is {version.digest}, but {place} is {found}"
                 self._note(log, detail, touches=(place,))
 

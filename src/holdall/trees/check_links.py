@@ -15,6 +15,7 @@ from holdall.errors import DamageError
 from holdall.format.layout import experiment_log, model_log, name_log, run_log
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.state import State
+from holdall.trees.addresses import log_uri
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -59,11 +60,11 @@ class Links:
         if state.purged:
             return
         if self._gone(owner := experiment_log(state.experiment)):
-            yield owner, "its log is missing, and a run is of this experiment", (_uri(log),)
+            yield owner, "its log is missing, and a run is of this experiment", (log_uri(log),)
         pinned = {found[1] for pin in state.pins if (found := _PIN.fullmatch(pin))}
         for model in sorted(pinned):
             if self._gone(model):
-                yield model, "its log is missing, and a run is pinned for a version of it", (_uri(log),)
+                yield model, "its log is missing, and a run is pinned for a version of it", (log_uri(log),)
 
     def _model(self, log: str, model: Registered) -> Iterator[Broken]:
         # A creation that was given up has a log and no name; but nothing is registered before there is one.
@@ -97,7 +98,3 @@ class Links:
             return True
         self._logs.add(log)
         return False
-
-
-def _uri(log: str) -> str:
-    return f"runs:/{log.rpartition('/')[2]}"

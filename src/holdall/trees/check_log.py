@@ -18,6 +18,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.reference import InEntry, Ref, ref_from_json
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
+from holdall.trees.addresses import log_uri
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
@@ -112,7 +113,7 @@ class Content:
 
 
 class LogCheck:
-    """Follows one run's log, past whatever is wrong with it.
+    """Follows one run's log, past all that is wrong with it.
 
     Args:
         location: The store.
@@ -129,12 +130,12 @@ class LogCheck:
     def __init__(self, location: Location, log: str, refer: Refer, note: Note) -> None:
         self._journal = Journal(location.bucket, location.pool, log)
         self._blobs = RunBlobReader(location.bucket, location.pool, self._journal)
-        self._uri = f"runs:/{log.rpartition('/')[2]}"
+        self._uri = log_uri(log)
         self._refer, self._note = refer, note
         self._held: dict[str, Entry] = {}
         self._complete = True  # whether all paths that were committed are held
         self._needed = True  # whether readers need what is looked at: the last state tells what came before it
-        self._blind = False  # whether the paths of a commit could not be read that nobody needs
+        self._blind = False  # whether a commit's paths could not be read, which no reader needs
         self.contents: dict[Claim, Content] = {}
         self.files = self.bytes = 0
         self.state: State | None = None

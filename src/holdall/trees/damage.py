@@ -1,4 +1,4 @@
-"""Recording that a pack is damaged, so that nobody refers to it any more.
+"""Recording that a pack is damaged, so that no writer refers to it any more.
 
 An object of its own, created once, below `gc/`, which writers list anyway.
 A collector's `condemn` would not do: that is forgotten at its `done`.

@@ -31,7 +31,7 @@ from typing import Any, Final
 from holdall.errors import DestinationError
 from holdall.trees.native import native
 
-_KEPT: Final = 64  # descriptors of folders that nobody is using
+_KEPT: Final = 64  # descriptors of unused folders that stay open
 _STEM: Final = 100  # bytes of its name that an unfinished file bears; some file systems end at 143
 # A folder that may be written to but not listed can be opened for its names alone, where the system knows that.
 _FOLDER: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -189,7 +189,7 @@ def refusals_named(place: str) -> Iterator[None]:
 def _refusal(path: Path, error: OSError) -> DestinationError:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         standing = next((above for above in (path, *path.parents) if os.path.lexists(above)), path)
-        return DestinationError(str(standing), "a folder must be here, and what stands here is none")
+        return DestinationError(str(standing), "a folder must be here, and this is none")
     if error.errno == errno.EISDIR:
         return DestinationError(str(path), "a file must be here, and a folder stands here")
     if error.errno == errno.ENAMETOOLONG:

@@ -158,7 +158,7 @@ class Journal:
         """Try to create the entry of this number.
 
         Returns:
-            The entry that stands there now. Its `write_id` tells whose it is.
+            The entry that has this number now; its `write_id` tells whose it is.
 
         Raises:
             CommitStateUnknownError: Neither the request nor a look at the log was answered.

@@ -119,8 +119,8 @@ F = TypeVar("F", bound=Fold)
 class Log(Generic[F]):
     """A log without packs, such as an experiment's or a registered model's, and what its entries add up to.
 
-    Nothing in it refers to a pack, so writing to it opens no session. Threads may share it; whoever reads `state`
-    holds `lock`. What it knows may be old, never wrong: entries do not change.
+    Nothing in it refers to a pack, so writing to it opens no session. Threads may share it, and hold `lock` while
+    they read `state`. What it knows may be old, never wrong: entries do not change.
 
     Attributes:
         log: Its name, such as `models/<id>`.

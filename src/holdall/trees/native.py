@@ -1,4 +1,4 @@
-"""Names on a local disk are bytes, and a run's are UTF-8, whatever the locale calls text.
+"""Names on a local disk are bytes, and a run's are UTF-8, in any locale.
 
 Python makes text of a disk's bytes by the locale's encoding, which is ASCII in
 some containers. A name goes through its bytes, so it is the same on the disk

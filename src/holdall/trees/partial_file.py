@@ -7,10 +7,10 @@ GiB; so it is hashed while the rest still comes:
     written   ##########..##..#.....
     hashed    #######---                  read back from the disk, so that what is there is what is checked
 
-Whoever makes the beginning longer hashes on, unless another thread is at it.
-No thread waits for another, none is kept for hashing, and who hashes the last
-byte compares the digest and gives the file its name. It replaces what stands
-there in one step, never half; a folder never gives way to a file: that is a
+The thread that makes the beginning longer hashes on, unless another is at it.
+No thread waits for another, none is kept for hashing, and the one that hashes
+the last byte compares the digest and gives the file its name. It replaces what
+is there in one step, never half; a folder never gives way to a file: that is a
 `DestinationError`, as is all that the local disk refuses.
 """
 
@@ -54,7 +54,7 @@ class IncrementalHasher:
                 self._there = end
         ended = False
         while not ended and self._due and self._turn.acquire(blocking=False):
-            # Who finds the turn taken may leave: its holder looks once more after giving it back.
+            # A thread that finds the turn taken may leave: its holder looks once more after giving it back.
             try:
                 ended = self._go_on()
             finally:
@@ -83,9 +83,9 @@ class IncrementalHasher:
 class PartialFile:
     """A file that threads write at once, each where its bytes belong.
 
-    Once it is closed, its descriptor's number may be another file's: whoever
-    comes late, such as a request that outlived the failure of its neighbour,
-    is refused here rather than let loose on that one.
+    Once it is closed, its descriptor's number may be another file's: a
+    late write, such as that of a request that outlived the failure of its
+    neighbour, is refused here rather than let loose on that one.
 
     Args:
         entry: What it is to be; not empty.

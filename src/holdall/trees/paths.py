@@ -5,11 +5,11 @@ since. A pack that is lost takes the nodes with it that lie in it, and nothing
 else: what the others say is given first, and then an error names the rest.
 
     walk   every entry that can be read, in order; then `IncompleteError`, if there may be more
-    find   what stands at paths; `IncompleteError` only if one of them may be in what cannot be read
-    look   the same for writers, who are told what they cannot know
+    find   the entries at some paths; `IncompleteError` only if one of them may be in what cannot be read
+    lookup the same for writers, who are told what cannot be known
 
-Only what bytes are not those that were written is passed over. A node that is
-whole and breaks a rule of the format is nobody's accident, and refused.
+Only bytes that are not those that were written are passed over. A node that is
+whole and breaks a rule of the format is no accident, and is refused.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ class Unread:
 
 
 @dataclass(slots=True)
-class Look:
+class PathLookup:
     """What is known of some paths.
 
     Attributes:
-        there: What stands at those that hold something.
-        below: For each that has something below it: one such path.
-        unread: What may hold more of them, or more below them.
+        there: The entries at those that have one.
+        below: One path below each that has any.
+        unread: The parts that cannot be read and may have more of them, or more below them.
     """
 
     there: dict[str, Entry] = field(default_factory=dict)
     below: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
 
-    def add(self, other: Look) -> None:
+    def add(self, other: PathLookup) -> None:
         """Add what is known from later trees."""
         self.there = other.there | self.there
         self.below = other.below | self.below
@@ -109,23 +109,23 @@ class Paths:
         Raises:
             IncompleteError: A path that was not found may be in what cannot be read.
         """
-        found = self.look(paths)
+        found = self.lookup(paths)
         lacking = _Wanted([path for path in paths if path not in found.there])
         if unread := [part for part in found.unread if lacking.touched_by(part.first, part.fence, below=False)]:
             raise self._incomplete(unread)
         return found.there
 
-    def look(self, paths: Sequence[str]) -> Look:
+    def lookup(self, paths: Sequence[str]) -> PathLookup:
         """Return what is known of these paths, and what cannot be read. Cost: O(nodes on the way to them)."""
-        look = Look(unread=list(self._lost))
+        look = PathLookup(unread=list(self._lost))
         for tree, said in zip(self.trees, self._said, strict=True):
             try:
                 found = tree.find(paths)
             except IntegrityError:
                 if older := self._instead_of(tree):
-                    look.add(older.look(paths))
+                    look.add(older.lookup(paths))
                 else:
-                    self._look_at_rest(tree, said, paths, look)
+                    self._lookup_rest(tree, said, paths, look)
                 continue
             for path, at in found.items():
                 if at.entry:
@@ -136,7 +136,7 @@ class Paths:
 
     def below(self, paths: Sequence[str]) -> dict[str, str]:
         """Return one path below each path that has any, as far as can be read."""
-        return self.look(paths).below
+        return self.lookup(paths).below
 
     def walk(self, prefix: str = "") -> Iterator[Entry]:
         """Yield every entry at or below a path, in the tree's order.
@@ -209,7 +209,7 @@ class Paths:
                 if inside and sort_key(entry.path) > done:
                     yield entry
 
-    def _look_at_rest(self, tree: Tree, said: str, paths: Sequence[str], look: Look) -> None:
+    def _lookup_rest(self, tree: Tree, said: str, paths: Sequence[str], look: PathLookup) -> None:
         entries: list[Entry] = []
         for part in _rest(self.blobs, tree.root, said, _Wanted(paths)) if paths else ():
             if isinstance(part, Unread):

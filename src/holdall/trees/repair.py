@@ -2,14 +2,14 @@
 
 Packs never change, so what is mended is what refers to them: a run gets one
 more entry, with a state of the same paths and new places (SPEC.md, "State and checkpoints"), which
-every reader understands. Whoever repairs is a writer like others (12, W1 to W5)
+every reader understands. A repair is a writer like others (W1 to W5)
 and deletes nothing.
 
 What another pack has whole is referred to there: it costs no byte, and each of
 its chunks was just decoded. Only what is whole nowhere but in the damaged pack
 or in a log entry is copied. A file that is whole nowhere as it was put together
 may be whole as another run has it (`twins.py`). A file of which some chunk is whole nowhere keeps its old places, so
-that a later repair may heal it, once somebody has logged its content again.
+that a later repair may heal it, once its content was logged again.
 
 Plan, then perform: a plan writes nothing, and reads all that it promises.
 """

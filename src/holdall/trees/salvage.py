@@ -1,6 +1,6 @@
 """What is damaged is named and left out, so that it never hides what is whole.
 
-Whoever looks at many logs (a search, a listing, a sum) looks at each of them
+What looks at many logs (a search, a listing, a sum) looks at each of them
 in here. What one of them holds may be wrong in any way: that is its own
 matter, said once in a warning, which the command line shows on stderr.
 """

@@ -37,7 +37,7 @@ _ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
 _log = logging.getLogger("holdall")
 
 
-class Inline:
+class InlineBlobs:
     """Blobs on their way into a log entry."""
 
     def __init__(self, blobs: list[InlineBlob]) -> None:
@@ -90,7 +90,7 @@ def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final:
     view.paths.check_whole()
     fresh, inline = _settled(view, writer)
     state = replace(view.state, deltas=[], inline=inline)
-    carried = Inline(blobs)
+    carried = InlineBlobs(blobs)
     added = len(blobs)
     if not writer.unsent:
         state.tree = _tree(view, fresh, partial(carried.place, kind=NODE), final=final)
@@ -115,7 +115,7 @@ def restate(
         blobs: What the entry carries inline; tree nodes may be added.
     """
     state = replace(view.state, deltas=[], inline=sum(map(_inline_bytes, entries)), environment=environment)
-    carried, added = Inline(blobs), len(blobs)
+    carried, added = InlineBlobs(blobs), len(blobs)
     if entries and not writer.unsent:
         state.tree = tree_builder.build(entries, partial(carried.place, kind=NODE))
     if entries and (writer.unsent or not carried.fits):

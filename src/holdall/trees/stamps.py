@@ -22,7 +22,7 @@ same bytes. That is sound only where each later write moves the stamp:
 
 What remains: a single `write` call that goes on for two seconds or longer sets
 the times when it begins; a clock that was set back can show a time twice; and
-whoever writes to the block device, or lets other hardware write into pages that
+a program that writes to the block device, or lets hardware write into pages that
 it holds pinned (RDMA, O_DIRECT reads into an mmap), leaves no trace at all.
 """
 

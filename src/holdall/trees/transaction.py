@@ -36,14 +36,14 @@ from holdall.format.reference import CHUNK, NODE, RECIPE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.trees import tree_builder
 from holdall.trees.session import Draft, Session
-from holdall.trees.snapshot import INLINE, Inline
+from holdall.trees.snapshot import INLINE, InlineBlobs
 from holdall.trees.source import Item
 from holdall.trees.streams import Rejoined, at_most, blocks
 from holdall.trees.unchanged_files import UnchangedFiles
 from holdall.trees.view import View
 
 _log = logging.getLogger("holdall")
-# What else the commit's entry says, given the run just before it; whatever it raises, the commit raises.
+# What else the commit's entry says, given the run just before it; what it raises, the commit raises.
 ExtraOps: TypeAlias = Callable[[View], Sequence[Json]]
 _UNKNOWN: Final = (
     "run %s: whether it holds %r already, and what else is logged with it, is not known, as something cannot be read: "
@@ -121,7 +121,7 @@ class Transaction:
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
                 ends.enter_context(self._transfer)
             self._session.refuse_registered([item.path for item in items])
-            there = self._session.view.paths.look([item.path for item in items]).there
+            there = self._session.view.paths.lookup([item.path for item in items]).there
             self._unchanged.lookup(items, there)
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
@@ -242,7 +242,7 @@ class Transaction:
         self._session.refuse_registered(list(self._staged))
         paths, wanted = self._session.view.paths, self._staged
         parents = {parent for path in wanted for parent in ancestors(path)}
-        look = paths.look([*wanted, *parents])
+        look = paths.lookup([*wanted, *parents])
         there = look.there
         below = {
             path: at
@@ -275,7 +275,7 @@ class Transaction:
         if writer:
             writer.resolve_pending()
         if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
-            inline = Inline([])
+            inline = InlineBlobs([])
             root = tree_builder.build(
                 [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
             )
@@ -294,7 +294,7 @@ class Transaction:
         self._session.blobs.remember_node(ref, data)
         return ref
 
-    def _inline(self, inline: Inline, data: bytes, kind: int) -> Ref:
+    def _inline(self, inline: InlineBlobs, data: bytes, kind: int) -> Ref:
         """Place a blob in the entry, unless a pack has it already."""
         return (self._writer.find_blob(data) if self._writer else None) or inline.place(data, kind)
 

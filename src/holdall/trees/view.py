@@ -158,7 +158,7 @@ class View:
 
     def refuse_registered(self, paths: Sequence[str]) -> None:
         """Raise RegisteredPathError for a path that would be new where a pin keeps what is there as it is."""
-        there = self.paths.look(paths).there if self.state.pinned else {}
+        there = self.paths.lookup(paths).there if self.state.pinned else {}
         for path in paths if self.state.pinned else ():
             if path not in there and (pin := self.state.pin_above(path)):
                 run_id = self.head.log.rpartition("/")[2] if self.head else ""

@@ -31,6 +31,7 @@ from holdall.format.document import Json
 from holdall.format.ops import integer, number
 from holdall.runs.record import Metric
 from holdall.runs.reserved_tags import remark, remarks, texts
+from holdall.trees.addresses import run_uri
 
 TAG: Final = "holdall.model."
 _OF_MODEL: Final = re.compile(re.escape(TAG) + r"([1-9][0-9]{0,9})(?=\.|$)")
@@ -86,7 +87,7 @@ class LoggedModel:
     @property
     def artifact_location(self) -> str:
         """The address of its files: `runs:/<run_id>/<path>`."""
-        return f"runs:/{self.source_run_id}/{self.path}".rstrip("/")
+        return run_uri(self.source_run_id, self.path)
 
     @property
     def status_message(self) -> None:
