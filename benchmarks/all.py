@@ -31,6 +31,7 @@ QUESTIONS = (
     "imports",
     "models",
     "lanes",
+    "numbers",
 )
 
 

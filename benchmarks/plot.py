@@ -11,7 +11,15 @@ from benchmarks.rounds import HERE
 from benchmarks.table import read_all
 
 OURS, THEIRS, ASKED = "#1b7f5c", "#c8553d", "#333333"
-NOT_PEERS = ("checkpoints", "growth", "memory", "imports", "models", "lanes")  # their sides are ours, or no rivals
+NOT_PEERS = (
+    "checkpoints",
+    "growth",
+    "memory",
+    "imports",
+    "models",
+    "lanes",
+    "numbers",
+)  # their sides are ours, or no rivals
 
 
 def main() -> None:

@@ -179,7 +179,9 @@ def test_checkpoints_in_a_row_are_all_found() -> None:
         assert found[len(one) + start : len(one) + stop] == said(item_size, stop - start)
 
 
-@pytest.mark.parametrize("data", [b"x" * 5000, b"", b"PK", b"\x93NUMP", b"GGU", b"{}", bytes(5000)])
+@pytest.mark.parametrize(
+    "data", [b"x" * 5000, b"", b"PK", b"\x93NUMP", b"GGUF\3\0\0\0" + bytes(99), b"{}", bytes(5000)]
+)
 @pytest.mark.parametrize("block", BLOCKS)
 def test_anything_else_is_one_span_of_unknown_numbers(data: bytes, block: int) -> None:
     """A sample decides what to do with it."""

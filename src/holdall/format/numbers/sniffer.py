@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdall.format.numbers import archive, gguf, npy, safetensors
+from holdall.format.numbers import archive, npy, safetensors
 from holdall.format.numbers.cursor import Cursor, Span, Steps
 
 _MAGIC: Final = 9  # bytes that tell a format: those of safetensors' length, and the brace behind it
@@ -87,7 +87,6 @@ def _files(cursor: Cursor) -> Steps[None]:
 _PARSERS: Final[dict[bytes, Callable[[Cursor], Steps[bool]]]] = {
     npy.MAGIC: npy.follow,
     archive.MAGIC: archive.follow,
-    gguf.MAGIC: gguf.follow,
 }
 
 
