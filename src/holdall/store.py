@@ -31,7 +31,7 @@ from holdall.modeling.revising import Change
 from holdall.naming.deployments import Deployment, Deployments
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry
-from holdall.naming.uris import MODELS, parse_model_uri
+from holdall.naming.uris import MODELS, check_name, parse_model_uri
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
@@ -197,7 +197,7 @@ class Store:
         """
         if registered_model_name is None:
             return self.models.log(run, model, name, **given)
-        self.registry.check_name(registered_model_name)
+        check_name(registered_model_name)
         info = self.models.log(run, model, name, **given)
         version = self.registry.register(info.model_uri, registered_model_name)
         return replace(info, registered_model_version=int(version.version))

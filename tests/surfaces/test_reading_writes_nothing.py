@@ -260,7 +260,6 @@ READS: dict[str, dict[str, Verb]] = {
     },
     "Registry": {
         "alias_history": lambda w: w.store.registry.alias_history(M, "best"),
-        "check_name": lambda w: w.store.registry.check_name(M),
         "get_model": lambda w: w.store.registry.get_model(M),
         "get_version": lambda w: w.store.registry.get_version(M, V),
         "get_version_by_alias": lambda w: w.store.registry.get_version_by_alias(M, "best"),
