@@ -337,7 +337,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
         infer_signature set_model ModelConfig ModelInputExample convert_input_example_to_serving_input validate_schema
     """),
     "holdall.types": set(holdall.types.__all__),
-    "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
+    "holdall.data": set(holdall.data.__all__),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
     "Run": names("id run_id"),
     "Models": {"save"},
