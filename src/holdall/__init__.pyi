@@ -7,8 +7,11 @@ public name takes two lines here, an import (`from module import name`) and its 
 
 from holdall import (
     artifacts,
+    client,
     data,
+    entities,
     errors,
+    exceptions,
     keras,
     lightgbm,
     models,
@@ -18,6 +21,7 @@ from holdall import (
     registry,
     sklearn,
     tensorflow,
+    tracking,
     transformers,
     types,
     xgboost,
@@ -88,6 +92,9 @@ from holdall.errors import (
     UnsupportedFileError,
     UntrustedModelError,
     VersionChangedError,
+)
+from holdall.exceptions import (
+    MlflowException,
 )
 from holdall.store import (
     LogFuture,
@@ -222,6 +229,7 @@ __all__ = [
     "MissingBackendError",
     "MissingLibraryError",
     "MlflowClient",
+    "MlflowException",
     "ModelCodeConflictError",
     "ModelExistsError",
     "ModelNotFoundError",
@@ -264,6 +272,7 @@ __all__ = [
     "ViewType",
     "active_run",
     "artifacts",
+    "client",
     "create_experiment",
     "data",
     "delete_experiment",
@@ -272,7 +281,9 @@ __all__ = [
     "delete_run",
     "delete_tag",
     "end_run",
+    "entities",
     "errors",
+    "exceptions",
     "flush_artifact_async_logging",
     "flush_async_logging",
     "flush_trace_async_logging",
@@ -335,6 +346,7 @@ __all__ = [
     "sklearn",
     "start_run",
     "tensorflow",
+    "tracking",
     "transformers",
     "types",
     "xgboost",

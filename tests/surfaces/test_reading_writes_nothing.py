@@ -260,6 +260,7 @@ READS: dict[str, dict[str, Verb]] = {
     },
     "Registry": {
         "alias_history": lambda w: w.store.registry.alias_history(M, "best"),
+        "check_name": lambda w: w.store.registry.check_name(M),
         "get_model": lambda w: w.store.registry.get_model(M),
         "get_version": lambda w: w.store.registry.get_version(M, V),
         "get_version_by_alias": lambda w: w.store.registry.get_version_by_alias(M, "best"),
@@ -337,7 +338,9 @@ ASKS_NOTHING: dict[str, set[str]] = {
         infer_signature set_model ModelConfig ModelInputExample convert_input_example_to_serving_input validate_schema
     """),
     "holdall.types": set(holdall.types.__all__),
-    "holdall.data": set(holdall.data.__all__),
+    **{f"holdall.{name}": set(getattr(holdall, name).__all__) for name in ("client", "entities", "exceptions")},
+    "holdall.tracking": set(holdall.tracking.__all__),  # the client and addresses, under MLflow's name
+    "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
     "Run": names("id run_id"),
     "Models": {"save"},
@@ -357,7 +360,18 @@ SURFACES: dict[str, Any] = {
     "holdall.Client": holdall.Client,
     **{
         f"holdall.{name}": importlib.import_module(f"holdall.{name}")
-        for name in ("artifacts", "data", "models", "registry", "types", *FLAVORS)
+        for name in (
+            "artifacts",
+            "client",
+            "entities",
+            "exceptions",
+            "tracking",
+            "data",
+            "models",
+            "registry",
+            "types",
+            *FLAVORS,
+        )
     },
     **{kind.__name__: kind for kind in CLASSES},
 }

@@ -1,0 +1,84 @@
+"""Scripts as MLflow's documentation teaches to write them run here with only their import lines changed.
+
+Each ends with `seen`, what it saw, and that is the same in both. They run once with MLflow, in one
+process, and once with holdall.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPTS = sorted(Path(__file__).with_name("mlflow_scripts").glob("*.py"))
+_RUN = """
+import json, os, runpy, sys, warnings
+warnings.simplefilter("ignore")
+for name in sys.argv[1:]:
+    os.makedirs(name)
+    os.chdir(name)
+    seen = runpy.run_path(f"../{name}.py")["seen"]
+    os.chdir("..")
+    with open(f"{name}.json", "w") as file:
+        json.dump(seen, file)
+"""
+
+
+def _ported(text: str) -> str:
+    """The script with its imports from holdall, and not another character changed."""
+    text = re.sub(r"^import mlflow$", "import holdall as mlflow", text, flags=re.MULTILINE)
+    text = re.sub(r"^import mlflow\.(\w+)$", r"import holdall.\1", text, flags=re.MULTILINE)
+    return re.sub(r"^from mlflow\b", "from holdall", text, flags=re.MULTILINE)
+
+
+def _run(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
+    """What the scripts saw, by name; all run in one process, each in a folder of its own."""
+    for name, text in scripts.items():
+        (folder / f"{name}.py").write_text(text)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HOLDALL_"))}
+    said = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/runs.db",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true",
+        "HOLDALL_STORE": str(folder / "store"),
+        "HOLDALL_CACHE": "off",
+        "HOLDALL_PROGRESS": "off",
+    }
+    command = [sys.executable, "-c", _RUN, *scripts]
+    done = subprocess.run(command, cwd=folder, env=kept | said, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in scripts}
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What MLflow's scripts saw, with MLflow and with holdall."""
+    texts = {script.stem: script.read_text() for script in SCRIPTS}
+    return {
+        "mlflow": _run(tmp_path_factory.mktemp("mlflow"), texts),
+        "holdall": _run(tmp_path_factory.mktemp("holdall"), {name: _ported(text) for name, text in texts.items()}),
+    }
+
+
+@pytest.mark.parametrize("name", [script.stem for script in SCRIPTS])
+def test_a_script_sees_the_same(seen: dict[str, dict[str, Any]], name: str) -> None:
+    """With `import holdall as mlflow`, and its submodules, nothing that the script looks at is different."""
+    assert seen["holdall"][name] == seen["mlflow"][name]
+    assert len(seen["mlflow"][name]) >= 10
+
+
+def test_nothing_of_mlflow_is_left_in_a_ported_script() -> None:
+    """Each line that imports MLflow is changed, and no other."""
+    for script in SCRIPTS:
+        text = script.read_text()
+        changed = [(a, b) for a, b in zip(text.splitlines(), _ported(text).splitlines(), strict=True) if a != b]
+        assert changed, script.name
+        assert all(re.match(r"(import|from) mlflow\b", before) for before, _ in changed)
+        assert not re.search(r"^\s*(import|from) mlflow", _ported(text), re.MULTILINE)
