@@ -15,8 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+import hypothesis
 import pytest
 from tests.support import servers
+from tests.support.depth import examples
 from tests.support.servers import Server
 
 BACKENDS = ("memory", "local", "moto", "localstack")
@@ -43,6 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[servers.SESSION] = str(os.getpid())
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, whose children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    hypothesis.settings.register_profile(
+        "tests", deadline=None, max_examples=examples(40), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )  # without a stopwatch: on a busy machine a slow example proves nothing
+    hypothesis.settings.load_profile("tests")
     _outcomes.clear()
     _counted.clear()
     _there.update(os.listdir(config.rootpath))
@@ -122,12 +128,14 @@ def _shared_folder(config: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def moto(request: pytest.FixtureRequest) -> Server:
     """The serialised moto server: one per session, whatever the number of workers."""
+    servers.remember_models()
     return servers.shared(_shared_folder(request.config), "moto", servers.start_moto)
 
 
 @pytest.fixture(scope="session")
 def localstack(request: pytest.FixtureRequest) -> Server:
     """LocalStack: one per session; about 15 seconds for the first who needs it."""
+    servers.remember_models()
     return servers.shared(_shared_folder(request.config), "localstack", servers.start_localstack)
 
 

@@ -71,10 +71,15 @@ def test_the_environment_is_read_in_two_places() -> None:
     }
 
 
+def _length(code: str) -> int:
+    """Lines of a file, without the examples in its docstrings."""
+    return len(re.sub(r"^\n +Example:\n(?: {4,}\S.*\n)+?(?= +\"\"\")", "", code, flags=re.MULTILINE).splitlines())
+
+
 def test_no_file_is_an_attic() -> None:
-    """Files stay below 400 lines (but for the one tree of errors), and no name refuses nothing."""
+    """Files stay below 400 lines (but for the tree of errors; examples do not count), and no name refuses nothing."""
     files = list((ROOT / "src").rglob("*.py"))
-    assert {f.name for f in files if len(f.read_text().splitlines()) > 400} <= {"errors.py"}
+    assert {f.name for f in files if _length(f.read_text()) > 400} <= {"errors.py"}
     attics = {"utils", "common", "core", "helpers", "base", "types", "misc"}
     of_mlflow = ROOT / "src" / "holdall" / "types"  # a module whose name MLflow chose
     ours = [f for f in files if of_mlflow not in f.parents]

@@ -16,6 +16,7 @@ INSTEAD: Final[dict[str, str]] = {
     "autolog": "that is not here yet; `holdall guide mlflow` says what is",
     "evaluate": "that is not here yet; `holdall guide mlflow` says what is",
     "data.get_dataset_source_from_json": "read the JSON of `dataset.source`",
+    "data.get_registered_sources": "`holdall.data.get_source` reads every kind",
     "data.load_delta": "read the table, and describe it with `holdall.data.from_pandas(df, source=path)`",
     "models.EvaluationArtifact": "there is no evaluation; log what you measured with `holdall.log_metrics`",
     "models.EvaluationMetric": "there is no evaluation; log what you measured with `holdall.log_metrics`",

@@ -31,7 +31,7 @@ from holdall.modeling.revising import Change
 from holdall.naming.deployments import Deployment, Deployments
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry
-from holdall.naming.uris import MODELS, parse_model_uri
+from holdall.naming.uris import MODELS, check_name, parse_model_uri
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
@@ -194,10 +194,15 @@ class Store:
             Others: as `Models.log`.
 
         Cost: as `Models.log`, and as `Registry.register` with a name to register.
+
+        Example:
+            >>> info = store.log_model(run, lambda model_input: model_input, "same", pip_requirements=[])
+            >>> [model.name for model in store.models.logged(run.id)]
+            ['same']
         """
         if registered_model_name is None:
             return self.models.log(run, model, name, **given)
-        self.registry.check_name(registered_model_name)
+        check_name(registered_model_name)
         info = self.models.log(run, model, name, **given)
         version = self.registry.register(info.model_uri, registered_model_name)
         return replace(info, registered_model_version=int(version.version))
@@ -277,6 +282,12 @@ class Store:
             ValueError: An option that cannot be.
 
         Cost: no request.
+
+        Example:
+            >>> with holdall.Store.open("memory://trials").runs.start(name="first") as run:
+            ...     run.log_param("rate", 0.1)
+            >>> run.info.status
+            'FINISHED'
         """
         options = dict(options or {})
         verify_shared = _yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
@@ -306,7 +317,14 @@ class Store:
         stat_cache: bool = False,
         verify_shared: bool = False,
     ) -> Store:
-        """A store over any bucket, with the clock and the randomness of this machine."""
+        """A store over any bucket, with the clock and the randomness of this machine.
+
+        Example:
+            >>> from holdall.chunks.pool import Pool
+            >>> from holdall.storage.memory import MemoryBucket
+            >>> holdall.Store.over(MemoryBucket(), Pool())
+            <Store memory:...>
+        """
         location = Location(
             bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
         )

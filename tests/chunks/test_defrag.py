@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.depth import examples
 from tests.support.versions import Edit, Versions, appended, history, region, same_places, scattered
 
 from holdall.chunks.defrag import FragmentationLimiter
@@ -127,7 +128,7 @@ def test_the_poorest_pieces_are_refused_first() -> None:
 pieces = st.tuples(st.integers(0, 9), st.integers(0, 400), st.integers(1, 60), st.booleans())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.lists(pieces, min_size=1, max_size=12), min_size=1, max_size=5))
 def test_whatever_is_known_reading_costs_little_more_than_a_fresh_copy(windows: list[list[tuple[int, ...]]]) -> None:
     """However the known chunks lie, requests stay within the law, and only a copy that was offered is taken."""

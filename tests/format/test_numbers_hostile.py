@@ -53,12 +53,14 @@ def check_cover(spans: list[Span], start: int, stop: int) -> None:
 
 
 def feed(data: bytes, block: int = BLOCK) -> list[Span]:
-    """All spans, block after block, each block's checked to cover it."""
-    sniffer, view, found = Sniffer(), memoryview(data), []
-    for at in range(0, len(view), block):
-        spans = sniffer.feed(at, view[at : at + block])
-        check_cover(spans, at, min(at + block, len(view)))
+    """All spans, block after block, each block's checked to cover it; what is far behind comes in large ones."""
+    sniffer, view, found, at = Sniffer(), memoryview(data), list[Span](), 0
+    while at < len(view):
+        stop = min(at + (block if at < 4 * BLOCK else BLOCK), len(view))
+        spans = sniffer.feed(at, view[at:stop])
+        check_cover(spans, at, stop)
         found += spans
+        at = stop
     return found
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.format.strategies import mutations
 from tests.fuzz.targets import TARGETS
+from tests.support.depth import examples
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -19,7 +20,7 @@ def test_a_good_object_is_reached(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_changed_bytes_parse_or_are_refused(name: str, data: st.DataObject) -> None:
     """A few bytes of a good object changed, cut out or doubled."""
     target = TARGETS[name]
@@ -28,7 +29,7 @@ def test_changed_bytes_parse_or_are_refused(name: str, data: st.DataObject) -> N
 
 @pytest.mark.parametrize("name", TARGETS)
 @given(st.binary(max_size=200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_any_bytes_parse_or_are_refused(name: str, data: bytes) -> None:
     """Nothing at all, or noise."""
     TARGETS[name].try_on(data)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.depth import examples
 
 from holdall.errors import PayloadError
 from holdall.runs.parquet import read_parquet, without_extensions
@@ -88,7 +89,7 @@ def test_a_footer_that_says_it_twice_is_refused() -> None:
 
 
 @given(st.integers(0, 3000), st.binary(min_size=1, max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_file_that_was_tampered_with_builds_nothing(back: int, other: bytes) -> None:
     """Whatever bytes of its footer are others."""
     data = bytearray(written(pa.table({"a": ARRAY})))

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return place_of(request, request.param, tmp_path)
 
 
-def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A script of this package's, to its end."""
+def run_to_its_end(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """A script that finds the tests."""
     path = os.pathsep.join(filter(None, [str(ROOT), str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
     env = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run([sys.executable, *arguments], env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, cwd=ROOT)
 
 
 def test_threads_and_children_log_into_one_run(place: Place, request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -40,7 +41,9 @@ def test_threads_and_children_log_into_one_run(place: Place, request: pytest.Fix
     place.store().maintenance.create()
     server: Server | None = request.getfixturevalue("moto") if place.options else None
     log = AccessLog(server, place.url) if server else None
-    done = run_python("-m", "tests.support.family", place.url, json.dumps(place.options), str(folder))
+    done = run_to_its_end(
+        [sys.executable, "-m", "tests.support.family", place.url, json.dumps(place.options), str(folder)]
+    )
     assert (done.returncode, done.stderr) == (0, "")
     (run_id,) = done.stdout.split()
     run, bucket = place.store().runs.get(run_id), place.bucket()
@@ -78,10 +81,10 @@ def log(run):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_however_a_script_ends_its_run_does(place: Place, ending: str) -> None:
+def test_however_a_script_ends_its_run_does(place: Place, ending: str, python: Callable[..., list[str]]) -> None:
     """The run says how its script ended, holds what was logged, and its session is closed."""
     code, status = ENDINGS[ending]
-    done = run_python("-c", HEAD.format(url=place.url, options=place.options) + code)
+    done = run_to_its_end([*python("botocore.session"), "-c", HEAD.format(url=place.url, options=place.options) + code])
     assert done.stdout, done.stderr
     run = place.store().runs.get(done.stdout.strip())
     state = run.state

@@ -63,3 +63,19 @@ def test_a_restored_store_is_looked_at_anew(tmp_path: Path) -> None:
     assert len(bucket.objects) == numbers, "the same numbers, other entries"
     (found,) = cached(bucket, folder).runs.search()
     assert found.data.tags["which"] == "restored"
+
+
+def test_no_flipped_bit_makes_another_answer(tmp_path: Path) -> None:
+    """Whatever byte of the cache is wrong, a search answers as without it."""
+    bucket, folder = MemoryBucket(), tmp_path / "cache"
+    run = tiny_store(bucket).runs.start(tags={"which": "x" * 200})
+    run.finish()
+    right = [(found.info, found.data) for found in cached(bucket, folder).runs.search()]
+    (file,) = folder.iterdir()
+    good = file.read_bytes()
+    begin = good.index(b"x" * 200)
+    for at in [*range(begin, begin + 200, 9), *range(0, len(good), len(good) // 60)]:
+        bad = bytearray(good)
+        bad[at] ^= 4
+        file.write_bytes(bad)
+        assert [(found.info, found.data) for found in cached(bucket, folder, seed=at).runs.search()] == right

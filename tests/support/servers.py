@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +68,14 @@ def shared(folder: Path, name: str, start: Callable[[Path], tuple[Server, int]])
             note.write_text(json.dumps({"url": server.url, "log": str(server.log), "pid": pid}))
         found = json.loads(note.read_text())
     return Server(found["url"], Path(found["log"]))
+
+
+def remember_models() -> None:
+    """Let botocore parse each of its files of JSON once a process: a client reads 3 MB of them, for 0.2 s."""
+    from botocore.loaders import JSONFileLoader
+
+    if not hasattr(JSONFileLoader._load_file, "cache_info"):
+        JSONFileLoader._load_file = cache(JSONFileLoader._load_file)
 
 
 def stop_all(folder: Path) -> None:

@@ -260,7 +260,6 @@ READS: dict[str, dict[str, Verb]] = {
     },
     "Registry": {
         "alias_history": lambda w: w.store.registry.alias_history(M, "best"),
-        "check_name": lambda w: w.store.registry.check_name(M),
         "get_model": lambda w: w.store.registry.get_model(M),
         "get_version": lambda w: w.store.registry.get_version(M, V),
         "get_version_by_alias": lambda w: w.store.registry.get_version_by_alias(M, "best"),
@@ -340,7 +339,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "holdall.types": set(holdall.types.__all__),
     **{f"holdall.{name}": set(getattr(holdall, name).__all__) for name in ("client", "entities", "exceptions")},
     "holdall.tracking": set(holdall.tracking.__all__),  # the client and addresses, under MLflow's name
-    "holdall.data": names("Dataset DatasetInput from_numpy from_pandas"),
+    "holdall.data": set(holdall.data.__all__),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
     "Run": names("id run_id"),
     "Models": {"save"},

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.asgi import ask
 from tests.support.bombs import CSV, JSON, PARQUET, parquet
+from tests.support.depth import examples
 from tests.support.scored import write_model
 
 from holdall.errors import OversizedPayloadError, PayloadError
@@ -133,7 +134,7 @@ def test_what_writers_write_is_taken(codec: str, version: str, encoding: str | N
     Bound(1 << 30).parquet(body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255), st.binary(max_size=6))
 def test_broken_pages_are_refused_in_words(at: int, byte: int, more: bytes) -> None:
     """Whatever stands before the footer is a payload's error."""

@@ -27,8 +27,8 @@ FILES = [f"f{n}" for n in range(5)]
 
 
 def content(name: str) -> bytes:
-    """300 kB of its own for each name, as in a run that logs a checkpoint now and then."""
-    return entropy(int(name[1:]))(300_000)
+    """100 kB of its own for each name, as in a run that logs a checkpoint now and then."""
+    return entropy(int(name[1:]))(100_000)
 
 
 @pytest.fixture(params=["memory", "local"])

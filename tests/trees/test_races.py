@@ -67,7 +67,7 @@ def log_rivals(place: Place, run_id: str, rival: int) -> list[tuple[str, str] | 
 
 def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> None:
     """Eight processes commit many times each to one run: no commit is lost, no gap, all bytes, every session closed."""
-    commits = 20 if "://" in place.url else 50  # a server is slower, and meets as many rivals
+    commits = 8 if "://" in place.url else 20  # a server is slower, and meets as many rivals
     run = place.store().runs.start()
     side_by_side(log_files, [(place, run.id, writer, commits) for writer in range(WRITERS)], seconds=240)
     wanted = {f"{w}/{n:02}.txt": content(w, n) for w in range(WRITERS) for n in range(commits)}

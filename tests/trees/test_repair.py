@@ -12,6 +12,7 @@ from holdall.format.layout import PackName, log_key, run_log
 from holdall.format.pack import parse_pack
 from holdall.format.reference import NODE, RECIPE
 from holdall.store import Store
+from holdall.trees.session import Draft
 
 OTHER = entropy(21)(90_000)
 
@@ -213,3 +214,39 @@ def test_the_64th_entry_that_opens_a_session_carries_no_state() -> None:
     assert opened.state is None
     assert log_key(run_log(run.id), opened.n + 1) in world.bucket.objects
     assert any(entry.state for entry in entries_of(world.bucket, run.id)[opened.n + 1 :])
+
+
+def test_a_purged_run_needs_nothing(world: World) -> None:
+    """Whatever it held is given up: no plan names it, and nothing is written behind its purge."""
+    world.store().runs.resume(world.first.id)._writing().append(lambda: Draft([{"op": "purge"}]))
+    damage(world)
+    before = dict(world.bucket.objects)
+    assert world.store().maintenance.repair([world.first.id]) == []
+    assert world.bucket.objects == before
+
+
+def test_a_run_whose_log_cannot_be_read_is_lost(world: World) -> None:
+    """A plan says why, and nothing is written to it."""
+    first, *_ = sorted(key for key in world.bucket.objects if key.startswith(run_log(world.first.id)))
+    world.bucket.objects[first] = b"{"
+    before = dict(world.bucket.objects)
+    (plan,) = world.store().maintenance.repair([world.first.id])
+    assert (plan.whole, plan.healable) == (False, False)
+    assert plan.lost
+    assert world.bucket.objects == before
+
+
+def test_nothing_is_written_behind_a_purge(world: World) -> None:
+    """Restoring, resuming, logging: each says that the run is gone, and the log stays what it was."""
+    run = world.store().runs.resume(world.first.id)
+    run._writing().append(lambda: Draft([{"op": "purge"}]))
+    before = dict(world.bucket.objects)
+    for verb in (
+        lambda: world.store().runs.get(run.id).restore(),
+        lambda: world.store().runs.resume(run.id),
+        lambda: world.store().runs.get(run.id).log_text("a", "a.txt"),
+    ):
+        with pytest.raises(RunNotFoundError):
+            verb()
+    run._writing().close()
+    assert world.bucket.objects == before

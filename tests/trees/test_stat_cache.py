@@ -235,7 +235,7 @@ def test_garbage_is_replaced_with_one_warning(cache: StatCache, place: Path, cap
     assert found(cache, place) is not None
     cache.file.unlink()
     with closing(sqlite3.connect(cache.file)) as database:
-        database.execute("CREATE TABLE file (other TEXT)")
+        database.execute("CREATE TABLE entry (other TEXT)")
     cache.file.chmod(0o600)
     assert found(cache, place) is None
     keep(cache, place)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.depth import examples
 from tests.support.stores import Serial
 
 from holdall.chunks.chunk_index import ChunkIndex
@@ -77,7 +78,7 @@ class Ground:
         return Tree(self.blobs(), root)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(trees_of_files, st.lists(paths, max_size=10), st.data())
 def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str], data: st.DataObject) -> None:
     """Each path is found or not as in a dict, what follows it is named, and a walk gives all in order."""
@@ -98,7 +99,7 @@ def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str
     assert [found.path for found in tree.walk(prefix)] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(trees_of_files, st.data())
 def test_merging_is_the_union(both: dict[str, None], data: st.DataObject) -> None:
     """A tree merged with more entries holds both, and the new one where both have a path."""

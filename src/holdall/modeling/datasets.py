@@ -39,12 +39,12 @@ def from_pandas(
     """Describe a DataFrame, for `holdall.log_input`.
 
     Args:
-        df: The data, which is looked at and not kept.
+        df: The data, which is read and not kept.
         source: Where it came from: an address or path, or one of MLflow's sources.
         targets: The column that is to be predicted.
-        name: What people call it; "dataset" when None.
+        name: Its name; "dataset" when None.
         digest: A name for its content; computed when None.
-        predictions: The column that holds what a model said.
+        predictions: The column with the predictions of a model.
 
     Raises:
         ValueError: There is no such column.
@@ -54,16 +54,29 @@ def from_pandas(
 
     Example:
         >>> import pandas
-        >>> train = pandas.DataFrame({"rooms": [1, 2], "price": [10.0, 20.0]})
-        >>> dataset = holdall.data.from_pandas(train, source="s3://data/train.csv", name="train", targets="price")
-        >>> dataset.name, dataset.digest
-        ('train', '...')
+        >>> frame = pandas.DataFrame({"x": [1.0, 2.0], "y": [0, 1]})
+        >>> dataset = holdall.data.from_pandas(frame, source="s3://bucket/train.csv", targets="y", name="train")
+        >>> dataset.name, dataset.source_type, dataset.profile
+        ('train', 's3', '{"num_rows": 2, "num_elements": 4}')
     """
+    return described_frame(df, source_of(source), targets=targets, name=name, digest=digest, predictions=predictions)
+
+
+def described_frame(
+    df: pd.DataFrame,
+    source: tuple[str, str],
+    *,
+    targets: str | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    predictions: str | None = None,
+) -> Dataset:
+    """Describe a DataFrame whose source has a kind and a JSON text. Args, raises: as `from_pandas`."""
     for role, column in (("targets", targets), ("predictions", predictions)):
         if column is not None and column not in df.columns:
             raise ValueError(f"{role}: there is no column {column!r}; there are {', '.join(map(str, df.columns))}")
     schema = _schema(df)
-    kind, where = _source(source)
+    kind, where = source
     return Dataset(
         name=name or _NAME,
         digest=digest or frame_digest(df),
@@ -93,7 +106,7 @@ def from_numpy(
     parts = {"features": features} | ({"targets": targets} if targets is not None else {})
     schemas = {role: _schema(dict(part) if isinstance(part, Mapping) else part) for role, part in parts.items()}
     texts = {role: schema.to_json() for role, schema in schemas.items() if schema}
-    kind, where = _source(source)
+    kind, where = source_of(source)
     return Dataset(
         name=name or _NAME,
         digest=digest or arrays_digest(_arrays(parts)),
@@ -105,15 +118,15 @@ def from_numpy(
 
 
 def _schema(data: Any) -> Schema | None:
-    """The schema, where there is one: data that no schema can tell of is described without."""
+    """Return the schema of data; None for data that no schema can describe."""
     try:
         return infer_schema(data)
     except (TypeError, ValueError):
         return None
 
 
-def _source(given: Any) -> tuple[str, str]:
-    """Where data came from: its kind and a JSON text. A password in an address is left out."""
+def source_of(given: Any) -> tuple[str, str]:
+    """Return where data came from, as a kind and a JSON text. A password in an address is left out."""
     if given is None:
         return "code", json.dumps({"tags": {}})
     if hasattr(given, "to_json"):  # one of MLflow's
@@ -128,7 +141,7 @@ def _source(given: Any) -> tuple[str, str]:
 
 
 def _arrays(parts: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Each array with its role and its name, as it was given."""
+    """Yield each array with its role and its name."""
     for role, part in parts.items():
         yield from (
             ((role, str(name), one) for name, one in part.items()) if isinstance(part, Mapping) else [(role, "", part)]
@@ -136,7 +149,7 @@ def _arrays(parts: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _measures(role: str, part: Any) -> list[tuple[str, Any]]:
-    """Shape, elements and bytes of an array; of several, each by name."""
+    """Return shape, elements and bytes of an array; of several, each by name."""
     found = _named(part)
     whole = not isinstance(part, Mapping)
     measures: dict[str, dict[str, Any]] = {

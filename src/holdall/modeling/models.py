@@ -72,6 +72,10 @@ class Models(ModelRecords, ModelReader):
             TypeError, ValueError: An argument that cannot be.
 
         Cost: as `Run.log_artifacts` of a folder.
+
+        Example:
+            >>> store.models.log(run, lambda model_input: model_input, "same", pip_requirements=[]).model_uri
+            'models:/m-...-1'
         """
         used = flavor_named(flavor) if flavor else flavor_of(model)
         extras, options = split_kwargs(given, used)
@@ -90,6 +94,11 @@ class Models(ModelRecords, ModelReader):
         Raises:
             DestinationError: There is something in the folder.
             UnknownFlavorError, TypeError, ValueError: As `log`.
+
+        Example:
+            >>> model = store.models.save(lambda model_input: model_input, "saved", pip_requirements=[])
+            >>> sorted(model.flavors)
+            ['python_function']
         """
         used, target = flavor_named(flavor) if flavor else flavor_of(model), Path(path)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -172,6 +172,12 @@ def set_model(model: Any) -> None:
 
     Args:
         model: A `PythonModel`, or a function of its input.
+
+    Example:
+        >>> class Double(holdall.pyfunc.PythonModel):
+        ...     def predict(self, context, model_input, params=None):
+        ...         return [2 * each for each in model_input]
+        >>> holdall.models.set_model(Double())  # in a file that `log_model(python_model="double.py")` names
     """
     _set[:] = [model]
     theirs = sys.modules.get("mlflow.models.model")

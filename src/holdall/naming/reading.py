@@ -61,12 +61,12 @@ class RegistryReader:
         """Return the models that match a filter, such as `name LIKE 'fraud%' AND tags.team = 'a'`.
 
         Args:
-            filter: What they must fulfil; None: nothing.
-            order_by: What they are sorted by, such as `["last_updated_timestamp DESC"]`; by name when None.
-            limit: At most so many.
+            filter: The conditions; None matches all.
+            order_by: The sort keys, such as `["last_updated_timestamp DESC"]`; by name when None.
+            limit: How many to return at most.
 
         Raises:
-            InvalidFilterError: The filter or an order is not understood; it says where.
+            InvalidFilterError: The filter or a sort key is invalid; the error says where.
 
         Cost: two listings, and a GET for each entry that this process has not seen.
 
@@ -120,9 +120,9 @@ class RegistryReader:
         """Return the versions that match a filter, such as `name = 'fraud' AND run_id = '...' AND tags.ok = 'yes'`.
 
         Args:
-            filter: What they must fulfil; None: nothing.
-            order_by: What they are sorted by, such as `["version_number DESC"]`; the latest change first when None.
-            limit: At most so many.
+            filter: The conditions; None matches all.
+            order_by: The sort keys, such as `["version_number DESC"]`; the latest change first when None.
+            limit: How many to return at most.
 
         Raises and cost: as `search_models`.
 

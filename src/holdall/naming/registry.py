@@ -25,19 +25,10 @@ _ACTIVE = ("Staging", "Production")  # the stages that versions are archived fro
 class Registry(RegistryWriter):
     """The registered models of a store.
 
-    Every verb is one entry of one log, so that others see all of it or nothing. Where
-    nothing else is said it costs two listings, a GET for each entry that is new
+    Every change is one entry of one log, so that readers see all of it or nothing. Unless
+    a docstring says otherwise, it costs two listings, a GET for each entry that is new
     here, and a PUT, and raises `ModelNotFoundError` and `ModelVersionNotFoundError`.
     """
-
-    def check_name(self, name: str) -> str:
-        """Return the name, if a registered model may have it. Raises: InvalidNameError.
-
-        Example:
-            >>> store.registry.check_name("fraud")
-            'fraud'
-        """
-        return check_name(name)
 
     def register(
         self, uri: str, name: str, *, tags: Mapping[str, Any] | None = None, description: str | None = None
@@ -69,7 +60,7 @@ class Registry(RegistryWriter):
             name: The model.
             source: `runs:/<run_id>/<path>`, `models:/<model_id>`, or another version's `models:/...`.
             tags: What to say about the version.
-            description: In a few words, for people.
+            description: A short description.
             run_link: An address of the run elsewhere.
             model_id: The id of the model that the run logged, where `source` does not say it.
 

@@ -89,8 +89,8 @@ class Experiments:
         """Create an experiment and return its id.
 
         Args:
-            name: What people call it.
-            tags: What else to say about it.
+            name: Its name.
+            tags: Tags, by key.
             place: Where its runs' artifacts are to be, which is this store: its address, or None.
 
         Raises:
@@ -195,11 +195,11 @@ class Experiments:
         Args:
             filter: Conditions on `name`, `experiment_id`, `creation_time`, `last_update_time` and `tags`,
                 in the grammar of runs; None: nothing.
-            order_by: What they are sorted by, such as `["name ASC"]`.
+            order_by: The sort keys, such as `["name ASC"]`.
             stage: "active", "deleted", or None for both.
 
         Raises:
-            InvalidFilterError: The filter or an order is not understood; it says where.
+            InvalidFilterError: The filter or a sort key is invalid; the error says where.
 
         Example:
             >>> experiment_id = store.experiments.create("vision/a")

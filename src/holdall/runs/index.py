@@ -11,22 +11,22 @@ deleted at any time.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Final
 
 from holdall.format.layout import RUNS, is_experiment_id, run_log
 from holdall.runs.arguments import listed
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdall.runs.search import RunSummary
-from holdall.trees.cache_file import CacheFile
 from holdall.trees.heads import Head, list_heads
+from holdall.trees.local_cache import LocalCache
 from holdall.trees.location import Location
 from holdall.trees.view import View, read_views, run_name
 
 _INFO = tuple(field.name for field in fields(RunInfo))
-_SCHEMA = "CREATE TABLE IF NOT EXISTS summary (store TEXT, run TEXT, head TEXT, body TEXT, PRIMARY KEY (store, run))"
+_MOST: Final = 256 << 20  # bytes on the disk: about 100,000 runs
 
 
 def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
@@ -78,32 +78,23 @@ class _Cache:
     """Summaries on the local disk, of one store; without a folder it holds nothing."""
 
     def __init__(self, folder: Path | None, store: str) -> None:
-        self._file = CacheFile(folder, "summaries-1", _SCHEMA, "searching without the cache") if folder else None
+        # By version, so that a later one need not understand it.
+        self._file = LocalCache(folder, "summaries-2", "searching without the cache", most=_MOST) if folder else None
         self._store = store
 
     def read(self, heads: Mapping[str, Head]) -> dict[str, RunSummary]:
-        """Return the summaries of exactly the objects that are the runs' newest entries now."""
-
-        def ask(database: sqlite3.Connection) -> dict[str, RunSummary]:
-            rows = database.execute("SELECT run, head, body FROM summary WHERE store = ?", (self._store,))
-            there = {run: _name(head) for run, head in heads.items()}
-            return {run: RunSummary(**json.loads(body)) for run, head, body in rows if there.get(run) == head}
-
-        return (self._file.use(ask) if self._file else None) or {}
+        """Return those of the very objects that are the runs' newest entries now."""
+        stamps = {run.encode(): _name(head) for run, head in heads.items()}
+        bodies = self._file.get(self._store, stamps) if self._file else {}
+        return {run.decode(): RunSummary(**json.loads(body)) for run, body in bodies.items()}
 
     def write(self, summaries: Iterable[RunSummary], heads: Mapping[str, Head]) -> None:
-        """Store these summaries."""
-        rows = [(self._store, s.run_id, _name(heads[s.run_id]), json.dumps(asdict(s))) for s in summaries]
-
-        def keep(database: sqlite3.Connection) -> None:
-            with database:
-                database.execute("BEGIN IMMEDIATE")
-                database.executemany("INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?)", rows)
-
-        if rows and self._file:
-            self._file.use(keep)
+        """Keep these."""
+        if self._file:
+            rows = ((s.run_id.encode(), _name(heads[s.run_id]), json.dumps(asdict(s)).encode()) for s in summaries)
+            self._file.put(self._store, rows)
 
 
-def _name(head: Head) -> str:
+def _name(head: Head) -> bytes:
     """Return what tells an entry from any other of its number, as a store has that was restored from an older copy."""
-    return f"{head.n}/{head.size}/{head.modified}"
+    return f"{head.n}/{head.size}/{head.modified}".encode()

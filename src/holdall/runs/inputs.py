@@ -33,7 +33,7 @@ class Dataset:
     """A data set, without its data.
 
     Attributes:
-        name: What people call it.
+        name: Its name.
         digest: Of its content, in at most 100 characters.
         source_type, source: Where it came from: a kind, such as "local", "s3" or "code", and a JSON text.
         schema, profile: What is in it and how much of that, as JSON texts; None if not given.

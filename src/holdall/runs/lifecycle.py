@@ -84,7 +84,14 @@ class RunLifecycle(RunReader):
         return run_record(self.id, held.session.view.state).info if held and held.session else super().info
 
     def flush(self) -> None:
-        """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do."""
+        """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do.
+
+        Example:
+            >>> run.log_metrics({"loss": 0.1}, step=2)
+            >>> run.flush()
+            >>> store.runs.get(run.id).data.metrics
+            {'loss': 0.1}
+        """
         if self._is_open and (session := self._hold.session):
             with suppress(RunEndedError):  # then its last entry took them along
                 session.flush()
@@ -99,6 +106,11 @@ class RunLifecycle(RunReader):
         Raises:
             InvalidNameError: It is no status, or no time; the run goes on.
             Exception: What failed in the background; the run is then FAILED.
+
+        Example:
+            >>> run.finish("FAILED")
+            >>> run.info.status
+            'FAILED'
         """
         status_op(status)  # before anything is waited for
         ended: dict[str, Any] = {} if end_time is None else time_tag(ENDED, "end_time", end_time)
@@ -134,6 +146,11 @@ class RunLifecycle(RunReader):
 
         Returns:
             A future of what the verb returns. A failure that nobody asked for is raised by `finish`.
+
+        Example:
+            >>> future = run.later(run.log_text, "done", "late.txt")
+            >>> future.result().path
+            'late.txt'
         """
         hold = self._hold
         with hold.opening:
@@ -141,11 +158,24 @@ class RunLifecycle(RunReader):
         return lane.submit(work, *map(deepcopy, args), **deepcopy(kwargs))  # type: ignore[arg-type]  # the same types
 
     def delete(self, tags: Mapping[str, Any] | None = None) -> None:
-        """Mark the run as deleted, and tag it; `restore` takes it back. What it holds stays until it is purged."""
+        """Mark the run as deleted, and tag it; `restore` takes it back. What it holds stays until it is purged.
+
+        Example:
+            >>> run.delete()
+            >>> run.info.lifecycle_stage
+            'deleted'
+        """
         self._writing().close([*tag_ops(tags or {}), {"op": "tombstone"}])
 
     def restore(self, tags: Mapping[str, Any] | None = None) -> None:
-        """Undo the run's deletion, and set tags."""
+        """Undo the run's deletion, and set tags.
+
+        Example:
+            >>> run.delete()
+            >>> run.restore()
+            >>> run.info.lifecycle_stage
+            'active'
+        """
         session = Session.resume(self._location, run_log(self.id), deleted=True)
         if session is None:
             raise RunNotFoundError(self.id, self._location.bucket.url)

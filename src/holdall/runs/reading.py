@@ -126,11 +126,21 @@ class RunReader:
         return self.record.outputs
 
     def to_dictionary(self) -> dict[str, Any]:
-        """Return what `record` says as MLflow's dictionary, with the keys info, data and inputs."""
+        """Return what `record` says as MLflow's dictionary, with the keys info, data and inputs.
+
+        Example:
+            >>> run.to_dictionary()["data"]["params"]
+            {'rate': '0.1'}
+        """
         return self.record.to_dictionary()
 
     def history(self, key: str) -> list[Metric]:
-        """Return every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so."""
+        """Return every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so.
+
+        Example:
+            >>> [(point.step, point.value) for point in run.history("loss")]
+            [(0, 0.9), (1, 0.2)]
+        """
         view = self._view()
         return history(view.paths.blobs.journal, view, key)
 
@@ -175,6 +185,10 @@ class RunReader:
 
         Raises:
             IncompleteError: At the end: there may be more, in what cannot be read.
+
+        Example:
+            >>> [(entry.path, entry.size) for entry in run.entries()]
+            [('model/weights.bin', 8), ('report.txt', 12)]
         """
         return self._view().paths.walk(join_path(path, ""))
 
@@ -204,6 +218,10 @@ class RunReader:
 
         Raises:
             ArtifactNotFoundError: Nothing does.
+
+        Example:
+            >>> run.entry("report.txt").size
+            12
         """
         found = self._view().paths.find([check_path(path)]).get(path)
         if found is None:
@@ -218,12 +236,22 @@ class RunReader:
         Raises:
             ArtifactNotFoundError: There is no file at this path.
             IntegrityError: While reading: a chunk is not what was written.
+
+        Example:
+            >>> with run.open("report.txt") as file:
+            ...     file.read(3)
+            b'all'
         """
         view = self._view()
         return ArtifactReader(self._opened(view, path))
 
     def read(self, path: str) -> bytes:
-        """Read all bytes of a file, verified. Raises: as `open`."""
+        """Read all bytes of a file, verified. Raises: as `open`.
+
+        Example:
+            >>> run.read("report.txt")
+            b'all is well\\n'
+        """
         return self._opened(self._view(), path).readall()
 
     def read_ranges(self, path: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
@@ -239,6 +267,10 @@ class RunReader:
 
         Cost: as `open`, and one request for each stretch of a pack without a gap of 1 MiB, of at most
         16 MiB, all side by side. Who asks several times opens the file once, and asks what `open` gave.
+
+        Example:
+            >>> run.read_ranges("report.txt", [(0, 3), (7, 11)])
+            [b'all', b'well']
         """
         return self._opened(self._view(), path).read_ranges(ranges)
 
@@ -269,6 +301,10 @@ class RunReader:
             IntegrityError: Content is not what was written. No file has wrong bytes, and all others are there;
                 `IncompleteError`, if that is so of several, or if there may be more files than could be listed.
             DestinationError: The folder does not take it: full, not writable, or something stands in the way.
+
+        Example:
+            >>> run.download("report.txt", "fetched").read_text()
+            'all is well\\n'
         """
         view = self._view()
         self._fetch(view, self._chosen(view, path, include, exclude), destination)

@@ -38,15 +38,31 @@ class Run(RunWriter):
         self._inputs: dict[str, int] = {}  # when each was told of: their order, which a clock of milliseconds has not
 
     def log_text(self, text: str, artifact_file: str) -> Entry:
-        """Log text as a UTF-8 file. Raises and cost: as `log_artifact`."""
+        """Log text as a UTF-8 file. Raises and cost: as `log_artifact`.
+
+        Example:
+            >>> run.log_text("all is fine", "second.txt").size
+            11
+        """
         return self.log_bytes(rendering.text_bytes(text), artifact_file)
 
     def log_dict(self, dictionary: Any, artifact_file: str) -> Entry:
-        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON.
+
+        Example:
+            >>> run.log_dict({"rate": 0.1}, "config.yaml").path
+            'config.yaml'
+        """
         return self.log_bytes(rendering.dict_bytes(dictionary, artifact_file), artifact_file)
 
     def log_stream(self, stream: BinaryIO, artifact_file: str) -> Entry:
-        """Log what a binary stream still gives, without holding it. It is read once."""
+        """Log what a binary stream still gives, without holding it. It is read once.
+
+        Example:
+            >>> import io
+            >>> run.log_stream(io.BytesIO(b"all is fine"), "second.txt").size
+            11
+        """
         return self._log_items([_stream_item(stream, artifact_file)]).entries[0]
 
     def log_figure(self, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None) -> Entry:
@@ -54,6 +70,13 @@ class Run(RunWriter):
 
         Raises:
             TypeError: It is neither, or the format is none of theirs.
+
+        Example:
+            >>> from matplotlib.figure import Figure
+            >>> figure = Figure()
+            >>> line = figure.subplots().plot([0.9, 0.4, 0.2])
+            >>> run.log_figure(figure, "loss.svg").path
+            'loss.svg'
         """
         return self.log_bytes(rendering.figure_bytes(figure, artifact_file, save_kwargs), artifact_file)
 
@@ -78,6 +101,11 @@ class Run(RunWriter):
         Raises:
             ValueError: Not exactly one of `artifact_file` and `key`, or values out of range.
             TypeError: It is no image.
+
+        Example:
+            >>> import numpy
+            >>> run.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png").path
+            'black.png'
         """
         if (artifact_file is None) == (key is None):
             raise ValueError("give either artifact_file, or key and perhaps step")
@@ -97,6 +125,12 @@ class Run(RunWriter):
         Args:
             data: Columns by name, of cells or of one cell each; or a DataFrame.
             artifact_file: The table's name, which ends in .json or .parquet.
+
+        Example:
+            >>> for score in (1, 2):
+            ...     entry = run.log_table({"score": [score]}, "eval.json")
+            >>> run.load_table("eval.json")["score"].tolist()
+            [1, 2]
         """
         part = tables.log_table(self, data, artifact_file, entropy=self._location.entropy)
         if text := tables.told(self._seen.data.tags.get(TABLES, "[]"), artifact_file, MAX_TAG):
@@ -119,6 +153,12 @@ class Run(RunWriter):
             InvalidNameError: A word that cannot be kept.
 
         Cost: none now; it rides on the next entry. What is too long for that: as `log_artifacts`.
+
+        Example:
+            >>> import numpy
+            >>> dataset = holdall.data.from_numpy(numpy.eye(3), source="s3://data/eye.npy", name="eye")
+            >>> run.log_input(dataset, context="training").name
+            'eye'
         """
         fact, files = shortened(as_dataset(dataset))
         said = {**({CONTEXT: context} if context is not None else {}), **named_values("tags", tags)}
@@ -158,6 +198,11 @@ class Run(RunWriter):
 
         Raises:
             ArtifactNotFoundError: There is no such table.
+
+        Example:
+            >>> entry = run.log_table({"score": [1, 2]}, "eval.json")
+            >>> run.load_table("eval.json", {"run": "first"})["run"].tolist()
+            ['first', 'first']
         """
         return tables.load_table(self, artifact_file, extra_columns)
 
@@ -166,6 +211,11 @@ class Run(RunWriter):
 
         Raises:
             ContentError: It says nothing, being damaged or something else.
+
+        Example:
+            >>> entry = run.log_dict({"rate": 0.1}, "config.json")
+            >>> run.load_dict("config.json")
+            {'rate': 0.1}
         """
         return rendering.parse_dict(self.read(artifact_file), artifact_file)
 
@@ -174,6 +224,10 @@ class Run(RunWriter):
 
         Raises:
             ContentError: It is not UTF-8.
+
+        Example:
+            >>> run.load_text("report.txt")
+            'all is well\\n'
         """
         return rendering.parse_text(self.read(artifact_file), artifact_file)
 
@@ -182,11 +236,24 @@ class Run(RunWriter):
 
         Raises:
             ContentError: It is no image.
+
+        Example:
+            >>> import numpy
+            >>> entry = run.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png")
+            >>> run.load_image("black.png").size
+            (6, 4)
         """
         return rendering.parse_image(self.read(artifact_file), artifact_file)
 
     def diff(self, path: str | None, other: Run, other_path: str | None) -> differences.Difference:
-        """What differs between what this run and another one hold, below a path of each. Nothing is read."""
+        """What differs between what this run and another one hold, below a path of each. Nothing is read.
+
+        Example:
+            >>> other = store.runs.start()
+            >>> entry = other.log_text("all is lost", "report.txt")
+            >>> [change.path for change in run.diff(None, other, None).changed]
+            ['report.txt']
+        """
         return differences.diff(self, path, other, other_path)
 
 

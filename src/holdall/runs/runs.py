@@ -42,7 +42,7 @@ _WHO: Final = """
 """
 
 
-def _said(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
+def _merged_tags(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
     """Merge tags and the arguments that set tags too. Raises: InvalidNameError where the two do not agree."""
     said = named_values("tags", tags)
     for key, value in words.items():
@@ -76,8 +76,8 @@ class Runs:
             experiment_id: Or its id; then it must be there.
             name: The run's name; a random one such as `brisk-heron-123` when None.
             parent: The id of the run that it is part of, which must be there.
-            tags: What else to say about it.
-            description: In a few words, for people.
+            tags: Tags, by key.
+            description: A short description.
             start_time: Milliseconds since 1970 UTC, where it began at another time; now when None.
 
         Raises:
@@ -97,7 +97,7 @@ class Runs:
             'FINISHED'
         """
         location = self._location
-        said = _said(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
+        said = _merged_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
         said |= {} if start_time is None else time_tag(STARTED, "start_time", start_time)
         location.ready_to_write()
         owner = self._owner(experiment, experiment_id)
@@ -140,9 +140,9 @@ class Runs:
 
         Args:
             id: Of the run.
-            name: What people call it from now on; as before when None.
-            tags: What else to say about it.
-            description: In a few words, for people.
+            name: A new name; unchanged when None.
+            tags: Tags, by key.
+            description: A short description.
 
         Raises:
             RunNotFoundError: There is none with this id.
@@ -160,7 +160,7 @@ class Runs:
             0.1
         """
         run = self.get(id)
-        run._reopen(_said(tags, {RUN_NAME: name, NOTE: description}))
+        run._reopen(_merged_tags(tags, {RUN_NAME: name, NOTE: description}))
         return run
 
     def search(
@@ -175,14 +175,14 @@ class Runs:
         """Return the runs that match a filter in MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`.
 
         Args:
-            filter: What they must fulfil; beyond MLflow's, `artifacts.path` and `artifacts.digest`. None: nothing.
+            filter: The conditions, also on `artifacts.path` and `artifacts.digest`; None matches all.
             experiments: Ids of the experiments to look in; all when None.
-            order_by: What they are sorted by, such as `["metrics.loss ASC"]`; the latest first when None.
-            limit: At most so many.
+            order_by: The sort keys, such as `["metrics.loss ASC"]`; the latest first when None.
+            limit: How many to return at most.
             stage: "active", "deleted", or None for both.
 
         Raises:
-            InvalidFilterError: The filter or an order is not understood; it says where.
+            InvalidFilterError: The filter or a sort key is invalid; the error says where.
             TypeError: `experiments` is one text instead of a list.
 
         Cost: a PUT for each run of this process that has something to write; a listing of the

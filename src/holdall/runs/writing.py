@@ -43,6 +43,12 @@ class RunWriter(RunLifecycle):
             StorageError: The bucket does not answer. What was uploaded is reused next time.
 
         Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
+
+        Example:
+            >>> with open("config.yaml", "w") as file:
+            ...     size = file.write("rate: 0.1")
+            >>> run.log_artifact("config.yaml", "settings").path
+            'settings/config.yaml'
         """
         items = self._items_of(local_path, artifact_path)
         published = self._log_items(items)
@@ -71,6 +77,14 @@ class RunWriter(RunLifecycle):
             What now stands at each path, with its digest.
 
         Raises and cost: as `log_artifact`.
+
+        Example:
+            >>> import os
+            >>> os.mkdir("plots")
+            >>> with open("plots/loss.svg", "w") as file:
+            ...     size = file.write("<svg/>")
+            >>> [entry.path for entry in run.log_artifacts("plots", "report")]
+            ['report/loss.svg']
         """
         folder = _one_path(local_dir, "call log_artifact for each file")
         if folder.exists() and not folder.is_dir():
@@ -78,11 +92,22 @@ class RunWriter(RunLifecycle):
         return self._log_items(local_items(folder, join_path(artifact_path, ""))).entries
 
     def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
-        """Log bytes as a file of the run. Raises and cost: as `log_artifact`."""
+        """Log bytes as a file of the run. Raises and cost: as `log_artifact`.
+
+        Example:
+            >>> run.log_bytes(bytes(100), "weights.bin").size
+            100
+        """
         return self._log_items([bytes_item(artifact_file, data)]).entries[0]
 
     def log_param(self, key: str, value: Any) -> None:
-        """Log a parameter, kept for good as `str(value)`. Raises, cost: as `log_params`."""
+        """Log a parameter, kept for good as `str(value)`. Raises, cost: as `log_params`.
+
+        Example:
+            >>> run.log_param("trees", 100)
+            >>> run.data.params
+            {'rate': '0.1', 'trees': '100'}
+        """
         self.log_params({key: value})
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -93,11 +118,22 @@ class RunWriter(RunLifecycle):
             InvalidNameError: A name or value that cannot be kept.
 
         Cost: none now; they ride on the next entry, as measurements do.
+
+        Example:
+            >>> run.log_params({"trees": 100})
+            >>> run.data.params
+            {'rate': '0.1', 'trees': '100'}
         """
         self._buffer_ops([param_op(key, value) for key, value in named_values("parameters", params).items()])
 
     def log_metric(self, key: str, value: Any, step: int | None = None, *, timestamp: int | None = None) -> None:
-        """Log a measurement: its name, a number, and where in the training. Args, raises, cost: as `log_metrics`."""
+        """Log a measurement: its name, a number, and where in the training. Args, raises, cost: as `log_metrics`.
+
+        Example:
+            >>> run.log_metric("loss", 0.1, step=2)
+            >>> run.data.metrics
+            {'loss': 0.1}
+        """
         self.log_metrics({key: value}, step=step, timestamp=timestamp)
 
     def log_metrics(self, metrics: Mapping[str, Any], *, step: int | None = None, timestamp: int | None = None) -> None:
@@ -115,20 +151,44 @@ class RunWriter(RunLifecycle):
         first call after five seconds, the thousandth measurement, an artifact or
         the end. A process that is killed outright loses what was logged since
         its last entry; `flush` writes one.
+
+        Example:
+            >>> run.log_metrics({"loss": 0.1, "accuracy": 0.9}, step=2)
+            >>> run.data.metrics["accuracy"]
+            0.9
         """
         time = self._location.clock() if timestamp is None else timestamp
         self._buffer_ops(metric_ops(metrics, step, time))
 
     def set_tag(self, key: str, value: Any) -> None:
-        """Set a tag to `str(value)`. Cost: none now, as for parameters."""
+        """Set a tag to `str(value)`. Cost: none now, as for parameters.
+
+        Example:
+            >>> run.set_tag("team", "a")
+            >>> run.data.tags["team"]
+            'a'
+        """
         self.set_tags({key: value})
 
     def delete_tag(self, key: str) -> None:
-        """Remove a tag, if the run has it. Cost: none now, as for parameters."""
+        """Remove a tag, if the run has it. Cost: none now, as for parameters.
+
+        Example:
+            >>> run.set_tag("team", "a")
+            >>> run.delete_tag("team")
+            >>> "team" in run.data.tags
+            False
+        """
         self.set_tags({key: None})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters."""
+        """Set tags, each to `str(value)`; None removes one. Cost: none now, as for parameters.
+
+        Example:
+            >>> run.set_tags({"team": "a", "stage": None})
+            >>> run.data.tags["team"]
+            'a'
+        """
         self._buffer_ops(tag_ops(tags))
 
     def log_batch(
@@ -140,6 +200,11 @@ class RunWriter(RunLifecycle):
         """Log measurements, each a key, a number, a step and a time, parameters and tags: all of them or none.
 
         Raises: as `log_metrics` and `log_params`. Cost: one PUT.
+
+        Example:
+            >>> run.log_batch(metrics=[("loss", 0.1, 2, None)], params=[("trees", 100)], tags=[("team", "a")])
+            >>> run.data.metrics, run.data.tags["team"]
+            ({'loss': 0.1}, 'a')
         """
         now = self._location.clock()
         ops = [param_op(key, value) for key, value in params]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import accumulate
@@ -24,6 +23,7 @@ from holdall.format.reference import Ref
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import recipes
+from holdall.trees.lru import LruCache
 from holdall.trees.partial_file import IncrementalHasher
 
 _FIRST: Final = 256 << 10  # bytes read ahead when reading begins to be sequential
@@ -46,8 +46,7 @@ class ArtifactFile(io.RawIOBase):
         if entry.content:
             self._chunks = [entry.content] if entry.whole else list(recipes(blobs, [entry])[0].chunks)
         self._starts = [0, *accumulate(ref.raw for ref in self._chunks)]
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self._held = 0
+        self._kept: LruCache[int, bytes] = LruCache(_KEPT, len)
         self._next, self._ahead = 0, 0
 
     @property
@@ -80,7 +79,7 @@ class ArtifactFile(io.RawIOBase):
         for i in self._touched(self._at, stop):
             _put(view, self._starts[i] - self._at, self._kept[i])
         count, self._at, self._next = stop - self._at, stop, stop
-        self._shrink()
+        self._kept.evict(spare=self._ahead)
         return count
 
     def readall(self) -> bytes:
@@ -169,13 +168,7 @@ class ArtifactFile(io.RawIOBase):
         missing = [i for i in self._touched(start, min(stop + self._ahead, self.entry.size)) if i not in self._kept]
         found = self._blobs.read([self._chunks[i] for i in missing], path=self.entry.path)
         for i, data in zip(missing, found, strict=True):
-            self._kept[i] = data
-            self._held += len(data)
-
-    def _shrink(self) -> None:
-        while self._held > _KEPT + self._ahead and len(self._kept) > 1:
-            _, data = self._kept.popitem(last=False)
-            self._held -= len(data)
+            self._kept.add(i, data)
 
 
 class ArtifactReader(io.BufferedReader):

@@ -5,10 +5,8 @@ What was read is kept, since neither an entry nor a tree's node ever changes.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from typing import Final, Generic, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from holdall.chunks.damage import Damage
 from holdall.chunks.delivery import PathOf, decode_verified, path_of
@@ -21,11 +19,9 @@ from holdall.format.reference import InEntry, Ref
 from holdall.format.tree import Node, parse_node
 from holdall.storage.bucket import Bucket
 from holdall.trees.journal import Journal
+from holdall.trees.lru import LruCache
 
 _KEPT: Final = 256  # nodes and entries that a run's handle remembers
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 class RunBlobReader:
@@ -42,8 +38,8 @@ class RunBlobReader:
     ) -> None:
         self.journal = journal
         self.packs = packs or ChunkReader(bucket, pool, damage)
-        self._entries: _LruCache[int, LogEntry] = _LruCache()
-        self._nodes: _LruCache[Ref, Node | bytes] = _LruCache()
+        self._entries: LruCache[int, LogEntry] = LruCache(_KEPT)
+        self._nodes: LruCache[Ref, Node | bytes] = LruCache(_KEPT)
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
         """Return the decoded bytes of some blobs, in the order asked for; `path` names their file, for errors.
@@ -102,26 +98,3 @@ def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: PathOf) -> bytes:
     if ref.offset >= len(entry.blobs):
         raise IntegrityError(where, "there is no such blob", path_of(path, ref))
     return decode_verified(ref, entry.blobs[ref.offset].data, where, path_of(path, ref))
-
-
-class _LruCache(Generic[K, V]):
-    """What was used last, and no more of it than `_KEPT`; threads may share it."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[K, V] = OrderedDict()
-
-    def get_all(self, keys: Iterable[K]) -> dict[K, V]:
-        """Return those of these keys that are kept, and mark them as used last."""
-        found = {}
-        for key in keys:
-            with suppress(KeyError):  # not kept, or no longer, by another thread's doing
-                found[key] = self._kept[key]
-                self._kept.move_to_end(key)
-        return found
-
-    def put(self, key: K, value: V) -> None:
-        """Keep a value, and forget the one that was unused for longest."""
-        self._kept[key] = value
-        self._kept.move_to_end(key)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)

@@ -103,7 +103,7 @@ class Session:
         packs: ChunkReader | None = None,
         load: Callable[[RunBlobReader], View | None] = View.load,
     ) -> Session | None:
-        """Start a session in an existing log, and append `ops` at once. Returns None if there is no such log.
+        """Start a session in an existing log, and append `ops` at once. Returns None if there is none, or no longer.
 
         Args:
             location: The store.
@@ -118,11 +118,13 @@ class Session:
         session = cls(location, log)
         session.blobs.packs = packs or session.blobs.packs
         view = load(session.blobs)
-        if view is None:
+        if view is None or view.state.purged:
             return None
         session.view = view
         session.chunk_index.set_abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
-        session.append(lambda: Draft([session._op("open"), *ops], opening=True), closing=deleted)
+        draft = Draft([session._op("open"), *ops], opening=True)
+        if session.append(lambda: None if session.view.state.purged else draft, closing=deleted) is None:
+            return None
         _open_sessions.add(session)
         return session
 

@@ -16,7 +16,7 @@ that is not read: that is `check`'s business.
 from __future__ import annotations
 
 from array import array
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -33,6 +33,7 @@ from holdall.format.tree import Entry, Kind
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Heads
 from holdall.trees.location import Location
+from holdall.trees.lru import LruCache
 from holdall.trees.overlaps import overlaps
 from holdall.trees.salvage import left_out
 from holdall.trees.view import View, read_views, run_name
@@ -176,7 +177,7 @@ class _Survey:
         self._reader = ChunkReader(location.bucket, location.pool)
         self._runs: list[_Seen] = []
         self._packs: defaultdict[PackName, array[int]] = defaultdict(lambda: array("I"))  # run, start, stop, run, ...
-        self._known: OrderedDict[Ref, tuple[Stretch, ...]] = OrderedDict()
+        self._known: LruCache[Ref, tuple[Stretch, ...]] = LruCache(_KEPT)
 
     def look(self, views: Sequence[View]) -> None:
         """Measure some runs."""
@@ -269,11 +270,9 @@ class _Survey:
             with self._checking(number):
                 if ref not in self._known:
                     recipe = data[ref] if ref in data else blobs.read([ref])[0]
-                    self._known[ref] = _stretches(parse_recipe(recipe).chunks)
+                    self._known.add(ref, _stretches(parse_recipe(recipe).chunks))
                 self._refer(number, self._known[ref])
-                self._known.move_to_end(ref)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        self._known.evict()
 
     def _refer(self, number: int, stretches: Iterable[Stretch]) -> None:
         """Note that a run needs these bytes; a stretch that goes on where its last one ended extends it."""

@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.depth import examples
 from torch import nn
 
 from holdall.modeling.files.restricted import MAX_BYTES, load_restricted
@@ -131,7 +132,7 @@ def test_a_pickle_without_end_is_not_read() -> None:
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(
     [op.code.encode("latin-1") for op in pickletools.opcodes] + [F_RELU, LINEAR, STATE, SLOTS, ITEM, TENSOR, b"\0"]
 ), max_size=30).map(b"".join))  # fmt: skip
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_bytes_change_what_is_shared(data: bytes) -> None:
     """Whatever they are: an object, or the one kind of error."""
     before = shared()

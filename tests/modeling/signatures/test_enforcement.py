@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mlflow.models.utils import _enforce_schema
 from mlflow.types.schema import Schema as TheirSchema
 from scipy import sparse
+from tests.support.depth import examples
 from tests.support.like_mlflow import REFUSED, outcome, same
 
 from holdall.errors import SchemaMismatchError
@@ -230,7 +231,7 @@ wanted = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(nested, wanted, st.booleans())
 def test_a_nested_value_passes_as_in_mlflow(value: Any, want: Any, required: bool) -> None:
     """Whatever in whatever; lists in which it makes text, bytes or truth of something else have a test of their own."""

@@ -21,6 +21,7 @@ from mlflow.models.signature import ModelSignature as TheirSignature
 from mlflow.types import schema as their_schema
 from mlflow.types.type_hints import _infer_schema_from_list_type_hint
 from scipy import sparse
+from tests.support.depth import examples
 from tests.support.like_mlflow import REFUSED, outcome
 
 from holdall.errors import SignatureError
@@ -235,7 +236,7 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(nested | st.lists(st.dictionaries(st.sampled_from("abc"), nested, max_size=3), max_size=4))
 def test_nested_data_has_mlflows_schema(data: Any) -> None:
     """Whatever is nested in whatever."""

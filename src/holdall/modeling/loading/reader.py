@@ -72,6 +72,10 @@ class ModelReader:
             UntrustedModelError: It would run code, and the reader does not trust it.
             MissingLibraryError: Its framework is not installed.
             IntegrityError: Its files are not what was logged.
+
+        Example:
+            >>> type(store.models.load(logged.model_uri)).__name__
+            'FunctionModel'
         """
         fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
         try:
@@ -105,6 +109,10 @@ class ModelReader:
             trust: Which models may run code; all of them when None.
 
         Raises: as `load`.
+
+        Example:
+            >>> store.models.load_pyfunc(logged.model_uri).predict([1.0, 2.5])
+            [2.0, 5.0]
         """
         config = config_of(model_config)
         fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
@@ -124,7 +132,12 @@ class ModelReader:
         return loaded
 
     def describe(self, uri: str | os.PathLike[str]) -> Model:
-        """Return what a model's MLmodel file says. Raises: as `load`. Cost: finding and reading that file alone."""
+        """Return what a model's MLmodel file says. Raises: as `load`. Cost: finding and reading that file alone.
+
+        Example:
+            >>> sorted(store.models.describe(logged.model_uri).flavors)
+            ['python_function']
+        """
         local = local_folder(uri)
         if local is not None:
             return read_model(local)
@@ -141,6 +154,10 @@ class ModelReader:
             ArtifactNotFoundError: There is nothing at this address.
 
         Cost: listing its files; for a local folder, hashing them.
+
+        Example:
+            >>> store.models.digest(logged.model_uri)
+            'sha256:...'
         """
         local = local_folder(uri)
         return folder_digest(local) if local is not None else self._digest_at(*self._locate(str(uri)))
@@ -149,6 +166,10 @@ class ModelReader:
         """Inspect a model without loading it: what it says, what it needs, what its pickles import.
 
         Raises: as `load`. Cost: finding it, and reading its MLmodel, requirements and pickles.
+
+        Example:
+            >>> store.models.inspect(logged.model_uri).runs_code
+            [...]
         """
         local, mlmodel = local_folder(uri), self.describe(uri)
         if local is not None:
@@ -169,6 +190,10 @@ class ModelReader:
             DestinationError: There is something at the target.
             ContentError: What is at the address is no model.
             Others: as `load`.
+
+        Example:
+            >>> store.models.export(logged.model_uri, "double.tar.gz") > 0
+            True
         """
         refuse_taken(Path(target))
         fetched = Fetched(uri, self._artifacts.download, None)

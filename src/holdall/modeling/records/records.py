@@ -34,12 +34,22 @@ class ModelRecords:
         self._location, self._run_of = location, run_of
 
     def logged(self, run_id: str) -> list[LoggedModel]:
-        """The models that a run logged, in that order. Raises: RunNotFoundError."""
+        """The models that a run logged, in that order. Raises: RunNotFoundError.
+
+        Example:
+            >>> [model.model_id == logged.model_id for model in store.models.logged(run.id)]
+            [True]
+        """
         state = self._run_of(run_id).state
         return logged_models(run_id, state.tags, state.experiment)
 
     def get(self, model_id: str) -> LoggedModel:
-        """A logged model by its id."""
+        """A logged model by its id.
+
+        Example:
+            >>> store.models.get(logged.model_id).name
+            'double'
+        """
         run_id, n = _parsed(model_id)
         state = self._run_of(run_id).state
         found = logged_model(run_id, n, state.tags, state.experiment)
@@ -69,13 +79,24 @@ class ModelRecords:
             InvalidFilterError: The filter or an order is not understood; it says where.
 
         Cost: as `Runs.search`.
+
+        Example:
+            >>> store.models.set_tags(logged.model_id, {"stage": "checked"})
+            >>> [model.name for model in store.models.search("tags.stage = 'checked'")]
+            ['double']
         """
         runs = (run for run in summaries(self._location, experiments) if run.lifecycle_stage == "active")
         found = [model for run in runs for model in logged_models(run.run_id, run.tags, run.experiment_id)]
         return chosen(found, filter, datasets, order_by)[:limit]
 
     def set_tags(self, model_id: str, tags: Mapping[str, Any]) -> None:
-        """Set tags of a logged model, each to `str(value)`; None removes one."""
+        """Set tags of a logged model, each to `str(value)`; None removes one.
+
+        Example:
+            >>> store.models.set_tags(logged.model_id, {"stage": "checked"})
+            >>> store.models.get(logged.model_id).tags["stage"]
+            'checked'
+        """
         self._say(model_id, "tag", [tag_op(key, value) for key, value in named_values("tags", tags).items()])
 
     def log_params(self, model_id: str, params: Mapping[str, Any]) -> None:
@@ -83,6 +104,11 @@ class ModelRecords:
 
         Raises:
             ParamExistsError: It has one of them with another value; of two that are logged at once the later stands.
+
+        Example:
+            >>> store.models.log_params(logged.model_id, {"layers": 3})
+            >>> store.models.get(logged.model_id).params
+            {'layers': '3'}
         """
         ops, known = (
             [param_op(key, value) for key, value in named_values("parameters", params).items()],
@@ -115,6 +141,11 @@ class ModelRecords:
             dataset: What it was measured on: a data set as for `Run.log_input`, or its name and digest.
 
         Cost: as `Run.log_metrics`; for a model of another run also reading that run's end and a PUT in its log.
+
+        Example:
+            >>> store.models.log_metrics(run, {"error": 0.2}, model_id=logged.model_id)
+            >>> [(point.key, point.value) for point in store.models.get(logged.model_id).metrics]
+            [('error', 0.2)]
         """
         time = self._location.clock() if timestamp is None else timestamp
         on = dataset if dataset is None or isinstance(dataset, tuple) else _named(as_dataset(dataset))

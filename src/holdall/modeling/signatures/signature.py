@@ -108,6 +108,11 @@ def infer_signature(
         SignatureError: A parameter is neither a value, a list of values, nor a dictionary; or nothing is given.
 
     Cost: see `infer_schema`; imports nothing.
+
+    Example:
+        >>> import pandas
+        >>> holdall.models.infer_signature(pandas.DataFrame({"rooms": [1, 2]}), [10.0, 20.0]).inputs
+        ['rooms': long (required)]
     """
     return ModelSignature(
         _inferred("inputs", model_input),

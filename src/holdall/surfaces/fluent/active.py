@@ -74,6 +74,10 @@ def set_store(url: str, **storage_options: Any) -> Store:
     Where there is none, the first run that is started there makes one; with `create=False` that is an error.
 
     Cost: no request.
+
+    Example:
+        >>> holdall.set_store("memory://trials")
+        <Store memory://trials...>
     """
     _state.store, _state.named = open(url, **storage_options), True
     return _state.store
@@ -90,7 +94,12 @@ def is_store_set() -> bool:
 
 
 def open(url: str | None = None, **storage_options: Any) -> Store:
-    """The store at an address, as a handle of its own; `HOLDALL_STORE`'s when None. Cost: no request."""
+    """The store at an address, as a handle of its own; `HOLDALL_STORE`'s when None. Cost: no request.
+
+    Example:
+        >>> holdall.open("memory://trials").runs.start(name="first").info.run_name
+        'first'
+    """
     return read_settings().open_store(url, storage_options)
 
 
@@ -109,6 +118,10 @@ def set_experiment(
     Raises:
         ExperimentNotFoundError: There is none with this id.
         ExperimentDeletedError: It was deleted.
+
+    Example:
+        >>> holdall.set_experiment("vision").name
+        'vision'
     """
     refuse_traces(trace_location)
     if (experiment_name is None) == (experiment_id is None):
@@ -162,6 +175,12 @@ def start_run(
         InvalidNameError: A tag says other than `run_name`, `parent_run_id` or `description`.
 
     Cost: two requests for a new run, and two more for a parent that is named; one more in a new experiment.
+
+    Example:
+        >>> with holdall.start_run(run_name="first", tags={"team": "a"}) as run:
+        ...     holdall.log_metric("loss", 0.3)
+        >>> run.info.status, run.data.metrics
+        ('FINISHED', {'loss': 0.3})
     """
     stack = visible.own(_stack())
     if stack and not nested:
@@ -189,7 +208,15 @@ def start_run(
 
 
 def active_run() -> Run | None:
-    """This task's or thread's active run; where it started none, the one that it was begun in, or the main thread's."""
+    """This task's or thread's active run; where it started none, the one that it was begun in, or the main thread's.
+
+    Example:
+        >>> with holdall.start_run(run_name="first"):
+        ...     holdall.active_run().info.run_name
+        'first'
+        >>> print(holdall.active_run())
+        None
+    """
     main = _state.stacks.get(_MAIN, []) if _MAIN else []
     stack = visible.own(_stack()) or visible.inherited(_everywhere())
     if not stack and threading.get_ident() != _MAIN:
@@ -198,12 +225,26 @@ def active_run() -> Run | None:
 
 
 def last_active_run() -> Run | None:
-    """The active run, or the one that ended last in this process."""
+    """The active run, or the one that ended last in this process.
+
+    Example:
+        >>> with holdall.start_run(run_name="first"):
+        ...     pass
+        >>> holdall.last_active_run().info.run_name
+        'first'
+    """
     return active_run() or _state.last
 
 
 def end_run(status: str = "FINISHED") -> None:
-    """End the active run that this thread or task started. If that fails, it stays active. Cost: one PUT."""
+    """End the active run that this thread or task started. If that fails, it stays active. Cost: one PUT.
+
+    Example:
+        >>> run = holdall.start_run()
+        >>> holdall.end_run("FAILED")
+        >>> run.info.status
+        'FAILED'
+    """
     if stack := visible.own(_stack()):
         _end(stack[-1], status)
 

@@ -28,6 +28,10 @@ def get_logged_model(model_id: str) -> LoggedModel:
     Raises:
         InvalidURIError: No model can have this id.
         ArtifactNotFoundError: The run logged no such model.
+
+    Example:
+        >>> holdall.get_logged_model(logged.model_id).name
+        'double'
     """
     return current_store().models.get(model_id)
 
@@ -53,6 +57,11 @@ def search_logged_models(
 
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
+
+    Example:
+        >>> found = holdall.search_logged_models(filter_string="name = 'double'", output_format="list")
+        >>> [model.model_id == logged.model_id for model in found]
+        [True]
     """
     found = Client()._logged_models(experiment_ids, filter_string, datasets, max_results, order_by).to_list()
     chosen = output_format or ("pandas" if find_spec("pandas") else "list")
@@ -60,12 +69,25 @@ def search_logged_models(
 
 
 def set_logged_model_tags(model_id: str, tags: Mapping[str, Any]) -> None:
-    """Set tags of a logged model. Raises: as `get_logged_model`."""
+    """Set tags of a logged model. Raises: as `get_logged_model`.
+
+    Example:
+        >>> holdall.set_logged_model_tags(logged.model_id, {"stage": "checked"})
+        >>> holdall.get_logged_model(logged.model_id).tags["stage"]
+        'checked'
+    """
     current_store().models.set_tags(model_id, tags)
 
 
 def delete_logged_model_tag(model_id: str, key: str) -> None:
-    """Remove a tag of a logged model. Raises: as `get_logged_model`."""
+    """Remove a tag of a logged model. Raises: as `get_logged_model`.
+
+    Example:
+        >>> holdall.set_logged_model_tags(logged.model_id, {"stage": "checked"})
+        >>> holdall.delete_logged_model_tag(logged.model_id, "stage")
+        >>> "stage" in holdall.get_logged_model(logged.model_id).tags
+        False
+    """
     current_store().models.set_tags(model_id, {key: None})
 
 
@@ -73,6 +95,11 @@ def log_model_params(params: Mapping[str, Any], model_id: str | None = None) -> 
     """Log parameters of a model after it was logged; of the one that this thread logged last when no id is given.
 
     Raises: as `get_logged_model`, ParamExistsError; InvalidNameError where this thread logged no model.
+
+    Example:
+        >>> holdall.log_model_params({"layers": 3}, logged.model_id)
+        >>> holdall.get_logged_model(logged.model_id).params
+        {'layers': '3'}
     """
     id = model_id or last_model_id()
     if id is None:

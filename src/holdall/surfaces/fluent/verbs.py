@@ -32,6 +32,13 @@ def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str
         ParamExistsError: The run has it with another value.
 
     Cost: none now; it rides on the next entry.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_param("rate", 0.1)
+        0.1
+        >>> run.data.params
+        {'rate': '0.1'}
     """
     run = run_of(run_id)
     if synchronous is False:
@@ -43,7 +50,14 @@ def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str
 def log_params(
     params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None
 ) -> LogFuture | None:
-    """Log several parameters. Raises, cost: as `log_param`."""
+    """Log several parameters. Raises, cost: as `log_param`.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_params({"rate": 0.1, "trees": 100})
+        >>> run.data.params
+        {'rate': '0.1', 'trees': '100'}
+    """
     run = run_of(run_id)
     if synchronous is False:
         return run.later(run.log_params, params)
@@ -79,6 +93,13 @@ def log_metric(
 
     Cost: none now; it rides on the next entry, which the first call after five seconds writes at the latest.
         A model of another run is asked for, and is told at once, with a PUT in that run's log.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     for step, loss in enumerate((0.9, 0.2)):
+        ...         holdall.log_metric("loss", loss, step=step)
+        >>> run.data.metrics
+        {'loss': 0.2}
     """
     return log_metrics({key: value}, step, synchronous, run_id, timestamp, model_id, dataset)
 
@@ -92,7 +113,14 @@ def log_metrics(
     model_id: str | None = None,
     dataset: Any = None,
 ) -> LogFuture | None:
-    """Log measurements that were taken together. Args, raises, cost: as `log_metric`."""
+    """Log measurements that were taken together. Args, raises, cost: as `log_metric`.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_metrics({"loss": 0.2, "accuracy": 0.9}, step=1)
+        >>> sorted(run.data.metrics)
+        ['accuracy', 'loss']
+    """
     run, timestamp = run_of(run_id), measured_at(synchronous, timestamp)
     on = dataset_of(dataset) if dataset is not None else None  # not the data, which may be large
     measure = partial(_measure, run, step=step, timestamp=timestamp, model_id=model_id, dataset=on)
@@ -145,6 +173,14 @@ def log_input(
         InvalidURIError: No logged model can have the id of `model`.
 
     Cost: none now; it rides on the next entry.
+
+    Example:
+        >>> import numpy
+        >>> dataset = holdall.data.from_numpy(numpy.eye(3), source="s3://data/eye.npy", name="eye")
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_input(dataset, context="training")
+        >>> [given.dataset.name for given in holdall.get_run(run.id).inputs.dataset_inputs]
+        ['eye']
     """
     run = run_of(run_id)
     if dataset is not None or model is None:
@@ -154,12 +190,26 @@ def log_input(
 
 
 def set_tag(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> LogFuture | None:
-    """Set a tag of the run to `str(value)`. Cost: none now; it rides on the next entry."""
+    """Set a tag of the run to `str(value)`. Cost: none now; it rides on the next entry.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.set_tag("team", "vision")
+        >>> run.data.tags["team"]
+        'vision'
+    """
     return set_tags({key: value}, synchronous, run_id)
 
 
 def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None) -> LogFuture | None:
-    """Set several tags. Cost: as `set_tag`."""
+    """Set several tags. Cost: as `set_tag`.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.set_tags({"team": "vision", "stage": "draft"})
+        >>> run.data.tags["stage"]
+        'draft'
+    """
     run = run_of(run_id)
     if synchronous is False:
         return run.later(run.set_tags, tags)
@@ -168,7 +218,14 @@ def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None, run_id: s
 
 
 def delete_tag(key: str, run_id: str | None = None) -> None:
-    """Remove a tag of the run. Cost: none now; it rides on the next entry."""
+    """Remove a tag of the run. Cost: none now; it rides on the next entry.
+
+    Example:
+        >>> with holdall.start_run(tags={"stage": "draft"}) as run:
+        ...     holdall.delete_tag("stage")
+        >>> "stage" in run.data.tags
+        False
+    """
     run_of(run_id).set_tags({key: None})
 
 
@@ -192,6 +249,14 @@ def log_artifact(
         SourceError: The file cannot be read, or changed meanwhile.
 
     Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
+
+    Example:
+        >>> with open("config.yaml", "w") as file:
+        ...     size = file.write("rate: 0.1")
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_artifact("config.yaml", "settings")
+        >>> list(run.manifest)
+        ['settings/config.yaml']
     """
     run = run_of(run_id)
     if synchronous is False:
@@ -206,7 +271,19 @@ def log_artifacts(
     run_id: str | None = None,
     synchronous: bool | None = None,
 ) -> LogFuture | None:
-    """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`."""
+    """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`.
+
+    Example:
+        >>> import os
+        >>> os.mkdir("plots")
+        >>> for name in ("a.svg", "b.svg"):
+        ...     with open(f"plots/{name}", "w") as file:
+        ...         size = file.write("<svg/>")
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_artifacts("plots", "report")
+        >>> list(run.manifest)
+        ['report/a.svg', 'report/b.svg']
+    """
     run = run_of(run_id)
     if synchronous is False:
         return run.later(run.log_artifacts, local_dir, artifact_path)
@@ -217,7 +294,14 @@ def log_artifacts(
 def log_text(
     text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> LogFuture | None:
-    """Log text as a UTF-8 file. Raises, cost: as `log_artifact`."""
+    """Log text as a UTF-8 file. Raises, cost: as `log_artifact`.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_text("all is well", "report.txt")
+        >>> run.load_text("report.txt")
+        'all is well'
+    """
     run = run_of(run_id)
     if synchronous is False:
         return run.later(run.log_text, text, artifact_file)
@@ -228,7 +312,14 @@ def log_text(
 def log_dict(
     dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> LogFuture | None:
-    """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+    """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_dict({"rate": 0.1}, "config.yaml")
+        >>> run.load_dict("config.yaml")
+        {'rate': 0.1}
+    """
     run = run_of(run_id)
     if synchronous is False:
         return run.later(run.log_dict, dictionary, artifact_file)
@@ -239,7 +330,15 @@ def log_dict(
 def log_stream(
     stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> LogFuture | None:
-    """Log what a binary stream still gives, without holding it. It is read once."""
+    """Log what a binary stream still gives, without holding it. It is read once.
+
+    Example:
+        >>> import io
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_stream(io.BytesIO(b"all is well"), "report.txt")
+        >>> run.read("report.txt")
+        b'all is well'
+    """
     run = run_of(run_id)
     if synchronous is False:
         return run.later(lambda: run.log_stream(stream, artifact_file))  # as it is: a stream has no copy
@@ -259,6 +358,15 @@ def log_figure(
 
     Raises:
         TypeError: It is neither, or the format is none of theirs.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> figure = Figure()
+        >>> line = figure.subplots().plot([0.9, 0.4, 0.2])
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_figure(figure, "loss.png")
+        >>> list(run.manifest)
+        ['loss.png']
     """
     run = run_of(run_id)
     if synchronous is False:
@@ -286,6 +394,13 @@ def log_image(
         timestamp: Milliseconds since 1970 UTC; now when None.
         synchronous: False: in the background; the image must stay as it is until then.
         run_id: The run; the active one when None.
+
+    Example:
+        >>> import numpy
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png")
+        >>> run.load_image("black.png").size
+        (6, 4)
     """
     run = run_of(run_id)
     if synchronous is False:
@@ -307,6 +422,13 @@ def log_table(
         artifact_file: The table's name, which ends in .json or .parquet.
         run_id: The run; the active one when None.
         synchronous: False: in the background.
+
+    Example:
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_table({"question": ["a", "b"], "score": [1, 2]}, "eval.json")
+        ...     holdall.log_table({"question": ["c"], "score": [3]}, "eval.json")
+        >>> run.load_table("eval.json")["score"].tolist()
+        [1, 2, 3]
     """
     run = run_of(run_id)
     if synchronous is False:

@@ -1,0 +1,163 @@
+"""A SQLite file of one user, in which something is remembered that can be found out again.
+
+    (store, key, stamp) -> body        what the stat cache and searching remember
+
+What others could have written would be believed: so the folder is made for the
+user alone, the file too, and where either belongs to somebody else, or others
+may write to it, nothing is remembered there. Each row carries its own digest,
+so that a flipped bit makes a row that is not there: SQLite alone would take a
+damaged byte for granted. A file that is corrupt is replaced; whatever is wrong,
+callers do without, and it is said once. The oldest rows go when it is full.
+
+SQLite would take a lock held by a forked process for its own: hence no fork
+while it works.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from holdall.format.digest import blob_id
+
+T = TypeVar("T")
+MOST: Final = 64 << 20
+_PAGE: Final = 4096
+_OTHERS: Final = 0o022  # who may write, beside the owner
+_BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: other columns
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entry (store TEXT, key BLOB, stamp BLOB, body BLOB, digest BLOB, PRIMARY KEY (store, key))
+"""
+_log = logging.getLogger("holdall")
+_turn = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
+
+
+class LocalCache:
+    """One such file. Safe between threads and processes, picklable.
+
+    Args:
+        folder: Where it is; made when it is first needed.
+        name: What its name begins with; a user's id follows, since root and a user may share a folder.
+        without: What happens where it cannot be used, as the warning begins.
+        most: Bytes that it may take.
+        patience: Seconds to wait for another process.
+    """
+
+    def __init__(self, folder: Path, name: str, without: str, *, most: int = MOST, patience: float = 1.0) -> None:
+        self._folder, self._without, self._most, self._patience = folder, without, most, patience
+        self.file = folder / f"{name}-{os.geteuid()}.sqlite"
+        self._told = False
+
+    def get(self, store: str, stamps: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Return the bodies of those keys that are remembered with just these stamps.
+
+        Args:
+            store: The store's id.
+            stamps: For each key the stamp that it has now.
+        """
+
+        def read(database: sqlite3.Connection) -> dict[bytes, bytes]:
+            bodies = ((key, _read(database, store, key, stamp)) for key, stamp in stamps.items())
+            return {key: body for key, body in bodies if body is not None}
+
+        return (self._use(read) if stamps else None) or {}
+
+    def put(self, store: str, rows: Iterable[tuple[bytes, bytes, bytes]]) -> None:
+        """Remember keys, stamps and bodies, and forget the oldest where there is no room.
+
+        One that would take more than half of the room is not remembered.
+        """
+        fitting = [row for row in rows if len(row[2]) <= self._most // 2]
+
+        def write(database: sqlite3.Connection) -> None:
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                for key, stamp, body in fitting:
+                    self._make_room(database, len(key) + len(body))
+                    row = (store, key, stamp, body)
+                    database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)", (*row, _seal(*row)))
+
+        if fitting:
+            self._use(write)
+
+    def _make_room(self, database: sqlite3.Connection, length: int) -> None:
+        pages = length // (_PAGE - 100) + 8  # with those of the index, and for a split or two
+        oldest = "SELECT rowid FROM entry ORDER BY rowid LIMIT 1 + (SELECT count(*) FROM entry) / 8"
+        while (_number(database, "page_count") - _number(database, "freelist_count") + pages) * _PAGE > self._most:
+            if not database.execute(f"DELETE FROM entry WHERE rowid IN ({oldest})").rowcount:
+                return
+
+    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Do something with the database; None where that fails."""
+        try:
+            with _turn:
+                self._claim()
+                with closing(sqlite3.connect(self.file, timeout=self._patience, isolation_level=None)) as database:
+                    sizes = (f"page_size = {_PAGE}", f"max_page_count = {self._most // _PAGE}")
+                    for setting in ("synchronous = OFF", *sizes):
+                        database.execute(f"PRAGMA {setting}")
+                    database.execute(_SCHEMA)
+                    return work(database)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN:
+                self._remove()
+            self._tell(error)
+        except (OSError, ValueError, TypeError) as error:
+            self._tell(error)
+        return None
+
+    def _claim(self) -> None:
+        """Make the file if there is none; refuse one that others may have written, or may replace."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_others(self._folder, self._folder.stat())
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.file, flags, 0o600)
+        try:
+            status = os.fstat(descriptor)
+            _refuse_others(self.file, status)
+            if status.st_mode & 0o077:
+                os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+
+    def _remove(self) -> None:
+        for end in ("", "-journal", "-wal", "-shm"):
+            with suppress(OSError):
+                Path(f"{self.file}{end}").unlink()
+
+    def _tell(self, error: Exception) -> None:
+        if not self._told:
+            _log.warning("%s %s: %s", self._without, self.file, error)
+        self._told = True
+
+
+def _read(database: sqlite3.Connection, store: str, key: bytes, stamp: bytes) -> bytes | None:
+    """Return the body of a row with this stamp, if the row is what was written."""
+    query = "SELECT body, digest FROM entry WHERE store = ? AND key = ? AND stamp = ?"
+    row = database.execute(query, (store, key, stamp)).fetchone()
+    if row is None or not isinstance(row[0], bytes) or row[1] != _seal(store, key, stamp, row[0]):
+        return None
+    return row[0]
+
+
+def _seal(store: str, *columns: bytes) -> bytes:
+    """Return the digest of a row, each column with its length before it."""
+    return blob_id(*(part for column in (store.encode(), *columns) for part in (len(column).to_bytes(8), column)))
+
+
+def _number(database: sqlite3.Connection, pragma: str) -> int:
+    return int(database.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _refuse_others(place: Path, status: os.stat_result) -> None:
+    if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
+        reason = "belongs to another user, or others may write to it"
+        raise PermissionError(f"{place} {reason}; set HOLDALL_CACHE to a folder of your own")
