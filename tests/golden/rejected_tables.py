@@ -55,14 +55,14 @@ def _recipes() -> None:
         ("inline-place", 60, bytes(16), DAMAGE, "refers to a log entry"),
         ("pack-number", 60 + 23, b"\1", DAMAGE, "too large"),
         ("behind-a-pack", 88, struct.pack("<I", (1 << 30) - 29), DAMAGE, "no pack has a byte"),
-        ("no-such-place", 84, b"\1", DAMAGE, "has no place 1"),
+        ("no-such-place", 84, b"\1", DAMAGE, "has no location 1"),
         ("extent-empty", 92, b"\0", DAMAGE, "extents do not add up"),
         ("chunk-bomb", chunk + 36, struct.pack("<I", (16 << 20) + 1), DAMAGE, "cannot be"),
         ("chunk-empty", chunk + 36, bytes(4), DAMAGE, "cannot be"),
     ):
         case("recipe", name, patched(good, at, new), error, part)
     twice = encode_recipe(Recipe(2 * len(DATA), sha256(DATA), (REF, replace(REF, location=PackName(PACK.session, 4)))))
-    case("recipe", "place-twice", patched(twice, 60 + 24, twice[60:84]), DAMAGE, "lists a place twice")
+    case("recipe", "place-twice", patched(twice, 60 + 24, twice[60:84]), DAMAGE, "lists a location twice")
     case("recipe", "cut-off", good[:-1], DAMAGE, "tables do not fill it")
     case("recipe", "trailing", good + b"\0", DAMAGE, "tables do not fill it")
 

@@ -1,8 +1,8 @@
-"""Where to cut a file, so that the same bytes are cut the same way wherever they stand.
+"""Where to cut a file, so that the same bytes are cut alike wherever they are.
 
 FastCDC of 2020 (Xia et al., IEEE TPDS 31(9)) with normalised chunking, by the
 `pyfastcdc` library: about 5 GB/s on one core, and the GIL is released.
-Correctness never depends on where the cuts fall; deduplication does, so the
+SPEC.md, "Chunker", has the algorithm. Correctness never depends on where the cuts fall; deduplication does, so the
 parameters are the store's and golden vectors hold the library to its cuts.
 """
 
@@ -21,7 +21,7 @@ MAX_CHUNK: Final = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Chunker:
-    """Sizes of chunks in bytes: smallest, usual and largest."""
+    """The sizes of a store's chunks in bytes: minimum, average and maximum."""
 
     min: int = 16 << 10
     average: int = 64 << 10
@@ -34,7 +34,7 @@ class Chunker:
             raise ValueError(f"chunk sizes must obey {bounds}, not {self}")
 
     def cut_points(self, data: Bytes, *, final: bool) -> list[int]:
-        """Ends of the chunks in `data`, ascending.
+        """Return the ends of the chunks in `data`, ascending.
 
         Args:
             data: Bytes from a cut on. If not final, at least `max` of them, or nothing is cut.

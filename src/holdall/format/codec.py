@@ -1,4 +1,4 @@
-"""How the bytes of a blob are stored: as they are, compressed, or in planes.
+"""How the bytes of a blob are stored: uncompressed, by zstd, or split into byte streams.
 
 Decoding is given the lengths that the reference promised and checks them
 before it allocates; encoding decodes what it made and compares, so that a
@@ -29,7 +29,7 @@ WORTH: Final = 0.97  # below this ratio, compressing is worth the decoding
 
 
 def encode(data: bytes) -> tuple[int, bytes]:
-    """A blob's codec and stored bytes: compressed where that saves something."""
+    """Return a blob's codec and stored bytes: zstd where that saves 3 % or more, else uncompressed."""
     packed = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(data)
     if len(packed) >= WORTH * len(data):
         return UNCOMPRESSED, data
@@ -38,7 +38,7 @@ def encode(data: bytes) -> tuple[int, bytes]:
 
 
 def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
-    """A blob of numbers with `item_size` bytes each, the first of which begins at `phase`."""
+    """Return codec and stored bytes of a blob of numbers of `item_size` bytes, the first of which begins at `phase`."""
     from holdall.format.planes import ScratchBuffers, numbers, split, view
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
@@ -58,20 +58,20 @@ def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
 
 
 def planes_header(data: Bytes, item_size: int, phase: int, bitmap: int, lengths: Sequence[int]) -> bytes:
-    """What stands before the planes of some data: their table, and the bytes that make no whole number."""
+    """Return what precedes the planes of some data: their table, and the bytes that make no whole number."""
     tail = (len(data) - phase) % item_size
     table = struct.pack(f"<4B{item_size}I", item_size, phase, tail, bitmap, *lengths)
     return b"".join([table, data[:phase], data[len(data) - tail :]])
 
 
 def verify(same: bool) -> None:
-    """Refuse to go on with what was encoded unless it decoded to its source."""
+    """Raise an IntegrityError unless what was encoded decoded to its source."""
     if not same:
         raise IntegrityError("encoder", "what was compressed does not decode to its source")
 
 
 def decode(codec: int, stored: Bytes, raw: int) -> bytes:
-    """The bytes of a blob, `raw` of them.
+    """Return the decoded bytes of a blob, `raw` of them.
 
     Raises:
         FormatError: The stored bytes are not what any encoder makes.
@@ -81,14 +81,14 @@ def decode(codec: int, stored: Bytes, raw: int) -> bytes:
 
 
 class Decoder:
-    """Decodes one blob after another, with tables that are made once. For one thread at a time."""
+    """Decodes blobs one after another, with zstd tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
         self._scratch: dict[int, ScratchBuffers] = {}  # by the bytes of a number
         self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
-        """As the function of this name does."""
+        """Return the decoded bytes of a blob, as the function of this name does."""
         if codec == UNCOMPRESSED:
             return bytes(_raw(stored, raw))
         if codec == ZSTD:
@@ -98,7 +98,7 @@ class Decoder:
         raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
 
     def decompress(self, stored: Bytes, raw: int) -> bytes:
-        """The content of one zstd frame that promises, and holds, exactly `raw` bytes."""
+        """Return the content of a zstd frame whose header says `raw` bytes and which holds exactly those."""
         try:
             frame = zstandard.get_frame_parameters(stored)
             if not raw or frame.content_size != raw:
@@ -114,7 +114,7 @@ class Decoder:
         return data
 
     def decompress_each(self, frames: Sequence[Bytes], sizes: Sequence[int]) -> list[Bytes]:
-        """The content of frames that were just made, for comparing it with their source."""
+        """Return the contents of frames that were just made, to be compared with their source."""
         self._zstd = self._zstd or zstandard.ZstdDecompressor()
         try:
             return decompress_each(self._zstd, frames, sizes)
@@ -122,9 +122,9 @@ class Decoder:
             raise IntegrityError("encoder", f"what was compressed does not decode: {error}") from error
 
     def decode_run(self, blobs: Iterable[tuple[int, Bytes, int]]) -> list[tuple[Bytes, ...]]:
-        """Many blobs as codec, stored bytes and decoded length: the parts of each, good until the next run.
+        """Decode many blobs, each given as codec, stored bytes and decoded length; return the parts of each.
 
-        Numbers of one width are put together in one go. Raises: as `decode`.
+        The parts are valid until the next call. Numbers of one width are joined in one pass. Raises: as `decode`.
         """
         found: list[tuple[Bytes, ...]] = []
         planes: defaultdict[int, list[tuple[int, _Planes]]] = defaultdict(list)

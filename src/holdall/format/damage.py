@@ -1,7 +1,7 @@
 """What is said of a pack that is damaged: a record that keeps writers from it.
 
-Its key names the pack, so whoever lists `gc/` knows it without reading this;
-the document is for people, and for who would mend what it tells of. SPEC.md, "Garbage".
+Its key names the pack, so a listing of `gc/` tells writers without a request more;
+the document is for people, and for a repair. SPEC.md, "Garbage".
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MOST_TEXT: Final = 1000  # characters
 
 @dataclass(frozen=True, slots=True)
 class DamageRecord:
-    """That a pack is damaged.
+    """A record that a pack is damaged.
 
     Attributes:
-        pack: Which.
+        pack: The pack's name.
         time: When it was found, in ms since 1970 UTC.
-        writer: Who says so: program and version.
+        writer: The program and version that found it.
         detail: What is wrong with it.
         blobs: Ids of those of its blobs that are known to be wrong.
     """
@@ -39,7 +39,7 @@ class DamageRecord:
 
 
 def encode_damage(record: DamageRecord) -> bytes:
-    """The document; what would be too long in it is cut off."""
+    """Return the record's document; texts and lists that would be too long are cut off."""
     return encode_document(
         {
             "pack": str(record.pack),
@@ -52,7 +52,7 @@ def encode_damage(record: DamageRecord) -> bytes:
 
 
 def parse_damage(data: bytes, pack: PackName) -> DamageRecord:
-    """What is said of this pack.
+    """Return the record of this pack's damage.
 
     Raises:
         FormatError: No writer says it so. The pack is kept away from all the same: its key says enough.

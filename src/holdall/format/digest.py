@@ -21,7 +21,7 @@ Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
 def blob_id(*parts: Bytes) -> bytes:
-    """The 32 bytes of BLAKE3-256 that name a blob, given whole or in parts."""
+    """Return the BLAKE3-256 of a blob, which is given whole or in parts: its id, 32 bytes."""
     hasher = blake3(*parts[:1])  # one call less for the usual one
     for part in parts[1:]:
         hasher.update(part)
@@ -29,22 +29,22 @@ def blob_id(*parts: Bytes) -> bytes:
 
 
 def file_hash() -> hashlib._Hash:
-    """A SHA-256 to be fed with a file's bytes."""
+    """Return a new SHA-256 hasher."""
     return hashlib.sha256()
 
 
 def sha256(data: Bytes) -> bytes:
-    """The 32 bytes of SHA-256."""
+    """Return the SHA-256 of some bytes: 32 bytes."""
     return hashlib.sha256(data).digest()
 
 
 def show(algorithm: str, digest: bytes) -> str:
-    """A digest as JSON and people see it, such as `sha256:e3b0...`."""
+    """Return a digest as text, such as `sha256:e3b0...`."""
     return f"{algorithm}:{digest.hex()}"
 
 
 def parse(algorithm: str, text: object, what: str) -> bytes:
-    """The bytes of `show(algorithm, ...)`, or a FormatError about `what`."""
+    """Return the bytes of a digest that `show` made text of. Raises: FormatError, about `what`."""
     prefix = f"{algorithm}:"
     if isinstance(text, str) and text.startswith(prefix):
         return parse_hex(text[len(prefix) :], SIZE, what)
@@ -52,7 +52,7 @@ def parse(algorithm: str, text: object, what: str) -> bytes:
 
 
 def parse_hex(text: object, size: int, what: str) -> bytes:
-    """`size` bytes from exactly that much lower-case hex, or a FormatError about `what`."""
+    """Return `size` bytes that are given as exactly that much lower-case hex. Raises: FormatError, about `what`."""
     if isinstance(text, str) and len(text) == 2 * size and not set(text) - set("0123456789abcdef"):
         return bytes.fromhex(text)
     raise FormatError(what, f"{text!r} is not {2 * size} lower-case hex digits")

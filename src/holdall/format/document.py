@@ -24,13 +24,13 @@ Json: TypeAlias = dict[str, Any]
 
 
 def encode_document(body: Mapping[str, Any]) -> bytes:
-    """The two lines of a document."""
+    """Return the two lines of a document with this body."""
     first = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return b"%s\n%s\n" % (first, _second_line(first))
 
 
 def parse_document(data: bytes, what: str) -> tuple[Json, str]:
-    """The body of a document and the hex of its digest.
+    """Return the body of a document and the hex of its SHA-256.
 
     Raises:
         FormatError: Some byte of it is not what was written.
@@ -44,15 +44,15 @@ def parse_document(data: bytes, what: str) -> tuple[Json, str]:
 
 
 def parse_object(data: bytes, what: str, part: str) -> Json:
-    """The JSON object in these bytes, as strictly as everything in a store is read.
+    """Return the JSON object in these bytes, read by the strict rules that hold for everything in a store.
 
     Args:
         data: UTF-8.
-        what: Where it stands, for errors.
+        what: What they belong to, for errors.
         part: Which part of that it is, likewise.
 
     Raises:
-        FormatError: They are something else, or nest so deeply that whoever walks through it would fail.
+        FormatError: They are something else, or nest more than 64 levels deep.
     """
     try:
         text = data.decode()
@@ -104,7 +104,7 @@ def _finite(text: str) -> float:
 
 
 def count_of(body: Mapping[str, Any], name: str, what: str) -> int:
-    """A field that must be an integer from 0 to 2^53, or a FormatError about `what`."""
+    """Return a field that is an integer from 0 to 2^53 - 1. Raises: FormatError, about `what`."""
     value = body.get(name)
     if type(value) is not int or not 0 <= value < 2**53:
         raise FormatError(what, f"its {name} is {value!r}, not a count")

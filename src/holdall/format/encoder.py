@@ -40,7 +40,7 @@ _LEVEL, _ENTROPY = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to store what is like the sample.
+    """How to encode blobs that resemble a sample.
 
     Attributes:
         item_size: Bytes of a number; 1 where there is nothing to take apart.
@@ -52,7 +52,7 @@ class Plan:
 
 
 class Encoded(NamedTuple):
-    """A blob as it is to be stored: its codec, the parts that follow one another, and their length together."""
+    """An encoded blob: its codec, its bytes in parts, and their total length."""
 
     codec: int
     parts: tuple[Bytes, ...]
@@ -60,7 +60,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """Encodes one blob after another, with tables that are made once. For one thread at a time.
+    """Encodes blobs one after another, with zstd tables that are made once. For one thread at a time.
 
     Attributes:
         scratch: Writable memory for what is encoded; used up from its beginning, and the caller's to use again when
@@ -83,7 +83,7 @@ class Encoder:
         self.scratch = memoryview(b"")
 
     def plan(self, sample: Bytes, item_size: int | None) -> Plan:
-        """The way that makes a sample smallest, simpler ways first.
+        """Return the plan that makes a sample smallest; of plans that are nearly equal the cheapest.
 
         Args:
             sample: Some thousand bytes, beginning where a number begins.
@@ -98,7 +98,7 @@ class Encoder:
         return chosen
 
     def _sized(self, planes: Sequence[Bytes]) -> tuple[tuple[int | None, ...], float]:
-        """For each plane the best way, and what all planes then come to."""
+        """Return the best way to compress each plane, and the total size then."""
         ways: list[int | None] = []
         total = 0.0
         for plane in planes:
@@ -110,7 +110,7 @@ class Encoder:
         return tuple(ways), total
 
     def encode(self, data: Bytes, plan: Plan, phase: int = 0) -> Encoded:
-        """A blob as a plan says, or raw where that does not pay.
+        """Encode a blob by a plan; leave it uncompressed where that does not save enough.
 
         Args:
             data: The blob.
@@ -120,7 +120,7 @@ class Encoder:
         return self.encode_run(memoryview(data), [len(data)], plan, phase)[0]
 
     def encode_run(self, data: memoryview, ends: Sequence[int], plan: Plan, phase: int) -> list[Encoded]:
-        """The same for blobs that lie back to back, in fewer steps: `ends` says where each ends in the data."""
+        """Encode blobs that lie back to back in `data`, in fewer calls; `ends` are their ends in it."""
         if plan.item_size > 1 and len(data) - phase >= plan.item_size:
             return self._in_planes(data, ends, plan, phase)
         blobs = [data[start:end] for start, end in pairwise([0, *ends])]
@@ -129,11 +129,11 @@ class Encoder:
         return [self._whole(blob, way) for blob, way in zip(blobs, ways, strict=True)]
 
     def encode_alone(self, data: Bytes) -> Encoded:
-        """A short blob that has no neighbours to learn from."""
+        """Encode a short blob on its own, without a plan."""
         return self._whole(memoryview(data), _LEVEL)
 
     def _probe_each(self, blobs: Sequence[memoryview]) -> list[int | None]:
-        """Where the sample was incompressible, some blob may not be: a little of each is asked."""
+        """Return for each blob whether to compress it, judged by 1 KiB of it: the sample was incompressible."""
         middles = [max((len(blob) - _PROBE) // 2, 0) for blob in blobs]
         probes = [blob[at : at + _PROBE] for blob, at in zip(blobs, middles, strict=True)]
         sizes = map(len, compress_each(self._compressors[_ENTROPY], probes))
@@ -150,7 +150,7 @@ class Encoder:
         return Encoded(UNCOMPRESSED, (data,), len(data))
 
     def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, phase: int) -> list[Encoded]:
-        """Take all numbers apart at once, compress what each blob has of a plane, and put all together again."""
+        """Split all numbers into planes at once, compress each blob's share of them, and join all again to compare."""
         from holdall.format.planes import ScratchBuffers, equal, join, numbers, split, view
 
         scratch = self._buffers = self._buffers or ScratchBuffers()
@@ -172,7 +172,7 @@ class Encoder:
     def _compress_plane(
         self, p: int, compressor: zstandard.ZstdCompressor, plane: memoryview, blobs: Sequence[_Blob], decoded: Array
     ) -> None:
-        """Each blob's bytes of one plane, where that pays; what was compressed is decoded again into its place."""
+        """Compress each blob's share of a plane where that saves enough, and decode it again into `decoded`."""
         from holdall.format.planes import view
 
         sizes = [blob.amount for blob in blobs]
@@ -183,7 +183,7 @@ class Encoder:
                 decoded[blob.numbers] = view(data)
 
     def _take_scratch(self, size: int) -> memoryview:
-        """Memory for a plane that goes into a pack: of what was given, as long as there is some."""
+        """Return memory for a plane: from the scratch buffer while it lasts, else new."""
         if len(self.scratch) < size:
             return memoryview(bytearray(size))
         found, self.scratch = self.scratch[:size], self.scratch[size:]
@@ -191,7 +191,7 @@ class Encoder:
 
 
 class _Blob(NamedTuple):
-    """One blob of a run: where it is there, and its whole numbers.
+    """One blob among several that lie back to back: where it is, and its whole numbers.
 
     Attributes:
         start: Its first byte in the run, and `end` that behind its last.
@@ -208,18 +208,18 @@ class _Blob(NamedTuple):
 
     @staticmethod
     def at(start: int, end: int, item_size: int, phase: int) -> _Blob:
-        """A blob of a run whose first number begins at `phase`."""
+        """Return a blob among several, the first number of which begins at `phase`."""
         inside = (phase - start) % item_size
         first, count = (start + inside - phase) // item_size, max(end - start - inside, 0) // item_size
         return _Blob(start, end, inside, slice(first, first + count), {})
 
     @property
     def amount(self) -> int:
-        """How many numbers it has."""
+        """Return how many whole numbers it has."""
         return int(self.numbers.stop - self.numbers.start)
 
     def encoded(self, data: memoryview, item_size: int, planes: Sequence[memoryview]) -> Encoded | None:
-        """Itself in planes, if there are numbers in it and that pays."""
+        """Return it split into planes, or uncompressed where it has no numbers or that saves too little."""
         if not self.amount:
             return None
         blob = data[self.start : self.end]

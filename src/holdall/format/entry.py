@@ -33,7 +33,7 @@ class InlineBlob:
     data: bytes
 
     def ref(self, index: int) -> Ref:
-        """The reference to it from its own entry."""
+        """Return the reference to it from its own entry."""
         return Ref(self.id, InEntry(None), index, len(self.data), self.raw, self.codec)
 
 
@@ -47,10 +47,10 @@ class LogEntry:
         prev: Hex digest of the entry before; None for entry 0; `UNKNOWN` behind a damaged one.
         time: Milliseconds since 1970 UTC by the writer's clock. It only informs.
         writer: Program and version.
-        state_at: Number of the newest entry up to this one that carries a state.
+        state_at: Number of the newest entry up to this one that carries a checkpoint.
         ops: What it does, in order.
         blobs: What it carries inline.
-        state: What the entries before it amount to, where it says so.
+        state: Its checkpoint, the state before this entry; None where it carries none.
         sha256: Hex digest of this entry; empty until it is encoded.
     """
 
@@ -68,7 +68,7 @@ class LogEntry:
 
 
 def encode_entry(entry: LogEntry) -> bytes:
-    """The document of a log entry. A writer's own mistake is a FormatError here, not in the bucket."""
+    """Return the document of a log entry. Raises: FormatError, for an entry that no reader would accept."""
     body: Json = {name: getattr(entry, name) for name in _ENTRY_FIELDS} | {"ops": list(entry.ops)}
     _check_ops(entry.ops, entry.log, entry.n, f"{entry.log} entry {entry.n}")
     if entry.blobs:
@@ -82,7 +82,7 @@ def encode_entry(entry: LogEntry) -> bytes:
 
 
 def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
-    """Entry n of a log.
+    """Return entry n of a log.
 
     Raises:
         FormatError: It is damaged, or another entry.
@@ -119,7 +119,7 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
 
 
 def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
-    """Each operation for itself; and what a log is stands in its first one, and nowhere else."""
+    """Check each operation, and that `create` is the first one of entry 0 and nowhere else."""
     allowed = belonging(log)
     for i, op in enumerate(ops):
         if (check_op(op, what, of_model=log.startswith(MODELS), allowed=allowed) == "create") != (n == i == 0):
@@ -130,7 +130,7 @@ def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
 
 
 def _check_create(op: object, log: str, what: str) -> None:
-    """A run's log names its experiment, as the run's id does; any other a name."""
+    """Check that a run's log begins with its experiment, as its id does, and any other log with a name."""
     experiment = op.get("experiment") if isinstance(op, dict) else None
     if not isinstance(op, dict) or log.startswith(RUNS) != isinstance(experiment, str):
         raise FormatError(what, "it does not say whose log it begins")
@@ -139,7 +139,7 @@ def _check_create(op: object, log: str, what: str) -> None:
 
 
 def _check_order(body: object, n: int, what: str) -> None:
-    """An operation or state refers to no later entry."""
+    """Check that an operation or checkpoint refers to no later entry."""
     for name in ("tree", "environment", "facts"):
         ref = body.get(name) if isinstance(body, dict) else None
         entry = ref.get("entry", n) if isinstance(ref, dict) else n

@@ -19,7 +19,7 @@ _TOGETHER = {"multi_compress_to_buffer", "multi_decompress_to_buffer"} <= set(zs
 
 
 def compress_each(compressor: zstandard.ZstdCompressor, parts: Sequence[Bytes]) -> list[Bytes]:
-    """A frame for each part, none of which is empty."""
+    """Return a zstd frame for each part, none of which is empty."""
     if not _TOGETHER or len(parts) < 2:  # only zstandard's C backend can
         return [compressor.compress(part) for part in parts]
     frames = compressor.multi_compress_to_buffer(list(parts))
@@ -29,7 +29,7 @@ def compress_each(compressor: zstandard.ZstdCompressor, parts: Sequence[Bytes]) 
 def decompress_each(
     decompressor: zstandard.ZstdDecompressor, frames: Sequence[Bytes], sizes: Sequence[int]
 ) -> list[Bytes]:
-    """What is in each frame, as many bytes as `sizes` says; never more memory than that.
+    """Return the content of each frame, of the length that `sizes` says, without allocating more than that.
 
     Raises:
         zstandard.ZstdError: It is not that many, or not a frame.

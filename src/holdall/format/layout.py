@@ -30,7 +30,7 @@ _REGISTERED: Final = r"[0-9a-f]{32}"
 _NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
 _LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/(?:{_REGISTERED}|{_MODEL})|names/{_NAME})"
 
-# kind of object -> the shape of its key
+# sort of object -> the shape of its key
 SHAPES: Final = {
     "descriptor": re.compile(r"holdall\.json"),
     "canary": re.compile(r"canary"),
@@ -47,7 +47,7 @@ _OF_A_PACK: Final = ("pack", "damaged")
 
 
 class PackName(NamedTuple):
-    """The name of a pack: who wrote it, and which of its packs it is.
+    """The name of a pack: the session that wrote it, and its number there.
 
     Attributes:
         session: 16 bytes, not all zero.
@@ -62,12 +62,12 @@ class PackName(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where the pack is."""
+        """Return the pack's key."""
         return f"{PACKS}{self.session[:1].hex()}/{self}"
 
     @staticmethod
     def parse(text: object, what: str) -> PackName:
-        """The name that `str()` gives back, or a FormatError about `what`."""
+        """Return the name whose `str()` this is. Raises: FormatError, about `what`."""
         if isinstance(text, str) and re.fullmatch(r"[0-9a-f]{32}-[0-9a-f]{8}", text):
             name = PackName(bytes.fromhex(text[:32]), int(text[33:], 16))
             if any(name.session):
@@ -77,13 +77,13 @@ class PackName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key says: the kind of its object, and the parts of its name.
+    """A parsed key: the sort of object, and the parts of its name.
 
     Attributes:
         kind: A name in `SHAPES`.
         log: For a log entry, its log, such as `runs/<id>`.
         number: For a log entry or a generation, its number.
-        pack: For a pack, or what is said of its damage, its name.
+        pack: For a pack, or the record of its damage, the pack's name.
         chunk: For a hint, the chunk's id in hex.
     """
 
@@ -95,7 +95,7 @@ class Key:
 
 
 def parse_key(key: str) -> Key | None:
-    """What this key is for; None when it is foreign."""
+    """Return what this key is for; None when it is foreign."""
     for kind, shape in SHAPES.items():
         if found := shape.fullmatch(key):
             parts = found.groupdict()
@@ -108,72 +108,72 @@ def parse_key(key: str) -> Key | None:
 
 
 def log_key(log: str, n: int) -> str:
-    """Where entry n of a log is; later entries sort first."""
+    """Return the key of entry n of a log; later entries sort first."""
     return f"{log}/log/{_LAST - n:016x}"
 
 
 def run_log(run_id: str) -> str:
-    """The log of a run."""
+    """Return the name of a run's log."""
     return f"{RUNS}{run_id}"
 
 
 def experiment_log(experiment_id: str) -> str:
-    """The log of an experiment."""
+    """Return the name of an experiment's log."""
     return f"{EXPERIMENTS}{experiment_id}"
 
 
 def model_log(id: str) -> str:
-    """The log of a registered model."""
+    """Return the name of a registered model's log."""
     return f"{MODELS}{id}"
 
 
 def name_log(name: str) -> str:
-    """The log that says which registered model holds a name."""
+    """Return the name of the log that says which registered model holds a name."""
     return f"{NAMES}{escape(name)}"
 
 
 def parse_model_id(text: str) -> tuple[str, int] | None:
-    """The run id and the number in the id of a logged model, `m-<run id>-<n>`; None if it is none."""
+    """Return the run id and the number in a logged model's id, `m-<run id>-<n>`; None if it is no such id."""
     return (text[2:34], int(text[35:])) if re.fullmatch(_MODEL, text) else None
 
 
 def hint_key(chunk: bytes) -> str:
-    """Where the hint for a chunk is."""
+    """Return the key of the hint for a chunk."""
     return f"{HINTS}{chunk.hex()}"
 
 
 def generation_key(generation: int, word: str) -> str:
-    """Where `condemn` or `done` of a garbage generation is."""
+    """Return the key of `condemn` or `done` of a garbage generation."""
     return f"{GARBAGE}{_LAST - generation:016x}/{word}"
 
 
 def damage_key(pack: PackName) -> str:
-    """Where it is recorded that a pack is damaged: its key alone says of which, so a listing tells writers."""
+    """Return the key of the record that a pack is damaged; the key names the pack, so a listing tells writers."""
     return f"{GARBAGE}damaged/{pack}"
 
 
 def experiment_id(name: str) -> str:
-    """The id of the experiment of this name: anyone who computes it gets the same."""
+    """Return the id of the experiment of this name, which the name determines."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def run_id(experiment: str, random: bytes) -> str:
-    """A run's id from its experiment's id and 12 random bytes."""
+    """Return a run's id, made of its experiment's id and 12 random bytes."""
     return experiment[:8] + random.hex()
 
 
 def is_run_id(text: str) -> bool:
-    """Whether this has the shape of a run's id."""
+    """Return whether this has the shape of a run's id."""
     return re.fullmatch(r"[0-9a-f]{32}", text) is not None
 
 
 def is_experiment_id(text: object) -> bool:
-    """Whether this has the shape of an experiment's id."""
+    """Return whether this has the shape of an experiment's id."""
     return isinstance(text, str) and re.fullmatch(r"[0-9a-f]{16}", text) is not None
 
 
 def escape(name: str) -> str:
-    """A name as one part of a key. It is not meant to be turned back: the name stands in the log."""
+    """Return a name as one part of a key. It is never unescaped: the log itself says the name."""
     plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in name.encode())
     if plain.startswith("."):
         plain = "%2E" + plain[1:]

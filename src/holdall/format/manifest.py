@@ -3,7 +3,7 @@
     9f86d08…  report.txt
     # link "latest" -> "report.txt"
 
-Links and directories stand in comments, so that the digest of the text covers
+Links and directories are comments, so that the digest of the text covers
 them too. SPEC.md, "Manifest".
 """
 
@@ -18,19 +18,19 @@ from holdall.format.tree import Entry, Kind
 
 
 def manifest_text(entries: Iterable[Entry]) -> str:
-    """One line for each entry, sorted by the bytes of the path."""
+    """Return the manifest of some entries: a line for each, sorted by the bytes of the path."""
     return "".join(_line(entry) + "\n" for entry in sorted(entries, key=lambda entry: entry.path.encode()))
 
 
 def manifest_digest(text: str) -> str:
-    """The digest of a manifest: `sha256:` of exactly this text."""
+    """Return the digest of a manifest, `sha256:` of exactly this text."""
     return digest.show(digest.SHA256, digest.sha256(text.encode()))
 
 
 def digest_below(entries: Iterable[Entry], top: str) -> str:
-    """The digest of what a run holds at or below a path ("": everywhere), of no empty directories.
+    """Return the digest of what a run holds at or below a path ("": everywhere), empty directories left out.
 
-    Paths count from there on, a single file by its name alone: so the same files have it wherever they were logged.
+    Paths are relative to it, a single file's is its name: so the same files have the same digest wherever they are.
     """
     below = (_from(entry, top) for entry in entries if entry.kind is not Kind.DIRECTORY)
     return manifest_digest(manifest_text(below))
@@ -55,5 +55,5 @@ def _escape(path: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """As a JSON string, so that no path can look like a path, an arrow and another path."""
+    """Return a path as a JSON string, so that none can look like a path, an arrow and another path."""
     return json.dumps(text, ensure_ascii=False)

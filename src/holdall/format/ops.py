@@ -17,7 +17,7 @@ from holdall.format.reference import JSON_BLOB, NODE, ref_from_json
 
 
 def number(value: object) -> float | None:
-    """The float that a metric's value stands for, also where JSON has none; None if it is none."""
+    """Return the float that a metric's value means, `"nan"` and `"inf"` included; None if it is no number."""
     if value in ("nan", "inf", "-inf"):
         return float(str(value))
     exact = integer(value)
@@ -25,13 +25,13 @@ def number(value: object) -> float | None:
 
 
 def measured(value: object) -> float:
-    """The float that a metric's value stands for, which was found to be one; minus zero stays what it is."""
+    """Return the float that a metric's value means, which was checked before; minus zero is kept."""
     found = number(value)
     return 0.0 if found is None else found
 
 
 def integer(value: object) -> int | None:
-    """The integer that this stands for: itself, or beyond 2^53 either way its digits; None if it is none."""
+    """Return the integer that this means: itself, or beyond 2^53 either way its digits; None if it is none."""
     if type(value) is int and abs(value) <= 2**53:
         return value
     if isinstance(value, str) and re.fullmatch(r"-?[1-9][0-9]{15,99}", value) and abs(int(value)) > 2**53:
@@ -40,7 +40,7 @@ def integer(value: object) -> int | None:
 
 
 def is_text(value: object) -> bool:
-    """Whether this is a string."""
+    """Return whether this is a string."""
     return isinstance(value, str)
 
 
@@ -49,12 +49,12 @@ def _is_text_or_null(value: object) -> bool:
 
 
 def is_integer(value: object) -> bool:
-    """Whether this stands for an integer."""
+    """Return whether this means an integer."""
     return integer(value) is not None
 
 
 def is_count(value: object) -> bool:
-    """Whether this is an integer from 0 to 2^53."""
+    """Return whether this is an integer from 0 to 2^53 - 1."""
     return type(value) is int and 0 <= value < 2**53
 
 
@@ -71,7 +71,7 @@ def _is_file_digest(value: object) -> bool:
 
 
 def is_session(value: object) -> bool:
-    """Whether this is a session's id: 32 lower-case hex digits."""
+    """Return whether this is a session's id: 32 lower-case hex digits."""
     return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{32}", value) is not None
 
 
@@ -127,7 +127,7 @@ _OPS: Final[dict[str, Fields]] = {
     "release": {"id": is_text},
 }
 
-# the same, for operations that stand in the log of a registered model alone
+# the same, for operations of registered models' logs alone
 _MODEL_OPS: Final[dict[str, Fields]] = {
     "name": {"name": is_text},
     "version": {
@@ -146,7 +146,7 @@ _MODEL_OPS: Final[dict[str, Fields]] = {
 
 
 def add_op(ops: list[dict[str, Any]], op: dict[str, Any]) -> None:
-    """Put an operation behind others; measurements join those before them."""
+    """Append an operation to others; metric points join those of the last operation."""
     if ops and op["op"] == ops[-1]["op"] == "metric":
         ops[-1]["points"] += op["points"]
     else:
@@ -154,7 +154,7 @@ def add_op(ops: list[dict[str, Any]], op: dict[str, Any]) -> None:
 
 
 def weight(op: dict[str, Any]) -> int:
-    """About how many bytes an operation takes in an entry, at most."""
+    """Return about how many bytes an operation takes in an entry, at most."""
     points = op.get("points", ())
     texts = [*op.values(), *(point[0] for point in points)]
     return 100 * (1 + len(points)) + 6 * sum(len(text) for text in texts if isinstance(text, str))
@@ -162,7 +162,7 @@ def weight(op: dict[str, Any]) -> int:
 
 _EVERY: Final = frozenset(("create", *_OPS, *_MODEL_OPS))
 
-# kind of log -> what may stand there; in the reserved logs of logged models everything may
+# folder of logs -> operations that may be there; in the reserved logs of logged models all may
 _BELONG: Final = {
     RUNS: frozenset(("create", *_OPS)) - {"claim", "release"},
     EXPERIMENTS: frozenset(("create", "tag", "tombstone", "restore")),
@@ -172,14 +172,14 @@ _BELONG: Final = {
 
 
 def belonging(log: str) -> frozenset[str]:
-    """The names of the operations that belong into a log."""
+    """Return the names of the operations that may be in a log."""
     folder, _, id = log.partition("/")
     reserved = folder + "/" == MODELS and parse_model_id(id) is not None
     return _EVERY if reserved else _BELONG.get(folder + "/", _EVERY)
 
 
 def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozenset[str] = _EVERY) -> str:
-    """The name of an operation; one that is unknown there, does not belong there or lacks a field is refused."""
+    """Return the name of an operation. Raises: FormatError, UnsupportedFeatureError."""
     name = op.get("op") if isinstance(op, dict) else None
     if not isinstance(op, dict) or not isinstance(name, str):
         raise FormatError(what, f"{op!r} is not an operation")

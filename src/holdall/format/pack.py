@@ -36,7 +36,7 @@ TAIL: Final = 32 << 10  # holds the footer of a pack of usual chunks: one reques
 
 
 class Row(NamedTuple):
-    """One blob of a pack: its id, where it is, its lengths in bytes, how it is encoded and what it is."""
+    """One blob of a pack: its id, offset, lengths in bytes, codec and kind."""
 
     id: bytes
     offset: int
@@ -46,13 +46,13 @@ class Row(NamedTuple):
     kind: int
 
     def ref(self, pack: PackName) -> Ref:
-        """The reference to this blob in the pack of this name."""
+        """Return the reference to this blob in the pack of this name."""
         return Ref(self.id, pack, self.offset, self.stored, self.raw, self.codec)
 
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What a pack says that it holds: where its body ends, the BLAKE3 of that body, and its rows."""
+    """The footer of a pack: where its body ends, the BLAKE3 of that body, and its rows."""
 
     body: int
     body_id: bytes
@@ -60,10 +60,10 @@ class Footer:
 
 
 class PackBuilder:
-    """A pack in the making. `size` is the length of its body so far, in bytes.
+    """Builds a pack. `size` is the length of its body so far, in bytes.
 
     Args:
-        room: Where to build it, such as a buffer that is used again; a larger one is made when it is full.
+        room: The memory to build it in, such as a buffer that is reused; a larger one is allocated when it is full.
     """
 
     def __init__(self, room: memoryview | None = None) -> None:
@@ -73,7 +73,7 @@ class PackBuilder:
         self.size = len(MAGIC)
 
     def add(self, blob: bytes, kind: int, codec: int, stored: Bytes | Sequence[Bytes], raw: int) -> Row:
-        """Put an encoded blob, whole or in parts, behind the others; its row says where it went."""
+        """Append an encoded blob, given whole or in parts; return its row."""
         start = self.size
         for part in [stored] if isinstance(stored, Bytes) else stored:
             self._write(self.size, part)
@@ -83,12 +83,12 @@ class PackBuilder:
         return row
 
     def fits(self, stored: int) -> bool:
-        """Whether the room has space for one more blob of so many bytes, and the footer for one more row."""
+        """Return whether the memory has space for one more blob of so many bytes, and the footer for one more row."""
         footer = _HEAD.size + _ROW.size * (len(self.rows) + 1) + TRAILER
         return len(self.rows) < MAX_ROWS and self.size + stored + footer <= len(self._room)
 
     def finish(self) -> memoryview:
-        """The whole object, in the room that it was built in."""
+        """Return the whole object, in the memory that it was built in."""
         head = _HEAD.pack(len(self.rows), self.size, blob_id(self._room[: self.size]))
         rows = (_ROW.pack(r.id, r.offset, r.stored, r.raw, r.codec, r.kind, 0) for r in self.rows)
         footer = head + b"".join(rows)
@@ -106,7 +106,7 @@ class PackBuilder:
 
 
 def footer_length(tail: Bytes, what: str) -> int:
-    """How long the footer is that the last 48 bytes of a pack speak of.
+    """Return the length of the footer that the last 48 bytes of a pack tell.
 
     Raises:
         FormatError: These are not the last bytes of a pack.
@@ -124,7 +124,7 @@ def footer_length(tail: Bytes, what: str) -> int:
 
 
 def parse_footer(tail: Bytes, what: str) -> Footer:
-    """The footer in the last bytes of a pack, of which at least `footer_length + 48` are given.
+    """Return the footer in the last bytes of a pack, of which at least `footer_length + 48` are given.
 
     Raises:
         FormatError: The footer is not what was written, or not what any writer writes.
@@ -148,7 +148,7 @@ def parse_footer(tail: Bytes, what: str) -> Footer:
 
 
 def parse_pack(data: Bytes, what: str) -> Footer:
-    """The footer of a whole pack, after every byte before it was checked against its digest.
+    """Return the footer of a whole pack, after checking every byte of it against its digests.
 
     Raises:
         FormatError: Some byte is not what was written.

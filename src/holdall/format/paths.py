@@ -18,7 +18,7 @@ _USUAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0
 
 
 def check_path(path: str) -> str:
-    """The path as it is, or an InvalidPathError that says what is wrong with it."""
+    """Return the path as it is. Raises: InvalidPathError, which says what is wrong with it."""
     if len(path) <= MAX_PATH and _USUAL.fullmatch(path):
         return path
     reason = _fault(path)
@@ -30,7 +30,7 @@ def check_path(path: str) -> str:
 
 
 def check_link(path: str, target: str) -> str:
-    """The target of a link at `path`, if it stays inside the run for certain; else an InvalidPathError.
+    """Return the target of a link at `path`, which stays inside the run for certain. Raises: InvalidPathError.
 
     With `..` at its beginning only, going up begins in the link's own folder, which is no link; each name then
     leads into the run or to another link, of which the same holds.
@@ -48,7 +48,7 @@ def check_link(path: str, target: str) -> str:
 
 
 def resolve(path: str, target: str) -> str | None:
-    """Where a link at `path` leads, by its letters alone: "" is the root, None is outside."""
+    """Return where a link at `path` leads, lexically: "" is the root, None is outside."""
     names = path.split("/")[:-1]
     for name in target.split("/"):
         if name == "..":
@@ -61,24 +61,24 @@ def resolve(path: str, target: str) -> str | None:
 
 
 def _climbs_late(target: str) -> bool:
-    """Whether a `..` follows a name: a disk goes up from where that name leads, not from where it stands."""
+    """Return whether a `..` follows a name: a disk goes up from where that name leads, if it is a link."""
     names = [name for name in target.split("/") if name not in ("", ".")]
     return any(name != ".." and after == ".." for name, after in pairwise(names))
 
 
 def sort_key(path: str) -> bytes:
-    """Orders paths with `/` below every other byte: a directory is followed by all it holds."""
+    """Return a key that sorts `/` below every other byte: a directory is followed by all that it holds."""
     return path.encode().replace(b"/", b"\0")
 
 
 def ancestors(path: str) -> list[str]:
-    """The directories above a path, outermost first."""
+    """Return the directories above a path, outermost first."""
     names = path.split("/")
     return ["/".join(names[:depth]) for depth in range(1, len(names))]
 
 
 def _fault(text: str) -> str:
-    """What is wrong with the bytes of a path or target, or nothing."""
+    """Return what is wrong with the bytes of a path or target; "" if nothing is."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Numbers taken apart into planes of bytes, and put together again.
+"""Byte-stream split: numbers split into planes of bytes, and joined again.
 
 Plane p holds byte p of every number. Shifting whole numbers and keeping their
 lowest byte is what processors do fastest: 3 GB/s a core where a strided copy
@@ -22,7 +22,7 @@ _BYTE: Final = np.dtype(np.uint8)
 
 
 class ScratchBuffers:
-    """Memory for what is made on the way, which is used again: fresh pages cost as much as the arithmetic.
+    """Reused memory for intermediate arrays: fresh pages cost as much as the arithmetic.
 
     For one thread at a time. What a name lends is good until the same name lends again.
     """
@@ -31,7 +31,7 @@ class ScratchBuffers:
         self._buffers: dict[str, bytearray] = {}
 
     def get(self, name: str, count: int, dtype: np.dtype[Any] = _BYTE) -> Array:
-        """An array of shape (count,) with anything in it."""
+        """Return an array of shape (count,), uninitialised."""
         buffer = self._buffers.get(name)
         if buffer is None or len(buffer) < count * dtype.itemsize:
             buffer = self._buffers[name] = bytearray(count * dtype.itemsize)
@@ -59,7 +59,7 @@ def split(whole: Array, planes: Sequence[Array]) -> None:
 
 
 def join(planes: Sequence[Bytes | Array], item_size: int, scratch: ScratchBuffers) -> Array:
-    """The numbers whose planes, least significant first and all equally long, these are; in scratch memory.
+    """Return the numbers of these planes, least significant first and of one length; in scratch memory.
 
     Bytes make numbers of two bytes, and these numbers of four: half the memory that adding byte to byte would touch.
     """
@@ -74,7 +74,7 @@ def join(planes: Sequence[Bytes | Array], item_size: int, scratch: ScratchBuffer
 
 
 def join_all(blobs: Sequence[Sequence[Bytes]], item_size: int, scratch: ScratchBuffers) -> list[memoryview]:
-    """The numbers of many blobs, as bytes, from the planes of each; in scratch memory."""
+    """Return the numbers of many blobs, as bytes, from the planes of each; in scratch memory."""
     counts = [len(planes[0]) for planes in blobs]
     planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", scratch) for p in range(item_size)]
     whole = join(planes, item_size, scratch).data.cast("B")
@@ -94,10 +94,10 @@ def _pair(low: Array, high: Array, out: Array) -> Array:
 
 
 def view(data: Bytes) -> Array:
-    """Bytes as an array of shape (n,), not copied."""
+    """Return bytes as an array of shape (n,), not copied."""
     return np.frombuffer(data, _BYTE)
 
 
 def equal(some: Array, other: Array) -> bool:
-    """Whether two arrays of one shape hold the same numbers."""
+    """Return whether two arrays of one shape hold the same numbers."""
     return bool((some == other).all())

@@ -1,7 +1,7 @@
 """How a file is put together from chunks in packs.
 
     "HFR1" | algorithms | size | sha-256 of the file | counts
-    places x 24 | extents x 12 | chunks x 41
+    locations x 24 | extents x 12 | chunks x 41
 
 Chunks that lie back to back in a pack share one extent, so a recipe costs
 41 bytes a chunk, 0.06 % of the file. SPEC.md, "Recipes".
@@ -36,7 +36,7 @@ _RESERVED: Final = {b"HFR2": "recipes of recipes", b"HFRS": "sealed recipes"}
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A file: its length in bytes, its SHA-256 and its chunks in order, all of them in packs."""
+    """How a file is put together: its length in bytes, its SHA-256 and its chunks in order, all of them in packs."""
 
     size: int
     sha256: bytes
@@ -44,26 +44,26 @@ class Recipe:
 
 
 def encode_recipe(recipe: Recipe) -> bytes:
-    """The bytes of a recipe, runs of neighbouring chunks joined to extents."""
-    places: dict[BlobLocation, int] = {}
+    """Return the bytes of a recipe; neighbouring chunks share an extent."""
+    locations: dict[BlobLocation, int] = {}
     extents: list[list[int]] = []
     end = (-1, -1)
     for ref in recipe.chunks:
-        place = places.setdefault(ref.location, len(places))
-        if (place, ref.offset) == end:
+        location = locations.setdefault(ref.location, len(locations))
+        if (location, ref.offset) == end:
             extents[-1][2] += 1
         else:
-            extents.append([place, ref.offset, 1])
-        end = (place, ref.offset + ref.stored)
-    counts = len(places), len(extents), len(recipe.chunks)
-    parts = [_HEADER.pack(MAGIC, 1, 1, 0, recipe.size, recipe.sha256, *counts), encode_locations(places)]
+            extents.append([location, ref.offset, 1])
+        end = (location, ref.offset + ref.stored)
+    counts = len(locations), len(extents), len(recipe.chunks)
+    parts = [_HEADER.pack(MAGIC, 1, 1, 0, recipe.size, recipe.sha256, *counts), encode_locations(locations)]
     parts += [_EXTENT.pack(*extent) for extent in extents]
     parts += [_CHUNK.pack(ref.id, ref.stored, ref.raw, ref.codec) for ref in recipe.chunks]
     return b"".join(parts)
 
 
 def parse_recipe(data: bytes) -> Recipe:
-    """The recipe in these bytes.
+    """Return the recipe in these bytes.
 
     Raises:
         FormatError: It is none, or its sums do not agree.
@@ -73,36 +73,36 @@ def parse_recipe(data: bytes) -> Recipe:
         raise UnsupportedFeatureError("recipe", _RESERVED[data[:4]])
     if len(data) < _HEADER.size or data[:4] != MAGIC:
         raise FormatError("recipe", "it does not begin like one")
-    _, file_algorithm, blob_algorithm, zero, size, sha256, n_places, n_extents, n_chunks = _HEADER.unpack_from(data)
+    _, file_algorithm, blob_algorithm, zero, size, sha256, n_locations, n_extents, n_chunks = _HEADER.unpack_from(data)
     if (file_algorithm, blob_algorithm) != (1, 1):
         raise UnsupportedFeatureError("recipe", f"hash algorithms {file_algorithm} and {blob_algorithm}")
-    extents_at = _HEADER.size + LOCATION.size * n_places
+    extents_at = _HEADER.size + LOCATION.size * n_locations
     chunks_at = extents_at + _EXTENT.size * n_extents
     if zero or len(data) != chunks_at + _CHUNK.size * n_chunks or not n_chunks:
         raise FormatError("recipe", "its tables do not fill it")
-    places = parse_locations(data[_HEADER.size : extents_at], "recipe")
-    if not all(isinstance(place, PackName) for place in places):
+    locations = parse_locations(data[_HEADER.size : extents_at], "recipe")
+    if not all(isinstance(location, PackName) for location in locations):
         raise FormatError("recipe", "it refers to a log entry")
     rows = list(_CHUNK.iter_unpack(memoryview(data)[chunks_at:]))
-    refs = _locate(places, list(_EXTENT.iter_unpack(memoryview(data)[extents_at:chunks_at])), rows)
+    refs = _locate(locations, list(_EXTENT.iter_unpack(memoryview(data)[extents_at:chunks_at])), rows)
     if sum(ref.raw for ref in refs) != size:
         raise FormatError("recipe", f"its chunks do not add up to {size} bytes")
     return Recipe(size, sha256, tuple(refs))
 
 
 def _locate(
-    places: Sequence[BlobLocation], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
+    locations: Sequence[BlobLocation], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
 ) -> list[Ref]:
-    """Each chunk with the place and offset that its extent gives it."""
+    """Return a reference to each chunk, with the location and offset that its extent gives it."""
     if sum(count for _, _, count in extents) != len(rows) or not all(count for _, _, count in extents):
         raise FormatError("recipe", "its extents do not add up to its chunks")
     refs: list[Ref] = []
-    for place, offset, count in extents:
-        if place >= len(places):
-            raise FormatError("recipe", f"it has no place {place}")
+    for location, offset, count in extents:
+        if location >= len(locations):
+            raise FormatError("recipe", f"it has no location {location}")
         for blob, stored, raw, codec in rows[len(refs) : len(refs) + count]:
             check_lengths(stored, raw, "recipe", CHUNK)
-            refs.append(Ref(blob, places[place], offset, stored, raw, codec))
+            refs.append(Ref(blob, locations[location], offset, stored, raw, codec))
             offset += stored
         check_end(offset, "recipe")
     return refs

@@ -17,7 +17,7 @@ from holdall.format.layout import PackName
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What a store is: its id (hex), when it was made (ms), how it cuts, how large its packs are (bytes)."""
+    """A store's descriptor: its id (hex), time of creation (ms), chunker, size of packs (bytes), writer features."""
 
     store: str
     created: int
@@ -27,7 +27,7 @@ class Descriptor:
 
 
 def encode_descriptor(descriptor: Descriptor) -> bytes:
-    """The document `holdall.json`."""
+    """Return the document `holdall.json`."""
     chunker = descriptor.chunker
     sizes = {"min": chunker.min, "average": chunker.average, "max": chunker.max}
     return encode_document(
@@ -46,7 +46,7 @@ def encode_descriptor(descriptor: Descriptor) -> bytes:
 
 
 def parse_descriptor(data: bytes) -> Descriptor:
-    """The descriptor in these bytes.
+    """Return the descriptor in these bytes.
 
     Raises:
         FormatError: It is damaged.
@@ -82,17 +82,17 @@ def parse_descriptor(data: bytes) -> Descriptor:
 
 
 def encode_canary(store: str) -> bytes:
-    """The document that must not be possible to create twice."""
+    """Return the canary: a document that the bucket must refuse to create twice."""
     return encode_document({"canary": store})
 
 
 def encode_hint(chunk: bytes, pack: PackName) -> bytes:
-    """The document that says which pack holds a chunk."""
+    """Return the hint that a pack holds a chunk."""
     return encode_document({"chunk": digest.show(digest.BLAKE3, chunk), "pack": str(pack)})
 
 
 def parse_hint(data: bytes, chunk: bytes) -> PackName:
-    """The pack that a hint for this chunk names."""
+    """Return the pack that a hint for this chunk names."""
     what = f"hint for {chunk.hex()}"
     body, _ = parse_document(data, what)
     if digest.parse(digest.BLAKE3, body.get("chunk"), what) != chunk:
@@ -101,7 +101,7 @@ def parse_hint(data: bytes, chunk: bytes) -> PackName:
 
 
 def parse_generation(data: bytes, generation: int, word: str) -> frozenset[PackName]:
-    """The packs that a garbage generation condemned, or deleted when the word is `done`."""
+    """Return the packs that a garbage generation condemned, or deleted when the word is `done`."""
     what = f"garbage generation {generation}, {word}"
     body, _ = parse_document(data, what)
     packs = body.get("deleted" if word == "done" else "packs")
@@ -111,6 +111,6 @@ def parse_generation(data: bytes, generation: int, word: str) -> frozenset[PackN
 
 
 def encode_generation(generation: int, word: str, packs: Sequence[PackName]) -> bytes:
-    """What a collector writes of a generation: `condemn` or `done`."""
+    """Return what a collector writes of a generation: its `condemn` or `done`."""
     names = [str(pack) for pack in sorted(packs)]
     return encode_document({"generation": generation, "deleted" if word == "done" else "packs": names})

@@ -2,7 +2,7 @@
 
 Every arrow in a store is one of these: an entry's tree, a tree's child, a
 file's recipe, a recipe's chunk. Because each names the digest of what it
-points to, whoever follows them from a log entry has proven each byte. SPEC.md, "References".
+points to, following them from a log entry proves each byte. SPEC.md, "References".
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HERE: Final = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class InEntry:
-    """The inline blobs of entry `n` of the run's log; None: of the entry that says so."""
+    """A location in a run's log: the inline blobs of entry `n`; None: of the entry that holds the reference."""
 
     n: int | None
 
@@ -43,11 +43,11 @@ BlobLocation: TypeAlias = PackName | InEntry
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A blob in a place.
+    """A reference to a blob.
 
     Attributes:
         id: BLAKE3-256 of the decoded bytes.
-        place: The pack or the log entry that holds it.
+        location: The pack or the log entry that holds it.
         offset: Byte offset in the pack, or index among the entry's blobs.
         stored, raw: Encoded and decoded length in bytes.
         codec: How it is encoded.
@@ -64,11 +64,11 @@ class Ref:
         return hash((self.id, self.offset))  # enough to tell them apart, and reading a large file asks for thousands
 
     def carried_by(self, n: int) -> Ref:
-        """The same, with "the entry that says so" made entry n."""
+        """Return the same reference; a location in the entry that holds it is made one in entry n."""
         return replace(self, location=InEntry(n)) if self.location == InEntry(None) else self
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a document."""
+        """Return it as documents have it."""
         body: dict[str, Any] = {
             "id": digest.show(digest.BLAKE3, self.id),
             "codec": self.codec,
@@ -81,25 +81,25 @@ class Ref:
 
 
 def check_lengths(stored: int, raw: int, what: str, kind: int) -> None:
-    """Refuse lengths that no blob of a kind has, before anything is allocated for them."""
+    """Raise a FormatError for lengths that no blob of a kind has, before anything is allocated for them."""
     possible = 0 < raw <= _MOST.get(kind, 0) and 0 < stored <= raw + SLACK
     if not possible or (kind in (RECIPE, JSON_BLOB) and too_dense(stored, raw)):
         raise FormatError(what, f"a blob of kind {kind}, {raw} bytes stored in {stored}, cannot be")
 
 
 def check_end(end: int, what: str) -> None:
-    """Refuse a place in a pack that ends where no pack does."""
+    """Raise a FormatError for a range that ends beyond the largest pack."""
     if end > _MOST_PACK:
         raise FormatError(what, f"no pack has a byte {end}")
 
 
 def too_dense(stored: int, raw: int) -> bool:
-    """Whether so few stored bytes must not become so many that are parsed: each of those takes many of memory."""
+    """Return whether so few stored bytes decode to more than may be parsed: each of those takes many of memory."""
     return raw > max(_EASY, MAX_RATIO * stored)
 
 
 def encode_as(kind: int, data: bytes) -> tuple[int, bytes]:
-    """The codec and stored bytes of a blob that is parsed, such as a node: compressed where it may be."""
+    """Return codec and stored bytes of a blob that is parsed, such as a node: compressed where that is allowed."""
     codec, stored = encode(data)
     return (
         (UNCOMPRESSED, data) if kind in (RECIPE, JSON_BLOB) and too_dense(len(stored), len(data)) else (codec, stored)
@@ -107,7 +107,7 @@ def encode_as(kind: int, data: bytes) -> tuple[int, bytes]:
 
 
 def ref_from_json(body: object, what: str, kind: int = JSON_BLOB) -> Ref:
-    """The reference to a blob of some kind that a document holds, or a FormatError about `what`."""
+    """Return the reference to a blob of some kind that a document holds. Raises: FormatError, about `what`."""
     if not isinstance(body, dict):
         raise FormatError(what, "a reference is not an object")
     numbers = [body.get(name, -1) for name in ("codec", "raw", "stored")]
@@ -128,26 +128,26 @@ def ref_from_json(body: object, what: str, kind: int = JSON_BLOB) -> Ref:
     return Ref(blob, location, numbers[3], numbers[2], numbers[1], numbers[0])
 
 
-def encode_locations(places: Iterable[BlobLocation]) -> bytes:
-    """A table of places."""
+def encode_locations(locations: Iterable[BlobLocation]) -> bytes:
+    """Return a table of locations."""
     return b"".join(
-        LOCATION.pack(place.session, place.number)
-        if isinstance(place, PackName)
-        else LOCATION.pack(bytes(16), _HERE if place.n is None else place.n)
-        for place in places
+        LOCATION.pack(location.session, location.number)
+        if isinstance(location, PackName)
+        else LOCATION.pack(bytes(16), _HERE if location.n is None else location.n)
+        for location in locations
     )
 
 
 def parse_locations(table: bytes, what: str) -> list[BlobLocation]:
-    """The places of a table whose length is a multiple of 24."""
-    places: list[BlobLocation] = []
+    """Return the locations of a table whose length is a multiple of 24."""
+    locations: list[BlobLocation] = []
     for session, number in LOCATION.iter_unpack(table):
         if not any(session):
-            places.append(InEntry(None if number == _HERE else number))
+            locations.append(InEntry(None if number == _HERE else number))
         elif number < 2**32:
-            places.append(PackName(session, number))
+            locations.append(PackName(session, number))
         else:
             raise FormatError(what, f"pack number {number} is too large")
-    if len(set(places)) != len(places):
-        raise FormatError(what, "it lists a place twice")
-    return places
+    if len(set(locations)) != len(locations):
+        raise FormatError(what, "it lists a location twice")
+    return locations

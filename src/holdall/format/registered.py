@@ -1,4 +1,4 @@
-"""What the entries of a registered model's log amount to, and who holds a name.
+"""The state of a registered model's log, and of a name's.
 
 Two pure folds. A model is a log under an id that never changes; its name is
 another log, in which ids claim it. Neither alone says what a model is called,
@@ -26,7 +26,7 @@ from holdall.format.layout import name_log
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a model, as its log says.
+    """One version of a registered model.
 
     Attributes:
         number: From 1 on.
@@ -55,7 +55,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An alias was set, or removed where `version` is None. `time` in ms since 1970 UTC; `writer` is the program."""
+    """A change of an alias, removed where `version` is None. `time` is in ms since 1970 UTC; `writer` the program."""
 
     alias: str
     version: int | None
@@ -65,10 +65,10 @@ class Move:
 
 @dataclass(slots=True)
 class Registered:
-    """A registered model, folded up to some entry.
+    """The state of a registered model's log.
 
     Attributes:
-        name: What it is called, if its claim stands.
+        name: Its name, if its claim on it stands (SPEC.md: "Names").
         names: Every name it was given, with the number of the entry that gave it.
         ended: The number of the entry that deleted it; None if none did.
         created, updated: Milliseconds since 1970 UTC.
@@ -92,14 +92,14 @@ class Registered:
     moves: list[Move] = field(default_factory=list)
 
     def upholds(self, name: str, at: int) -> bool:
-        """Whether a claim of a name, made when entry `at` was the newest, still stands."""
+        """Return whether a claim of a name, made when entry `at` was the newest, still stands."""
         return self.ended is None and all(n <= at or given == name for n, given in self.names)
 
     def apply(self, entry: LogEntry) -> None:
-        """Take in the next entry.
+        """Apply the next entry.
 
         Raises:
-            FormatError: It says something that cannot be; then the fold is of no further use.
+            FormatError: It says something impossible; the state is of no further use then.
         """
         if self.ended is not None:
             raise FormatError(f"{entry.log} entry {entry.n}", "it comes after the model was deleted")
@@ -167,14 +167,14 @@ class Registered:
 
 @dataclass(slots=True)
 class Holder:
-    """Who holds a name, as its log says: the id of a model, and up to which entry of its log the claimant had read."""
+    """The state of a name's log: the model that holds it, and the newest entry of its log when it claimed."""
 
     name: str = ""
     id: str | None = None
     at: int = 0
 
     def apply(self, entry: LogEntry) -> None:
-        """Take in the next entry.
+        """Apply the next entry.
 
         Raises:
             FormatError: The log is not of the name that it begins with.

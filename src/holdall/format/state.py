@@ -1,4 +1,4 @@
-"""What the entries of a run's log amount to.
+"""The state of a run's log.
 
 A pure fold: give it the entries in order and it knows the run's status, its
 open sessions, its parameters and where its tree is. Every 64th entry carries
@@ -83,7 +83,7 @@ _FIELDS: Final[Fields] = dict.fromkeys((*_COUNTS, "inline"), is_count) | {
 
 @dataclass(slots=True)
 class State:
-    """A run, folded up to some entry.
+    """The state of a run's log up to some entry.
 
     Attributes:
         tree: Root of the paths that the last carried state knew.
@@ -127,7 +127,7 @@ class State:
     extra: Json = field(default_factory=dict)
 
     def apply(self, entry: LogEntry) -> None:
-        """Take in the operations of the next entry.
+        """Apply the operations of the next entry.
 
         Raises:
             FormatError: The run was purged before them.
@@ -160,7 +160,7 @@ class State:
                 self.purged = True
 
     def _note(self, op: Json) -> None:
-        """Parameters, tags and pins: what is said about the run."""
+        """Apply a parameter, tag or pin."""
         match op["op"]:
             case "param":
                 self.params[op["key"]] = op["value"]
@@ -177,7 +177,7 @@ class State:
                 self.pinned.pop(op["pin"], None)
 
     def _attend(self, op: Json) -> None:
-        """Sessions and fences: who writes, and what the collector told them."""
+        """Apply a session's begin or end, or a fence."""
         match op["op"]:
             case "open":
                 self.sessions.add(op["session"])
@@ -204,12 +204,12 @@ class State:
             self.metrics[key] = [*last[:3], count]
 
     def pin_above(self, path: str) -> str | None:
-        """The pin that keeps a path from being added: its own, or that of a path above; None if none does."""
+        """Return the pin that forbids adding a path: its own, or that of a path above; None if none does."""
         above = {"", path, *ancestors(path)}
         return next((pin for pin, kept in self.pinned.items() if kept in above), None)
 
     def to_json(self) -> Json:
-        """As an entry carries it. The tree must hold all paths: there may be no deltas."""
+        """Return it as a checkpoint. The tree must hold all paths: there may be no deltas."""
         if self.deltas:
             raise ValueError("a state is written only after its deltas were merged into its tree")
         body: Json = dict(self.extra)
@@ -221,22 +221,22 @@ class State:
 
 
 def _when(step: Any, time: Any) -> tuple[int, int]:
-    """Orders measurements, also where JSON could not hold the integers."""
+    """Return what measurements are ordered by, also where JSON could not hold the integers."""
     return integer(step) or 0, integer(time) or 0
 
 
 def split_facts(body: Json) -> Json:
-    """Take the facts out of a state that is too large to be carried whole; they become a blob."""
+    """Remove and return the fields of a checkpoint that become a JSON blob where it is too large."""
     return {name: body.pop(name) for name in (*_FACTS, _PINNED) if name in body}
 
 
 def state_from_json(body: Json, facts: Json | None, what: str) -> State:
-    """The state that an entry carries.
+    """Return the state that an entry's checkpoint tells.
 
     Args:
         body: The entry's `state`.
         facts: The decoded blob that its `facts` refers to, where it does.
-        what: Where it stands, for errors.
+        what: Which entry carries it, for errors.
     """
     body = (facts or {}) | body
     ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, "facts"}

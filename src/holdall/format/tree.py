@@ -42,7 +42,7 @@ _EMPTY, _WHOLE, _RECIPE = 0, 1, 2
 
 
 class Kind(IntEnum):
-    """What stands at a path."""
+    """The type of what is at a path."""
 
     FILE = 0
     LINK = 1
@@ -51,7 +51,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a run holds at one path.
+    """What a run holds at one path: a row of a leaf.
 
     Attributes:
         path: Names joined by `/`.
@@ -74,11 +74,11 @@ class Entry:
     target: str = ""
 
     def at(self, content: Ref, *, whole: bool) -> Entry:
-        """The same with its content in its place. (`dataclasses.replace` takes ten times as long.)"""
+        """Return the same entry with a reference to its content. (`dataclasses.replace` takes ten times as long.)"""
         return Entry(self.path, self.kind, self.size, self.sha256, self.executable, content, whole, self.target)
 
     def same_as(self, other: Entry) -> bool:
-        """Whether both stand for the same thing, wherever its bytes are stored."""
+        """Return whether both are the same, wherever their bytes are stored."""
         return self._identity == other._identity
 
     @property
@@ -86,7 +86,7 @@ class Entry:
         return self.path, self.kind, self.size, self.sha256, self.executable, self.target
 
     def __str__(self) -> str:
-        """What is here, in the words of an ArtifactExistsError."""
+        """Return what is here, as an ArtifactExistsError says it."""
         if self.kind is Kind.FILE:
             return f"sha256:{self.sha256.hex()}" + (" (executable)" if self.executable else "")
         return f"link to {self.target}" if self.kind is Kind.LINK else "directory"
@@ -94,7 +94,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A node below: its first path, and where it is."""
+    """A row of a node above the leaves: the child's first path, and the reference to it."""
 
     path: str
     ref: Ref
@@ -109,28 +109,28 @@ class Node:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The rows of a leaf."""
+        """Return the rows of a leaf."""
         return tuple(row for row in self.rows if isinstance(row, Entry))
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """The rows of any other node."""
+        """Return the rows of a node above the leaves."""
         return tuple(row for row in self.rows if isinstance(row, Child))
 
 
 def encode_node(level: int, rows: Iterable[Entry | Child]) -> bytes:
-    """The bytes of a node. The rows must ascend."""
-    places: dict[BlobLocation, int] = {}
-    parts = [_encode_row(row, places) for row in rows]
-    header = _HEADER.pack(MAGIC, level, 1, 1, 0, len(places), len(parts))
-    return b"".join([header, encode_locations(places), *parts])
+    """Return the bytes of a node. The rows must ascend."""
+    locations: dict[BlobLocation, int] = {}
+    parts = [_encode_row(row, locations) for row in rows]
+    header = _HEADER.pack(MAGIC, level, 1, 1, 0, len(locations), len(parts))
+    return b"".join([header, encode_locations(locations), *parts])
 
 
 def split_rows(rows: Sequence[Entry | Child], size: int) -> list[list[Entry | Child]]:
-    """Rows cut into stretches, in order, whose nodes have at most `size` bytes.
+    """Return the rows in groups, in order, whose nodes have at most `size` bytes each.
 
     A row takes at most 1 KiB of path, 1 KiB of target and 100 bytes, and 24 for
-    its place, so a stretch holds at least one however small the size.
+    its location, so a stretch holds at least one however small the size.
     """
     stretches: list[list[Entry | Child]] = []
     room = 0
@@ -145,7 +145,7 @@ def split_rows(rows: Sequence[Entry | Child], size: int) -> list[list[Entry | Ch
 
 
 def parse_node(data: bytes, carrier: int | None) -> Node:
-    """The node in these bytes.
+    """Return the node in these bytes.
 
     Args:
         data: The decoded blob.
@@ -159,17 +159,17 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
         raise UnsupportedFeatureError("tree node", "sealed nodes")
     if not _HEADER.size <= len(data) <= MAX_NODE or data[:4] != MAGIC:
         raise FormatError("tree node", "it does not begin like one")
-    _, level, file_algorithm, blob_algorithm, zero, n_places, n_rows = _HEADER.unpack_from(data)
+    _, level, file_algorithm, blob_algorithm, zero, n_locations, n_rows = _HEADER.unpack_from(data)
     if (file_algorithm, blob_algorithm) != (1, 1):
         raise UnsupportedFeatureError("tree node", f"hash algorithms {file_algorithm} and {blob_algorithm}")
-    begin = _HEADER.size + LOCATION.size * n_places
+    begin = _HEADER.size + LOCATION.size * n_locations
     if zero or level > MAX_LEVEL or not n_rows or begin > len(data):
         raise FormatError("tree node", "its header is wrong")
-    places = [_absolute(place, carrier) for place in parse_locations(data[_HEADER.size : begin], "tree node")]
-    if len(set(places)) != len(places):
+    locations = [_absolute(location, carrier) for location in parse_locations(data[_HEADER.size : begin], "tree node")]
+    if len(set(locations)) != len(locations):
         raise FormatError("tree node", "it lists the entry that carries it twice")
     try:
-        rows, end = _parse_rows(data, begin, n_rows, level, places)
+        rows, end = _parse_rows(data, begin, n_rows, level, locations)
     except (struct.error, IndexError, UnicodeDecodeError, InvalidPathError) as error:
         raise FormatError("tree node", f"a row of it is wrong: {error}") from error
     keys = [sort_key(row.path) for row in rows]
@@ -182,7 +182,7 @@ def parse_node(data: bytes, carrier: int | None) -> Node:
 
 
 def check_child(node: Node, level: int | None, first: str | None, fence: str | None) -> None:
-    """Hold a node against the row that led to it: nothing can be met twice, nor a walk go on for ever.
+    """Check a node against the row that referred to it, so that no walk meets a path twice or goes on for ever.
 
     Args:
         node: What was there.
@@ -191,7 +191,7 @@ def check_child(node: Node, level: int | None, first: str | None, fence: str | N
         fence: The path that all of its own must come before; None where nothing follows.
 
     Raises:
-        FormatError: It is another node than the row speaks of.
+        FormatError: It is another node than the row says.
     """
     if level is not None and node.level != level:
         raise FormatError("tree node", f"it is of level {node.level}, below one of level {level + 1}")
@@ -201,21 +201,21 @@ def check_child(node: Node, level: int | None, first: str | None, fence: str | N
         raise FormatError("tree node", "it goes on behind where the node above it says that the next one begins")
 
 
-def _absolute(place: BlobLocation, carrier: int | None) -> BlobLocation:
-    if isinstance(place, PackName) or (place.n is not None and (carrier is None or place.n <= carrier)):
-        return place
-    if place.n is not None:
-        raise FormatError("tree node", f"it is in entry {carrier} and refers to entry {place.n}")
+def _absolute(location: BlobLocation, carrier: int | None) -> BlobLocation:
+    if isinstance(location, PackName) or (location.n is not None and (carrier is None or location.n <= carrier)):
+        return location
+    if location.n is not None:
+        raise FormatError("tree node", f"it is in entry {carrier} and refers to entry {location.n}")
     if carrier is None:
         raise FormatError("tree node", "it refers to the entry that carries it, and is in a pack")
     return InEntry(carrier)
 
 
-def _encode_row(row: Entry | Child, places: dict[BlobLocation, int]) -> bytes:
+def _encode_row(row: Entry | Child, locations: dict[BlobLocation, int]) -> bytes:
     path = row.path.encode()
     head = struct.pack(f"<H{len(path)}s", len(path), path)
     if isinstance(row, Child):
-        return head + _encode_ref(row.ref, places)
+        return head + _encode_ref(row.ref, locations)
     head += bytes([row.kind, row.executable])
     if row.kind is Kind.LINK:
         target = row.target.encode()
@@ -225,11 +225,11 @@ def _encode_row(row: Entry | Child, places: dict[BlobLocation, int]) -> bytes:
     if row.content is None:
         return head + _FILE.pack(row.size, row.sha256, _EMPTY)
     how = _WHOLE if row.whole else _RECIPE
-    return head + _FILE.pack(row.size, row.sha256, how) + _encode_ref(row.content, places)
+    return head + _FILE.pack(row.size, row.sha256, how) + _encode_ref(row.content, locations)
 
 
 def _row_length(row: Entry | Child) -> int:
-    """Bytes of an encoded row, which making it for its length alone would double the cost of."""
+    """Return the length of an encoded row without encoding it, which would double the cost."""
     length = 2 + len(row.path.encode())
     if isinstance(row, Child):
         return length + REFERENCE.size
@@ -240,28 +240,28 @@ def _row_length(row: Entry | Child) -> int:
     return length + 2 + _FILE.size + (0 if row.content is None else REFERENCE.size)
 
 
-def _encode_ref(ref: Ref, places: dict[BlobLocation, int]) -> bytes:
-    place = places.setdefault(ref.location, len(places))
-    return REFERENCE.pack(ref.id, place, ref.offset, ref.stored, ref.raw, ref.codec)
+def _encode_ref(ref: Ref, locations: dict[BlobLocation, int]) -> bytes:
+    location = locations.setdefault(ref.location, len(locations))
+    return REFERENCE.pack(ref.id, location, ref.offset, ref.stored, ref.raw, ref.codec)
 
 
 def _parse_rows(
-    data: bytes, at: int, count: int, level: int, places: Sequence[BlobLocation]
+    data: bytes, at: int, count: int, level: int, locations: Sequence[BlobLocation]
 ) -> tuple[list[Entry | Child], int]:
     rows: list[Entry | Child] = []
     for _ in range(count):
         path, at = _parse_text(data, at)
         check_path(path)
         if level:
-            ref, at = _parse_ref(data, at, places, NODE)
+            ref, at = _parse_ref(data, at, locations, NODE)
             rows.append(Child(path, ref))
         else:
-            entry, at = _parse_entry(data, at, path, places)
+            entry, at = _parse_entry(data, at, path, locations)
             rows.append(entry)
     return rows, at
 
 
-def _parse_entry(data: bytes, at: int, path: str, places: Sequence[BlobLocation]) -> tuple[Entry, int]:
+def _parse_entry(data: bytes, at: int, path: str, locations: Sequence[BlobLocation]) -> tuple[Entry, int]:
     kind, flags = data[at], data[at + 1]
     at += 2
     if kind > Kind.DIRECTORY or flags > (kind == Kind.FILE):
@@ -277,18 +277,18 @@ def _parse_entry(data: bytes, at: int, path: str, places: Sequence[BlobLocation]
         raise FormatError("tree node", f"{path!r} has {size} bytes and content {how}")
     if how == _EMPTY:
         return Entry(path, Kind.FILE, 0, sha256, bool(flags)), at
-    ref, at = _parse_ref(data, at, places, CHUNK if how == _WHOLE else RECIPE)
+    ref, at = _parse_ref(data, at, locations, CHUNK if how == _WHOLE else RECIPE)
     if how == _WHOLE and ref.raw != size:
         raise FormatError("tree node", f"{path!r} has {size} bytes and a blob of {ref.raw}")
     return Entry(path, Kind.FILE, size, sha256, bool(flags), ref, how == _WHOLE), at
 
 
-def _parse_ref(data: bytes, at: int, places: Sequence[BlobLocation], kind: int) -> tuple[Ref, int]:
-    blob, place, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
+def _parse_ref(data: bytes, at: int, locations: Sequence[BlobLocation], kind: int) -> tuple[Ref, int]:
+    blob, location, offset, stored, raw, codec = REFERENCE.unpack_from(data, at)
     check_lengths(stored, raw, "tree node", kind)
-    if isinstance(places[place], PackName):
+    if isinstance(locations[location], PackName):
         check_end(offset + stored, "tree node")
-    return Ref(blob, places[place], offset, stored, raw, codec), at + REFERENCE.size
+    return Ref(blob, locations[location], offset, stored, raw, codec), at + REFERENCE.size
 
 
 def _parse_text(data: bytes, at: int) -> tuple[str, int]:

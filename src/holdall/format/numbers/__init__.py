@@ -1,4 +1,4 @@
-"""Which numbers stand where in a file, told from the file's own header.
+"""Where a file has numbers of which size, told by the file's own header.
 
 Weights compress well only when the bytes of like weight are put together, and
 that needs two things: how many bytes a number has, and where the first one
@@ -7,7 +7,7 @@ begins. Formats of the field say both, so nothing has to be guessed for them:
     safetensors     a table in front, of all tensors at once
     npy             a header, then one array; several may follow each other
     zip             from local header to local header: npz by the npy in it,
-                    torch.save by its data.pkl, which stands before the storages
+                    torch.save by its data.pkl, which comes before the storages
 
 A sample of the bytes says as much of large files, where neighbours are alike. Of
 small ones, and of mixed, it does not: a folder of small arrays takes 10 to 19 %

@@ -24,27 +24,27 @@ MAGIC: Final = b"PK\3\4"
 _DESCRIPTOR: Final = b"PK\7\x08"
 _DIRECTORY: Final = b"PK\1\2"
 _END: Final = b"PK\5\6"
-_TAIL: Final = {  # behind the entries: length of a record, and where its variable lengths stand
+_TAIL: Final = {  # after the entries: length of a record, and where its variable lengths are
     _DIRECTORY: (46, "<28x3H"),
     b"PK\6\6": (12, "<4xQ"),
     b"PK\6\7": (20, ""),
     _END: (22, "<20xH"),
 }
-_STREAMED: Final = 8  # the flag of an entry whose sizes stand behind it
+_STREAMED: Final = 8  # the flag of an entry whose sizes follow it
 _PICKLE: Final = "data.pkl"
-_IN_EXTRA: Final = 0xFFFFFFFF  # the size stands in the zip64 field
+_IN_EXTRA: Final = 0xFFFFFFFF  # the size is in the zip64 field
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     name: str
     stored: bool  # as it is, not deflated
-    streamed: bool  # its size stands behind it
+    streamed: bool  # its size follows it
     stop: int | None  # where it ends in the file, where the local header says so
 
 
 def follow(cursor: Cursor) -> Steps[bool]:
-    """Mark an archive's entries and records; False where it stops to make sense."""
+    """Mark an archive's entries and records; return False where they stop making sense."""
     known: Storages = {}
     while cursor.afford():
         kind = bytes((yield from cursor.need(4))[:4])
@@ -87,7 +87,7 @@ def _header(cursor: Cursor) -> Steps[_Entry]:
 
 
 def _wide_size(extra: bytes, *, skip: int) -> int:
-    """The stored size in a zip64 field, behind the original one where that is there too; else 0."""
+    """Return the stored size in a zip64 field, after the original one where that is there too; else 0."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         if kind == 1:
@@ -97,7 +97,7 @@ def _wide_size(extra: bytes, *, skip: int) -> int:
 
 
 def _content(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
-    """Mark what an entry holds; False where its end is not known."""
+    """Mark what an entry holds; return False where its end is not known."""
     if not entry.stored:
         return (yield from _whole(cursor, entry, 1))
     if entry.name in known:
@@ -117,14 +117,14 @@ def _content(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
 
 
 def _whole(cursor: Cursor, entry: _Entry, item_size: int | None) -> Steps[bool]:
-    """Mark an entry of which the header and what stands behind it say the end, and nothing the numbers."""
+    """Mark an entry whose end is known and whose numbers are not."""
     size = yield from _size(cursor, entry)
     cursor.mark(size or 0, item_size)
     return size is not None
 
 
 def _pickle(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
-    """A checkpoint's pickle tells of the entries `data/<key>` beside it."""
+    """Mark a checkpoint's pickle, and learn from it of the entries `data/<key>` beside it."""
     size = yield from _size(cursor, entry)
     if size is not None and size <= LIMIT and cursor.afford(size):
         folder = entry.name.removesuffix(_PICKLE) + "data/"
@@ -135,7 +135,7 @@ def _pickle(cursor: Cursor, entry: _Entry, known: Storages) -> Steps[bool]:
 
 
 def _size(cursor: Cursor, entry: _Entry) -> Steps[int | None]:
-    """The size of an entry: told in front, or that of a descriptor at just this distance; None beyond what is held."""
+    """Return the size of an entry: from its header, or a data descriptor at just this distance; None if neither."""
     if entry.stop is not None:
         return entry.stop - cursor.at
     seen = 0

@@ -1,4 +1,4 @@
-"""Where a parser stands in a file that arrives in blocks.
+"""A parser's position in a file that arrives in blocks.
 
 A header may be cut by the end of any block. So a parser is a generator that
 waits (`yield`) until as many bytes are held as it needs, and goes on where it
@@ -23,7 +23,7 @@ Steps: TypeAlias = Generator[None, None, T]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bytes of a file that are numbers of one size.
+    """A range of a file that holds numbers of one size.
 
     Numbers begin at `start`, so a chunk at offset `o` is `(o - start) % item_size`
     bytes into one of them.
@@ -41,7 +41,7 @@ class Span:
 
 
 class Cursor:
-    """A place in the file, the bytes from there on that are held, and what was marked so far."""
+    """A position in a file, the bytes buffered from there on, and the spans marked so far."""
 
     def __init__(self) -> None:
         self.at = 0
@@ -51,26 +51,26 @@ class Cursor:
 
     @property
     def wants(self) -> int:
-        """Offset of the next byte to supply; those before it are held or past."""
+        """Return the offset of the next byte to supply; those before it are buffered or passed."""
         return self.at + len(self._held)
 
     def supply(self, data: memoryview) -> None:
-        """Hold the bytes at `wants`."""
+        """Buffer the bytes at `wants`."""
         self._held += data
 
     def need(self, count: int) -> Steps[bytearray]:
-        """Wait for so many bytes from here on; what is returned may be longer and is only lent."""
+        """Wait until so many bytes are buffered, and return the buffer, which may be longer and must not be kept."""
         while len(self._held) < count:
             yield
         return self._held
 
     def afford(self, count: int = 64) -> bool:
-        """Whether so many bytes of header may still be looked at: a file of nothing but headers is not followed far."""
+        """Return whether so many bytes of header may still be read: a file of headers alone is not followed far."""
         self._budget -= count
         return self._budget >= 0
 
     def mark(self, count: int, item_size: int | None) -> None:
-        """Call the next bytes numbers of `item_size` bytes, and move behind them."""
+        """Mark the next bytes as numbers of `item_size` bytes, and advance past them."""
         if count <= 0:
             return
         start, stop = self.at, self.at + count
@@ -81,7 +81,7 @@ class Cursor:
         self.at = stop
 
     def mark_all(self, spans: Iterable[Span]) -> None:
-        """Mark spans ahead, in any order; bytes between them are nothing to split, overlapping ones are left out."""
+        """Mark spans ahead, given in any order; bytes between them have item size 1, overlapping spans are left out."""
         for span in sorted(spans, key=lambda span: span.start):
             if span.start >= self.at:
                 self.mark(span.start - self.at, 1)

@@ -19,7 +19,7 @@ _SHAPE: Final = re.compile(rb"'shape': *\(([\d, ]{0,1000})\)")
 
 
 def follow(cursor: Cursor, stop: int | None = None) -> Steps[bool]:
-    """Mark the header and the array, as far as `stop` at most; False where the array's end is not known."""
+    """Mark the header and the array, up to `stop` at most; return False where the array's end is not known."""
     wide = 2 if (yield from cursor.need(12))[6] == 1 else 4
     held = yield from cursor.need(12)
     begin = 8 + wide + int.from_bytes(held[8 : 8 + wide], "little")

@@ -20,7 +20,7 @@ _ITEMS: Final = {
 
 
 def follow(cursor: Cursor) -> Steps[bool]:
-    """Mark the header and every tensor; False where it is no such file, or one with a longer header than is held."""
+    """Mark the header and every tensor; return False where it is no such file, or its header is too long."""
     length = int.from_bytes((yield from cursor.need(8))[:8], "little")
     if length > LIMIT or not cursor.afford(length):
         return False

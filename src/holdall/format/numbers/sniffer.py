@@ -13,17 +13,17 @@ _PIECE: Final = 64 << 10  # a parser is given this much at a time, so that only 
 
 
 class Sniffer:
-    """Which numbers stand where in one file, whose blocks are shown to it in order."""
+    """Finds the numbers in one file, whose blocks it is given in order."""
 
     def __init__(self) -> None:
         self._fed = 0
         self._foreign = False  # it is told by its first bytes that it is of no known format
 
     def feed(self, offset: int, data: memoryview) -> list[Span]:
-        """The spans that cover a block.
+        """Return the spans that cover a block.
 
         Args:
-            offset: Where the block stands in the file: behind the one before.
+            offset: The block's offset in the file, which is the end of the one before.
             data: Its bytes; they are not kept, beyond a header that goes on in the next block.
 
         Returns:
@@ -47,7 +47,7 @@ class Sniffer:
         return self._cover(offset, self._fed) if len(data) else []
 
     def _begin(self, data: memoryview) -> None:
-        """Most of many small files are of no known format: they cost one look."""
+        """Look at the first bytes: most small files are of no known format, and cost no more than that."""
         self._foreign = len(data) >= _MAGIC and _parser(bytes(data[:_MAGIC])) is None
         if not self._foreign:
             self._cursor = Cursor()
@@ -77,7 +77,7 @@ class Sniffer:
 
 
 def _files(cursor: Cursor) -> Steps[None]:
-    """Follow one file after the other: arrays and archives are often written into one file in a row."""
+    """Parse one file after the other: arrays and archives are often written into one file in a row."""
     known = True
     while known and cursor.afford():
         parser = _parser(bytes((yield from cursor.need(_MAGIC))[:_MAGIC]))

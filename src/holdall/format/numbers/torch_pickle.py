@@ -37,7 +37,7 @@ _DTYPES: Final = {"torch uint16": 2, "torch uint32": 4, "torch uint64": 8, "torc
 
 
 def storages(pickle: bytes) -> Storages:
-    """Lengths and items of the storages, by key; as many as could be told before anything was odd."""
+    """Return length and item size of each storage, by key, as far as the pickle makes sense."""
     walk = _Walk()
     with suppress(ValueError):  # every way of not being a pickle
         for opcode, value, _ in islice(pickletools.genops(pickle), _OPCODES):
@@ -46,7 +46,7 @@ def storages(pickle: bytes) -> Storages:
 
 
 class _Walk:
-    """The last atoms that were pushed, and the memo: None stands for whatever is no atom."""
+    """The last atoms that were pushed, and the memo; None stands for anything that is no atom."""
 
     def __init__(self) -> None:
         self.found: Storages = {}
@@ -82,7 +82,7 @@ class _Walk:
             self._type(self._untyped, atom)
 
     def _identify(self) -> None:
-        """The atoms of a persistent id stand complete."""
+        """Take in a persistent id, whose atoms are complete."""
         self._last = None
         match list(self._atoms):
             case ["storage", str(kind), str(key), str(), int(count)] if kind.startswith("torch"):
@@ -93,7 +93,7 @@ class _Walk:
                     self._untyped = None if item_size else key
 
     def _type(self, key: str, atom: str) -> None:
-        """An untyped storage takes the first dtype that is named behind it."""
+        """Give an untyped storage the first dtype that is named after it."""
         item_size = 1 if atom.startswith(("torch float8", "torch float4")) else _DTYPES.get(atom)
         if item_size:
             self.found[key] = (self.found[key][0], item_size)
