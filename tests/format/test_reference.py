@@ -98,10 +98,10 @@ def test_places_are_laid_out_as_the_law_says() -> None:
     assert table == b"s" * 16 + b"\7" + bytes(7) + bytes(16) + b"\5" + bytes(7) + bytes(16) + b"\xff" * 8
 
 
-def test_a_place_stands_in_a_table_once() -> None:
+def test_a_table_lists_a_location_once() -> None:
     """Two rows for one place are damage, and so is a pack number of more than 32 bits."""
     for table, part in (
-        (encode_locations([InEntry(1)]) * 2, "lists a place twice"),
+        (encode_locations([InEntry(1)]) * 2, "lists a location twice"),
         (LOCATION.pack(b"s" * 16, 1 << 32), "too large"),
     ):
         with pytest.raises(FormatError, match=part):
