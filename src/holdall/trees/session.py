@@ -10,11 +10,10 @@ Threads of a process share a session and take turns; another process opens its o
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -27,20 +26,16 @@ from holdall.chunks.writer import ChunkWriter
 from holdall.errors import HoldallError, ParamExistsError, RegisteredPathError, RunDeletedError, RunEndedError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob, LogEntry
-from holdall.format.ops import add_op, weight
 from holdall.storage.ending import the_end
 from holdall.trees import snapshot
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
+from holdall.trees.op_buffer import OpBuffer
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
-_PATIENCE: Final = 5.0  # seconds that small operations wait for an entry to ride on; doubled for each lost race, up to
-_MOST_PATIENCE: Final = 80.0
-FLUSH_MAX_OPS: Final = 1_000  # of them, or of their measurements, do not wait
-FLUSH_MAX_BYTES: Final = 1 << 20  # nor do so many bytes of them
 _log = logging.getLogger("holdall")
 
 
@@ -78,9 +73,7 @@ class Session:
         self.lock = threading.RLock()
         self._descriptor = descriptor
         self._names = PackNames(self.id)
-        self._waiting: list[Json] = []  # small operations, for the next entry
-        self._unconfirmed: dict[str, list[Json]] = {}  # those of an entry that may or may not have been written
-        self._since, self._patience, self._weight = 0.0, _PATIENCE, 0
+        self._buffer = OpBuffer()
         self._tried = 0  # the entry for which a state was tried last
 
     @classmethod
@@ -163,7 +156,7 @@ class Session:
                 self.location, self._create, partial(self._build, build, closing=closing), self._absorb, self._lost_race
             )
             if written:
-                self._unconfirmed, self._waiting, self._weight = {}, [], 0
+                self._buffer.clear()
             return written
 
     def buffer_ops(self, *ops: Json) -> None:
@@ -180,21 +173,18 @@ class Session:
             if self.closed:
                 raise RunEndedError(self._run_id)
             self._refuse_two_values(ops)
+            known = self._buffer.params | self.view.state.params
             for op in ops:
-                self._refuse_other_value(op)
+                self._refuse_other_value(op, known)
             now = self.location.ticks()
-            self._since = self._since if self._waiting else now
             for op in ops:
-                add_op(self._waiting, op)
-                self._weight += weight(op)
-                many = len(self._waiting) + len(self._waiting[-1].get("points", ()))
-                if many >= FLUSH_MAX_OPS or self._weight >= FLUSH_MAX_BYTES or now - self._since >= self._patience:
+                if self._buffer.add(op, now):
                     self.flush()
 
     def flush(self) -> None:
         """Write the buffered operations. Cost: one PUT, if there are any."""
         with self.lock:
-            if self._waiting or self._unconfirmed:
+            if self._buffer:
                 self.append(lambda: Draft([]))
 
     def refuse_registered(self, paths: Sequence[str]) -> None:
@@ -212,10 +202,8 @@ class Session:
 
     def _drop_repeated(self) -> None:
         """Drop parameters that a rival wrote meanwhile with the same value; another value is an error."""
-        for ops in (*self._unconfirmed.values(), self._waiting):
-            for op in [op for op in ops if op["op"] == "param" and op["key"] in self.view.state.params]:
-                ops.remove(op)
-                self._refuse_other_value(op)
+        for op in self._buffer.drop_params(self.view.state.params):
+            self._refuse_other_value(op, self.view.state.params)
 
     def _refuse_two_values(self, ops: Sequence[Json]) -> None:
         given: dict[str, str] = {}
@@ -223,13 +211,9 @@ class Session:
             if op["op"] == "param" and (first := given.setdefault(op["key"], op["value"])) != op["value"]:
                 raise ParamExistsError(self._run_id, op["key"], first, op["value"])
 
-    def _refuse_other_value(self, op: Json) -> None:
-        if op["op"] == "param":
-            unwritten = itertools.chain(*self._unconfirmed.values(), self._waiting)
-            known = {other["key"]: other["value"] for other in unwritten if other["op"] == "param"}
-            stored = str((known | self.view.state.params).get(op["key"], op["value"]))
-            if stored != op["value"]:
-                raise ParamExistsError(self._run_id, op["key"], stored, op["value"])
+    def _refuse_other_value(self, op: Json, known: Mapping[str, str]) -> None:
+        if op["op"] == "param" and (stored := known.get(op["key"], op["value"])) != op["value"]:
+            raise ParamExistsError(self._run_id, op["key"], stored, op["value"])
 
     @property
     def _run_id(self) -> str:
@@ -264,8 +248,7 @@ class Session:
         try:
             return self.journal.create(entry)
         except BaseException:  # an interrupt, too, may come when the entry is there already
-            if self._waiting or self._unconfirmed:
-                self._unconfirmed[entry.write_id], self._waiting = self._waiting, []
+            self._buffer.unconfirm(entry.write_id)
             raise
 
     def _entry(self, draft: Draft) -> LogEntry:
@@ -279,22 +262,18 @@ class Session:
         elif head is not None and due and not draft.opening:
             state = snapshot.build(self.view, self.writer(), blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
-        ops = [*itertools.chain(*self._unconfirmed.values()), *self._waiting, *draft.ops]
-        entry = next_entry(self.location, self.journal.log, self.view, ops)
+        entry = next_entry(self.location, self.journal.log, self.view, [*self._buffer.ops, *draft.ops])
         return replace(entry, state_at=state_at, blobs=tuple(blobs), state=state)
 
     def _absorb(self, entry: LogEntry) -> None:
         self.view.absorb(entry)
-        if entry.write_id in self._unconfirmed:  # it took along what was doubtful before it
-            written = itertools.takewhile(lambda id: id != entry.write_id, list(self._unconfirmed))
-            for id in (*written, entry.write_id):
-                del self._unconfirmed[id]
+        self._buffer.confirm(entry.write_id)
         for op in entry.ops:
             if op["op"] == "fence" and self.chunk_index.has_garbage_state:
                 self.chunk_index.apply_fence(op["generation"])
 
     def _lost_race(self) -> None:
-        self._patience = min(2 * self._patience, _MOST_PATIENCE)
+        self._buffer.wait_longer()
         self._follow()
 
     def _follow(self) -> None:
