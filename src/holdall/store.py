@@ -211,6 +211,10 @@ class Store:
         """Return what is known of a model, with the number of the version that its address names.
 
         Raises, cost: as `Models.info`.
+
+        Example:
+            >>> store.model_info(logged.model_uri).model_id == logged.model_id
+            True
         """
         info, version = self.models.info(uri), self._version_of(uri)
         return replace(info, registered_model_version=int(version.version)) if version else info

@@ -142,7 +142,12 @@ class Models(ModelRecords, ModelReader):
             fetched.drop()
 
     def info(self, uri: str | os.PathLike[str]) -> ModelInfo:
-        """Return what is known of a model. Raises: as `load`. Cost: as `describe`, and reading its run's end."""
+        """Return what is known of a model. Raises: as `load`. Cost: as `describe`, and reading its run's end.
+
+        Example:
+            >>> store.models.info(logged.model_uri).model_id == logged.model_id
+            True
+        """
         mlmodel = self.describe(uri)
         if local_folder(uri) is not None:
             return model_info(mlmodel, None, str(uri))

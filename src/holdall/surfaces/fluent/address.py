@@ -71,12 +71,23 @@ def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
 
 
 def get_tracking_uri() -> str:
-    """Return the address of the store that verbs use, without credentials. Cost: no request."""
+    """Return the address of the store that verbs use, without credentials. Cost: no request.
+
+    Example:
+        >>> opened = holdall.set_store("memory://trials")
+        >>> holdall.get_tracking_uri()
+        'memory://trials'
+    """
     return current_store().url
 
 
 def is_tracking_uri_set() -> bool:
-    """Return whether a store was named, by `set_store`, `set_tracking_uri` or `HOLDALL_STORE`."""
+    """Return whether a store was named, by `set_store`, `set_tracking_uri` or `HOLDALL_STORE`.
+
+    Example:
+        >>> holdall.is_tracking_uri_set()
+        True
+    """
     return is_store_set()
 
 
@@ -85,6 +96,9 @@ def set_registry_uri(uri: str | os.PathLike[str]) -> None:
 
     Raises:
         InvalidURIError: It is another place: a store keeps its own registry.
+
+    Example:
+        >>> holdall.set_registry_uri(holdall.get_tracking_uri())
     """
     address = checked_address(uri)
     if address and address.rstrip("/") not in (get_tracking_uri().rstrip("/"), _local(get_tracking_uri())):
@@ -92,7 +106,12 @@ def set_registry_uri(uri: str | os.PathLike[str]) -> None:
 
 
 def get_registry_uri() -> str:
-    """Return the address of the registry, which is the store's. Cost: no request."""
+    """Return the address of the registry, which is the store's. Cost: no request.
+
+    Example:
+        >>> holdall.get_registry_uri() == holdall.get_tracking_uri()
+        True
+    """
     return get_tracking_uri()
 
 
@@ -104,6 +123,11 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
 
     Raises:
         NoActiveRunError: No run is active.
+
+    Example:
+        >>> with holdall.start_run():
+        ...     holdall.get_artifact_uri("model")
+        'runs:/.../model'
     """
     return f"runs:/{run_of().id}" + (f"/{artifact_path.strip('/')}" if artifact_path else "")
 

@@ -113,7 +113,15 @@ def delete_experiment(experiment_id: str) -> None:
 
 
 def restore_experiment(experiment_id: str) -> None:
-    """Take the deletion of an experiment back, and of the runs that went with it. Raises: ExperimentNotFoundError."""
+    """Take the deletion of an experiment back, and of the runs that went with it. Raises: ExperimentNotFoundError.
+
+    Example:
+        >>> experiment_id = holdall.create_experiment("vision")
+        >>> holdall.delete_experiment(experiment_id)
+        >>> holdall.restore_experiment(experiment_id)
+        >>> holdall.get_experiment(experiment_id).lifecycle_stage
+        'active'
+    """
     current_store().experiments.restore(experiment_id)
 
 
@@ -130,17 +138,40 @@ def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -
 
 
 def set_experiment_tags(tags: Mapping[str, Any]) -> None:
-    """Set tags of the current experiment, which is made if it is not there yet; all of them or none."""
+    """Set tags of the current experiment, which is made if it is not there yet; all of them or none.
+
+    Example:
+        >>> experiment = holdall.set_experiment("vision")
+        >>> holdall.set_experiment_tags({"team": "a", "stage": "draft"})
+        >>> sorted(holdall.get_experiment(experiment.experiment_id).tags)
+        ['stage', 'team']
+    """
     current_store().experiments.set_tags(made_experiment_id(), tags)
 
 
 def delete_experiment_tag(key: str) -> None:
-    """Remove a tag of the current experiment, if it has it. Raises: ExperimentNotFoundError."""
+    """Remove a tag of the current experiment, if it has it. Raises: ExperimentNotFoundError.
+
+    Example:
+        >>> experiment = holdall.set_experiment("vision")
+        >>> holdall.set_experiment_tags({"team": "a", "stage": "draft"})
+        >>> holdall.delete_experiment_tag("stage")
+        >>> holdall.get_experiment(experiment.experiment_id).tags
+        {'team': 'a'}
+    """
     current_store().experiments.set_tag(current_experiment_id(), key, None)
 
 
 def get_parent_run(run_id: str) -> RunRecord | None:
-    """Return the run that a run is part of; None if it is part of none. Raises: RunNotFoundError."""
+    """Return the run that a run is part of; None if it is part of none. Raises: RunNotFoundError.
+
+    Example:
+        >>> with holdall.start_run(run_name="sweep"):
+        ...     with holdall.start_run(nested=True) as child:
+        ...         holdall.log_metric("loss", 0.2)
+        >>> holdall.get_parent_run(child.id).info.run_name
+        'sweep'
+    """
     return Client().get_parent_run(run_id)
 
 

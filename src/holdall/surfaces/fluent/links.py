@@ -31,6 +31,14 @@ def log_inputs(
         InvalidURIError: No logged model can have this id.
 
     Cost: none now; it rides on the next entry.
+
+    Example:
+        >>> import numpy
+        >>> dataset = holdall.data.from_numpy(numpy.eye(3), source="s3://data/eye.npy", name="eye")
+        >>> with holdall.start_run() as run:
+        ...     holdall.log_inputs([dataset], contexts=["training"])
+        >>> [given.dataset.name for given in holdall.get_run(run.id).inputs.dataset_inputs]
+        ['eye']
     """
     given = listed("data sets", datasets, "[dataset]")
     purposes = _as_many("contexts", contexts, given, "['training']")

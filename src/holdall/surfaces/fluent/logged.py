@@ -108,7 +108,12 @@ def log_model_params(params: Mapping[str, Any], model_id: str | None = None) -> 
 
 
 def last_logged_model() -> LoggedModel | None:
-    """Return the model that this thread logged last, or None. Raises, cost: as `get_logged_model`."""
+    """Return the model that this thread logged last, or None. Raises, cost: as `get_logged_model`.
+
+    Example:
+        >>> holdall.last_logged_model().model_id == logged.model_id
+        True
+    """
     id = last_model_id()
     return None if id is None else get_logged_model(id)
 

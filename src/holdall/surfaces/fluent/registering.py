@@ -53,6 +53,10 @@ def search_registered_models(
 
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
+
+    Example:
+        >>> [found.name for found in holdall.search_registered_models(filter_string="name LIKE 'fraud%'")]
+        ['fraud']
     """
     return Client().search_registered_models(filter_string, max_results, order_by).to_list()
 
@@ -69,6 +73,10 @@ def search_model_versions(
 
     Raises:
         InvalidFilterError: The filter or an order is not understood; it says where.
+
+    Example:
+        >>> [found.version for found in holdall.search_model_versions(filter_string="name = 'fraud'")]
+        ['2', '1']
     """
     return Client().search_model_versions(filter_string, max_results, order_by).to_list()
 
@@ -81,6 +89,11 @@ def set_model_version_tag(
     Raises:
         ModelNotFoundError, ModelVersionNotFoundError: There is no such model or version.
         InvalidNameError: The version or the key is missing.
+
+    Example:
+        >>> holdall.set_model_version_tag("fraud", "2", "checked", "yes")
+        >>> holdall.registry.get_version("models:/fraud/2").tags
+        {'checked': 'yes'}
     """
     if version is None:
         raise InvalidNameError("version", "", "it is missing: a tag is set on one version of a model")

@@ -18,29 +18,73 @@ class ArtifactClient:
     store: Store
 
     def log_artifact(self, run_id: str, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Log a local file, or a folder under its own name. Raises: as `holdall.log_artifact`."""
+        """Log a local file, or a folder under its own name. Raises: as `holdall.log_artifact`.
+
+        Example:
+            >>> with open("config.yaml", "w") as file:
+            ...     size = file.write("rate: 0.1")
+            >>> client.log_artifact(run.id, "config.yaml", "settings")
+            >>> [found.path for found in client.list_artifacts(run.id, "settings")]
+            ['settings/config.yaml']
+        """
         self.store.runs.get(run_id).log_artifact(local_path, artifact_path)
 
     def log_artifacts(self, run_id: str, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> None:
-        """Log what a local folder holds, as one commit. Raises: as `holdall.log_artifact`."""
+        """Log what a local folder holds, as one commit. Raises: as `holdall.log_artifact`.
+
+        Example:
+            >>> import os
+            >>> os.mkdir("plots")
+            >>> with open("plots/loss.svg", "w") as file:
+            ...     size = file.write("<svg/>")
+            >>> client.log_artifacts(run.id, "plots", "report")
+            >>> [found.path for found in client.list_artifacts(run.id, "report")]
+            ['report/loss.svg']
+        """
         self.store.runs.get(run_id).log_artifacts(local_dir, artifact_path)
 
     def log_text(self, run_id: str, text: str, artifact_file: str) -> None:
-        """Log text as a UTF-8 file."""
+        """Log text as a UTF-8 file.
+
+        Example:
+            >>> client.log_text(run.id, "all is fine", "second.txt")
+            >>> run.load_text("second.txt")
+            'all is fine'
+        """
         self.store.runs.get(run_id).log_text(text, artifact_file)
 
     def log_dict(self, run_id: str, dictionary: Any, artifact_file: str) -> None:
-        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON."""
+        """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON.
+
+        Example:
+            >>> client.log_dict(run.id, {"rate": 0.1}, "config.yaml")
+            >>> run.load_dict("config.yaml")
+            {'rate': 0.1}
+        """
         self.store.runs.get(run_id).log_dict(dictionary, artifact_file)
 
     def log_stream(self, run_id: str, stream: BinaryIO, artifact_file: str) -> None:
-        """Log what a binary stream still gives, without holding it. It is read once."""
+        """Log what a binary stream still gives, without holding it. It is read once.
+
+        Example:
+            >>> import io
+            >>> client.log_stream(run.id, io.BytesIO(b"all is fine"), "second.txt")
+            >>> run.read("second.txt")
+            b'all is fine'
+        """
         self.store.runs.get(run_id).log_stream(stream, artifact_file)
 
     def log_figure(
         self, run_id: str, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None
     ) -> None:
-        """Log a matplotlib or plotly figure. Raises: as `holdall.log_figure`."""
+        """Log a matplotlib or plotly figure. Raises: as `holdall.log_figure`.
+
+        Example:
+            >>> from matplotlib.figure import Figure
+            >>> figure = Figure()
+            >>> line = figure.subplots().plot([0.9, 0.4, 0.2])
+            >>> client.log_figure(run.id, figure, "loss.png")
+        """
         self.store.runs.get(run_id).log_figure(figure, artifact_file, save_kwargs=save_kwargs)
 
     def log_image(
@@ -53,7 +97,14 @@ class ArtifactClient:
         timestamp: int | None = None,
         synchronous: bool | None = None,
     ) -> LogFuture | None:
-        """Log an image: under a name, or as one of a series under a key. Args: as `holdall.log_image`."""
+        """Log an image: under a name, or as one of a series under a key. Args: as `holdall.log_image`.
+
+        Example:
+            >>> import numpy
+            >>> client.log_image(run.id, numpy.zeros((4, 6), dtype="uint8"), "black.png")
+            >>> run.load_image("black.png").size
+            (6, 4)
+        """
         run = self.store.runs.get(run_id)
         if synchronous is False:
             return run.later(run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
@@ -61,7 +112,13 @@ class ArtifactClient:
         return None
 
     def log_table(self, run_id: str, data: dict[Any, Any] | pd.DataFrame, artifact_file: str) -> None:
-        """Append rows to a table. Args: as `holdall.log_table`."""
+        """Append rows to a table. Args: as `holdall.log_table`.
+
+        Example:
+            >>> client.log_table(run.id, {"score": [1, 2]}, "eval.json")
+            >>> run.load_table("eval.json")["score"].tolist()
+            [1, 2]
+        """
         self.store.runs.get(run_id).log_table(data, artifact_file)
 
     def load_table(
@@ -71,13 +128,29 @@ class ArtifactClient:
         run_ids: Sequence[str] | None = None,
         extra_columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """The rows of a table of several runs; of all of the experiment that logged such a table when None."""
+        """The rows of a table of several runs; of all of the experiment that logged such a table when None.
+
+        Example:
+            >>> client.log_table(run.id, {"score": [1, 2]}, "eval.json")
+            >>> client.load_table(run.info.experiment_id, "eval.json")["score"].tolist()
+            [1, 2]
+        """
         return self.store.runs.load_table(artifact_file, run_ids, extra_columns, [experiment_id])
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
-        """What is directly in a directory of a run, sorted."""
+        """What is directly in a directory of a run, sorted.
+
+        Example:
+            >>> [found.path for found in client.list_artifacts(run.id)]
+            ['model', 'report.txt']
+        """
         return self.store.artifacts.list(f"runs:/{run_id}/{path or ''}")
 
     def download_artifacts(self, run_id: str, path: str, dst_path: str | os.PathLike[str] | None = None) -> str:
-        """Fetch a file or directory of a run; where it now is."""
+        """Fetch a file or directory of a run; where it now is.
+
+        Example:
+            >>> client.download_artifacts(run.id, "report.txt", "fetched")
+            '.../fetched/report.txt'
+        """
         return str(self.store.artifacts.download(f"runs:/{run_id}/{path}", dst_path).absolute())

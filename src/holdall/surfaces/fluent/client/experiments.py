@@ -22,15 +22,30 @@ class ExperimentClient:
         Raises:
             ExperimentExistsError: There is one of this name, perhaps deleted.
             InvalidURIError: `artifact_location` is another place than the store, which keeps what its runs hold.
+
+        Example:
+            >>> client.get_experiment(client.create_experiment("vision", tags={"team": "a"})).tags
+            {'team': 'a'}
         """
         return self.store.experiments.create(name, tags, place=artifact_location)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
-        """Return an experiment by its id."""
+        """Return an experiment by its id.
+
+        Example:
+            >>> client.get_experiment(client.create_experiment("vision")).name
+            'vision'
+        """
         return self.store.experiments.get(experiment_id)
 
     def get_experiment_by_name(self, name: str) -> Experiment | None:
-        """Return an experiment by its name; None if there is none."""
+        """Return an experiment by its name; None if there is none.
+
+        Example:
+            >>> experiment_id = client.create_experiment("vision")
+            >>> client.get_experiment_by_name("vision").experiment_id == experiment_id
+            True
+        """
         with empty_where_none(self.store):
             return self.store.experiments.named(name)
         return None
@@ -46,6 +61,11 @@ class ExperimentClient:
         """Return the experiments that a filter means, the newest first. Args, raises: as `holdall.search_experiments`.
 
         `token` of what is returned gives the next page, as `page_token`.
+
+        Example:
+            >>> experiment_id = client.create_experiment("vision/a")
+            >>> [found.name for found in client.search_experiments(filter_string="name LIKE 'vision/%'")]
+            ['vision/a']
         """
         stage = ViewType(view_type).stage
 
@@ -57,17 +77,46 @@ class ExperimentClient:
         return paged(search, max_results, page_token, lambda found: found.experiment_id)
 
     def delete_experiment(self, experiment_id: str) -> None:
-        """Mark an experiment and its runs as deleted; `restore_experiment` takes it back."""
+        """Mark an experiment and its runs as deleted; `restore_experiment` takes it back.
+
+        Example:
+            >>> experiment_id = client.create_experiment("vision")
+            >>> client.delete_experiment(experiment_id)
+            >>> client.get_experiment(experiment_id).lifecycle_stage
+            'deleted'
+        """
         self.store.experiments.delete(experiment_id)
 
     def restore_experiment(self, experiment_id: str) -> None:
-        """Take the deletion of an experiment back, and of the runs that went with it."""
+        """Take the deletion of an experiment back, and of the runs that went with it.
+
+        Example:
+            >>> experiment_id = client.create_experiment("vision")
+            >>> client.delete_experiment(experiment_id)
+            >>> client.restore_experiment(experiment_id)
+            >>> client.get_experiment(experiment_id).lifecycle_stage
+            'active'
+        """
         self.store.experiments.restore(experiment_id)
 
     def set_experiment_tag(self, experiment_id: str, key: str, value: Any) -> None:
-        """Set a tag of an experiment to `str(value)`. Raises: ExperimentDeletedError as well."""
+        """Set a tag of an experiment to `str(value)`. Raises: ExperimentDeletedError as well.
+
+        Example:
+            >>> experiment_id = client.create_experiment("vision")
+            >>> client.set_experiment_tag(experiment_id, "team", "a")
+            >>> client.get_experiment(experiment_id).tags
+            {'team': 'a'}
+        """
         self.store.experiments.set_tag(experiment_id, key, value)
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
-        """Remove a tag of an experiment, if it has it. Raises: ExperimentDeletedError as well."""
+        """Remove a tag of an experiment, if it has it. Raises: ExperimentDeletedError as well.
+
+        Example:
+            >>> experiment_id = client.create_experiment("vision", tags={"team": "a"})
+            >>> client.delete_experiment_tag(experiment_id, "team")
+            >>> client.get_experiment(experiment_id).tags
+            {}
+        """
         self.store.experiments.set_tag(experiment_id, key, None)

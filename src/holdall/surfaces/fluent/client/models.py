@@ -16,7 +16,12 @@ class LoggedModelClient:
     store: Store
 
     def get_logged_model(self, model_id: str) -> LoggedModel:
-        """A logged model by its id, with the metrics, tags and parameters that were logged for it since."""
+        """A logged model by its id, with the metrics, tags and parameters that were logged for it since.
+
+        Example:
+            >>> client.get_logged_model(logged.model_id).name
+            'double'
+        """
         return self.store.models.get(model_id)
 
     def search_logged_models(
@@ -31,6 +36,11 @@ class LoggedModelClient:
         """Return the logged models of some experiments that a filter means. Args: as `holdall.search_logged_models`.
 
         `token` of what is returned gives the next page, as `page_token`. Raises: InvalidFilterError.
+
+        Example:
+            >>> experiment_id = client.get_run(logged.run_id).info.experiment_id
+            >>> [found.name for found in client.search_logged_models([experiment_id])]
+            ['double']
         """
         return self._logged_models(experiment_ids, filter_string, datasets, max_results, order_by, page_token)
 
@@ -55,19 +65,44 @@ class LoggedModelClient:
         return paged(search, max_results, page_token, lambda found: found.model_id)
 
     def set_logged_model_tags(self, model_id: str, tags: Mapping[str, Any]) -> None:
-        """Set tags of a logged model."""
+        """Set tags of a logged model.
+
+        Example:
+            >>> client.set_logged_model_tags(logged.model_id, {"stage": "checked"})
+            >>> client.get_logged_model(logged.model_id).tags["stage"]
+            'checked'
+        """
         self.store.models.set_tags(model_id, tags)
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
-        """Remove a tag of a logged model."""
+        """Remove a tag of a logged model.
+
+        Example:
+            >>> client.set_logged_model_tags(logged.model_id, {"stage": "checked"})
+            >>> client.delete_logged_model_tag(logged.model_id, "stage")
+            >>> "stage" in client.get_logged_model(logged.model_id).tags
+            False
+        """
         self.store.models.set_tags(model_id, {key: None})
 
     def log_model_params(self, model_id: str, params: Mapping[str, Any]) -> None:
-        """Log parameters of a model after it was logged. Raises: ParamExistsError."""
+        """Log parameters of a model after it was logged. Raises: ParamExistsError.
+
+        Example:
+            >>> client.log_model_params(logged.model_id, {"layers": 3})
+            >>> client.get_logged_model(logged.model_id).params
+            {'layers': '3'}
+        """
         self.store.models.log_params(model_id, params)
 
     def list_logged_model_artifacts(self, model_id: str, path: str | None = None) -> list[FileInfo]:
-        """What is directly in a directory of a model, sorted; paths begin at the model."""
+        """What is directly in a directory of a model, sorted; paths begin at the model.
+
+        Example:
+            >>> paths = [found.path for found in client.list_logged_model_artifacts(logged.model_id)]
+            >>> "double/MLmodel" in paths or "MLmodel" in paths
+            True
+        """
         top = self.store.models.get(model_id)
         found = self.store.artifacts.list(f"{top.artifact_location}/{path or ''}")
         return [replace(one, path=one.path.removeprefix(f"{top.path}/")) for one in found]

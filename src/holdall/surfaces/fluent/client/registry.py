@@ -30,27 +30,53 @@ class RegistryClient:
         description: str | None = None,
         deployment_job_id: str | None = None,
     ) -> RegisteredModel:
-        """Create a registered model without versions. Raises: ModelExistsError, InvalidNameError."""
+        """Create a registered model without versions. Raises: ModelExistsError, InvalidNameError.
+
+        Example:
+            >>> client.create_registered_model("churn", tags={"team": "a"}).tags
+            {'team': 'a'}
+        """
         _no_deployment_job(deployment_job_id)
         return self.store.registry.create_model(name, tags=tags, description=description)
 
     def get_registered_model(self, name: str) -> RegisteredModel:
-        """A registered model with its aliases, tags and latest versions."""
+        """A registered model with its aliases, tags and latest versions.
+
+        Example:
+            >>> client.get_registered_model("fraud").aliases
+            {'champion': '2'}
+        """
         return self.store.registry.get_model(name)
 
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
-        """Call a model otherwise; all it has goes with it. Raises: ModelExistsError."""
+        """Call a model otherwise; all it has goes with it. Raises: ModelExistsError.
+
+        Example:
+            >>> client.rename_registered_model("fraud", "scam").name
+            'scam'
+        """
         return self.store.registry.rename_model(name, new_name)
 
     def update_registered_model(
         self, name: str, description: str | None = None, deployment_job_id: str | None = None
     ) -> RegisteredModel:
-        """Say what a model is; None takes that back."""
+        """Say what a model is; None takes that back.
+
+        Example:
+            >>> client.update_registered_model("fraud", "finds fraud").description
+            'finds fraud'
+        """
         _no_deployment_job(deployment_job_id)
         return self.store.registry.describe_model(name, description)
 
     def delete_registered_model(self, name: str) -> None:
-        """Delete a model and its versions; their files stay in their runs."""
+        """Delete a model and its versions; their files stay in their runs.
+
+        Example:
+            >>> client.delete_registered_model("fraud")
+            >>> client.search_registered_models()
+            []
+        """
         self.store.registry.delete_model(name)
 
     def search_registered_models(
@@ -63,6 +89,10 @@ class RegistryClient:
         """Return the models that a filter on `name` and `tags` means, by name. Raises: InvalidFilterError.
 
         `token` of what is returned gives the next page, as `page_token`.
+
+        Example:
+            >>> [found.name for found in client.search_registered_models("name LIKE 'fraud%'")]
+            ['fraud']
         """
 
         def search(limit: int | None) -> list[RegisteredModel]:
@@ -73,11 +103,24 @@ class RegistryClient:
         return paged(search, max_results, page_token, lambda found: found.id)
 
     def set_registered_model_tag(self, name: str, key: str, value: Any) -> None:
-        """Set a tag of a model."""
+        """Set a tag of a model.
+
+        Example:
+            >>> client.set_registered_model_tag("fraud", "team", "risk")
+            >>> client.get_registered_model("fraud").tags
+            {'team': 'risk'}
+        """
         self.store.registry.set_model_tag(name, key, value)
 
     def delete_registered_model_tag(self, name: str, key: str) -> None:
-        """Remove a tag of a model."""
+        """Remove a tag of a model.
+
+        Example:
+            >>> client.set_registered_model_tag("fraud", "team", "risk")
+            >>> client.delete_registered_model_tag("fraud", "team")
+            >>> client.get_registered_model("fraud").tags
+            {}
+        """
         self.store.registry.set_model_tag(name, key, None)
 
     # --- versions ---
@@ -108,6 +151,11 @@ class RegistryClient:
         Raises:
             ArtifactNotFoundError: There is nothing at the source.
             InvalidURIError: It is not in this store, or in another run than `run_id`.
+
+        Example:
+            >>> model = client.create_registered_model("churn")
+            >>> client.create_model_version("churn", f"runs:/{run.id}/model").version
+            '1'
         """
         if run_id is not None and self.store.registry.resolve(source).split("/")[1:2] != [run_id]:
             raise InvalidURIError(source, f"it is not in run {run_id}")
@@ -116,27 +164,57 @@ class RegistryClient:
         )
 
     def copy_model_version(self, src_model_uri: str, dst_name: str) -> ModelVersion:
-        """Make a version of one model the next of another, which is made if there is none. Raises: InvalidURIError."""
+        """Make a version of one model the next of another, which is made if there is none. Raises: InvalidURIError.
+
+        Example:
+            >>> client.copy_model_version("models:/fraud@champion", "fraud-live").version
+            '1'
+        """
         return self.store.registry.copy_version(src_model_uri, dst_name)
 
     def get_model_version(self, name: str, version: str | int) -> ModelVersion:
-        """One version of a model."""
+        """One version of a model.
+
+        Example:
+            >>> client.get_model_version("fraud", "2").aliases
+            ['champion']
+        """
         return self.store.registry.get_version(name, version)
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """The version that an alias points at."""
+        """The version that an alias points at.
+
+        Example:
+            >>> client.get_model_version_by_alias("fraud", "champion").version
+            '2'
+        """
         return self.store.registry.get_version_by_alias(name, alias)
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """The highest version in each of these stages; in every one that has any when None."""
+        """The highest version in each of these stages; in every one that has any when None.
+
+        Example:
+            >>> [found.version for found in client.get_latest_versions("fraud")]
+            ['2']
+        """
         return self.store.registry.latest_versions(name, stages)
 
     def get_model_version_download_uri(self, name: str, version: str | int) -> str:
-        """The address of a version's files: `runs:/<run_id>/<path>`."""
+        """The address of a version's files: `runs:/<run_id>/<path>`.
+
+        Example:
+            >>> client.get_model_version_download_uri("fraud", "1")
+            'runs:/.../model'
+        """
         return self.store.registry.get_version(name, version).artifact_uri
 
     def get_model_version_stages(self, name: str, version: str | int) -> list[str]:
-        """The stages that there are, for this version as for any."""
+        """The stages that there are, for this version as for any.
+
+        Example:
+            >>> "Production" in client.get_model_version_stages("fraud", "1")
+            True
+        """
         self.store.registry.get_version(name, version)
         return list(_STAGES)
 
@@ -151,6 +229,10 @@ class RegistryClient:
 
         The latest change comes first. `token` of what is returned gives the next page, as `page_token`.
         Raises: InvalidFilterError.
+
+        Example:
+            >>> [found.version for found in client.search_model_versions("name = 'fraud'")]
+            ['2', '1']
         """
 
         def search(limit: int | None) -> list[ModelVersion]:
@@ -161,18 +243,34 @@ class RegistryClient:
         return paged(search, max_results, page_token, lambda found: f"{found.name}/{found.version}")
 
     def update_model_version(self, name: str, version: str | int, description: str | None = None) -> ModelVersion:
-        """Say what a version is; None takes that back."""
+        """Say what a version is; None takes that back.
+
+        Example:
+            >>> client.update_model_version("fraud", "1", "the first").description
+            'the first'
+        """
         return self.store.registry.describe_version(name, version, description)
 
     def transition_model_version_stage(
         self, name: str, version: str | int, stage: str, archive_existing_versions: bool = False
     ) -> ModelVersion:
-        """Move a version to a stage, and perhaps those that are there to "Archived", all at once."""
+        """Move a version to a stage, and perhaps those that are there to "Archived", all at once.
+
+        Example:
+            >>> client.transition_model_version_stage("fraud", "2", "Production").current_stage
+            'Production'
+        """
         registry = self.store.registry
         return registry.set_stage(name, version, stage, archive_existing_versions=archive_existing_versions)
 
     def delete_model_version(self, name: str, version: str | int) -> None:
-        """Delete a version and its aliases. Its number is not given again."""
+        """Delete a version and its aliases. Its number is not given again.
+
+        Example:
+            >>> client.delete_model_version("fraud", "1")
+            >>> [found.version for found in client.search_model_versions("name = 'fraud'")]
+            ['2']
+        """
         self.store.registry.delete_version(name, version)
 
     def set_model_version_tag(
@@ -183,23 +281,48 @@ class RegistryClient:
         value: Any = None,
         stage: str | None = None,
     ) -> None:
-        """Set a tag of a version; or of the latest version in a stage."""
+        """Set a tag of a version; or of the latest version in a stage.
+
+        Example:
+            >>> client.set_model_version_tag("fraud", "2", "checked", "yes")
+            >>> client.get_model_version("fraud", "2").tags
+            {'checked': 'yes'}
+        """
         self.store.registry.set_version_tag(name, self._version(name, version, stage), _named(key), value)
 
     def delete_model_version_tag(
         self, name: str, version: str | int | None = None, key: str | None = None, stage: str | None = None
     ) -> None:
-        """Remove a tag of a version; or of the latest version in a stage."""
+        """Remove a tag of a version; or of the latest version in a stage.
+
+        Example:
+            >>> client.set_model_version_tag("fraud", "2", "checked", "yes")
+            >>> client.delete_model_version_tag("fraud", "2", "checked")
+            >>> client.get_model_version("fraud", "2").tags
+            {}
+        """
         self.store.registry.set_version_tag(name, self._version(name, version, stage), _named(key), None)
 
     # --- aliases ---
 
     def set_registered_model_alias(self, name: str, alias: str, version: str | int) -> None:
-        """Point an alias at a version, from wherever it pointed."""
+        """Point an alias at a version, from wherever it pointed.
+
+        Example:
+            >>> client.set_registered_model_alias("fraud", "champion", "1")
+            >>> client.get_model_version_by_alias("fraud", "champion").version
+            '1'
+        """
         self.store.registry.set_alias(name, alias, version)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
-        """Remove an alias."""
+        """Remove an alias.
+
+        Example:
+            >>> client.delete_registered_model_alias("fraud", "champion")
+            >>> client.get_registered_model("fraud").aliases
+            {}
+        """
         self.store.registry.delete_alias(name, alias)
 
     def _version(self, name: str, version: str | int | None, stage: str | None) -> str | int:

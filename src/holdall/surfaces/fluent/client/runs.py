@@ -47,16 +47,33 @@ class RunClient:
 
         Raises:
             ExperimentNotFoundError, ExperimentDeletedError: There is no such experiment any more.
+
+        Example:
+            >>> created = client.create_run(client.create_experiment("vision"), run_name="first")
+            >>> client.set_terminated(created.info.run_id)
+            >>> client.get_run(created.info.run_id).info.status
+            'FINISHED'
         """
         runs = self.store.runs
         return runs.start(experiment_id=experiment_id, tags=tags, name=run_name, start_time=start_time)._seen
 
     def get_run(self, run_id: str) -> RunRecord:
-        """Return who a run is, its parameters, last measurements and tags."""
+        """Return who a run is, its parameters, last measurements and tags.
+
+        Example:
+            >>> client.get_run(run.id).data.params
+            {'rate': '0.1'}
+        """
         return self.store.runs.get(run_id).record
 
     def get_parent_run(self, run_id: str) -> RunRecord | None:
-        """Return the run that a run is part of; None if it is part of none."""
+        """Return the run that a run is part of; None if it is part of none.
+
+        Example:
+            >>> child = store.runs.start(parent=run.id)
+            >>> client.get_parent_run(child.id).info.run_id == run.id
+            True
+        """
         parent = self.get_run(run_id).data.tags.get(PARENT_RUN)
         return None if parent is None else self.get_run(parent)
 
@@ -70,6 +87,11 @@ class RunClient:
 
         Raises:
             InvalidNameError: It is no such status.
+
+        Example:
+            >>> client.update_run(run.id, status="FINISHED", name="renamed")
+            >>> client.get_run(run.id).info.run_name
+            'renamed'
         """
         run = self.store.runs.get(run_id)
         if name is not None:
@@ -82,15 +104,34 @@ class RunClient:
             run.flush()
 
     def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
-        """End a run: FINISHED when None, FAILED or KILLED; at `end_time` in ms since 1970 UTC, or now."""
+        """End a run: FINISHED when None, FAILED or KILLED; at `end_time` in ms since 1970 UTC, or now.
+
+        Example:
+            >>> client.set_terminated(run.id, "FAILED")
+            >>> client.get_run(run.id).info.status
+            'FAILED'
+        """
         self.store.runs.get(run_id).finish(status or "FINISHED", end_time=end_time)
 
     def delete_run(self, run_id: str) -> None:
-        """Mark a run as deleted; `restore_run` takes it back."""
+        """Mark a run as deleted; `restore_run` takes it back.
+
+        Example:
+            >>> client.delete_run(run.id)
+            >>> client.get_run(run.id).info.lifecycle_stage
+            'deleted'
+        """
         self.store.runs.get(run_id).delete()
 
     def restore_run(self, run_id: str) -> None:
-        """Take the deletion of a run back."""
+        """Take the deletion of a run back.
+
+        Example:
+            >>> client.delete_run(run.id)
+            >>> client.restore_run(run.id)
+            >>> client.get_run(run.id).info.lifecycle_stage
+            'active'
+        """
         self.store.runs.get(run_id).restore()
 
     def search_runs(
@@ -105,6 +146,10 @@ class RunClient:
         """Return the runs of some experiments that a filter means. Args: as `holdall.search_runs`.
 
         `token` of what is returned gives the next page, as `page_token`. Raises: InvalidFilterError.
+
+        Example:
+            >>> [found.info.run_name for found in client.search_runs([run.info.experiment_id], "params.rate = '0.1'")]
+            ['example']
         """
         where, stage = (
             listed("ids of experiments", experiment_ids, "['0123456789abcdef']"),
@@ -123,7 +168,14 @@ class RunClient:
     # --- parameters, measurements, tags ---
 
     def log_param(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> Any:
-        """Log a parameter, and return its value, or a future. Raises: ParamExistsError."""
+        """Log a parameter, and return its value, or a future. Raises: ParamExistsError.
+
+        Example:
+            >>> client.log_param(run.id, "trees", 100)
+            100
+            >>> client.get_run(run.id).data.params
+            {'rate': '0.1', 'trees': '100'}
+        """
         run = self.store.runs.get(run_id)
         if synchronous is False:
             return run.later(run.log_param, key, value)
@@ -145,6 +197,11 @@ class RunClient:
         """Log a measurement; `timestamp` in ms since 1970 UTC.
 
         With `model_id` it is a logged model's as well, taken on the data set of that name and digest.
+
+        Example:
+            >>> client.log_metric(run.id, "loss", 0.1, step=2)
+            >>> client.get_run(run.id).data.metrics
+            {'loss': 0.1}
         """
         run, timestamp = self.store.runs.get(run_id), measured_at(synchronous, timestamp)
         on = (dataset_name, dataset_digest) if dataset_name or dataset_digest else None
@@ -226,11 +283,22 @@ class RunClient:
         return later
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
-        """Every measurement of a metric, in the order in which they were logged."""
+        """Every measurement of a metric, in the order in which they were logged.
+
+        Example:
+            >>> [(point.step, point.value) for point in client.get_metric_history(run.id, "loss")]
+            [(0, 0.9), (1, 0.2)]
+        """
         return self.store.runs.get(run_id).history(key)
 
     def set_tag(self, run_id: str, key: str, value: Any, synchronous: bool | None = None) -> LogFuture | None:
-        """Set a tag of a run."""
+        """Set a tag of a run.
+
+        Example:
+            >>> client.set_tag(run.id, "team", "a")
+            >>> client.get_run(run.id).data.tags["team"]
+            'a'
+        """
         run = self.store.runs.get(run_id)
         if synchronous is False:
             return run.later(run.set_tag, key, value)
@@ -238,7 +306,14 @@ class RunClient:
         return None
 
     def delete_tag(self, run_id: str, key: str) -> None:
-        """Remove a tag of a run, if it has it."""
+        """Remove a tag of a run, if it has it.
+
+        Example:
+            >>> client.set_tag(run.id, "team", "a")
+            >>> client.delete_tag(run.id, "team")
+            >>> "team" in client.get_run(run.id).data.tags
+            False
+        """
         self.store.runs.get(run_id).set_tags({key: None})
 
 
