@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
+from holdall.display import Facts, Shown
 from holdall.maintenance import Maintenance, Stats
 from holdall.modeling.datasets import from_numpy, from_pandas
 from holdall.modeling.loading.inspecting import Inspection
@@ -139,7 +140,7 @@ guard_log()  # whatever is logged below here may name what strangers named
 MEMORY = 256 << 20
 
 
-class Store:
+class Store(Shown):
     """A store of artifacts.
 
     Attributes:
@@ -168,8 +169,8 @@ class Store:
     def _locate(self, uri: str) -> tuple[str, str]:
         return self.registry.locate(uri)[:2]
 
-    def __repr__(self) -> str:
-        return f"<Store {self.url}>"
+    def _shown(self) -> Facts:
+        return {"url": self.url}
 
     if not TYPE_CHECKING:  # for a type checker there is no such name
 

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdall.display import Facts, Shown, own
 from holdall.modeling.model import SPOKEN, Model, SignatureSchemas
 from holdall.modeling.records.logged import LoggedModel
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.record import Metric
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo(SignatureSchemas):
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModelInfo(SignatureSchemas, Shown):
     """What `log_model` and `get_model_info` return: where a model is, and what is known of it.
 
     Attributes:
@@ -57,6 +58,13 @@ class ModelInfo(SignatureSchemas):
     def signature_dict(self) -> dict[str, str | None] | None:
         """The signature's three JSON texts."""
         return self.signature.to_dict() if self.signature else None
+
+    def _shown(self) -> Facts:
+        said = {"name": self.name, "model_uri": self.model_uri, "flavors": list(self.flavors)}
+        if self.signature:
+            said |= {"inputs": str(self.signature.inputs or ""), "outputs": str(self.signature.outputs or "")}
+        version = self.registered_model_version
+        return {**said, "registered_model_version": version, "params": self.params, "tags": own(self.tags)}
 
 
 def model_info(mlmodel: Model, record: LoggedModel | None = None, uri: str = "") -> ModelInfo:

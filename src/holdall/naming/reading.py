@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from holdall.display import Listing
 from holdall.errors import ModelNotFoundError, ModelVersionNotFoundError
 from holdall.format.layout import model_log, parse_model_id
 from holdall.format.registered import Registered, Version
@@ -74,7 +75,7 @@ class RegistryReader:
             >>> [model.name for model in store.registry.search_models("name LIKE 'fraud%'")]
             ['fraud']
         """
-        return chosen_models(self._all_models(), filter, order_by)[:limit]
+        return Listing(chosen_models(self._all_models(), filter, order_by)[:limit])
 
     # --- versions ---
 
@@ -134,7 +135,7 @@ class RegistryReader:
         for _, log in self._every():
             with log.lock:
                 found += [version_record(log.state, version) for version in log.state.versions.values()]
-        return chosen_versions(found, filter, order_by)[:limit]
+        return Listing(chosen_versions(found, filter, order_by)[:limit])
 
     def alias_history(self, name: str, alias: str) -> list[AliasMove]:
         """Return every move of an alias, the first one first; empty if it never existed. Raises: as `get_model`.

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from holdall.display import Facts, Shown, moment, own
 from holdall.format.registered import Registered, Version
 from holdall.trees.addresses import run_uri
 
 
-@dataclass(frozen=True, slots=True)
-class ModelVersion:
+@dataclass(frozen=True, slots=True, repr=False)
+class ModelVersion(Shown):
     """One version of a registered model. Times are ms since 1970 UTC.
 
     Attributes:
@@ -49,9 +50,23 @@ class ModelVersion:
         """Return the address of its files: `runs:/<run_id>/<path>`."""
         return run_uri(self.run_id, self.path)
 
+    def _shown(self) -> Facts:
+        return {
+            "name": self.name,
+            "version": self.version,
+            "aliases": self.aliases,
+            "current_stage": None if self.current_stage == "None" else self.current_stage,
+            "source": self.source,
+            "run_id": self.run_id,
+            "creation_timestamp": moment(self.creation_timestamp),
+            "user_id": self.user_id,
+            "description": self.description,
+            "tags": own(self.tags),
+        }
 
-@dataclass(frozen=True, slots=True)
-class RegisteredModel:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RegisteredModel(Shown):
     """A registered model. Times are ms since 1970 UTC.
 
     Attributes:
@@ -68,6 +83,16 @@ class RegisteredModel:
     latest_versions: list[ModelVersion] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+
+    def _shown(self) -> Facts:
+        return {
+            "name": self.name,
+            "latest_versions": [one.version for one in self.latest_versions],
+            "aliases": self.aliases,
+            "creation_timestamp": moment(self.creation_timestamp),
+            "description": self.description,
+            "tags": own(self.tags),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from holdall.display import Listing
 from holdall.errors import InvalidPathError, InvalidURIError
 from holdall.format.layout import is_run_id
 from holdall.format.paths import check_path
@@ -89,7 +90,7 @@ class Artifacts:
             at = f"{path}/{name}" if path else name
             is_dir = bool(deeper) or entry.kind is Kind.DIRECTORY
             found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
-        return sorted(found.values())
+        return Listing(sorted(found.values()))
 
     def open(self, uri: str) -> ArtifactReader:
         """Open a file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading.

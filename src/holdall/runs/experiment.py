@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from holdall.display import Listing
 from holdall.errors import (
     ExperimentDeletedError,
     ExperimentExistsError,
@@ -207,7 +208,7 @@ class Experiments:
             ['vision/a']
         """
         some = [found for found in self.all() if stage in (None, found.lifecycle_stage)]
-        return select(some, filter, order_by, EXPERIMENT, _value)
+        return Listing(select(some, filter, order_by, EXPERIMENT, _value))
 
     def set_tag(self, id: str, key: str, value: Any) -> None:
         """Set a tag of an experiment, or remove it when the value is None.

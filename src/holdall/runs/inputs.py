@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
+from holdall.display import Facts, Shown
 from holdall.errors import InvalidNameError
 from holdall.runs.links import model_inputs_of
 from holdall.runs.reserved_tags import name_of, remark, remarks, texts
@@ -28,8 +29,8 @@ _LONG: Final = 1500  # characters; more than that is a file
 _NEEDED: Final = ("name", "digest", "source_type", "source")
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
+@dataclass(frozen=True, slots=True, repr=False)
+class Dataset(Shown):
     """A data set, without its data.
 
     Attributes:
@@ -45,6 +46,9 @@ class Dataset:
     source: str
     schema: str | None = None
     profile: str | None = None
+
+    def _shown(self) -> Facts:
+        return {"name": self.name, "digest": self.digest, "source_type": self.source_type}
 
     def to_dict(self) -> dict[str, str | None]:
         """Return the fields by name."""

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self
 
 from holdall.chunks.pool import LogFuture, SerialExecutor
+from holdall.display import Facts, Shown
 from holdall.errors import RunEndedError, RunNotFoundError
 from holdall.format.document import Json
 from holdall.format.layout import run_log
@@ -43,7 +44,7 @@ class _Hold:
         self.lane: SerialExecutor | None = None
 
 
-class RunLifecycle(RunReader):
+class RunLifecycle(RunReader, Shown):
     """A run of a store, as this process writes to it and ends it.
 
     In a `with` block it is ended by leaving: FINISHED, FAILED by an exception, KILLED by an interrupt.
@@ -55,6 +56,10 @@ class RunLifecycle(RunReader):
         super().__init__(location, id)
         self._holds: dict[int, _Hold] = {}  # by process id
         self._pid = os.getpid()  # of the process that made the handle: a copy of it elsewhere ends no run by leaving
+
+    def _shown(self) -> Facts:
+        known = self._known
+        return {**(known._shown() if known else {"run_id": self.id}), "store": self._location.bucket.url}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"location": self._location, "id": self.id, "pid": self._pid}
@@ -80,8 +85,14 @@ class RunLifecycle(RunReader):
 
         Cost: none where this process writes to the run, or did; else as `record`.
         """
-        held = next((hold for hold in reversed(self._holds.values()) if hold.session), None)  # a fork's parent's, too
-        return run_record(self.id, held.session.view.state).info if held and held.session else super().info
+        known = self._known
+        return known.info if known else super().info
+
+    @property
+    def _known(self) -> RunRecord | None:
+        """Return the run as this process knows it, or the one that it was forked from; None if it never wrote to it."""
+        sessions = [hold.session for hold in self._holds.values() if hold.session]
+        return run_record(self.id, sessions[-1].view.state) if sessions else None
 
     def flush(self) -> None:
         """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do.

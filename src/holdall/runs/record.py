@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from holdall.display import Facts, Shown, moment, own
 from holdall.format.ops import measured
 from holdall.format.state import State
 from holdall.runs.inputs import RunInputs, inputs_of
@@ -24,8 +25,8 @@ PARENT = "mlflow.parentRunId"
 USER = "mlflow.user"
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+@dataclass(frozen=True, slots=True, repr=False)
+class RunInfo(Shown):
     """Who a run is and how it stands. Times are ms since 1970 UTC; `end_time` is None while it runs."""
 
     run_id: str
@@ -42,22 +43,40 @@ class RunInfo:
         """Return the address of all that the run holds."""
         return run_uri(self.run_id)
 
+    def _shown(self) -> Facts:
+        return {
+            "run_name": self.run_name,
+            "run_id": self.run_id,
+            "status": self.status,
+            "lifecycle_stage": None if self.lifecycle_stage == "active" else self.lifecycle_stage,
+            "start_time": moment(self.start_time),
+            "end_time": moment(self.end_time),
+            "experiment_id": self.experiment_id,
+            "user_id": self.user_id,
+        }
 
-@dataclass(frozen=True, slots=True)
-class RunData:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunData(Shown):
     """What a run says of itself: the last value of each metric, every parameter and tag."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
+    def _shown(self) -> Facts:
+        return {"metrics": self.metrics, "params": self.params, "tags": own(self.tags)}
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunRecord(Shown):
     """A run as it was when it was looked at. Attributes: info, data, inputs."""
 
     info: RunInfo
     data: RunData
+
+    def _shown(self) -> Facts:
+        return {**self.info._shown(), **self.data._shown()}
 
     @property
     def inputs(self) -> RunInputs:
@@ -103,8 +122,8 @@ class Metric:
     run_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
+@dataclass(frozen=True, slots=True, repr=False)
+class Experiment(Shown):
     """A name that runs are grouped under. Times are ms since 1970 UTC; `artifact_location` is the store."""
 
     experiment_id: str
@@ -115,9 +134,19 @@ class Experiment:
     last_update_time: int = 0
     artifact_location: str = ""
 
+    def _shown(self) -> Facts:
+        return {
+            "name": self.name,
+            "experiment_id": self.experiment_id,
+            "lifecycle_stage": None if self.lifecycle_stage == "active" else self.lifecycle_stage,
+            "creation_time": moment(self.creation_time),
+            "artifact_location": self.artifact_location,
+            "tags": own(self.tags),
+        }
 
-@dataclass(frozen=True, slots=True, order=True)
-class FileInfo:
+
+@dataclass(frozen=True, slots=True, order=True, repr=False)
+class FileInfo(Shown):
     """One line of a listing.
 
     Attributes:
@@ -129,6 +158,9 @@ class FileInfo:
     path: str
     is_dir: bool
     file_size: int | None
+
+    def _shown(self) -> Facts:
+        return {"path": self.path, "is_dir": self.is_dir, "file_size": self.file_size}
 
 
 class ViewType(IntEnum):

@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from holdall.display import Listing
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
@@ -200,7 +201,7 @@ class Runs:
                 run.flush()  # what this process logged is found by it
         some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
         fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
-        return [record_of(summary) for summary in islice(fitting, limit)]
+        return Listing(record_of(summary) for summary in islice(fitting, limit))
 
     def flush(self) -> None:
         """Wait for what this process logs in the background, and write what waits for an entry.

@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from holdall.display import Facts, Shown, moment, own
 from holdall.format.document import Json
 from holdall.format.ops import integer, number
 from holdall.runs.record import Metric
@@ -38,8 +39,8 @@ _OF_MODEL: Final = re.compile(re.escape(TAG) + r"([1-9][0-9]{0,9})(?=\.|$)")
 _SAID: Final = ("path", "flavors", "creation_timestamp", "model_type", "step", "params", "tags")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedModel:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LoggedModel(Shown):
     """What is known of a model that a run logged, without reading it.
 
     Attributes:
@@ -92,6 +93,19 @@ class LoggedModel:
     @property
     def status_message(self) -> None:
         """Nothing: a model that is READY needs no explanation."""
+
+    def _shown(self) -> Facts:
+        return {
+            "name": self.name,
+            "model_id": self.model_id,
+            "flavors": self.flavors,
+            "model_type": self.model_type,
+            "step": self.step or None,
+            "creation_timestamp": moment(self.creation_timestamp),
+            "metrics": {one.key: one.value for one in self.metrics},
+            "params": self.params,
+            "tags": own(self.tags),
+        }
 
     def to_tag(self) -> tuple[str, str]:
         """The tag's key and value."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from holdall.display import Listing
 from holdall.errors import ArtifactNotFoundError, InvalidURIError, ParamExistsError
 from holdall.format.layout import parse_model_id
 from holdall.modeling.records.logged import LoggedModel, logged_model, logged_models, point_of, remark_on
@@ -87,7 +88,7 @@ class ModelRecords:
         """
         runs = (run for run in summaries(self._location, experiments) if run.lifecycle_stage == "active")
         found = [model for run in runs for model in logged_models(run.run_id, run.tags, run.experiment_id)]
-        return chosen(found, filter, datasets, order_by)[:limit]
+        return Listing(chosen(found, filter, datasets, order_by)[:limit])
 
     def set_tags(self, model_id: str, tags: Mapping[str, Any]) -> None:
         """Set tags of a logged model, each to `str(value)`; None removes one.

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from holdall.display import when as when
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
 
@@ -85,14 +86,6 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
 
 
 # --- values ---
-
-
-def when(time: int | None) -> str:
-    """A time in ms since 1970 UTC, as this place's clocks show it; "?" if it is none that a calendar has."""
-    try:
-        return "-" if time is None else datetime.fromtimestamp(time / 1000).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):  # whoever wrote it may have written anything
-        return "?"
 
 
 def lasted(start: int, end: int | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from holdall.display import Listing
 from holdall.errors import InvalidNameError, StoreNotFoundError
 from holdall.store import Store
 
@@ -15,7 +16,7 @@ T = TypeVar("T")
 _MAX_TOKEN = 1000  # characters
 
 
-class PagedList(list[T]):
+class PagedList(Listing[T]):
     """A page of a search: a list, and the token by which the same search gives the next page.
 
     Attributes:
@@ -27,8 +28,8 @@ class PagedList(list[T]):
         self.token = token
 
     def to_list(self) -> list[T]:
-        """Return the same as a plain list."""
-        return list(self)
+        """Return the same as a list without a token."""
+        return Listing(self)
 
 
 def paged(
