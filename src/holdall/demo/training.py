@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import holdall
+from holdall.libraries import installed
 from holdall.sizes import format_size
 
 _NEEDED = {"sklearn": "scikit-learn", "matplotlib": "matplotlib", "yaml": "pyyaml"}
@@ -24,7 +24,7 @@ def show(*, url: str | None = None, s3: bool = False) -> None:
         url: The store; `./holdall-store`, or what `HOLDALL_STORE` names, when None.
         s3: Start an S3 server in this process and use that instead.
     """
-    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    missing = [package for module, package in _NEEDED.items() if not installed(module)]
     if missing:
         raise SystemExit(f"the demo needs {', '.join(missing)}: pip install 'holdall[demo]'")
     with _store(url, s3=s3) as store, tempfile.TemporaryDirectory() as folder:

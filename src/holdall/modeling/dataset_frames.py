@@ -16,10 +16,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from holdall.libraries import library
 from holdall.modeling.data_digest import arrays_digest
 from holdall.modeling.datasets import described_frame, from_numpy, source_of
 from holdall.runs.inputs import Dataset
-from holdall.runs.libraries import library
 from holdall.runs.masking import mask_text
 
 

@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from holdall.errors import ContentError, SignatureError
+from holdall.libraries import library
 from holdall.modeling.signatures.params import ParamSchema
 from holdall.modeling.signatures.schema import Schema
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.plain_yaml import load_yaml
-from holdall.runs.rendering import library
 
 FILE: Final = "MLmodel"
 MAX_FILE: Final = 64 << 20  # bytes of one

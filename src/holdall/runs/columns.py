@@ -24,8 +24,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import ContentError, InvalidTableError
+from holdall.libraries import library
 from holdall.runs.parquet import read_parquet
-from holdall.runs.rendering import library
 from holdall.runs.series import frame_of_columns, joined, plain, series_of
 
 Columns: TypeAlias = dict[Any, Sequence[Any]]

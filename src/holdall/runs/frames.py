@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from holdall.libraries import library
 from holdall.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -19,10 +20,9 @@ def frame_of(records: Sequence[RunRecord]) -> pd.DataFrame:
         lacks is NaN, a parameter or tag None, a time that no calendar has NaT.
 
     Raises:
-        ImportError: pandas is not installed.
+        MissingLibraryError: pandas is not installed.
     """
-    import pandas as pd
-
+    pd = library("pandas", "giving runs as a DataFrame")
     infos = [record.info for record in records]
     columns: dict[str, Any] = {
         "run_id": [info.run_id for info in infos],

@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterator
 from typing import Any, Final
 
-from holdall.runs.rendering import library
+from holdall.libraries import library
 
 _SCHEMA: Final = b"ARROW:schema"
 _NAME, _HIDDEN = b"ARROW:extension:name", b"hidden:extensionname"  # of the same length

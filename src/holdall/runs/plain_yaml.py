@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from holdall.errors import ContentError
-from holdall.runs.libraries import library
+from holdall.libraries import library
 
 _EASY: Final = 100_000  # values that any text may mean,
 _EACH: Final = 10  # and for each of its bytes

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import ContentError
 from holdall.format.digest import sha256
-from holdall.runs.libraries import library as library
+from holdall.libraries import library
 from holdall.runs.plain_yaml import load_yaml
 
 if TYPE_CHECKING:

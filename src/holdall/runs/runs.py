@@ -14,6 +14,7 @@ from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import is_run_id, run_id, run_log
 from holdall.format.reference import JSON_BLOB
+from holdall.libraries import library
 from holdall.runs.arguments import listed, named_values
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
@@ -271,8 +272,7 @@ class Runs:
             >>> store.runs.load_table("eval.json", [run.id])["score"].tolist()
             [1, 2]
         """
-        import pandas as pd
-
+        pd = library("pandas", "loading tables")
         searched = ids is None
         if ids is None:
             quoted = json.dumps(artifact_file).replace("'", "''")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from holdall.runs.rendering import library
+from holdall.libraries import library
 
 
 class TreeError(ValueError):

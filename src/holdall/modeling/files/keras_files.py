@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 FILE: Final = "model.keras"
 _SAFE_SINCE: Final = (3, 14)

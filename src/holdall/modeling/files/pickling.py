@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 PICKLE_PROTOCOL: Final = 5  # stated, so that the same model gives the same bytes in each Python
 # what stands for classes of MLflow where it is not installed

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.skops_archive import steady
-from holdall.runs.rendering import library
 
 
 def dump_skops(model: Any, file: Path, *, harmless: re.Pattern[str], listed: Sequence[str] = ()) -> list[str]:

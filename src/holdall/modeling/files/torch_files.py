@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.pickling import noting_pickler
 from holdall.modeling.files.restricted import MAX_BYTES, Buildable
 from holdall.modeling.files.skeleton import dump_skeleton, load_skeleton
 from holdall.modeling.files.torch_tensors import compact, is_unsettled, refuse_empty, settled, tensors_in
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 PICKLED, EXPORTED, WEIGHTS, SKELETON = "model.pth", "model.pt2", "model.safetensors", "module.pkl"
 STATE: Final = ("state_dict.safetensors", "state_dict.pth")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
-from holdall.runs.rendering import library
+from holdall.libraries import library
 
 _KINDS: Final = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
 _WORDS: Final = {b"T": True, b"F": False, b"Z": None}

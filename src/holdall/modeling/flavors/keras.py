@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.keras_files import FILE, KerasPredictor, is_safe_here, load_keras, save_keras
 from holdall.modeling.files.places import named, within
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.runs.rendering import library
 
 _DATA: Final = "data"
 _EXPORTED: Final = "model"

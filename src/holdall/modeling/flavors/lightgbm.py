@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.branching import TreeError
 from holdall.modeling.files.lightgbm_trees import check_lightgbm, check_schema
 from holdall.modeling.files.pickling import dump_noting_modules, load_pickle
 from holdall.modeling.files.places import named, within
 from holdall.modeling.files.skops_files import all_harmless, dump_skops, load_skops
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.runs.rendering import library
 
 SKOPS, CLOUDPICKLE, PICKLE = "skops", "cloudpickle", "pickle"
 FORMATS: Final = (SKOPS, CLOUDPICKLE, PICKLE)

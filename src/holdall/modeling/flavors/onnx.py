@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.places import named, within
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 _FILE: Final = "model.onnx"
 _TENSORS: Final = "initializers.data"

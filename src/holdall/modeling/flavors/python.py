@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError, SignatureError
+from holdall.libraries import library
 from holdall.modeling import python_model
 from holdall.modeling.code.bytecode import SourceOnly
 from holdall.modeling.code.code_config import configured
@@ -32,7 +33,6 @@ from holdall.modeling.flavor import PYFUNC, Parts, Predictor
 from holdall.modeling.python_model import PythonModelContext, PythonPredictor, as_python_model, take_model
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.modeling.signatures.type_hints import schema_from_hint
-from holdall.runs.rendering import library
 
 PICKLED, CODED = "mlflow.pyfunc.model", "mlflow.pyfunc.loaders.code_model"
 _FILE: Final = "python_model.pkl"

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files import torch_files
 from holdall.modeling.files.places import named, within
 from holdall.modeling.files.torch_tensors import refuse_empty
 from holdall.modeling.flavor import Parts, Predictor
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 PICKLE, PT2, SAFETENSORS = "pickle", "pt2", "safetensors"
 FORMATS: Final = (PICKLE, PT2, SAFETENSORS)

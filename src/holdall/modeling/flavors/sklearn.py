@@ -24,12 +24,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from holdall.libraries import library
 from holdall.modeling.files.pickling import dump_noting_modules, load_pickle
 from holdall.modeling.files.places import named, within
 from holdall.modeling.files.sklearn_trees import check_sklearn
 from holdall.modeling.files.skops_files import all_harmless, dump_skops, load_skops
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.runs.rendering import library
 
 CLOUDPICKLE, PICKLE, SKOPS = "cloudpickle", "pickle", "skops"
 FORMATS: Final = (CLOUDPICKLE, PICKLE, SKOPS)

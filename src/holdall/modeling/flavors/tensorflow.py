@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.keras_files import FILE, KerasPredictor, is_safe_here, load_keras, save_keras
 from holdall.modeling.files.pickling import dump_noting_modules, load_pickle
 from holdall.modeling.files.places import named, within
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 _DATA, _PROGRAM, _OLD_FILE = "data", "tf2model", "model.h5"
 _KERAS, _MODULE = "keras", "tf2-module"

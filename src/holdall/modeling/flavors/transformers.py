@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.places import named, within
 from holdall.modeling.files.transformers_configs import (
     FETCHING,
@@ -31,7 +32,6 @@ from holdall.modeling.files.transformers_configs import (
 )
 from holdall.modeling.flavor import Parts, Predictor, root_module
 from holdall.modeling.signatures import duck_types
-from holdall.runs.rendering import library
 
 _MODEL: Final = "model"
 _COMPONENTS: Final = "components"

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdall.errors import ContentError
+from holdall.libraries import library
 from holdall.modeling.files.branching import TreeError
 from holdall.modeling.files.places import named, within
 from holdall.modeling.files.xgboost_trees import check_xgboost
 from holdall.modeling.flavor import Parts, Predictor, root_module
-from holdall.runs.rendering import library
 
 FORMATS: Final = ("ubj", "json", "xgb")
 _BOOSTER: Final = "xgboost.core.Booster"

@@ -15,12 +15,12 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final
 
 from holdall.errors import ArtifactNotFoundError, MissingLibraryError, UnknownFlavorError
+from holdall.libraries import library
 from holdall.modeling.flavor import PYFUNC
 from holdall.modeling.flavor_registry import flavor_named
 from holdall.modeling.loading.loader import code_run_by, predicting_flavor
 from holdall.modeling.model import FILE, Model
 from holdall.modeling.saving.requirements import REQUIREMENTS
-from holdall.runs.rendering import library
 
 _KNOWN: Final = {"innocuous": "known", "suspicious": "unknown", "dangerous": "dangerous"}
 _ZIP: Final = b"PK\x03\x04"

@@ -30,9 +30,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import SchemaMismatchError
+from holdall.libraries import library
 from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Type
 from holdall.modeling.signatures.duck_types import is_a, is_date, is_missing, is_ndarray, is_scalar
-from holdall.runs.rendering import library
 
 if TYPE_CHECKING:
     import pandas

@@ -10,7 +10,6 @@ change once made. Dtypes are numpy's names, so that reading a schema imports not
 from __future__ import annotations
 
 import datetime
-import importlib
 import re
 import sys
 from collections import Counter
@@ -20,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import SignatureError
+from holdall.libraries import library
 
 Json: TypeAlias = dict[str, Any]
 
@@ -71,7 +71,7 @@ class DataType(StrEnum):
 
     def to_numpy(self) -> Any:
         """Return the numpy dtype that holds such values. Cost: imports numpy."""
-        return importlib.import_module("numpy").dtype(_NUMPY[self.value])
+        return library("numpy", "naming a dtype").dtype(_NUMPY[self.value])
 
     def to_pandas(self) -> Any:
         """Return the dtype of a pandas column of such values: numpy's, and `object` for text and bytes."""

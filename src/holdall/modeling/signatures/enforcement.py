@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from holdall.errors import SchemaMismatchError
+from holdall.libraries import library
 from holdall.modeling.signatures import duck_types
 from holdall.modeling.signatures.casting import cast_column, cast_value, stays
 from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object
 from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 from holdall.modeling.signatures.tensors import conform_tensor, conform_tensors
-from holdall.runs.rendering import library
 from holdall.terminal import warn
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import importlib
 import json
 import sys
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import SignatureError
+from holdall.libraries import library
 from holdall.modeling.signatures import duck_types
 from holdall.modeling.signatures.json_values import cast_frame, cast_inputs, revived_data
 from holdall.modeling.signatures.params import infer_params
@@ -112,7 +112,7 @@ def parse_example(content: bytes, info: Mapping[str, Any], schema: Schema | None
         data = data["inputs"]
     kind = info["type"]
     if kind == "dataframe":
-        frame = importlib.import_module("pandas").DataFrame(data["data"], columns=data.get("columns"))
+        frame = library("pandas", "reading an input example").DataFrame(data["data"], columns=data.get("columns"))
         return cast_frame(frame, schema) if schema else frame
     if kind == "ndarray":
         return cast_inputs(data, schema)
@@ -173,7 +173,7 @@ def _split(frame: Any) -> dict[str, Any]:
 
 
 def _matrix(data: Mapping[str, Any], form: str, schema: Schema | None) -> Any:
-    sparse, numpy = importlib.import_module("scipy.sparse"), importlib.import_module("numpy")
+    sparse, numpy = library("scipy.sparse", "reading a sparse example", "scikit-learn"), library("numpy", "reading it")
     spec = schema.inputs[0] if schema else None
     values = numpy.array(data["data"], dtype=spec.type if isinstance(spec, TensorSpec) else None)
     matrix = getattr(sparse, f"{form}_matrix")

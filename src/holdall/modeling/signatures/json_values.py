@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import PayloadError, SchemaMismatchError
+from holdall.libraries import library
 from holdall.modeling.signatures.casting import NUMPY, cast_value
 from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Type
 from holdall.modeling.signatures.duck_types import is_missing
 from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
-from holdall.runs.rendering import library
 
 if TYPE_CHECKING:
     import pandas

@@ -18,13 +18,13 @@ held against them in `enforcement`, and the parameters of a call in `params`.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from holdall.errors import SignatureError
+from holdall.libraries import library
 from holdall.modeling.signatures.data_types import (
     DataType,
     Json,
@@ -158,7 +158,7 @@ class Schema:
         Cost: imports numpy.
         """
         if self.is_tensor_spec():
-            return [importlib.import_module("numpy").dtype(each.type) for each in self.inputs]
+            return [library("numpy", "naming a dtype").dtype(each.type) for each in self.inputs]
         return [each.to_numpy() for each in self._plain_types("numpy")]
 
     def pandas_types(self) -> list[Any]:

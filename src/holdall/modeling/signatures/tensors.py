@@ -20,10 +20,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdall.errors import SchemaMismatchError
+from holdall.libraries import library
 from holdall.modeling.signatures import duck_types
 from holdall.modeling.signatures.data_types import dtype_name
 from holdall.modeling.signatures.schema import TensorSpec
-from holdall.runs.rendering import library
 
 
 def conform_tensors(given: Any, specs: Mapping[Any, TensorSpec]) -> dict[Any, Any]:

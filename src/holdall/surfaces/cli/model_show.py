@@ -91,8 +91,8 @@ class _Found:
 
     def __init__(self, store: Store, uri: str) -> None:
         self.store, self.uri = store, uri
-        self.place = store.registry.resolve(uri)
-        run_id, _, self.path = self.place.removeprefix("runs:/").rstrip("/").partition("/")
+        run_id, self.path, _ = store.registry.locate(uri)
+        self.place = f"runs:/{run_id}/{self.path}".rstrip("/")
         self.run = store.runs.get(run_id)
         self.files = listed(self.run, self.path, deep=True)  # what is not there is not shown
         self.record: RunRecord = self.run.record

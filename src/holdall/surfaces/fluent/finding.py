@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdall.libraries import installed
 from holdall.store import Experiment, Metric, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import (
     current_experiment_id,
@@ -295,5 +295,5 @@ def search_runs(
         records = store.runs.search(
             filter_string, experiments=None if everywhere else where, order_by=order_by, limit=max_results, stage=stage
         )
-    chosen = output_format or ("pandas" if find_spec("pandas") else "list")
+    chosen = output_format or ("pandas" if installed("pandas") else "list")
     return store.runs.frame(records) if chosen == "pandas" else records

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdall.errors import InvalidNameError
+from holdall.libraries import installed, library
 from holdall.store import LoggedModel
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.client.client import Client
@@ -64,7 +64,7 @@ def search_logged_models(
         [True]
     """
     found = Client()._logged_models(experiment_ids, filter_string, datasets, max_results, order_by).to_list()
-    chosen = output_format or ("pandas" if find_spec("pandas") else "list")
+    chosen = output_format or ("pandas" if installed("pandas") else "list")
     return _frame(found) if chosen == "pandas" else found
 
 
@@ -119,7 +119,6 @@ def last_logged_model() -> LoggedModel | None:
 
 
 def _frame(found: Sequence[LoggedModel]) -> pd.DataFrame:
-    import pandas as pd
-
+    pd = library("pandas", "giving models as a DataFrame")
     names = [each.name for each in fields(LoggedModel)] + ["name", "artifact_location", "status", "status_message"]
     return pd.DataFrame({name: [getattr(model, name) for model in found] for name in names})

@@ -15,12 +15,11 @@ starts, and every answer says what it meant then.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from holdall.errors import MissingLibraryError
+from holdall.libraries import library
 
 if TYPE_CHECKING:
     from holdall.store import Store
@@ -135,7 +134,4 @@ def predict(opener: Callable[[], Store], uri: str, body: bytes, content_type: st
 
 def _need(*names: str) -> None:
     for name in names:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise MissingLibraryError(name.replace("_", "-"), "serving a model", str(error)) from error
+        library(name, "serving a model", name.replace("_", "-"))

@@ -157,7 +157,7 @@ class RegistryClient:
             >>> client.create_model_version("churn", f"runs:/{run.id}/model").version
             '1'
         """
-        if run_id is not None and self.store.registry.resolve(source).split("/")[1:2] != [run_id]:
+        if run_id is not None and self.store.registry.locate(source)[0] != run_id:
             raise InvalidURIError(source, f"it is not in run {run_id}")
         return self.store.registry.create_version(
             name, source, tags=tags, description=description, run_link=run_link, model_id=model_id
