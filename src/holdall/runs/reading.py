@@ -10,16 +10,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from holdall.errors import (
     ArtifactNotFoundError,
     DamageError,
     IncompleteError,
-    IntegrityError,
     RunNotFoundError,
     VersionChangedError,
 )
@@ -32,28 +30,16 @@ from holdall.format.tree import Entry, Kind
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
+from holdall.runs.selections import Selection, follow_links, patterns_of, select, write_selection
 from holdall.runs.values import RunOutputs
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.checkout import checkout
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
 
 _log = logging.getLogger("holdall")
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is to be fetched. Attributes: incomplete (why there may be more of it, in what cannot be read)."""
-
-    entries: Sequence[Entry]
-    incomplete: IncompleteError | None = None
-
-    def but(self, entries: Sequence[Entry]) -> Chosen:
-        """Return a copy with only some of the entries."""
-        return Chosen(entries, self.incomplete)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +302,11 @@ class RunReader:
         *,
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
-    ) -> Chosen:
+    ) -> Selection:
         """Return what `download` would write. Raises: as it does, but for unreadable parts and the folder."""
         return self._chosen(self._view(), path, include, exclude)
 
-    def _fetch_selected(self, entries: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
+    def _fetch_selected(self, entries: Sequence[Entry] | Selection, destination: str | os.PathLike[str]) -> None:
         """Write what `_select` returned, or a part, into a local folder, each at its path. Raises: as `download`."""
         self._fetch(self._view(), entries, destination)
 
@@ -328,40 +314,15 @@ class RunReader:
 
     def _chosen(
         self, view: View, path: str | None, include: str | Sequence[str] | None, exclude: str | Sequence[str] | None
-    ) -> Chosen:
-        top, wanted, unwanted = join_path(path, ""), _patterns(include), _patterns(exclude)
-        entries: list[Entry] = []
-        incomplete = None
-        try:
-            entries.extend(view.paths.walk(top))
-        except IncompleteError as error:
-            incomplete = error
-        if not entries and incomplete:
-            raise incomplete
-        if not entries and top:
-            raise ArtifactNotFoundError(self.id, top)
-        if top and entries[0].kind is Kind.LINK and entries[0].path == top:
-            file = _followed(view, top)
-            entries = [replace(file, path=top)] if file and file.kind is Kind.FILE else entries
-        found = [entry for entry in entries if _fits(entry.path, wanted, unwanted)]
-        if wanted and not found and not incomplete:
-            below, without = f" below {top}" if top else "", f" without {', '.join(unwanted)}" if unwanted else ""
-            raise ArtifactNotFoundError(self.id, f"{', '.join(wanted)}{below}{without}")
-        return Chosen(found, incomplete)
+    ) -> Selection:
+        return select(self.id, view, join_path(path, ""), patterns_of(include), patterns_of(exclude))
 
-    def _fetch(self, view: View, chosen: Sequence[Entry] | Chosen, destination: str | os.PathLike[str]) -> None:
-        chosen = chosen if isinstance(chosen, Chosen) else Chosen(chosen)
-        try:
-            checkout(view.paths.blobs, chosen.entries, Path(destination), observer=self._location.observer)
-        except IntegrityError as error:
-            if chosen.incomplete is None:
-                raise
-            raise IncompleteError(chosen.incomplete.where, f"{chosen.incomplete.missing}\n{error}") from error
-        if chosen.incomplete:
-            raise chosen.incomplete
+    def _fetch(self, view: View, selected: Sequence[Entry] | Selection, destination: str | os.PathLike[str]) -> None:
+        selection = selected if isinstance(selected, Selection) else Selection(selected)
+        write_selection(view, selection, Path(destination), self._location.observer)
 
     def _opened(self, view: View, path: str) -> ArtifactFile:
-        entry = _followed(view, path)
+        entry = follow_links(view, path)
         if entry is None or entry.kind is not Kind.FILE:
             raise ArtifactNotFoundError(self.id, path)
         return ArtifactFile(view.paths.blobs, entry)
@@ -377,26 +338,6 @@ class RunReader:
         if self._promise:
             self._promise.hold(self.id, view)
         return view
-
-
-def _followed(view: View, path: str) -> Entry | None:
-    """Return the entry at a path, or where the links from there end."""
-    entry, seen = view.paths.find([check_path(path)]).get(path), [path]
-    while entry and entry.kind is Kind.LINK and len(seen) < 40:
-        seen.append(str(PurePosixPath(os.path.normpath(PurePosixPath(seen[-1]).parent / entry.target))))
-        entry = view.paths.find([seen[-1]]).get(seen[-1])
-    return entry
-
-
-def _patterns(given: str | Sequence[str] | None) -> Sequence[str]:
-    return [given] if isinstance(given, str) else list(given or [])
-
-
-def _fits(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    def fits(pattern: str) -> bool:
-        return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(path.rpartition("/")[2], pattern))
-
-    return (not include or any(map(fits, include))) and not any(map(fits, exclude))
 
 
 def join_path(directory: str | None, name: str) -> str:
