@@ -128,10 +128,10 @@ def test_any_bytes_decode_or_are_refused(codec: int, stored: bytes, raw: int) ->
 
 @given(st.data(), blobs, st.sampled_from(PHASES), st.booleans())
 def test_damaged_blobs_decode_or_are_refused(
-    data: st.DataObject, blob: bytes, phase: tuple[int, int], planes: bool
+    data: st.DataObject, blob: bytes, number: tuple[int, int], planes: bool
 ) -> None:
     """The same for blobs that were good once."""
-    item_size, phase = phase
+    item_size, phase = number
     codec, stored = encode_planes(blob + bytes(8), item_size, phase) if planes else (ZSTD, encode(blob * 9)[1])
     refuses_or_parses(lambda bad: decode(codec, bad, len(blob) + 8), data.draw(mutations(stored)))
 

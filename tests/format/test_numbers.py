@@ -6,12 +6,16 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
 
+
 from holdall.format.numbers import Sniffer, Span
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 FIXTURES = Path(__file__).parent / "fixtures" / "numbers"
 EXPECTED: dict[str, list[tuple[int, int, int]]] = json.loads((FIXTURES / "expected.json").read_bytes())
@@ -58,9 +62,9 @@ class Pipe(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        self.written += bytes(data)
-        return len(bytes(data))
+    def write(self, data: ReadableBuffer) -> int:
+        self.written += bytes(memoryview(data))
+        return memoryview(data).nbytes
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -87,7 +87,7 @@ def test_a_broken_pickle_is_walked(data: st.DataObject) -> None:
 
 
 class Trap:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
         return (Path.mkdir, (Path("sprung"),))
 
 

@@ -133,9 +133,9 @@ def test_no_chain_of_links_leads_out(links: dict[str, str], begin: str) -> None:
             at.pop()
         elif name not in ("", "."):
             at.append(name)
-            if target := admitted.get("/".join(at)):
+            if further := admitted.get("/".join(at)):
                 at.pop()
-                left = target.split("/") + left
+                left = further.split("/") + left
 
 
 @given(paths, paths, paths)

@@ -8,12 +8,13 @@ import sys
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import zstandard
 from blake3 import blake3
 
-Ref = Entry = tuple[Any, ...]  # id, place, offset or index, stored, raw, codec; ("file", bytes, executable) and others
+Ref: TypeAlias = tuple[Any, ...]  # id, place, offset or index, stored, raw, codec
+Entry: TypeAlias = tuple[Any, ...]  # ("file", bytes, executable) and others
 CHUNK, RECIPE, NODE, FACTS, FOLDER, MIB, LAST = 0, 1, 2, 3, ("directory",), 1 << 20, 2**64 - 1
 KNOWN = {"format": 1, "chunk_id": "blake3", "file_id": "sha256", "reader_features": []}
 OPS = "create open close commit param metric tag status fence environment pin unpin tombstone restore purge"
@@ -144,9 +145,9 @@ class Run:
         return out
 
     def paths(self, ref: dict[str, Any] | None) -> dict[str, Entry]:
-        found, last = {}, b""
-        place = ref and ((ref["pack"], ref["offset"]) if "pack" in ref else (ref.get("entry", self.now), ref["blob"]))
-        for path, entry in self.tree((ref["id"], *place, ref["stored"], ref["raw"], ref["codec"])) if ref else ():
+        found, last, said = {}, b"", {"entry": self.now, **(ref or {})}
+        place = (said["pack"], said["offset"]) if "pack" in said else (said["entry"], said.get("blob"))
+        for path, entry in self.tree((said["id"], *place, said["stored"], said["raw"], said["codec"])) if ref else ():
             assert last < (last := path.replace(b"/", b"\0")), f"{path!r} is out of order"
             assert not {"", ".", ".."} & {*path.decode().split("/")} and b"\\" not in path, f"{path!r} is no path"
             found[path.decode()] = entry
