@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import pytest
 
-
 from holdall.format.numbers import Sniffer, Span
 
 if TYPE_CHECKING:
