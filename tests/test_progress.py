@@ -8,6 +8,8 @@ import logging
 import os
 import pickle
 import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -156,6 +158,27 @@ def test_what_nobody_would_see_is_not_looked_at(caplog: pytest.LogCaptureFixture
     before = threading.active_count()
     assert observer_for("log", None).begin("log", 1) is SILENT
     assert threading.active_count() == before
+
+
+_IN_A_NOTEBOOK = """
+import sys, types, warnings
+warnings.simplefilter("error")
+kernel = types.SimpleNamespace(config={"IPKernelApp": {}})
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: kernel, display=None)
+sys.modules["ipywidgets"] = None
+from holdall.progress.renderers import Bar
+from holdall.progress.watch import Snapshot
+bar = Bar(sys.stdout)
+bar.show(Snapshot("log", 10, 5, 0, 2.0))
+bar.end(Snapshot("log", 10, 10, 0, 3.0), "done")
+"""
+
+
+def test_a_notebook_without_widgets_gets_a_line_and_no_warning() -> None:
+    """In a kernel where ipywidgets is missing, tqdm.auto warns of that; here a bar of text is drawn."""
+    done = subprocess.run([sys.executable, "-c", _IN_A_NOTEBOOK], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "log:  50%" in done.stdout
 
 
 # --- what can go wrong ---

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from importlib.util import find_spec
 from typing import Any, Final, TextIO
 
 from holdall.progress.watch import Renderer, Snapshot
@@ -81,9 +82,9 @@ def _new_bar(stream: TextIO | None, seen: Snapshot) -> Any:
     It shares the lock of bars that the user draws. Where there are none it gets
     one of ours: tqdm's own would fix the start method of `multiprocessing`.
     """
-    from tqdm.auto import tqdm
+    tqdm = _tqdm()
 
-    class Drawn(tqdm):  # type: ignore[misc]  # tqdm ships no types
+    class Drawn(tqdm):  # type: ignore[misc, valid-type]  # tqdm ships no types
         monitor_interval = 0  # no thread of tqdm's: ours looks
 
         def refresh(self, *_: Any, **__: Any) -> Any:
@@ -108,6 +109,15 @@ def _new_bar(stream: TextIO | None, seen: Snapshot) -> Any:
     bar.start_t -= seen.elapsed
     bar.last_print_t = bar.start_t
     return bar
+
+
+def _tqdm() -> Any:
+    """Return tqdm's class for this place: a notebook's widget, where there are widgets to draw it with."""
+    if find_spec("ipywidgets"):
+        from tqdm.auto import tqdm
+    else:  # tqdm.auto would choose this one as well, and warn of it in a notebook
+        from tqdm import tqdm
+    return tqdm
 
 
 def lines() -> Renderer | None:
