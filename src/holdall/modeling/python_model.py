@@ -8,6 +8,7 @@ else of holdall. The attribute names are MLflow's, for the same reason.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import inspect
@@ -58,6 +59,9 @@ def _as_hinted(value: Any, kind: Any) -> Any:
     if kind in (datetime.datetime, datetime.date):
         return _as_date(value, kind)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType) and value is not None:
+        others = [each for each in inner if each is not type(None)]
+        return _as_hinted(value, others[0]) if len(others) == 1 else value
     if origin is list and isinstance(value, list):
         return [_as_hinted(each, inner[0]) for each in value]
     if origin is dict and isinstance(value, dict):
@@ -74,11 +78,14 @@ def _as_date(value: Any, kind: Any) -> Any:
 
 
 def admitting(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A `predict` that gets its rows as its hints have them, whoever calls it."""
+    """Return a `predict` that gets its rows as its hints have them, from every caller.
+
+    Hints that are text are resolved now, for the script that they mean something in is not there where it is loaded.
+    """
 
     @functools.wraps(method)
     def predict(*args: Any, **kwargs: Any) -> Any:
-        hint = type_hints(method).input
+        hint = hints_of(predict).input
         if hint is None:
             return method(*args, **kwargs)
         given = inspect.signature(method).bind(*args, **kwargs)
@@ -86,7 +93,18 @@ def admitting(method: Callable[..., Any]) -> Callable[..., Any]:
         given.arguments[name] = as_hinted(given.arguments[name], hint)
         return method(*given.args, **given.kwargs)
 
+    predict.hints = type_hints(method)  # type: ignore[attr-defined]
     return predict
+
+
+def hints_of(method: Callable[..., Any]) -> Any:
+    """Return the hints of a `predict`; those that could not be resolved when it was defined perhaps can by now."""
+    known = getattr(method, "hints", None)
+    if known is None or (known.input is None and known.output is None):
+        known = type_hints(method)
+        with contextlib.suppress(AttributeError):
+            setattr(getattr(method, "__func__", method), "hints", known)  # noqa: B010  # a function has no such type
+    return known
 
 
 class PythonModel:
@@ -111,7 +129,7 @@ class PythonModel:
     @property
     def predict_type_hints(self) -> Any:
         """The hints of `predict`, `input` and `output`, where they are lists; by them MLflow checks what comes."""
-        return type_hints(self.predict)
+        return hints_of(self.predict)
 
 
 class FunctionModel(PythonModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -218,6 +219,66 @@ def test_type_hints_are_a_signature(
 
     there = mlflow.pyfunc.load_model(str(store.artifacts.download(info.model_uri, tmp_path)))
     assert there.predict(rows) == ["xx", "y"]
+
+
+_SCRIPT = """
+from __future__ import annotations
+import pydantic
+from holdall.pyfunc import PythonModel
+
+class Early(PythonModel):
+    def predict(self, context, model_input: list[Row], params=None) -> list[int]:
+        return [each.year for each in model_input]
+
+class Row(pydantic.BaseModel):
+    year: int
+
+class Years(PythonModel):
+    def predict(self, context, model_input: list[Row], params=None) -> list[int]:
+        return [each.year for each in model_input]
+"""
+
+
+@pytest.mark.parametrize("name", ["Years", "Early"])
+def test_hints_that_are_text_stay_hints(
+    store: Store, run: Run, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are resolved where the script is, when the class is made or else when it is logged."""
+    (tmp_path / "years_script.py").write_text(_SCRIPT)
+    monkeypatch.syspath_prepend(tmp_path)
+    script = importlib.import_module("years_script")
+    info = store.models.log(run, getattr(script, name)(), "model", pip_requirements=[])
+    monkeypatch.delattr(script, "Row")
+    monkeypatch.delitem(sys.modules, "years_script")
+    assert info.signature is not None
+    loaded = store.models.load_pyfunc(info.model_uri)
+    assert loaded.metadata.is_signature_from_type_hint
+    assert loaded.predict([{"year": 2026}]) == [2026]
+
+
+class Scores(PythonModel):
+    """Takes rows whose values may be missing."""
+
+    def predict(self, context: Any, model_input: list[dict[str, float | None]], params: Any = None) -> list[int]:
+        return [sum(value is not None for value in row.values()) for row in model_input]
+
+
+def test_values_of_a_dictionary_may_be_none_where_a_hint_says_so(store: Store, run: Run) -> None:
+    """`dict[str, float | None]` and `list[float | None]` take None; without the None in it, it is refused."""
+    info = store.models.log(run, Scores(), "model", pip_requirements=[])
+    assert store.models.load_pyfunc(info.model_uri).predict([{"a": 1.0, "b": None}, {}]) == [1, 0]
+
+    def strict(rows: list[dict[str, float]]) -> list[int]:
+        return [len(row) for row in rows]
+
+    def gaps(rows: list[list[float | None]]) -> list[int]:
+        return [len(row) for row in rows]
+
+    refusing = store.models.load_pyfunc(store.models.log(run, strict, "strict", pip_requirements=[]).model_uri)
+    with pytest.raises(SchemaMismatchError):
+        refusing.predict([{"a": None}])
+    lists = store.models.load_pyfunc(store.models.log(run, gaps, "gaps", pip_requirements=[]).model_uri)
+    assert lists.predict([[1.0, None]]) == [2]
 
 
 _THERE = """

@@ -336,6 +336,22 @@ def test_weights_that_are_views_of_one_another_are_refused(store: Store, run: Ru
     assert store.models.load(store.models.log(run, model, "m").model_uri).part.shape == (2, 3)
 
 
+def test_a_weight_that_is_a_part_of_a_large_storage_is_kept_alone(store: Store, tmp_path: Path) -> None:
+    """A pickle would have all of the storage; the module is as it was, and what shares one goes on sharing."""
+    large = torch.arange(1_000_000.0)
+    model = nn.Linear(3, 2, bias=False)
+    model.weight = nn.Parameter(large[:6].view(2, 3))
+    store.models.save(model, tmp_path / "alone", pip_requirements=[])
+    assert sum(each.stat().st_size for each in (tmp_path / "alone").rglob("*.pth")) < 10_000
+    assert model.weight.data_ptr() == large.data_ptr()
+    assert torch.equal(store.models.load(tmp_path / "alone").weight, model.weight)
+    model.all = large
+    store.models.save(model, tmp_path / "shared", pip_requirements=[])
+    loaded = store.models.load(tmp_path / "shared")
+    loaded.all[0] = 7
+    assert loaded.weight[0, 0] == 7
+
+
 @pytest.mark.parametrize("file", ["model.safetensors", "module.pkl", "model.pth"])
 def test_what_is_damaged_is_said_to_be(store: Store, tmp_path: Path, file: str) -> None:
     """A file that is cut short is a ContentError that names the folder, in every format."""

@@ -28,7 +28,7 @@ from holdall.libraries import library
 from holdall.modeling.files.pickling import noting_pickler
 from holdall.modeling.files.restricted import MAX_BYTES, Buildable
 from holdall.modeling.files.skeleton import dump_skeleton, load_skeleton
-from holdall.modeling.files.torch_tensors import compact, is_unsettled, refuse_empty, settled, tensors_in
+from holdall.modeling.files.torch_tensors import compact, is_unsettled, own_storages, refuse_empty, settled, tensors_in
 from holdall.modeling.signatures import duck_types
 
 PICKLED, EXPORTED, WEIGHTS, SKELETON = "model.pth", "model.pt2", "model.safetensors", "module.pkl"
@@ -83,7 +83,8 @@ def save_pickled(
         return name, set()
     pickling = given or types.SimpleNamespace(__name__=_THEIRS, Pickler=noting)
     options = {} if protocol is None else {"pickle_protocol": protocol}
-    torch.save(model, folder / PICKLED, pickle_module=pickling, **options)
+    with own_storages(torch, model):
+        torch.save(model, folder / PICKLED, pickle_module=pickling, **options)
     return name, modules
 
 

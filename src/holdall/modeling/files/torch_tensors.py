@@ -8,7 +8,9 @@ third the part alone is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from holdall.modeling.signatures import duck_types
@@ -61,6 +63,30 @@ def compact(torch: Any, value: Any) -> Any:
     parts = {id(each) for each in plain if sum(used[_storage(each)].values()) < each.untyped_storage().nbytes()}
     made: dict[int, Any] = {}
     return _replaced(value, parts, made) if parts else value
+
+
+@contextmanager
+def own_storages(torch: Any, module: Any) -> Iterator[None]:
+    """Give each weight that is a part of a larger storage one of its own, for a while: a pickle has storages whole.
+
+    What shares its storage with another tensor of the module keeps it, so that they share it when they are loaded.
+    """
+    inside = [each for part in module.modules() for each in vars(part).values() if isinstance(each, torch.Tensor)]
+    held = {id(each): each for each in [*module.parameters(), *module.buffers(), *inside]}
+    plain = [each for each in held.values() if each.layout is torch.strided and not each.is_quantized]
+    users = Counter(map(_storage, plain))
+    parts = [
+        (each, each.data)
+        for each in plain
+        if users[_storage(each)] == 1 and each.numel() * each.element_size() < each.untyped_storage().nbytes()
+    ]
+    try:
+        for tensor, data in parts:
+            tensor.data = data.clone()
+        yield
+    finally:
+        for tensor, data in parts:
+            tensor.data = data
 
 
 def _replaced(value: Any, parts: set[int], made: dict[int, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 A class of records is a row: a column for each field. What is nested in it is an
 object, a list an array, a dictionary with text keys a map. `X | None` is an
-optional field; any other union admits anything.
+optional field; in a list or a map it admits anything, as any other union does.
 
 One word has two meanings, and both are MLflow's: `float` is 32 bits in a
 dataclass, 64 in a pydantic model or a hint. Beyond MLflow: hints that are text
@@ -90,14 +90,20 @@ def _of(hint: Any, single: Mapping[Any, DataType]) -> tuple[Type, bool]:
     if is_record_type(hint):
         return Object([Property(*field) for field in _fields(hint)]), True
     if origin is list:
-        return Array(_of(inner[0], single)[0]), True
+        return Array(_inside(inner[0], single)), True
     if origin is dict and inner[0] is str:
-        return Map(_of(inner[1], single)[0]), True
+        return Map(_inside(inner[1], single)), True
     if origin in (Union, types.UnionType):
         return _of_union([each for each in inner if each is not type(None)], len(inner), single)
     raise SignatureError(
         f"type hint {hint}", f"no schema has a type for it; known are {', '.join(DataType)}, list, dict"
     )
+
+
+def _inside(hint: Any, single: Mapping[Any, DataType]) -> Type:
+    """Return the type of what a list or a map holds: where that may be None, no type says so but the one for all."""
+    dtype, required = _of(hint, single)
+    return dtype if required else AnyType()
 
 
 def _of_union(alternatives: list[Any], count: int, single: Mapping[Any, DataType]) -> tuple[Type, bool]:
