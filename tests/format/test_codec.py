@@ -103,6 +103,21 @@ def test_nothing_may_follow_a_frame() -> None:
         decode(SPLIT, bytes([2, 1, 0, 1]) + struct.pack("<2I", len(empty), 0) + b"x" + empty, 1)
 
 
+def test_a_frame_may_have_a_checksum_and_any_window() -> None:
+    """A checksum that is right, and a window far beyond the content, for which nothing is allocated."""
+    summed = zstandard.ZstdCompressor(write_checksum=True).compress(bytes(200))
+    assert decode(ZSTD, summed, 200) == bytes(200)
+    with pytest.raises(FormatError):
+        decode(ZSTD, summed[:-1] + bytes([summed[-1] ^ 1]), 200)
+    for window in (0x00, 0xA8):  # 1 KiB and 2 GiB
+        block = struct.pack("<I", 200 << 3 | 1)[:3] + bytes(200)
+        frame = b"\x28\xb5\x2f\xfd" + bytes([0x80, window]) + struct.pack("<I", 200) + block
+        tracemalloc.start()
+        assert decode(ZSTD, frame, 200) == bytes(200)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        tracemalloc.stop()
+
+
 def test_a_frame_may_not_want_a_dictionary() -> None:
     """What was compressed with a dictionary names it, and is refused."""
     samples: list[bytes | bytearray | memoryview] = [b"%d holds fast to %d" % (n, n * n) for n in range(2000)]

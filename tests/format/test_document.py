@@ -94,13 +94,27 @@ def test_a_whole_surrogate_pair_is_a_letter() -> None:
 
 
 def test_a_huge_document_is_refused_unread() -> None:
-    """More than 64 MiB is no document."""
+    """4 MiB are a document, one byte more is none."""
+    whole = signed(b'{"a":"' + b"x" * ((4 << 20) - len(signed(b'{"a":""}'))) + b'"}')
+    assert (len(whole), len(parse_document(whole, "it")[0])) == (4 << 20, 1)
     with pytest.raises(FormatError, match="not a document of two lines"):
-        parse_document(signed(b'{"a":"' + bytes(64 << 20) + b'"}'), "it")
+        parse_document(signed(whole.split(b"\n")[0] + b" "), "it")
+
+
+@pytest.mark.parametrize(
+    ("widest", "message"),
+    [(b"[" * 63 + b"]" * 63, "nests more than 64"), (b"9" * 4300, "Exceeds"), (b"1e308", "finite")],
+)
+def test_the_widest_json_is_read_and_no_wider(widest: bytes, message: str) -> None:
+    """64 levels with the outermost, 4,300 digits, the largest exponent; and then no more."""
+    wider = {b"[": b"[%b]" % widest, b"9": b"9" + widest, b"1": b"1e309"}[widest[:1]]
+    assert "a" in parse_document(signed(b'{"a":%b}' % widest), "it")[0]
+    with pytest.raises(FormatError, match=message):
+        parse_document(signed(b'{"a":%b}' % wider), "it")
 
 
 @pytest.mark.parametrize("value", [None, True, -1, 1.0, "1", 2**53, [], ...])
-def test_a_count_is_an_integer_from_0_to_2_53(value: object) -> None:
+def test_a_count_is_an_integer_below_2_53(value: object) -> None:
     """Anything else in the place of a count is damage, and so is nothing."""
     with pytest.raises(FormatError, match="not a count"):
         count_of({} if value is ... else {"n": value}, "n", "it")

@@ -1,6 +1,6 @@
 """A writer of holdall stores, written from SPEC.md alone. Words in quotes are its sections.
 
-It shares no chunk of anyone's, so that W3 holds by itself; it carries no checkpoints, which are advice.
+It shares no chunk of anyone's, so that W3 holds by itself. What a log amounts to is in `independent_state.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import zstandard
 from blake3 import blake3
 from tests.golden.independent_reader import Run
+from tests.golden.independent_state import state_of
 
 Json = dict[str, Any]
 CHUNK, RECIPE, NODE, LAST = 0, 1, 2, 2**64 - 1
@@ -176,7 +177,7 @@ class Store:
         self.create(f"experiments/{owner}/log/{LAST:016x}", document(born))  # "exists" is as good
         session = Session(self, f"runs/{owner[:8]}{self.random(12).hex()}")
         ops = [{"op": "create", "experiment": owner}, {"op": "open", "session": session.id}]
-        session.append(lambda: ([*ops, {"op": "status", "status": "RUNNING"}], []))
+        session.append(lambda _: ([*ops, {"op": "status", "status": "RUNNING"}], [], None))
         return session
 
     def entry(self, log: str, entries: list[Json], prev: str | None, ops: list[Json]) -> Json:
@@ -192,17 +193,25 @@ class Session:
     def __init__(self, store: Store, log: str) -> None:
         self.store, self.log, self.id, self.packs = store, log, store.random(16).hex(), 0
         self.before: Callable[[], object] = lambda: None
+        self.held: dict[str, tuple[bytes, tuple[int, Json, bytes]]] = {}  # what it committed, and where
 
-    def append(self, build: Callable[[], tuple[list[Json], list[Json]]]) -> int:
-        """Append an entry with the ops and inline blobs that `build` makes; return its number: steps 6 and 7."""
+    def append(self, build: Callable[[Run], tuple[list[Json], list[Json], Json | None]]) -> int:
+        """Append an entry, for which `build` makes ops, inline blobs and a checkpoint: steps 6 and 7.
+
+        Returns its number.
+        """
         while True:
-            newest = sorted((self.store.root / self.log / "log").glob("*"))[:1]
-            prev = hashlib.sha256(newest[0].read_bytes().split(b"\n")[0]).hexdigest() if newest else None
-            ops, blobs = build()
-            draft = self.store.entry(self.log, Run(self.store.root, self.log).entries, prev, ops)
-            key = f"{self.log}/log/{LAST - draft['n']:016x}"
+            run = Run(self.store.root, self.log)
+            n, prev = len(run.entries), None
+            if n:
+                newest = (self.store.root / self.log / "log" / f"{LAST - n + 1:016x}").read_bytes()
+                prev = hashlib.sha256(newest.split(b"\n")[0]).hexdigest()
+            ops, blobs, state = build(run)
+            draft = self.store.entry(self.log, run.entries, prev, ops)
+            draft |= ({"blobs": blobs} if blobs else {}) | ({"state": state, "state_at": n} if state else {})
+            key = f"{self.log}/log/{LAST - n:016x}"
             self.before()
-            created = self.store.create(key, document(draft | ({"blobs": blobs} if blobs else {})))
+            created = self.store.create(key, document(draft))
             standing = json.loads((self.store.root / key).read_bytes().split(b"\n")[0])
             if created or standing["write_id"] == draft["write_id"]:
                 return int(draft["n"])
@@ -232,18 +241,33 @@ class Session:
         new = sum(len(data) for data in files.values())
         counts = {"files": len(files), "bytes": new, "new_bytes": new, "stored_bytes": stored}
 
-        def build() -> tuple[list[Json], list[Json]]:
-            held = Run(self.store.root, self.log).fold(0)  # "Immutability", against the log as it is now
+        def build(run: Run) -> tuple[list[Json], list[Json], None]:
+            held = run.fold(0)  # "Immutability", against the log as it is now
             parents = {path[:at] for path in {**held, **files} for at, byte in enumerate(path) if byte == "/"}
             assert not {*held, *parents} & files.keys(), "a path is taken"
             assert not parents & {path for path, entry in held.items() if entry[0] != "directory"}, "a path is taken"
-            return [{"op": "commit", "tree": root, **counts}, *ops], small.inline
+            return [{"op": "commit", "tree": root, **counts}, *ops], small.inline, None
 
-        return self.append(build)
+        n = self.append(build)
+        here = struct.pack("<16sQ", bytes(16), n)
+        for path, data in files.items():
+            content, ref, location = contents.get(path, (0, {}, b""))
+            self.held[path] = data, (content, ref, here if "blob" in ref else location)
+        return n
 
     def end(self) -> int:
-        """End the run: step 8; return the entry's number."""
-        return self.append(lambda: (self.last_ops(), []))
+        """End the run, with a checkpoint, whose files are where they were: step 8. Returns the entry's number."""
+
+        def build(run: Run) -> tuple[list[Json], list[Json], Json]:
+            files = {path: data for path, (data, _) in self.held.items()}
+            contents = {path: where for path, (_, where) in self.held.items() if where[0]}
+            assert run.fold(0).keys() == files.keys(), "of a rival's files this writer does not know where they are"
+            small = Blobs(None)
+            tree = small.add(NODE, node(files, contents)) if files else None
+            inline = sum(ref["stored"] for _, ref, _ in contents.values() if "blob" in ref)
+            return self.last_ops(), small.inline, state_of(run.entries) | {"tree": tree, "inline": inline}
+
+        return self.append(build)
 
     def last_ops(self) -> list[Json]:
         """Return the ops that end the run and the session."""

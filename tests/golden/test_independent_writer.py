@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from tests.golden import independent_reader, independent_writer
+from tests.golden.expected import EXPECTED
+from tests.golden.independent_state import state_of
 from tests.golden.independent_writer import Session, Store, cut
 
 import holdall
@@ -23,6 +25,7 @@ from holdall.store import Store as Ours
 SPEC = Path(holdall.__file__).with_name("format") / "SPEC.md"
 LARGE = shake_256(b"a chunked file").digest(400_000)
 SMALL = {"a/b.txt": b"hold fast\n" * 20, "a-b": b"", "a/é": b"x"}
+MOVED = {"params", "tags", "metrics", "batches", "pins", "pinned"}  # into the blob `facts`, where there is one
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "format" / "cut_vectors.json").read_text())
 
 
@@ -51,7 +54,7 @@ def rivals(session: Session) -> Iterator[int]:
     """Another session of the same run, which is there first, once."""
     rival = Session(session.store, session.log)
     ops = [{"op": "open", "session": rival.id}, {"op": "close", "session": rival.id}]
-    yield rival.append(lambda: (ops, []))
+    yield rival.append(lambda _: (ops, [], None))
 
 
 def ours(store: Store) -> Ours:
@@ -72,6 +75,30 @@ def test_check_finds_nothing(written: Session) -> None:
     """Every byte of it is as the law wants it."""
     found = ours(written.store).maintenance.check()
     assert (found.problems, found.orphans, found.foreign, found.files) == ([], [], [], 4)
+
+
+def test_a_reader_may_begin_at_its_checkpoint(written: Session) -> None:
+    """The last entry carries the state of all before it: ours and the law's say the same, paths and all."""
+    run = independent_reader.Run(written.store.root, written.log)
+    assert run.entries[-1]["state_at"] == len(run.entries) - 1
+    assert run.fold(run.entries[-1]["state_at"]) == run.fold(0)
+    carried = ours(written.store).runs.get(written.log.removeprefix("runs/")).state
+    assert (carried.files, carried.inline) == (4, run.entries[-1]["state"]["inline"])
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_every_golden_checkpoint_is_the_state_before_it(name: str) -> None:
+    """What the law's table makes of the entries before a checkpoint is what it says, field by field."""
+    tried = 0
+    for path in (Path(__file__).parent / "v1" / name / "runs").glob("*"):
+        entries = independent_reader.Run(path.parents[1], f"runs/{path.name}").entries
+        for n, entry in enumerate(entries):
+            if told := entry.get("state"):
+                fields = told.keys() - {"tree", "inline", "facts"}
+                made, tried = state_of(entries[:n]), tried + 1
+                assert {field: made[field] for field in fields} == {field: told[field] for field in fields}
+                assert fields | (MOVED if "facts" in told else set()) >= made.keys()
+    assert tried or name not in ("states", "folded", "pinned", "planned")
 
 
 def test_our_writer_goes_on_with_it(written: Session, tmp_path: Path) -> None:
