@@ -8,11 +8,14 @@ import json
 import pickle
 import re
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 
 import mlflow.exceptions
 import pytest
 from mlflow.protos.databricks_pb2 import ErrorCode
 
+import holdall
 from holdall import errors
 from holdall.errors import HoldallError
 from holdall.surfaces.cli.hints import hint_of
@@ -121,3 +124,25 @@ def test_an_error_has_what_mlflows_has(kind: type[HoldallError]) -> None:
     assert error.get_http_status_code() == theirs.get_http_status_code()
     said = json.loads(theirs.serialize_as_json())
     assert json.loads(error.serialize_as_json()) == {key: said[key] for key in ("error_code", "message")}
+
+
+def test_a_bad_argument_is_caught_as_mlflows(tmp_path: Path) -> None:
+    """Where MLflow raises its exception for arguments that do not fit, `except MlflowException` catches ours."""
+    holdall.set_store(str(tmp_path))
+    wrong: dict[str, Callable[[], object]] = {
+        "experiment": lambda: holdall.set_experiment(),
+        "both": lambda: holdall.search_runs(experiment_ids=["a"], experiment_names=["b"]),
+        "uri": lambda: holdall.artifacts.download_artifacts(),
+        "version": lambda: holdall.Client().set_model_version_tag("m", key="a", value="b"),
+        "metric": lambda: holdall.Client().log_metric(holdall.start_run().run_id, "a", "no number"),  # type: ignore[arg-type]
+        "status": lambda: holdall.end_run("OVER"),
+        "view": lambda: holdall.search_runs(filter_string="nonsense"),
+        "name": lambda: holdall.log_param("k" * 1000, 1),
+        "address": lambda: holdall.artifacts.download_artifacts("runs:/none"),
+    }
+    for what, call in wrong.items():
+        with pytest.raises(holdall.HoldallError) as caught:
+            call()
+        assert isinstance(caught.value, ValueError), what
+        assert caught.value.error_code == "INVALID_PARAMETER_VALUE", what
+    holdall.end_run()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from holdall.errors import InvalidArgumentError
 from holdall.store import ArtifactReader, Difference, FileInfo
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.client.client import Client
@@ -208,9 +209,9 @@ def open_artifact(artifact_uri: str) -> ArtifactReader:
 
 def _uri(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> str:
     if (artifact_uri is None) == (run_id is None):
-        raise ValueError("give either artifact_uri, or run_id and perhaps artifact_path")
+        raise InvalidArgumentError("give either artifact_uri, or run_id and perhaps artifact_path")
     if artifact_uri is not None:
         if artifact_path is not None:
-            raise ValueError("artifact_path goes with run_id; put the path into artifact_uri")
+            raise InvalidArgumentError("artifact_path goes with run_id; put the path into artifact_uri")
         return artifact_uri
     return f"runs:/{run_id}/{artifact_path or ''}"

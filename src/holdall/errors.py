@@ -20,6 +20,7 @@
     ├── RequestError                   ask differently
     │   ├── NoActiveRunError           start a run first
     │   ├── ActiveRunError             end the active run first
+    │   ├── InvalidArgumentError       (ValueError) arguments that do not go together, or a value that is none of some
     │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
     │   ├── InvalidTableError          (ValueError) a table that nobody could read again
@@ -409,6 +410,19 @@ class ActiveRunError(RequestError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} is active already"
+
+
+class InvalidArgumentError(RequestError, ValueError):
+    """Arguments that do not go together, or a value that is none of those that there are. Attributes: reason."""
+
+    hint = "the documentation of what was called says which arguments it takes, and which of them together"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class InvalidNameError(RequestError, ValueError):

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from holdall.display import Facts, Shown, moment, own
+from holdall.errors import InvalidArgumentError
 from holdall.format.ops import measured
 from holdall.format.state import State
 from holdall.runs.inputs import RunInputs, inputs_of
@@ -180,7 +181,7 @@ class ViewType(IntEnum):
         """Return the view of a name such as "active_only". Raises: ValueError."""
         found = {view.name.lower(): view for view in cls}
         if view_str not in found:
-            raise ValueError(f"{view_str!r} is no view; there are {', '.join(found)}")
+            raise InvalidArgumentError(f"{view_str!r} is no view; there are {', '.join(found)}")
         return found[view_str]
 
     @classmethod

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from holdall.chunks.cutter import Readable
+from holdall.errors import InvalidArgumentError
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
 from holdall.runs import differences, rendering, tables
@@ -108,7 +109,7 @@ class Run(RunWriter):
             'black.png'
         """
         if (artifact_file is None) == (key is None):
-            raise ValueError("give either artifact_file, or key and perhaps step")
+            raise InvalidArgumentError("give either artifact_file, or key and perhaps step")
         if artifact_file is not None:
             return self.log_bytes(rendering.image_bytes(image, artifact_file), artifact_file)
         time = self._location.clock() if timestamp is None else timestamp

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from holdall.errors import ArtifactNotFoundError
+from holdall.errors import ArtifactNotFoundError, InvalidArgumentError
 from holdall.format.tree import Entry
 from holdall.runs.columns import (
     is_image,
@@ -153,7 +153,7 @@ def told(tag: str, artifact_file: str, most: int) -> str | None:
 def _form(artifact_file: str) -> str:
     form = suffix(artifact_file)
     if form not in (".json", ".parquet"):
-        raise ValueError(f"a table is a .json or a .parquet file, and {artifact_file!r} is neither")
+        raise InvalidArgumentError(f"a table is a .json or a .parquet file, and {artifact_file!r} is neither")
     return form
 
 
@@ -180,7 +180,7 @@ def _are_images(label: Any, cells: Sequence[Any]) -> bool:
         return False
     found = [is_image(cell) for cell in cells]
     if any(found) and not all(found):
-        raise ValueError(f"column {label!r} holds images and other cells: a column holds either")
+        raise InvalidArgumentError(f"column {label!r} holds images and other cells: a column holds either")
     return any(found)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from holdall.errors import InvalidArgumentError
+
 
 @dataclass(frozen=True, slots=True)
 class Param:
@@ -101,7 +103,7 @@ class RunStatus:
     def from_string(status_str: str) -> int:
         """Return the number of a status. Raises: ValueError."""
         if status_str not in _NUMBERS:
-            raise ValueError(f"{status_str!r} is no status of a run; there are {', '.join(_NUMBERS)}")
+            raise InvalidArgumentError(f"{status_str!r} is no status of a run; there are {', '.join(_NUMBERS)}")
         return _NUMBERS[status_str]
 
     @staticmethod
@@ -109,7 +111,7 @@ class RunStatus:
         """Return the word for a number. Raises: ValueError."""
         words = {number: word for word, number in _NUMBERS.items()}
         if status not in words:
-            raise ValueError(f"{status!r} is the number of no status of a run; there are {sorted(words)}")
+            raise InvalidArgumentError(f"{status!r} is the number of no status of a run; there are {sorted(words)}")
         return words[status]
 
     @staticmethod

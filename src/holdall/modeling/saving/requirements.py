@@ -27,7 +27,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from holdall.errors import SourceUnreadableError
+from holdall.errors import InvalidArgumentError, SourceUnreadableError
 from holdall.modeling.model import SPOKEN, dump_yaml
 from holdall.modeling.saving.privacy import public_environment, public_lines
 from holdall.runs.plain_yaml import load_yaml
@@ -73,7 +73,7 @@ def environment_files(
         SourceUnreadableError: A file that is named cannot be read.
     """
     if sum(each is not None for each in (conda_env, pip_requirements, extra_pip_requirements)) > 1:
-        raise ValueError("give one of conda_env, pip_requirements and extra_pip_requirements")
+        raise InvalidArgumentError("give one of conda_env, pip_requirements and extra_pip_requirements")
     if conda_env is not None:
         return _of_conda(conda_env)
     said = public_lines(_lines(pip_requirements if pip_requirements is not None else extra_pip_requirements))
@@ -111,7 +111,9 @@ def _of_conda(given: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, by
     others = [each for each in env.get("dependencies") or [] if not isinstance(each, Mapping)]
     mappings = [each for each in env.get("dependencies") or [] if isinstance(each, Mapping)]
     if odd := [each for each in mappings if list(each) != ["pip"]]:
-        raise ValueError(f"conda_env: in its dependencies stands {dict(odd[0])}, where only a list of `pip` may")
+        raise InvalidArgumentError(
+            f"conda_env: its dependencies hold {dict(odd[0])}, where only a list of `pip` may be"
+        )
     by_pip = [line for each in mappings for line in each["pip"] or []]
     known = {_name(str(each)) for each in others}
     lines = by_pip if "mlflow" in known else _with_mlflow(by_pip)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-from holdall.errors import ActiveRunError, InvalidNameError, NoActiveRunError
+from holdall.errors import ActiveRunError, InvalidArgumentError, InvalidNameError, NoActiveRunError
 from holdall.settings import Settings, read_settings
 from holdall.store import DEFAULT, Experiment, Run, Store, the_end
 from holdall.surfaces.fluent import visible
@@ -125,7 +125,7 @@ def set_experiment(
     """
     refuse_traces(trace_location)
     if (experiment_name is None) == (experiment_id is None):
-        raise ValueError("give either experiment_name or experiment_id")
+        raise InvalidArgumentError("give either experiment_name or experiment_id")
     experiments = current_store().experiments
     found = experiments.use(experiment_name) if experiment_name is not None else experiments.active(str(experiment_id))
     _state.experiment_id = found.experiment_id

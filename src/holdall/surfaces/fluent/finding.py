@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from holdall.errors import InvalidArgumentError
 from holdall.libraries import installed
 from holdall.store import Experiment, Metric, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import (
@@ -279,7 +280,7 @@ def search_runs(
         ['rate 0.1']
     """
     if experiment_ids and experiment_names:
-        raise ValueError("give experiment_ids or experiment_names, not both")
+        raise InvalidArgumentError("give experiment_ids or experiment_names, not both")
     store = current_store()
     where = listed("ids of experiments", experiment_ids, "['0123456789abcdef']")
     names = listed("names of experiments", experiment_names, "['vision']")

@@ -6,7 +6,7 @@ import os
 from contextvars import ContextVar
 from typing import Any
 
-from holdall.errors import NotFoundError
+from holdall.errors import InvalidArgumentError, NotFoundError
 from holdall.modeling.loading.model_folder import local_folder
 from holdall.modeling.saving.requirements import CONDA, REQUIREMENTS
 from holdall.settings import read_settings
@@ -61,7 +61,7 @@ def log_model(
         ['python_function', 'sklearn']
     """
     if model_id is not None:
-        raise ValueError("a model has the id that its run gives it; leave model_id out, and use what is returned")
+        raise InvalidArgumentError("a model gets its id from its run: leave model_id out, and use what is returned")
     info = current_store().log_model(run_of(run_id), model, _name(name, artifact_path), flavor=flavor, **given)
     _last_model.set((current_store().url, info.model_id))
     return info
@@ -78,7 +78,7 @@ def save_model(
 ) -> None:
     """Write a model into a local folder, as `log_model` writes it into a run. Raises: as it does, DestinationError."""
     if mlflow_model is not None:
-        raise ValueError("save_model makes the MLmodel file itself; leave mlflow_model out, and give metadata")
+        raise InvalidArgumentError("save_model makes the MLmodel file: leave mlflow_model out, and give metadata")
     current_store().models.save(model, path, flavor=flavor, **given)
 
 
@@ -127,7 +127,7 @@ def fetch_requirements(model_uri: str | os.PathLike[str], format: str) -> str:
     """Return the path of a local copy of what a model needs. See `holdall.pyfunc.get_model_dependencies`."""
     files = {"pip": REQUIREMENTS, "conda": CONDA}
     if format not in files:
-        raise ValueError(f"format={format!r} is none of {', '.join(files)}")
+        raise InvalidArgumentError(f"format={format!r} is none of {', '.join(files)}")
     local = local_folder(model_uri)
     if local is None:
         return str(current_store().artifacts.download(f"{str(model_uri).rstrip('/')}/{files[format]}"))
@@ -139,6 +139,6 @@ def fetch_requirements(model_uri: str | os.PathLike[str], format: str) -> str:
 def _name(name: str | None, artifact_path: str | None) -> str:
     if artifact_path is not None:
         if name is not None:
-            raise ValueError("give name; artifact_path is what it was called before")
+            raise InvalidArgumentError("give name; artifact_path is what it was called before")
         warn("artifact_path is called name now", FutureWarning, stacklevel=4)
     return name or artifact_path or "model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdall.errors import InvalidNameError, InvalidURIError
+from holdall.errors import InvalidArgumentError, InvalidNameError, InvalidURIError
 from holdall.store import ModelVersion, RegisteredModel, Store
 from holdall.surfaces.fluent.paging import PagedList, empty_where_none, paged
 
@@ -327,7 +327,7 @@ class RegistryClient:
 
     def _version(self, name: str, version: str | int | None, stage: str | None) -> str | int:
         if (version is None) == (stage is None):
-            raise ValueError("give either a version or a stage")
+            raise InvalidArgumentError("give either a version or a stage")
         return self.store.registry.version_at(f"models:/{name}/{stage}").version if version is None else version
 
 
