@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdall.errors import HoldallError, InvalidURIError, UnsupportedFeatureError
-from holdall.missing_names import explain
+from holdall.missing_names import explaining
 
 __all__ = [
     "InvalidUrlException",
@@ -20,6 +20,4 @@ InvalidUrlException = InvalidURIError
 MlflowNotImplementedException = UnsupportedFeatureError
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        raise AttributeError(explain(__name__, name, __all__))
+    __getattr__ = explaining(__name__, __all__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdall.entities import model_registry
-from holdall.missing_names import explain
+from holdall.missing_names import explaining
 from holdall.store import (
     Dataset,
     DatasetInput,
@@ -63,6 +63,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        raise AttributeError(explain(__name__, name, __all__))
+    __getattr__ = explaining(__name__, __all__)

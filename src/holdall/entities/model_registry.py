@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from holdall.missing_names import explain
+from holdall.missing_names import explaining
 from holdall.store import ModelVersion, RegisteredModel
 
 __all__ = [
@@ -42,6 +42,4 @@ class RegisteredModelAlias:
 
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        raise AttributeError(explain(__name__, name, __all__))
+    __getattr__ = explaining(__name__, __all__)

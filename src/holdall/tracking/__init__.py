@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdall.missing_names import explain
+from holdall.missing_names import explaining
 from holdall.surfaces.fluent.address import (
     get_registry_uri,
     get_tracking_uri,
@@ -29,6 +29,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        raise AttributeError(explain(__name__, name, __all__))
+    __getattr__ = explaining(__name__, __all__)

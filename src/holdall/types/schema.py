@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from holdall.missing_names import explaining
 from holdall.modeling.signatures.data_types import AnyType, Array, DataType, Map, Object, Property, SparkMLVector
 from holdall.modeling.signatures.params import ParamSchema, ParamSpec
 from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
@@ -20,3 +23,6 @@ __all__ = [
     "SparkMLVector",
     "TensorSpec",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = explaining(__name__, __all__)
