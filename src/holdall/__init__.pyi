@@ -175,6 +175,13 @@ from holdall.surfaces.fluent.registering import (
     search_registered_models,
     set_model_version_tag,
 )
+from holdall.surfaces.fluent.system_metrics import (
+    disable_system_metrics_logging,
+    enable_system_metrics_logging,
+    set_system_metrics_node_id,
+    set_system_metrics_samples_before_logging,
+    set_system_metrics_sampling_interval,
+)
 from holdall.surfaces.fluent.verbs import (
     delete_tag,
     log_artifact,
@@ -282,6 +289,8 @@ __all__ = [
     "delete_logged_model_tag",
     "delete_run",
     "delete_tag",
+    "disable_system_metrics_logging",
+    "enable_system_metrics_logging",
     "end_run",
     "entities",
     "errors",
@@ -342,6 +351,9 @@ __all__ = [
     "set_model_version_tag",
     "set_registry_uri",
     "set_store",
+    "set_system_metrics_node_id",
+    "set_system_metrics_samples_before_logging",
+    "set_system_metrics_sampling_interval",
     "set_tag",
     "set_tags",
     "set_tracking_uri",

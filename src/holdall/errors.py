@@ -616,6 +616,7 @@ class MissingLibraryError(RequestError, ImportError):
         "cloudpickle": "pyfunc",
         "kaleido": "pictures",
         "picklescan": "inspect",
+        "psutil": "system",
         **dict.fromkeys(("torch", "safetensors"), "pytorch"),
         **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow", "transformers")},
         **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),

@@ -139,7 +139,7 @@ _ALIKE: Final[dict[str, str]] = {
     "there are no projects; start the script itself": "run projects exceptions.ExecutionException",
     "`holdall.open().maintenance.doctor()` tries what the bucket can do": "doctor",
     "credentials are the bucket's; `holdall guide s3` says where they come from": "login",
-    "its names are in `holdall` itself: `holdall.set_tracking_uri` and so on": "config",
+    "its names are in `holdall` itself: `holdall.set_tracking_uri` and so on": "config system_metrics",
     "`run.info` says who started it, and the tag `mlflow.source.type` from what": "entities.SourceType",
     "it is for Databricks": """
         azure legacy_databricks_cli entities.model_registry.ModelVersionDeploymentJobState

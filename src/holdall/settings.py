@@ -4,8 +4,11 @@
 |---|---|---|
 | `HOLDALL_STORE` | where the store is | `./holdall-store` |
 | `HOLDALL_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
-| `HOLDALL_EXPERIMENT` | the experiment of new runs, by name | `Default` |
-| `HOLDALL_RUN_NAME` | what a new run is called | drawn by lot |
+| `HOLDALL_EXPERIMENT` | the experiment of new runs, by name; else `MLFLOW_EXPERIMENT_NAME` | `Default` |
+| `HOLDALL_RUN_NAME` | what a new run is called; else `MLFLOW_RUN_NAME` | drawn by lot |
+| `HOLDALL_RUN_ID` | the run that the first `start_run` goes on with; else `MLFLOW_RUN_ID` | a new one |
+| `HOLDALL_SYSTEM_METRICS` | `1`: runs log what the machine does; else `MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING` | off |
+| `HOLDALL_SYSTEM_METRICS_INTERVAL` | seconds between two looks; else `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL` | `10` |
 | `HOLDALL_CACHE` | folder for what searching and the stat cache remember; `off`: nowhere | `~/.cache/holdall` |
 | `HOLDALL_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDALL_AUTO_RUN` | `1`: a log verb without a run starts one | off |
@@ -16,6 +19,10 @@
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
+
+Of MLflow's variables these are read, and `MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING`,
+`MLFLOW_SYSTEM_METRICS_NODE_ID`. `MLFLOW_TRACKING_URI` is not: it names MLflow's server or database, and a
+store is named by `HOLDALL_STORE` alone. Nor is `MLFLOW_EXPERIMENT_ID`, a number of that database.
 
 Nothing else in holdall reads the environment, nor more than these and, for
 their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. One exception: when a run
@@ -58,6 +65,11 @@ class Settings:
     deadline: float = DEADLINE
     verify_shared: bool = False
     create: bool = True
+    run_id: str | None = None
+    system_metrics: bool = False
+    system_interval: float = 10.0
+    system_samples: int = 1
+    system_node_id: str | None = None
 
     def open_store(self, url: str | None = None, options: Mapping[str, Any] | None = None) -> Store:
         """Open the store at an address as these settings say; the one that they name when None.
@@ -97,8 +109,16 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         store=given.get("HOLDALL_STORE") or default.store,
         memory=parse_size("HOLDALL_MEMORY", memory) if memory else default.memory,
-        experiment=given.get("HOLDALL_EXPERIMENT") or None,
-        run_name=given.get("HOLDALL_RUN_NAME") or None,
+        experiment=given.get("HOLDALL_EXPERIMENT") or given.get("MLFLOW_EXPERIMENT_NAME") or None,
+        run_name=given.get("HOLDALL_RUN_NAME") or given.get("MLFLOW_RUN_NAME") or None,
+        run_id=given.get("HOLDALL_RUN_ID") or given.get("MLFLOW_RUN_ID") or None,
+        system_metrics=_on(given, _either(given, "HOLDALL_SYSTEM_METRICS", "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING")),
+        system_interval=_seconds(
+            given, _either(given, "HOLDALL_SYSTEM_METRICS_INTERVAL", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL")
+        )
+        or default.system_interval,
+        system_samples=_count(given, "MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING") or default.system_samples,
+        system_node_id=given.get("MLFLOW_SYSTEM_METRICS_NODE_ID") or None,
         cache=_cache(given),
         auto_run=_on(given, "HOLDALL_AUTO_RUN"),
         progress=_progress(given),
@@ -114,6 +134,18 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def tell_libraries(**variables: str) -> None:
     """Set variables that a library reads from the environment while it is imported, which must be still to come."""
     os.environ.update(variables)
+
+
+def _either(given: Mapping[str, str], ours: str, theirs: str) -> str:
+    """The variable to look at: ours, where it is set."""
+    return ours if given.get(ours) else theirs
+
+
+def _count(given: Mapping[str, str], name: str) -> int | None:
+    named = given.get(name, "").strip()
+    if named and not re.fullmatch(r"[1-9]\d{0,6}", named):
+        raise ValueError(f"{name}={named!r} is not a whole number such as 3")
+    return int(named) if named else None
 
 
 def _on(given: Mapping[str, str], name: str) -> bool:

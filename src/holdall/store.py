@@ -40,6 +40,7 @@ from holdall.runs.environment import capture
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
+from holdall.runs.machine import Machine, averages
 from holdall.runs.parquet import without_extensions
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
@@ -102,6 +103,7 @@ __all__ = [
     "LoggedModelParameter",
     "LoggedModelStatus",
     "LoggedModelTag",
+    "Machine",
     "Metric",
     "Model",
     "ModelInfo",
@@ -127,6 +129,7 @@ __all__ = [
     "Usage",
     "ViewType",
     "as_picture",
+    "averages",
     "dataset_of",
     "from_numpy",
     "from_pandas",

@@ -325,6 +325,8 @@ READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_sta
 
 ASKS_NOTHING: dict[str, set[str]] = {
     "holdall": names("""
+        disable_system_metrics_logging enable_system_metrics_logging set_system_metrics_node_id
+        set_system_metrics_samples_before_logging set_system_metrics_sampling_interval
         flush_trace_async_logging get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_store
         set_tracking_uri
     """)

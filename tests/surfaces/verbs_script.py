@@ -562,6 +562,11 @@ with mlflow.start_run(run_name="outer") as outer, mlflow.start_run(run_name="inn
     mlflow.flush_async_logging()
     mlflow.flush_artifact_async_logging()
     mlflow.flush_trace_async_logging()
+mlflow.enable_system_metrics_logging()
+mlflow.disable_system_metrics_logging()
+mlflow.set_system_metrics_sampling_interval(60)
+mlflow.set_system_metrics_samples_before_logging(2)
+mlflow.set_system_metrics_node_id("node")
 tracking["parents"] = [mlflow.get_parent_run(inner.info.run_id).info.run_name, client.get_parent_run(outer.info.run_id)]
 tracking["inputs"] = sorted(inputs(inner.info.run_id), key=str)
 tracking["last"] = mlflow.last_logged_model().model_id == last.model_id

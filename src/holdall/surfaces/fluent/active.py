@@ -21,7 +21,7 @@ from typing import Any
 from holdall.errors import ActiveRunError, InvalidArgumentError, InvalidNameError, NoActiveRunError
 from holdall.settings import Settings, read_settings
 from holdall.store import DEFAULT, Experiment, Run, Store, the_end
-from holdall.surfaces.fluent import visible
+from holdall.surfaces.fluent import system_metrics, visible
 
 _log = logging.getLogger("holdall")
 
@@ -60,6 +60,7 @@ class _State:
         self.named = False  # whether it was said which store that is
         self.experiment_id: str | None = None
         self.last: Run | None = None
+        self.resumed: set[str] = set()  # runs that were gone on with: that which the environment names is so once
         self.watching = False
         self.outcome = "FINISHED"  # of runs that are active when the process ends
         self.stacks: dict[int, list[_Started]] = {}
@@ -156,17 +157,21 @@ def start_run(
     parent_run_id: str | None = None,
     tags: Mapping[str, Any] | None = None,
     description: str | None = None,
+    log_system_metrics: bool | None = None,
 ) -> Run:
     """Start a run and make it the active one; or go on with one that there is.
 
     Args:
-        run_id: A run to go on with: it is RUNNING again.
+        run_id: A run to go on with: it is RUNNING again. When None, the first run that this process starts is the
+            one that `HOLDALL_RUN_ID` names, or else `MLFLOW_RUN_ID`.
         experiment_id: The experiment of a new run; the one that was set, or "Default", when None.
         run_name: What people call the run; drawn by lot for a new one when None.
         nested: Whether a run may be active already; the new one is then its child.
         parent_run_id: The run that the new one is part of, which must be there.
         tags: What else to say about the run.
         description: In a few words, for people.
+        log_system_metrics: Whether to log what the machine does meanwhile, as `system/cpu_utilization_percentage`
+            and so on; as it was set when None. It needs psutil.
 
     Raises:
         ActiveRunError: A run is active, and `nested` is not set.
@@ -185,11 +190,13 @@ def start_run(
     stack = visible.own(_stack())
     if stack and not nested:
         raise ActiveRunError(stack[-1].run.id)
-    runs = current_store().runs
+    machine = system_metrics.machine_for(log_system_metrics)
+    runs, settings = current_store().runs, read_settings()
+    run_id = run_id or _named_run(settings, parent_run_id)
     if run_id is not None:
         run = runs.resume(run_id, name=run_name, tags=tags, description=description)
+        _state.resumed.add(run_id)
     else:
-        settings = read_settings()
         run = runs.start(
             experiment=settings.experiment,
             experiment_id=_state.experiment_id if experiment_id is None else experiment_id,
@@ -204,7 +211,14 @@ def start_run(
     _stack().append(started)
     visible.note(started, _everywhere())
     _watch_for_the_end()
+    if machine:
+        system_metrics.watch(run, machine, resumed=run_id is not None)
     return run
+
+
+def _named_run(settings: Settings, parent_run_id: str | None) -> str | None:
+    """The run that the environment names, the first time that this process starts one without saying which."""
+    return settings.run_id if settings.run_id not in _state.resumed and parent_run_id is None else None
 
 
 def active_run() -> Run | None:
