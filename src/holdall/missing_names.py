@@ -134,7 +134,7 @@ _ALIKE: Final[dict[str, str]] = {
         deployments sagemaker
     """,
     "there is no server and no database: the bucket is all": "server db",
-    "`holdall --help` shows the commands": "ai_commands assistant cli demo experiments",
+    "`holdall --help` shows the commands": "ai_commands assistant cli experiments",
     "start a run for each trial, with `holdall.start_run(nested=True)`": "optuna",
     "there are no projects; start the script itself": "run projects exceptions.ExecutionException",
     "`holdall.open().maintenance.doctor()` tries what the bucket can do": "doctor",

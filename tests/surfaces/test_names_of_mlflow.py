@@ -61,6 +61,9 @@ def _names() -> dict[str, tuple[object, str]]:
         theirs = importlib.import_module(f"mlflow.{place}".rstrip("."))
         ours = importlib.import_module(f"holdall.{place}".rstrip("."))
         found |= {f"{place}.{name}".lstrip("."): (ours, name) for name in _public(theirs)}
+    for own in iter_modules(holdall.__path__):  # such as `demo`: here whenever somebody imports it
+        if own.name not in holdall.__all__:
+            found.pop(own.name, None)
     client = {name for name in dir(mlflow.MlflowClient) if not name.startswith("_")}
     return found | {f"Client.{name}": (holdall.Client("memory://names"), name) for name in client}
 
