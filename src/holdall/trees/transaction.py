@@ -18,27 +18,27 @@ from typing import Final, TypeAlias
 
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import SILENT, Transfer, begin_transfer
-from holdall.chunks.writer import ChunkWriter, PendingChunk, WrittenStream
+from holdall.chunks.writer import ChunkWriter, PendingChunk
 from holdall.errors import (
     ArtifactExistsError,
     FencedOffError,
     IntegrityError,
-    PathConflictError,
     SourceChangedError,
 )
 from holdall.format import digest
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import PackName
-from holdall.format.paths import ancestors, sort_key
-from holdall.format.recipe import Recipe, encode_recipe
-from holdall.format.reference import CHUNK, NODE, RECIPE, Ref
+from holdall.format.paths import sort_key
+from holdall.format.reference import CHUNK, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.trees import tree_builder
+from holdall.trees.conflicts import fresh_paths, with_parents
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import INLINE, InlineBlobs
 from holdall.trees.source import Item
-from holdall.trees.streams import Rejoined, at_most, blocks
+from holdall.trees.staged import Staged, file_entry, hash_file
+from holdall.trees.streams import Rejoined, at_most
 from holdall.trees.unchanged_files import UnchangedFiles
 from holdall.trees.view import View
 
@@ -50,23 +50,6 @@ _UNKNOWN: Final = (
     "%s. It is logged all the same; should that be mended and hold other content there, what was first stands"
 )
 _LEAST: Final = 95  # bytes of a file's row in a tree: with more of them than fit, an entry need not be tried
-_TOLD: Final = 4 << 20  # bytes after which an observer hears of them
-
-
-@dataclass(slots=True)
-class Staged:
-    """An item whose bytes were read or recalled: they are held here, or written as chunks."""
-
-    entry: Entry  # without content
-    data: bytes | None = None
-    written: WrittenStream | None = None
-    unread: Item | None = None  # whose chunks were recalled
-
-    def name(self) -> None:
-        """Wait for the file's SHA-256, which is made while the next files are read."""
-        if self.written and not self.entry.sha256:
-            entry, written = self.entry, self.written
-            self.entry = Entry(entry.path, entry.kind, written.size, written.sha256, entry.executable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +151,7 @@ class Transaction:
             offered = known
         elif item.kind is Kind.FILE:
             with self._unchanged.open(item) as stream:
-                offered = _hashed(item, stream, self._transfer)
+                offered = hash_file(item, stream, self._transfer)
         if not offered.same_as(there):
             raise ArtifactExistsError(self._run_id, item.path, str(there), str(offered))
         return Staged(there)
@@ -193,7 +176,7 @@ class Transaction:
 
     def _hold(self, item: Item, data: bytes) -> Staged:
         self._held += len(data)
-        return Staged(_file_entry(item, len(data), digest.sha256(data)), data=data)
+        return Staged(file_entry(item, len(data), digest.sha256(data)), data=data)
 
     def _pack_small_files(self) -> None:
         """Write the small files that were held back into packs."""
@@ -240,31 +223,13 @@ class Transaction:
     def _without_conflicts(self) -> list[Staged]:
         """Return what the run has not yet, ascending; or raise the error that says why it cannot be there."""
         self._session.refuse_registered(list(self._staged))
-        paths, wanted = self._session.view.paths, self._staged
-        parents = {parent for path in wanted for parent in ancestors(path)}
-        look = paths.lookup([*wanted, *parents])
-        there = look.there
-        below = {
-            path: at
-            for path, at in look.below.items()
-            if path in wanted and wanted[path].entry.kind is not Kind.DIRECTORY
-        }
-        fresh = []
-        for path, staged in wanted.items():
-            if path in there and not there[path].same_as(staged.entry):
-                raise ArtifactExistsError(self._run_id, path, str(there[path]), str(staged.entry))
-            if path in below:
-                raise PathConflictError(self._run_id, path, below[path])
-            for parent in ancestors(path):
-                standing = there.get(parent) or (wanted[parent].entry if parent in wanted else None)
-                if standing and standing.kind is not Kind.DIRECTORY:
-                    raise PathConflictError(self._run_id, path, parent)
-            if path not in there:
-                fresh.append(staged)
-        if look.unread and fresh and not self._warned:
+        wanted = {path: staged.entry for path, staged in self._staged.items()}
+        lookup = self._session.view.paths.lookup(with_parents(wanted))
+        fresh = fresh_paths(self._run_id, wanted, lookup)
+        if lookup.unread and fresh and not self._warned:
             self._warned = True
-            _log.warning(_UNKNOWN, self._run_id, fresh[0].entry.path, "; ".join(map(str, look.unread)))
-        return sorted(fresh, key=lambda staged: sort_key(staged.entry.path))
+            _log.warning(_UNKNOWN, self._run_id, fresh[0], "; ".join(map(str, lookup.unread)))
+        return [self._staged[path] for path in sorted(fresh, key=sort_key)]
 
     def _seal(self, fresh: Sequence[Staged]) -> tuple[Ref, list[InlineBlob]]:
         """Return the root of the commit's tree, after every blob below it was placed.
@@ -277,7 +242,7 @@ class Transaction:
         if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
             inline = InlineBlobs([])
             root = tree_builder.build(
-                [_placed(staged, partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
+                [staged.place(partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
             )
             if inline.fits:
                 if writer:
@@ -285,7 +250,7 @@ class Transaction:
                 return root, inline.blobs
         self._pack_small_files()
         self._chunks.resolve_pending()
-        root = tree_builder.build([_placed(staged, self._chunks.put_blob) for staged in fresh], self._place_node)
+        root = tree_builder.build([staged.place(self._chunks.put_blob) for staged in fresh], self._place_node)
         self._chunks.flush()
         return root, []
 
@@ -339,37 +304,3 @@ class Transaction:
         known = self._writer.find_blob if self._writer else None
         files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
         self._unchanged.keep(files, known)
-
-
-def _placed(staged: Staged, place: Callable[[bytes, int], Ref]) -> Entry:
-    """Return the entry of a staged item, with its content where it now is."""
-    entry, written = staged.entry, staged.written
-    if staged.data:
-        return entry.at(place(staged.data, CHUNK), whole=True)
-    if written is None:
-        return entry
-    if sum(slot.raw for slot in written.chunks) != written.size:
-        raise IntegrityError(entry.path, "its chunks are not all of it, as an interrupt may leave it: log it again")
-    if not written.chunks:
-        return entry
-    refs = tuple(slot.ref for slot in written.chunks)
-    if len(refs) == 1:
-        return entry.at(refs[0], whole=True)
-    recipe = encode_recipe(Recipe(written.size, written.sha256, refs))
-    return entry.at(place(recipe, RECIPE), whole=False)
-
-
-def _file_entry(item: Item, size: int, sha256: bytes) -> Entry:
-    return Entry(item.path, Kind.FILE, size, sha256, item.executable)
-
-
-def _hashed(item: Item, stream: Readable, transfer: Transfer) -> Entry:
-    hasher, size, told = digest.file_hash(), 0, 0
-    for block in blocks(stream):
-        hasher.update(block)
-        size += len(block)
-        if size - told >= _TOLD:
-            transfer.add(size - told, size - told)
-            told = size
-    transfer.add(size - told, size - told)
-    return _file_entry(item, size, hasher.digest())

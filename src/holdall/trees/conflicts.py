@@ -1,0 +1,41 @@
+"""Which paths a commit may add: a run's paths never change, and a path is a file or a directory, never both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from holdall.errors import ArtifactExistsError, PathConflictError
+from holdall.format.paths import ancestors
+from holdall.format.tree import Entry, Kind
+from holdall.trees.paths import PathLookup
+
+
+def with_parents(paths: Iterable[str]) -> list[str]:
+    """Return paths and all directories above them: what must be looked up before they are added."""
+    wanted = list(paths)
+    return [*wanted, *{parent for path in wanted for parent in ancestors(path)}]
+
+
+def fresh_paths(run_id: str, wanted: Mapping[str, Entry], lookup: PathLookup) -> list[str]:
+    """Return those of the wanted paths that the run has not yet.
+
+    Args:
+        run_id: For errors.
+        wanted: What is to be added, by path.
+        lookup: What the run has at these paths and their parents.
+
+    Raises:
+        ArtifactExistsError: The run has other content at a path.
+        PathConflictError: There is a file where a directory is needed, or the reverse.
+    """
+    there = lookup.there
+    for path, entry in wanted.items():
+        if path in there and not there[path].same_as(entry):
+            raise ArtifactExistsError(run_id, path, str(there[path]), str(entry))
+        if path in lookup.below and entry.kind is not Kind.DIRECTORY:
+            raise PathConflictError(run_id, path, lookup.below[path])
+        for parent in ancestors(path):
+            above = there.get(parent) or wanted.get(parent)
+            if above and above.kind is not Kind.DIRECTORY:
+                raise PathConflictError(run_id, path, parent)
+    return [path for path in wanted if path not in there]
