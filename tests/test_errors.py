@@ -112,6 +112,13 @@ def test_a_hint_speaks_the_language_of_its_place(kind: type[HoldallError]) -> No
     assert bool(hint_of(error)) == bool(error.hint)
 
 
+def test_no_hint_set_for_one_case_is_a_command() -> None:
+    """Outside the command line, what a single error is told names Python's calls; `shell_hint` has the command."""
+    for file in sorted(Path(errors.__file__).parent.rglob("*.py")):
+        if "cli" not in file.parts:
+            assert not re.search(r"\.hint = f?.*`holdall ", file.read_text()), file
+
+
 # --- the face of MLflow's exception ---------------------------------------------
 
 

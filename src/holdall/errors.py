@@ -117,6 +117,7 @@ class HoldallError(Exception):
     """The root: `except HoldallError` catches all that holdall raises on purpose."""
 
     hint: str = ""
+    shell_hint: str = ""  # of a case that knows more than its kind: what to do at a shell, where that is said otherwise
     error_code: str = "INTERNAL_ERROR"
 
     @property
@@ -136,7 +137,7 @@ class HoldallError(Exception):
 
     @property
     def __notes__(self) -> list[str]:
-        """What stands below the error in a traceback: the hint, and what `add_note` added."""
+        """The lines below the error in a traceback: the hint, and what `add_note` added."""
         added: list[str] = self.__dict__.get("_notes", [])
         return [f"hint: {self.hint}", *added] if self.hint else added
 
@@ -413,7 +414,7 @@ class ActiveRunError(RequestError):
 
 
 class InvalidArgumentError(RequestError, ValueError):
-    """Arguments that do not go together, or a value that is none of those that there are. Attributes: reason."""
+    """Arguments that do not go together, or a value that is not among the possible ones. Attributes: reason."""
 
     hint = "the documentation of what was called says which arguments it takes, and which of them together"
 

@@ -104,7 +104,8 @@ def test_a_store_that_may_not_be_made_is_not(place: str, tmp_path: Path, moto: S
     for write in (store.runs.start, lambda: store.experiments.create("e"), lambda: store.registry.create_model("m")):
         with pytest.raises(StoreNotFoundError) as caught:
             write()
-        assert "store init" in str(caught.value.hint)
+        assert "maintenance.create()" in caught.value.hint
+        assert "store init" in caught.value.shell_hint
         assert "HOLDALL_CREATE" in str(caught.value.hint)
     assert not list(store._location.bucket.list())
     store.maintenance.create()

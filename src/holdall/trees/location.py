@@ -45,10 +45,7 @@ from holdall.trees.stat_cache import StatCache
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
 _WHOLE: Final = 60.0  # and beyond which none is sent again
 _REFUSE: Final = "set_store(..., create=False) or HOLDALL_CREATE=never refuses that"
-_ONLY_ASKED: Final = (
-    "check the address; create=False or HOLDALL_CREATE=never keeps writers from making a store there: "
-    "`holdall store init URL` does"
-)
+_ONLY_ASKED: Final = "check the address; create=False or HOLDALL_CREATE=never keeps writers from making a store there: "
 _log = logging.getLogger("holdall")
 _RECORDING: Final = 5.0  # seconds that recording damage may delay the error that tells of it
 
@@ -147,7 +144,8 @@ class Location:
                 descriptor = self.descriptor
             except StoreNotFoundError as error:
                 if not self.may_create:
-                    error.hint = _ONLY_ASKED
+                    error.hint = _ONLY_ASKED + "holdall.open(url).maintenance.create() does"
+                    error.shell_hint = _ONLY_ASKED + "`holdall store init URL` does"
                     raise
                 self._make()
                 descriptor = self.descriptor

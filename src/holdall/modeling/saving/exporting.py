@@ -63,7 +63,9 @@ def _hinted() -> Iterator[None]:
     try:
         yield
     except UnsupportedFileError as error:
-        error.hint = "nothing was exported; fetch the whole run with `holdall artifact get runs:/RUN_ID` instead"
+        nothing = "nothing was exported; fetch the whole run instead, with"
+        error.hint = f"{nothing} holdall.artifacts.download_artifacts(run_id=...)"
+        error.shell_hint = f"{nothing} `holdall artifact get runs:/RUN_ID`"
         raise
 
 

@@ -68,6 +68,8 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
 
 def hint_of(error: BaseException) -> str:
     """How to mend an error from a shell; "" where nothing is known."""
+    if shell := str(getattr(error, "shell_hint", "")):
+        return shell
     own = str(getattr(error, "hint", "") or "")
     if "hint" in vars(error) and not PYTHON.search(own):  # this very case's, which says more than its kind's
         return own
