@@ -75,8 +75,8 @@ def test_every_section_that_is_named_is_there() -> None:
     headings = re.findall(r"^(?:## |\*\*)([A-Z][^.*\n]+)", SPEC, re.MULTILINE)
     named = set(re.findall(r'\((?:.*: )?"([A-Z][a-z ]+)"[,)]', SPEC))
     for folder in ("src", "tests"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for said in re.findall(r'SPEC\.md, ((?:"[A-Z][a-z ]+"(?:, | and )?)+)', path.read_text()):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.md")]:
+            for said in re.findall(r'SPEC\.md\)?,\s((?:"[A-Z][a-z ]+"(?:,\s| and )?)+)', path.read_text()):
                 named |= set(re.findall(r'"([^"]+)"', said))
     assert len(named) > 12
     assert [name for name in named if not any(heading.startswith(name) for heading in headings)] == []
