@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,12 +28,8 @@ def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield "s3://models"
 
 
-@pytest.mark.parametrize("default", s3.LANES)
-def test_a_file_is_logged_and_read_back(
-    mocked: str, default: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Through two handles, by the pool's threads too, whichever lane is the default."""
-    monkeypatch.setattr(s3, "DEFAULT_LANE", default)
+def test_a_file_is_logged_and_read_back(mocked: str, tmp_path: Path) -> None:
+    """Through two handles, by the pool's threads too."""
     content = bytes(range(256)) * 20_000
     (tmp_path / "weights.bin").write_bytes(content)
     holdall.set_store(f"{mocked}/store")
@@ -54,6 +51,15 @@ def test_the_other_lane_says_that_it_cannot_be_mocked(mocked: str) -> None:
     bucket = bucket_at(mocked, {"lane": "s3fs"})
     with pytest.raises(StorageError, match="lane='boto3'"):
         bucket.put("k", b"")
+
+
+def test_only_the_demo_knows_a_mock() -> None:
+    """And of moto only its public server: a mock is told by what it does, which botocore's events show."""
+    root = Path(s3.__file__).parents[1]
+    knows = {path for path in root.rglob("*.py") if re.search(r"\bmoto\b", path.read_text())}
+    assert {path.parent.name for path in knows} == {"demo"}
+    text = (root / "demo" / "server.py").read_text()
+    assert set(re.findall(r"(?:from|import) (moto[\w.]*)", text)) == {"moto.server"}
 
 
 class TestMockAws(BucketSuite):

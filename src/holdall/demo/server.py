@@ -3,7 +3,8 @@
 moto speaks enough of S3, but looks for an object and then writes it: under
 contention some rounds had two winners. Behind one lock its `If-None-Match`
 is atomic, so what is tried here is what AWS promises. Requests wait for each
-other; their bodies are read, and their answers sent, outside of the lock.
+other; their bodies are read, and their answers sent, outside of the lock. Of
+moto only its documented server is used, which listens behind this one.
 
     with moto_server() as server:                 in this process
         bucket_at("s3://b", {"endpoint_url": server.url, ...})
@@ -19,15 +20,19 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.request import Request, urlopen
 
 _CUT_OFF = b"<Error><Code>IncompleteBody</Code><Message>fewer bytes came than were announced</Message></Error>"
+_OF_THE_CONNECTION = {"connection", "date", "server", "transfer-encoding"}
 Start = Callable[..., Any]
 
 
@@ -104,9 +109,15 @@ def moto_server(log: str | Path | None = None, *, port: int = 0) -> Iterator[Mot
         log: A file to which the access log is appended.
         port: Where to listen on 127.0.0.1; 0 for any that is free.
     """
+    from moto.server import ThreadedMotoServer
+
     path = None if log is None else Path(log)
     file = None if path is None else path.open("a", encoding="utf-8")
-    server = _make(port, file)
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    if (inner_log := logging.getLogger("werkzeug")).level == logging.NOTSET:
+        inner_log.setLevel(logging.ERROR)  # or it would print each request
+    moto.start()
+    server = _make(port, file, moto.get_host_and_port())
     thread = threading.Thread(target=server.serve_forever, daemon=True, name="moto")
     thread.start()
     try:
@@ -115,29 +126,38 @@ def moto_server(log: str | Path | None = None, *, port: int = 0) -> Iterator[Mot
         server.shutdown()
         server.server_close()
         thread.join()
+        moto.stop()
         if file is not None:
             file.close()
 
 
-def _make(port: int, log: TextIO | None) -> Any:
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
+def _make(port: int, log: TextIO | None, inner: tuple[str, int]) -> Any:
+    from werkzeug.serving import WSGIRequestHandler, make_server
 
-    class Handler(MotoRequestHandler):
+    class Handler(WSGIRequestHandler):
         protocol_version = "HTTP/1.1"  # keep connections
         disable_nagle_algorithm = True  # or every answer waits 40 ms for an acknowledgement
 
         def log(self, type: str, message: str, *args: Any) -> None:
             """Nothing on the terminal; `Serialised` keeps the log."""
 
-    application = Serialised(DomainDispatcherApplication(create_backend_app), log)
+    application = Serialised(partial(_forward, inner), log)
     server: Any = make_server("127.0.0.1", port, application, threaded=True, request_handler=Handler)
     server.daemon_threads = True
     return server
+
+
+def _forward(inner: tuple[str, int], environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+    """Answer as the server at another address does, whatever it is."""
+    headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    headers |= {"Content-Type": environ.get("CONTENT_TYPE", ""), "Content-Length": environ["CONTENT_LENGTH"]}
+    with closing(HTTPConnection(*inner, timeout=60)) as connection:
+        connection.request(environ["REQUEST_METHOD"], environ["REQUEST_URI"], environ["wsgi.input"].read(), headers)
+        answer = connection.getresponse()
+        body = answer.read()
+    kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _OF_THE_CONNECTION]
+    start_response(f"{answer.status} {answer.reason}", kept)
+    return [body]
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from holdall.errors import (
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.canary import ConditionMonitor
 from holdall.storage.s3_boto import BotoClient
-from holdall.storage.s3_client import Answer, S3Client, mocked
+from holdall.storage.s3_client import Answer, S3Client
 from holdall.storage.s3_errors import is_page, meaning
 from holdall.storage.s3_fs import S3fsClient
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 LANES: dict[str, type[S3Client]] = {lane.name: lane for lane in (BotoClient, S3fsClient)}
 # Measured end to end (benchmarks/lanes.py, 2026-11-21): 1 GiB goes up 1.33 and comes down 1.36 times as
 # fast as by the other, which copies every body: an upload peaks at 272 MiB here and at 767 there. And
-# moto's `mock_aws` can answer this one alone.
+# it is the one that mocks of botocore can answer.
 DEFAULT_LANE = "boto3"
 PAGE = 1000
 Page = tuple[list[ObjectInfo], str | None]  # keys, and where the next page begins
@@ -275,8 +275,8 @@ class _Unordered(Iterator[ObjectInfo]):
 
 
 def _client(url: str, options: dict[str, object]) -> S3Client:
-    """The lane that was chosen; or else the one that can be answered, where a mock is to answer."""
-    name = options.pop("lane", None) or ("boto3" if mocked() else DEFAULT_LANE)
+    """Return the client of the lane that was chosen."""
+    name = options.pop("lane", None) or DEFAULT_LANE
     if name not in LANES:
         raise ValueError(f"an s3:// bucket has the lanes {' and '.join(LANES)}, not {name!r}")
     return LANES[str(name)](url, options)

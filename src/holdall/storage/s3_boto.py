@@ -9,7 +9,8 @@ loop moves what one core can.
           is given a file over it, because it takes no memoryview; its HTTP
           library would read a file in copies of 16 KiB, so the file is taken
           out again on the last step. A mock, which answers before that step,
-          reads the file and has a copy of its own.
+          reads the file and has a copy of its own; mocks look whether an
+          object is there and create it then, so they are asked in turn.
     GET   one buffer of exactly the length that was announced and accepted.
 
 A connection that is silent for `read_timeout` is given up, and a piece that
@@ -21,7 +22,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from typing import Any
 
 from holdall.errors import MissingBackendError
@@ -34,7 +35,6 @@ from holdall.storage.s3_client import (
     disable_expect_continue,
     disable_region_redirects,
     is_aws,
-    mocked,
     parameters,
     session_vars,
     set_checksums,
@@ -44,6 +44,7 @@ from holdall.storage.s3_client import (
 # A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
 PIECE = 128 * 1024
 _turns: dict[int, threading.Lock] = {}  # by process, as a fork may copy a lock that is held
+_held = threading.local()
 
 
 class BotoClient(S3Client):
@@ -53,17 +54,15 @@ class BotoClient(S3Client):
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
         """Send a request whose answer is small; a `Body` is not copied."""
-        with _serialised_for_mocks():
-            answer: Answer = self._send(operation, arguments)
-            return answer
+        answer: Answer = self._send(operation, arguments)
+        return answer
 
     def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
         """GetObject, into one buffer."""
-        with _serialised_for_mocks():
-            answer = self._send("GetObject", arguments)
-            with closing(answer["Body"]) as body:
-                found: bytes = body.read(body_length(answer))
-                body.read()  # nothing is left, and only then botocore compares checksums
+        answer = self._send("GetObject", arguments)
+        with closing(answer["Body"]) as body:
+            found: bytes = body.read(body_length(answer))
+            body.read()  # nothing is left, and only then botocore compares checksums
         return answer, found
 
     def botocore_client(self) -> Any:
@@ -76,7 +75,10 @@ class BotoClient(S3Client):
         if "Body" in given:
             given["Body"] = Payload(given["Body"])
         known = parameters(client, operation)
-        return getattr(client, METHODS[operation])(**{name: given[name] for name in given if name in known})
+        try:
+            return getattr(client, METHODS[operation])(**{name: given[name] for name in given if name in known})
+        finally:
+            _end_turn()
 
     def _common_arguments(self) -> dict[str, Any]:
         payer = {"RequestPayer": "requester"} if self.options.get("requester_pays") else {}
@@ -98,6 +100,8 @@ class BotoClient(S3Client):
             disable_region_redirects(client)
         self._check_conditions(client)
         disable_expect_continue(client)
+        client.meta.events.register_first("before-send.s3", _begin_turn)
+        client.meta.events.register_last("before-send.s3", _end_turn)  # nobody answered: it goes to a server
         client._endpoint.http_session = _Pieces(client._endpoint.http_session)
         return client
 
@@ -186,6 +190,15 @@ def _pieces(blocks: Any) -> Iterator[memoryview]:
             yield view[start : start + PIECE]
 
 
-def _serialised_for_mocks() -> AbstractContextManager[object]:
-    """Requests to a mock one by one: moto looks whether an object is there, and creates it then."""
-    return _turns.setdefault(os.getpid(), threading.Lock()) if mocked() else nullcontext()
+def _begin_turn(**_: object) -> None:
+    """Wait until no other thread asks whoever answers in the server's place."""
+    turn = _turns.setdefault(os.getpid(), threading.Lock())
+    turn.acquire()
+    _held.turn = turn
+
+
+def _end_turn(**_: object) -> None:
+    """Let the next thread ask, if this one's turn has not ended yet."""
+    turn, _held.turn = getattr(_held, "turn", None), None
+    if turn is not None:
+        turn.release()

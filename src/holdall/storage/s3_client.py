@@ -22,7 +22,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -246,9 +245,3 @@ def _no_search(**_: object) -> None:
 def parameters(client: Any, operation: str) -> Any:
     """The names that an operation's request may have, as this botocore knows it."""
     return client.meta.service_model.operation_model(operation).input_shape.members
-
-
-def mocked() -> bool:
-    """Whether moto's `mock_aws` answers for botocore in this process at the moment."""
-    models = sys.modules.get("moto.core.models")
-    return bool(getattr(getattr(models, "botocore_stubber", None), "enabled", False))

@@ -178,7 +178,7 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
 def is_page(found: Mapping[str, Any]) -> bool:
     """Whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket.
 
-    A 204 has no body, whatever its headers call it: moto's says that it is HTML.
+    A 204 has no body, whatever its headers call it: some say that it is HTML.
     """
     metadata = found.get("ResponseMetadata", {})
     kind = str(metadata.get("HTTPHeaders", {}).get("content-type", ""))

@@ -17,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,13 +30,14 @@ from holdall.storage.s3_client import (
     disable_expect_continue,
     disable_region_redirects,
     is_aws,
-    mocked,
     session_vars,
     set_checksums,
     unset_checksums,
 )
 
 T = TypeVar("T")
+_ANNOUNCED, _SENT = "announced", "sent"
+_steps: ContextVar[list[str]] = ContextVar("steps")  # of the request under way
 SLOWEST = 16 * 1024  # bytes per second; below that a connection counts as stalled
 
 
@@ -75,17 +77,30 @@ class S3fsClient(S3Client):
 
     def _run(self, ask: Callable[[Any], Awaitable[T]]) -> T:
         """Run a coroutine over the filesystem in fsspec's thread, and wait for it."""
-        if mocked():
-            reason = "moto's mock_aws cannot answer the lane s3fs; open the store with lane='boto3'"
-            raise StorageError(self.url, "", reason)
         try:
             from fsspec.asyn import get_loop, sync
         except ImportError as error:
             raise _missing(self.url) from error
-        found: T | None = sync(get_loop(), ask, self._client_of_this_process())
+        found: T | None = sync(get_loop(), self._watched(ask), self._client_of_this_process())
         if found is None:  # a cancelled coroutine comes back as None, which must not look like success
             raise TransientStorageError(self.url, "", "the request was cancelled")
         return found
+
+    def _watched(self, ask: Callable[[Any], Awaitable[T]]) -> Callable[[Any], Awaitable[T]]:
+        """Tell a failure of whoever answers in the server's place, as mocks of botocore do, from others."""
+
+        async def watched(system: Any) -> T:
+            steps: list[str] = []
+            _steps.set(steps)
+            try:
+                return await ask(system)
+            except Exception as error:
+                if steps[-1:] == [_ANNOUNCED]:
+                    reason = "a mock answers, which the lane s3fs does not understand; open the store with lane='boto3'"
+                    raise StorageError(self.url, "", reason) from error
+                raise
+
+        return watched
 
     def _patience(self, size: int) -> float:
         """Seconds after which a transfer of so many bytes counts as stalled."""
@@ -109,6 +124,7 @@ class S3fsClient(S3Client):
         sync(get_loop(), _connect, system, session)
         self._check_conditions(system._s3)
         disable_expect_continue(system._s3)
+        system._s3.meta.events.register_first("before-send.s3", _announce)
         weakref.finalize(system, _close, os.getpid(), get_loop(), system._s3)
         _open_systems[id(system)] = system
         return system
@@ -142,7 +158,15 @@ def _one_attempt() -> type:
                 session._request = partial(session._request, allow_redirects=False)
             return session
 
+        async def send(self, request: Any) -> Any:
+            _steps.get([]).append(_SENT)
+            return await super().send(request)
+
     return OneAttempt
+
+
+def _announce(**_: object) -> None:
+    _steps.get([]).append(_ANNOUNCED)
 
 
 # By id: s3fs calls two filesystems equal that were opened alike.
