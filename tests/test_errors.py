@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow.exceptions
 import pytest
@@ -126,7 +127,7 @@ def test_no_hint_set_for_one_case_is_a_command() -> None:
 def test_an_error_has_what_mlflows_has(kind: type[HoldallError]) -> None:
     """A code that MLflow has, its status there, the message, and both as JSON."""
     error = made(kind)
-    theirs = mlflow.exceptions.MlflowException(str(error), error_code=ErrorCode.Value(error.error_code))
+    theirs: Any = mlflow.exceptions.MlflowException(str(error), error_code=ErrorCode.Value(error.error_code))
     assert (error.error_code, error.message) == (theirs.error_code, theirs.message)
     assert error.get_http_status_code() == theirs.get_http_status_code()
     said = json.loads(theirs.serialize_as_json())

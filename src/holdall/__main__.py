@@ -34,6 +34,7 @@ __all__ = [
     "model_change",
     "model_files",
     "model_show",
+    "program",
     "run",
     "show",
     "store",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +52,7 @@ def choose(limiter: FragmentationLimiter, refs: list[Ref | None]) -> list[Ref | 
     ],
 )
 def test_each_of_many_versions_costs_at_most_twice_the_requests_of_a_fresh_copy(
-    size: int, edit: Edit, most_again: float, record_property: pytest.RecordProperty
+    size: int, edit: Edit, most_again: float, record_property: Callable[[str, object], None]
 ) -> None:
     """Thirty versions in a row, each of them written where all before are known; most of the saving stays."""
     versions, again, logical = Versions(), 0, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -31,7 +32,7 @@ def costs(chunks: int, data: bytes) -> tuple[Cost, Cost]:
 
 @pytest.mark.timeout(300)
 def test_requests_and_memory_are_the_same_in_a_store_of_a_million_chunks(
-    record_property: pytest.RecordProperty,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """A file of 20 MB takes the same requests and bytes, and no more memory, in an empty store and in one of 64 GB."""
     data = entropy(1)(20 * MB)

@@ -221,12 +221,12 @@ def test_an_interrupted_read_leaves_nothing_running() -> None:
     written = write(writer_of(bucket), entropy(14)(100_000))
     interrupted = threading.Event()
 
-    def deliver(data: bytes) -> None:
+    def deliver(data: Bytes) -> None:
         if not interrupted.is_set():
             interrupted.set()
             _thread.interrupt_main()
         time.sleep(0.05)
-        done.append(data)
+        done.append(bytes(data))
 
     with pytest.raises(KeyboardInterrupt):
         ChunkReader(bucket, POOL).deliver((slot.ref, deliver) for slot in written.chunks)

@@ -40,7 +40,7 @@ def main(seconds: int, names: list[str]) -> int:
 
 def one(name: str, arguments: list[str]) -> None:
     """Fuzz one target, in this process, for ever or as the arguments say."""
-    import atheris  # type: ignore[import-not-found]  # installed by hand
+    import atheris  # installed by hand
 
     with atheris.instrument_imports(include=["holdall"]):
         from tests.fuzz.targets import TARGETS

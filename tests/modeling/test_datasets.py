@@ -11,6 +11,8 @@ import pytest
 
 from holdall.data import from_numpy, from_pandas
 
+THEIRS: Any = mlflow.data  # its names are made when they are asked for
+
 FRAME = pd.DataFrame({"a": [1.5, 2.0, np.nan], "b": [1, 2, 3], "c": ["x", None, "y"]})
 ARRAY = np.arange(12, dtype="float32").reshape(4, 3)
 
@@ -20,14 +22,14 @@ ARRAY = np.arange(12, dtype="float32").reshape(4, 3)
     [
         (
             from_pandas,
-            mlflow.data.from_pandas,
+            THEIRS.from_pandas,
             FRAME,
             {"source": "data.csv", "targets": "b", "name": "f", "digest": "d"},
         ),
-        (from_pandas, mlflow.data.from_pandas, FRAME[["a"]], {"source": "s3://bucket/a.parquet", "digest": "d"}),
-        (from_numpy, mlflow.data.from_numpy, ARRAY, {"source": "https://example.com/a.npy", "digest": "d"}),
-        (from_numpy, mlflow.data.from_numpy, ARRAY, {"source": "x", "targets": ARRAY[:, 0], "digest": "d"}),
-        (from_numpy, mlflow.data.from_numpy, {"x": ARRAY, "y": ARRAY[0]}, {"source": "x", "digest": "d"}),
+        (from_pandas, THEIRS.from_pandas, FRAME[["a"]], {"source": "s3://bucket/a.parquet", "digest": "d"}),
+        (from_numpy, THEIRS.from_numpy, ARRAY, {"source": "https://example.com/a.npy", "digest": "d"}),
+        (from_numpy, THEIRS.from_numpy, ARRAY, {"source": "x", "targets": ARRAY[:, 0], "digest": "d"}),
+        (from_numpy, THEIRS.from_numpy, {"x": ARRAY, "y": ARRAY[0]}, {"source": "x", "digest": "d"}),
     ],
 )
 def test_the_words_are_mlflows(ours: Any, theirs: Any, data: Any, given: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -150,7 +150,7 @@ def test_no_run_is_started_in_a_deleted_experiment(store: Store) -> None:
     id = store.experiments.id_of("a")
     store.runs.start(experiment="a").finish()
     store.experiments.delete(id)
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: store.runs.start(experiment="a"),
         lambda: store.runs.start(experiment_id=id),
         lambda: holdall.start_run(experiment_id=id),
@@ -246,6 +246,6 @@ def test_a_location_is_the_stores_or_none(tmp_path: Path) -> None:
         ["s3://bucket/x", "", "mlruns", 7, {"team": "a"}], [holdall.create_experiment, client.create_experiment]
     ):
         with pytest.raises(InvalidURIError, match="leave the location out"):
-            create("elsewhere", place)  # type: ignore[arg-type]
+            create("elsewhere", place)
     assert len(store.experiments.all()) == made
     active._state.__init__()  # type: ignore[misc]

@@ -430,7 +430,7 @@ def test_a_deleted_run_is_read_but_not_written_to(bucket: MemoryBucket, store: S
 
 def test_background_work_keeps_its_order_and_raises_at_the_end(store: Store) -> None:
     """Futures are done in order; what failed unseen makes the run FAILED and is raised by its end."""
-    run, order = store.runs.start(), []
+    run, order = store.runs.start(), list[Any]()
     gate = threading.Event()
     run.later(gate.wait)
     futures = [run.later(order.append, n) for n in range(20)]

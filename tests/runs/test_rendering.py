@@ -37,7 +37,7 @@ from holdall.runs.rendering import (
 )
 
 
-def drawn(layout: str | None = None) -> matplotlib.figure.Figure:
+def drawn(layout: Any = None) -> matplotlib.figure.Figure:
     """A figure with all that gets an id: clips, hatches, markers, images and text."""
     figure = matplotlib.figure.Figure(layout=layout)
     axes = figure.subplots()

@@ -354,6 +354,7 @@ def test_a_table_of_no_run_is_named(run: Run) -> None:
     run.log_table({"a": [1]}, "t.json")
     run.flush()
     assert len(store.runs.load_table("t.json")) == 1
-    for ids in (None, []):
+    none: list[str] = []
+    for ids in (None, none):
         with pytest.raises(TableNotFoundError):
             store.runs.load_table("other.json", ids)

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import pickle
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -165,7 +166,12 @@ def test_a_file_system_without_links_is_written_to_by_renaming(
 ) -> None:
     """Nothing is replaced, nothing temporary stays, and links are not tried again."""
     tries: list[int] = []
-    monkeypatch.setattr(os, "link", lambda *_: (tries.append(1), refused(code)())[1])
+
+    def failing(*_: object) -> None:
+        tries.append(1)
+        refused(code)()
+
+    monkeypatch.setattr(os, "link", failing)
     bucket = LocalBucket(tmp_path)
     bucket.put("a/k", b"v")
     with pytest.raises(ObjectExistsError):
@@ -273,14 +279,14 @@ def test_a_c_library_that_does_not_name_the_call_is_gone_around(
 
     monkeypatch.setattr(renaming, "_call", renaming._call.__wrapped__)
     library = Nameless()
-    monkeypatch.setattr(renaming.ctypes, "CDLL", lambda *_, **__: library)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: library)
     for name in ("a", "b"):
         (tmp_path / name).write_text(name)
     with pytest.raises(FileExistsError):
         renaming.rename_if_free(tmp_path / "a", tmp_path / "b")
     renaming.rename_if_free(tmp_path / "a", tmp_path / "c")
     assert (tmp_path / "c").read_text() == "a"
-    monkeypatch.setattr(renaming.platform, "machine", lambda: "vax")
+    monkeypatch.setattr(platform, "machine", lambda: "vax")
     with pytest.raises(OSError, match="not implemented"):
         renaming.rename_if_free(tmp_path / "c", tmp_path / "d")
 

@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from tests.support.faulty import VERBS, Fault, FaultyBucket
@@ -44,7 +45,7 @@ class Clock:
         self.now += seconds
 
 
-def retrying(inner: Bucket, clock: Clock, **more: float) -> RetryBucket:
+def retrying(inner: Bucket, clock: Clock, **more: Any) -> RetryBucket:
     return RetryBucket(inner, clock=clock, sleep=clock.sleep, random=lambda: 1.0, **more)
 
 

@@ -3,7 +3,7 @@
 Run with `-I -S`, and it imports nothing that takes time.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # `signal` would import enum, for 5 ms
 import _socket
 import os
 import sys

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 ETAG = {"ETag": '"0"'}
 
@@ -130,7 +130,7 @@ def recorder(host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> I
 
 def _body(handler: BaseHTTPRequestHandler, record: Recorder) -> bytes:
     if handler.headers.get("Transfer-Encoding") != "chunked":
-        return record.take(handler.rfile, int(handler.headers.get("Content-Length") or 0))
+        return record.take(cast("BinaryIO", handler.rfile), int(handler.headers.get("Content-Length") or 0))
     parts = []
     while size := int(handler.rfile.readline(), 16):
         parts.append(handler.rfile.read(size))

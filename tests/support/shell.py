@@ -20,7 +20,7 @@ class Shell:
 
     def __call__(self, *words: str, code: int = 0, input: str | None = None) -> str:
         """What the command wrote, errors included, if its exit code is this."""
-        return self.run(*words, code=code, input=input).output
+        return str(self.run(*words, code=code, input=input).output)
 
     def run(self, *words: str, code: int = 0, input: str | None = None) -> Any:
         """How the command ended: `stdout`, `stderr`."""

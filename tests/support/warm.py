@@ -67,8 +67,8 @@ def _answer(asked: socket.socket) -> list[str]:
     for stream in streams:
         os.close(stream)
     asked.sendall(f"{child}\n".encode())
-    ready, _, _ = select.select([asked, os.pidfd_open(child)], [], [])
-    if asked in ready:  # whoever asked was killed
+    ready, _, _ = select.select([asked.fileno(), os.pidfd_open(child)], [], [])
+    if asked.fileno() in ready:  # whoever asked was killed
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with suppress(OSError):

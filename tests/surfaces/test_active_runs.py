@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[holdall.Store]:
 def owner() -> str | None:
     """The run that a verb would log to."""
     run = holdall.active_run()
-    return run and run.run_id
+    return run.run_id if run else None
 
 
 async def together(*tasks: Any) -> list[Any]:
@@ -277,7 +277,7 @@ def test_a_parent_must_be_there(store: holdall.Store) -> None:
         ({"parent_run_id": "0" * 32}, "mlflow.parentRunId"),
     ],
 )
-def test_a_tag_that_says_otherwise_is_refused(words: dict[str, str], key: str) -> None:
+def test_a_tag_that_says_otherwise_is_refused(words: dict[str, Any], key: str) -> None:
     """An argument and a tag that mean the same and differ; the same twice is no error."""
     with holdall.start_run() as before:
         pass

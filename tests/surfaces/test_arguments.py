@@ -31,6 +31,10 @@ def _logged(**given: Any) -> Any:
     return holdall.pyfunc.log_model(python_model=answer, name="m", pip_requirements=[], **given)
 
 
+def _run() -> Any:
+    return holdall.active_run()
+
+
 NAMED: Final[dict[str, Callable[[Any], object]]] = {
     "log_params": lambda it: holdall.log_params(it),
     "log_params, later": lambda it: holdall.log_params(it, synchronous=False).wait(),  # type: ignore[union-attr]
@@ -39,13 +43,13 @@ NAMED: Final[dict[str, Callable[[Any], object]]] = {
     "log_input": lambda it: holdall.log_input(holdall.data.from_numpy(ON), tags=it),
     "start_run": lambda it: holdall.start_run(nested=True, tags=it),
     "create_experiment": lambda it: holdall.create_experiment("other", tags=it),
-    "Client.create_run": lambda it: _client().create_run(holdall.active_run().info.experiment_id, tags=it),
+    "Client.create_run": lambda it: _client().create_run(_run().info.experiment_id, tags=it),
     "log_model of tags": lambda it: _logged(tags=it),
     "log_model of params": lambda it: _logged(params=it),
     "log_model of metadata": lambda it: _logged(metadata=it),
-    "register_model": lambda it: holdall.register_model(holdall.active_run().known, "known", tags=it),
+    "register_model": lambda it: holdall.register_model(_run().known, "known", tags=it),
     "create_registered_model": lambda it: _client().create_registered_model("other", tags=it),
-    "create_model_version": lambda it: _client().create_model_version("known", holdall.active_run().known, tags=it),
+    "create_model_version": lambda it: _client().create_model_version("known", _run().known, tags=it),
     "set_logged_model_tags": lambda it: holdall.set_logged_model_tags(MODEL, it),
     "log_model_params": lambda it: holdall.log_model_params(it, MODEL),
 }
@@ -112,7 +116,7 @@ def _line() -> Any:
 def test_models_are_searched_in_whole_experiments(tmp_path: Path) -> None:
     """The beginning of an id, or none of it, is no experiment: its models are not another one's."""
     _logged()
-    id = holdall.active_run().info.experiment_id
+    id = _run().info.experiment_id
     assert len(holdall.search_logged_models([id], output_format="list")) == 1
     for other in ("", id[:8], id[:8] + "0" * 24, "../" + id):
         assert holdall.search_logged_models([other], output_format="list") == []

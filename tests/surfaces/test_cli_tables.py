@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.support.shell import Shell
 
 from holdall.sizes import format_size
-from holdall.surfaces.cli.table import columns, counted, cut, lasted, number, printable, table_lines
+from holdall.surfaces.cli.table import columns, counted, cut, lasted, number, table_lines
+from holdall.terminal import printable
 
 texts = st.text(max_size=40)
 cells = st.lists(st.tuples(texts, texts, texts), min_size=1, max_size=5)

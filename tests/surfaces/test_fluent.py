@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -270,7 +271,7 @@ def test_every_verb_can_be_done_in_the_background(tmp_path: Path, report: Path) 
     figure = Figure()
     figure.subplots().plot([1, 2])
     with holdall.start_run() as run:
-        later = {"synchronous": False}
+        later: Any = {"synchronous": False}
         outcomes = [
             holdall.log_param("a", 1, **later),
             holdall.log_params({"b": 2}, **later),

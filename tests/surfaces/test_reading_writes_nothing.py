@@ -27,6 +27,7 @@ import holdall
 from holdall.__main__ import program
 from holdall.chunks.pool import Pool
 from holdall.errors import AccessDeniedError, HoldallError
+from holdall.maintenance import Maintenance
 from holdall.modeling.models import Models
 from holdall.naming.deployments import Deployments
 from holdall.naming.registry import Registry
@@ -38,7 +39,7 @@ from holdall.storage.bucket import Bytes
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import TraceBucket
-from holdall.store import Maintenance, Store
+from holdall.store import Store
 from holdall.surfaces.fluent import active
 
 
@@ -478,7 +479,7 @@ def test_it_writes_nothing_into_an_empty_store(empty: MemoryBucket, surface: str
     assert refusing.tried == []
 
 
-EMPTY = {
+EMPTY: dict[str, Any] = {
     "get_experiment_by_name": None,
     "search_experiments": [],
     "search_logged_models": [],

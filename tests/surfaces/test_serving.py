@@ -358,7 +358,7 @@ def answered(url: str, body: bytes | None = None) -> tuple[int, str, Mapping[str
             with urlopen(Request(url, body, JSON if body else {}), timeout=60) as answer:
                 return answer.status, answer.read().decode(), answer.headers
         except HTTPError as error:
-            return error.code, error.read().decode(), error.headers
+            return error.code, error.read().decode(), dict(error.headers)
         except OSError:
             time.sleep(0.05)
     raise AssertionError(url)

@@ -167,7 +167,7 @@ def test_an_answer_that_nobody_takes_is_given_up(tmp_path: Path) -> None:
     """Its connection ends when the client has taken nothing for so long."""
     made = write_model(tmp_path / "m", "long bytes")
     model = Store.open(str(tmp_path / "store")).models.load_pyfunc(made)
-    model.predict = lambda *_: ["x" * 50_000_000]
+    model.predict = lambda *_: ["x" * 50_000_000]  # type: ignore[method-assign]
     with served(model) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
         talking.sendall(POST + b'Content-Length: 13\r\n\r\n{"inputs": 1}')
         while not server.server_state.connections:
@@ -178,7 +178,7 @@ def test_an_answer_that_nobody_takes_is_given_up(tmp_path: Path) -> None:
 def long_answering(folder: Path) -> Any:
     made = write_model(folder / "m", "long bytes")
     model = Store.open(str(folder / "store")).models.load_pyfunc(made)
-    model.predict = lambda *_: ["x" * 50_000_000]
+    model.predict = lambda *_: ["x" * 50_000_000]  # type: ignore[method-assign]
     return model
 
 

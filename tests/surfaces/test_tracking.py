@@ -219,7 +219,9 @@ def test_a_run_knows_its_parent(client: holdall.Client) -> None:
     with holdall.start_run() as outer, holdall.start_run(nested=True) as inner:
         pass
     for verb in (holdall.get_parent_run, client.get_parent_run):
-        assert verb(inner.info.run_id).info.run_id == outer.info.run_id
+        parent = verb(inner.info.run_id)
+        assert parent is not None
+        assert parent.info.run_id == outer.info.run_id
         assert verb(outer.info.run_id) is None
 
 

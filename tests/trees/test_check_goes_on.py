@@ -84,9 +84,18 @@ def test_a_whole_store_is_intact(world: World) -> None:
     assert Store(world.store._location).maintenance.check().problems == []
 
 
+def state_at_one(w: World) -> None:
+    w.append(w.log, {"op": "tag", "key": "a", "value": "b"})
+    w.rewrite(w.log, w.entries(w.log)[-1], lambda body: body.update(state_at=1))
+
+
+def restored_after_its_purge(w: World) -> None:
+    w.append(w.log, {"op": "purge"})
+    w.append(w.log, {"op": "restore"})
+
+
 BROKEN: dict[str, tuple[Callable[[World], object], str]] = {
-    "state_at": (lambda w: w.append(w.log, {"op": "tag", "key": "a", "value": "b"}) or w.rewrite(
-        w.log, w.entries(w.log)[-1], lambda body: body.update(state_at=1)), "its state_at is 1"),
+    "state_at": (state_at_one, "its state_at is 1"),
     "no experiment": (lambda w: w.drop("experiments/"), "a run is of this experiment"),
     "no model": (lambda w: w.drop("models/"), "it holds the name 'fraud'"),
     "no model, pinned": (lambda w: w.drop("models/"), "a run is pinned for a version of it"),
@@ -94,7 +103,7 @@ BROKEN: dict[str, tuple[Callable[[World], object], str]] = {
     "no run": (lambda w: w.drop("runs/"), "whose log is missing"),
     "no pin": (lambda w: w.append(w.log, {"op": "unpin", "pin": next(iter(w.run.state.pins))}), "is not pinned for it"),
     "purged": (lambda w: w.append(w.log, {"op": "purge"}), "which was purged"),
-    "after a purge": (lambda w: [w.append(w.log, {"op": "purge"}), w.append(w.log, {"op": "restore"})],
+    "after a purge": (restored_after_its_purge,
         "it comes after the run was purged"),
     "claim in a run": (lambda w: w.append(w.log, {"op": "claim", "id": "x", "at": 0}), "claim does not belong"),
     "commit in an experiment": (lambda w: w.append(w.keys("experiments/")[0].partition("/log/")[0], {"op": "fence",

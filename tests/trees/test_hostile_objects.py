@@ -66,7 +66,7 @@ def tower() -> bytes:
 
 def rows_of(*nodes: tuple[int, list[str]], top: int, firsts: list[str]) -> bytes:
     """A root of some level over nodes with these levels and paths."""
-    blobs, children = [], []
+    blobs, children = list[Any](), list[Any]()
     for i, ((level, paths), first) in enumerate(zip(nodes, firsts, strict=True)):
         leaf = [Entry(path, Kind.DIRECTORY) for path in paths]
         below = [Child(path, Ref(bytes(32), blobs[0].ref(0).location, 0, 9, 9, 0)) for path in paths] if level else leaf
@@ -234,7 +234,7 @@ def test_operations_are_applied_in_linear_time() -> None:
     state, model = State(), Registered()
     state.apply(LogEntry(LOG, 1, "", None, 0, "", None, tuple({"op": "fence", "generation": n} for n in range(50_000))))
     assert len(state.fences) == 50_000
-    version = {"op": "version", "source": "", "run": BAD, "path": "", "digest": "", "pin": ""}
+    version: dict[str, Any] = {"op": "version", "source": "", "run": BAD, "path": "", "digest": "", "pin": ""}
     version |= {"user": None, "run_link": None, "model_id": None}
     ops = [version | {"version": n + 1} for n in range(2_000)]
     ops += [{"op": "version_tag", "version": 1, "key": str(n), "value": ""} for n in range(50_000)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -153,7 +154,12 @@ def test_two_commits_do_not_put_a_path_below_a_link(tmp_path: Path, standing: En
     run = tiny_store(MemoryBucket()).runs.start()
     commit(run, below)
     commit(run, standing)
-    for verb in (partial(run.download, None, tmp_path / "to"), lambda: run.manifest_text, partial(list, run.entries())):
+    verbs: list[Callable[[], object]] = [
+        partial(run.download, None, tmp_path / "to"),
+        lambda: run.manifest_text,
+        partial(list, run.entries()),
+    ]
+    for verb in verbs:
         with pytest.raises(FormatError, match="'z/evil' was committed below 'z'"):
             verb()
     assert not (tmp_path / "to").exists()
@@ -330,7 +336,7 @@ def test_paths_that_are_one_on_this_disk_are_refused(
     assert (tmp_path / "distinguishing" / other).read_bytes() == b"other"
 
     def folds(_: Destination, a: str, b: str) -> bool:
-        normal = collisions.unicodedata.normalize
+        normal = unicodedata.normalize
         return normal("NFD", a.lower()) == normal("NFD", b.lower())
 
     monkeypatch.setattr(collisions, "_are_one", folds)

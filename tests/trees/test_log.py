@@ -107,7 +107,7 @@ def test_a_log_that_cannot_be_read_further_begins_anew_at_the_next_look() -> Non
     log.append(lambda: [number(1)])
     later = Log(log._location, NAME, Numbers)
     refused = later.state.apply
-    later.state.apply = lambda _: refused(later.journal.read(99))  # type: ignore[method-assign]
+    later.state.apply = lambda entry: refused(later.journal.read(99))  # type: ignore[method-assign]
     with pytest.raises(LogGapError):
         later.follow()
     assert later.head is None

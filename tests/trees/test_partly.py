@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.stores import entropy, tiny_location, tiny_store
@@ -101,7 +102,7 @@ def test_what_is_whole_is_listed_and_read(
     assert len(warnings) == 1
     assert f"what entry {which + 1} says" in warnings[0]
     assert all(run.read(name) == content(name) for name in harmed.whole)
-    given = []
+    given: list[Any] = []
     with pytest.raises(IncompleteError, match=f"entry {which + 1}") as caught:
         given.extend(run.entries())
     assert [entry.path for entry in given] == harmed.whole
@@ -203,7 +204,7 @@ def test_of_two_contents_the_first_stands_and_the_second_is_not_hidden(bucket: B
     assert run.read(harmed.name) == b"other"
     harmed.mend()
     assert run.read(harmed.name) == content(harmed.name)
-    given = []
+    given: list[Any] = []
     with pytest.raises(DamageError, match=f"'{harmed.name}' was committed twice"):
         given.extend(run.entries())
     assert [entry.path for entry in given] == FILES
@@ -231,7 +232,7 @@ def test_a_part_of_a_large_tree_is_lost_alone(bucket: Bucket, harm: Harm, tmp_pa
     assert victim != nodes[0].location.key  # type: ignore[union-attr]
     harm(bucket, victim)
     again = tiny_store(bucket, create=False, seed=1).runs.get(run.id)
-    given = []
+    given: list[Any] = []
     with pytest.raises(IncompleteError, match=r"from 'd+/\d+' on, before 'd+/\d+'"):
         given.extend(again.entries())
     paths = [entry.path for entry in given]

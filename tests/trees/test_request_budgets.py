@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from dataclasses import replace
+from typing import BinaryIO, cast
 
 import pytest
 from tests.support.bigstore import Cost, cost_of_logging
@@ -98,8 +99,8 @@ class Endless(io.RawIOBase):
 def test_a_gigabyte_keeps_to_the_budget() -> None:
     """1 GiB fresh: at most 40 packs, four hints asked and made for each, one commit; again: 2.3 requests a pack."""
     bucket = Hollow()
-    _, fresh = cost_of_logging(bucket, Endless(GIB), seed=1, descriptor=Descriptor("0" * 32, 0))
-    _, again = cost_of_logging(bucket, Endless(GIB), seed=2)
+    _, fresh = cost_of_logging(bucket, cast("BinaryIO", Endless(GIB)), seed=1, descriptor=Descriptor("0" * 32, 0))
+    _, again = cost_of_logging(bucket, cast("BinaryIO", Endless(GIB)), seed=2)
     assert fresh.requests["put", PACKS] <= 40
     within_budget(fresh, again, packs=32)
 

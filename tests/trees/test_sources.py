@@ -51,7 +51,7 @@ def says(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
             return told[name] if name in told else getattr(self._status, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(source.os, "fstat", lambda descriptor: Said(honest(descriptor)))
+        patch.setattr(os, "fstat", lambda descriptor: Said(honest(descriptor)))
         yield told
 
 
@@ -117,7 +117,7 @@ def test_the_working_folder_is_logged_without_the_default_store(
     """`log_artifacts(".")` in a script's folder, as one does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HOLDALL_STORE", raising=False)
-    holdall.set_store(None)
+    holdall.set_store(None)  # type: ignore[arg-type]  # forgets it
     Path("train.py").write_text("print()")
     with holdall.start_run() as run:
         holdall.log_artifacts(".")

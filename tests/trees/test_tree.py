@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -83,11 +84,9 @@ class Ground:
 def test_a_tree_finds_what_a_dict_would(there: dict[str, None], others: list[str], data: st.DataObject) -> None:
     """Each path is found or not as in a dict, what follows it is named, and a walk gives all in order."""
     ground, entries = Ground(), {path: entry(path) for path in there}
-    tree_builder.NODE_SIZE, before = 600, tree_builder.NODE_SIZE  # type: ignore[misc]  # several levels of few rows
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree_builder, "NODE_SIZE", 600)  # several levels of few rows
         tree = ground.plant(lambda place: tree_builder.build(ascending(entries), place))
-    finally:
-        tree_builder.NODE_SIZE = before  # type: ignore[misc]
     order = [found.path for found in ascending(entries)]
     assert [found.path for found in tree.walk()] == order
     for path, found in tree.find([*there, *others]).items():
@@ -106,13 +105,11 @@ def test_merging_is_the_union(both: dict[str, None], data: st.DataObject) -> Non
     old = data.draw(st.lists(st.sampled_from(sorted(both)), min_size=1))
     new = data.draw(st.lists(st.sampled_from(sorted(both))))
     ground = Ground()
-    tree_builder.NODE_SIZE, before = 600, tree_builder.NODE_SIZE  # type: ignore[misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree_builder, "NODE_SIZE", 600)
         tree = ground.plant(lambda place: tree_builder.build(ascending({p: entry(p) for p in old}), place))
         added = {path: Entry(path, Kind.LINK, target="x") for path in new}
         merged = ground.plant(lambda place: tree_builder.merge(tree, ascending(added), place))
-    finally:
-        tree_builder.NODE_SIZE = before  # type: ignore[misc]
     assert list(merged.walk()) == ascending({p: entry(p) for p in old} | added)
 
 
@@ -130,10 +127,7 @@ def test_looking_up_one_path_reads_one_node_per_level() -> None:
 def test_paths_of_many_commits_are_walked_as_one() -> None:
     """Commits since the last state are merged in order, and what is below a path is found in any of them."""
     ground = Ground()
-    trees = [
-        ground.plant(lambda place, some=some: tree_builder.build([entry(p) for p in some], place))
-        for some in (["a", "c/x"], ["b"])
-    ]
+    trees = [ground.plant(partial(tree_builder.build, [entry(p) for p in some])) for some in (["a", "c/x"], ["b"])]
     held = Paths(ground.blobs(), [tree.root for tree in trees])
     assert [found.path for found in held.walk()] == ["a", "b", "c/x"]
     assert held.below(["a", "c", "d"]) == {"c": "c/x"}
@@ -145,7 +139,7 @@ def test_two_commits_that_give_one_path_other_content_are_named() -> None:
     ground = Ground()
     other = replace(entry("b"), executable=True)
     first, again, second = (
-        ground.plant(lambda place, some=some: tree_builder.build(some, place)).root
+        ground.plant(partial(tree_builder.build, some)).root
         for some in ([entry("a"), entry("b")], [entry("b"), entry("c")], [other])
     )
     assert [found.path for found in Paths(ground.blobs(), [first, again]).walk()] == ["a", "b", "c"]

@@ -53,7 +53,8 @@ def opened(name: str) -> Iterator[list[str]]:
     """The paths of this name that are opened in the block, by any of Python's ways to open."""
     global _opened
     found: list[str] = []
-    _opened = everything = []
+    everything: list[Any] = []
+    _opened = everything
     try:
         yield found
     finally:
@@ -168,7 +169,7 @@ def test_the_same_path_again_needs_only_the_digest(world: World) -> None:
         entry = run.log_artifact(world.place)
     assert entry is not None
     assert entry.size == SIZE
-    assert opens == world.seen.requests == []
+    assert (opens, world.seen.requests) == ([], [])
 
 
 def test_other_content_at_the_same_path_is_refused_unread(world: World, tmp_path: Path) -> None:

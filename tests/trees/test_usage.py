@@ -116,10 +116,10 @@ def test_stretches_tell_what_counting_single_blobs_finds(tmp_path: Path) -> None
     users = Counter(blob for some in blobs.values() for blob in some)
     every = {blob: size for some in blobs.values() for blob, size in some.items()}
     assert found.total.stored == sum(every.values())
-    for run in found.runs:
-        own = blobs[run.run_id]
-        assert run.space.stored == sum(own.values())
-        assert run.space.unique == sum(size for blob, size in own.items() if users[blob] == 1)
+    for told in found.runs:
+        own = blobs[told.run_id]
+        assert told.space.stored == sum(own.values())
+        assert told.space.unique == sum(size for blob, size in own.items() if users[blob] == 1)
     for id, space in found.experiments.items():
         mine = [run.space for run in found.runs if run.experiment_id == id]
         assert sum(one.unique for one in mine) <= space.unique <= space.stored <= sum(one.stored for one in mine)

@@ -26,7 +26,13 @@ from holdall.store import Store
 ROWS = np.random.default_rng(0).random((200, 3))
 ROWS[:, 2] = np.floor(ROWS[:, 2] * 5)
 TARGET = ROWS.sum(axis=1)
-QUIET = {"num_leaves": 5, "verbose": -1, "min_data_in_leaf": 2, "min_data_per_group": 2, "num_threads": 1}
+QUIET: dict[str, Any] = {
+    "num_leaves": 5,
+    "verbose": -1,
+    "min_data_in_leaf": 2,
+    "min_data_per_group": 2,
+    "num_threads": 1,
+}
 KINDS: dict[str, tuple[dict[str, Any], Any]] = {
     "trees": ({}, TARGET),
     "classes": ({"objective": "multiclass", "num_class": 3}, (TARGET > 2).astype(int) + (TARGET > 3)),

@@ -120,7 +120,7 @@ def test_weights_that_are_tied_stay_so_and_their_views_are_their_own(tmp_path: P
 
 def test_parts_of_a_large_storage_do_not_bring_it_along(tmp_path: Path) -> None:
     """Several of them neither, nor in what an optimizer has; what was given stays as it was."""
-    state = OrderedDict(a=LARGE[:3], b=[{"c": LARGE[5:7]}, (LARGE[9:10],)])
+    state: OrderedDict[str, Any] = OrderedDict(a=LARGE[:3], b=[{"c": LARGE[5:7]}, (LARGE[9:10],)])
     small = compact(torch, state)
     assert type(small) is OrderedDict
     assert small["b"][1][0].untyped_storage().nbytes() == 4
@@ -164,7 +164,7 @@ def test_a_module_comes_back(store: Store, name: str, format: str) -> None:
     given = VIEWS[name]
     model, run = Scaled(given, alone=format == "safetensors"), store.runs.start()
     before = {key: values(each) for key, each in model.state_dict().items()}
-    options = {"example_inputs": torch.ones(1, dtype=torch.float32)} if format == "pt2" else {}
+    options: dict[str, Any] = {"example_inputs": torch.ones(1, dtype=torch.float32)} if format == "pt2" else {}
     refusing = {"pt2": given.is_conj() or given.is_neg(), "safetensors": name in ("complex32", "complex128")}
     try:
         uri = store.models.log(run, model, "m", serialization_format=format, **options).model_uri
@@ -185,7 +185,7 @@ def test_a_module_comes_back(store: Store, name: str, format: str) -> None:
 def test_a_module_without_weights_is_refused(store: Store, format: str) -> None:
     """Registered or not, of torch or in a model of Python's own; nothing is logged."""
     run, hidden = store.runs.start(), nn.Linear(2, 2)
-    hidden.plain = torch.ones(2, device="meta")  # type: ignore[assignment]
+    hidden.plain = torch.ones(2, device="meta")
     for model in (nn.Linear(2, 2, device="meta"), hidden):
         if format == "pt2" and model is hidden:
             continue  # the graph does not have it

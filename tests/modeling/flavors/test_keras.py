@@ -119,7 +119,9 @@ def test_an_old_keras_needs_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_classes_of_ones_own_are_given_when_loading(store: Store, run: Run) -> None:
     """By name; without them, the error says which is missing."""
 
-    class Thrice(keras.layers.Layer):
+    layer: Any = keras.layers.Layer
+
+    class Thrice(layer):  # type: ignore[misc]
         """A layer that nobody can import."""
 
         def call(self, x: Any) -> Any:

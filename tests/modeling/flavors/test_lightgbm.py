@@ -25,7 +25,7 @@ from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(60) / 7, "b": np.arange(60) % 3 * 1.5})
 TARGET = (DATA["a"] > 4).astype(int)
-QUIET = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5}
+QUIET: dict[str, Any] = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5}
 
 
 def booster() -> lightgbm.Booster:
@@ -120,7 +120,7 @@ def test_predictions_are_bit_for_bit_what_they_were(
 
 def test_arrays_and_frames_and_the_signature(store: Store, run: Run) -> None:
     """Both predict the same; columns come in any order, and one that is missing is named."""
-    model = booster()
+    model: Any = booster()
     plain = store.models.load_pyfunc(store.models.log(run, model, "plain").model_uri)
     assert plain.predict(DATA.to_numpy()).tolist() == plain.predict(DATA).tolist() == model.predict(DATA).tolist()
     given = infer_signature(DATA, model.predict(DATA))
@@ -189,7 +189,7 @@ def test_a_format_that_is_none_is_refused(run: Run, store: Store) -> None:
 def test_between_us_and_mlflow(store: Store, tmp_path: Path, form: str | None) -> None:
     """Its folder loads here, and ours as its native object; a booster where no format is said."""
     theirs = pytest.importorskip("mlflow.lightgbm")
-    model = lightgbm.LGBMRegressor(n_estimators=3, **QUIET).fit(DATA, TARGET) if form else booster()
+    model: Any = lightgbm.LGBMRegressor(n_estimators=3, **QUIET).fit(DATA, TARGET) if form else booster()
     store.models.save(model, tmp_path / "ours", serialization_format=form)
     theirs.save_model(model, str(tmp_path / "theirs"), serialization_format=form, pip_requirements=["lightgbm"])
     assert theirs.load_model(str(tmp_path / "ours")).predict(DATA).tolist() == model.predict(DATA).tolist()
@@ -201,7 +201,7 @@ def test_between_us_and_mlflow(store: Store, tmp_path: Path, form: str | None) -
 def test_the_face_logs_saves_and_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As MLflow's does, with its arguments."""
     monkeypatch.setenv("HOLDALL_STORE", str(tmp_path / "store"))
-    model = booster()
+    model: Any = booster()
     with holdall.start_run():
         info = holdall.lightgbm.log_model(model, name="model", input_example=DATA[:2])
     assert info.flavors["lightgbm"]["model_class"] == "lightgbm.basic.Booster"

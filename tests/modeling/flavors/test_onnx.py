@@ -30,12 +30,12 @@ FRAME = pd.DataFrame(ROWS, columns=["a", "b", "c"])
 
 def graph(nodes: Sequence[Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any], **tensors: Any) -> Any:
     """A model of a few nodes. Inputs and outputs: names, with their shapes."""
-    values = [
+    given, made_of = (
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in each.items()]
         for each in (inputs, outputs)
-    ]
+    )
     weights = [numpy_helper.from_array(np.asarray(each, np.float32), name) for name, each in tensors.items()]
-    made = helper.make_graph(list(nodes), "test", *values, weights)
+    made = helper.make_graph(list(nodes), "test", given, made_of, weights)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
@@ -161,7 +161,7 @@ def test_the_signature_holds(store: Store, run: Run) -> None:
 def test_what_onnxruntime_is_told_is_kept(store: Store, run: Run) -> None:
     """Providers and options, those of value 0 too; what it does not know is refused before anything is logged."""
     options = {"intra_op_num_threads": 1, "execution_mode": "sequential", "graph_optimization_level": 0}
-    given = {"onnx_execution_providers": ["CPUExecutionProvider"], "onnx_session_options": options}
+    given: dict[str, Any] = {"onnx_execution_providers": ["CPUExecutionProvider"], "onnx_session_options": options}
     info = store.models.log(run, linear(), "model", **given)
     assert info.flavors["onnx"]["providers"] == ["CPUExecutionProvider"]
     assert info.flavors["onnx"]["onnx_session_options"] == options

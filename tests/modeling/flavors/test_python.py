@@ -341,7 +341,9 @@ def doubled(x: Any) -> Any:
 def theirs() -> Any:
     import mlflow.pyfunc
 
-    class Theirs(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    base: Any = mlflow.pyfunc.PythonModel
+
+    class Theirs(base):  # type: ignore[misc]
         def load_context(self, context: Any) -> None:
             self.more = float(Path(context.artifacts["more"]).read_text())
 
@@ -357,7 +359,7 @@ class Reading(PythonModel):
     def __init__(self, place: Any) -> None:
         self.place = place
 
-    def predict(self, context: Any, model_input: Any) -> Any:
+    def predict(self, context: Any, model_input: Any) -> Any:  # type: ignore[override]  # `params` may be left out
         return model_input
 
 

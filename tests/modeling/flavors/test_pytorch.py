@@ -81,7 +81,7 @@ class TestPytorch(FlavorLaws):
 
     def test_the_manifest_says_who_loads_it(self, store: Store, run: Run, made: Any, format: str) -> None:
         """MLflow, which asks holdall for what it has no format of."""
-        self.loader = "holdall.pytorch" if format == "safetensors" else "mlflow.pytorch"
+        self.__dict__["loader"] = "holdall.pytorch" if format == "safetensors" else "mlflow.pytorch"
         super().test_the_manifest_says_who_loads_it(store, run, made, format)
         assert ("holdall==" in run.load_text("model/requirements.txt")) == (format == "safetensors")
 
@@ -159,11 +159,11 @@ def stored(bucket: MemoryBucket) -> int:
 @pytest.mark.parametrize("format", ["pickle", "pt2", "safetensors"])
 def test_logging_teaches_a_module_nothing(store: Store, run: Run, format: str) -> None:
     """It goes on training as before: modes, statistics, devices; even where some of its parts are frozen."""
-    model = layers().train()
+    model: Any = layers().train()
     model[2].eval()
     modes = [part.training for part in model.modules()]
     before = {name: each.clone() for name, each in model.state_dict().items()}
-    options = {"example_inputs": DATA} if format == "pt2" else {}
+    options: dict[str, Any] = {"example_inputs": DATA} if format == "pt2" else {}
     store.models.log(
         run, model, "m", serialization_format=format, input_example=DATA, model_config={"device": "cpu"}, **options
     )
@@ -260,7 +260,8 @@ def test_a_model_is_put_where_its_reader_says(store: Store, run: Run, format: st
     uri = store.models.log(run, nn.Linear(3, 2), "m", serialization_format=format).model_uri
     assert store.models.load(uri, device="meta").weight.is_meta
     assert store.models.load(uri, map_location="meta").weight.is_meta
-    assert store.models.load_pyfunc(uri, model_config={"device": "meta"})._predictor._model.weight.is_meta
+    predictor: Any = store.models.load_pyfunc(uri, model_config={"device": "meta"})._predictor
+    assert predictor._model.weight.is_meta
 
 
 # --- weights apart ---
@@ -367,7 +368,7 @@ def test_what_is_damaged_is_said_to_be(store: Store, tmp_path: Path, file: str) 
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a store, and an active run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path / "mlruns"))
@@ -403,7 +404,9 @@ def test_state_dicts_are_kept_without_code(here: Path) -> None:
     holdall.pytorch.log_state_dict(model.state_dict(), "weights")
     holdall.pytorch.log_state_dict(optimizer.state_dict(), "optimizer")
     theirs.save_state_dict(model.state_dict(), "theirs")
-    run_id = holdall.active_run().info.run_id
+    active = holdall.active_run()
+    assert active is not None
+    run_id = active.info.run_id
     assert [each.path for each in holdall.artifacts.list_artifacts(f"runs:/{run_id}/weights")] == [
         "weights/state_dict.safetensors"
     ]
@@ -412,7 +415,7 @@ def test_state_dicts_are_kept_without_code(here: Path) -> None:
         assert all(torch.equal(each, got[name]) for name, each in model.state_dict().items())
     assert holdall.pytorch.load_state_dict(f"runs:/{run_id}/optimizer") == optimizer.state_dict()
     with pytest.raises(TypeError, match="Sequential"):
-        holdall.pytorch.log_state_dict(model, "model")
+        holdall.pytorch.log_state_dict(model, "model")  # type: ignore[arg-type]
     Path("sneaky").mkdir()
     torch.save(Sneaky(), "sneaky/state_dict.pth")
     with pytest.raises(ContentError):

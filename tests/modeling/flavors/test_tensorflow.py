@@ -31,19 +31,25 @@ keras = tensorflow.keras
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
 
-class Line(tensorflow.Module):
+Module: Any = tensorflow.Module
+
+
+class Line(Module):  # type: ignore[misc]
     """`x @ w`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.w = tensorflow.Variable([[1.0], [2.0], [3.0]])
 
-    @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 3], "float32")])
+    @tensorflow.function(input_signature=[tensorflow.TensorSpec([None, 3], "float32")])  # type: ignore[untyped-decorator]
     def __call__(self, x: Any) -> Any:
         return x @ self.w
 
 
-class Twice(keras.layers.Layer):
+Layer: Any = keras.layers.Layer
+
+
+class Twice(Layer):  # type: ignore[misc]
     """A layer of somebody's own."""
 
     def call(self, x: Any) -> Any:

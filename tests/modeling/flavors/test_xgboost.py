@@ -156,9 +156,9 @@ def test_a_generator_is_not_drawn_from(tmp_path: Path, store: Store) -> None:
     """To save a model changes nothing about it, nor about what its owner draws afterwards."""
     generator = np.random.RandomState(5)
     model = xgboost.XGBRegressor(**SETTINGS, random_state=generator).fit(DATA, TARGET)
-    before = generator.get_state()[2]
+    before = generator.get_state(legacy=False)["state"]["pos"]
     store.models.save(model, tmp_path / "model", pip_requirements=[])
-    assert generator.get_state()[2] == before
+    assert generator.get_state(legacy=False)["state"]["pos"] == before
     assert model.random_state is generator
 
 

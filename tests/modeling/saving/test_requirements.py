@@ -31,8 +31,13 @@ def test_all_distributions_are_looked_at_once_until_one_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A script's own modules, which are of no distribution, cost no look each time; a new distribution is found."""
-    looks, look = [], importlib.metadata.packages_distributions
-    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: looks.append(1) or look())
+    looks, look = list[int](), importlib.metadata.packages_distributions
+
+    def looked() -> object:
+        looks.append(1)
+        return look()
+
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", looked)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert [requirements_of({"__main__", __name__, "freshly_there"}) for _ in range(3)] == [[], [], []]
     assert len(looks) <= 1
@@ -75,7 +80,7 @@ def test_an_environment_of_conda_is_kept(tmp_path: Path) -> None:
     env = {"name": "mine", "channels": ["x"], "dependencies": ["python=3.11", "gcc", {"pip": ["a==1"]}]}
     (tmp_path / "conda.yaml").write_text(yaml.safe_dump(env))
     for given in (env, tmp_path / "conda.yaml", str(tmp_path / "conda.yaml")):
-        files = environment_files({"numpy"}, conda_env=given)  # type: ignore[arg-type]
+        files = environment_files({"numpy"}, conda_env=given)
         assert lines(files) == [MLFLOW, "a==1"]
         made = yaml.safe_load(files["conda.yaml"])
         assert made["name"] == "mine"

@@ -25,7 +25,7 @@ from holdall.modeling.signatures.enforcement import conform
 from holdall.modeling.signatures.schema import ColSpec, Schema, TensorSpec
 
 NOON = dt.datetime(2024, 5, 1, 12)
-XY = [ColSpec("double", "x"), ColSpec("long", "y")]
+XY: list[ColSpec | TensorSpec] = [ColSpec("double", "x"), ColSpec("long", "y")]
 BOX = Object([Property("size", "long"), Property("tags", Array("string"), required=False)])
 
 

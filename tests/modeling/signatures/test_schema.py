@@ -66,7 +66,7 @@ CANNOT_BE: dict[str, Any] = {
     "two unnamed tensors": lambda: Schema([TensorSpec("float32", (-1,))] * 2),
     "unnamed optional": lambda: Schema([ColSpec("double", required=False)]),
     "twins": lambda: Schema([ColSpec("double", "a"), ColSpec("long", "a")]),
-    "unknown type": lambda: ColSpec("decimal", "a"),  # type: ignore[arg-type]
+    "unknown type": lambda: ColSpec("decimal", "a"),
     "unknown dtype": lambda: TensorSpec("quaternion", (-1,)),
     "no shape": lambda: TensorSpec("float32", ("a",)),  # type: ignore[arg-type]
     "no properties": lambda: Object([]),
@@ -117,7 +117,7 @@ def test_mlflows_own_objects_are_taken() -> None:
     """Its signature, its schemas, and the texts of either."""
     inputs = theirs.Schema([theirs.ColSpec("double", "a")])
     params = theirs.ParamSchema([theirs.ParamSpec("n", "long", 1)])
-    ours = ModelSignature(inputs=inputs, params=params)
+    ours = ModelSignature(inputs=inputs, params=params)  # type: ignore[arg-type]  # MLflow's are taken, too
     assert ours == infer_signature(json.loads('[{"a": 1.5}]'), params={"n": 1})
     assert as_signature(ours) is ours
     assert as_signature(ours.to_dict()) == ours

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from holdall.errors import SignatureError
 from holdall.libraries import library
@@ -105,6 +105,10 @@ class Array:
 
     dtype: Type
 
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(self, dtype: Type | str) -> None: ...
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "dtype", as_type(self.dtype))
 
@@ -122,6 +126,10 @@ class SparkMLVector(Array):
 
     dtype: Type = DataType.double
 
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(self, dtype: Type | str = DataType.double) -> None: ...
+
     def __repr__(self) -> str:
         return "SparkML vector"
 
@@ -135,6 +143,10 @@ class Map:
     """Values of one type under text keys that are not known beforehand."""
 
     value_type: Type
+
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(self, value_type: Type | str) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value_type", as_type(self.value_type))
@@ -154,6 +166,10 @@ class Property:
     name: str
     dtype: Type
     required: bool = True
+
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(self, name: str, dtype: Type | str, required: bool = True) -> None: ...
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

@@ -16,7 +16,7 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import SchemaMismatchError, SignatureError
 from holdall.modeling.signatures import duck_types
@@ -57,6 +57,12 @@ class ParamSpec:
     dtype: DataType | Object
     default: Any
     shape: Sequence[int] | None = None
+
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(
+            self, name: str, dtype: DataType | Object | str, default: Any, shape: Sequence[int] | None = None
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         dtype = self.dtype if isinstance(self.dtype, Object) else type_from_dict({"type": _word(self.dtype)})

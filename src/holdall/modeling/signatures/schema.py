@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdall.errors import SignatureError
 from holdall.libraries import library
@@ -44,6 +44,10 @@ class ColSpec:
     type: Type
     name: Any = None
     required: bool = True
+
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(self, type: Type | str, name: Any = None, required: bool = True) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "type", as_type(self.type))
@@ -73,6 +77,10 @@ class TensorSpec:
     type: str
     shape: Sequence[int]
     name: Any = None
+
+    if TYPE_CHECKING:  # what may be given is more than what is held
+
+        def __init__(self, type: Any, shape: Sequence[int | None], name: Any = None) -> None: ...
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "type", dtype_name(self.type))
