@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from holdall.errors import ContentError, HoldallError, MissingLibraryError
-from holdall.runs import rendering
+from holdall.libraries import library
 from holdall.runs.rendering import (
     compressed_bytes,
     compressed_path,
@@ -272,7 +272,7 @@ def test_what_is_no_picture_is_named(damage: Callable[[bytes], bytes]) -> None:
 def test_a_missing_library_is_named() -> None:
     """The error says what it was for, how to get it, and survives its way between workers."""
     with pytest.raises(MissingLibraryError) as caught:
-        rendering.library("no_such_library", "juggling", "no-such")
+        library("no_such_library", "juggling", "no-such")
     error = pickle.loads(pickle.dumps(caught.value))
     assert str(error).startswith("juggling needs no-such (pip install 'no-such'): No module named")
     assert error.hint == "pip install 'no-such'"

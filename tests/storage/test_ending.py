@@ -238,10 +238,10 @@ def work():
 thread = threading.Thread(target=work, daemon=True)
 thread.start()
 import atexit
-atexit.register(lambda: print([run.record.info.status for run in killed]))
+atexit.register(lambda: print([each.run.record.info.status for each in killed]))
 killed = []
 while not killed:
-    killed = [run for stack in list(active._state.stacks.values()) for run in stack]
+    killed = [each for stack in list(active._state.stacks.values()) for each in stack]
 print("running", flush=True)
 thread.join()
 """
