@@ -120,6 +120,17 @@ class HoldallError(Exception):
     shell_hint: str = ""  # of a case that knows more than its kind: what to do at a shell, where that is said otherwise
     error_code: str = "INTERNAL_ERROR"
 
+    def __init__(self, *facts: object, error_code: object = None) -> None:
+        """Make an error of its facts; scripts that raise `MlflowException("text", error_code=...)` give its code."""
+        super().__init__(*facts)
+        if error_code is not None:
+            self.error_code = str(error_code)
+
+    @classmethod
+    def invalid_parameter_value(cls, message: str) -> HoldallError:
+        """Return an error with the code INVALID_PARAMETER_VALUE, as MLflow's exception makes one."""
+        return HoldallError(message, error_code="INVALID_PARAMETER_VALUE")
+
     @property
     def message(self) -> str:
         """What went wrong: `str(error)`."""

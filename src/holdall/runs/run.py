@@ -171,12 +171,27 @@ class Run(RunWriter):
         return fact
 
     def log_models_used(self, models: Sequence[LoggedModelInput]) -> None:
-        """Say which logged models the run uses, by their ids. Raises: InvalidURIError. Cost: as `set_tags`."""
+        """Say which logged models the run uses, by their ids. Raises: InvalidURIError. Cost: as `set_tags`.
+
+        Example:
+            >>> from holdall.entities import LoggedModelInput
+            >>> run.log_models_used([LoggedModelInput(logged.model_id)])
+            >>> run.record.inputs.model_inputs[0].model_id == logged.model_id
+            True
+        """
         for model in models:
             self.set_tags(model_input_tag(model, self._location.clock()))
 
     def log_models_made(self, models: Sequence[LoggedModelOutput]) -> None:
-        """Say which logged models the run made besides those that it logged. Raises, cost: as `log_models_used`."""
+        """Say which logged models the run made besides those that it logged. Raises, cost: as `log_models_used`.
+
+        Example:
+            >>> from holdall.entities import LoggedModelOutput
+            >>> pruning = store.runs.start()
+            >>> pruning.log_models_made([LoggedModelOutput(logged.model_id, step=3)])
+            >>> pruning.record.outputs.model_outputs[0].step
+            3
+        """
         for model in models:
             if not model.model_id.startswith(f"m-{self.id}-"):  # what the run logged itself is its own without a word
                 self.set_tags(model_output_tag(model, self._location.clock()))

@@ -53,6 +53,13 @@ def log_outputs(models: Sequence[LoggedModelOutput] | None = None) -> None:
     """Say which logged models the active run made besides those that it logged: `[LoggedModelOutput(model_id, step)]`.
 
     Raises: NoActiveRunError, InvalidURIError. Cost: none now; it rides on the next entry.
+
+    Example:
+        >>> from holdall.entities import LoggedModelOutput
+        >>> with holdall.start_run() as pruning:
+        ...     holdall.log_outputs([LoggedModelOutput(logged.model_id, step=3)])
+        >>> holdall.get_run(pruning.run_id).outputs.model_outputs[0].step
+        3
     """
     run_of().log_models_made(listed("models", models, "[LoggedModelOutput(model_id)]"))
 

@@ -39,12 +39,24 @@ def enable_system_metrics_logging() -> None:
     """Log system metrics of runs that are started from now on, unless one is started with `log_system_metrics=False`.
 
     Needs psutil, and for GPUs nvidia-ml-py: `pip install 'holdall[system]'`.
+
+    Example:
+        >>> holdall.enable_system_metrics_logging()
+        >>> with holdall.start_run() as run:
+        ...     pass
+        >>> "system/cpu_utilization_percentage" in holdall.get_run(run.run_id).data.metrics
+        True
+        >>> holdall.disable_system_metrics_logging()
     """
     _chosen.enabled = True
 
 
 def disable_system_metrics_logging() -> None:
-    """Log no system metrics of runs that are started from now on, unless one is started with `log_system_metrics`."""
+    """Log no system metrics of runs that are started from now on, unless one is started with `log_system_metrics`.
+
+    Example:
+        >>> holdall.disable_system_metrics_logging()
+    """
     _chosen.enabled = False
 
 
@@ -52,6 +64,10 @@ def set_system_metrics_sampling_interval(interval: float | None) -> None:
     """Measure every so many seconds in runs that are started from now on; every ten when None.
 
     Raises: InvalidNameError.
+
+    Example:
+        >>> holdall.set_system_metrics_sampling_interval(1)
+        >>> holdall.set_system_metrics_sampling_interval(None)
     """
     _chosen.interval = None if interval is None else _positive("interval", interval)
 
@@ -60,12 +76,21 @@ def set_system_metrics_samples_before_logging(samples: int | None) -> None:
     """Log the mean of so many measurements in runs that are started from now on; each one when None.
 
     Raises: InvalidNameError.
+
+    Example:
+        >>> holdall.set_system_metrics_samples_before_logging(6)
+        >>> holdall.set_system_metrics_samples_before_logging(None)
     """
     _chosen.samples = None if samples is None else int(_positive("samples", samples))
 
 
 def set_system_metrics_node_id(node_id: str | None) -> None:
-    """Name the machine in runs that are started from now on: `system/<node_id>/cpu_utilization_percentage`."""
+    """Name the machine in runs that are started from now on: `system/<node_id>/cpu_utilization_percentage`.
+
+    Example:
+        >>> holdall.set_system_metrics_node_id("worker-1")
+        >>> holdall.set_system_metrics_node_id(None)
+    """
     _chosen.node_id = node_id
 
 

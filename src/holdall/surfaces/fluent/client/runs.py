@@ -244,6 +244,12 @@ class RunClient:
 
         Raises:
             InvalidURIError: No logged model can have this id.
+
+        Example:
+            >>> from holdall.entities import LoggedModelInput
+            >>> client.log_inputs(run.run_id, models=[LoggedModelInput(logged.model_id)])
+            >>> client.get_run(run.run_id).inputs.model_inputs[0].model_id == logged.model_id
+            True
         """
         run = self.store.runs.get(run_id)
         for given in listed("data sets", datasets, "[DatasetInput(dataset)]"):
@@ -251,7 +257,15 @@ class RunClient:
         run.log_models_used(listed("models", models, "[LoggedModelInput(model_id)]"))
 
     def log_outputs(self, run_id: str, models: Sequence[LoggedModelOutput]) -> None:
-        """Say which logged models a run made besides those that it logged. Raises: InvalidURIError."""
+        """Say which logged models a run made besides those that it logged. Raises: InvalidURIError.
+
+        Example:
+            >>> from holdall.entities import LoggedModelOutput
+            >>> pruning = client.create_run(run.info.experiment_id)
+            >>> client.log_outputs(pruning.info.run_id, [LoggedModelOutput(logged.model_id, step=3)])
+            >>> client.get_run(pruning.info.run_id).outputs.model_outputs[0].step
+            3
+        """
         self.store.runs.get(run_id).log_models_made(listed("models", models, "[LoggedModelOutput(model_id)]"))
 
     def log_batch(
@@ -265,6 +279,13 @@ class RunClient:
         """Log measurements, and parameters and tags that have a `key` and a `value`: all of them or none.
 
         Those of a logged model are told to it afterwards. Raises: ParamExistsError, InvalidNameError.
+
+        Example:
+            >>> from holdall.entities import Metric, Param, RunTag
+            >>> measured = [Metric("error", 1 / n, 1_767_225_600_000, n) for n in (1, 2, 4)]
+            >>> client.log_batch(run.run_id, measured, [Param("folds", "5")], [RunTag("stage", "draft")])
+            >>> [point.value for point in client.get_metric_history(run.run_id, "error")]
+            [1.0, 0.5, 0.25]
         """
         metrics = listed("metrics", metrics, "[Metric('loss', 0.5, time, step)]")
         given = [(one.key, one.value, one.step, one.timestamp) for one in metrics if not _model_of(one)]
