@@ -44,7 +44,7 @@ class Clock:
 
 
 class Notes:
-    """A picture that writes down what it is shown, and who shows it."""
+    """A renderer that writes down what it is shown, and who shows it."""
 
     def __init__(self) -> None:
         self.shown: list[Snapshot] = []
@@ -280,7 +280,7 @@ def test_a_bar_that_is_forgotten_leaves_the_terminal_alone() -> None:
 def test_another_process_gets_lines_or_nothing() -> None:
     """An observer travels to other processes; there it draws no bar."""
     auto, bar = (pickle.loads(pickle.dumps(observer_for(mode, Terminal()))) for mode in ("auto", "bar"))
-    assert auto._picture is lines
+    assert auto._renderer is lines
     assert bar.begin("log", 1) is SILENT
     assert isinstance(pickle.loads(pickle.dumps(SILENT)), type(SILENT))
 

@@ -1,11 +1,11 @@
-"""What the environment says, read once into a frozen value.
+"""The settings that the environment makes, read once into a frozen value.
 
 | variable | meaning | default |
 |---|---|---|
 | `HOLDALL_STORE` | where the store is | `./holdall-store` |
 | `HOLDALL_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
 | `HOLDALL_EXPERIMENT` | the experiment of new runs, by name; else `MLFLOW_EXPERIMENT_NAME` | `Default` |
-| `HOLDALL_RUN_NAME` | what a new run is called; else `MLFLOW_RUN_NAME` | drawn by lot |
+| `HOLDALL_RUN_NAME` | what a new run is called; else `MLFLOW_RUN_NAME` | a random name |
 | `HOLDALL_RUN_ID` | the run that the first `start_run` goes on with; else `MLFLOW_RUN_ID` | a new one |
 | `HOLDALL_SYSTEM_METRICS` | `1`: runs log what the machine does; else `MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING` | off |
 | `HOLDALL_SYSTEM_METRICS_INTERVAL` | seconds between two looks; else `MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL` | `10` |
@@ -98,7 +98,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings that an environment makes.
+    """Return the settings that an environment makes.
 
     Raises:
         ValueError: A variable has a value that it cannot have.
@@ -137,7 +137,7 @@ def tell_libraries(**variables: str) -> None:
 
 
 def _either(given: Mapping[str, str], ours: str, theirs: str) -> str:
-    """The variable to look at: ours, where it is set."""
+    """Return the name of the variable to read: ours, where it is set."""
     return ours if given.get(ours) else theirs
 
 
@@ -153,7 +153,7 @@ def _on(given: Mapping[str, str], name: str) -> bool:
 
 
 def _cache(given: Mapping[str, str]) -> Path | None:
-    """The folder of the cache, where the platform's own variable puts it unless ours does."""
+    """Return the folder of the cache: ours where it is set, else the platform's."""
     named = given.get("HOLDALL_CACHE")
     if named:
         return None if named.lower() == "off" else Path(named).expanduser()
@@ -162,7 +162,7 @@ def _cache(given: Mapping[str, str]) -> Path | None:
 
 
 def _progress(given: Mapping[str, str]) -> str:
-    """How progress is shown; a terminal that cannot go back to the start of a line gets no bar."""
+    """Return how progress is shown; a terminal that cannot redraw a line gets no bar."""
     named = given.get("HOLDALL_PROGRESS", "").strip().lower()
     if named and named not in PROGRESS:
         raise ValueError(f"HOLDALL_PROGRESS={named!r} is none of {', '.join(PROGRESS)}")
@@ -184,7 +184,7 @@ def _policy(given: Mapping[str, str]) -> str | None:
 
 
 def _digests(given: Mapping[str, str]) -> frozenset[str]:
-    """The digests that are trusted, said here or in a file; what follows a digest on its line is for people."""
+    """Return the trusted digests, from the variable or a file; the rest of a digest's line is a comment."""
     named = given.get("HOLDALL_TRUSTED", "").strip()
     if not named or named.startswith("sha256:"):
         return _checked(re.split(r"[\s,]+", named))

@@ -1,4 +1,4 @@
-"""Text of strangers, made fit to be shown: names and messages may hold what steers a terminal.
+"""Untrusted text, made printable: names and messages may hold what steers a terminal.
 
 Escape sequences move the cursor, recolour and hide lines, and put text into the
 clipboard; overrides of direction show a name backwards; a newline in a name
@@ -16,12 +16,12 @@ _LOG: Final = "holdall"
 
 
 def printable(text: str) -> str:
-    """Text with what steers a terminal, or breaks a line, shown as an escape."""
+    """Return text in which characters that steer a terminal, or break a line, are shown as escapes."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def printable_lines(text: str) -> str:
-    """The same, but lines and tabs stay: for what has several lines by right."""
+    """Return the same, with newlines and tabs kept: for text that has several lines by right."""
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -31,10 +31,10 @@ def warn(text: str, kind: type[Warning] = UserWarning, *, stacklevel: int = 1) -
 
 
 class PrintableRecords(logging.Filter):
-    """Lets every record of a log pass, and makes its text fit to be shown, tracebacks too."""
+    """A filter that passes every log record, with its text and traceback made printable."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change what would steer a terminal."""
+        """Make the record's text printable. Return True."""
         told = record.getMessage()
         if not told.isprintable():
             record.msg, record.args = printable(told), ()

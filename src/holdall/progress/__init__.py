@@ -18,7 +18,7 @@ from holdall.progress.watch import Progress
 
 
 def observer_for(mode: str, stream: TextIO | None) -> Observer:
-    """What shows the progress of transfers.
+    """Return the observer that shows the progress of transfers.
 
     Args:
         mode: `bar`: a bar, where one can be drawn; `log`: lines in the log; `auto`: the one or else the other; `off`.
@@ -30,7 +30,7 @@ def observer_for(mode: str, stream: TextIO | None) -> Observer:
 
 
 def _can_draw(stream: TextIO | None) -> bool:
-    """Whether lines can be drawn over: on a terminal, or in the output of a notebook's cell."""
+    """Return whether a line can be redrawn: on a terminal, or in the output of a notebook's cell."""
     try:
         return stream is not None and (stream.isatty() or type(stream).__module__.startswith("ipykernel."))
     except Exception:  # whatever stands in for a stream

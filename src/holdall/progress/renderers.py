@@ -1,4 +1,4 @@
-"""What is seen of a transfer: a bar, or lines.
+"""How a transfer is rendered: as a bar, or as lines of the log.
 
 tqdm draws the bar; it is loaded when the first one is drawn.
 """
@@ -67,7 +67,7 @@ class Lines:
 
 
 def describe(seen: Snapshot, rate: float) -> str:
-    """A transfer under way, in a line: bytes, the rate of late, what was saved, time left."""
+    """Return a line about a running transfer: bytes, current rate, bytes saved, time left."""
     parts = [format_size(seen.done), f"{format_size(rate)}/s", f"saved {format_size(seen.saved)}"]
     if seen.total:
         parts[0] += f" of {format_size(seen.total)} ({100 * seen.done // seen.total} %)"
@@ -77,7 +77,7 @@ def describe(seen: Snapshot, rate: float) -> str:
 
 
 def _new_bar(stream: TextIO | None, seen: Snapshot) -> Any:
-    """A bar of a transfer that began a while ago.
+    """Return a bar for a transfer that began a while ago.
 
     It shares the lock of bars that the user draws. Where there are none it gets
     one of ours: tqdm's own would fix the start method of `multiprocessing`.
@@ -121,12 +121,12 @@ def _tqdm() -> Any:
 
 
 def lines() -> Renderer | None:
-    """Lines, if the log takes them."""
+    """Return a renderer of lines, or None if the log is not at INFO."""
     return Lines() if _log.isEnabledFor(logging.INFO) else None
 
 
 def nothing() -> Renderer | None:
-    """Nobody would see it."""
+    """Return None: this transfer is not shown."""
     return None
 
 
@@ -137,7 +137,7 @@ def _time(seconds: float) -> str:
 
 
 def _draw_anew() -> None:
-    """In a forked child: a thread that is not there may have been drawing."""
+    """Replace the lock in a forked child: the parent's thread that held it is not there."""
     global _drawing
     _drawing = threading.RLock()
 

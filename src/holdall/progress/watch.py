@@ -1,4 +1,4 @@
-"""Looks at transfers, and has them drawn.
+"""Watches transfers, and has them rendered.
 
 Transfers only count. One thread, which lives while there are any, looks at the
 counts four times a second; so drawing slows no transfer, and one that stands
@@ -29,7 +29,7 @@ _log = logging.getLogger("holdall")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of a transfer at one moment: bytes, and seconds since it began."""
+    """The state of a transfer at one moment: bytes, and seconds since it began."""
 
     verb: Verb
     total: int | None
@@ -39,14 +39,14 @@ class Snapshot:
 
 
 class Renderer(Protocol):
-    """One transfer, as someone sees it."""
+    """Renders one transfer."""
 
     def show(self, seen: Snapshot) -> None: ...
 
     def end(self, seen: Snapshot, outcome: str, /) -> None: ...
 
     def forget(self) -> None:
-        """Leave everything as it is, for good."""
+        """Stop drawing, and leave the terminal as it is."""
         ...
 
 
@@ -54,10 +54,10 @@ MakeRenderer: TypeAlias = Callable[[], Renderer | None]
 
 
 class Progress:
-    """An observer that draws what it is told.
+    """An observer of transfers that renders them.
 
     Args:
-        picture: Makes the picture of one more transfer; None where nobody would see it.
+        renderer: Makes the renderer of one more transfer; None where it would not be seen.
         elsewhere: The same in other processes, which this observer is forked or pickled into; a function of a module.
         clock: Seconds, from any moment on.
         start: Runs a function in a thread.
@@ -67,13 +67,13 @@ class Progress:
 
     def __init__(
         self,
-        picture: MakeRenderer,
+        renderer: MakeRenderer,
         *,
         elsewhere: MakeRenderer,
         clock: Callable[[], float] = time.monotonic,
         start: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
-        self._picture, self._elsewhere, self._clock, self._start = picture, elsewhere, clock, start or _in_thread
+        self._renderer, self._elsewhere, self._clock, self._start = renderer, elsewhere, clock, start or _in_thread
         self._reset()
         _observers.add(self)
 
@@ -81,46 +81,46 @@ class Progress:
         return _remade, (self._elsewhere,)
 
     def begin(self, verb: Verb, total: int | None) -> Transfer:
-        picture = self._picture()
-        if picture is None:
+        renderer = self._renderer()
+        if renderer is None:
             return SILENT
-        moving = TrackedTransfer(self, verb, total, picture, self._clock())
+        tracked = TrackedTransfer(self, verb, total, renderer, self._clock())
         with self._changed:
             if not self._watching:
                 self._start(self._watch)
                 self._watching = True
-            self._moving.append(moving)
-        return moving
+            self._tracked.append(tracked)
+        return tracked
 
     def look(self) -> None:
         """Draw every transfer that has lasted long enough, as it is now."""
         with self._changed:
-            for moving in self._moving:
-                self._draw(moving, None)
+            for tracked in self._tracked:
+                self._draw(tracked, None)
 
-    def end(self, moving: TrackedTransfer, outcome: str) -> None:
-        """Draw a transfer for the last time; in a forked child it is the parent's, and not drawn."""
+    def end(self, tracked: TrackedTransfer, outcome: str) -> None:
+        """Draw a transfer for the last time; in a forked child, one of its parent's is not drawn."""
         with self._changed:
-            if moving in self._moving:
-                self._moving.remove(moving)
-                self._draw(moving, outcome)
+            if tracked in self._tracked:
+                self._tracked.remove(tracked)
+                self._draw(tracked, outcome)
 
     def close(self) -> None:
-        """Clear the terminal: the process ends."""
-        for moving in list(self._moving):
-            self.end(moving, "stopped")
+        """End all renderers, at the end of the process."""
+        for tracked in list(self._tracked):
+            self.end(tracked, "stopped")
 
     def forget(self) -> None:
-        """In a forked child: what the parent draws is the parent's, and so are its thread and its locks."""
-        for moving in self._moving:
-            moving.picture.forget()
-        self._picture = self._elsewhere
+        """Forget the parent's transfers, thread and locks, in a forked child."""
+        for tracked in self._tracked:
+            tracked.renderer.forget()
+        self._renderer = self._elsewhere
         self._reset()
 
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._watching = False
-        self._moving: list[TrackedTransfer] = []
+        self._tracked: list[TrackedTransfer] = []
 
     def _watch(self) -> None:
         with self._changed:
@@ -128,29 +128,29 @@ class Progress:
             while idle < _LINGER:
                 self._changed.wait(_LOOK)
                 self.look()
-                idle = 0 if self._moving else idle + 1
+                idle = 0 if self._tracked else idle + 1
             self._watching = False
 
-    def _draw(self, moving: TrackedTransfer, outcome: str | None) -> None:
-        seen = moving.seen(self._clock())
-        if seen.elapsed < PATIENCE or moving.broken:
+    def _draw(self, tracked: TrackedTransfer, outcome: str | None) -> None:
+        seen = tracked.seen(self._clock())
+        if seen.elapsed < PATIENCE or tracked.broken:
             return
         try:
             if outcome is None:
-                moving.picture.show(seen)
+                tracked.renderer.show(seen)
             else:
-                moving.picture.end(seen, outcome)
+                tracked.renderer.end(seen, outcome)
         except Exception as error:  # a terminal that went away is no reason to stop
-            moving.broken = True
-            moving.picture.forget()
+            tracked.broken = True
+            tracked.renderer.forget()
             _log.debug("progress is no longer shown: %r", error)
 
 
 class TrackedTransfer:
     """A transfer and its counts."""
 
-    def __init__(self, observer: Progress, verb: Verb, total: int | None, picture: Renderer, begun: float) -> None:
-        self.picture, self.broken = picture, False
+    def __init__(self, observer: Progress, verb: Verb, total: int | None, renderer: Renderer, begun: float) -> None:
+        self.renderer, self.broken = renderer, False
         self._observer, self._verb, self._total, self._begun = observer, verb, total, begun
         self._counting = threading.Lock()
         self._done, self._saved = 0, 0
@@ -170,8 +170,8 @@ class TrackedTransfer:
         self._observer.end(self, f"failed ({kind.__name__})" if kind else "done")
 
 
-def _remade(picture: MakeRenderer) -> Progress:
-    return Progress(picture, elsewhere=picture)
+def _remade(renderer: MakeRenderer) -> Progress:
+    return Progress(renderer, elsewhere=renderer)
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""One run's life in this process: begun or gone on with, written to through a session, ended, left.
+"""The life of a run in this process: started or resumed, written to through a session, ended.
 
 A run is a handle that any process may hold. It survives pickling and fork;
 writing through it in another process opens a session of that process's own.
@@ -35,7 +35,7 @@ _log = logging.getLogger("holdall")
 
 
 class _Hold:
-    """What one process has of a run: its session and its lane. Not a forked child's: it gets its own."""
+    """What one process holds for a run: its session and its background thread. A forked child gets its own."""
 
     def __init__(self) -> None:
         self.opening = threading.Lock()
@@ -95,7 +95,7 @@ class RunLifecycle(RunReader, Shown):
         return run_record(self.id, sessions[-1].view.state) if sessions else None
 
     def flush(self) -> None:
-        """Write the parameters, measurements and tags that wait for an entry. Cost: one PUT, if any do.
+        """Write the buffered parameters, measurements and tags. Cost: one PUT, if any do.
 
         Example:
             >>> run.log_metrics({"loss": 0.1}, step=2)
@@ -136,7 +136,7 @@ class RunLifecycle(RunReader, Shown):
             raise error
 
     def _before_end(self, stop: Callable[[], object]) -> None:
-        """Call this when the process is about to end the run. A failure of it is logged, and hinders nothing."""
+        """Register a function to be called before this process ends the run. Its failure is logged only."""
         self._hold.companions.append(stop)
 
     def _stop_companions(self) -> None:

@@ -1,4 +1,4 @@
-"""The active run: verbs that need no handle, as users of MLflow know them.
+"""The active run of a thread or task, and the store and experiment that verbs without a handle use.
 
 The active run belongs to the thread that started it, and within that to the
 task. A thread that started none works on the main thread's, so that a pool of
@@ -90,12 +90,12 @@ def unset_store() -> None:
 
 
 def is_store_set() -> bool:
-    """Return whether somebody named a store, in this process or by `HOLDALL_STORE`."""
+    """Return whether a store was set, in this process or by `HOLDALL_STORE`."""
     return _state.named or read_settings().store != Settings().store
 
 
 def open(url: str | None = None, **storage_options: Any) -> Store:
-    """The store at an address, as a handle of its own; `HOLDALL_STORE`'s when None. Cost: no request.
+    """Return the store at an address; at `HOLDALL_STORE` when None. Other verbs go on using theirs. Cost: no request.
 
     Example:
         >>> holdall.open("memory://trials").runs.start(name="first").info.run_name
@@ -105,7 +105,7 @@ def open(url: str | None = None, **storage_options: Any) -> Store:
 
 
 def current_store() -> Store:
-    """The store that verbs without a handle use."""
+    """Return the store that verbs without a handle use."""
     if _state.store is None:
         _state.store = open()
     return _state.store
@@ -114,7 +114,7 @@ def current_store() -> Store:
 def set_experiment(
     experiment_name: str | None = None, experiment_id: str | None = None, trace_location: None = None
 ) -> Experiment:
-    """Make this the experiment of the runs that are started from now on; it is created if there is none of this name.
+    """Make this the experiment of runs that are started from now on; create it if there is none of this name.
 
     Raises:
         ExperimentNotFoundError: There is none with this id.
@@ -140,12 +140,12 @@ def refuse_traces(trace_location: object) -> None:
 
 
 def current_experiment_id() -> str:
-    """The id of the experiment that new runs belong to, which need not be there yet. Cost: no request."""
+    """Return the id of the experiment of new runs, which may not exist yet. Cost: no request."""
     return _state.experiment_id or current_store().experiments.id_of(read_settings().experiment)
 
 
 def made_experiment_id() -> str:
-    """The same; it is there afterwards. Cost: one PUT, the first time."""
+    """Return the id of the experiment of new runs, and create it if needed. Cost: one PUT, the first time."""
     return _state.experiment_id or current_store().experiments.ensure(read_settings().experiment or DEFAULT)
 
 
@@ -159,13 +159,13 @@ def start_run(
     description: str | None = None,
     log_system_metrics: bool | None = None,
 ) -> Run:
-    """Start a run and make it the active one; or go on with one that there is.
+    """Start a run, or resume one, and make it the active one.
 
     Args:
-        run_id: A run to go on with: it is RUNNING again. When None, the first run that this process starts is the
+        run_id: The run to resume: its status is RUNNING again. When None, the first run that this process starts is the
             one that `HOLDALL_RUN_ID` names, or else `MLFLOW_RUN_ID`.
         experiment_id: The experiment of a new run; the one that was set, or "Default", when None.
-        run_name: What people call the run; drawn by lot for a new one when None.
+        run_name: What people call the run; a random name for a new one when None.
         nested: Whether a run may be active already; the new one is then its child.
         parent_run_id: The run that the new one is part of, which must be there.
         tags: What else to say about the run.
@@ -217,12 +217,12 @@ def start_run(
 
 
 def _named_run(settings: Settings, parent_run_id: str | None) -> str | None:
-    """The run that the environment names, the first time that this process starts one without saying which."""
+    """Return the run that the environment names, the first time that this process starts one without an id."""
     return settings.run_id if settings.run_id not in _state.resumed and parent_run_id is None else None
 
 
 def active_run() -> Run | None:
-    """This task's or thread's active run; where it started none, the one that it was begun in, or the main thread's.
+    """Return the active run of this task or thread; if it started none, that of its starter, or the main thread's.
 
     Example:
         >>> with holdall.start_run(run_name="first"):
@@ -239,7 +239,7 @@ def active_run() -> Run | None:
 
 
 def last_active_run() -> Run | None:
-    """The active run, or the one that ended last in this process.
+    """Return the active run, or the one that ended last in this process; None if there was none.
 
     Example:
         >>> with holdall.start_run(run_name="first"):
@@ -273,7 +273,7 @@ def _end(active: _Started, status: str) -> None:
 
 
 def run_of(run_id: str | None = None) -> Run:
-    """The run that a verb means: the named one, or the active one.
+    """Return the run with this id, or the active run when None.
 
     Raises:
         NoActiveRunError: No run is active, and none is named.
@@ -298,7 +298,7 @@ def _stack() -> list[_Started]:
 
 
 def _status(kind: type[BaseException]) -> str:
-    """How a run ends that an exception left: someone killed it, or it failed."""
+    """Return the status of a run that an exception ended: KILLED by an interrupt or a signal, else FAILED."""
     return "KILLED" if issubclass(kind, KeyboardInterrupt | Terminated) else "FAILED"
 
 
@@ -307,7 +307,7 @@ class Terminated(SystemExit):
 
 
 def _watch_for_the_end() -> None:
-    """See to it that runs which are active when the process ends say how it ended.
+    """Arrange that runs which are active when the process ends get the status of its end.
 
     Only where nobody else has an interest: a handler or hook that is there is
     called as before, and SIGTERM is left alone where it is handled already.

@@ -51,7 +51,7 @@ def create_experiment(
 
 
 def get_experiment(experiment_id: str) -> Experiment:
-    """An experiment by its id. Raises: ExperimentNotFoundError.
+    """Return an experiment by its id. Raises: ExperimentNotFoundError.
 
     Example:
         >>> holdall.get_experiment(holdall.create_experiment("vision")).lifecycle_stage
@@ -61,7 +61,7 @@ def get_experiment(experiment_id: str) -> Experiment:
 
 
 def get_experiment_by_name(name: str) -> Experiment | None:
-    """An experiment by its name; None if there is none.
+    """Return an experiment by its name; None if there is none.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision")
@@ -79,7 +79,7 @@ def search_experiments(
     filter_string: str | None = None,
     order_by: Sequence[str] | None = None,
 ) -> list[Experiment]:
-    """The experiments that a filter means, the newest first.
+    """Return the experiments that match a filter, the newest first.
 
     Args:
         view_type: `ViewType.ACTIVE_ONLY`, `DELETED_ONLY` or `ALL`.
@@ -102,7 +102,7 @@ def search_experiments(
 
 
 def delete_experiment(experiment_id: str) -> None:
-    """Mark an experiment and its runs as deleted; `restore_experiment` takes that back.
+    """Mark an experiment and its runs as deleted; `restore_experiment` undoes that.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision")
@@ -114,7 +114,7 @@ def delete_experiment(experiment_id: str) -> None:
 
 
 def restore_experiment(experiment_id: str) -> None:
-    """Take the deletion of an experiment back, and of the runs that went with it. Raises: ExperimentNotFoundError.
+    """Undo the deletion of an experiment, and of the runs that were deleted with it. Raises: ExperimentNotFoundError.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision")
@@ -127,7 +127,7 @@ def restore_experiment(experiment_id: str) -> None:
 
 
 def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -> None:
-    """Set a tag of an experiment; of the current one when no id is given, which is made if it is not there yet.
+    """Set a tag of an experiment; of the current one, created if needed, when no id is given.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision")
@@ -139,7 +139,7 @@ def set_experiment_tag(key: str, value: Any, experiment_id: str | None = None) -
 
 
 def set_experiment_tags(tags: Mapping[str, Any]) -> None:
-    """Set tags of the current experiment, which is made if it is not there yet; all of them or none.
+    """Set tags of the current experiment, created if needed; all of them or none.
 
     Example:
         >>> experiment = holdall.set_experiment("vision")
@@ -164,7 +164,7 @@ def delete_experiment_tag(key: str) -> None:
 
 
 def get_parent_run(run_id: str) -> RunRecord | None:
-    """Return the run that a run is part of; None if it is part of none. Raises: RunNotFoundError.
+    """Return the parent of a nested run; None if it has none. Raises: RunNotFoundError.
 
     Example:
         >>> with holdall.start_run(run_name="sweep"):
@@ -177,7 +177,7 @@ def get_parent_run(run_id: str) -> RunRecord | None:
 
 
 def get_run(run_id: str) -> RunRecord:
-    """Who a run is, its parameters, last measurements and tags. Raises: RunNotFoundError.
+    """Return a snapshot of a run: info, data, inputs and outputs. Raises: RunNotFoundError.
 
     Example:
         >>> holdall.get_run(run.id).data.params
@@ -187,7 +187,7 @@ def get_run(run_id: str) -> RunRecord:
 
 
 def delete_run(run_id: str) -> None:
-    """Mark a run as deleted; `restore_run` takes it back.
+    """Mark a run as deleted; `restore_run` undoes that.
 
     Example:
         >>> holdall.delete_run(run.id)
@@ -198,7 +198,7 @@ def delete_run(run_id: str) -> None:
 
 
 def restore_run(run_id: str) -> None:
-    """Take the deletion of a run back.
+    """Undo the deletion of a run.
 
     Example:
         >>> holdall.delete_run(run.id)
@@ -210,7 +210,7 @@ def restore_run(run_id: str) -> None:
 
 
 def get_metric_history(run_id: str, key: str) -> list[Metric]:
-    """Every measurement of a metric of a run, in the order in which they were logged.
+    """Return every measurement of a metric of a run, in the order in which they were logged.
 
     Example:
         >>> [(point.step, point.value) for point in holdall.get_metric_history(run.id, "loss")]
@@ -222,7 +222,7 @@ def get_metric_history(run_id: str, key: str) -> list[Metric]:
 def load_table(
     artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """The rows of a table of several runs, one below the other.
+    """Return the rows of a table of several runs, one below the other.
 
     Args:
         artifact_file: The table's name.
@@ -254,7 +254,7 @@ def search_runs(
     search_all_experiments: bool = False,
     experiment_names: Sequence[str] | None = None,
 ) -> pd.DataFrame | list[RunRecord]:
-    """The runs that a filter means.
+    """Return the runs that match a filter.
 
     Args:
         experiment_ids: Where to look; the current experiment when neither this nor names are given.

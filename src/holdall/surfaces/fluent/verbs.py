@@ -158,7 +158,7 @@ def log_input(
     *,
     run_id: str | None = None,
 ) -> None:
-    """Say what the run is given: a data set's name, digest, source and schema. The data itself is not kept.
+    """Record a data set as an input of the run: name, digest, source and schema, not the data.
 
     Args:
         dataset: What `holdall.data.from_pandas` or `from_numpy` made, or one of MLflow's data sets.
@@ -271,7 +271,7 @@ def log_artifacts(
     run_id: str | None = None,
     synchronous: bool | None = None,
 ) -> LogFuture | None:
-    """Log what a local folder holds, as one commit: all or nothing. Args, raises: as `log_artifact`.
+    """Log the content of a local folder, as one commit: all or nothing. Args, raises: as `log_artifact`.
 
     Example:
         >>> import os
@@ -330,7 +330,7 @@ def log_dict(
 def log_stream(
     stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
 ) -> LogFuture | None:
-    """Log what a binary stream still gives, without holding it. It is read once.
+    """Log the rest of a binary stream, read once and never held whole.
 
     Example:
         >>> import io

@@ -1,4 +1,4 @@
-"""Which of the active runs a caller sees: its own, and nobody else's.
+"""Which of the active runs a caller sees: its own, and no other's.
 
     a task of asyncio      what it started, or what was active where it was begun
     a thread               what it started; what tasks of it started that are over; what was active in the
@@ -28,13 +28,13 @@ _noted: ContextVar[tuple[Any, ...]] = ContextVar("holdall_active_runs", default=
 
 
 def note(run: Begun, active: Sequence[Begun]) -> None:
-    """See a run in this context, and in those that are copied from it; others only while they are active."""
+    """Note a run in this context, and so in its copies; forget those noted before that have ended."""
     _noted.set((*(other for other in _noted.get() if other in active), run))
 
 
 def running_task() -> Any:
-    """The task of asyncio that is running; None where there is none."""
-    asyncio = sys.modules.get("asyncio")  # where nobody imported it nobody runs a task
+    """Return the asyncio task that is running, or None."""
+    asyncio = sys.modules.get("asyncio")  # where it was not imported no task runs
     try:
         return asyncio.current_task() if asyncio else None
     except RuntimeError:  # no loop is running
@@ -42,19 +42,19 @@ def running_task() -> Any:
 
 
 def own(here: Sequence[R]) -> list[R]:
-    """Those of a thread's active runs that the caller, on this thread, may end and have children of."""
+    """Return those of this thread's active runs that the caller may end or start children of."""
     noted = _noted.get()
     return [run for run in here if run in noted] or [run for run in here if not _is_running(run)]
 
 
 def inherited(active: Sequence[R]) -> list[R]:
-    """Those of all active runs that were noted where the caller was begun."""
+    """Return those of all active runs that were noted in the context that the caller was started in."""
     noted = _noted.get()
     return [run for run in active if run in noted]
 
 
 def shared(main: Sequence[R]) -> list[R]:
-    """Those of the main thread's active runs that threads without one log into; none where that is a guess."""
+    """Return the main thread's active runs, for threads without one; none where several tasks have runs."""
     return list(main) if len({id(run.task) for run in main if _is_running(run)}) <= 1 else []
 
 

@@ -43,7 +43,7 @@ class RunClient:
             experiment_id: The experiment that it belongs to.
             start_time: When it began, in milliseconds since 1970 UTC; now when None.
             tags: What to say about it.
-            run_name: What people call it; drawn by lot when None.
+            run_name: What people call it; a random name when None.
 
         Raises:
             ExperimentNotFoundError, ExperimentDeletedError: There is no such experiment any more.
