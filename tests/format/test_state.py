@@ -17,7 +17,7 @@ from holdall.errors import FormatError
 from holdall.format.entry import LogEntry
 from holdall.format.ops import check_op, integer
 from holdall.format.reference import InEntry
-from holdall.format.state import State, split_facts, state_from_json
+from holdall.format.state import State, parse_checkpoint, split_facts
 
 histories = st.lists(st.lists(ops, max_size=5), max_size=8)
 
@@ -38,10 +38,10 @@ def folded(history: list[list[dict[str, Any]]], *, start: int = 0, state: State 
 
 @given(histories, st.none() | refs(packs))
 def test_a_state_survives_json(history: list[list[dict[str, Any]]], tree: Any) -> None:
-    """`state_from_json` takes back what `to_json` gives, through text and all."""
+    """`parse_checkpoint` takes back what `to_json` gives, through text and all."""
     state = folded(history)
     state.tree = tree
-    assert state_from_json(json.loads(json.dumps(state.to_json())), None, "it") == state
+    assert parse_checkpoint(json.loads(json.dumps(state.to_json())), None, "it") == state
 
 
 @given(histories, histories)
@@ -49,7 +49,7 @@ def test_going_on_from_a_state_is_going_on_from_the_beginning(
     first: list[list[dict[str, Any]]], then: list[list[dict[str, Any]]]
 ) -> None:
     """A reader that starts at a state ends where one does that read the whole log."""
-    carried = state_from_json(folded(first).to_json(), None, "it")
+    carried = parse_checkpoint(folded(first).to_json(), None, "it")
     assert folded(then, start=len(first), state=carried) == folded(first + then)
 
 
@@ -61,15 +61,15 @@ def test_a_states_facts_may_lie_elsewhere(history: list[list[dict[str, Any]]]) -
     facts = split_facts(body)
     assert set(facts) == {"params", "tags", "metrics", "batches", "pins"}
     assert not set(facts) & set(body)
-    assert state_from_json(body | {"facts": {}}, facts, "it") == state
+    assert parse_checkpoint(body | {"facts": {}}, facts, "it") == state
     with pytest.raises(FormatError, match="its state has"):
-        state_from_json(body, None, "it")
+        parse_checkpoint(body, None, "it")
 
 
 @given(histories, st.dictionaries(texts.map("later ".__add__), values, max_size=3))
 def test_unknown_fields_are_carried_on(history: list[list[dict[str, Any]]], later: dict[str, Any]) -> None:
     """What a later version wrote into a state is still in the next one."""
-    state = state_from_json(State().to_json() | later, None, "it")
+    state = parse_checkpoint(State().to_json() | later, None, "it")
     assert state.extra == later
     assert folded(history, state=state).to_json().items() >= later.items()
 
@@ -100,7 +100,7 @@ def test_a_wrong_field_makes_no_state(name: str, value: object) -> None:
     """Another type, a number out of bounds, an order that is none: each is damage, told by the field's name."""
     said = name if name not in ("tree", "environment") else "reference"
     with pytest.raises(FormatError, match=said):
-        state_from_json(State().to_json() | {name: value}, None, "it")
+        parse_checkpoint(State().to_json() | {name: value}, None, "it")
 
 
 @given(histories, st.data(), values)
@@ -111,7 +111,7 @@ def test_any_value_is_damage_or_goes_on(
     body = folded(history).to_json()
     body |= {data.draw(st.sampled_from(sorted(body))): value}
     try:
-        state = state_from_json(body, None, "it")
+        state = parse_checkpoint(body, None, "it")
     except FormatError:
         return
     assert state.to_json() == body
@@ -126,7 +126,7 @@ def test_a_missing_field_is_damage(history: list[list[dict[str, Any]]], data: st
     body = folded(history).to_json()
     del body[data.draw(st.sampled_from(sorted(body)))]
     with pytest.raises(FormatError, match="its state has"):
-        state_from_json(body, None, "it")
+        parse_checkpoint(body, None, "it")
 
 
 @given(histories)
@@ -134,7 +134,7 @@ def test_folding_changes_nothing_it_was_given(history: list[list[dict[str, Any]]
     """Neither the entries nor the body of the state that it started from."""
     body, kept = folded(history).to_json(), copy.deepcopy(history)
     before = copy.deepcopy(body)
-    folded(history, state=state_from_json(body, None, "it"))
+    folded(history, state=parse_checkpoint(body, None, "it"))
     assert (body, history) == (before, kept)
 
 
@@ -214,8 +214,8 @@ def test_what_was_stored_again_is_added_up_and_carried_where_there_is_some() -> 
         folded([[counts | {"again_bytes": 3}], [counts], [counts | {"again_bytes": 1}]]),
     )
     assert "again_bytes" not in plain.to_json()
-    assert state_from_json(scattered.to_json(), None, "it").again_bytes == 4
+    assert parse_checkpoint(scattered.to_json(), None, "it").again_bytes == 4
     with pytest.raises(FormatError, match="again_bytes"):
-        state_from_json(plain.to_json() | {"again_bytes": -1}, None, "it")
+        parse_checkpoint(plain.to_json() | {"again_bytes": -1}, None, "it")
     with pytest.raises(FormatError, match="again_bytes"):
         check_op(counts | {"again_bytes": True}, "it")

@@ -29,7 +29,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.records import parse_descriptor, parse_generation, parse_hint
 from holdall.format.reference import ref_from_json
 from holdall.format.registered import Holder, Registered
-from holdall.format.state import State, state_from_json
+from holdall.format.state import State, parse_checkpoint
 from holdall.format.tree import parse_node
 from holdall.modeling.model import parse_model
 from holdall.modeling.records.logged import logged_models
@@ -93,7 +93,7 @@ def _entry_of(log: str, fold: Callable[[], State | Registered | Holder]) -> Call
         named = str(body.get("log"))
         entry = parse_entry(data, named if named.startswith(log) else log, n if type(n) is int else 1)
         if entry.state is not None:
-            state_from_json(entry.state, None, log)
+            parse_checkpoint(entry.state, None, log)
         fold().apply(entry)
 
     return parse
@@ -145,7 +145,7 @@ TARGETS: Final[dict[str, Target]] = {
     "experiment entry": Target(_entry_of("experiments/", State), _firsts("*/experiments/*/log/*"), signed=True),
     "model entry": Target(_entry_of("models/", Registered), _firsts("*/models/*/log/*"), signed=True),
     "name entry": Target(_entry_of("names/", Holder), _firsts("*/names/*/log/*"), signed=True),
-    "state": Target(lambda data: state_from_json(parse_object(data, "it", "it"), None, "it"), _STATES),
+    "state": Target(lambda data: parse_checkpoint(parse_object(data, "it", "it"), None, "it"), _STATES),
     "reference": Target(lambda data: ref_from_json(parse_object(data, "it", "it"), "it"), [json.dumps(_REF).encode()]),
     "node": Target(lambda data: parse_node(data, 7), _NODES[:20]),
     "recipe": Target(parse_recipe, [(GOLDEN.parent / "rejected" / "recipe-trailing.bin").read_bytes()[:-1]]),

@@ -30,7 +30,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.records import parse_descriptor, parse_generation, parse_hint
 from holdall.format.reference import ref_from_json
 from holdall.format.registered import Holder, Registered
-from holdall.format.state import state_from_json
+from holdall.format.state import parse_checkpoint
 from holdall.format.tree import check_child, parse_node
 
 FOLDER: Final = Path(__file__).parent / "rejected"
@@ -65,7 +65,7 @@ PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "recipe": parse_recipe,
     "registered": lambda data: Registered().apply(parse_entry(data, MODEL, 0)),
     "reference": lambda data: ref_from_json(json.loads(data), "reference"),
-    "state": lambda data: state_from_json(json.loads(data), None, "state"),
+    "state": lambda data: parse_checkpoint(json.loads(data), None, "state"),
 }
 
 

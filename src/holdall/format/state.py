@@ -230,7 +230,7 @@ def split_facts(body: Json) -> Json:
     return {name: body.pop(name) for name in (*_FACTS, _PINNED) if name in body}
 
 
-def state_from_json(body: Json, facts: Json | None, what: str) -> State:
+def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
     """Return the state that an entry's checkpoint tells.
 
     Args:

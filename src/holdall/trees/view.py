@@ -13,7 +13,7 @@ from holdall.format.document import parse_object
 from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.layout import RUNS
 from holdall.format.reference import ref_from_json
-from holdall.format.state import State, state_from_json
+from holdall.format.state import State, parse_checkpoint
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Head
 from holdall.trees.journal import Journal, check_chain
@@ -206,7 +206,7 @@ class View:
         if body.get("facts") is not None:
             ref = ref_from_json(body["facts"], what).carried_by(entry.n)
             facts = parse_object(self._blobs.read([ref])[0], what, "the facts of its state")
-        state = state_from_json(body, facts, what)
+        state = parse_checkpoint(body, facts, what)
         state.tree = state.tree and state.tree.carried_by(entry.n)
         return state
 
