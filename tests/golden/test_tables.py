@@ -117,3 +117,15 @@ def test_every_shape_of_a_key_is_told() -> None:
             assert parsed, shape
             found.add(parsed.kind)
     assert found == layout.SHAPES.keys()
+
+
+def test_every_tag_that_runs_are_given_is_told() -> None:
+    """Of MLflow's names and of ours."""
+    folder = Path(holdall.__file__).parent / "runs"
+    written = {
+        tag
+        for path in folder.glob("*.py")
+        for tag in re.findall(r'"((?:mlflow|holdall)\.[a-zA-Z.]+)"', path.read_text())
+    }
+    assert len(written) > 10
+    assert {tag for tag in written if f"`{tag}`" not in SPEC} == set()
