@@ -38,7 +38,8 @@ def test_every_public_verb_is_in_the_reference(inventory: dict[str, set[str]]) -
     """A verb that has a docstring for `help()` has an entry on the site."""
     there = set().union(*(names for kind, names in inventory.items() if kind.startswith("py:")))
     ends = {entry.rpartition(".")[0].rpartition(".")[2] + "." + entry.rpartition(".")[2] for entry in there}
-    assert [name for name in VERBS if name not in there and _method(name) not in ends] == []
+    found = {id(verb) for name, verb in VERBS.items() if name in there or _method(name) in ends}
+    assert [name for name, verb in VERBS.items() if id(verb) not in found] == []
 
 
 def _method(name: str) -> str:

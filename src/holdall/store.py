@@ -227,6 +227,10 @@ class Store(Shown):
         """Log a model once more, changed (see `Models.revise`); a version of a registered model as its next version.
 
         Aliases stay where they are.
+
+        Example:
+            >>> store.revise_model(logged.model_uri, lambda folder, mlmodel: mlmodel).name
+            'double-2'
         """
         version, info = self._version_of(uri), self.models.revise(uri, change)
         if version is None:

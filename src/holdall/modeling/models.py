@@ -129,6 +129,10 @@ class Models(ModelRecords, ModelReader):
         Raises: as `load`; what `change` raises.
 
         Cost: reading the model, and logging it: content that the store has is not sent again.
+
+        Example:
+            >>> store.models.revise(logged.model_uri, lambda folder, mlmodel: mlmodel).name
+            'double-2'
         """
         fetched = Fetched(uri, self._artifacts.download, None)
         try:
