@@ -94,7 +94,7 @@ def test_a_state_dict_without_weights_is_refused(name: str, options: dict[str, A
         assert list(tmp_path.iterdir()) == []
 
 
-class Odd(torch.Tensor):
+class Odd(torch.Tensor):  # type: ignore[misc]
     """A class of one's own."""
 
 
@@ -130,7 +130,7 @@ def test_parts_of_a_large_storage_do_not_bring_it_along(tmp_path: Path) -> None:
     assert torch_files.load_state_dict(tmp_path)["b"][0]["c"].tolist() == [5, 6]
 
 
-class Scaled(nn.Module):
+class Scaled(nn.Module):  # type: ignore[misc]
     """Weights and a buffer of any kind."""
 
     def __init__(self, weights: Any, *, alone: bool) -> None:

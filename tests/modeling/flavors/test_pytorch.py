@@ -37,7 +37,7 @@ def layers() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
 
 
-class Tied(nn.Module):
+class Tied(nn.Module):  # type: ignore[misc]
     """A class of one's own, whose two layers have the same weights."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Tied(nn.Module):
         return self.second(self.first(x).relu())
 
 
-class Named(nn.Module):
+class Named(nn.Module):  # type: ignore[misc]
     """Arguments and answers by name."""
 
     def forward(self, a: Any, b: Any, scale: float = 1.0) -> Any:
@@ -415,7 +415,7 @@ def test_state_dicts_are_kept_without_code(here: Path) -> None:
         assert all(torch.equal(each, got[name]) for name, each in model.state_dict().items())
     assert holdall.pytorch.load_state_dict(f"runs:/{run_id}/optimizer") == optimizer.state_dict()
     with pytest.raises(TypeError, match="Sequential"):
-        holdall.pytorch.log_state_dict(model, "model")  # type: ignore[arg-type]
+        holdall.pytorch.log_state_dict(model, "model")
     Path("sneaky").mkdir()
     torch.save(Sneaky(), "sneaky/state_dict.pth")
     with pytest.raises(ContentError):
