@@ -118,27 +118,27 @@ def _ops() -> None:
         "metric-true": ({"op": "metric", "points": [["a", True, 2, 3]]}, DAMAGE, "metric has points"),
         "metric-huge": ({"op": "metric", "points": [["a", 10**400, 2, 3]]}, DAMAGE, "metric has points"),
         "fence-negative": ({"op": "fence", "generation": -1}, DAMAGE, "fence has generation -1"),
-        "create-late": ({"op": "create", "experiment": "0" * 16}, DAMAGE, "create stands where no log begins"),
+        "create-late": ({"op": "create", "experiment": "0" * 16}, DAMAGE, "create is not the first of entry 0"),
         "commit-bomb": ({**commit, "tree": REF.to_json() | {"raw": (1 << 20) + 1}}, DAMAGE, "cannot be"),
         "commit-later": ({**commit, "tree": inline | {"entry": 2}}, DAMAGE, "its tree is in entry 2"),
         "environment-later": ({"op": "environment", "facts": inline | {"entry": 2}}, DAMAGE, "facts is in entry 2"),
         "metric-step-float": ({"op": "metric", "points": [["a", 1, 2.0, 3]]}, DAMAGE, "metric has points"),
         "metric-step-small-text": ({"op": "metric", "points": [["a", 1, "2", 3]]}, DAMAGE, "metric has points"),
-        "of-a-name": ({"op": "claim", "id": "x", "at": 0}, DAMAGE, "does not belong into this log"),
+        "of-a-name": ({"op": "claim", "id": "x", "at": 0}, DAMAGE, "does not belong in this log"),
         "create-experiment": ({"op": "create", "experiment": "Default"}, DAMAGE, "create has experiment"),
     }
     good = {"log": LOG, "n": 1, "write_id": "c" * 32, "prev": "d" * 64, "time": 1, "writer": "x", "state_at": None}
     for name, (op, error, part) in wrong.items():
         case("entry", f"op-{name}", encode_document(good | {"ops": [op]}), error, part)
     first = good | {"n": 0, "prev": None, "ops": [{"op": "open", "session": "e" * 32}]}
-    case("first", "no-create", encode_document(first), DAMAGE, "a log begins without it")
+    case("first", "no-create", encode_document(first), DAMAGE, "or is missing there")
     for name, op, part in (
-        ("create-name", {"op": "create", "name": "Default"}, "does not say whose log"),
+        ("create-name", {"op": "create", "name": "Default"}, "does not begin with what the log is of"),
         ("create-of-another", {"op": "create", "experiment": "0" * 16}, "has no run of this id"),
     ):
         case("first", name, encode_document(first | {"ops": [op]}), DAMAGE, part)
     born = first | {"ops": [{"op": "create", "experiment": "ab" * 8}]}
-    case("first", "no-ops", encode_document(first | {"ops": []}), DAMAGE, "does not say whose log")
+    case("first", "no-ops", encode_document(first | {"ops": []}), DAMAGE, "does not begin with what the log is of")
     case("first", "state", encode_document(born | {"state": {}, "state_at": 0}), DAMAGE, "begins a log")
     named = {"log": "names/fraud", "n": 1, "state_at": 0, "ops": []}
     case("name", "state-at", encode_document(good | named), DAMAGE, "is not of a run")
@@ -150,7 +150,7 @@ def _ops() -> None:
         "belong",
     )
     kept = {"log": "experiments/" + "ab" * 8, "ops": [{"op": "unpin", "pin": "p"}]}
-    case("experiment", "pin", encode_document(good | kept), DAMAGE, "does not belong into this log")
+    case("experiment", "pin", encode_document(good | kept), DAMAGE, "does not belong in this log")
     case("first", "prev", encode_document(first | {"prev": "d" * 64}), DAMAGE, "its prev is not the digest")
 
 
@@ -193,7 +193,7 @@ def _references() -> None:
 
 def _records() -> None:
     change = changer("hint", body_of(encode_hint(REF.id, PACK)))
-    change("other-chunk", DAMAGE, "speaks of another chunk", chunk=show("blake3", bytes(32)))
+    change("other-chunk", DAMAGE, "names another chunk", chunk=show("blake3", bytes(32)))
     change("pack-name", DAMAGE, "not the name of a pack", pack="../" + str(PACK))
     change("pack-missing", DAMAGE, "not the name of a pack", pack=...)
     change = changer("condemn", body_of(encode_generation(1, "condemn", [PACK])))
@@ -203,13 +203,13 @@ def _records() -> None:
     change("pack-name", DAMAGE, "not the name of a pack", packs=[7])
     change = changer("damage", body_of(encode_damage(DamageRecord(PACK, 1, "x", "y", (REF.id,)))))
     digest = show("blake3", REF.id)
-    change("other-pack", DAMAGE, "speaks of another pack", pack=str(PACK._replace(number=4)))
+    change("other-pack", DAMAGE, "names another pack", pack=str(PACK._replace(number=4)))
     change("pack-missing", DAMAGE, "not the name of a pack", pack=...)
     change("time-negative", DAMAGE, "its time is -1", time=-1)
     change("writer-missing", DAMAGE, "does not say who found what", writer=...)
     change("detail-long", DAMAGE, "does not say who found what", detail="y" * 1001)
     change("blobs-missing", DAMAGE, "its blobs are no list", blobs=...)
-    change("blobs-many", DAMAGE, "or too long a one", blobs=[digest] * 1001)
+    change("blobs-many", DAMAGE, "or one that is too long", blobs=[digest] * 1001)
     change("blobs-twice", DAMAGE, "lists a blob twice", blobs=[digest] * 2)
     change("blob-other-digest", DAMAGE, "is not a blake3 digest", blobs=[show("sha256", REF.id)])
     change("huge", DAMAGE, "bytes cannot be", more="z" * (256 << 10))

@@ -64,9 +64,9 @@ def _folds() -> None:
         ("version-gap", [VERSION, VERSION | {"version": 3}], "version 3 follows version 1"),
         ("version-again", [VERSION, VERSION], "version 1 follows version 1"),
         ("version-reused", [VERSION, {"op": "drop", "version": 1}, VERSION], "version 1 follows version 1"),
-        ("alias-of-none", [{"op": "alias", "alias": "a", "version": 1}], "absent version 1"),
-        ("stage-of-none", [{"op": "stage", "version": 1, "stage": "None"}], "absent version 1"),
-        ("drop-twice", [VERSION, *[{"op": "drop", "version": 1}] * 2], "absent version 1"),
+        ("alias-of-none", [{"op": "alias", "alias": "a", "version": 1}], "version 1, which does not exist"),
+        ("stage-of-none", [{"op": "stage", "version": 1, "stage": "None"}], "version 1, which does not exist"),
+        ("drop-twice", [VERSION, *[{"op": "drop", "version": 1}] * 2], "version 1, which does not exist"),
     ):
         case("registered", name, encode_document({"log": MODEL} | FIRST | {"ops": [create, *ops]}), DAMAGE, part)
     other = {"op": "create", "name": "Fraud"}

@@ -29,7 +29,7 @@ def _children() -> None:
     for name, level, first, fence, part in (
         ("level", 1, "a", "", "is of level 0"),
         ("first", 0, "b", "", "does not begin where"),
-        ("fence", 0, "a", "c", "goes on behind"),
+        ("fence", 0, "a", "c", "reaches beyond"),
     ):
         case("child", name, f"{level} {first} {fence}\n".encode() + leaf, DAMAGE, part)
     here = encode_node(
@@ -157,7 +157,7 @@ def _blobs() -> None:
     packed = encode(DATA)[1]
     planes = encode_planes(DATA, 4, 1)[1]
     unsized = zstandard.ZstdCompressor(write_content_size=False).compress(DATA)
-    blob("raw-short", 0, DATA[:-1], DAMAGE, "are stored raw")
+    blob("raw-short", 0, DATA[:-1], DAMAGE, "are stored uncompressed")
     blob("delta", 3, DATA, UNKNOWN, "codec delta")
     blob("codec-4", 4, DATA, UNKNOWN, "codec 4")
     blob("zstd-none", 1, DATA, DAMAGE, "not a zstd frame")

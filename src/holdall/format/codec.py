@@ -151,7 +151,7 @@ class Decoder:
     def _planes(self, stored: memoryview, raw: int) -> _Planes:
         item_size, phase, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
         if item_size not in (2, 4, 8) or phase >= item_size or tail >= item_size or bitmap >> item_size:
-            raise FormatError("blob", "its header of planes is not one")
+            raise FormatError("blob", "its header of planes is invalid")
         count, rest = divmod(raw - phase - tail, item_size)
         begin = 4 + 4 * item_size
         if count < 0 or rest or len(stored) < begin + phase + tail:
@@ -175,7 +175,7 @@ class Decoder:
 
 def _raw(stored: Bytes, raw: int) -> Bytes:
     if len(stored) != raw:
-        raise FormatError("blob", f"{len(stored)} bytes are stored raw, not {raw}")
+        raise FormatError("blob", f"{len(stored)} bytes are stored uncompressed, not {raw}")
     return stored
 
 

@@ -62,13 +62,13 @@ def parse_damage(data: bytes, pack: PackName) -> DamageRecord:
         raise FormatError(what, f"a record of {len(data)} bytes cannot be")
     body, _ = parse_document(data, what)
     if PackName.parse(body.get("pack"), what) != pack:
-        raise FormatError(what, "it speaks of another pack")
+        raise FormatError(what, "it names another pack")
     writer, detail = body.get("writer"), body.get("detail")
     if not isinstance(writer, str) or not isinstance(detail, str) or max(len(writer), len(detail)) > MOST_TEXT:
         raise FormatError(what, "it does not say who found what wrong")
     blobs = body.get("blobs")
     if not isinstance(blobs, list) or len(blobs) > MOST_BLOBS:
-        raise FormatError(what, "its blobs are no list, or too long a one")
+        raise FormatError(what, "its blobs are no list, or one that is too long")
     found = tuple(digest.parse(digest.BLAKE3, blob, what) for blob in blobs)
     if len(set(found)) != len(found):
         raise FormatError(what, "it lists a blob twice")

@@ -123,7 +123,7 @@ def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
     allowed = belonging(log)
     for i, op in enumerate(ops):
         if (check_op(op, what, of_model=log.startswith(MODELS), allowed=allowed) == "create") != (n == i == 0):
-            raise FormatError(what, "operation create stands where no log begins, or a log begins without it")
+            raise FormatError(what, "operation create is not the first of entry 0, or is missing there")
         _check_order(op, n, what)
     if n == 0:
         _check_create(ops[0] if ops else None, log, what)
@@ -133,7 +133,7 @@ def _check_create(op: object, log: str, what: str) -> None:
     """Check that a run's log begins with its experiment, as its id does, and any other log with a name."""
     experiment = op.get("experiment") if isinstance(op, dict) else None
     if not isinstance(op, dict) or log.startswith(RUNS) != isinstance(experiment, str):
-        raise FormatError(what, "it does not say whose log it begins")
+        raise FormatError(what, "it does not begin with what the log is of")
     if experiment and experiment[:8] != log[len(RUNS) :][:8]:
         raise FormatError(what, f"experiment {experiment} has no run of this id")
 

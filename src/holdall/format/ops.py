@@ -197,5 +197,5 @@ def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozense
         if key not in op or not good(op[key]):
             raise FormatError(what, f"operation {name} has {key} {op.get(key)!r}")
     if name not in allowed:
-        raise FormatError(what, f"operation {name} does not belong into this log")
+        raise FormatError(what, f"operation {name} does not belong in this log")
     return name

@@ -96,7 +96,7 @@ def parse_hint(data: bytes, chunk: bytes) -> PackName:
     what = f"hint for {chunk.hex()}"
     body, _ = parse_document(data, what)
     if digest.parse(digest.BLAKE3, body.get("chunk"), what) != chunk:
-        raise FormatError(what, "it speaks of another chunk")
+        raise FormatError(what, "it names another chunk")
     return PackName.parse(body.get("pack"), what)
 
 

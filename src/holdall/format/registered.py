@@ -161,7 +161,7 @@ class Registered:
     def _known(self, op: Json, entry: LogEntry) -> Version:
         found = self.versions.get(op["version"])
         if found is None:
-            raise FormatError(f"{entry.log} entry {entry.n}", f"it speaks of an absent version {op['version']}")
+            raise FormatError(f"{entry.log} entry {entry.n}", f"it names version {op['version']}, which does not exist")
         return found
 
 

@@ -198,7 +198,7 @@ def check_child(node: Node, level: int | None, first: str | None, fence: str | N
     if first is not None and node.rows[0].path != first:
         raise FormatError("tree node", "it does not begin where the node above it says")
     if fence is not None and sort_key(node.rows[-1].path) >= sort_key(fence):
-        raise FormatError("tree node", "it goes on behind where the node above it says that the next one begins")
+        raise FormatError("tree node", "it reaches beyond the first path of the next node")
 
 
 def _absolute(location: BlobLocation, carrier: int | None) -> BlobLocation:
