@@ -15,7 +15,7 @@ from holdall.errors import DamageError, IntegrityError, StoreExistsError
 from holdall.format.digest import blob_id, sha256
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import CANARY
+from holdall.format.layout import CANARY, PACKS, run_log
 from holdall.format.records import encode_canary
 from holdall.format.reference import CHUNK, NODE, InEntry, Ref
 from holdall.format.tree import Entry, Kind
@@ -24,6 +24,7 @@ from holdall.store import Store
 from holdall.trees import tree_builder
 from holdall.trees.session import Draft
 from holdall.trees.snapshot import InlineBlobs, restate
+from holdall.trees.source import bytes_item
 from holdall.trees.view import View
 
 LARGE, OTHER = (random.Random(seed).randbytes(70_000) for seed in range(2))
@@ -171,3 +172,17 @@ def test_a_store_is_not_made_twice() -> None:
     store = tiny_store(MemoryBucket(), pool=Serial())
     with pytest.raises(StoreExistsError):
         store.maintenance.create()
+
+
+def test_a_check_names_a_last_state_whose_paths_are_lost() -> None:
+    """Its tree lies in a pack that is gone: the run is named, with the pack that it needs."""
+    bucket = MemoryBucket()
+    run = tiny_store(bucket, pool=Serial()).runs.start()
+    run._log_items([bytes_item(f"d/{n:05}", f"small {n}".encode() * 5) for n in range(1_200)])
+    run.log_text("beside it", "other.txt")  # so that the state has a tree of its own
+    run.finish()
+    for key in [key for key in bucket.objects if key.startswith(PACKS)]:
+        del bucket.objects[key]
+    found = tiny_store(bucket, create=False, pool=Serial()).maintenance.check()
+    assert any(problem.where == run_log(run.id) and "the pack is gone" in problem.detail for problem in found.problems)
+    assert found.missing
