@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.golden import independent_reader, independent_writer
+from tests.golden import independent_reader, independent_registry, independent_writer
 from tests.golden.expected import EXPECTED
 from tests.golden.independent_state import state_of
 from tests.golden.independent_writer import Session, Store, cut
@@ -193,3 +193,29 @@ def dump(data: bytes) -> list[str]:
         f"{16 * n:04x}  {row.hex(' '):47}  {''.join(chr(b) if 32 <= b < 127 else '.' for b in row)}"
         for n, row in enumerate(rows)
     ]
+
+
+def test_our_registry_reads_its_models(written: Session) -> None:
+    """A model with two versions and an alias, renamed: found by its new name alone, its digest that of its files."""
+    store, run_id = written.store, written.log.removeprefix("runs/")
+    model = independent_registry.create(store, ".früh & spät/1")
+    independent_registry.add_version(store, model, 1, run_id, "a")
+    independent_registry.say(store, model, {"op": "alias", "alias": "champion", "version": 1})
+    independent_registry.rename(store, model, ".früh & spät/1", "later")
+    independent_registry.add_version(store, model, 2, run_id, "a")
+    found = ours(store)
+    assert [each.name for each in found.registry.search_models()] == ["later"]
+    assert found.artifacts.read("models:/later@champion/b.txt") == SMALL["a/b.txt"]
+    assert found.registry.get_version("later", 2).digest == found.models.digest("models:/later/2")
+    assert found.maintenance.check().problems == []
+
+
+def test_our_registry_goes_on_with_its_models(written: Session) -> None:
+    """A version and a rename of ours stand behind those that the other wrote, and the run stays pinned."""
+    store, run_id = written.store, written.log.removeprefix("runs/")
+    independent_registry.add_version(store, independent_registry.create(store, "fraud"), 1, run_id, "a")
+    registry = ours(store).registry
+    assert registry.register(f"runs:/{run_id}/a", "fraud").version == "2"
+    registry.rename_model("fraud", "scam")
+    assert [(each.name, len(each.latest_versions)) for each in registry.search_models()] == [("scam", 1)]
+    assert ours(store).maintenance.check().problems == []
