@@ -21,7 +21,8 @@ from holdall.surfaces.fluent import active
 OFFERED = """
     data delete delete_tag diff download entries entry environment finish flush history id info inputs later load_dict
     load_image load_table load_text log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image
-    log_input log_metric log_metrics log_param log_params log_stream log_table log_text manifest manifest_digest
+    log_input log_metric log_metrics log_models_made log_models_used
+    log_param log_params log_stream log_table log_text manifest manifest_digest
     manifest_text open outputs read read_ranges record restore run_id set_tag set_tags state to_dictionary
 """
 
@@ -68,6 +69,20 @@ def test_a_block_ends_its_run(store: Store, error: BaseException | None, status:
     assert "gone" not in run.data.tags
 
 
+def test_a_block_leaves_a_run_as_it_is_that_it_only_reads(store: Store) -> None:
+    """Nor does it change how a run ended within it; but what was begun in the background is waited for."""
+    run = store.runs.start()
+    with Store.over(store._location.bucket, Pool()).runs.get(run.id) as other:
+        assert other.info.status == "RUNNING"
+    assert run.record.info.status == "RUNNING"
+    with run:
+        run.finish("KILLED")
+    assert run.record.info.status == "KILLED"
+    with Store.over(store._location.bucket, Pool()).runs.get(run.id) as other:
+        other.later(other.log_text, "more", "more.txt")
+    assert (run.record.info.status, list(run.manifest)) == ("FINISHED", ["more.txt"])
+
+
 def test_who_the_run_is_costs_its_writer_no_request(bucket: FaultyBucket, store: Store) -> None:
     """`run.info.run_id` is read again and again, within the block and after it."""
     with store.runs.start(name="quick") as run:
@@ -97,8 +112,8 @@ def test_a_copy_in_another_process_ends_nothing(tmp_path: Path) -> None:
         assert elsewhere._pid == os.getppid()
     assert elsewhere.record.info.status == "RUNNING"
     elsewhere._pid = os.getpid()
-    with copy.copy(elsewhere):
-        pass
+    with copy.copy(elsewhere) as again:
+        again.set_tag("written", "here")
     assert elsewhere.record.info.status == "FINISHED"
 
 

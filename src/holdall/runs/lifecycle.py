@@ -47,7 +47,7 @@ class _Hold:
 class RunLifecycle(RunReader, Shown):
     """A run of a store, as this process writes to it and ends it.
 
-    In a `with` block it is ended by leaving: FINISHED, FAILED by an exception, KILLED by an interrupt.
+    A `with` block ends it, if this process writes to it: FINISHED, FAILED by an exception, KILLED by an interrupt.
     """
 
     _on_exit: Callable[[type[BaseException] | None], None] | None = None  # instead of ending it
@@ -76,7 +76,7 @@ class RunLifecycle(RunReader, Shown):
             return
         if self._on_exit:
             self._on_exit(kind)
-        else:
+        elif self._is_open or self._hold.lane:  # a run that was only read in the block, or ended in it, stays as it is
             self.finish("FINISHED" if kind is None else "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
 
     @property

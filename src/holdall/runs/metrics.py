@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from posixpath import normpath
 from typing import Any, Final
 
+from holdall.display import Listing
 from holdall.errors import InvalidNameError
 from holdall.format.document import Json
 from holdall.format.ops import STATUSES, integer, measured
@@ -58,7 +59,7 @@ def history(journal: Journal, view: View, key: str) -> list[Metric]:
     """Return every measurement of a key, in the order in which they were logged. Cost: one GET per 1,000 or so."""
     entries = journal.read_many(view.state.batches) if key in view.state.metrics else []
     points = (point for entry in entries for op in entry.ops if op["op"] == "metric" for point in op["points"])
-    return [_metric(point) for point in points if point[0] == key]
+    return Listing(_metric(point) for point in points if point[0] == key)
 
 
 def _metric(point: list[Any]) -> Metric:

@@ -103,8 +103,8 @@ class RunRecord(Shown):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+@dataclass(frozen=True, slots=True, repr=False)
+class Metric(Shown):
     """One measurement. `timestamp` is in ms since 1970 UTC.
 
     Attributes:
@@ -121,6 +121,10 @@ class Metric:
     dataset_name: str | None = None
     dataset_digest: str | None = None
     run_id: str | None = None
+
+    def _shown(self) -> Facts:
+        said = {"key": self.key, "value": self.value, "step": self.step, "timestamp": moment(self.timestamp)}
+        return {**said, "model_id": self.model_id, "dataset_name": self.dataset_name, "run_id": self.run_id}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
