@@ -1,6 +1,6 @@
 """Who is called what: names are claimed in logs of their own.
 
-Each name has a log, in which models claim it; a claim stands until the model's
+Each name has a log, in which models claim it; a claim is valid until the model's
 own log says otherwise (`format/registered.py`). So a rename is one entry of
 one log, and a writer that is killed on the way leaves either the old name or the new.
 SPEC.md, "Registered models".
@@ -64,7 +64,7 @@ class Names:
         log.append(build)
 
     def release(self, name: str, id: str) -> None:
-        """Tidy up a claim that no longer stands. Cost: a listing, a GET or two, one PUT."""
+        """Remove a claim that is no longer valid. Cost: a listing, a GET or two, one PUT."""
         log, model = self._log(name_log(name)), self._models(id)
 
         def build() -> list[Json]:
@@ -107,7 +107,7 @@ class Names:
             return copy(log.state)
 
     def _void(self, held: Holder) -> None:
-        """Make sure that a claim of another model does not stand.
+        """Raise ModelExistsError if a claim of another model is valid; make it void if its rename was cut short.
 
         One whose model is called otherwise is a rename under way, perhaps of a
         process that was killed: to say its own name again makes it begin anew.

@@ -1,6 +1,6 @@
 """Pins: what a version needs stays.
 
-A pin stands in the log of the run whose files a version is, and is written
+A pin is in the log of the run whose files a version is, and is written
 before the version: a run that has any pin is not purged. It refers to no pack,
 so setting one needs no session, and the run may have ended long ago. SPEC.md,
 "Registered models".

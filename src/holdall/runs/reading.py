@@ -286,7 +286,7 @@ class RunReader:
             ArtifactNotFoundError: The run holds nothing there, or nothing that `include` fits.
             IntegrityError: Content is not what was written. No file has wrong bytes, and all others are there;
                 `IncompleteError`, if that is so of several, or if there may be more files than could be listed.
-            DestinationError: The folder does not take it: full, not writable, or something stands in the way.
+            DestinationError: The folder does not take it: full, not writable, or something is in the way.
 
         Example:
             >>> run.download("report.txt", "fetched").read_text()

@@ -91,7 +91,7 @@ def log_table(
     Raises:
         TypeError: No table can be made of this, or JSON cannot hold a cell of it.
         InvalidTableError: Lengths differ, labels recur as texts, or it could not be read again.
-        ValueError: Images stand beside other cells, or the extension is another.
+        ValueError: A column has images and other cells, or the extension is another.
         PathConflictError: There is a file of this name, such as MLflow would write; it cannot grow.
         MissingLibraryError: DataFrames need pandas, Parquet pyarrow too, images Pillow.
 

@@ -34,11 +34,11 @@ class RunWriter(RunLifecycle):
             artifact_path: The directory of the run to put it in; the root when None.
 
         Returns:
-            For a file, what now stands at its path, with its digest; for a folder, None.
+            For a file, the entry at its path, with its digest; for a folder, None.
 
         Raises:
             ArtifactExistsError: The run holds other content at the path.
-            PathConflictError: A file stands where a directory is needed, or the reverse.
+            PathConflictError: There is a file where a directory is needed, or the reverse.
             SourceError: The file cannot be read, or changed meanwhile.
             StorageError: The bucket does not answer. What was uploaded is reused next time.
 
@@ -74,7 +74,7 @@ class RunWriter(RunLifecycle):
             artifact_path: The directory of the run to put its content in; the root when None.
 
         Returns:
-            What now stands at each path, with its digest.
+            The entry at each path, with its digest.
 
         Raises and cost: as `log_artifact`.
 

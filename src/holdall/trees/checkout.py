@@ -47,7 +47,7 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
             there. `IncompleteError`, if there are several such files.
         InvalidPathError: A path or link would leave the destination, or two paths are one on this disk.
         DestinationError: The disk is full, a folder is not writable, a file and a folder want one place, or
-            a link stands where a folder must be: nothing is written below a link.
+            there is a link where a folder must be: nothing is written below a link.
 
     Cost: one request for what lies together in a pack, of 16 MiB at most (4 MiB of a local disk).
     """

@@ -76,7 +76,7 @@ class Destination:
         """Create a folder, and those above it, unless they are there.
 
         Raises:
-            DestinationError: A file or a link stands in its place or above it, or the disk refuses it.
+            DestinationError: There is a file or a link in its place or above it, or the disk refuses it.
         """
         with self.folder(path, make=True):
             pass
@@ -132,7 +132,7 @@ class Destination:
 
 
 class Place:
-    """Where a path of a run is to stand below a destination. As text: its local path.
+    """Where a path of a run is to be, below a destination. As text: its local path.
 
     Attributes: name (the last of the path's), written (whether something got it since this was made).
     """

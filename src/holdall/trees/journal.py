@@ -60,7 +60,7 @@ class Journal:
     def newest(self) -> int | None:
         """Return the number of the newest entry; None if there is no log. Cost: one listing.
 
-        A foreign key may stand among the entries (a file manager's, say): then all are listed.
+        If a foreign key is listed first (a file manager's, say), all are listed.
         """
         prefix = f"{self.log}/log/"
         for info in [*self._bucket.list(prefix, limit=1)]:

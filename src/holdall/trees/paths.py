@@ -35,7 +35,7 @@ class Unread:
         said: Who said what it holds, such as "entry 5".
         error: Why it cannot be read.
         first: The first path that it may hold; "" where that is not known.
-        fence: The path before which all that it may hold stands, if that is known.
+        fence: The path that comes after all that it may hold, if that is known.
     """
 
     said: str
@@ -74,7 +74,7 @@ class Paths:
     """The trees of a run, from its last state on, in the order of the log.
 
     They have no path in common, by the law of immutability. But who logged while a tree could not be read may have
-    given a path of it again: the same content is no matter, and of other content the earlier stands.
+    given a path of it again: the same content is no matter, and of other content the earlier counts.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ Opener: TypeAlias = Callable[[], AbstractContextManager[Readable]]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something local that is to stand at a path of a run.
+    """Something local that is to be logged at a path of a run.
 
     Attributes:
         path: Where in the run.

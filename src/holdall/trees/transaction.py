@@ -57,7 +57,7 @@ class Published:
     """What a commit did.
 
     Attributes:
-        entries: What now stands at each staged path, new or not; where its content is, is left out.
+        entries: The entry at each staged path, new or not, without the place of its content.
         new_bytes: Bytes of content that the bucket did not have.
         stored_bytes: Bytes that were uploaded for the commit, as encoded.
         again_bytes: Of the new ones, what the bucket had, stored again so that files stay in few pieces.
@@ -117,7 +117,7 @@ class Transaction:
 
         Raises:
             ArtifactExistsError: A path holds other content already.
-            PathConflictError: A file stands where a directory is needed, or the reverse.
+            PathConflictError: There is a file where a directory is needed, or the reverse.
             CommitStateUnknownError: The bucket stopped answering at the decisive moment.
 
         Cost: one PUT if all is small; else the packs and their hints before it.

@@ -22,7 +22,7 @@ _BYTES_AT_ONCE: Final = 8 << 20  # and the bytes of them
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands at a path and what follows it.
+    """The entry at a path, and what follows it.
 
     Attributes:
         entry: What is there, if anything.

@@ -3,7 +3,7 @@
 The stat cache only says what a file held and where its chunks were. A commit
 may refer to them if this session has read the footers of their packs, after it
 looked at the garbage (SPEC.md, "Garbage": W2, W3). So these are loaded side by side,
-each chunk must stand there as it is remembered, and packs of others are tried
+each chunk must be there as it is remembered, and packs of others are tried
 as before any borrowing. What does not fit in any way is read, as if nothing
 had been remembered.
 """
@@ -79,7 +79,7 @@ class UnchangedFiles:
         """Remember the files that were read.
 
         Args:
-            files: What stands at each path now, with its chunks where they were acknowledged.
+            files: The entry at each path, with its chunks if they were acknowledged.
             known: Tells where a recipe is.
         """
         if self._cache is not None and self._read:
