@@ -54,6 +54,10 @@ class Dataset(Shown):
         """Return the fields by name."""
         return asdict(self)
 
+    def to_dictionary(self) -> dict[str, str | None]:
+        """Return the same by name, under MLflow's name for it."""
+        return self.to_dict()
+
     def to_json(self) -> str:
         """Return the fields as one JSON text."""
         return json.dumps(self.to_dict())
@@ -79,6 +83,10 @@ class DatasetInput:
         """Return what it was for, such as "training", or None."""
         return next((tag.value for tag in self.tags if tag.key == CONTEXT), None)
 
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name: the data set, and its tags by key."""
+        return {"dataset": self.dataset.to_dict(), "tags": {tag.key: tag.value for tag in self.tags}}
+
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
@@ -86,6 +94,13 @@ class RunInputs:
 
     dataset_inputs: list[DatasetInput] = field(default_factory=list)
     model_inputs: list[LoggedModelInput] = field(default_factory=list)
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name, of plain values."""
+        return {
+            "dataset_inputs": [one.to_dictionary() for one in self.dataset_inputs],
+            "model_inputs": [asdict(one) for one in self.model_inputs],
+        }
 
 
 def as_dataset(given: Any) -> Dataset:

@@ -68,6 +68,10 @@ class RunData(Shown):
     def _shown(self) -> Facts:
         return {"metrics": self.metrics, "params": self.params, "tags": own(self.tags)}
 
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name: metrics, params, tags."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RunRecord(Shown):
@@ -91,15 +95,11 @@ class RunRecord(Shown):
 
     def to_dictionary(self) -> dict[str, Any]:
         """Return all of it as MLflow's dictionary, of plain values: info, data, inputs, outputs."""
-        given = [
-            {"dataset": one.dataset.to_dict(), "tags": {tag.key: tag.value for tag in one.tags}}
-            for one in self.inputs.dataset_inputs
-        ]
         return {
             "info": {**asdict(self.info), "artifact_uri": self.info.artifact_uri},
-            "data": asdict(self.data),
-            "inputs": {"dataset_inputs": given, "model_inputs": [asdict(one) for one in self.inputs.model_inputs]},
-            "outputs": asdict(self.outputs),
+            "data": self.data.to_dictionary(),
+            "inputs": self.inputs.to_dictionary(),
+            "outputs": self.outputs.to_dictionary(),
         }
 
 
@@ -121,6 +121,10 @@ class Metric(Shown):
     dataset_name: str | None = None
     dataset_digest: str | None = None
     run_id: str | None = None
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name."""
+        return asdict(self)
 
     def _shown(self) -> Facts:
         said = {"key": self.key, "value": self.value, "step": self.step, "timestamp": moment(self.timestamp)}

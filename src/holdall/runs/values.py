@@ -5,9 +5,9 @@ They are what `holdall.entities` offers beside the records of `record`. Nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from holdall.errors import InvalidArgumentError
 
@@ -66,12 +66,20 @@ class LoggedModelOutput:
     model_id: str
     step: int = 0
 
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class RunOutputs:
     """All models that a run made."""
 
     model_outputs: list[LoggedModelOutput] = field(default_factory=list)
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name, of plain values."""
+        return asdict(self)
 
 
 class LifecycleStage(StrEnum):
