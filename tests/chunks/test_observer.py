@@ -159,14 +159,18 @@ def test_observing_costs_a_few_hundred_calls_per_gibibyte(tmp_path: Path) -> Non
         run.log_artifact(tmp_path / "dull")
     store.runs.start().log_artifact(tmp_path / "fresh")
     run.download(None, tmp_path / "out")
+    assert len(recorder.told) == 6
     for told in recorder.told:
         assert told.total is not None
         assert told.done == told.total
         assert told.calls * (1 << 30) // told.total <= 400, told
 
 
-def test_silence_is_an_observer() -> None:
-    """The default observer has the shape of any other."""
+def test_silence_is_an_observer(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    """The default observer takes all that any other takes, tells nobody of it, and remembers nothing."""
     observer: Observer = SILENT
-    with observer.begin("log", None) as transfer:
+    with caplog.at_level("DEBUG"), observer.begin("log", None) as transfer:
+        assert transfer is SILENT
         transfer.add(1, 1)
+        transfer.add(5)
+    assert (caplog.records, capfd.readouterr(), vars(SILENT)) == ([], ("", ""), {})

@@ -43,7 +43,7 @@ def test_a_pickle_without_credentials_is_no_news(options: dict[str, Any]) -> Non
     """What botocore finds for itself is found again where it is unpickled."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pickle.loads(pickle.dumps(Store.open("s3://b/p", options)))
+        assert pickle.loads(pickle.dumps(Store.open("s3://b/p", options))).url == "s3://b/p"
 
 
 SPAWNED = """
