@@ -31,7 +31,7 @@ _TOGETHER: Final = 1 << 16  # cells that are digested at once
 
 
 def frame_digest(df: pd.DataFrame) -> str:
-    """The digest of a DataFrame, in hex.
+    """Return the digest of a DataFrame, in hex.
 
     Raises:
         TypeError: A cell that nothing can be said of; give the data set a digest then.
@@ -53,7 +53,7 @@ def _frame(hasher: Any, df: pd.DataFrame) -> None:
 
 
 def arrays_digest(parts: Iterable[tuple[str, str, Any]]) -> str:
-    """The digest of arrays, in hex, each with its role and its name. Raises: as `frame_digest`."""
+    """Return the digest of arrays, in hex, each with its role and its name. Raises: as `frame_digest`."""
     hasher = hashlib.sha256(b"arrays")
     with _bounded():
         for role, name, array in parts:
@@ -83,7 +83,7 @@ def _column(hasher: Any, column: Any) -> None:
     kind = column.dtype
     if getattr(kind, "kind", "") == "O" and isinstance(
         kind, np.dtype | pd.StringDtype
-    ):  # text is text, whoever keeps it
+    ):  # text is text, in whichever type
         _objects(hasher, column.tolist())
     elif isinstance(kind, np.dtype) and kind.kind not in "Mm":
         _array(hasher, column.to_numpy())
@@ -164,7 +164,7 @@ def _objects(hasher: Any, cells: Sequence[Any]) -> None:
 
 
 def _cell(value: Any) -> bytes:
-    """One value, so that no two that differ are written alike."""
+    """Return one value, so that no two that differ are written alike."""
     value = _python(value)
     letter, body = "-", type(value).__name__.encode()  # of None and of pandas' missing values that is all
     for kind, its_letter, write in _WRITERS:
@@ -197,7 +197,7 @@ _WRITERS: Final[tuple[tuple[Any, str, Callable[[Any], bytes]], ...]] = (
 
 
 def _python(value: Any) -> Any:
-    """One of numpy's numbers as Python's, where that holds it exactly."""
+    """Return one of numpy's numbers as Python's, where that holds it exactly."""
     if getattr(getattr(value, "dtype", None), "kind", "") in ("b", "i", "u", "f", "c") and not getattr(
         value, "ndim", 1
     ):
@@ -207,7 +207,7 @@ def _python(value: Any) -> Any:
 
 
 def _composed(value: Any) -> tuple[str, bytes]:
-    """What holds other values, or is of a class that is known to its module alone."""
+    """Return what holds other values, or is of a class that is known to its module alone."""
     if isinstance(value, Mapping):
         return "m", b"".join(sorted(_cell(key) + _cell(below) for key, below in value.items()))
     if isinstance(value, set | frozenset):

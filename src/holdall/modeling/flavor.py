@@ -33,7 +33,7 @@ class Predictor(Protocol):
     """What every model is as a `python_function`."""
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Predictions for data, which was held against the signature already. Raises: what the model raises."""
+        """Return predictions for data, which was held against the signature already. Raises: what the model raises."""
         ...
 
 
@@ -96,7 +96,7 @@ class Flavor(Protocol):
         ...
 
     def load(self, folder: Path, parts: Parts, **options: Any) -> Any:
-        """The framework's object again; everything is read when this returns.
+        """Return the framework's object again; everything is read when this returns.
 
         Args:
             folder: The model's folder, of ours or of MLflow's making.
@@ -110,7 +110,7 @@ class Flavor(Protocol):
         ...
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:
-        """A framework's object as a python_function.
+        """Return a framework's object as a python_function.
 
         Args:
             model: What `load` gave, or what `save` was given.
@@ -126,5 +126,5 @@ class Flavor(Protocol):
 
 
 def root_module(kind: type) -> str:
-    """The package that a class is from: for most flavors, all there is to know."""
+    """Return the package that a class is from: for most flavors, all there is to know."""
     return kind.__module__.partition(".")[0]

@@ -18,7 +18,7 @@ _log = logging.getLogger("holdall")
 
 
 def flavor_named(name: str) -> Flavor:
-    """A flavor by its name.
+    """Return a flavor by its name.
 
     Raises:
         UnknownFlavorError: There is none.
@@ -30,12 +30,12 @@ def flavor_named(name: str) -> Flavor:
 
 
 def flavor_loading(loader: str) -> Flavor | None:
-    """The flavor that an MLmodel file means by its `loader_module`; None if it is a module of somebody's own."""
+    """Return the flavor that an MLmodel file means by its `loader_module`; None if it is no flavor's."""
     return next((flavor for flavor in known_flavors() if loader in flavor.loaders), None)
 
 
 def flavor_of(model: object) -> Flavor:
-    """The flavor that a model belongs to.
+    """Return the flavor that a model belongs to.
 
     Raises:
         UnknownFlavorError: None of them knows it.
@@ -49,7 +49,7 @@ def flavor_of(model: object) -> Flavor:
 
 @lru_cache(maxsize=1)
 def known_flavors() -> tuple[Flavor, ...]:
-    """Ours, and those of other packages; of two with the same name, ours.
+    """Return ours, and those of other packages; of two with the same name, ours.
 
     Cost: the first time in a process, a look at all installed packages.
     """

@@ -195,7 +195,7 @@ def _check_shapes(body: Mapping[str, Any], path: str) -> None:
 
 
 def dump_yaml(body: Any) -> bytes:
-    """Plain values as YAML, keys in alphabetical order.
+    """Return plain values as YAML, keys in alphabetical order.
 
     Raises:
         TypeError: There is something in it that is none.
@@ -210,7 +210,7 @@ def dump_yaml(body: Any) -> bytes:
 
 
 def config_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """A model's configuration: as it was given, or what the YAML file says that was named.
+    """Return a model's configuration: as it was given, or what the YAML file says that was named.
 
     Raises:
         ContentError: The file is not plain YAML with names.
@@ -224,7 +224,7 @@ def config_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> dict[
 
 
 def plain_values(value: Any) -> Any:
-    """The same with mappings as dictionaries and tuples as lists, which is what YAML knows."""
+    """Return the same with mappings as dictionaries and tuples as lists, which is what YAML knows."""
     if isinstance(value, Mapping):
         return {key: plain_values(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -36,7 +36,7 @@ _NO_DATA: Final = ("self", "context", "params")
 
 
 def type_hints(function: Callable[..., Any]) -> Any:
-    """The hints of a function's data and of what it returns, where they are `list[...]`; else None."""
+    """Return the hints of a function's data and of what it returns, where they are `list[...]`; else None."""
     try:
         hints = typing.get_type_hints(function)
         names = [name for name in inspect.signature(function).parameters if name not in _NO_DATA]
@@ -48,7 +48,7 @@ def type_hints(function: Callable[..., Any]) -> Any:
 
 
 def as_hinted(data: Any, hint: Any) -> Any:
-    """Rows as the hint has them: a dictionary becomes the pydantic model that is asked for, a text of JSON the date."""
+    """Return rows as the hint has them: a dictionary as its pydantic model, a text of JSON as its date."""
     kinds = typing.get_args(hint) if hint else ()
     return [_as_hinted(each, kinds[0]) for each in data] if kinds and isinstance(data, list) else data
 
@@ -119,11 +119,11 @@ class PythonModel:
         """Read what the model needs from `context.artifacts`, once, before the first prediction."""
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
-        """Predictions for data. `context` and `params` may be left out where they are not needed."""
+        """Return predictions for data. `context` and `params` may be left out where they are not needed."""
         raise NotImplementedError(f"{type(self).__name__} has no predict(self, context, model_input, params=None)")
 
     def predict_stream(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Iterator[Any]:
-        """Predictions for data, one by one."""
+        """Yield predictions for data, one by one."""
         raise NotImplementedError(f"{type(self).__name__} has no predict_stream(self, context, model_input)")
 
     @property
@@ -145,7 +145,7 @@ class FunctionModel(PythonModel):
         return vars(self).get("hints") or type_hints(self.func)
 
     def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ARG002
-        """What the function returns."""
+        """Return what the function returns."""
         model_input = as_hinted(model_input, self.predict_type_hints.input)
         return (
             self.func(model_input, params)
@@ -163,11 +163,11 @@ class PythonPredictor:
             model.load_context(context)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """What the model's `predict` returns."""
+        """Return what the model's `predict` returns."""
         return self._call(self.model.predict, data, params)
 
     def predict_stream(self, data: Any, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """What the model's `predict_stream` yields."""
+        """Yield what the model's `predict_stream` yields."""
         yield from self._call(self.model.predict_stream, data, params)
 
     def _call(self, method: Callable[..., Any], data: Any, params: Mapping[str, Any] | None) -> Any:
@@ -204,7 +204,7 @@ def set_model(model: Any) -> None:
 
 
 def take_model() -> Any:
-    """What was set last, by our `set_model` or MLflow's; None if nothing was."""
+    """Return what was set last, by our `set_model` or MLflow's; None if nothing was."""
     theirs = sys.modules.get("mlflow.models.model")
     found = _set.pop() if _set else getattr(theirs, "__mlflow_model__", None)
     if theirs is not None:
@@ -213,5 +213,5 @@ def take_model() -> Any:
 
 
 def as_python_model(model: Any) -> Any:
-    """A model with `predict`: the object itself, or a function as one."""
+    """Return a model with `predict`: the object itself, or a function as one."""
     return model if hasattr(model, "predict") else FunctionModel(model)

@@ -2,7 +2,7 @@
 
 Python keeps what it compiles in `__pycache__` beside the source and believes
 what it finds there. In a model's folder that would change the model's digest at
-its first load; and a compiled file that somebody left would run in place of the
+its first load; and a compiled file that was left would run in place of the
 source that was looked at.
 """
 

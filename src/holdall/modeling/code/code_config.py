@@ -39,11 +39,11 @@ class ModelConfig:
             raise FileNotFoundError("this model has no configuration: log it with model_config=")
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it."""
+        """Return all of it."""
         return dict(self._values)
 
     def get(self, key: str) -> Any:
-        """One value. Raises: KeyError."""
+        """Return one value. Raises: KeyError."""
         if key not in self._values:
             raise KeyError(f"{key!r} is not in the model's configuration, which has {', '.join(self._values)}")
         return self._values[key]

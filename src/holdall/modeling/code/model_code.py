@@ -54,7 +54,7 @@ def use_code(folder: Path) -> None:
 
 
 def _modules(folder: Path) -> Mapping[str, Path]:
-    """The files and folders that can be imported by one name."""
+    """Return the files and folders that can be imported by one name."""
     found = {}
     for each in folder.iterdir():
         name = each.name.partition(".")[0] if each.suffix == ".py" else each.name
@@ -85,7 +85,7 @@ def _refuse_other(name: str, files: _Files, folder: Path) -> None:
 
 
 def _origin(name: str) -> Path | None:
-    """The folder in which a loaded module was found; None if it is of no file."""
+    """Return the folder in which a loaded module was found; None if it is of no file."""
     module = sys.modules[name]
     places = list(getattr(module, "__path__", ())) or [getattr(module, "__file__", None)]
     return Path(places[0]).parent if places[0] else None

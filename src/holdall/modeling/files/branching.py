@@ -14,7 +14,7 @@ from holdall.libraries import library
 
 
 class TreeError(ValueError):
-    """What would lead a library astray. It has no attributes; whoever knows the file says which it is."""
+    """What would lead a library astray. It has no attributes; the caller, who knows the file, says which."""
 
 
 def ensure(truth: Any, what: str) -> None:
@@ -24,7 +24,7 @@ def ensure(truth: Any, what: str) -> None:
 
 
 def array_of(values: Any, what: str) -> Any:
-    """Whole numbers as an array. Raises: TreeError."""
+    """Return whole numbers as an array. Raises: TreeError."""
     numpy = library("numpy", "looking at a tree")
     try:
         found = numpy.asarray(values)

@@ -50,7 +50,7 @@ def copy_local(source: Path, target: Path, *, without: Callable[[str], bool] | N
 
 
 def items_of(folder: Path) -> Iterator[Item]:
-    """What a folder holds, in order, without what Python compiled. Raises: as `copy_local`."""
+    """Yield what a folder holds, in order, without what Python compiled. Raises: as `copy_local`."""
     return (item for item in local_items(folder, "") if not _compiled(item.path))
 
 

@@ -61,7 +61,7 @@ def _refuse_elsewhere(file: Path) -> None:
 
 
 def load_keras(load_model: Any, file: Path, **options: Any) -> Any:
-    """What a Keras file holds, by one of the functions that load them.
+    """Return what a Keras file holds, by one of the functions that load them.
 
     Raises:
         ContentError: It is none, has code in it, or needs classes that are not here.
@@ -90,7 +90,7 @@ class KerasPredictor:
         self._call = call
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
-        """What `call` gives; parameters say nothing to it, as MLflow has it."""
+        """Return what `call` gives; parameters say nothing to it, as MLflow has it."""
         if duck_types.is_frame(data):
             pandas = library("pandas", "giving a DataFrame back")
             return pandas.DataFrame(self._call(data.values), index=data.index)
@@ -100,7 +100,7 @@ class KerasPredictor:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, out of pages that quote the model's whole configuration."""
+    """Return what went wrong, out of pages that quote the model's whole configuration."""
     return str(error).rpartition("Exception encountered: ")[2].partition("Full object config")[0].partition("\n")[0]
 
 

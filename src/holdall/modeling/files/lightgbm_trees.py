@@ -80,7 +80,7 @@ def _check_node(node: Mapping[str, Any]) -> None:
 
 
 def _blocks(text: bytes, start: int, end: int, head: Mapping[bytes, bytes]) -> list[bytes]:
-    """The text of each tree, where LightGBM looks for it."""
+    """Return the text of each tree, where LightGBM looks for it."""
     if not 0 <= start < end:
         ensure(not head.get(b"tree_sizes"), "trees are not where its header says")
         return []

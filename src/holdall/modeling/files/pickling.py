@@ -55,7 +55,7 @@ def dump_noting_modules(
 
 
 def _imports(code: types.CodeType) -> Iterator[str]:
-    """The modules that a function imports when it runs; those of functions in it go by on their own."""
+    """Yield the modules that a function imports when it runs; those of functions in it go by on their own."""
     for step in dis.get_instructions(code):
         if step.opname == "IMPORT_NAME" and isinstance(step.argval, str) and step.argval:
             yield step.argval
@@ -78,7 +78,7 @@ def noting_pickler(*, by_value: bool) -> tuple[Any, set[str]]:
                 return NotImplemented
             if isinstance(obj, types.CodeType):
                 modules.update(_imports(obj))
-            if isinstance(obj, types.CodeType):  # where its source lay is of no use elsewhere, and nobody's business
+            if isinstance(obj, types.CodeType):  # where its source lay is of no use elsewhere, and private
                 return self.dispatch_table[types.CodeType](obj.replace(co_filename=Path(obj.co_filename).name))
             found = super().reducer_override(obj)
             if isinstance(obj, types.FunctionType) and isinstance(found, tuple):
@@ -114,7 +114,7 @@ def _module_of(obj: Any) -> str:
 
 
 def load_pickle(path: Path) -> Any:
-    """What a pickle holds. It runs code: whoever calls this has asked `trust` first.
+    """Return what a pickle holds. It runs code: ask `trust` first.
 
     Raises:
         ContentError: It is no pickle, or needs what is not installed here.

@@ -1,7 +1,7 @@
 """Where a model's files lie: what its MLmodel file names, held inside of its folder.
 
-An MLmodel file is anybody's, and so are the links that lie beside it. Whoever opens
-what it names asks `within` for the place, and whoever only lists it asks `named`; there
+An MLmodel file may be written by anyone, and so may the links that lie beside it. Code that opens
+what it names asks `within` for the place, and code that only lists it asks `named`; there
 is no other way from a name in an MLmodel file to a file.
 """
 
@@ -25,7 +25,7 @@ _ELSEWHERE: Final = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*:/")  # a driv
 
 
 def named(said: object, where: object = FILE) -> str:
-    """What a name in an MLmodel file means, as a path below the model's folder; "." is the folder itself.
+    """Return what a name in an MLmodel file means, as a path below the model's folder; "." is the folder itself.
 
     Raises:
         ContentError: It is absolute, an address, has a drive or a backslash, or leads upwards. `where` is named then.
@@ -41,7 +41,7 @@ def named(said: object, where: object = FILE) -> str:
 
 
 def within(folder: Path, said: object) -> Path:
-    """The place of what an MLmodel file names.
+    """Return the place of what an MLmodel file names.
 
     Raises:
         ContentError: As `named`; or a link on the way leads out of the folder.
@@ -53,12 +53,12 @@ def within(folder: Path, said: object) -> Path:
 
 
 def code_file(said: object) -> str:
-    """The file of a model that is code: MLflow keeps it at the top, and names the place that it came from."""
+    """Return the file of a model that is code: MLflow keeps it at the top, and names the place that it came from."""
     return named(PureWindowsPath(str(said)).name)
 
 
 def check_names(model: Model, where: object) -> Model:
-    """The model as it is, if nothing that its MLmodel file names is elsewhere. Raises: ContentError."""
+    """Return the model as it is, if nothing that its MLmodel file names is elsewhere. Raises: ContentError."""
     for said in (*model.flavors.values(), model.saved_input_example_info):
         for name in _names(said):
             named(name, where)
@@ -99,12 +99,12 @@ def _stays(place: Path, folder: Path) -> bool:
 
 
 def _names(said: Any) -> Iterator[object]:
-    """What a part of an MLmodel file names, as far as any flavor is known to."""
+    """Yield what a part of an MLmodel file names, as far as any flavor is known to."""
     for key, value in said.items() if isinstance(said, Mapping) else ():
         if key in _NAMING and isinstance(value, str):
             yield value
         elif key == "components" and isinstance(value, list):
-            yield from (f"{key}/{each}" for each in value)  # as whoever loads them has it
+            yield from (f"{key}/{each}" for each in value)  # as its reader has it
         elif key in _HOLDING:
             within = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
             yield from _names(value)

@@ -54,7 +54,7 @@ class Buildable:
 
 
 def load_restricted(data: bytes, restored: Callable[..., Any], buildable: Buildable) -> Any:
-    """The object that a pickle builds.
+    """Return the object that a pickle builds.
 
     Args:
         data: The pickle, of protocol 4.
@@ -86,13 +86,13 @@ class _Restricted(_OF_PYTHON):  # type: ignore[misc]  # no stub tells of its ins
         self._made: dict[int, Any] = {}  # the objects themselves, so that no other gets their ids
 
     def persistent_load(self, pid: Any) -> Any:
-        """What stands for it."""
+        """Return what stands for it."""
         if type(pid) is not tuple:
             raise pickle.UnpicklingError("what it has by name has no name")
         return self._restored(*pid)
 
     def find_class(self, module: str, name: str, /) -> Any:
-        """What is listed."""
+        """Return what is listed."""
         try:
             return self._buildable.names[module, name]
         except KeyError:

@@ -42,7 +42,7 @@ def dump_skeleton(value: Any, named: Callable[[Any], tuple[Any, ...] | None]) ->
 
 
 def load_skeleton(data: bytes, restored: Callable[..., Any], *, only: Buildable | None = None) -> Any:
-    """The object again.
+    """Return the object again.
 
     Args:
         data: What `dump_skeleton` gave.

@@ -83,7 +83,7 @@ def _listed(value: Any) -> Iterator[Any]:
 
 
 def _parts(model: Any) -> Iterator[Any]:
-    """An object and all that it holds, each once."""
+    """Yield an object and all that it holds, each once."""
     waiting, seen = [model], dict[int, Any]()
     while waiting:
         each = waiting.pop()

@@ -20,7 +20,7 @@ _NAMED: Final = re.compile(r"(\d+)(\.\w+)")
 
 
 def steady(data: bytes) -> bytes:
-    """The same archive with names and times that say nothing. Raises: KeyError, BadZipFile, where it is none."""
+    """Return the same archive with names and times that say nothing. Raises: KeyError, BadZipFile, where it is none."""
     numbers: dict[str, str] = {}
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(written, "w") as new:

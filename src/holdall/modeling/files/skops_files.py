@@ -56,7 +56,7 @@ def load_skops(
     before: Callable[[Any], None] | None = None,
     after: Callable[[Any], None] | None = None,
 ) -> Any:
-    """What a file of skops builds, with the types that its MLmodel file lists: `trust` was asked about them.
+    """Return what a file of skops builds, with the types that its MLmodel file lists: `trust` was asked about them.
 
     Args:
         file: Where it is.

@@ -40,7 +40,7 @@ _READ_BY_PICKLE: Final = {"", "pickle", "cloudpickle", _THEIRS}
 
 
 def at_hand(torch: Any) -> str | None:
-    """Where to put what was on a device that may not be here: the CPU, unless there is an accelerator."""
+    """Return where to put what was on a device that may not be here: the CPU, unless there is an accelerator."""
     return None if torch.accelerator.is_available() else "cpu"
 
 
@@ -89,7 +89,7 @@ def save_pickled(
 
 
 def load_pickled(torch: Any, file: Path, where: Any, given: Any, options: Mapping[str, Any]) -> Any:
-    """The module; runs code."""
+    """Return the module; runs code."""
     if _is_script(file):
         return torch.jit.load(str(file), map_location=where)
     if options.get("weights_only"):
@@ -131,7 +131,7 @@ def save_exported(torch: Any, model: Any, folder: Path, examples: Any) -> None:
 
 
 def load_exported(torch: Any, file: Path, device: Any) -> Any:
-    """The graph as a module; runs code."""
+    """Return the graph as a module; runs code."""
     program = torch.export.load(file)
     if device is not None:
         program = torch.export.passes.move_to_device_pass(program, device)
@@ -176,7 +176,7 @@ def save_apart(torch: Any, model: Any, folder: Path) -> tuple[str, set[str]]:
 
 
 def load_apart(torch: Any, data: Path, *, free: bool) -> Any:
-    """The module, on the CPU. `free`: run no code, by building from torch.nn's own parts alone."""
+    """Return the module, on the CPU. `free`: run no code, by building from torch.nn's own parts alone."""
     weights = _read_weights(data / WEIGHTS)
     only = _buildable(torch) if free else None
     with (data / SKELETON).open("rb") as file:
@@ -281,7 +281,7 @@ def _save_whole(torch: Any, state: Any, file: Path, options: Mapping[str, Any]) 
 
 
 def load_state_dict(folder: Path, **options: Any) -> Any:
-    """The weights of a state dict, or of a model whose weights stand apart. It runs no code.
+    """Return the weights of a state dict, or of a model whose weights stand apart. It runs no code.
 
     Raises:
         ContentError: There are none.
@@ -310,7 +310,7 @@ def _write_weights(weights: Mapping[str, Any], file: Path, aliases: Mapping[str,
 
 
 def _read_weights(file: Path) -> dict[str, Any]:
-    """Weights by all of their names.
+    """Return weights by all of their names.
 
     Raises:
         ContentError: It is not such a file.

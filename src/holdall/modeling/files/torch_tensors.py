@@ -17,7 +17,7 @@ from holdall.modeling.signatures import duck_types
 
 
 def settled(tensor: Any) -> Any:
-    """The tensor with its values in its bytes."""
+    """Return the tensor with its values in its bytes."""
     return tensor.resolve_conj().resolve_neg()
 
 
@@ -41,7 +41,7 @@ def refuse_empty(named: Iterable[tuple[str, Any]]) -> None:
 
 
 def tensors_in(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """All tensors in dictionaries, lists and tuples, with where they stand."""
+    """Return all tensors in dictionaries, lists and tuples, with where they stand."""
     if duck_types.is_a(value, "torch", "Tensor"):
         return [(name or "the tensor", value)]
     if isinstance(value, Mapping):

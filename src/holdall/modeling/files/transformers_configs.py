@@ -19,7 +19,7 @@ from holdall.modeling.files.places import named
 
 _IMPLEMENTATIONS: Final = {"eager", "sdpa", "flex_attention", "grouped_mm", "batched_mm", None}
 _CODE: Final = ("auto_map", "custom_pipelines", "custom_generate", "trust_remote_code", "use_kernels", "kernel_config")
-_STALE: Final = ("special_tokens_map_file",)  # writers of old left where it lay on their disk; nobody reads it
+_STALE: Final = ("special_tokens_map_file",)  # writers of old left where it lay on their disk; nothing reads it
 _MAX_BYTES: Final = 32 << 20
 # What a pipeline is called with is the MLmodel file's to say, but for these: they fetch code, or read any file.
 FETCHING: Final = (
@@ -56,7 +56,7 @@ def without_code(folder: Path) -> None:
 
 
 def quantizer_of(folder: Path) -> str | None:
-    """What a saved model was quantized by; None if it was not."""
+    """Return what a saved model was quantized by; None if it was not."""
     said = _parsed(folder / "config.json") if (folder / "config.json").is_file() else {}
     found = said.get("quantization_config") if isinstance(said, dict) else None
     return str(found.get("quant_method") or "unknown") if isinstance(found, Mapping) else None
@@ -84,7 +84,7 @@ def _parsed(file: Path) -> Any:
 
 
 def _said(value: Any) -> Iterator[tuple[str, Any]]:
-    """All names and values, however deep they stand."""
+    """Yield all names and values, however deep they stand."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -114,7 +114,7 @@ def _fault(key: str, value: Any, *, quantized: bool) -> str:
 
 
 def _leaves(value: Any) -> list[Any]:
-    """A value, or those of a dictionary or list."""
+    """Return a value, or those of a dictionary or list."""
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
 
 

@@ -17,7 +17,7 @@ _DEEPEST: Final = 64
 
 
 def parse_ubjson(data: bytes) -> Any:
-    """What it says; lists of numbers of one kind as arrays.
+    """Return what it says; lists of numbers of one kind as arrays.
 
     Raises:
         ValueError: It is none, or has a name twice.
@@ -67,7 +67,7 @@ class _Reader:
         while self.data[self.at : self.at + 1] != b"}":
             name = self.taken(self.size()).decode()
             if name in found:
-                raise ValueError(f"{name!r} stands there twice")
+                raise ValueError(f"{name!r} is there twice")
             found[name] = self.value(self.taken(1), depth + 1)
         self.at += 1
         return found

@@ -1,7 +1,7 @@
 """Files of XGBoost, looked at before it reads them: it follows the numbers in a model without a look.
 
 Some of them it follows while it loads. So the file is read here first, and more strictly
-than XGBoost does: a name that stands there twice, or a number that is spelt oddly, would be
+than XGBoost does: a name that is there twice, or a number that is spelt oddly, would be
 one thing here and another there.
 """
 
@@ -50,7 +50,7 @@ def _parsed(data: bytes) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    ensure(len(found) == len(pairs), "a name stands there twice")
+    ensure(len(found) == len(pairs), "a name is there twice")
     return found
 
 
@@ -136,7 +136,7 @@ def _check_objective(said: Mapping[str, Any], groups: int) -> None:
 
 
 def _number(said: Mapping[str, Any], name: str) -> int:
-    """A number, which XGBoost writes as a text."""
+    """Return a number, which XGBoost writes as a text."""
     found = str(said.get(name, "0"))
     ensure(_NUMBER.fullmatch(found), f"{name} is no number")
     return int(found)

@@ -4,7 +4,7 @@
     data/model/             or a program that TensorFlow runs, exported from the model
     data/keras_module.txt   "keras", for MLflow
 
-Layers of somebody's own are not in the file: give them as `custom_objects` when
+Layers of the user's own are not in the file: give them as `custom_objects` when
 loading, register them, or keep them with the model by `holdall.tensorflow`.
 """
 
@@ -31,7 +31,7 @@ class KerasFlavor:
     loaders = ("mlflow.keras",)
 
     def knows(self, kind: type) -> bool:
-        """Classes of Keras, and with them all that derive from them."""
+        """Return whether it is one of Keras's classes, or derives from one."""
         return root_module(kind) == "keras"
 
     def save(
@@ -101,7 +101,7 @@ def _load_exported(folder: Path) -> Any:
 
 
 def _arrays(found: Any) -> Any:
-    """Tensors as arrays."""
+    """Return tensors as arrays."""
     if isinstance(found, Mapping):
         return {name: _arrays(each) for name, each in found.items()}
     if isinstance(found, list | tuple):

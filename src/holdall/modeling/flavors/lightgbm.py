@@ -42,7 +42,7 @@ class LightGBMFlavor:
     loaders = ("mlflow.lightgbm",)
 
     def knows(self, kind: type) -> bool:
-        """Classes of LightGBM's own, and with them all that derive from them."""
+        """Return whether it is one of LightGBM's classes, or derives from one."""
         return root_module(kind) == "lightgbm"
 
     def save(

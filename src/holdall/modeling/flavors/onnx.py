@@ -41,7 +41,7 @@ class OnnxFlavor:
     loaders = ("mlflow.onnx",)
 
     def knows(self, kind: type) -> bool:
-        """Messages of ONNX; only a whole model can be kept."""
+        """Return whether it is a message of ONNX; only a whole model can be kept."""
         return root_module(kind) == "onnx"
 
     def save(
@@ -121,13 +121,13 @@ class _Session:
         self._outputs = [each.name for each in session.get_outputs()]
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
-        """Outputs by name: as a DataFrame of a DataFrame, else as a dictionary of arrays."""
+        """Return outputs by name: as a DataFrame of a DataFrame, else as a dictionary of arrays."""
         found = self._session.run(self._outputs, self._fed(data))
         named = dict(zip(self._outputs, found, strict=True))
         return _as_frame(named, len(data)) if duck_types.is_frame(data) else named
 
     def _fed(self, data: Any) -> dict[str, Any]:
-        """Arrays by input, doubles as floats where the graph takes floats: JSON knows no difference."""
+        """Return arrays by input, doubles as floats where the graph takes floats: JSON knows no difference."""
         numpy = library("numpy", "running an ONNX model")
         fed = {name: numpy.asarray(each) for name, each in self._by_input(data).items()}
         floats = [name for name in fed if self._inputs.get(name) == "tensor(float)" and fed[name].dtype == "float64"]
@@ -147,7 +147,7 @@ class _Session:
 
 
 def _as_frame(named: Mapping[str, Any], rows: int) -> Any:
-    """Outputs as columns of as many rows as went in: numbers, or lists where there are several per row.
+    """Return outputs as columns of as many rows as went in: numbers, or lists where there are several per row.
 
     MLflow flattens them all: of one output of n rows with k values it makes n * k rows, and fails on two that differ.
     """
@@ -162,7 +162,7 @@ def _by_row(array: Any, rows: int) -> Any:
 
 
 def _session(file: Path, own: Mapping[str, Any]) -> Any:
-    """A session with what was named when the model was logged.
+    """Return a session with what was named when the model was logged.
 
     Raises:
         ContentError: onnxruntime cannot run the graph.
@@ -198,7 +198,7 @@ def _session_options(runtime: Any, said: Mapping[str, Any]) -> Any:
 
 
 def _checked(options: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Options of a session. Raises: ValueError."""
+    """Return options of a session. Raises: ValueError."""
     given = dict(options or {})
     if unknown := [name for name in given if name not in _OPTIONS]:
         raise ValueError(f"onnx_session_options knows {', '.join(_OPTIONS)}, and not {', '.join(unknown)}")

@@ -49,7 +49,7 @@ class PythonFlavor:
     loaders = (PICKLED, CODED)
 
     def knows(self, kind: type) -> bool:
-        """Subclasses of `PythonModel`, functions and methods."""
+        """Return whether it is a subclass of `PythonModel`, a function or a method."""
         ours = kind.__name__ in _BASES and kind.__module__.startswith(("holdall.modeling.", "mlflow.pyfunc."))
         return ours or kind in (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 
@@ -84,7 +84,7 @@ class PythonFlavor:
         return Parts(own={}, pyfunc=said, modules=modules, hinted=_hinted(as_python_model(model)))
 
     def load(self, folder: Path, parts: Parts) -> Any:
-        """The object that was logged, without its context."""
+        """Return the object that was logged, without its context."""
         said, file = parts.pyfunc or {}, within(folder, _file(parts))
         return _run_code(file, said.get("config") or {}) if said.get("model_code_path") else load_pickle(file)
 
@@ -102,7 +102,7 @@ class PythonFlavor:
 
 
 def _file(parts: Parts) -> str:
-    """What is run, or unpickled."""
+    """Return what is run, or unpickled."""
     said = parts.pyfunc or {}
     code = said.get("model_code_path")
     return code_file(code) if code else named(said.get("python_model") or _FILE)
@@ -135,7 +135,7 @@ def _warn_of_files(model: Any) -> None:
 
 
 def _hinted(model: Any) -> ModelSignature | None:
-    """The signature that the hints of `predict` promise; none where they promise nothing that a schema has."""
+    """Return the signature that the hints of `predict` promise; none where they promise nothing that a schema has."""
     hints = getattr(model, "predict_type_hints", None)
     try:
         inputs = schema_from_hint(hints.input) if hints and hints.input else None
@@ -166,7 +166,7 @@ def _imported(file: Path) -> list[str]:
 
 
 def _run_code(file: Path, config: Mapping[str, Any]) -> Any:
-    """The model that a file of code sets.
+    """Return the model that a file of code sets.
 
     Raises:
         ContentError: It sets none.

@@ -43,7 +43,7 @@ class PytorchFlavor:
     settings = ("device",)  # of `model_config`, heard whatever a model was logged with: MLflow logs each with one
 
     def knows(self, kind: type) -> bool:
-        """Everything that derives from `torch.nn.Module`."""
+        """Return whether it derives from `torch.nn.Module`."""
         return (kind.__module__, kind.__name__) == ("torch.nn.modules.module", "Module")
 
     def save(
@@ -134,7 +134,7 @@ class Network:
         self._model, self._device = model, _device_of(model)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """What the module answers. Raises: TypeError for data or answers of other kinds, ValueError for a `device`."""
+        """Return the module's answer. Raises: TypeError for data or answers of other kinds, ValueError for a device."""
         torch = library("torch", "predicting with a PyTorch model")
         if params and "device" in params:
             raise ValueError("a device is chosen when a model is loaded: load_model(uri, model_config={'device': ...})")
@@ -172,13 +172,13 @@ def _array(torch: Any, answer: Any) -> Any:
 
 
 def _device_of(model: Any) -> Any:
-    """Where the module's weights are; None where it has none, which leaves data where it is."""
+    """Return where the module's weights are; None where it has none, which leaves data where it is."""
     first = next(iter(model.parameters()), None)
     return None if first is None else first.device
 
 
 def _on(model: Any, device: Any) -> Any:
-    """The module on a device: a copy, if it is elsewhere, for whoever trains it goes on."""
+    """Return the module on a device: a copy, if it is elsewhere, for since its training may go on."""
     here = _device_of(model)
     if device is None or here is None or here == library("torch", "choosing a device").device(device):
         return model
@@ -190,7 +190,7 @@ def _data(parts: Parts) -> str:
 
 
 def _files(parts: Parts) -> list[str]:
-    """The files of which the first that is there is loaded. MLflow does not say which of them it wrote."""
+    """Return the files of which the first that is there is loaded. MLflow does not say which of them it wrote."""
     data, kind = _data(parts), str(parts.own.get("serialization_format"))
     known = {PICKLE: torch_files.PICKLED, PT2: torch_files.EXPORTED, SAFETENSORS: torch_files.SKELETON}
     if kind in known:

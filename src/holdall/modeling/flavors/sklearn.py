@@ -8,7 +8,7 @@ skops refuses to build what is neither its own list's nor the reader's. `_HARMLE
 adds compiled parts of scikit-learn's estimators, which hold numbers and nothing
 that is called; without them not even a forest could be kept, whose trees are
 looked at when it is loaded. Nearest neighbours by trees and boosting by
-histograms are kept, too, but are the reader's to admit: nobody looks at theirs. What a
+histograms are kept, too, but are the reader's to admit: nothing looks at theirs. What a
 model lists beyond them, it lists itself: that counts as running code, and is
 the reader's to admit (an MLmodel file that could vouch for itself would be no
 protection).
@@ -37,7 +37,7 @@ _HARMLESS: Final = re.compile(
     r"sklearn\.(tree\._tree\.Tree|_loss\._loss\.Cy[A-Za-z]+|_loss\.(loss|link)\.[A-Za-z]+"
     r"|linear_model\._sgd_fast\.[A-Za-z]+|utils\._bunch\.Bunch)"
 )
-# Without code as well; but scikit-learn follows the numbers in them without a look, and nobody looks before.
+# Without code as well; but scikit-learn follows the numbers in them without a look, and nothing looks before.
 _FOLLOWED: Final = re.compile(
     r"sklearn\.(neighbors\._(kd_tree\.KDTree|ball_tree\.BallTree)(32|64)?|metrics\._dist_metrics\.[A-Za-z0-9]+"
     r"|ensemble\._hist_gradient_boosting\.(predictor\.TreePredictor|binning\._BinMapper))"
@@ -54,7 +54,7 @@ class SklearnFlavor:
     loaders = ("mlflow.sklearn",)
 
     def knows(self, kind: type) -> bool:
-        """Classes of scikit-learn's own, and with them all that derive from them."""
+        """Return whether it is one of scikit-learn's classes, or derives from one."""
         return root_module(kind) in ("sklearn", "imblearn")
 
     def save(
@@ -122,7 +122,7 @@ class _Wrapped:
 
 
 def _modules_of(model: Any) -> set[str]:
-    """Where the classes of an estimator and of those in it are from."""
+    """Return where the classes of an estimator and of those in it are from."""
     parts = [model, *getattr(model, "get_params", dict)().values()]
     return {kind.__module__ for part in parts for kind in type(part).__mro__} - {"builtins", "__main__"}
 

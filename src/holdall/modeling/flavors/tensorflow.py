@@ -1,4 +1,4 @@
-"""TensorFlow: modules, and Keras models with classes of somebody's own.
+"""TensorFlow: modules, and Keras models with classes of the user's own.
 
     tf2model/                                a tf.Module, as TensorFlow's SavedModel: a program, which runs
     data/model.keras (or .h5)                a Keras model
@@ -38,7 +38,7 @@ class TensorFlowFlavor:
     loaders = ("mlflow.tensorflow",)
 
     def knows(self, kind: type) -> bool:
-        """Classes of TensorFlow's own, and with them all that derive from them; Keras has a flavor of its own."""
+        """Return whether it is one of TensorFlow's classes, or derives from one; Keras has a flavor of its own."""
         return root_module(kind) == "tensorflow"
 
     def save(
@@ -103,7 +103,7 @@ class _Called:
         self._model = model
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
-        """What the module gives; a tensor as an array."""
+        """Return what the module gives; a tensor as an array."""
         if not (duck_types.is_ndarray(data) or isinstance(data, list)):
             raise TypeError(f"a tf.Module takes an array or a list, not a {type(data).__name__}")
         tensorflow = library("tensorflow", "predicting with a TensorFlow model")

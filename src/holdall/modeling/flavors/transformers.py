@@ -59,7 +59,7 @@ class TransformersFlavor:
     loaders = ("mlflow.transformers",)
 
     def knows(self, kind: type) -> bool:
-        """Pipelines, and the models that transformers loads."""
+        """Return whether it is a pipeline, or a model that transformers loads."""
         return root_module(kind) == "transformers" and kind.__name__ in ("Pipeline", "PreTrainedModel")
 
     def save(
@@ -133,7 +133,7 @@ class TransformersFlavor:
         return Spoken(model, config)
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
-        """None of it does; but a quantizer is code of somebody's, and may be fetched."""
+        """None of it does; but a quantizer is code of others, and may be fetched."""
         return [f"{named(parts.own.get('model_binary') or _MODEL)}/config.json"] if parts.own.get(_QUANTIZED) else []
 
 
@@ -144,7 +144,7 @@ class Spoken:
         self._pipeline, self._config = pipeline, dict(config)
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """What the pipeline says, as MLflow shapes it."""
+        """Return what the pipeline says, as MLflow shapes it."""
         asked, options = _asked(data), {**self._config, **(params or {})}
         if refused := [name for name in options if name in FETCHING]:
             raise ValueError(f"{', '.join(refused)}: what a pipeline is called with cannot fetch code or models")
@@ -155,7 +155,7 @@ class Spoken:
 
 
 def _asked(data: Any) -> Any:
-    """What a pipeline takes: strings for what has one column, dictionaries for what has names."""
+    """Return what a pipeline takes: strings for what has one column, dictionaries for what has names."""
     if duck_types.is_frame(data):
         rows = data.to_dict(orient="records")
         return data.iloc[:, 0].tolist() if len(data.columns) == 1 else rows
@@ -173,20 +173,20 @@ def _shape(task: str) -> Callable[[Any], Any] | None:
 
 
 def _features(said: Any) -> Any:
-    """The vectors of a text's tokens, an array of (tokens, size); of several texts a list of these."""
+    """Return the vectors of a text's tokens, an array of (tokens, size); of several texts a list of these."""
     numpy = library("numpy", "the features of a text")
     return [numpy.array(each[0]) for each in said] if isinstance(said[0][0][0], list) else numpy.array(said[0])
 
 
 def _word(said: Any, task: str) -> str:
-    """The likeliest of several answers; of tokens all their labels."""
+    """Return the likeliest of several answers; of tokens all their labels."""
     if task == "token-classification":
         return ",".join(each.get("entity_group") or each["entity"] for each in said)
     return str(said[0][_SPOKEN[task]])
 
 
 def _per_input(said: Any) -> list[Any]:
-    """Answers as a list of lists: of one text, a pipeline gives its list alone."""
+    """Return answers as a list of lists: of one text, a pipeline gives its list alone."""
     return said if said and isinstance(said[0], list) else [said]
 
 
@@ -194,7 +194,7 @@ def _per_input(said: Any) -> list[Any]:
 
 
 def _taken_apart(transformers: Any, model: Any) -> dict[str, Any]:
-    """The model, and what is before it; by MLflow's names."""
+    """Return the model, and what is before it; by MLflow's names."""
     if isinstance(model, transformers.Pipeline):
         named = {name: getattr(model, name, None) for name in _NAMES}
         return {_MODEL: model.model, **{name: part for name, part in named.items() if part is not None}}
@@ -212,7 +212,7 @@ def _taken_apart(transformers: Any, model: Any) -> dict[str, Any]:
 
 
 def _task_of(model: Any, *, needed: bool) -> str | None:
-    """What a model does, by its class."""
+    """Return what a model does, by its class."""
     for end, task in _TASKS.items():
         if type(model).__name__.endswith(end):
             return task
@@ -222,7 +222,7 @@ def _task_of(model: Any, *, needed: bool) -> str | None:
 
 
 def _checked(folder: Path) -> str | None:
-    """What was just saved, held against what could be loaded again. Returns: what it was quantized by.
+    """Return what was just saved, held against what could be loaded again. Returns: what it was quantized by.
 
     Raises:
         ValueError: It names code or files that are not in the folder.
@@ -240,12 +240,12 @@ def _refuse_foreign(transformers: Any, name: str, part: Any) -> None:
     if getattr(transformers, type(part).__name__, None) is not type(part):
         raise ValueError(
             f"the {name} is a {type(part).__module__}.{type(part).__name__}, none of transformers' own: "
-            "whoever loads it needs that code; log it as a PythonModel, with code_paths"
+            "everyone who loads it needs that code; log it as a PythonModel, with code_paths"
         )
 
 
 def _read(transformers: Any, folder: Path, own: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
-    """The model and its components, out of their folders.
+    """Return the model and its components, out of their folders.
 
     Raises:
         ContentError: They are not there, are damaged, or bring code of their own.
@@ -278,7 +278,7 @@ def _of_model(place: Path, dtype: Any) -> dict[str, Any]:
 
 
 def _kinds(transformers: Any, name: str) -> tuple[type, ...]:
-    """What a part may be; transformers has other classes that load things, and some of those run code."""
+    """Return what a part may be; transformers has other classes that load things, and some of those run code."""
     if name == _MODEL:
         return (transformers.PreTrainedModel,)
     names = ("PreTrainedTokenizerBase", "FeatureExtractionMixin", "ImageProcessingMixin", "ProcessorMixin")
@@ -286,7 +286,7 @@ def _kinds(transformers: Any, name: str) -> tuple[type, ...]:
 
 
 def _dtype(given: Any) -> Any:
-    """A dtype of torch, or its name with or without `torch.`; None leaves the model's own."""
+    """Return a dtype of torch, or its name with or without `torch.`; None leaves the model's own."""
     if not isinstance(given, str):
         return given
     torch = library("torch", "loading weights")

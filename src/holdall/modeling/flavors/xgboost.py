@@ -42,7 +42,7 @@ class XGBoostFlavor:
     loaders = ("mlflow.xgboost",)
 
     def knows(self, kind: type) -> bool:
-        """Classes of XGBoost's own, and with them all that derive from them."""
+        """Return whether it is one of XGBoost's classes, or derives from one."""
         return root_module(kind) == "xgboost"
 
     def save(self, model: Any, folder: Path, *, model_format: str = "ubj") -> Parts:
@@ -90,7 +90,7 @@ class XGBoostFlavor:
         return _Wrapped(model)
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
-        """None, unless its class is somebody's own, whose module is imported and whose methods are called."""
+        """None, unless its class is the user's own, whose module is imported and whose methods are called."""
         return [] if _class(parts).startswith("xgboost.") else ["MLmodel"]
 
 
@@ -139,7 +139,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _known(function: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that the framework takes; of others a warning tells, as MLflow has it."""
+    """Return the parameters that the framework takes; of others a warning tells, as MLflow has it."""
     taken = inspect.signature(function).parameters
     if others := [name for name in params if name not in taken]:
         _log.warning("XGBoost takes no %s; left out", ", ".join(others))
@@ -147,7 +147,7 @@ def _known(function: Any, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _made(name: str, xgboost: Any, where: str) -> Any:
-    """An empty model of a class.
+    """Return an empty model of a class.
 
     Raises:
         ContentError: There is no such class here, or it is none of XGBoost's models.

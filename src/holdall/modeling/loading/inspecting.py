@@ -77,7 +77,7 @@ def inspect_files(model: Model, digest: str, open_file: Callable[[str], BinaryIO
 
 
 def code_files(model: Model) -> list[str]:
-    """What of a model can run code when it is loaded, by whichever of its flavors."""
+    """Return what of a model can run code when it is loaded, by whichever of its flavors."""
     found: list[str] = []
     for name in model.flavors:
         try:
@@ -106,7 +106,7 @@ def _scanned(
 
 
 def _scan(scanner: Any, file: BinaryIO, name: str) -> Any:
-    """What a file has for those who load it: they look at its first bytes, not at its name or its end."""
+    """Return what a file has for those who load it: they look at its first bytes, not at its name or its end."""
     is_zip = file.read(len(_ZIP)) == _ZIP
     file.seek(0)
     if is_zip:

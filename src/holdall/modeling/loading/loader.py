@@ -19,7 +19,7 @@ _log = logging.getLogger("holdall")
 
 
 def read_model(folder: Path) -> Model:
-    """What the MLmodel file of a folder says.
+    """Return what the MLmodel file of a folder says.
 
     Raises:
         ContentError: There is none, or it says what cannot be, or links lead out of the folder.
@@ -32,7 +32,7 @@ def read_model(folder: Path) -> Model:
 
 
 def native_flavor(model: Model) -> Flavor:
-    """The flavor to load the framework's object by; the python_function if there is no other.
+    """Return the flavor to load the framework's object by; the python_function if there is no other.
 
     Raises:
         UnknownFlavorError: None of the model's flavors is known here.
@@ -45,7 +45,7 @@ def native_flavor(model: Model) -> Flavor:
 
 
 def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
-    """What an MLmodel file says for a flavor.
+    """Return what an MLmodel file says for a flavor.
 
     Raises:
         ContentError: Nothing.
@@ -56,7 +56,7 @@ def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
 
 
 def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
-    """The files of a model whose loading can run code; `flavor` None: a module of somebody's own loads it."""
+    """Return the files of a model whose loading can run code; `flavor` None: a module that is no flavor's loads it."""
     said = model.flavors.get(PYFUNC, {})
     own = model.flavors.get(flavor.name, {}) if flavor else said
     code = [named(each["code"]) for each in (own, said) if each.get("code")]
@@ -67,14 +67,14 @@ def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
 
 
 def load_native(folder: Path, model: Model, flavor: Flavor, options: Mapping[str, Any]) -> Any:
-    """The framework's object. Raises: ContentError, and what the flavor raises."""
+    """Return the framework's object. Raises: ContentError, and what the flavor raises."""
     parts = parts_of(flavor, model, str(folder))
     _use_code(folder, parts.own)
     return flavor.load(folder, parts, **options)
 
 
 def predicting_flavor(model: Model, where: str) -> Flavor | None:
-    """The flavor that makes a python_function of it; None if a module of somebody's own does.
+    """Return the flavor that makes a python_function of it; None if a module that is no flavor's does.
 
     Raises:
         ContentError: It has no python_function flavor.
@@ -86,7 +86,7 @@ def predicting_flavor(model: Model, where: str) -> Flavor | None:
 
 
 def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a model was logged with, with what the caller sets instead; other keys are left out, with a warning.
+    """Return what a model was logged with, with what the caller sets instead; other keys are left out, with a warning.
 
     A flavor may have settings of its own, which are heard whatever it was logged with.
     """
@@ -102,7 +102,7 @@ def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
 def load_predictor(
     folder: Path, model: Model, flavor: Flavor | None, config: Mapping[str, Any]
 ) -> tuple[Any, Predictor]:
-    """The framework's object, and the same as a python_function, with its whole configuration.
+    """Return the framework's object, and the same as a python_function, with its whole configuration.
 
     Raises:
         UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
@@ -128,7 +128,7 @@ def _use_code(folder: Path, said: Mapping[str, Any]) -> None:
 
 
 def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
-    """What a module of somebody's own makes of the folder, by MLflow's contract: `_load_pyfunc(path[, config])`."""
+    """What a module that is no flavor's makes of the folder, by MLflow's contract: `_load_pyfunc(path[, config])`."""
     try:
         module = importlib.import_module(loader)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""A model's folder on this disk, for as long as somebody needs it.
+"""A model's folder on this disk, for as long as it is needed.
 
 What is in a store is fetched, verified, into a folder of its own. That folder
 is gone when the model that was loaded from it is gone: a model that keeps none
@@ -26,7 +26,7 @@ _STORED = ("runs:", "models:")
 
 
 def local_folder(uri: str | os.PathLike[str]) -> Path | None:
-    """The folder that an address means, if it is one of this machine; None if it is of a store."""
+    """Return the folder that an address means, if it is one of this machine; None if it is of a store."""
     text = os.fspath(uri)
     if text.startswith("file:"):
         return Path(unquote(urlsplit(text).path))

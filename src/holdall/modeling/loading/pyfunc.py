@@ -38,7 +38,7 @@ class PyFuncModel:
         return f"<{type(self).__name__} {self.loader_module} of {where}>"
 
     def predict(self, data: Any, params: Mapping[str, Any] | None = None) -> Any:
-        """Predictions for data, held against the signature before the model sees it.
+        """Return predictions for data, which is checked against the signature first.
 
         Args:
             data: What the signature's inputs say; anything the model takes where there is none.
@@ -51,7 +51,7 @@ class PyFuncModel:
         return self._predictor.predict(data, params) if params else self._predictor.predict(data)
 
     def predict_stream(self, data: Any, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Predictions one by one, from a model that makes them so.
+        """Yield predictions one by one, from a model that makes them so.
 
         Raises:
             TypeError: It does not.
@@ -65,11 +65,11 @@ class PyFuncModel:
         return iter(stream(data, params=params) if takes_params else stream(data))
 
     def get_raw_model(self) -> Any:
-        """The framework's object."""
+        """Return the framework's object."""
         return self._native
 
     def unwrap_python_model(self) -> Any:
-        """The `PythonModel`, or the function, that was logged.
+        """Return the `PythonModel`, or the function, that was logged.
 
         Raises:
             TypeError: It is a model of a framework; `get_raw_model` has that.
@@ -108,7 +108,7 @@ class PyFuncModel:
         return str(self.metadata.flavors[PYFUNC]["loader_module"])
 
     def _admitted(self, data: Any, params: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:
-        """Data and parameters as the signature wants them."""
+        """Return data and parameters as the signature wants them."""
         signature = self.metadata.signature
         schema = signature.inputs if signature else None
         if self.metadata.is_signature_from_type_hint and schema:  # a function with type hints gets what it was given

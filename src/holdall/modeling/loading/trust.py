@@ -33,7 +33,7 @@ class Trust:
     """What the reader trusts.
 
     Attributes:
-        policy: One of `POLICIES`; None: nobody chose, which is `any` with a warning.
+        policy: One of `POLICIES`; None is `any` with a warning.
         digests: `sha256:<hex>` of models that are trusted wherever they come from.
     """
 
@@ -70,7 +70,7 @@ EVERYBODY: Final = Trust()
 
 
 def folder_digest(folder: Path) -> str:
-    """`sha256:` of the manifest of a model's folder, as its place in a run has it. Cost: reading every file.
+    """Return `sha256:` of the manifest of a model's folder, as its place in a run has it. Cost: reading every file.
 
     Everything that a loader could open is in it, whatever its name: what is left out could be exchanged.
 

@@ -108,13 +108,13 @@ class LoggedModel(Shown):
         }
 
     def to_tag(self) -> tuple[str, str]:
-        """The tag's key and value."""
+        """Return the tag's key and value."""
         said = {key: value for key, value in asdict(self).items() if value and key in _SAID}
         return TAG + self.model_id.rpartition("-")[2], json.dumps(said, separators=(",", ":"))
 
 
 def logged_models(run_id: str, tags: Mapping[str, str], experiment_id: str = "") -> list[LoggedModel]:
-    """The models that a run's tags tell of, in the order of logging; tags that are none of ours are passed over."""
+    """Return the models that a run's tags tell of, in the order of logging; other tags are passed over."""
     by_model: defaultdict[int, dict[str, str]] = defaultdict(dict)  # each looks only at its own: there may be very many
     for key, value in tags.items():
         if found := _OF_MODEL.match(key):
@@ -124,7 +124,7 @@ def logged_models(run_id: str, tags: Mapping[str, str], experiment_id: str = "")
 
 
 def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: str = "") -> LoggedModel | None:
-    """The n-th model that a run's tags tell of, with all that was said of it; None if they tell of none."""
+    """Return the n-th model that a run's tags tell of, with all that was said of it; None if they tell of none."""
     try:
         body = json.loads(tags[f"{TAG}{n}"])
         said: dict[str, Any] = {key: body[key] for key in _SAID if key in body}
@@ -150,7 +150,7 @@ def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: st
 
 
 def remark_on(model: LoggedModel, kind: str, about: Sequence[object], body: Mapping[str, Any]) -> dict[str, str]:
-    """The tag by which a run says something of one of its models: a `tag`, a `param` or a `metric`."""
+    """Return the tag by which a run says something of one of its models: a `tag`, a `param` or a `metric`."""
     return remark(f"{TAG.partition('.')[2]}{model.model_id.rpartition('-')[2]}.{kind}", about, body)
 
 
@@ -163,7 +163,7 @@ def point_of(point: Sequence[Any], run_id: str, dataset: tuple[str, str] | None)
 
 
 def _said_later(first: dict[str, str], tags: Mapping[str, str], kind: str) -> dict[str, str]:
-    """What was said when a model was logged, with what was said since."""
+    """Return what was said when a model was logged, with what was said since."""
     for body in remarks(tags, kind):
         if texts(body, "key", "value"):
             first[body["key"]] = body["value"]
@@ -173,7 +173,7 @@ def _said_later(first: dict[str, str], tags: Mapping[str, str], kind: str) -> di
 
 
 def _metric(id: str, body: Mapping[str, Any]) -> Metric | None:
-    """A measurement, if that is what a remark is."""
+    """Return a measurement, if that is what a remark is."""
     value, step = number(body.get("value")), integer(body.get("step"))
     if value is None or step is None or not texts(body, "key", "run"):
         return None
@@ -182,7 +182,7 @@ def _metric(id: str, body: Mapping[str, Any]) -> Metric | None:
 
 
 def next_number(tags: Mapping[str, str]) -> int:
-    """The number of the next model that a run with these tags logs."""
+    """Return the number of the next model that a run with these tags logs."""
     return max(_numbers(tags), default=0) + 1
 
 

@@ -47,7 +47,7 @@ def chosen(
     datasets: Sequence[Mapping[str, Any]] | None,
     order_by: Sequence[str | Mapping[str, Any]] | None,
 ) -> list[LoggedModel]:
-    """The models that a filter means, in order. Raises: InvalidFilterError."""
+    """Return the models that a filter means, in order. Raises: InvalidFilterError."""
     conditions = parse_conditions(filter, subject=LOGGED_MODEL) if filter else ()
     clauses = listed("clauses for order_by", order_by, "['metrics.accuracy DESC']")
     orders = [_order(clause) for clause in clauses]
@@ -63,7 +63,7 @@ def _fulfils(model: LoggedModel, condition: Condition, datasets: Sequence[Mappin
 
 
 def _values(model: LoggedModel, field: Field, datasets: Sequence[Mapping[str, Any]] | None) -> list[Any]:
-    """What a model has there, the latest last."""
+    """Return what a model has there, the latest last."""
     match field.entity:
         case Entity.METRIC:
             return [metric.value for metric in model.metrics if metric.key == field.key and _is_on(metric, datasets)]
@@ -84,7 +84,7 @@ def _is_on(metric: Metric, datasets: Sequence[Mapping[str, Any]] | None) -> bool
 
 
 def _order(clause: str | Mapping[str, Any]) -> tuple[Callable[[LoggedModel], Any], bool]:
-    """What to sort by, and whether the largest come first."""
+    """Return what to sort by, and whether the largest come first."""
     if isinstance(clause, str):
         parsed = parse_clause(clause, LOGGED_MODEL)
         return partial(_latest, parsed.field, None), parsed.descending
@@ -96,6 +96,6 @@ def _order(clause: str | Mapping[str, Any]) -> tuple[Callable[[LoggedModel], Any
 
 
 def _latest(field: Field, datasets: Sequence[Mapping[str, Any]] | None, model: LoggedModel) -> Any:
-    """The last value that a model has there, or None."""
+    """Return the last value that a model has there, or None."""
     values = _values(model, field, datasets)
     return values[-1] if values else None

@@ -35,7 +35,7 @@ class ModelRecords:
         self._location, self._run_of = location, run_of
 
     def logged(self, run_id: str) -> list[LoggedModel]:
-        """The models that a run logged, in that order. Raises: RunNotFoundError.
+        """Return the models that a run logged, in that order. Raises: RunNotFoundError.
 
         Example:
             >>> [model.model_id == logged.model_id for model in store.models.logged(run.id)]
@@ -45,7 +45,7 @@ class ModelRecords:
         return logged_models(run_id, state.tags, state.experiment)
 
     def get(self, model_id: str) -> LoggedModel:
-        """A logged model by its id.
+        """Return a logged model by its id.
 
         Example:
             >>> store.models.get(logged.model_id).name
@@ -67,7 +67,7 @@ class ModelRecords:
         order_by: Sequence[str | Mapping[str, Any]] | None = None,
         limit: int | None = None,
     ) -> list[LoggedModel]:
-        """The logged models that a filter means, of runs that are not deleted.
+        """Return the logged models that a filter means, of runs that are not deleted.
 
         Args:
             filter: What they must fulfil, such as `metrics.accuracy > 0.9 AND tags.team = 'risk'`; None: nothing.

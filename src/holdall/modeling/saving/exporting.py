@@ -111,7 +111,7 @@ def _write_zip(folder: Path, items: Sequence[Item], stream: BinaryIO, _: Path) -
 
 
 def _followed(folder: Path, item: Item) -> Path:
-    """The file that an item is, or that its link leads to, inside the folder as no link leads out of it."""
+    """Return the file that an item is, or that its link leads to, inside the folder as no link leads out of it."""
     place = folder / item.path
     if item.kind is Kind.LINK and not place.is_file():
         raise UnsupportedFileError(str(place), "a zip cannot hold a link to a folder or to nothing; export a .tar")

@@ -71,7 +71,7 @@ def warn_of_private(paths: Iterable[str]) -> None:
 
 
 def public_lines(lines: Iterable[str]) -> list[str]:
-    """Requirements without credentials; warns, and says how pip finds them."""
+    """Return requirements without credentials; warns, and says how pip finds them."""
     given = list(lines)
     public = [without_credentials(line) for line in given]
     _warn([line for line, kept in zip(given, public, strict=True) if line != kept])
@@ -79,7 +79,7 @@ def public_lines(lines: Iterable[str]) -> list[str]:
 
 
 def public_environment(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """An environment of conda without credentials, in its channels, requirements and variables; warns."""
+    """Return an environment of conda without credentials, in its channels, requirements and variables; warns."""
     changed: list[str] = []
     public: dict[str, Any] = _public(environment, changed)
     _warn(changed)
@@ -101,7 +101,7 @@ def warn_of_secrets(what: str, said: Any) -> None:
 
 
 def _secrets(value: Any, name: str) -> Iterator[str]:
-    """The names under which credentials stand, by these names or by the values' own look."""
+    """Yield the names under which credentials stand, by these names or by the values' own look."""
     match value:
         case str():
             by_name = bool(value) and not value.startswith(("$", "{")) and is_secret_name(name.rpartition(".")[2])

@@ -18,7 +18,7 @@ _ELSEWHERE: Final = re.compile(r"(https?|ssh|git)://|[\w.-]+@[\w.-]+:")  # a rem
 
 
 def model_facts(writer: str, environment: Mapping[str, Any]) -> dict[str, Any]:
-    """What the MLmodel file says under `holdall`, of what a run's environment says."""
+    """Return what the MLmodel file says under `holdall`, of what a run's environment says."""
     facts: dict[str, Any] = {"version": writer.rpartition(" ")[2]}
     kept = {key: environment[key] for key in _KEPT if environment.get(key)}
     if remote := kept.get("repository", {}).get("remote"):

@@ -40,7 +40,7 @@ _OPTION: Final = re.compile(r"\s*(-r|--requirement|-c|--constraint)[\s=]+(\S+)\s
 
 
 def requirements_of(modules: Iterable[str]) -> list[str]:
-    """The distributions that modules come from, as `name==version`, sorted; those of no distribution are left out.
+    """Return the distributions that modules come from, as `name==version`, sorted; other modules are left out.
 
     Cost: the first time in a process, and after something was installed, a look at every distribution's list of files.
     """
@@ -57,7 +57,7 @@ def environment_files(
     pip_requirements: Given = None,
     extra_pip_requirements: Given = None,
 ) -> dict[str, bytes]:
-    """The files that say what a model needs.
+    """Return the files that say what a model needs.
 
     Args:
         modules: What the model imports; its distributions are listed unless one of the next two says all.
@@ -106,7 +106,7 @@ def _files(lines: Sequence[str], conda: Mapping[str, Any] | None = None) -> dict
 
 
 def _of_conda(given: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, bytes]:
-    """The files of an environment of conda; MLflow is added to what it installs by pip."""
+    """Return the files of an environment of conda; MLflow is added to what it installs by pip."""
     env = public_environment(given if isinstance(given, Mapping) else load_yaml(_read(Path(given)), str(given)))
     others = [each for each in env.get("dependencies") or [] if not isinstance(each, Mapping)]
     mappings = [each for each in env.get("dependencies") or [] if isinstance(each, Mapping)]
@@ -126,7 +126,7 @@ def _with_mlflow(lines: list[str]) -> list[str]:
 
 
 def _lines(given: Given) -> list[str]:
-    """Requirements, one per line; each line of a file of constraints with `-c ` before it."""
+    """Return requirements, one per line; each line of a file of constraints with `-c ` before it."""
     if given is None:
         return []
     if isinstance(given, str | os.PathLike):
@@ -142,7 +142,7 @@ def _of_file(path: Path, mark: str) -> Iterator[str]:
 
 
 def _expanded(line: str, folder: Path) -> Iterator[str]:
-    """A line; or, if it names a file, what that says: no path of this machine is kept."""
+    """Yield a line; or, if it names a file, what that says: no path of this machine is kept."""
     named = _OPTION.fullmatch(line)
     if named:
         yield from _of_file(folder / named[2], "-c " if "c" in named[1].lstrip("-")[:1] else "")
@@ -163,12 +163,12 @@ def _name(line: str) -> str:
 
 
 def _public(version: str) -> str:
-    """A version without what only one builder's index has, as `+cpu`."""
+    """Return a version without what only one builder's index has, as `+cpu`."""
     return version.partition("+")[0]
 
 
 def _distributions(root: str, installed: frozenset[str]) -> list[str]:
-    """The distributions of a module."""
+    """Return the distributions of a module."""
     found = _all_distributions(installed).get(root)
     if found is None and _version(root) is not None:
         return [root]  # installed as what is being worked on, which lists no files
@@ -186,7 +186,7 @@ def _installed() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _all_distributions(_: frozenset[str]) -> Mapping[str, list[str]]:
-    """The distributions of every module; looked for again where something was installed since the last look."""
+    """Return the distributions of every module; looked for again where something was installed since the last look."""
     return importlib.metadata.packages_distributions()
 
 

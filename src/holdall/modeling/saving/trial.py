@@ -32,7 +32,7 @@ _log = logging.getLogger("holdall")
 
 
 def shown_signature(example: Example, wrap: Callable[[], Predictor]) -> ModelSignature | None:
-    """The signature that an example and the model's answer to it show; None if the model would not keep it.
+    """Return the signature that an example and the model's answer to it show; None if the model would not keep it.
 
     Args:
         example: What the model is given.

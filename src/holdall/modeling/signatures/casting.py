@@ -58,7 +58,7 @@ _PASSES: Final[dict[type, tuple[DataType, ...]]] = {
 
 
 def cast_column(column: str, values: pandas.Series, want: DataType) -> pandas.Series:
-    """A column as a type wants it.
+    """Return a column as a type wants it.
 
     Args:
         column: What the error calls it.
@@ -88,7 +88,7 @@ def stays(dtype: Any, want: Type) -> bool:
 
 
 def cast_value(place: str, value: Any, want: Type, *, required: bool = True) -> Any:
-    """A value, however nested, as a type wants it.
+    """Return a value, however nested, as a type wants it.
 
     Args:
         place: What the error calls it, such as `"box.sides[2]"`.
@@ -130,7 +130,7 @@ def _is_text(dtype: Any) -> bool:
 
 
 def _conversion(values: pandas.Series, want: DataType) -> Callable[[pandas.Series], pandas.Series] | None:
-    """What turns a column into a type, or None where nothing safe does."""
+    """Return what turns a column into a type, or None where nothing safe does."""
     have = values.dtype
     if want is DataType.double and have == "object":
         return library("pandas", "a model's columns").to_numeric  # type: ignore[no-any-return]
@@ -157,7 +157,7 @@ def _are_flags(values: pandas.Series, want: DataType) -> bool:
 
 
 def _shown(values: pandas.Series) -> str:
-    """A column's dtype; and that values are missing, where that is why it is not one of integers."""
+    """Return a column's dtype; and that values are missing, where that is why it is not one of integers."""
     if values.dtype == "float64" and values.hasnans and (values.dropna() % 1 == 0).all():
         return "float64 (whole numbers, some missing)"
     return str(values.dtype)
@@ -178,7 +178,7 @@ def _cast_scalar(place: str, value: Any, want: DataType) -> Any:
 
 
 def _cast_series(place: str, values: Any, want: DataType) -> pandas.Series:
-    """What pandas makes of some values, as a type wants it."""
+    """Return what pandas makes of some values, as a type wants it."""
     try:
         series = library("pandas", "a model's values").Series(values)
     except (TypeError, ValueError) as error:
@@ -215,7 +215,7 @@ def _cast_flat(place: str, value: Any, want: DataType) -> Any:
 
 
 def _alike(place: str, item: Any, want: DataType) -> Any:
-    """An item of a list of text, bytes or truths; text and bytes pass for one another where they are ASCII."""
+    """Return an item of a list of text, bytes or truths; text and bytes pass for one another where they are ASCII."""
     try:
         if is_missing(item):
             return item
@@ -267,6 +267,6 @@ def _in_range(value: Any) -> bool:
 
 
 def _named(value: Any) -> str:
-    """The kind of a value, and what it is if that is short."""
+    """Return the kind of a value, and what it is if that is short."""
     shown = repr(value)
     return type(value).__name__ + (f" {shown}" if len(shown) <= 40 and value is not None else "")

@@ -210,7 +210,7 @@ Type: TypeAlias = DataType | Array | Object | Map | AnyType
 
 
 def type_from_dict(body: object) -> Type:
-    """The type that a JSON object says.
+    """Return the type that a JSON object says.
 
     Raises:
         SignatureError: It says none that is known here.
@@ -232,7 +232,7 @@ def type_from_dict(body: object) -> Type:
 
 
 def dtype_name(dtype: object) -> str:
-    """The name that numpy gives a dtype, without the length that text and bytes have.
+    """Return the name that numpy gives a dtype, without the length that text and bytes have.
 
     Raises:
         SignatureError: This is neither such a name nor a dtype.

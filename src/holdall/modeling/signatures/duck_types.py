@@ -1,6 +1,6 @@
 """What an object is, found without importing what it might be of.
 
-Whoever holds a DataFrame has pandas loaded. So nothing needs to be imported to
+Code that has a DataFrame has pandas loaded. So nothing needs to be imported to
 know that something is none: a library that is not in `sys.modules` has no
 objects. That keeps `import holdall` light, and a model of one framework free
 of all others.
@@ -25,17 +25,17 @@ def is_a(value: object, module: str, *names: str) -> bool:
 
 
 def is_frame(value: object) -> bool:
-    """A DataFrame of pandas."""
+    """Return whether it is a DataFrame of pandas."""
     return is_a(value, "pandas", "DataFrame")
 
 
 def is_series(value: object) -> bool:
-    """A Series of pandas."""
+    """Return whether it is a Series of pandas."""
     return is_a(value, "pandas", "Series")
 
 
 def python_value(value: Any) -> Any:
-    """One of numpy's values as Python's; a number that is wider than Python's as the float next to it."""
+    """Return one of numpy's values as Python's; a number that is wider than Python's as the float next to it."""
     plain = value.item()
     if type(plain) is not type(value):
         return plain
@@ -43,32 +43,32 @@ def python_value(value: Any) -> Any:
 
 
 def is_ndarray(value: object) -> bool:
-    """An array of numpy."""
+    """Return whether it is an array of numpy."""
     return is_a(value, "numpy", "ndarray")
 
 
 def is_sparse(value: Any) -> bool:
-    """A sparse matrix or array of scipy, by columns or by rows: the two that have a schema."""
+    """Return whether it is a sparse matrix or array of scipy, by columns or by rows: the two that have a schema."""
     return is_a(value, "scipy.sparse", "spmatrix", "sparray") and value.format in ("csr", "csc")
 
 
 def has_no_content(value: Any) -> bool:
-    """A tensor of torch that has a shape and nothing in it."""
+    """Return a tensor of torch that has a shape and nothing in it."""
     return is_a(value, "torch", "Tensor") and bool(value.is_meta or type(value).__name__ == "FakeTensor")
 
 
 def is_scalar(value: object) -> bool:
-    """A single value of Python's or numpy's; neither None nor a date is one, as numpy has it."""
+    """Return whether it is a single value of Python's or numpy's; neither None nor a date is one, as numpy has it."""
     return isinstance(value, str | bytes | numbers.Number) or is_a(value, "numpy", "generic")
 
 
 def is_date(value: object) -> bool:
-    """A date, with or without a time, of Python's, numpy's or pandas'."""
+    """Return whether it is a date, with or without a time, of Python's, numpy's or pandas'."""
     return isinstance(value, datetime.date) or is_a(value, "numpy", "datetime64")
 
 
 def is_missing(value: Any) -> bool:
-    """None, not a number, or what pandas has for them."""
+    """Return whether it is none, not a number, or what pandas has for them."""
     if value is None or (isinstance(value, float) and value != value):
         return True
     pandas = sys.modules.get("pandas")
@@ -76,24 +76,24 @@ def is_missing(value: Any) -> bool:
 
 
 def is_record_type(value: object) -> bool:
-    """A dataclass or a pydantic model: the class, not an object of it."""
+    """Return whether it is a dataclass or a pydantic model: the class, not an object of it."""
     return isinstance(value, type) and (dataclasses.is_dataclass(value) or is_pydantic_type(value))
 
 
 def is_pydantic_type(value: object) -> bool:
-    """A class of pydantic models."""
+    """Return whether it is a class of pydantic models."""
     model = getattr(sys.modules.get("pydantic"), "BaseModel", None)
     # list[int] calls itself a class of `type`, and issubclass refuses it
     return model is not None and type(value) is type(model) and issubclass(value, model)  # type: ignore[arg-type]
 
 
 def is_record(value: object) -> bool:
-    """An object of a dataclass or of a pydantic model."""
+    """Return whether it is an object of a dataclass or of a pydantic model."""
     return not isinstance(value, type) and (dataclasses.is_dataclass(value) or is_a(value, "pydantic", "BaseModel"))
 
 
 def plain(value: Any) -> Any:
-    """Records as dictionaries and tensors as arrays, in lists and dictionaries too; all else as it is."""
+    """Return records as dictionaries and tensors as arrays, in lists and dictionaries too; all else as it is."""
     if type(value) in _PLAIN:
         return value
     if is_record(value):
@@ -126,7 +126,7 @@ def _is_gap(value: Any) -> bool:
 
 
 def _listed(data: Any) -> Any:
-    """Whatever holds values as lists and dictionaries of them; dates as numpy's, in nanoseconds."""
+    """Return whatever holds values as lists and dictionaries of them; dates as numpy's, in nanoseconds."""
     if is_frame(data):
         return {"columns": list(data.columns), "data": [data.iloc[:, n].tolist() for n in range(data.shape[1])]}
     if is_sparse(data):

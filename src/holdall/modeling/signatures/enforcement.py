@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def conform(data: Any, schema: Schema | None) -> Any:
-    """Data as a model's signature wants it.
+    """Return data as a model's signature wants it.
 
     Args:
         data: A DataFrame, Series, array, sparse matrix, tensor, dictionary, list, single value or record.
@@ -163,12 +163,12 @@ def _is_cell(value: Any) -> bool:
 
 
 def _is_text_cell(value: Any) -> bool:
-    """What a server makes of a single text: an array without a dimension."""
+    """Return what a server makes of a single text: an array without a dimension."""
     return duck_types.is_ndarray(value) and value.shape == () and value.dtype.kind == "U"
 
 
 def _flat(data: Any) -> Any:
-    """A dictionary whose arrays of several dimensions are lists, which a table can hold."""
+    """Return a dictionary whose arrays of several dimensions are lists, which a table can hold."""
     if not isinstance(data, dict):
         return data
     deep = {name: duck_types.is_ndarray(value) and value.ndim > 1 for name, value in data.items()}

@@ -56,7 +56,7 @@ class Example:
 
 
 def make_example(given: Any) -> Example:
-    """An example as files.
+    """Return an example as files.
 
     Args:
         given: A DataFrame, Series, array, sparse matrix (csr, csc), tensor, dictionary, list, single value,
@@ -97,7 +97,7 @@ def convert_input_example_to_serving_input(input_example: Any) -> str | None:
 
 
 def parse_example(content: bytes, info: Mapping[str, Any], schema: Schema | None = None) -> Any:
-    """The data of an example again, without its parameters, as `predict` takes it.
+    """Return the data of an example again, without its parameters, as `predict` takes it.
 
     Args:
         content: What its file holds.
@@ -122,7 +122,7 @@ def parse_example(content: bytes, info: Mapping[str, Any], schema: Schema | None
 
 
 def parse_request(content: bytes, schema: Schema) -> Any:
-    """What a server makes of the request that stands beside an example, if it gives its data under `inputs`.
+    """Return what a server makes of the request that stands beside an example, if it gives its data under `inputs`.
 
     Raises:
         ValueError: It is not what the schema says.
@@ -147,7 +147,7 @@ def _arrays_in(data: dict[Any, Any]) -> int:
 
 
 def _forms(data: Any) -> tuple[Any, dict[str, Any], dict[str, str]]:
-    """What the file holds, what the request holds, and what the manifest says of them."""
+    """Return what the file holds, what the request holds, and what the manifest says of them."""
     if duck_types.is_series(data):
         data = data.to_frame()
     if duck_types.is_frame(data):
@@ -198,7 +198,7 @@ def _lists(data: Any) -> Any:
 
 
 def _nulled(array: Any) -> Any:
-    """An array as lists, with null for what is not a number."""
+    """Return an array as lists, with null for what is not a number."""
     if array.dtype.kind not in "fc":
         return array.tolist()
     numpy = sys.modules["numpy"]
@@ -219,7 +219,7 @@ def _encoded(content: Any, indent: int | None = None) -> bytes:
 
 
 def _simple(value: Any) -> Any:
-    """What JSON can hold, for a value that it cannot."""
+    """Return what JSON can hold, for a value that it cannot."""
     if duck_types.is_ndarray(value):
         return value.tolist()
     if duck_types.is_a(value, "numpy", "generic"):

@@ -55,7 +55,7 @@ _WIDENED: Final = _NUMPY | {
 
 
 def infer_schema(data: Any) -> Schema:
-    """The schema of data.
+    """Return the schema of data.
 
     Args:
         data: A DataFrame or Series; an array, sparse matrix (csr, csc) or tensor; a dictionary, a list, a
@@ -83,7 +83,7 @@ def infer_schema(data: Any) -> Schema:
 
 
 def infer_type(data: Any) -> Type:
-    """The type of one value: Object for a dictionary, Array for a list or an array, else a DataType or Any.
+    """Return the type of one value: Object for a dictionary, Array for a list or an array, else a DataType or Any.
 
     Raises:
         SignatureError: It has none.
@@ -95,7 +95,7 @@ def infer_type(data: Any) -> Type:
 
 
 def numpy_type(dtype: Any, *, widened: bool) -> DataType:
-    """The type of a dtype of numpy or pandas; `widened`: short and unsigned ones take the next longer.
+    """Return the type of a dtype of numpy or pandas; `widened`: short and unsigned ones take the next longer.
 
     Raises:
         SignatureError: There is none for it.
@@ -112,7 +112,7 @@ def numpy_type(dtype: Any, *, widened: bool) -> DataType:
 
 
 def _record_kind(data: Any) -> type | None:
-    """The class of a record, or of all of a list of them."""
+    """Return the class of a record, or of all of a list of them."""
     classes = {type(each) for each in data} if isinstance(data, list) else {type(data)}
     records = data if isinstance(data, list) else [data]
     return classes.pop() if len(classes) == 1 and duck_types.is_record(records[0]) else None
@@ -176,13 +176,13 @@ def _objects(values: list[Any]) -> Type:
 
 
 def _item_type(values: list[Any]) -> Type:
-    """What the values of a list have in common."""
+    """Return what the values of a list have in common."""
     found = infer_type(values)
     return found.dtype if isinstance(found, Array) else found
 
 
 def _type(data: Any) -> Type | None:
-    """The type of a value; None for arrays that are empty, which say nothing at all."""
+    """Return the type of a value; None for arrays that are empty, which say nothing at all."""
     if duck_types.is_missing(data) or (isinstance(data, list | dict) and not data):
         return AnyType()
     if isinstance(data, dict):
@@ -238,7 +238,7 @@ def _scalar(data: Any) -> DataType:
 
 
 def _in_a_list(common: Type, item: Type) -> Type:
-    """What two values of one list have in common."""
+    """Return what two values of one list have in common."""
     if isinstance(common, DataType) and isinstance(item, AnyType):
         return common
     return _merged(common, item)

@@ -11,7 +11,7 @@ must:
   MLflow refuses them, they are ISO 8601; and numbers there are cast as well.
 
 Later, `PyFuncModel.predict` casts only what loses nothing. It never sees the
-1.7. Whoever wants that refused must send CSV or Parquet.
+1.7. To have that refused, send CSV or Parquet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TEXTS: Final = {DataType.string: "str", DataType.binary: "bytes"}
 
 
 def cast_frame(frame: pandas.DataFrame, schema: Schema) -> pandas.DataFrame:
-    """A frame whose columns are of the schema's types; columns that the schema has not stay as they are.
+    """Return a frame whose columns are of the schema's types; columns that the schema has not stay as they are.
 
     Raises:
         PayloadError: A column cannot be cast; it is named.
@@ -50,7 +50,7 @@ def cast_frame(frame: pandas.DataFrame, schema: Schema) -> pandas.DataFrame:
 
 
 def cast_plain(value: Any, spec: ColSpec | TensorSpec | None) -> Any:
-    """A value of JSON as what the signature says: an array if it is a list; any array where there is no signature.
+    """Return a value of JSON as the signature has it: a list as an array; as any array where there is no signature.
 
     Raises:
         PayloadError: It cannot be cast.
@@ -74,7 +74,7 @@ def cast_plain(value: Any, spec: ColSpec | TensorSpec | None) -> Any:
 
 
 def csv_dtypes(schema: Schema | None) -> dict[Any, Any] | None:
-    """What to read the columns of a CSV text as.
+    """Return what to read the columns of a CSV text as.
 
     Raises:
         PayloadError: The schema has tensors, lists or objects, which CSV cannot hold.
@@ -89,7 +89,7 @@ def csv_dtypes(schema: Schema | None) -> dict[Any, Any] | None:
 
 
 def cast_inputs(said: Any, schema: Schema | None) -> Any:
-    """What stands under `inputs`: column by column, row by row, as one array, or as one value.
+    """Return what stands under `inputs`: column by column, row by row, as one array, or as one value.
 
     Raises:
         PayloadError: It cannot be cast, or has names where the signature has none.
@@ -111,12 +111,12 @@ def cast_inputs(said: Any, schema: Schema | None) -> Any:
 
 
 def named_specs(schema: Schema | None) -> dict[Any, Any]:
-    """The columns or tensors of a schema by name; none where it has no names."""
+    """Return the columns or tensors of a schema by name; none where it has no names."""
     return schema.input_dict() if schema and schema.has_input_names() else {}
 
 
 def revived_data(data: Any, schema: Schema) -> Any:
-    """Data of JSON whose dates and short numbers are what a schema says; all else is as it came.
+    """Return data of JSON whose dates and short numbers are what a schema says; all else is as it came.
 
     Raises:
         PayloadError: A text is no date, or a number is too long.
@@ -134,7 +134,7 @@ def revived_data(data: Any, schema: Schema) -> Any:
 
 
 def revived(value: Any, want: Type) -> Any:
-    """A value of JSON, however nested, with what JSON has not: dates, and numbers of 32 bits.
+    """Return a value of JSON, however nested, with what JSON has not: dates, and numbers of 32 bits.
 
     Raises:
         ValueError, OverflowError: A text is no date, or a number is too long.
@@ -150,7 +150,7 @@ def revived(value: Any, want: Type) -> Any:
 
 
 def kind(value: Any) -> str:
-    """What JSON calls a value."""
+    """Return what JSON calls a value."""
     return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), repr(value)[:40])
 
 
@@ -162,7 +162,7 @@ def _is_unnamed(said: Any) -> bool:
 
 
 def _tensor(value: Any, spec: TensorSpec | None) -> Any:
-    """An array; one without rows has lost the lengths of its rows, which the signature knows."""
+    """Return an array; one without rows has lost the lengths of its rows, which the signature knows."""
     numpy = library("numpy", "values of JSON as arrays")
     array = numpy.array(value, dtype=spec.type if spec else None)
     if spec and array.shape == (0,) and len(spec.shape) > 1 and -1 not in spec.shape[1:]:
@@ -171,7 +171,7 @@ def _tensor(value: Any, spec: TensorSpec | None) -> Any:
 
 
 def _revived_column(value: Any, spec: ColSpec | TensorSpec | None) -> Any:
-    """A cell; or, of single values, a list of them."""
+    """Return a cell; or, of single values, a list of them."""
     if not isinstance(spec, ColSpec):
         return value
     if isinstance(value, list) and (spec.name is None or isinstance(spec.type, DataType)):
@@ -189,7 +189,7 @@ def _revived_scalar(value: Any, want: Type) -> Any:
 
 
 def _named(frame: pandas.DataFrame, schema: Schema) -> Iterator[tuple[Any, ColSpec | TensorSpec]]:
-    """Which spec is for which column: by name; all columns for one tensor; else by place."""
+    """Yield which spec is for which column: by name; all columns for one tensor; else by place."""
     if schema.has_input_names():
         return iter(schema.input_dict().items())
     if schema.is_tensor_spec():
@@ -219,19 +219,19 @@ def _nested(value: Any, spec: ColSpec) -> Any:
 
 
 def _bytes(text: Any) -> Any:
-    """The bytes of base64; what is missing stays so."""
+    """Return the bytes of base64; what is missing stays so."""
     return text if is_missing(text) else base64.decodebytes(bytes(text, "utf8"))
 
 
 def _dates(column: pandas.Series) -> pandas.Series:
-    """Dates in nanoseconds, the unit that a signature means."""
+    """Return dates in nanoseconds, the unit that a signature means."""
     pandas = library("pandas", "dates of JSON")
     dates = pandas.to_datetime(column)
     return dates.dt.as_unit("ns") if pandas.api.types.is_datetime64_any_dtype(dates) else dates
 
 
 def _as(column: pandas.Series, dtype: Any) -> pandas.Series:
-    """A column of a dtype; what pandas knows to be text stays so."""
+    """Return a column of a dtype; what pandas knows to be text stays so."""
     pandas = library("pandas", "columns of JSON")
     text = dtype is object or dtype == "str"
     return column if text and isinstance(column.dtype, pandas.StringDtype) else column.astype(dtype)

@@ -77,7 +77,7 @@ class ParamSpec:
             raise SignatureError(f"the default of parameter {self.name!r}", str(error)) from error
 
     def cast(self, value: Any) -> Any:
-        """A value as the parameter wants it, of Python's own types.
+        """Return a value as the parameter wants it, of Python's own types.
 
         Raises:
             SchemaMismatchError: It is of another type or shape.
@@ -103,7 +103,7 @@ class ParamSpec:
 
     @classmethod
     def from_dict(cls, body: Json) -> ParamSpec:
-        """The parameter of a JSON object; older ones say `dtype` where newer ones say `type`."""
+        """Return the parameter of a JSON object; older ones say `dtype` where newer ones say `type`."""
         kind = body.get("type") or body.get("dtype")
         if "name" not in body or "default" not in body or kind is None:
             raise SignatureError(f"parameter {body!r:.80}", "it needs name, type and default")
@@ -135,16 +135,16 @@ class ParamSchema:
         return repr(list(self.params))
 
     def to_dict(self) -> list[Json]:
-        """What its JSON holds."""
+        """Return what its JSON holds."""
         return [each.to_dict() for each in self.params]
 
     def to_json(self) -> str:
-        """Its JSON, byte for byte MLflow's."""
+        """Return its JSON, byte for byte MLflow's."""
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> ParamSchema:
-        """The parameters of a JSON text, whoever wrote it.
+        """Return the parameters of a JSON text.
 
         Raises:
             SignatureError: It is no JSON, or not of parameters.
@@ -153,7 +153,7 @@ class ParamSchema:
 
 
 def infer_params(params: Mapping[str, Any]) -> ParamSchema:
-    """The schema of parameters whose values are their defaults.
+    """Return the schema of parameters whose values are their defaults.
 
     Raises:
         SignatureError: One is neither a value, a list of values, nor a dictionary.
@@ -164,7 +164,7 @@ def infer_params(params: Mapping[str, Any]) -> ParamSchema:
 
 
 def conform_params(params: Mapping[Any, Any] | None, schema: ParamSchema | None) -> dict[str, Any] | None:
-    """The parameters of a call as a model's signature wants them.
+    """Return the parameters of a call as a model's signature wants them.
 
     Args:
         params: Values by name; None for none.
@@ -198,7 +198,7 @@ def _word(dtype: Any) -> str:
 
 
 def _cast(place: str, value: Any, want: DataType) -> Any:
-    """A single value, as Python has it."""
+    """Return a single value, as Python has it."""
     if value is None:
         return None
     if want is DataType.datetime:
@@ -212,7 +212,7 @@ def _cast(place: str, value: Any, want: DataType) -> Any:
 
 
 def _date(place: str, value: Any) -> Any:
-    """A date or time of Python's, without a zone: that of a value, or of a text in ISO 8601."""
+    """Return a date or time of Python's, without a zone: that of a value, or of a text in ISO 8601."""
     found = value.item() if duck_types.is_a(value, "numpy", "generic") else value
     if isinstance(found, str):
         found = _parsed(found)
@@ -281,7 +281,7 @@ def _single(name: str, value: Any) -> DataType:
 
 
 def _common(name: str, values: Any) -> DataType:
-    """The type that all values of a list have, or the number type that holds all of them."""
+    """Return the type that all values of a list have, or the number type that holds all of them."""
     if duck_types.is_ndarray(values) and values.dtype.kind != "O":
         return numpy_type(values.dtype, widened=True)
     found = {_single(name, each) for each in values}

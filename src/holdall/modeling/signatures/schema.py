@@ -202,7 +202,7 @@ class Schema:
 
 
 def parse_list(text: str, what: str) -> list[Json]:
-    """The objects that a JSON list holds, or a SignatureError about `what`."""
+    """Return the objects that a JSON list holds, or a SignatureError about `what`."""
     try:
         bodies = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:

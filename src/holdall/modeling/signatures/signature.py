@@ -53,7 +53,7 @@ class ModelSignature:
         return f"inputs: \n  {self.inputs!r}\noutputs: \n  {self.outputs!r}\nparams: \n  {self.params!r}\n"
 
     def to_dict(self) -> dict[str, str | None]:
-        """The three JSON texts, byte for byte MLflow's."""
+        """Return the three JSON texts, byte for byte MLflow's."""
         return {
             "inputs": self.inputs.to_json() if self.inputs else None,
             "outputs": self.outputs.to_json() if self.outputs else None,
@@ -62,7 +62,7 @@ class ModelSignature:
 
     @classmethod
     def from_dict(cls, texts: Mapping[str, Any]) -> ModelSignature:
-        """The signature of three JSON texts, whoever wrote them.
+        """Return the signature of three JSON texts.
 
         Raises:
             SignatureError: One is no JSON, or not of a schema; or there is none.
@@ -76,7 +76,7 @@ class ModelSignature:
 
 
 def as_signature(value: Any) -> ModelSignature:
-    """A signature of ours, or of MLflow, or a dictionary of its three texts, as one of ours.
+    """Return a signature of ours, or of MLflow, or a dictionary of its three texts, as ours.
 
     Raises:
         SignatureError: It is none of these.
@@ -92,7 +92,7 @@ def as_signature(value: Any) -> ModelSignature:
 def infer_signature(
     model_input: Any = None, model_output: Any = None, params: Mapping[str, Any] | None = None
 ) -> ModelSignature:
-    """The signature of a model that takes such data and gives such data.
+    """Return the signature of a model that takes such data and gives such data.
 
     Args:
         model_input: What it takes: a DataFrame or Series; an array, sparse matrix (csr, csc) or

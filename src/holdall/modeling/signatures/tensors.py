@@ -27,7 +27,7 @@ from holdall.modeling.signatures.schema import TensorSpec
 
 
 def conform_tensors(given: Any, specs: Mapping[Any, TensorSpec]) -> dict[Any, Any]:
-    """Named tensors: arrays by name, in the order of the schema.
+    """Return named tensors: arrays by name, in the order of the schema.
 
     Args:
         given: A dictionary of arrays or a DataFrame, which has all of the names.
@@ -45,7 +45,7 @@ def conform_tensors(given: Any, specs: Mapping[Any, TensorSpec]) -> dict[Any, An
 
 
 def conform_tensor(given: Any, spec: TensorSpec) -> Any:
-    """The one unnamed tensor: an array, or the sparse matrix as it is.
+    """Return the one unnamed tensor: an array, or the sparse matrix as it is.
 
     Raises:
         SchemaMismatchError: It is neither of these nor a DataFrame, or the dtype or shape is another one.
@@ -58,7 +58,7 @@ def conform_tensor(given: Any, spec: TensorSpec) -> Any:
 
 
 def checked(place: str, array: Any, spec: TensorSpec) -> Any:
-    """An array of the dtype and shape that are expected, or a SchemaMismatchError about `place`."""
+    """Return an array of the dtype and shape that are expected, or a SchemaMismatchError about `place`."""
     ragged = array.dtype == "object" and len(array.shape) == 1
     if (spec.type == "object" and spec.shape == (-1,)) or (ragged and -1 in spec.shape[1:]):
         return array
@@ -108,7 +108,7 @@ def _from_column(place: str, column: Any, spec: TensorSpec) -> Any:
 
 
 def _stacked(column: Any, spec: TensorSpec) -> Any:
-    """The rows of a column as one array of the shape; each must hold as many values as a row of the shape."""
+    """Return the rows of a column as one array of the shape; each must hold as many values as a row of the shape."""
     rows = library("numpy", "a model's tensors").vstack(column.tolist())
     if rows.shape[1:] != () and math.prod(rows.shape[1:]) != math.prod(spec.shape[1:]):
         raise ValueError(f"rows hold {math.prod(rows.shape[1:])} values each")

@@ -35,7 +35,7 @@ _IN_DATACLASSES: Final[Mapping[Any, DataType]] = {**_HINTED, float: DataType.flo
 
 
 def schema_from_type(kind: type) -> Schema:
-    """The columns of a dataclass or pydantic model, one for each field in the order of the class.
+    """Return the columns of a dataclass or pydantic model, one for each field in the order of the class.
 
     Raises:
         SignatureError: A field is of a type that no schema has.
@@ -44,7 +44,7 @@ def schema_from_type(kind: type) -> Schema:
 
 
 def schema_from_hint(hint: Any) -> Schema:
-    """The schema of a function's input that is hinted as `list[...]`: one column of what the list holds.
+    """Return the schema of a function's input that is hinted as `list[...]`: one column of what the list holds.
 
     Raises:
         SignatureError: It is no list of one type, or of a type that no schema has.
@@ -81,7 +81,7 @@ def _resolved(kind: type) -> dict[str, Any]:
 
 
 def _of(hint: Any, single: Mapping[Any, DataType]) -> tuple[Type, bool]:
-    """The type that a hint promises, and whether there must be a value."""
+    """Return the type that a hint promises, and whether there must be a value."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return AnyType(), True
