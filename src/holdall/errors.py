@@ -23,7 +23,7 @@
     │   ├── InvalidArgumentError       (ValueError) arguments that do not go together, or a value that is none of some
     │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
-    │   ├── InvalidTableError          (ValueError) a table that nobody could read again
+    │   ├── InvalidTableError          (ValueError) a table that could not be read again
     │   ├── InvalidURIError            (ValueError) not an address that holdall knows
     │   ├── InvalidFilterError         (ValueError) a filter or order of runs that cannot be read
     │   ├── ContentError               (ValueError) not the kind of file that it was read as
@@ -60,7 +60,7 @@
         ├── ObjectTooShortError        it ends before the range that was asked for
         ├── ObjectExistsError          create-only found something there
         ├── TransientStorageError      may work when tried again
-        │   └── BucketUnreachableError nobody answers there, or somebody else does
+        │   └── BucketUnreachableError no answer from there, or not from a bucket
         ├── AccessDeniedError          credentials are missing, wrong or expired
         ├── BucketNotFoundError        the bucket itself is not there
         ├── StorageFullError           no space or quota left
@@ -464,7 +464,7 @@ class InvalidPathError(RequestError, ValueError):
 
 
 class InvalidTableError(RequestError, ValueError):
-    """A table that nobody could read again; nothing of it was logged. Attributes: reason."""
+    """A table that could not be read again; nothing of it was logged. Attributes: reason."""
 
     hint = "make such cells and labels text, of which no two are the same; a table holds what JSON or Parquet holds"
 
@@ -854,7 +854,7 @@ class FormatError(DamageError):
 
 
 class GarbageStateError(DamageError):
-    """What a collector wrote cannot be read, so that nobody knows which packs are being deleted.
+    """What a collector wrote cannot be read, so it is unknown which packs are being deleted.
 
     Attributes: where (the object), detail.
     """
@@ -965,7 +965,7 @@ class TransientStorageError(StorageError):
 
 
 class BucketUnreachableError(TransientStorageError):
-    """Nobody who speaks the bucket's protocol answered at its address.
+    """Nothing at the bucket's address answered in its protocol.
 
     Attributes: url, key, reason, retry_after.
     """

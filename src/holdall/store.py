@@ -334,8 +334,8 @@ class Store(Shown):
         Example:
             >>> from holdall.chunks.pool import Pool
             >>> from holdall.storage.memory import MemoryBucket
-            >>> holdall.Store.over(MemoryBucket(), Pool())
-            <Store memory:...>
+            >>> holdall.Store.over(MemoryBucket(), Pool()).url
+            'memory:...'
         """
         location = Location(
             bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer

@@ -58,7 +58,7 @@ def artifact() -> None:
     shell_complete=complete_experiment,
     help="The experiment of a new run.",
 )
-@click.option("--name", callback=not_empty, help="What a new run is called.")
+@click.option("--name", callback=not_empty, help="The name of a new run.")
 @json_option
 def log(
     path: Path, run_id: str | None, directory: str | None, experiment: str | None, name: str | None, as_json: bool
@@ -85,10 +85,10 @@ def log(
 
 @artifact.command("list")
 @click.argument("uri")
-@click.option("-r", "--recursive", is_flag=True, help="Everything below, too.")
+@click.option("-r", "--recursive", is_flag=True, help="Include everything below.")
 @json_option
 def list_(uri: str, recursive: bool, as_json: bool) -> None:
-    """List what is in a directory of a run; of directories, what they hold together.
+    """List the files and directories in a directory of a run, with their sizes.
 
     \b
     Example: holdall artifact list runs:/RUN_ID/models
@@ -109,20 +109,20 @@ def list_(uri: str, recursive: bool, as_json: bool) -> None:
     "destination",
     type=_Folder(path_type=Path),
     default=Path(),
-    help="The folder to put it in, made if need be.  [default: the current one]",
+    help="The folder to put it in; created if it does not exist.  [default: the current one]",
 )
 @click.option(
-    "--include", multiple=True, metavar="GLOB", help="Only what fits this, such as '*.json'; may be repeated."
+    "--include", multiple=True, metavar="GLOB", help="Only paths that match this pattern, such as '*.json'; repeatable."
 )
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Not what fits this; may be repeated.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Not paths that match this pattern; repeatable.")
 @click.option("--force", is_flag=True, help="Replace files that are there with other content.")
 @json_option
 def get(
     uri: str, destination: Path, include: Sequence[str], exclude: Sequence[str], force: bool, as_json: bool
 ) -> None:
-    """Fetch a file, or all that a directory of a run holds; every byte is verified.
+    """Download a file or a directory of a run; every byte is verified.
 
-    Each path is kept below the folder. Files that are there with the same content are left as they are.
+    Files keep their paths in the run. Files that exist already with the same content are left as they are.
 
     \b
     Example: holdall artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
@@ -166,10 +166,10 @@ def cat(uri: str) -> None:
 @artifact.command("diff")
 @click.argument("uri")
 @click.argument("other")
-@click.option("--text", is_flag=True, help="The lines in which files of text differ.")
+@click.option("--text", is_flag=True, help="Also show the lines in which text files differ.")
 @json_option
 def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
-    """Show what OTHER adds, lacks and changes; exit code 1 if it differs. No content is read, but for --text.
+    """Show which files OTHER adds, lacks and changes; exit code 1 if any. Only --text reads the files.
 
     \b
     Example: holdall artifact diff runs:/RUN_ID/models runs:/OTHER_ID/models

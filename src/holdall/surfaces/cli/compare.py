@@ -20,7 +20,7 @@ _NAME = "mlflow.runName"  # stands above its column
 
 @run.command("compare")
 @run_argument("run_ids", nargs=-1, required=True)
-@click.option("--all", "everything", is_flag=True, help="What is the same, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show what is the same.")
 @json_option
 def compare(run_ids: Sequence[str], everything: bool, as_json: bool) -> None:
     """Show the parameters, last metrics, tags and artifacts in which runs differ.

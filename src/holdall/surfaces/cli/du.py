@@ -21,11 +21,11 @@ from holdall.surfaces.cli.writer import say
 @click.option("-s", "--summary", is_flag=True, help="Only experiments, not their runs.")
 @json_option
 def du(url: str | None, summary: bool, as_json: bool) -> None:
-    """Show what each experiment and run takes, the largest first; no content is read.
+    """Show the space that each experiment and run takes, the largest first; no content is read.
 
-    LOGICAL is what its paths add up to; STORED what that takes, compressed and each piece once;
-    UNIQUE, of that, what no other experiment or run refers to; SHARED what others have as well.
-    The last line is what the store holds: all objects of the bucket below its address.
+    LOGICAL is the size of the files; STORED the size after deduplication and compression;
+    UNIQUE the part of it that no other experiment or run uses; SHARED the part that others use, too.
+    The last line is the size of all objects of the store.
 
     \b
     Example: holdall store du s3://bucket/experiments --summary

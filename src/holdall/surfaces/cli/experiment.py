@@ -13,7 +13,7 @@ from holdall.surfaces.cli.table import show_json, show_table, when
 
 @program.group("experiment")
 def experiment() -> None:
-    """Look at experiments.
+    """List experiments.
 
     \b
     Example: holdall experiment list
@@ -21,7 +21,7 @@ def experiment() -> None:
 
 
 @experiment.command("list")
-@click.option("--all", "everything", is_flag=True, help="Deleted ones too.")
+@click.option("--all", "everything", is_flag=True, help="Include deleted ones.")
 @json_option
 def list_(everything: bool, as_json: bool) -> None:
     """List the experiments, with the number of their runs.

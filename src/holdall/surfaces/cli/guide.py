@@ -35,7 +35,7 @@ def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[Co
 @program.command("guide")
 @click.argument("subject", required=False, shell_complete=_complete)
 def guide(subject: str | None) -> None:
-    """Read the guide: its subjects, or one of them.
+    """List the pages of the guide, or print one of them.
 
     \b
     Example: holdall guide search

@@ -15,7 +15,7 @@ from holdall.surfaces.cli.table import show_json, show_table, when
 
 @program.group("model")
 def model() -> None:
-    """Look at models, name them, fetch them, go back.
+    """Find, register, inspect, download and serve models.
 
     \b
     Example: holdall model show models:/fraud@champion
@@ -24,10 +24,10 @@ def model() -> None:
 
 @model.command("list")
 @click.argument("filter", required=False, callback=not_empty)
-@click.option("-n", "--limit", type=click.IntRange(min=1), help="At most so many.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), help="The largest number of results.")
 @json_option
 def list_(filter: str | None, limit: int | None, as_json: bool) -> None:
-    """List the registered models, or those that a filter means.
+    """List the registered models, or those that match a filter.
 
     \b
     Example: holdall model list "name LIKE 'fraud%' AND tags.team = 'risk'"

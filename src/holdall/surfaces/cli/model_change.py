@@ -18,11 +18,11 @@ from holdall.terminal import printable
 @model.command("register")
 @click.argument("uri", callback=not_empty)
 @click.argument("name", callback=not_empty)
-@click.option("-t", "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="What to say of it; repeatable.")
-@click.option("--about", callback=not_empty, help="In a few words, for people.")
+@click.option("-t", "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag of the version; repeatable.")
+@click.option("--about", callback=not_empty, help="A description of the version.")
 @json_option
 def register(uri: str, name: str, tags: Sequence[str], about: str | None, as_json: bool) -> None:
-    """Make what is at URI the next version of the model NAME, and print its address.
+    """Register the model at URI as the next version of NAME, and print its address.
 
     \b
     Example: holdall model register runs:/RUN_ID/model fraud --tag team=risk
@@ -38,7 +38,7 @@ def register(uri: str, name: str, tags: Sequence[str], about: str | None, as_jso
 @click.option("--delete", is_flag=True, help="Remove it.")
 @json_option
 def alias(name: str, alias: str, version: str | None, delete: bool, as_json: bool) -> None:
-    """Point an alias at a version; without VERSION, show where it pointed, the latest last.
+    """Point an alias at a version; without VERSION, show its history, the latest last.
 
     \b
     Example: holdall model alias fraud champion 3
@@ -73,11 +73,13 @@ def rollback(name: str, alias: str, as_json: bool) -> None:
 
 @model.command("deployed")
 @click.argument("uri", callback=not_empty)
-@click.option("--where", required=True, callback=not_empty, metavar="TEXT", help="The place, in your own words.")
-@click.option("--ended", is_flag=True, help="It is there no longer.")
+@click.option(
+    "--where", required=True, callback=not_empty, metavar="TEXT", help="Where it is deployed, in your own words."
+)
+@click.option("--ended", is_flag=True, help="It is no longer deployed there.")
 @json_option
 def deployed(uri: str, where: str, ended: bool, as_json: bool) -> None:
-    """Record that a model is in use somewhere; `holdall model show` lists it.
+    """Record that a model is deployed somewhere; `holdall model show` lists it.
 
     \b
     Example: holdall model deployed models:/fraud@champion --where "eu-west, canary"

@@ -24,9 +24,9 @@ from holdall.terminal import printable
 @click.argument("uri", callback=not_empty)
 @json_option
 def inspect(uri: str, as_json: bool) -> None:
-    """Look at a model without loading it: flavors, signature, requirements, and what its pickles would import.
+    """Show a model without loading it: flavors, signature, requirements, and what its pickles would import.
 
-    URI may be a local folder, too. Nothing of the model is run.
+    URI may be a local folder, too. No code of the model is run.
 
     \b
     Example: holdall model inspect models:/fraud@champion
@@ -37,11 +37,13 @@ def inspect(uri: str, as_json: bool) -> None:
 
 @model.command("get")
 @click.argument("uri", callback=not_empty)
-@click.option("-d", "--to", "destination", type=click.Path(path_type=Path), default=Path(), help="The folder for it.")
+@click.option(
+    "-d", "--to", "destination", type=click.Path(path_type=Path), default=Path(), help="The folder to put it in."
+)
 @click.option("--force", is_flag=True, help="Replace files that are there with other content.")
 @json_option
 def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
-    """Fetch a model's folder, below its path in the run; every byte is verified. Prints where it is.
+    """Download a model's folder; every byte is verified. Prints the folder's path.
 
     \b
     Example: holdall model get models:/fraud@champion -d fetched
@@ -66,7 +68,7 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 @json_option
 def export(uri: str, target: Path, as_json: bool) -> None:
-    """Write a model to TARGET for programs that know no stores: a folder, or .tar, .tar.gz, .tgz or .zip.
+    """Write a model to TARGET for programs without holdall: a folder, or .tar, .tar.gz, .tgz or .zip.
 
     `mlflow.pyfunc.load_model` and `mlflow models serve` take the folder as it is.
 

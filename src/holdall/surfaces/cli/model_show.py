@@ -29,8 +29,8 @@ _LOGGED = re.compile(r"models:/m-[0-9a-f]{32}-[0-9]+(/|$)")  # an id, which no r
 def show(uri: str, as_json: bool) -> None:
     """Show a registered model by its name, or one version or logged model by its address.
 
-    Of a version: the run that made it, what that measured, the environment and git
-    commit, what it was trained on, where it is deployed, and the digests of its files.
+    For a version: its run with metrics, environment, git commit and data sets,
+    where it is deployed, and the digests of its files.
 
     \b
     Example: holdall model show models:/fraud@champion

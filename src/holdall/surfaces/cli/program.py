@@ -26,7 +26,7 @@ from holdall.store import Store
 from holdall.surfaces.cli.hints import hint_of
 from holdall.surfaces.cli.writer import confirm, quiet_pipes, tell, tell_click, tell_traceback
 
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document instead, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 
 _Resolved: TypeAlias = tuple[str | None, click.Command | None, list[str]]
 

@@ -31,7 +31,7 @@ _LONGEST = 200  # columns of a run's name, to a file or pipe, too
 
 @program.group("run")
 def run() -> None:
-    """Find runs and look at them.
+    """Find, show and compare runs.
 
     \b
     Example: holdall run list
@@ -42,10 +42,12 @@ def _chosen(command: Any) -> Any:
     """The options of a command that shows some of the runs."""
     options = [
         experiment_option,
-        click.option("--order-by", multiple=True, metavar="CLAUSE", help="Such as 'metrics.loss ASC'; repeatable."),
-        click.option("-n", "--limit", type=click.IntRange(min=1), help="At most so many."),
+        click.option(
+            "--order-by", multiple=True, metavar="CLAUSE", help="The order, such as 'metrics.loss ASC'; repeatable."
+        ),
+        click.option("-n", "--limit", type=click.IntRange(min=1), help="The largest number of results."),
         click.option("--deleted", "stage", flag_value="deleted", help="Only deleted ones."),
-        click.option("--all", "stage", flag_value="all", help="Deleted ones too."),
+        click.option("--all", "stage", flag_value="all", help="Include deleted ones."),
         json_option,
     ]
     for option in reversed(options):
@@ -68,7 +70,7 @@ def list_(as_json: bool, **choice: Any) -> None:
 @click.argument("filter")
 @_chosen
 def search(filter: str, as_json: bool, **choice: Any) -> None:
-    """List the runs that a filter means; `holdall guide search` shows its grammar.
+    """List the runs that match a filter; `holdall guide search` explains the grammar.
 
     \b
     Example: holdall run search "metrics.loss < 0.1 and params.model = 'forest'" --order-by "metrics.loss"
@@ -81,7 +83,7 @@ def search(filter: str, as_json: bool, **choice: Any) -> None:
 @click.option("--digest", is_flag=True, help="Only the digest of the manifest.")
 @json_option
 def manifest(run_id: str, digest: bool, as_json: bool) -> None:
-    """Print what a run holds, as `sha256sum -c` accepts it; exit code 1 if not all of it can be read.
+    """Print the SHA-256 of each file of a run, for `sha256sum -c`; exit code 1 if some cannot be read.
 
     \b
     Example: holdall run manifest RUN_ID | (cd fetched && sha256sum -c)
@@ -101,10 +103,10 @@ def manifest(run_id: str, digest: bool, as_json: bool) -> None:
 
 @run.command("delete")
 @run_argument("run_ids", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Without asking.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
-    """Mark runs as deleted. They stay readable, and `holdall run restore` takes it back.
+    """Hide runs. They stay readable, and `holdall run restore` shows them again.
 
     \b
     Example: holdall run delete RUN_ID --yes
@@ -129,7 +131,7 @@ def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
 @run_argument("run_ids", nargs=-1, required=True)
 @json_option
 def restore(run_ids: Sequence[str], as_json: bool) -> None:
-    """Take the deletion of runs back.
+    """Restore runs that were deleted.
 
     \b
     Example: holdall run restore RUN_ID

@@ -48,16 +48,45 @@ def attach(serve_model: Callable[..., int], ask: Callable[[Callable[[], Store], 
 
     @model.command("serve")
     @_uri
-    @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0: everywhere.")
-    @click.option("-p", "--port", default=5000, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
-    @click.option("-w", "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
-    @click.option("--threads", type=click.IntRange(min=1), help="Predictions at once in each; as many as processors.")
-    @click.option("-t", "--timeout", default=60.0, show_default=True, type=_SECONDS, help="Seconds for a request.")
-    @click.option("--head-timeout", default=10.0, show_default=True, type=_SECONDS, help="Seconds for its head alone.")
-    @click.option("--max-bytes", default="100M", show_default=True, callback=_size, help="The longest request.")
-    @click.option("--max-memory", default="256M", show_default=True, callback=_size, help="To read a request.")
+    @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on; 0.0.0.0 for all.")
     @click.option(
-        "--max-connections", default=500, show_default=True, type=click.IntRange(min=1), help="In each process."
+        "-p",
+        "--port",
+        default=5000,
+        show_default=True,
+        type=click.IntRange(0, 65535),
+        help="The port; 0 for any free one.",
+    )
+    @click.option(
+        "-w", "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="The number of processes."
+    )
+    @click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Predictions at once in each process; by default one per processor.",
+    )
+    @click.option(
+        "-t", "--timeout", default=60.0, show_default=True, type=_SECONDS, help="Seconds that a prediction may take."
+    )
+    @click.option(
+        "--head-timeout",
+        default=10.0,
+        show_default=True,
+        type=_SECONDS,
+        help="Seconds in which a request's head must arrive.",
+    )
+    @click.option(
+        "--max-bytes", default="100M", show_default=True, callback=_size, help="The largest request, in bytes."
+    )
+    @click.option(
+        "--max-memory", default="256M", show_default=True, callback=_size, help="The most memory to read a request."
+    )
+    @click.option(
+        "--max-connections",
+        default=500,
+        show_default=True,
+        type=click.IntRange(min=1),
+        help="The most connections of each process.",
     )
     def serve(uri: str, threads: int | None, **given: Any) -> None:
         """Serve a model over HTTP, by MLflow's scoring protocol, until SIGTERM or Ctrl-C.
@@ -71,11 +100,28 @@ def attach(serve_model: Callable[..., int], ask: Callable[[Callable[[], Store], 
 
     @model.command("predict")
     @_uri
-    @click.option("-i", "--input", "source", type=click.Path(path_type=Path), help="A file; standard input if none.")
-    @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="A file; standard output if none.")
-    @click.option("-t", "--content-type", type=click.Choice(list(_TYPES)), help="Of the input; by the file's name.")
+    @click.option(
+        "-i",
+        "--input",
+        "source",
+        type=click.Path(path_type=Path),
+        help="The file with the data; standard input by default.",
+    )
+    @click.option(
+        "-o",
+        "--output",
+        "target",
+        type=click.Path(path_type=Path),
+        help="The file for the predictions; standard output by default.",
+    )
+    @click.option(
+        "-t",
+        "--content-type",
+        type=click.Choice(list(_TYPES)),
+        help="The format of the data: csv, json or parquet; by default from the file's name.",
+    )
     def predict(uri: str, source: Path | None, target: Path | None, content_type: str | None) -> None:
-        """Ask a model once: data from a file, predictions as JSON.
+        """Predict once: data from a file, predictions as JSON.
 
         \b
         Example: holdall model predict -m models:/fraud@champion -i new.csv -o scores.json

@@ -23,7 +23,7 @@ _OURS = "holdall."  # models, data sets and deployments, which have places of th
 @run_argument()
 @json_option
 def show(run_id: str, as_json: bool) -> None:
-    """Show who a run is, what it says of itself and what it holds.
+    """Show a run: name, status, parameters, metrics, tags, environment and artifacts.
 
     \b
     Example: holdall run show RUN_ID

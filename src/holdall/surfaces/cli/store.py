@@ -20,7 +20,7 @@ from holdall.terminal import printable
 
 @program.group("store")
 def store() -> None:
-    """Look after a store.
+    """Create, test, check, repair and measure a store.
 
     \b
     Example: holdall store check --quick
@@ -31,7 +31,7 @@ def store() -> None:
 @click.argument("url", required=False, callback=not_empty)
 @json_option
 def init(url: str | None, as_json: bool) -> None:
-    """Make a store at URL, if its bucket can keep one.
+    """Create a store at URL, after testing that the bucket is safe for it.
 
     \b
     Example: holdall store init s3://bucket/experiments
@@ -43,7 +43,7 @@ def init(url: str | None, as_json: bool) -> None:
 @click.argument("url", required=False, callback=not_empty)
 @json_option
 def doctor(url: str | None, as_json: bool) -> None:
-    """Try what the bucket at URL can do; exit code 1 if it is not safe for writing.
+    """Test what the bucket at URL can do; exit code 1 if it is not safe for writing.
 
     \b
     Example: holdall store doctor s3://bucket
@@ -55,11 +55,11 @@ def doctor(url: str | None, as_json: bool) -> None:
 
 @store.command("check")
 @click.argument("url", required=False, callback=not_empty)
-@click.option("--quick", is_flag=True, help="Everything but the bytes of chunks and files.")
-@click.option("--record", is_flag=True, help="Keep all writers away from packs that are found to be damaged.")
+@click.option("--quick", is_flag=True, help="Do not read the content of files.")
+@click.option("--record", is_flag=True, help="Record which packs are damaged, so that nothing new refers to them.")
 @json_option
 def check(url: str | None, quick: bool, record: bool, as_json: bool) -> None:
-    """Compute every digest of the store anew; exit code 1 if anything is wrong.
+    """Read the whole store and verify every digest; exit code 1 if anything is wrong.
 
     \b
     Example: holdall store check s3://bucket/experiments --quick
@@ -71,10 +71,10 @@ def check(url: str | None, quick: bool, record: bool, as_json: bool) -> None:
 
 @store.command("repair")
 @click.argument("runs", metavar="[RUN]...", nargs=-1, callback=not_empty, shell_complete=complete_run)
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @json_option
 def repair(runs: Sequence[str], dry_run: bool, as_json: bool) -> None:
-    """Give runs whole copies of what lies in damaged or missing packs; exit code 1 if something stays lost.
+    """Let runs use intact copies of content in damaged or missing packs; exit code 1 if some content has no copy.
 
     \b
     Example: holdall store repair --dry-run
@@ -94,7 +94,7 @@ def repair(runs: Sequence[str], dry_run: bool, as_json: bool) -> None:
 @click.argument("url", required=False, callback=not_empty)
 @json_option
 def stats(url: str | None, as_json: bool) -> None:
-    """Show how much the store holds, and how much that takes.
+    """Show the number and size of runs, files, packs and objects.
 
     \b
     Example: holdall store stats s3://bucket/experiments

@@ -77,8 +77,8 @@ def set_store(url: str, **storage_options: Any) -> Store:
     Cost: no request.
 
     Example:
-        >>> holdall.set_store("memory://trials")
-        <Store memory://trials...>
+        >>> holdall.set_store("memory://trials").url
+        'memory://trials'
     """
     _state.store, _state.named = open(url, **storage_options), True
     return _state.store
