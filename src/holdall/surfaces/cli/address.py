@@ -28,7 +28,7 @@ _LISTED: Final = 10  # candidates that an error lists
 
 
 def run_of(store: Store, text: str) -> Run:
-    """The run that an id, or its beginning, names.
+    """Return the run that an id, or the beginning of one, names.
 
     Raises:
         UsageError: No id begins so, or several do.
@@ -48,7 +48,7 @@ def run_of(store: Store, text: str) -> Run:
 
 
 def address_of(store: Store, uri: str) -> tuple[Run, str]:
-    """The run and the path ("" for the root) of `runs:/RUN_ID/PATH`.
+    """Return the run and the path ("" for the root) of `runs:/RUN_ID/PATH`.
 
     Raises:
         InvalidURIError: It is no such address; says what may have been meant.
@@ -60,13 +60,13 @@ def address_of(store: Store, uri: str) -> tuple[Run, str]:
 
 
 def uri_of(store: Store, uri: str) -> str:
-    """The same address with the run's full id."""
+    """Return the same address with the run's full id."""
     run, path = address_of(store, uri)
     return f"{_SCHEME}{run.id}/{path}".rstrip("/")
 
 
 def experiments_of(store: Store, names: Sequence[str]) -> list[Experiment]:
-    """The experiments of these names or ids. Raises: ExperimentNotFoundError."""
+    """Return the experiments of these names or ids. Raises: ExperimentNotFoundError."""
     if not names:
         return []
     there = store.experiments.all()
@@ -78,7 +78,7 @@ def experiments_of(store: Store, names: Sequence[str]) -> list[Experiment]:
 
 
 def complete_run(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Run ids that begin so, for the shell; nothing where the store cannot be asked."""
+    """Return run ids that begin so, for the shell's completion; none if the store cannot be read."""
     try:
         found = opened_while_typing(ctx).maintenance.run_ids(incomplete, limit=_OFFERED)
     except (HoldallError, OSError, ValueError, click.ClickException):
@@ -87,7 +87,7 @@ def complete_run(ctx: click.Context, _: click.Parameter, incomplete: str) -> lis
 
 
 def complete_experiment(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of experiments that begin so, for the shell; none that would steer it, or look like two."""
+    """Return names of experiments that begin so, for completion; none with spaces or control characters."""
     try:
         found = opened_while_typing(ctx).experiments.all()
     except (HoldallError, OSError, ValueError, click.ClickException):
@@ -113,7 +113,7 @@ experiment_option = click.option(
 
 
 def _called(store: Store, text: str) -> str:
-    """The end of an error: the id of a run that is called so, or nearly."""
+    """Return the end of an error: the id of a run of this name, or of one like it."""
     try:
         ids = {record.info.run_name: record.info.run_id for record in store.runs.search(stage=None)}
     except HoldallError:
@@ -129,6 +129,6 @@ def _candidates(store: Store, ids: Sequence[str]) -> str:
 
 
 def _meant_address(uri: str) -> str:
-    """The end of an error: the address that this may have been meant to be."""
+    """Return the end of an error: the address that was perhaps meant."""
     found = re.fullmatch(r"((?:[A-Za-z]+(?:/|:/*))??)([0-9a-f]{4,32}(?:/.*)?)", uri)
     return f"; did you mean '{_SCHEME}{found[2]}'?" if found and (not found[1] or meant(found[1], [_SCHEME])) else ""

@@ -24,7 +24,7 @@ from holdall.surfaces.cli.writer import say, tell
 
 
 class _Folder(click.Path):
-    """A folder, there or not; an empty text is none, where `Path` would take it for this one."""
+    """A parameter that is a folder, existing or not. Empty text is refused: `Path` would take it for this folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -197,7 +197,7 @@ def _no_file(run: Run, path: str) -> ContentError:
 
 
 def _log_all_of(run: Run, items: Sequence[Any]) -> None:
-    """Log into a new run and end it, as what it came to be."""
+    """Log into a new run, and end it as FINISHED or FAILED."""
     try:
         run._log_items(items)
     except BaseException:

@@ -51,7 +51,7 @@ def compare(run_ids: Sequence[str], everything: bool, as_json: bool) -> None:
 
 
 def _differing(sides: Sequence[Mapping[str, Any]], *, everything: bool) -> dict[str, list[Any]]:
-    """What each side has under each key that is not the same for all; None where it has nothing."""
+    """Return the values of each side for the keys in which they differ; None where a side has no value."""
     keys = sorted({key for side in sides for key in side})
     found = {key: [side.get(key) for side in sides] for key in keys}
     return {key: values for key, values in found.items() if everything or any(v != values[0] for v in values)}

@@ -10,7 +10,7 @@ from holdall.sizes import format_size
 
 
 def main_facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values, as far as they are known."""
+    """Return names and values of the facts that are known."""
     facts = [
         ("command", shlex.join(map(str, _list(_at(environment, "process", "command"))))),
         ("git", _git(environment)),
@@ -44,7 +44,7 @@ def _texts(environment: Mapping[str, Any], group: str, *names: str) -> list[str]
 
 
 def _at(value: Any, *keys: str) -> Any:
-    """What stands there; None where it does not: a store may hold what another version wrote."""
+    """Return a nested value, or None: a store may hold what another version wrote."""
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

@@ -1,4 +1,4 @@
-"""What stands already where something is to be fetched to."""
+"""What exists already at the destination of a download."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdall.errors import DestinationError
 
 
 def is_there(entry: Any, folder: Path) -> bool:
-    """Whether an entry's place below a folder holds the same content: a file's bytes, a link's target."""
+    """Return whether an entry's destination has the same content already: a file's bytes, a link's target."""
     place: Path = folder / entry.path
     try:
         if any(above.is_symlink() for above in place.parents[: entry.path.count("/")]):
@@ -31,7 +31,7 @@ def is_there(entry: Any, folder: Path) -> bool:
 
 
 def refuse_to_replace(entries: Sequence[Any], folder: Path) -> None:
-    """Raise a DestinationError if something stands where one of these is to be written."""
+    """Raise a DestinationError if something else exists where one of these is to be written."""
     taken = [entry.path for entry in entries if os.path.lexists(folder / entry.path)]
     if taken:
         more = f", and at {len(taken) - 1} more of the paths" if len(taken) > 1 else ""

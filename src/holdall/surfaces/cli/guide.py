@@ -18,7 +18,7 @@ _ORDER = (
 
 
 def pages() -> dict[str, str]:
-    """Every page's text, by subject; the first lines of reading come first."""
+    """Return every page's text by subject, in the order of reading."""
     folder = files("holdall") / "guide"
     found = {
         page.name.removesuffix(".md"): page.read_text(encoding="utf-8")

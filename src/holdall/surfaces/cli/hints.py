@@ -67,7 +67,7 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
 
 
 def hint_of(error: BaseException) -> str:
-    """How to mend an error from a shell; "" where nothing is known."""
+    """Return how to mend an error from a shell, or ""."""
     if shell := str(getattr(error, "shell_hint", "")):
         return shell
     own = str(getattr(error, "hint", "") or "")

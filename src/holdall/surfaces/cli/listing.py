@@ -11,7 +11,7 @@ from holdall.store import Run
 
 
 def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
-    """What is in a directory, or the file or link itself, sorted by path, as `--json` shows it.
+    """Return what is in a directory, or the file or link itself, sorted by path, as `--json` shows it.
 
     Args:
         run: Whose.
@@ -37,12 +37,12 @@ def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
 
 
 def rows_of(artifacts: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The same as rows of a table: how much, and where."""
+    """Return the same as rows of a table: size and path."""
     return [[_amount(one), _place(one)] for one in artifacts]
 
 
 def _described(entry: Any) -> dict[str, Any]:
-    """One path: `Store` hands entries on, whose type belongs to a floor that no surface sees."""
+    """Return the row of one entry, whose type belongs to a floor that no surface imports."""
     about: dict[str, Any] = {"path": entry.path, "kind": entry.kind.name.lower()}
     match about["kind"]:
         case "file":

@@ -42,12 +42,12 @@ def list_(filter: str | None, limit: int | None, as_json: bool) -> None:
 
 
 def model_json(found: RegisteredModel) -> dict[str, Any]:
-    """A registered model as `--json` shows it."""
+    """Return a registered model as `--json` shows it."""
     return asdict(found)
 
 
 def aliases_text(aliases: dict[str, str]) -> str:
-    """Aliases and the versions that they point at, in a line."""
+    """Return the aliases and the versions that they point at, in a line."""
     return " ".join(f"{alias}={version}" for alias, version in sorted(aliases.items()))
 
 

@@ -81,7 +81,7 @@ def _row(one: ModelVersion) -> list[str]:
 
 
 class _Found:
-    """What there is at an address.
+    """What was found at an address.
 
     Attributes:
         version: The version, where the address is one's.
@@ -104,11 +104,11 @@ class _Found:
 
     @property
     def relative(self) -> list[dict[str, Any]]:
-        """Its files, with paths from its own root on."""
+        """Return its files, with paths relative to its root."""
         return [{**one, "path": one["path"][len(self.path) :].lstrip("/") or one["path"]} for one in self.files]
 
     def described(self) -> tuple[tuple[str, ...], dict[str, str | None] | None]:
-        """Its flavors and its signature, as far as it is a model."""
+        """Return its flavors and its signature, if it is a model."""
         try:
             found = self.store.models.describe(self.place)
         except (ArtifactNotFoundError, ContentError):  # files that are no model may be registered as well

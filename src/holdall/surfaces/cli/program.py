@@ -36,17 +36,17 @@ _SEARCHED: Final = 10_000  # paths of a run that a mistyped one is held against
 
 
 class WrongOption(click.ClickException):
-    """A storage option that the store's place cannot have; one line says so."""
+    """A storage option that this kind of store does not have."""
 
     exit_code = 2
 
     def show(self, file: Any = None) -> None:
-        """Say it."""
+        """Write the message."""
         (file or sys.stderr).write(f"error: {self.message}\n")
 
 
 class Noun(click.Group):
-    """A group of commands that knows what a mistyped one was meant to be."""
+    """A group of commands that suggests a name for a mistyped one."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> _Resolved:
         """Find the command. Raises: UsageError, with the nearest names."""
@@ -102,7 +102,7 @@ class Program(Noun):
 
 
 def _tell_error(error: Exception) -> None:
-    """What went wrong, how to mend it, and what led to it: a line each."""
+    """Write what went wrong, how to mend it, and the causes: a line each."""
     known = isinstance(error, HoldallError | OSError)
     tell(f"error: {error}{_advice(error)}" if known else f"error: {type(error).__name__}: {error}".removesuffix(": "))
     if hint := hint_of(error) if known else "`holdall --debug ...` shows where this was raised":
@@ -112,7 +112,7 @@ def _tell_error(error: Exception) -> None:
 
 
 def not_empty(_: click.Context, __: click.Parameter, given: Any) -> Any:
-    """What was given, unless that is an empty text, as of a variable that is not set: then BadParameter."""
+    """Return the argument. Raises: BadParameter if it is empty, as of a shell variable that is not set."""
     if "" in (given if isinstance(given, tuple) else (given,)):
         raise click.BadParameter("it is empty")
     return given
@@ -139,31 +139,31 @@ def program(ctx: click.Context, url: str | None, options: Sequence[str], debug: 
 
 
 def opened(url: str | None = None) -> Store:
-    """The store that the command is about: its own argument, `--store` or `HOLDALL_STORE`."""
+    """Return the store of the command: its argument, `--store` or `HOLDALL_STORE`."""
     opener: Callable[[str | None], Store] = click.get_current_context().obj
     return opener(url)
 
 
 def opener() -> Callable[[], Store]:
-    """What opens the store that the command is about, in another process too."""
+    """Return a function that opens the store of the command, in another process too."""
     given = click.get_current_context().find_root().params
     return partial(_open, given["url"], given["options"])
 
 
 def opened_while_typing(ctx: click.Context) -> Store:
-    """The store that an unfinished command line is about."""
+    """Return the store of an unfinished command line, for completion."""
     given = ctx.find_root().params
     return _open(given.get("url"), given.get("options") or ())
 
 
 def meant(word: str, words: Iterable[str]) -> str:
-    """The end of an error: what this may have been meant to be."""
+    """Return the end of an error: the name that was perhaps meant."""
     near = get_close_matches(word, list(words), cutoff=0.5)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Go on only if a person says so, or `--yes` did.
+    """Ask before going on, unless `--yes` was given.
 
     Raises:
         UsageError: There is nobody to ask.
@@ -194,7 +194,7 @@ def _open(url: str | None, options: Sequence[str]) -> Store:
 
 
 def _option(text: str) -> tuple[str, Any]:
-    """A storage option's name and value. Raises: WrongOption."""
+    """Return a storage option's name and value. Raises: WrongOption."""
     name, equals, value = text.partition("=")
     if not equals:
         raise WrongOption(f"{text!r} is not NAME=VALUE")
@@ -212,7 +212,7 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def _where_it_belongs(error: click.NoSuchOption) -> click.UsageError:
-    """The error as it is; of an option of the program behind a noun, with where that stands."""
+    """Return the error; for an option of the program that was given after a noun, one that says where it belongs."""
     if error.option_name.partition("=")[0] not in ("--store", "--option", "-o"):
         return error
     said = f"{error.message.rstrip('.')}: --store and -o stand before the noun, as in holdall --store URL run list"
@@ -220,7 +220,7 @@ def _where_it_belongs(error: click.NoSuchOption) -> click.UsageError:
 
 
 def _advice(error: Exception) -> str:
-    """The end of an error: which path or experiment a wrong one may have been meant to be."""
+    """Return the end of an error: the path or experiment that was perhaps meant."""
     try:
         match error:
             case ArtifactNotFoundError():
@@ -235,7 +235,7 @@ def _advice(error: Exception) -> str:
 
 
 def _causes(error: BaseException) -> list[str]:
-    """What led to an error, but for what the one before says already."""
+    """Return the causes of an error, without those whose text is said already."""
     causes: list[str] = []
     said, cause = str(error), error.__cause__
     while cause is not None and len(causes) < 5:

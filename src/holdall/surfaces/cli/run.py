@@ -39,7 +39,7 @@ def run() -> None:
 
 
 def _chosen(command: Any) -> Any:
-    """The options of a command that shows some of the runs."""
+    """Add the options of a command that shows some of the runs."""
     options = [
         experiment_option,
         click.option(
@@ -149,7 +149,7 @@ def restore(run_ids: Sequence[str], as_json: bool) -> None:
 
 
 def record_json(record: RunRecord) -> dict[str, Any]:
-    """A run as `--json` shows it."""
+    """Return a run as `--json` shows it."""
     return asdict(record.info) | {"artifact_uri": record.info.artifact_uri} | asdict(record.data)
 
 

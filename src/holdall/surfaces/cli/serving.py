@@ -24,7 +24,7 @@ _TYPES: Final = {"json": "application/json", "csv": "text/csv", "parquet": "appl
 
 
 def _size(_: click.Context, option: click.Parameter, given: str) -> int:
-    """A number of bytes. Raises: BadParameter, where it is none."""
+    """Return a number of bytes. Raises: BadParameter."""
     try:
         return parse_size(option.opts[0], given)
     except ValueError as error:
@@ -133,7 +133,7 @@ def attach(serve_model: Callable[..., int], ask: Callable[[Callable[[], Store], 
 
 
 def _kind(source: Path | None) -> str:
-    """What a file's name says is in it; JSON where there is none."""
+    """Return the media type that a file's name says; JSON without a file."""
     kind = source.suffix.lstrip(".").lower() if source else "json"
     if kind not in _TYPES:
         raise click.UsageError(f"{source} does not say what is in it; --content-type does: {', '.join(_TYPES)}")

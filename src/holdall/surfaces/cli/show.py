@@ -60,7 +60,7 @@ def _show_text(store: Store, found: Run) -> None:
 
 
 def dataset_text(dataset: Dataset) -> str:
-    """A data set in a line."""
+    """Return a data set in a line."""
     return f"{dataset.name}  {dataset.digest}  {dataset.source_type} {dataset.source}"
 
 
@@ -87,7 +87,7 @@ def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, st
 
 
 def _held(found: Run) -> str:
-    """How much it is, and how much of that the store did not have yet."""
+    """Return the size of a run, and how much of it was new to the store."""
     state = found.state
     held = f"{format_size(state.bytes)} in {files(state.files)}"
     if not state.bytes:

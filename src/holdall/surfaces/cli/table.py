@@ -29,7 +29,7 @@ _SHOWN: Final = 14  # digits of a run's id: its experiment's 8, and enough of it
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that is written to; None for a file or pipe."""
+    """Return the columns of the terminal that is written to; None for a file or pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -53,7 +53,7 @@ def show_table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), fixe
 def table_lines(
     rows: Sequence[Sequence[str]], width: int | None, *, right: Sequence[int] = (), fixed: Sequence[int] = ()
 ) -> list[str]:
-    """The lines of a table that is at most so wide, as far as cutting can do that."""
+    """Return the lines of a table, cut to a width as far as that is possible."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
     if width is not None:
@@ -78,7 +78,7 @@ def show_facts(facts: Iterable[tuple[str, str]], *, indent: str = "") -> None:
 
 
 def short_ids(ids: Sequence[str]) -> dict[str, str]:
-    """Run ids as they are shown: on a terminal, so long that these differ."""
+    """Return run ids as they are shown: on a terminal, cut to as many digits as tell them apart."""
     length = _SHOWN if terminal_width() is not None else 32
     while length < 32 and len({id[:length] for id in ids}) < len(set(ids)):
         length += 1
@@ -89,7 +89,7 @@ def short_ids(ids: Sequence[str]) -> dict[str, str]:
 
 
 def lasted(start: int, end: int | None) -> str:
-    """How long that took; so far, where it goes on."""
+    """Return how long something took, or has taken so far."""
     if end is None:
         return f"{lasted(start, int(datetime.now().timestamp() * 1000))} so far"
     seconds = max(end - start, 0) / 1000
@@ -104,17 +104,17 @@ def lasted(start: int, end: int | None) -> str:
 
 
 def number(value: float) -> str:
-    """A measurement, in as few digits as tell it to six places."""
+    """Return a measurement in six digits."""
     return f"{value:.6g}"
 
 
 def files(count: int) -> str:
-    """So many files, in words."""
+    """Return a number of files in words: `1 file`."""
     return counted(count, "file")
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of them, in words."""
+    """Return a number of things in words: `2 runs`."""
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
@@ -122,12 +122,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How wide text is on a terminal."""
+    """Return the width of a text on a terminal, in columns."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def cut(text: str, width: int) -> str:
-    """Text without its middle, if it is wider than that."""
+    """Return text without its middle, if it is wider than a width."""
     if columns(text) <= width:
         return text
     room = max(width - 3, 0)
@@ -154,7 +154,7 @@ def _pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def _fitted(widths: list[int], room: int, fixed: Sequence[int]) -> list[int]:
-    """Widths whose sum is the room: the widest give way first."""
+    """Return widths that fit a total: the widest are cut first."""
     fitted = list(widths)
     while sum(fitted) > room:
         widest = max((i for i in range(len(fitted)) if i not in fixed), key=fitted.__getitem__, default=None)
@@ -165,7 +165,7 @@ def _fitted(widths: list[int], room: int, fixed: Sequence[int]) -> list[int]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
+    """Return a value as JSON can hold it."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Mapping):

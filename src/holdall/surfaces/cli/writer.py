@@ -1,4 +1,4 @@
-"""All that the command line says goes through here: to people what is fit to be seen, to programs exact bytes.
+"""All output of the command line: printable text for people, exact bytes for programs.
 
     say     results, to the standard output: on a terminal with escapes shown, into a file or pipe
             as they are, in UTF-8 whatever the locale says, so that `sha256sum -c` finds every name
@@ -68,7 +68,7 @@ def cat(file: BinaryIO) -> None:
 
 
 def page(text: str) -> None:
-    """Show a long text of our own: in a pager on a terminal."""
+    """Show a long text: in a pager on a terminal."""
     if sys.stdout.isatty():
         click.echo_via_pager(printable_lines(text))
     else:
@@ -95,7 +95,7 @@ def tell_traceback() -> None:
 
 @contextlib.contextmanager
 def quiet_pipes() -> Iterator[None]:
-    """Within this, warnings are lines of ours; and a pipe that nobody reads any more ends the program silently."""
+    """Within this, warnings are written as lines, and a closed pipe ends the program silently."""
     before = warnings.showwarning
     warnings.showwarning = _show_warning
     try:
@@ -122,7 +122,7 @@ def _write_text(stream: TextIO, text: str) -> None:
 
 
 def _bytes(text: str) -> bytes:
-    """Text as the bytes that it came from; bytes of a name that are no UTF-8 are theirs again."""
+    """Return text as bytes; the bytes of a name that is not UTF-8 are restored."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

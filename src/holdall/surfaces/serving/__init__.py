@@ -92,7 +92,7 @@ def serve(
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a model answered, and whether that goes back as it is, not under "predictions"."""
+    """A model's answer, and whether it is returned as it is, not under "predictions"."""
 
     predictions: Any
     bare: bool

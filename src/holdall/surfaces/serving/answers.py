@@ -28,7 +28,7 @@ _ROWS: Final = 1000  # of one block
 
 
 def predictions_json(predictions: Any, *, bare: bool = False, most: int = sys.maxsize) -> str:
-    """The answer that carries predictions.
+    """Return the response with predictions.
 
     Args:
         predictions: What a model gave.
@@ -50,13 +50,13 @@ def predictions_json(predictions: Any, *, bare: bool = False, most: int = sys.ma
 
 
 def error_json(code: str, message: str, error_class: str) -> str:
-    """The answer to what cannot be answered, with the words of its class that MLflow has."""
+    """Return the response to a request that failed, with MLflow's error code."""
     state = "KAM01" if error_class == "SCHEMA_ENFORCEMENT_FAILED" else "KAM00"
     return json.dumps({"error_code": code, "message": message, "sqlstate": state, "error_class": error_class})
 
 
 def _blocks(predictions: Any) -> Iterator[str]:
-    """The JSON of predictions, in pieces of so many rows."""
+    """Yield the JSON of predictions, in pieces of so many rows."""
     if isinstance(predictions, pandas.Series):
         predictions = pandas.DataFrame(predictions)
     rows = len(predictions) if _has_rows(predictions) else 0
@@ -83,7 +83,7 @@ def _plain(predictions: Any) -> Any:
 
 class _Encoder(json.JSONEncoder):
     def default(self, value: Any) -> Any:
-        """What stands for a value that JSON has no word for. Raises: TypeError, where nothing does."""
+        """Return JSON's form of a value that it lacks. Raises: TypeError."""
         if isinstance(value, numpy.ndarray):
             return value.tolist()
         if isinstance(value, numpy.generic):

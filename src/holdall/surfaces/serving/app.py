@@ -47,7 +47,7 @@ _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def make_app(model: PyFuncModel, identity: Identity, limits: Limits, metrics: Metrics) -> ASGIApp:
-    """The application.
+    """Return the application.
 
     Args:
         model: What answers.
@@ -101,7 +101,7 @@ class _Server:
             return await self._threads.run(partial(score, self._model, body, content_type, most))
 
     async def _body(self, request: Request, held: Held) -> bytes | Answer:
-        """The body, unless it is too long: then no more of it is read than shows that."""
+        """Return the body; one that is too long is read only as far as shows that."""
         most = self._limits.max_bytes
         too_long = refused(413, "REQUEST_TOO_LARGE", f"the body has more than {most} bytes")
         told = request.headers.get("content-length", "")
@@ -118,7 +118,7 @@ class _Server:
 
 
 class _Observed:
-    """An application whose answers are counted and signed."""
+    """An application whose responses are counted, and have headers that name the model."""
 
     def __init__(self, app: ASGIApp, identity: Identity, metrics: Metrics, paths: frozenset[str]) -> None:
         self._app, self._metrics, self._paths = app, metrics, paths
@@ -149,7 +149,7 @@ class _Observed:
 
 
 def _is_ambiguous(scope: Scope) -> bool:
-    """Whether a request says its length twice, so that a proxy may have seen another request in it than we do."""
+    """Return whether a request gives its length twice: a proxy may have seen another request in it."""
     return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}
 
 
@@ -167,6 +167,6 @@ def _constant(body: str, media_type: str) -> Any:
 
 
 async def _detail(_: Request, error: Exception) -> Response:
-    """What there is no path or method for, in the words of MLflow's server."""
+    """Return the response for an unknown path or method, in the words of MLflow's server."""
     assert isinstance(error, HTTPException)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)

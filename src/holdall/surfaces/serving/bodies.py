@@ -1,4 +1,4 @@
-"""The bodies of all requests that a process holds at once, which together may take so much and no more."""
+"""A bound on the bytes of all request bodies that a process holds at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _REQUEST: Final = 16 << 10  # bytes of a request that has no body yet
 
 
 class Bodies:
-    """A number of bytes that requests take from, in the one thread of the event loop."""
+    """A budget of bytes that requests take from, in the one thread of the event loop."""
 
     def __init__(self, most: int) -> None:
         self.left = most + _REQUEST  # one body of the longest length is always taken
 
     @contextmanager
     def held(self) -> Iterator[Held]:
-        """One request's share, given back when this ends."""
+        """Return a context with one request's share, which is released at its end."""
         held = Held(self)
         try:
             yield held
@@ -26,13 +26,13 @@ class Bodies:
 
 
 class Held:
-    """What one request has taken."""
+    """The bytes that one request has taken."""
 
     def __init__(self, bodies: Bodies) -> None:
         self._bodies, self.bytes = bodies, 0
 
     def takes(self, count: int) -> bool:
-        """Take so many bytes more; False if they are not there."""
+        """Take more bytes. Return False if the budget does not have them."""
         count += 0 if self.bytes else _REQUEST
         if count > self._bodies.left:
             return False

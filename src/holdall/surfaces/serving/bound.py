@@ -1,4 +1,4 @@
-"""What reading a request may take, told from above before anything is made of it.
+"""Upper bounds of the memory that reading a request takes, computed before it is read.
 
 A few bytes can stand for any amount of memory: `[]` is three bytes and a list
 of 56, a header of 100,000 columns makes every line below it as wide, records
@@ -34,7 +34,7 @@ _RECORDS: Final = 3  # of CSV that are looked at: its header, and the first row,
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """So many bytes of memory for one request.
+    """A budget of memory for one request.
 
     Every method raises an `OversizedPayloadError` for what would take more.
     """
@@ -42,17 +42,17 @@ class Bound:
     limit: int = sys.maxsize
 
     def json(self, body: bytes) -> None:
-        """A text of JSON as Python's objects."""
+        """Bound a JSON text as Python's objects."""
         cost = 2 * _characters(body) + _LIST * body.count(b"[") + _DICT * body.count(b"{")
         self._check(cost + _VALUE * (body.count(b",") + body.count(b":")) + _TEXT * (body.count(b'"') // 2), "JSON")
 
     def csv(self, body: bytes) -> None:
-        """A text of CSV as a table."""
+        """Bound a CSV text as a table."""
         columns, lines = _width(body), body.count(b"\n") + body.count(b"\r") + 1
         self.table(lines, columns, 2 * _characters(body) + _TEXT * (body.count(b",") + lines))
 
     def parquet(self, body: bytes) -> None:
-        """A file of Parquet as a table. Raises: PayloadError, for what is no table of plain types."""
+        """Bound a Parquet file as a table. Raises: PayloadError if it is no table of plain types."""
         footer = pyarrow.parquet.read_metadata(io.BytesIO(body))
         said = facts_of(body, footer)
         refuse_repeats(said.names)
@@ -64,11 +64,11 @@ class Bound:
             self._check(text_bytes(body, said, self.limit), "text that is there many times")
 
     def table(self, rows: int, columns: int, more: int = 0) -> None:
-        """A table of so many rows and columns; `more`: bytes that are there beside it."""
+        """Bound a table of so many rows and columns, with `more` bytes beside it."""
         self._check(rows * columns * _CELL + columns * _COLUMN + more, f"{rows} rows of {columns} columns")
 
     def split(self, said: Mapping[str, Any]) -> None:
-        """A table in parts: what has fewer rows or columns than another part is spread over all of them."""
+        """Bound a table in parts: a part with fewer rows or columns is spread over all of them."""
         columns, index, data = said.get("columns"), said.get("index"), said["data"]
         if isinstance(columns, list):
             refuse_repeats(columns)
@@ -76,12 +76,12 @@ class Bound:
         self.table(max(rows, _length(index)), max(width, _length(columns)))
 
     def data(self, data: Any) -> None:
-        """Records or columns that become a table."""
+        """Bound records or columns that become a table."""
         if isinstance(data, dict) or (isinstance(data, list) and any(isinstance(row, dict) for row in data)):
             self.table(*_shape(data))
 
     def arrays(self, said: Any) -> None:
-        """One array, or one for each column, or for each value of a record."""
+        """Bound one array, or one for each column, or for each value of a record."""
         rows = said if isinstance(said, list) else [said]
         if any(isinstance(row, dict) for row in rows):
             for row in rows:
@@ -91,7 +91,7 @@ class Bound:
             self.array(said)
 
     def array(self, values: Any) -> None:
-        """Values as an array of numpy, whose texts are all as long as the longest."""
+        """Bound values as a numpy array, in which every text is as long as the longest."""
         if isinstance(values, list):
             count, longest = _leaves(values)
             self._check(count * (4 * longest + _CELL), f"an array of {count} texts, the longest of {longest}")
@@ -113,12 +113,12 @@ def refuse_repeats(names: Collection[Hashable]) -> None:
 
 
 def _characters(body: bytes) -> int:
-    """Bytes of a text in memory: one strange character makes all of them four bytes wide."""
+    """Return the bytes of a text in memory: one character outside Latin-1 makes all wider."""
     return len(body) * (1 if body.isascii() and b"\\u" not in body else 4)
 
 
 def _width(body: bytes) -> int:
-    """Columns of a text of CSV, from above; refuses hundreds of equal names."""
+    """Return at most how many columns a CSV text has. Refuses hundreds of equal names."""
     widest, at = 0, len(body) - len(body.removeprefix(codecs.BOM_UTF8).lstrip())
     for record in range(_RECORDS):
         names: list[bytes] = []
@@ -134,7 +134,7 @@ def _width(body: bytes) -> int:
 
 
 def _shape(data: Any) -> tuple[int, int]:
-    """Rows and columns of the table that pandas makes of this, from above."""
+    """Return at most how many rows and columns pandas makes of this."""
     match data:
         case dict():
             spread = sum(len(each) for each in data.values() if isinstance(each, dict))
@@ -152,7 +152,7 @@ def _length(value: Any) -> int:
 
 
 def _leaves(values: list[Any]) -> tuple[int, int]:
-    """How many values these lists hold, and how long the longest text is."""
+    """Return how many values these lists hold, and the length of the longest text."""
     count, longest, waiting = 0, 0, [values]
     while waiting:
         for each in waiting.pop():
@@ -165,7 +165,7 @@ def _leaves(values: list[Any]) -> tuple[int, int]:
 
 
 def _text(value: Any) -> int:
-    """How long a text is; that of an array counts too."""
+    """Return the length of a text, or of the longest in an array."""
     if isinstance(value, numpy.ndarray):
         return value.itemsize // 4 if value.dtype.kind == "U" else 0
     return len(value) if isinstance(value, str) else 0

@@ -1,4 +1,4 @@
-"""One connection, which may not wait for ever, and how many there may be.
+"""Limits of a connection: its timeouts, and how many there may be.
 
 uvicorn waits as long as a client likes: for the head of a request, for the rest
 of a body that nobody reads any more, and for somebody to take the answer. Each
@@ -38,7 +38,7 @@ class BoundedConnection(H11Protocol):
     _part: int = _LEAST
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Refuse it if there are too many, and else give it some time."""
+        """Refuse the connection if there are too many; else start its clock."""
         super().connection_made(cast("asyncio.Transport", transport))
         if len(self.connections) > self.most:
             self.transport.write(_FULL)
@@ -46,19 +46,19 @@ class BoundedConnection(H11Protocol):
         self._start()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Forget the connection."""
         self._stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """The clock stops when a head is complete."""
+        """Stop the clock when a request's head is complete."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before and not self.cycle.response_complete:
             self._served()
 
     def on_response_complete(self) -> None:
-        """The next head has as long again; so has the rest of a body that was not read."""
+        """Start the clock for the next head, or for the rest of a body that was not read."""
         before = self.cycle
         self._start()
         super().on_response_complete()
@@ -66,18 +66,18 @@ class BoundedConnection(H11Protocol):
             self._served()
 
     def pause_writing(self) -> None:
-        """The client does not take what is written."""
+        """Start the clock: the client does not read."""
         super().pause_writing()
         self._start()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Stop the clock: the client reads again."""
         super().resume_writing()
         if self.cycle and not self.cycle.response_complete:
             self._stop()
 
     def _served(self) -> None:
-        """A request is being answered: no clock, unless an answer before it was not taken."""
+        """Stop the clock while a request is answered, unless the response before it was not read."""
         if not self.flow.write_paused:
             self._stop()
 
@@ -96,7 +96,7 @@ class BoundedConnection(H11Protocol):
             self._clock = None
 
     def _expired(self) -> None:
-        """End the connection, unless the client takes an answer at some pace."""
+        """Close the connection, unless the client reads a response at some pace."""
         unsent = self.transport.get_write_buffer_size()
         if 0 < unsent <= self._unsent - self._part:
             self._wait()
@@ -109,6 +109,6 @@ class BoundedConnection(H11Protocol):
 
 
 def bounded(patience: float, most: int) -> type[asyncio.Protocol]:
-    """The class of connections that wait for so many seconds, and of which there are so many."""
+    """Return the class of connections with these timeouts and this limit."""
     limits: dict[str, Any] = {"patience": patience, "most": most}
     return type("Connection", (BoundedConnection,), limits)

@@ -1,4 +1,4 @@
-"""What Prometheus is told.
+"""The metrics that Prometheus reads.
 
     holdall_requests_total{path, status}          requests answered
     holdall_request_seconds{path}                 how long that took
@@ -22,7 +22,7 @@ from holdall.surfaces.serving.service import Identity
 
 
 class Metrics:
-    """The numbers of one server, or of one of its processes.
+    """The metrics of one server, or of one of its processes.
 
     Args:
         identity: Which model they are about.
@@ -41,17 +41,17 @@ class Metrics:
         Gauge("holdall_model_info", "Which model.", list(facts), multiprocess_mode="max", **own).labels(**facts).set(1)
 
     def began(self) -> None:
-        """A request is here."""
+        """Count a request that begins."""
         self._flying.inc()
 
     def ended(self, path: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Count a request that was answered."""
         self._flying.dec()
         self._requests.labels(path=path, status=str(status)).inc()
         self._seconds.labels(path=path).observe(seconds)
 
     def text(self) -> bytes:
-        """All numbers, as Prometheus reads them."""
+        """Return all metrics in Prometheus's text format."""
         if self._shared is None:
             return generate_latest(self._registry)
         registry = CollectorRegistry()

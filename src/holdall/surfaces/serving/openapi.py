@@ -27,7 +27,7 @@ _KINDS: Final = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"} 
 
 
 def openapi(signature: ModelSignature | None, identity: Identity, version: str) -> _Json:
-    """The document.
+    """Return the document.
 
     Args:
         signature: What the model takes and gives; None: anything.
@@ -89,7 +89,7 @@ def _schemas(signature: ModelSignature | None) -> _Json:
 
 
 def _forms(schema: Schema | None) -> _Json:
-    """The ways to write the data."""
+    """Return the formats of the data."""
     columns = {"columns": {"type": "array"}, "index": {"type": "array"}}
     rows = {"type": "array", "items": {"type": "array"}}
     split = {"dataframe_split": _object(columns | {"data": rows}, ["data"])}
@@ -106,7 +106,7 @@ def _forms(schema: Schema | None) -> _Json:
 
 
 def _records(schema: Schema) -> _Json:
-    """Several rows: what a model gives, or takes where nothing has a name."""
+    """Return the schema of several rows: what a model returns, or takes without names."""
     if schema.has_input_names():
         return {"type": "array", "items": _row(schema)}
     if len(schema) > 1:
@@ -119,12 +119,12 @@ def _row(schema: Schema) -> _Json:
 
 
 def _column(spec: ColSpec | TensorSpec) -> _Json:
-    """All values of an input."""
+    """Return the schema of all values of an input."""
     return _nested(spec.type, spec.shape) if isinstance(spec, TensorSpec) else {"type": "array", "items": _value(spec)}
 
 
 def _value(spec: ColSpec | TensorSpec) -> _Json:
-    """One row's value of an input."""
+    """Return the schema of one row's value of an input."""
     return _nested(spec.type, spec.shape[1:]) if isinstance(spec, TensorSpec) else _type(spec.type.to_dict())
 
 
@@ -137,7 +137,7 @@ def _nested(dtype: str, shape: Iterable[int]) -> _Json:
 
 
 def _type(said: Mapping[str, Any]) -> _Json:
-    """A type of a signature, as it stands in JSON there."""
+    """Return the JSON schema of a signature's type."""
     match said:
         case {"type": "array", "items": items}:
             return {"type": "array", "items": _type(items)}

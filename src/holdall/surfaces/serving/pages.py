@@ -29,7 +29,7 @@ _ENCODED_BY: Final = {_V1: 2, _KEYS: 2, _V2: 4}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the header of one page says.
+    """The header of one page.
 
     Attributes:
         kind: Of which of Parquet's.
@@ -49,12 +49,12 @@ class Page:
 
     @property
     def is_dictionary(self) -> bool:
-        """Whether it has the values that others mean."""
+        """Return whether it is a dictionary page, whose values others refer to."""
         return self.kind == _KEYS
 
 
 def pages_of(body: bytes, said: pyarrow.parquet.FileMetaData) -> Iterator[tuple[int, int, Page]]:
-    """Every page, after the row group and column that it belongs to. Raises: PayloadError, for what is none."""
+    """Yield every page, with its row group and column. Raises: PayloadError."""
     count = 0
     for group in range(said.num_row_groups):
         for n in range(said.num_columns):
@@ -106,7 +106,7 @@ def _page(data: memoryview, at: int) -> tuple[Page, int]:
 
 
 def _struct(data: memoryview, at: int, depth: int) -> tuple[dict[int, Any], int]:
-    """A struct's fields by their numbers, texts left out, and where it ends."""
+    """Return a struct's fields by number, without texts, and its end."""
     if depth > _DEPTH:
         raise PayloadError("a page's header is too deep")
     found: dict[int, Any] = {}
@@ -155,7 +155,7 @@ def _signed(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _values(page: Page, codec: str, levels: tuple[int, int]) -> memoryview:
-    """A page's values without its codec, and without what says where they belong."""
+    """Return a page's decompressed values, without its levels."""
     if page.kind == _V2:
         before = page.said.get(5, 0) + page.said.get(6, 0)
         if not 0 <= before <= min(page.bytes, len(page.stored)):
@@ -181,7 +181,7 @@ def _plain(stored: memoryview, size: int, codec: str) -> memoryview:
 
 
 def _delta(data: memoryview, at: int, most: int, *, walk: bool = False) -> int:
-    """Numbers told by their differences: how many, checked; where they end, if asked to walk there."""
+    """Check a block of delta-encoded numbers; return their count, and where they end if asked to."""
     try:
         block, at = _varint(data, at)
         parts, at = _varint(data, at)

@@ -1,4 +1,4 @@
-"""What a file of Parquet says of itself, before any of it is decoded.
+"""The claims of a Parquet file, checked before any of it is decoded.
 
 A file is compressed twice: its pages by a codec, and its values by encodings
 that name a value once and repeat it. The pages' headers say how large they are
@@ -25,7 +25,7 @@ _ROWS: Final = 4096  # of one look
 
 @dataclass(slots=True)
 class Facts:
-    """What a footer and the pages say.
+    """The claims of a footer and its pages.
 
     Attributes:
         names, rows: Of the table.
@@ -50,7 +50,7 @@ class Facts:
 
 
 def facts_of(body: bytes, said: pyarrow.parquet.FileMetaData) -> Facts:
-    """The facts of a file. Raises: PayloadError, for types that are not Parquet's own, and pages that are none."""
+    """Return the claims of a file. Raises: PayloadError for types that are not Parquet's own, and invalid pages."""
     _refuse_extensions(said.metadata or {})
     schema = said.schema
     names = [schema.column(n).path.partition(".")[0] for n in range(said.num_columns)]
@@ -76,7 +76,7 @@ def check_pages(body: bytes, said: pyarrow.parquet.FileMetaData) -> None:
 
 
 def text_bytes(body: bytes, said: Facts, limit: int) -> int:
-    """Bytes of the texts that a file may name often, as they are in a table; counted no further than a limit."""
+    """Return the bytes of texts that a file refers to repeatedly, as a table holds them; counted up to a limit."""
     counted = 0
     for path, (size, by_dictionary) in (said.texts or {}).items():
         file = pyarrow.parquet.ParquetFile(io.BytesIO(body), read_dictionary=[path] if by_dictionary else [])
@@ -107,7 +107,7 @@ def _count(found: Facts, column: Any, pages: list[Page], texts: dict[str, tuple[
 
 
 def _refuse_extensions(metadata: dict[bytes, bytes]) -> None:
-    """Types of Arrow's extensions are made by code that their names choose; a request has no need of them."""
+    """Remove Arrow's extension types: their names choose code to run, and a request needs none."""
     try:
         schema = base64.b64decode(metadata.get(b"ARROW:schema", b""), validate=True)
     except binascii.Error as error:
@@ -117,7 +117,7 @@ def _refuse_extensions(metadata: dict[bytes, bytes]) -> None:
 
 
 def _spread(array: Any) -> int:
-    """Bytes of the texts in an array, each as often as it is meant."""
+    """Return the bytes of the texts in an array, each as often as it is referred to."""
     while not pyarrow.types.is_dictionary(array.type):
         if not hasattr(array, "flatten") or not array.type.num_fields:
             return int(array.nbytes)

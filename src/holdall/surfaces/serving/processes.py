@@ -46,7 +46,7 @@ _GRACE: Final = 5.0  # seconds that a process has for its end beyond what a requ
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that owns a port; any free one for 0. Raises: OSError, which names it, where somebody else has it."""
+    """Return a socket bound to a port, any free one for 0. Raises: OSError, which names the port, if it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -173,7 +173,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _ending_on_signals() -> Iterator[None]:
-    """SIGTERM and SIGINT end the process in order: files are removed, children told, exit code 0.
+    """Let SIGTERM and SIGINT end the process in order: files removed, children told, exit code 0.
 
     uvicorn takes the signals while it serves, and when it is done sends itself those that came.
     """

@@ -1,4 +1,4 @@
-"""What a request says: data and parameters, out of bytes.
+"""Parsing of requests: data and parameters, out of bytes.
 
     application/json                  {"dataframe_split": {"columns": [...], "data": [...]}, "params": {...}}
                                       {"dataframe_records": [{...}, ...]}
@@ -58,7 +58,7 @@ _CHAT: Final = ("messages", "prompt", "input")
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What a model is to be asked.
+    """The input of a model.
 
     Attributes:
         data, params: For `predict`.
@@ -71,7 +71,7 @@ class Payload:
 
 
 def unsupported(content_type: str) -> str | None:
-    """Why a Content-Type is not understood, or None if it is."""
+    """Return why a Content-Type is not supported, or None if it is."""
     media, *pairs = (part.strip() for part in content_type.split(";"))
     given = {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
     if given.pop("charset", "utf-8").lower() != "utf-8":
@@ -85,7 +85,7 @@ def unsupported(content_type: str) -> str | None:
 
 
 def read_payload(body: bytes, content_type: str, model: PyFuncModel, bound: Bound = _UNBOUND) -> Payload:
-    """What a body of a supported type asks of a model.
+    """Parse a body of a supported type.
 
     Args:
         body: The request's bytes.
@@ -162,7 +162,7 @@ def _records(said: Any, schema: Schema | None, bound: Bound) -> pandas.DataFrame
 
 
 def _instances(said: Any, schema: Schema | None, bound: Bound) -> Any:
-    """Row by row; rows that are records become columns."""
+    """Parse `instances`: rows; rows that are records become columns."""
     if isinstance(said, list) and said and isinstance(said[0], dict):
         specs = named_specs(schema)
         columns: dict[str, list[Any]] = defaultdict(list)
@@ -180,7 +180,7 @@ def _instances(said: Any, schema: Schema | None, bound: Bound) -> Any:
 
 
 def _inputs(said: Any, schema: Schema | None, bound: Bound) -> Any:
-    """Column by column, as one array, or as one value."""
+    """Parse `inputs`: columns, one array, or one value."""
     bound.arrays(said)
     return cast_inputs(said, schema)
 
@@ -191,7 +191,7 @@ def _plain(value: Any, spec: Any, bound: Bound) -> Any:
 
 
 def _check_lengths(columns: dict[str, Any], schema: Schema | None) -> None:
-    """Refuse columns of several lengths; those of lists, and those that may be absent, are left out of it."""
+    """Refuse columns of different lengths, except those of lists and optional ones."""
     checked: Iterable[Any] = columns
     if schema and schema.has_input_names():
         required = schema.required_input_names()

@@ -34,7 +34,7 @@ _log: Final = logging.getLogger("holdall")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back. Attributes: status, body, media_type."""
+    """A response. Attributes: status, body, media_type."""
 
     status: int
     body: str
@@ -42,7 +42,7 @@ class Answer:
 
 
 def score(model: PyFuncModel, body: bytes, content_type: str, max_memory: int = sys.maxsize) -> Answer:
-    """Ask a model what a request asks. Cost: the prediction's; it blocks."""
+    """Return a model's response to a request. Cost: the prediction's; it blocks."""
     if reason := unsupported(content_type):
         return Answer(415, reason, "text/plain")
     try:
@@ -68,11 +68,11 @@ def score(model: PyFuncModel, body: bytes, content_type: str, max_memory: int = 
 
 
 def refused(status: int, code: str, message: str, error_class: str = INVALID) -> Answer:
-    """An answer that says what is wrong."""
+    """Return a response that says what is wrong."""
     return Answer(status, error_json(code, message, error_class))
 
 
 def _is_param(error: SchemaMismatchError, model: PyFuncModel) -> bool:
-    """Whether it is about the frame of a request or its parameters, not about its data."""
+    """Return whether an error is about the envelope or the parameters of a request, not its data."""
     params = model.metadata.get_params_schema() or ()
     return error.column.partition("[")[0] in ("params", "inputs", *(each.name for each in params))

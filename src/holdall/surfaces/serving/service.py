@@ -1,4 +1,4 @@
-"""What is served and within which limits: values that travel to every process of a server."""
+"""What is served, and with which limits: values that every process of a server is given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdall.store import PyFuncModel, Store
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The facts that lead from an answer back to what was logged.
+    """The identity of the served model, in the headers of every response.
 
     Attributes:
         uri: As it was asked for; of a local folder only its name.
@@ -27,7 +27,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What requests may take.
+    """Limits of requests.
 
     Attributes:
         timeout: Seconds from a request's head to its answer.
@@ -48,7 +48,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What to serve.
+    """What is served.
 
     Attributes:
         opener: Opens the store.
@@ -66,7 +66,7 @@ class Service:
 
 
 def service_of(opener: Callable[[], Store], uri: str, limits: Limits) -> Service:
-    """How to serve what an address means now. Raises: as `Models.load`. Cost: finding and listing the model."""
+    """Return how to serve the model at an address, resolved now. Raises: as `Models.load`. Cost: finding the model."""
     store = opener()
     if not uri.startswith(("runs:", "models:")):
         name = Path(uri).name
@@ -77,5 +77,5 @@ def service_of(opener: Callable[[], Store], uri: str, limits: Limits) -> Service
 
 
 def load(opener: Callable[[], Store], uri: str) -> PyFuncModel:
-    """The model at an address, verified as it is read. Raises: as `Models.load`."""
+    """Load the model at an address, verified as it is read. Raises: as `Models.load`."""
     return opener().models.load_pyfunc(uri, trust=read_settings().trust)

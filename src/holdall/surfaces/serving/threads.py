@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Threads:
-    """So many calls at once; others wait their turn, and are dropped if nobody waits for them any more."""
+    """Runs a limited number of calls at once; others wait, and are dropped if their client has gone."""
 
     def __init__(self, count: int) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
@@ -28,7 +28,7 @@ class Threads:
             Thread(target=self._work, name=f"prediction-{n}", daemon=True).start()
 
     async def run(self, call: Callable[[], T]) -> T:
-        """What a call returns. Raises: what it raises."""
+        """Run a call and return its result. Raises: what it raises."""
         future: Future[T] = Future()
         self._calls.put((future, call))
         return await asyncio.wrap_future(future)
