@@ -1,7 +1,7 @@
 """Scripts as MLflow's documentation teaches to write them run here with only their import lines changed.
 
-Each ends with `seen`, what it saw, and that is the same in both. They run once with MLflow, in one
-process, and once with holdall.
+Each ends with `seen`, what it saw, and that is the same in both. MLflow's run in one process of
+their own; holdall's in this one, which has imported what they need.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from holdall.surfaces.fluent import active
 
 SCRIPTS = sorted(Path(__file__).with_name("mlflow_scripts").glob("*.py"))
 _RUN = """
@@ -37,8 +42,8 @@ def _ported(text: str) -> str:
     return re.sub(r"^from mlflow\b", "from holdall", text, flags=re.MULTILINE)
 
 
-def _run(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
-    """What the scripts saw, by name; all run in one process, each in a folder of its own."""
+def _with_mlflow(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
+    """What the scripts saw, by name, each in a folder of its own."""
     for name, text in scripts.items():
         (folder / f"{name}.py").write_text(text)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "HOLDALL_"))}
@@ -47,9 +52,6 @@ def _run(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/runs.db",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true",
-        "HOLDALL_STORE": str(folder / "store"),
-        "HOLDALL_CACHE": "off",
-        "HOLDALL_PROGRESS": "off",
     }
     command = [sys.executable, "-c", _RUN, *scripts]
     done = subprocess.run(command, cwd=folder, env=kept | said, capture_output=True, text=True)
@@ -57,14 +59,33 @@ def _run(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in scripts}
 
 
+def _with_holdall(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
+    """The same here: in folders of their own, against one store."""
+    seen = {}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in [name for name in os.environ if name.startswith(("MLFLOW_", "HOLDALL_"))]:
+            patch.delenv(name)
+        for name, value in {"STORE": str(folder / "store"), "CACHE": "off", "PROGRESS": "off"}.items():
+            patch.setenv(f"HOLDALL_{name}", value)
+        active._state.__init__()  # type: ignore[misc]
+        for name, text in scripts.items():
+            (folder / name).mkdir()
+            patch.chdir(folder / name)
+            (folder / f"{name}.py").write_text(text)
+            seen[name] = json.loads(json.dumps(runpy.run_path(str(folder / f"{name}.py"))["seen"]))
+        active._state.__init__()  # type: ignore[misc]
+    return seen
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What MLflow's scripts saw, with MLflow and with holdall."""
     texts = {script.stem: script.read_text() for script in SCRIPTS}
-    return {
-        "mlflow": _run(tmp_path_factory.mktemp("mlflow"), texts),
-        "holdall": _run(tmp_path_factory.mktemp("holdall"), {name: _ported(text) for name, text in texts.items()}),
-    }
+    with ThreadPoolExecutor(1) as thread:
+        theirs = thread.submit(_with_mlflow, tmp_path_factory.mktemp("mlflow"), texts)
+        ours = _with_holdall(tmp_path_factory.mktemp("holdall"), {name: _ported(text) for name, text in texts.items()})
+        return {"mlflow": theirs.result(), "holdall": ours}
 
 
 @pytest.mark.parametrize("name", [script.stem for script in SCRIPTS])
