@@ -77,7 +77,7 @@ def list_artifacts(
     artifact_path: str | None = None,
     tracking_uri: str | None = None,
 ) -> list[FileInfo]:
-    """What is directly in a directory of a run, sorted; nothing for a file.
+    """Return what is directly in a directory of a run, sorted; nothing for a file.
 
     Args:
         artifact_uri: `runs:/<run_id>/<path>`; or else
@@ -97,7 +97,7 @@ def list_artifacts(
 
 
 def load_text(artifact_uri: str) -> str:
-    """The text of a UTF-8 file.
+    """Return the text of a UTF-8 file.
 
     Raises:
         ArtifactNotFoundError: There is no such file.
@@ -111,7 +111,7 @@ def load_text(artifact_uri: str) -> str:
 
 
 def load_dict(artifact_uri: str) -> Any:
-    """What a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError.
+    """Return what a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError.
 
     Example:
         >>> entry = run.log_dict({"rate": 0.1}, "config.yaml")
@@ -122,7 +122,7 @@ def load_dict(artifact_uri: str) -> Any:
 
 
 def load_image(artifact_uri: str) -> Any:
-    """The PIL image of a file. Raises: ArtifactNotFoundError, ContentError.
+    """Return the PIL image of a file. Raises: ArtifactNotFoundError, ContentError.
 
     Example:
         >>> import numpy
@@ -134,7 +134,7 @@ def load_image(artifact_uri: str) -> Any:
 
 
 def load_table(artifact_uri: str) -> pd.DataFrame:
-    """All rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError.
+    """Return all rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError.
 
     Example:
         >>> entry = run.log_table({"question": ["a", "b"], "score": [1, 2]}, "eval.json")
@@ -145,7 +145,7 @@ def load_table(artifact_uri: str) -> pd.DataFrame:
 
 
 def diff(uri_a: str, uri_b: str) -> Difference:
-    """What differs between two directories of runs; no content is read.
+    """Return what differs between two directories of runs; no content is read.
 
     Returns:
         What was added, removed and changed, with sizes and how many bytes of
@@ -165,7 +165,7 @@ def diff(uri_a: str, uri_b: str) -> Difference:
 
 
 def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
-    """Many ranges of a file at once, such as some tensors of a checkpoint; the rest of it is not fetched.
+    """Read many ranges of a file at once, such as some tensors of a checkpoint; the rest of it is not fetched.
 
     Args:
         artifact_uri: `runs:/<run_id>/<path>`.
@@ -180,7 +180,7 @@ def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[by
         IntegrityError: A chunk is not what was logged.
 
     Cost: all requests are planned together: one for each stretch without a gap of 1 MiB, of at most 16 MiB,
-    side by side. Who asks several times asks the file that `open_artifact` gives, which has the same verb.
+    side by side. To read ranges several times, open the file with `open_artifact`: it has the same method.
 
     Example:
         >>> holdall.artifacts.read_ranges(f"runs:/{run.id}/report.txt", [(0, 3), (7, 11)])
@@ -190,7 +190,7 @@ def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[by
 
 
 def open_artifact(artifact_uri: str) -> ArtifactReader:
-    """A file for reading, seekable, in binary. Only what is read is fetched, and all of that is verified.
+    """Open a file for reading, seekable, in binary. Only what is read is fetched, and all of that is verified.
 
     Beside what other files do, it has `read_ranges([(start, stop), ...])`, for many ranges at once.
 

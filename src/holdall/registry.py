@@ -35,7 +35,7 @@ __all__ = [
 
 
 def get_model(name: str) -> RegisteredModel:
-    """A registered model with its aliases, tags and latest versions. Raises: ModelNotFoundError.
+    """Return a registered model with its aliases, tags and latest versions. Raises: ModelNotFoundError.
 
     Example:
         >>> holdall.registry.get_model("fraud").aliases
@@ -45,7 +45,7 @@ def get_model(name: str) -> RegisteredModel:
 
 
 def get_version(uri: str) -> ModelVersion:
-    """The version that an address means: `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<name>/latest`.
+    """Return the version at `models:/<name>/<version>`, `models:/<name>@<alias>` or `models:/<name>/latest`.
 
     Raises:
         InvalidURIError: It is no such address; the error says what is missing.
@@ -60,7 +60,7 @@ def get_version(uri: str) -> ModelVersion:
 
 
 def resolve(uri: str) -> str:
-    """The `runs:/<run_id>/<path>` that a model's address means. Raises: as `get_version`.
+    """Return the `runs:/<run_id>/<path>` that a model's address means. Raises: as `get_version`.
 
     Example:
         >>> holdall.registry.resolve("models:/fraud/1")
@@ -127,7 +127,7 @@ def set_alias(name: str, alias: str, version: str | int) -> None:
 
 
 def alias_history(name: str, alias: str) -> list[AliasMove]:
-    """Every move of an alias, the first one first. Raises: ModelNotFoundError.
+    """Return every move of an alias, the first one first. Raises: ModelNotFoundError.
 
     Example:
         >>> holdall.registry.set_alias("fraud", "champion", 1)
@@ -166,7 +166,7 @@ def record_deployment(uri: str, where: str, *, ended: bool = False) -> Deploymen
 
 
 def deployments(uri: str) -> list[Deployment]:
-    """Where the files at an address are or were in use, the oldest first. Raises: as `record_deployment`.
+    """Return where the files at an address are or were in use, the oldest first. Raises: as `record_deployment`.
 
     Example:
         >>> deployed = holdall.registry.record_deployment("models:/fraud@champion", "eu-west")

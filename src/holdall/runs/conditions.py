@@ -27,7 +27,7 @@ def holds(condition: Condition, found: str | float | None) -> bool:
 
 @lru_cache(maxsize=256)
 def _pattern(like: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
-    """A LIKE pattern as a regular expression.
+    """Return a LIKE pattern as a regular expression.
 
     The text between two % is looked for once, from left to right, and its place
     is kept (an atomic group): trying them all would take forever on `%a%a%a%a%`.

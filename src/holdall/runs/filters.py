@@ -87,11 +87,11 @@ class Subject:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def is_numeric(self, field: Field) -> bool:
-        """Whether a field is compared with numbers."""
+        """Return whether a field is compared with numbers."""
         return field.entity is Entity.METRIC or (field.entity is Entity.ATTRIBUTE and field.key in self.numbers)
 
     def operators(self, field: Field) -> tuple[str, ...]:
-        """How a field may be compared."""
+        """Return how a field may be compared."""
         if self.is_numeric(field):
             return _NUMERIC
         match field:
@@ -105,7 +105,7 @@ class Subject:
 
 
 def parse_conditions(text: str, subject: Subject | None = None) -> tuple[Condition, ...]:
-    """The conditions of a filter of runs, or of another subject.
+    """Read the conditions of a filter of runs, or of another subject.
 
     Raises:
         InvalidFilterError: It cannot be read.
@@ -114,7 +114,7 @@ def parse_conditions(text: str, subject: Subject | None = None) -> tuple[Conditi
 
 
 def parse_order(text: str, subject: Subject | None = None) -> tuple[Field, bool]:
-    """What a clause sorts by, and whether the largest come first. Raises: InvalidFilterError."""
+    """Read what a clause sorts by, and whether the largest come first. Raises: InvalidFilterError."""
     return _Parser(text, subject or RUN).order()
 
 
@@ -260,7 +260,7 @@ class _Parser:
         return found
 
     def _spelled(self) -> str:
-        """An operator of one or more words."""
+        """Read an operator of one or more words."""
         found = self._took("LIKE", "ILIKE", "IN", "NOT", "IS")
         if found == "NOT":
             return "NOT " + (self._took("LIKE", "ILIKE") or self._expected("IN"))
@@ -293,7 +293,7 @@ class _Parser:
         return digits
 
     def _list(self, field: Field) -> tuple[str, ...]:
-        """Texts in parentheses. A comma after the last is welcome: Python writes a tuple of one like that."""
+        """Read texts in parentheses. A comma after the last is allowed: Python writes a tuple of one like that."""
         self._mark("(")
         values = [self._string(field)]
         while not self._is_mark(")"):

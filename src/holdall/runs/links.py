@@ -51,7 +51,7 @@ def outputs_of(run_id: str, tags: Mapping[str, str]) -> RunOutputs:
 
 
 def _step(text: str) -> int | None:
-    """The step of a logged model, which is 0 where nothing is said; None where the tag is none of ours."""
+    """Return the step of a logged model, which is 0 where nothing is said; None where the tag is none of ours."""
     try:
         body = json.loads(text)
         step = body.get("step", 0)

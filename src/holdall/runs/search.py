@@ -62,7 +62,7 @@ class Filter:
         return any(condition.field.entity is Entity.ARTIFACT for condition in self.conditions)
 
     def matches(self, run: RunSummary, artifacts: Artifacts) -> bool:
-        """Whether a run is meant.
+        """Return whether a run fulfils the filter.
 
         Args:
             run: What is known of it.
@@ -83,7 +83,7 @@ class Order:
     clauses: tuple[Clause, ...]
 
     def sorted(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
-        """The runs in order."""
+        """Return the runs in order."""
         found = sorted(runs, key=lambda run: (-run.start_time, run.run_id))
         return sort_by(found, [(partial(_value, clause.field), clause.descending) for clause in self.clauses])
 
@@ -117,7 +117,7 @@ def parse_order_by(clauses: Sequence[str] | None) -> Order:
 
 
 def _value(field: Field, run: RunSummary) -> str | float | None:
-    """What a run has there, or None."""
+    """Return what a run has there, or None."""
     match field.entity:
         case Entity.METRIC:
             return run.metrics.get(field.key)

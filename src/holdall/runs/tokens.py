@@ -72,7 +72,7 @@ def _end(match: re.Match[str] | None) -> int:
 
 
 def _stray(text: str, at: int, last: Token, prefixes: Container[str]) -> tuple[int, str]:
-    """Where and why a text stops making sense."""
+    """Return where and why a text stops making sense."""
     quoted_key = text[at] == "." and last.kind == "name" and text[at + 1 : at + 2] in ("'", '"', "`")
     if quoted_key or text[at] in "'\"`":
         return at + quoted_key, "this quote is never closed; one that is part of the text is written twice"
@@ -87,6 +87,6 @@ def _stray(text: str, at: int, last: Token, prefixes: Container[str]) -> tuple[i
 
 
 def unquoted(text: str) -> str:
-    """The text within quotes, or the text itself."""
+    """Return the text within quotes, or the text itself."""
     quote = text[0]
     return text[1:-1].replace(quote * 2, quote) if quote in "'\"`" else text

@@ -77,7 +77,7 @@ def _values(model: LoggedModel, field: Field, datasets: Sequence[Mapping[str, An
 
 
 def _is_on(metric: Metric, datasets: Sequence[Mapping[str, Any]] | None) -> bool:
-    """Whether a value was measured on one of these data sets."""
+    """Return whether a value was measured on one of these data sets."""
     return not datasets or any(
         all(getattr(metric, word) == wanted[word] for word in _ON if wanted.get(word)) for wanted in datasets
     )

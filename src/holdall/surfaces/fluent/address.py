@@ -133,5 +133,5 @@ def get_artifact_uri(artifact_path: str | None = None) -> str:
 
 
 def _local(url: str) -> str:
-    """A folder's address as a path relative to where the process works, as it may have been given."""
+    """Return a folder's address as a path relative to where the process works, as it may have been given."""
     return url if "://" in url else os.path.relpath(url)

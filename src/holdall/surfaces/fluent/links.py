@@ -65,7 +65,7 @@ def log_outputs(models: Sequence[LoggedModelOutput] | None = None) -> None:
 
 
 def _as_many(what: str, given: Sequence[Any] | None, datasets: Sequence[Any], example: str) -> list[Any]:
-    """One for each data set; None for each where nothing is given."""
+    """Return one for each data set; None for each where nothing is given."""
     found = [None] * len(datasets) if given is None else listed(what, given, example)
     if len(found) != len(datasets):
         raise InvalidNameError(what, str(len(found)), f"there is one for each data set, and there are {len(datasets)}")

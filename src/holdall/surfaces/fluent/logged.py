@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def get_logged_model(model_id: str) -> LoggedModel:
-    """A logged model by its id, with the metrics, tags and parameters that were logged for it since.
+    """Return a logged model by its id, with the metrics, tags and parameters that were logged for it since.
 
     Raises:
         InvalidURIError: No model can have this id.

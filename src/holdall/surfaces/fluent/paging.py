@@ -79,7 +79,7 @@ def empty_where_none(store: Store) -> Iterator[None]:
 
 
 def _place(found: list[T], last: str | None, name: Callable[[T], str]) -> int | None:
-    """The place behind the thing that a page ended with; None where it is not among these."""
+    """Return the place behind the thing that a page ended with; None where it is not among these."""
     return next((n + 1 for n, one in enumerate(found) if name(one) == last), None) if last is not None else None
 
 

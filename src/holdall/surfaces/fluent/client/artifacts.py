@@ -138,7 +138,7 @@ class ArtifactClient:
         return self.store.runs.load_table(artifact_file, run_ids, extra_columns, [experiment_id])
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
-        """What is directly in a directory of a run, sorted.
+        """Return what is directly in a directory of a run, sorted.
 
         Example:
             >>> [found.path for found in client.list_artifacts(run.id)]

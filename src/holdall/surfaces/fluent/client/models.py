@@ -16,7 +16,7 @@ class LoggedModelClient:
     store: Store
 
     def get_logged_model(self, model_id: str) -> LoggedModel:
-        """A logged model by its id, with the metrics, tags and parameters that were logged for it since.
+        """Return a logged model by its id, with the metrics, tags and parameters that were logged for it since.
 
         Example:
             >>> client.get_logged_model(logged.model_id).name
@@ -96,7 +96,7 @@ class LoggedModelClient:
         self.store.models.log_params(model_id, params)
 
     def list_logged_model_artifacts(self, model_id: str, path: str | None = None) -> list[FileInfo]:
-        """What is directly in a directory of a model, sorted; paths begin at the model.
+        """Return what is directly in a directory of a model, sorted; paths begin at the model.
 
         Example:
             >>> paths = [found.path for found in client.list_logged_model_artifacts(logged.model_id)]

@@ -40,7 +40,7 @@ class RegistryClient:
         return self.store.registry.create_model(name, tags=tags, description=description)
 
     def get_registered_model(self, name: str) -> RegisteredModel:
-        """A registered model with its aliases, tags and latest versions.
+        """Return a registered model with its aliases, tags and latest versions.
 
         Example:
             >>> client.get_registered_model("fraud").aliases
@@ -173,7 +173,7 @@ class RegistryClient:
         return self.store.registry.copy_version(src_model_uri, dst_name)
 
     def get_model_version(self, name: str, version: str | int) -> ModelVersion:
-        """One version of a model.
+        """Return one version of a model.
 
         Example:
             >>> client.get_model_version("fraud", "2").aliases
@@ -182,7 +182,7 @@ class RegistryClient:
         return self.store.registry.get_version(name, version)
 
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
-        """The version that an alias points at.
+        """Return the version that an alias points at.
 
         Example:
             >>> client.get_model_version_by_alias("fraud", "champion").version
@@ -191,7 +191,7 @@ class RegistryClient:
         return self.store.registry.get_version_by_alias(name, alias)
 
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
-        """The highest version in each of these stages; in every one that has any when None.
+        """Return the highest version in each of these stages; in every one that has any when None.
 
         Example:
             >>> [found.version for found in client.get_latest_versions("fraud")]
@@ -200,7 +200,7 @@ class RegistryClient:
         return self.store.registry.latest_versions(name, stages)
 
     def get_model_version_download_uri(self, name: str, version: str | int) -> str:
-        """The address of a version's files: `runs:/<run_id>/<path>`.
+        """Return the address of a version's files: `runs:/<run_id>/<path>`.
 
         Example:
             >>> client.get_model_version_download_uri("fraud", "1")
@@ -209,7 +209,7 @@ class RegistryClient:
         return self.store.registry.get_version(name, version).artifact_uri
 
     def get_model_version_stages(self, name: str, version: str | int) -> list[str]:
-        """The stages that there are, for this version as for any.
+        """Return the stages that there are, for this version as for any.
 
         Example:
             >>> "Production" in client.get_model_version_stages("fraud", "1")
@@ -338,7 +338,7 @@ def _no_deployment_job(id: str | None) -> None:
 
 
 def _named(key: str | None) -> str:
-    """The key of a tag. Raises: InvalidNameError where there is none."""
+    """Return the key of a tag. Raises: InvalidNameError where there is none."""
     if key is None:
         raise InvalidNameError("tag", "", "its key is missing")
     return key

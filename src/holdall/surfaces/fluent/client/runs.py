@@ -304,7 +304,7 @@ class RunClient:
         return later
 
     def get_metric_history(self, run_id: str, key: str) -> list[Metric]:
-        """Every measurement of a metric, in the order in which they were logged.
+        """Return every measurement of a metric, in the order in which they were logged.
 
         Example:
             >>> [(point.step, point.value) for point in client.get_metric_history(run.id, "loss")]
