@@ -1,7 +1,7 @@
 """Memory that is used again.
 
 A fresh buffer costs five times what reading into it does, since the system
-clears and maps each of its pages first. So whoever moves many megabytes takes
+clears and maps each of its pages first. So code that moves many megabytes takes
 them from here and brings them back; all are counted in the pool's budget until
 their owner lets go of the whole lot.
 """
@@ -32,7 +32,7 @@ class BufferPool:
         weakref.finalize(self, self._lease.release)  # of an owner that was given up
 
     def acquire(self, *, force: bool = False) -> memoryview | None:
-        """A buffer whose pages exist once they are written to; None where there is no room for one.
+        """Return a buffer whose pages exist once they are written to; None where there is no room for one.
 
         Args:
             force: Make one all the same, since the owner cannot go on without.
@@ -47,7 +47,7 @@ class BufferPool:
         return memoryview(_pages(self._size))
 
     def release(self, buffer: memoryview) -> None:
-        """A buffer of these that nobody looks at any more."""
+        """Take back a buffer that is no longer read or written."""
         self._free.append(buffer)
 
     def clear(self) -> None:
@@ -57,7 +57,7 @@ class BufferPool:
 
 
 def _pages(size: int) -> mmap.mmap:
-    """Zeroed memory of this process alone, in pages of 2 MiB where the system has them.
+    """Return zeroed memory of this process alone, in pages of 2 MiB where the system has them.
 
     The first touch of a buffer of usual pages runs at 2 GB/s, of such ones at 9 to 15.
     """
@@ -84,7 +84,7 @@ class _Lease:
         return granted
 
     def release(self) -> None:
-        """Give it back; a forked child, whose pool is another, owes nothing."""
+        """Return all of it to the pool; a forked child, whose pool is another, returns nothing."""
         with self._lock:
             reserved, self.reserved = self.reserved, 0
         if reserved and self._process == os.getpid():

@@ -1,7 +1,7 @@
 """What the bucket is known to hold, as far as one session has looked.
 
 There is no index of all chunks: it would grow with the store, and so would
-whoever loads it. Instead a writer asks for hints to the smallest few chunk ids
+any process that loads it. Instead a writer asks for hints to the smallest few chunk ids
 of what it is about to write; a hint names a pack, and that pack's footer, read
 by this session, is what it believes. While a stream runs along a known pack,
 the next pack's footer is loaded without asking, and those behind it ahead of
@@ -41,7 +41,7 @@ _AHEAD: Final = 2  # footers that are asked for ahead of a walk
 
 
 def smallest_ids(ids: Iterable[bytes], payload: int) -> list[bytes]:
-    """The smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
+    """Return the smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
 
     From a mebibyte on there are two at least: a lone one may be of the one small file that the next run has not.
     """
@@ -72,16 +72,16 @@ class ChunkIndex:
         self._rewritten: set[bytes] = set()  # and that need none
 
     def get(self, blob: bytes) -> Ref | None:
-        """Where a blob is, in a pack that may be referred to; of several copies the one met first."""
+        """Return where a blob is, in a pack that may be referred to; of several copies the one met first."""
         copies = self._refs.get(blob)
         return copies[0] if copies else None
 
     def copies(self, blob: bytes) -> tuple[Ref, ...]:
-        """All places of a blob that may be referred to: what was stored again against fragments has several."""
+        """Return all places of a blob that may be referred to: what was stored again against fragments has several."""
         return self._refs.get(blob, ())
 
     def select_hinted(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
-        """The chunk ids that get a hint, of a pack with so many bytes of payload.
+        """Return the chunk ids that get a hint, of a pack with so many bytes of payload.
 
         Those that were stored again come last: a hint is created once, so
         theirs leads to the older copy. And one is the first that `prefer_for_hint` named.
@@ -94,21 +94,21 @@ class ChunkIndex:
         return found if sought is None or sought in found else [*found[: PER_PACK - 1], sought]
 
     def prefer_for_hint(self, chunk: bytes, *, again: Iterable[bytes] = ()) -> None:
-        """Name a chunk for which whoever writes the same stream will ask first, and those that are stored again."""
+        """Give a chunk a hint, as the next writer of its stream asks for it first; note those that are stored again."""
         self._preferred.add(chunk)
         self._rewritten.update(again)
 
     def has_bad_hint(self, chunk: bytes) -> bool:
-        """Whether the chunk's hint was seen to lead to a pack that is no use to anybody."""
+        """Return whether the chunk's hint was seen to lead to a pack that is no use to anybody."""
         pack = self._hinted.get(chunk)
         return pack in self._unusable or pack in self._verifier.damage.packs
 
     def is_allowed(self, ref: Ref) -> bool:
-        """Whether a blob's place may be referred to, as far as this session has met the collector."""
+        """Return whether a blob's place may be referred to, as far as this session has met the collector."""
         return ref.location not in (self._condemned or ())
 
     def add_own_session(self, session: bytes) -> None:
-        """Packs of this session are one's own: nothing is borrowed from them."""
+        """Treat this session's packs as one's own: nothing is borrowed from them."""
         self._own.add(session)
 
     def start_verifying(self, refs: Iterable[Ref]) -> None:
@@ -116,11 +116,11 @@ class ChunkIndex:
         self._verifier.start(ref for ref in refs if not self._is_own(ref))
 
     def is_verified(self, ref: Ref) -> bool:
-        """Whether `verify` would not have to wait."""
+        """Return whether `verify` would not have to wait."""
         return self._is_own(ref) or self._verifier.is_done(ref)
 
     def verify(self, ref: Ref) -> bool:
-        """Whether a blob may be referred to there: it is in a pack of this session, or one that was tried."""
+        """Return whether a blob may be referred to there: it is in a pack of this session, or one that was tried."""
         return self._is_own(ref) or self._verifier.verify(ref)
 
     def _is_own(self, ref: Ref) -> bool:
@@ -178,7 +178,7 @@ class ChunkIndex:
         return [key.pack for key in found if key and key.pack][-_LAST:]
 
     def load_next(self, ref: Ref, *, guess: bool = False) -> bool:
-        """Where a stream has come to the end of a known pack: load the next one's footer.
+        """Load the footer of the next pack, where a stream has come to the end of a known one.
 
         Args:
             ref: The chunk behind which the stream has left what is known.
@@ -238,11 +238,11 @@ class ChunkIndex:
 
     @property
     def has_garbage_state(self) -> bool:
-        """Whether the session has looked at the garbage state: only then do fences concern it."""
+        """Return whether the session has looked at the garbage state: only then do fences concern it."""
         return self._condemned is not None
 
     def condemned(self) -> frozenset[PackName]:
-        """The packs that must not be referred to: condemned ones, and damaged ones as far as is known by now.
+        """Return the packs that must not be referred to: condemned ones, and damaged ones as far as is known by now.
 
         Cost: the first time, one listing.
         """
@@ -255,7 +255,7 @@ class ChunkIndex:
         return self._condemned
 
     def apply_fence(self, generation: int) -> frozenset[PackName]:
-        """Meet a fence: from now on, what this generation condemned must not be referred to (W4).
+        """Exclude what a generation condemned, from now on: its fence was met in the log (W4).
 
         Returns:
             All that is condemned.
@@ -273,14 +273,14 @@ class ChunkIndex:
             return self._exclude(more)
 
     def _exclude(self, packs: frozenset[PackName]) -> frozenset[PackName]:
-        """Refer to none of these from now on. The lock is held."""
+        """Exclude packs from now on, and forget their blobs. The lock is held."""
         self._condemned = (self._condemned or frozenset()) | packs
         for pack in packs & self._packs.keys():
             self._remove(pack)
         return self._condemned
 
     def _read_garbage_state(self) -> frozenset[PackName]:
-        """What `gc/` keeps writers from: incomplete generations, and packs that are recorded as damaged."""
+        """Read what `gc/` keeps writers from: incomplete generations, and packs that are recorded as damaged."""
         words: dict[int, set[str]] = {}
         for found in self._bucket.list(GARBAGE):
             key = parse_key(found.key)
@@ -294,7 +294,7 @@ class ChunkIndex:
         )
 
     def _read_generation(self, generation: int, word: str) -> frozenset[PackName]:
-        """What a generation names. What cannot be read stops the writer: it might refer to what is being deleted."""
+        """Read what a generation names. One that cannot be read stops the writer: it might refer to what is deleted."""
         key = generation_key(generation, word)
         try:
             return parse_generation(self._bucket.get(key, limit=MAX_DOCUMENT), generation, word)
@@ -302,14 +302,14 @@ class ChunkIndex:
             raise GarbageStateError(f"{self._bucket.url}/{key}", str(error)) from error
 
     def _read_hint(self, chunk: bytes) -> PackName | None:
-        """The pack that a hint names; one that is missing, damaged or unreadable costs space, never correctness."""
+        """Read which pack a hint names; one that is missing or damaged costs space, never correctness."""
         try:
             return parse_hint(self._bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk)
         except (StorageError, DamageError):
             return None
 
     def _read_footer(self, pack: PackName) -> Footer | None:
-        """A pack's footer; one that is gone, damaged or unreadable is as good as unknown."""
+        """Read a pack's footer; one that is gone, damaged or unreadable is as good as unknown."""
         try:
             return self._reader.footer(pack)
         except (StorageError, DamageError):

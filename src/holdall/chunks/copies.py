@@ -4,7 +4,7 @@ A blob is named by what it holds, so a copy of it in any pack is as good as the
 one that a reference means, and proves itself when it is decoded. Where a pack
 is damaged or gone, the footers of all others are read once, side by side, and
 tell of copies; then the damaged pack is asked, since most of it is often whole;
-and at last whoever knows of other places than packs.
+and at last a caller that knows of other places than packs.
 """
 
 from __future__ import annotations
@@ -54,20 +54,20 @@ class WholeCopies(ChunkReader):
         self.found: dict[bytes, Ref] = {}
 
     def needs(self, ref: Ref) -> bool:
-        """Whether a blob lies in a pack that is damaged or gone."""
+        """Return whether a blob lies in a pack that is damaged or gone."""
         return isinstance(ref.location, PackName) and not self._good(ref.location)
 
     def borrowable(self, ref: Ref) -> PackName | None:
-        """The whole pack that has a blob, or that it was found in; None where it must be copied."""
+        """Return the whole pack that has a blob, or that it was found in; None where it must be copied."""
         place = self.found.get(ref.id, ref).location
         return place if isinstance(place, PackName) and self._good(place) else None
 
     def where(self, ref: Ref) -> str:
-        """What people call the place that a blob was read from."""
+        """Return what people call the place that a blob was read from."""
         return self._told.get(ref.id) or str(self.found.get(ref.id, ref).location)
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
-        """The decoded bytes of some blobs, wherever they are whole; one in a log entry is sought by its id alone.
+        """Read some blobs, decoded, wherever they are whole; one in a log entry is sought by its id alone.
 
         Raises:
             IntegrityError: One of them is nowhere.
@@ -101,7 +101,7 @@ class WholeCopies(ChunkReader):
         raise failure or IntegrityError(f"pack {ref.location}", "the pack is gone, and nothing else has this blob")
 
     def _places(self, ref: Ref) -> Iterator[Ref]:
-        """Where a blob may be: where it should be, in other packs, and at last in what is damaged."""
+        """Yield the places of a blob: where it should be, in other packs, and at last in damaged ones."""
         if isinstance(ref.location, PackName) and self._good(ref.location):
             yield ref
         yield from [copy for copy in self._index().get(ref.id, ()) if copy != ref and not self.needs(copy)]
@@ -112,14 +112,14 @@ class WholeCopies(ChunkReader):
         return pack not in self._damaged and self._is_there(pack)
 
     def _is_there(self, pack: PackName) -> bool:
-        """Whether there is such a pack; one that was not listed may be new."""
+        """Return whether there is such a pack; one that was not listed may be new."""
         if pack not in self._listed and pack not in self._gone:
             there = next(iter(self._bucket.list(pack.key, limit=1)), None)
             (self._listed if there else self._gone).add(pack)
         return pack in self._listed
 
     def _index(self) -> dict[bytes, list[Ref]]:
-        """What the footers of all good packs say, read once."""
+        """Return what the footers of all good packs say, read once."""
         if self._copies is None:
             self._copies = {}
             packs = sorted(filter(self._good, self._listed))

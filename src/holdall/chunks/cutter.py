@@ -28,7 +28,7 @@ ALIGNMENT: Final = 8  # numbers that are aligned in their file are so in memory:
 
 
 def headroom(chunker: Chunker) -> int:
-    """Bytes of a buffer that stay free for what a block leaves uncut, and for beginning at an aligned address."""
+    """Return how many bytes of a buffer stay free: for what a block leaves uncut, and to begin aligned."""
     return chunker.max + -chunker.max % ALIGNMENT + ALIGNMENT
 
 
@@ -79,7 +79,7 @@ class Block:
 
     @property
     def size(self) -> int:
-        """Bytes that were read into it; its chunks may have some of the block before."""
+        """Return the bytes that were read into it; its chunks may have some of the block before."""
         return sum(stretch.stop - stretch.start for stretch in self.stretches)
 
 
@@ -112,7 +112,7 @@ class Cutter:
         self._thread: ThreadPoolExecutor | None = None
 
     def cut(self, stream: Readable, owner: object) -> tuple[int, bytes | Future[bytes]]:
-        """Read a stream to its end; its length, and its SHA-256 or what will be it."""
+        """Read a stream to its end; return its length, and its SHA-256 or a future of it."""
         file, hash, size = _File(owner, self._chunker), FileHash(self._pool), 0
         block = self._block_with_room()
         start = block.filled
@@ -145,7 +145,7 @@ class Cutter:
             self._thread = None
 
     def _block_with_room(self) -> Block:
-        """The block in hand, unless it is nearly full."""
+        """Return the block that is being filled, or a new one where it is nearly full."""
         block, self._block = self._block, None
         if block is not None and block.stop - block.filled < (len(block.view) - self._headroom) // 4:
             self._submit(block)
@@ -155,7 +155,7 @@ class Cutter:
         return block
 
     def _next_block(self, block: Block, stretch: _Stretch, size: int) -> Block:
-        """A block is full: go on in another one, behind room for what is not cut yet."""
+        """Hand over a full block, and return another one with room in front for what is not cut yet."""
         block.stretches.append(stretch)
         self._block = None
         self._submit(block)
@@ -163,7 +163,7 @@ class Cutter:
         return self._block
 
     def _new_block(self, beyond: int) -> Block:
-        """A block with room in front, which is filled from so many bytes beyond an aligned address."""
+        """Return a block with room in front, which is filled from so many bytes beyond an aligned address."""
         view = self._fresh()
         return Block(view, self._headroom - ALIGNMENT + beyond, len(view) - ALIGNMENT + beyond)
 
@@ -191,7 +191,7 @@ class _File:
     sniffer: Sniffer = field(default_factory=Sniffer)
 
     def cut(self, view: memoryview, start: int, stop: int, *, last: bool) -> Iterator[Chunk]:
-        """The chunks that end in a stretch, in front of which there is room for the rest of the one before."""
+        """Yield the chunks that end in a stretch; before it is room for the rest of the stretch before."""
         if start < stop:
             self.spans += self.sniffer.feed(self.offset + len(self.rest), view[start:stop])
         begin = start - len(self.rest)
@@ -204,7 +204,7 @@ class _File:
         self.spans = [span for span in self.spans if span.stop > self.offset]
 
     def _name_chunks(self, view: memoryview, begin: int, ends: list[int]) -> Iterator[Chunk]:
-        """Chunks, each with the kind of number that most of it holds."""
+        """Yield chunks, each with the kind of number that most of it holds."""
         spans, at = self.spans, 0
         for start, stop in itertools.pairwise([0, *ends]):
             low, high = self.offset + start, self.offset + stop
@@ -218,7 +218,7 @@ class _File:
 
 
 def _within(spans: list[Span], high: int) -> Iterator[Span]:
-    """Spans up to the one that reaches a place in the file."""
+    """Yield spans up to the one that reaches a place in the file."""
     for span in spans:
         yield span
         if span.stop >= high:

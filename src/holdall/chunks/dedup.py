@@ -46,7 +46,7 @@ class Deduplicator:
         self.rewritten = 0
 
     def lookup(self, window: Sequence[ChunkQuery]) -> list[Ref | None]:
-        """Where each chunk is to be referred to; None: it is to be stored.
+        """Return where each chunk is to be referred to; None: it is to be stored.
 
         Cost: one request for each pack that is walked through, and one more for each that is borrowed from, which
         nobody waits for here (`ChunkIndex.verify`); four where much is new.
@@ -70,7 +70,7 @@ class Deduplicator:
         return chosen
 
     def find_blob(self, blob: bytes) -> Ref | None:
-        """Where a recipe or node is, which lies behind its stream's chunks: if these end a pack, in the next.
+        """Return where a recipe or node is, which lies behind its stream's chunks: if these end a pack, in the next.
 
         Cost: one request more where that is the first that is borrowed from its pack.
         """
@@ -83,7 +83,7 @@ class Deduplicator:
         return there
 
     def _match(self, window: Iterable[ChunkQuery], *, guess: bool = False) -> list[ChunkQuery]:
-        """Walk along known packs, from where the last window ended; what is in none of them."""
+        """Walk along known packs, from where the last window ended; return the chunks in none of them."""
         missing, before = [], self._position
         for chunk in window:
             there = self._index.get(chunk.id)
@@ -95,12 +95,12 @@ class Deduplicator:
         return missing
 
     def _mark_for_hint(self, new: set[bytes], window: Sequence[ChunkQuery], chosen: Sequence[Ref | None]) -> None:
-        """Where a window is new in part, its pack has chunks of other windows too: one hint must be of this one."""
+        """Give one new chunk a hint: where a window is new in part, its pack has chunks of other windows too."""
         stored = {chunk.id for chunk, ref in zip(window, chosen, strict=True) if ref is None}
         self._index.prefer_for_hint(min(new), again=stored - new)
 
     def _select(self, chunks: Sequence[ChunkQuery]) -> list[Ref | None]:
-        """The places of one stream's chunks."""
+        """Return the places of one stream's chunks."""
         stream = chunks[0].stream
         if stream != self._stream:
             if len(chunks) == 1:  # a small file cannot be scattered

@@ -57,7 +57,7 @@ class Stretch:
 
     @property
     def bytes_per_request(self) -> float:
-        """Bytes of the file for each request; none more is better than any."""
+        """Return the file's bytes for each request; no further request is better than any."""
         return self.useful / self.requests if self.requests else math.inf
 
 
@@ -79,7 +79,7 @@ class FragmentationLimiter:
         self.rewritten = 0
 
     def select(self, window: Sequence[tuple[int, Copies]]) -> list[Ref | None]:
-        """Where each chunk is to be referred to; None: it is to be stored.
+        """Return where each chunk is to be referred to; None: it is to be stored.
 
         Args:
             window: The file's next chunks in order, about a pack of them: the
@@ -103,7 +103,7 @@ class FragmentationLimiter:
         return chosen
 
     def _reject_poorest(self, stretches: list[Stretch], excess: float) -> list[Stretch]:
-        """Take in the stretches, but for those whose requests are too many."""
+        """Accept stretches, and return those whose requests would be too many."""
         refused: list[Stretch] = []
         allowed = 1 + excess * (1 + self._size / self._reach)
         requests = self._requests + sum(stretch.requests for stretch in stretches)
@@ -124,7 +124,7 @@ class FragmentationLimiter:
         self._open[stretch.place] = [*spans, (stretch.start, stretch.stop)]
 
     def _pick_copies(self, window: Sequence[Copies]) -> list[Ref | None]:
-        """One copy of each chunk; of several the one in the stretch that holds most of the window."""
+        """Pick one copy of each chunk; of several the one in the stretch that holds most of the window."""
         chosen = [copies[0] if copies else None for copies in window]
         if any(len(copies) > 1 for copies in window):
             places = [(index, ref) for index, copies in enumerate(window) for ref in copies]
@@ -134,14 +134,14 @@ class FragmentationLimiter:
         return chosen
 
     def _stretches(self, places: Iterable[tuple[int, Ref]]) -> list[Stretch]:
-        """Chunks by stretches of their packs, each with what it costs beyond what is read anyway."""
+        """Group chunks by stretches of their packs, each with what it costs beyond what is read anyway."""
         packs: defaultdict[BlobLocation, list[tuple[int, Ref]]] = defaultdict(list)
         for index, ref in places:
             packs[ref.location].append((index, ref))
         return [stretch for place, found in packs.items() for stretch in self._of_pack(place, found)]
 
     def _of_pack(self, place: BlobLocation, found: list[tuple[int, Ref]]) -> list[Stretch]:
-        """Some chunks of one pack, joined where the reader joins them, also across what is read already."""
+        """Join chunks of one pack where the reader joins them, also across what is read already."""
         stretches: list[Stretch] = []
         spans = [(ref.offset, ref.offset + ref.stored, index, ref) for index, ref in found]
         already = [(start, stop, -1, None) for start, stop in self._open.get(place, ())]

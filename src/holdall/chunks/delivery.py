@@ -1,4 +1,4 @@
-"""Blobs on their way from packs to whoever takes them.
+"""Blobs on their way from packs to their receivers.
 
 Plan, fetch in parallel, check every length, decode, hash every blob, hand it
 on. No byte leaves this module that does not hash to the id in its reference. A
@@ -40,7 +40,7 @@ class Sink(Protocol):
     """Where bytes are put at offsets."""
 
     def write(self, at: int, *parts: Bytes) -> None:
-        """Put bytes there, of parts that follow one another; they are the caller's again afterwards."""
+        """Write parts one after the other, from an offset on; they are the caller's again afterwards."""
         ...
 
 
@@ -70,7 +70,7 @@ class Delivery:
         self._batch.__exit__(*error)
 
     def add(self, wanted: Iterable[tuple[Ref, Receiver]], *, path: PathOf = None, alone: bool = False) -> None:
-        """Begin to deliver these too, all requests for them planned together.
+        """Begin to deliver more blobs, all requests for them planned together.
 
         Args:
             wanted: As for `ChunkReader.deliver`.
@@ -115,7 +115,7 @@ class Delivery:
     def _decode_batch(
         self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: PathOf
     ) -> list[tuple[Bytes, ...]]:
-        """Blobs as the parts of each; if something is wrong with one, each is looked at alone."""
+        """Decode blobs, each into its parts; where one is wrong, decode each alone."""
         places = [ref.offset - span.start for ref in refs]
         stored = [body[at : at + ref.stored] for at, ref in zip(places, refs, strict=True)]
         try:
@@ -150,7 +150,7 @@ class Delivery:
 
 
 def _batches(wanted: Iterable[tuple[Ref, Sequence[Receiver]]]) -> Iterator[list[tuple[Ref, Sequence[Receiver]]]]:
-    """Some neighbours at a time: what is made of them stays in a cache, and one call writes them."""
+    """Yield some neighbours at a time: what is decoded stays in a cache, and one call writes it."""
     some: list[tuple[Ref, Sequence[Receiver]]] = []
     size = 0
     for one in wanted:
@@ -164,7 +164,7 @@ def _batches(wanted: Iterable[tuple[Ref, Sequence[Receiver]]]) -> Iterator[list[
 
 
 def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiver]]]]) -> None:
-    """Call the functions; spots that follow one another in a file are written together."""
+    """Call the receivers; neighbours in a file are written together."""
     spot: FileOffset | None = None
     waiting: list[Bytes] = []
     end = 0
@@ -186,17 +186,17 @@ def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiv
 
 
 def _budget_for(span: Range) -> int:
-    """Bytes that fetching a range holds: the range, and half of it for what a client buffers and decoding makes."""
+    """Return the bytes that fetching a range holds: the range, and half of it for clients' buffers and decoding."""
     return (span.stop - span.start) * 3 // 2
 
 
 def path_of(path: PathOf, ref: Ref) -> str | None:
-    """The artifact that a blob belongs to."""
+    """Return the artifact that a blob belongs to."""
     return path(ref) if callable(path) else path
 
 
 def _decode_one(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
-    """The decoded bytes of a blob, which may be the stored ones themselves. Raises: FormatError."""
+    """Decode a blob, which may give the stored bytes themselves. Raises: FormatError."""
     data = (
         stored if ref.codec == UNCOMPRESSED and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
     )
@@ -206,7 +206,7 @@ def _decode_one(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
 
 
 def decode_verified(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> bytes:
-    """The decoded bytes of a blob, if they are those that its reference names.
+    """Decode a blob, and verify that it is the one that its reference names.
 
     Raises:
         IntegrityError: They are not.

@@ -32,7 +32,7 @@ class Encoders:
         self._free: list[Encoder] = []
 
     def encode(self, block: memoryview, chunks: Sequence[Chunk]) -> tuple[list[Encoded], memoryview | None]:
-        """What is to be stored of some chunks of a block, and the buffer that it is in, if there was one."""
+        """Encode some chunks of a block; return them, and the buffer that they are in, if there was one."""
         buffer = self._scratch.acquire()
         try:  # taking from a list is atomic
             encoder = self._free.pop()
@@ -46,7 +46,7 @@ class Encoders:
 
 
 def encode_block(encoder: Encoder, block: memoryview, chunks: Sequence[Chunk]) -> list[Encoded]:
-    """A block's new chunks as they are to be stored; neighbours of one file and kind share a plan."""
+    """Encode a block's new chunks; neighbours of one file and kind share a plan."""
     found: list[Encoded] = []
     for (_, item), group in itertools.groupby(chunks, key=lambda chunk: (id(chunk.owner), chunk.item_size)):
         alike = list(group)
@@ -62,7 +62,7 @@ def encode_block(encoder: Encoder, block: memoryview, chunks: Sequence[Chunk]) -
 
 
 def _split_into_runs(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
-    """Chunks that lie back to back in memory, their numbers in step, as many as a cache is glad to hold."""
+    """Split chunks into runs that lie back to back in memory, their numbers in step, and fit a processor's cache."""
     runs: list[list[Chunk]] = []
     size, end, phase = 0, -1, -1
     for chunk in chunks:
@@ -76,7 +76,7 @@ def _split_into_runs(chunks: Sequence[Chunk]) -> list[list[Chunk]]:
 
 
 def _sample(chunks: Sequence[Chunk]) -> bytes:
-    """A few kilobytes from here and there, each beginning with a whole number."""
+    """Return a few kilobytes from here and there, each beginning with a whole number."""
     length = SAMPLE // _SAMPLES
     some = chunks[:: -(-len(chunks) // _SAMPLES)]
     return b"".join(_whole_numbers(chunk.data[chunk.phase : chunk.phase + length]) for chunk in some)

@@ -18,20 +18,20 @@ _AT_ONCE: Final = 32 << 10  # bytes that are hashed before a thread would have b
 
 
 class FileHash:
-    """The SHA-256 of one file. Whoever fed a buffer must not change it before that was hashed: `seen`."""
+    """The SHA-256 of one file. A caller must not change a buffer before it was hashed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool, self._hasher = pool, digest.file_hash()
         self._thread: ThreadPoolExecutor | None = None
 
     def feed(self, data: memoryview) -> Future[None]:
-        """More of the file, and there will be more yet. Returns what is done when the data was seen."""
+        """Hash more of the file, with more to come; return a future that is done when the data was read."""
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "holdall-sha256")
         return self._thread.submit(self._hasher.update, data)
 
     def end(self, data: memoryview) -> bytes | Future[bytes]:
-        """The last of the file, or all of it; the hash, or what will be the hash."""
+        """Hash the last of the file, or all of it; return the hash, or a future of it."""
         if self._thread is not None:
             last = self._thread.submit(self._finish, data)
             self._thread.shutdown(wait=False)
@@ -41,7 +41,7 @@ class FileHash:
         return self._finish(data)
 
     def give_up(self) -> None:
-        """The file cannot be read: let the thread go."""
+        """Free the thread, since the file cannot be read."""
         if self._thread is not None:
             self._thread.shutdown(wait=False)
 

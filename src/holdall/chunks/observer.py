@@ -2,7 +2,7 @@
 
 This room counts bytes and draws nothing: where progress goes (a terminal, a
 log, a caller's own window) is decided at the top, and comes down here as an
-`Observer`. Whoever knows what there is to do begins a transfer; writers and
+`Observer`. A caller that knows what there is to do begins a transfer; writers and
 readers add to it, from any of their threads, about once for each request or
 4 MiB, so that being watched costs nothing.
 
@@ -32,7 +32,7 @@ class Transfer(Protocol):
     def __enter__(self) -> Transfer: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """It is over; with an error if it failed."""
+        """End the transfer, with an error if it failed."""
         ...
 
 
@@ -40,7 +40,7 @@ class Observer(Protocol):
     """Is told of transfers. Pickled along with the handles of runs that go to other processes."""
 
     def begin(self, verb: Verb, total: int | None, /) -> Transfer:
-        """A transfer begins, of `total` bytes as far as is known beforehand."""
+        """Begin a transfer of `total` bytes, as far as is known beforehand."""
         ...
 
 
@@ -64,10 +64,10 @@ SILENT: Final = Silent()
 
 
 def begin_transfer(observer: Observer, verb: Verb, total: int | None) -> Transfer:
-    """A transfer that this observer is told of, as long as it does not fail in listening."""
+    """Begin a transfer that an observer is told of, until the observer fails."""
     try:
         return _Guarded(observer.begin(verb, total))
-    except Exception as error:  # whatever a stranger's observer does, bytes matter more
+    except Exception as error:  # whatever a user's observer does, bytes matter more
         _log.debug("progress is not shown: %r", error)
         return SILENT
 

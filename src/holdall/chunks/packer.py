@@ -90,11 +90,11 @@ class Packer:
 
     @property
     def unsent(self) -> bool:
-        """Whether a pack is in the making."""
+        """Return whether a pack is in the making."""
         return self._builder is not None
 
     def add(self, blob: bytes, kind: int, encoded: Encoded, raw: int, *, file_bytes: int = 0) -> Ref:
-        """Put a blob into a pack; where it then is.
+        """Put a blob into a pack, and return where it then is.
 
         Args:
             blob: Its id.
@@ -140,7 +140,7 @@ class Packer:
         self._buffers.clear()
 
     def _fits(self, builder: PackBuilder, stored: int) -> bool:
-        """Very many small blobs have a footer so long that it fills a pack before they do."""
+        """Return whether a blob fits: many small ones have a footer so long that it fills a pack before they do."""
         return builder.size + stored <= self._pack_size and builder.fits(stored)
 
     def _start_pack(self) -> None:
@@ -154,9 +154,9 @@ class Packer:
         self._collect_finished()
 
     def _collect_finished(self) -> None:
-        """See which packs were acknowledged: their buffers are free, and they get their hints.
+        """Free the buffers of packs that were acknowledged, and put their hints.
 
-        One that failed stays in the list, so that whoever tries again meets the same failure.
+        One that failed stays in the list, so that another try meets the same failure.
         """
         done = [upload for upload in self._uploads if upload.done.done()]
         for upload in done:
@@ -180,7 +180,7 @@ class Packer:
         self._index.add_footer(name, Footer(body, b"", tuple(builder.rows)))
 
     def _put_hint(self, chunk: bytes, name: PackName) -> None:
-        """Hints are advice: one that fails costs space later."""
+        """Put a hint, which is advice: one that fails costs space later."""
         try:
             self._bucket.put(hint_key(chunk), encode_hint(chunk, name))
         except StorageError:

@@ -31,14 +31,14 @@ class Range:
 
     @classmethod
     def over(cls, refs: Sequence[Ref]) -> Range:
-        """The range of blobs of one pack that ascend."""
+        """Return the range of blobs of one pack that ascend."""
         place = refs[0].location
         assert isinstance(place, PackName), "inline blobs are not fetched from packs"
         return cls(place, refs, refs[0].offset, max(ref.offset + ref.stored for ref in refs))
 
 
 def plan_ranges(refs: Iterable[Ref], *, gap: int = GAP, limit: int = LIMIT) -> list[Range]:
-    """The ranges to fetch for blobs in packs, each blob once.
+    """Plan the ranges to fetch for blobs in packs, each blob once.
 
     Args:
         refs: Blobs in packs, in any order, repeated or not. Packs are fetched in the order of their first blobs.
@@ -67,7 +67,7 @@ def _stretches(refs: list[Ref], gap: int) -> list[list[Ref]]:
 
 
 def _balanced(stretch: list[Ref], limit: int) -> list[list[Ref]]:
-    """A stretch in as few parts as the limit allows, of about equal length."""
+    """Split a stretch into as few parts as the limit allows, of about equal length."""
     start = stretch[0].offset
     length = max(ref.offset + ref.stored for ref in stretch) - start
     size = length / -(-length // limit)

@@ -3,8 +3,8 @@
 Work that waits for a bucket, or that releases the GIL, is given to a pool of
 threads. Three rules keep it from ever standing still: a task never waits for
 another task; what a task holds of the budget it gives back itself, at its end;
-and while no task holds anything, whoever comes is let in, whatever is free. So
-whoever waits for room waits only for tasks that can finish.
+and while no task holds anything, the next one is let in, whatever is free. So
+a caller that waits for room waits only for tasks that can finish.
 
 Buffers that outlive a task are counted too (`reserve`), but nobody waits for
 them to be given back: a writer may keep some for as long as its user likes.
@@ -65,7 +65,7 @@ class Pool:
 
     @property
     def memory(self) -> int:
-        """Bytes that may be held at once."""
+        """Return how many bytes may be held at once."""
         return self._memory
 
     def submit(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -90,7 +90,7 @@ class Pool:
         return future
 
     def run_with_budget(self, size: int, task: Callable[[], T]) -> T:
-        """The same in the caller's own thread, which is quicker where there is only one task."""
+        """Run a task with a share of the budget in the caller's own thread: quicker where there is only one."""
         threads = self._for_submitting()
         self._acquire(threads, size)
         try:
@@ -99,9 +99,9 @@ class Pool:
             self._return(threads, size)
 
     def reserve(self, size: int, *, force: bool = False) -> bool:
-        """Count `size` bytes as held, if they are free, or at all costs; returns whether they are counted.
+        """Count `size` bytes as held, if they are free or `force` is set; return whether they are counted.
 
-        Whoever reserved them calls `release`.
+        The caller releases them again.
         """
         threads = self._of_this_process()
         with threads.changed:
@@ -110,14 +110,14 @@ class Pool:
         return granted
 
     def release(self, size: int) -> None:
-        """Give back what was claimed, by this process."""
+        """Return reserved bytes, of this process."""
         if threads := self._threads.get(os.getpid()):
             with threads.changed:
                 threads.free += size
                 threads.changed.notify_all()
 
     def map(self, task: Callable[[U], T], items: Iterable[U]) -> list[T]:
-        """The task's results for all items, in their order; the first failure is raised when all have ended."""
+        """Run a task for all items; return the results in order. The first failure is raised when all have ended."""
         wanted = list(items)
         if len(wanted) == 1:
             return [task(wanted[0])]  # a thread would only make it later
@@ -174,13 +174,13 @@ class Batch:
             _cancel_and_wait(self._futures)
 
     def submit(self, task: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> Future[Any]:
-        """As the pool's; but once a task of the batch has failed, its failure is raised instead."""
+        """Submit a task to the pool; once a task of the batch has failed, raise its failure instead."""
         self._raise_failures()
         self._futures.append(future := self._pool.submit(task, *args, **kwargs))
         return future
 
     def submit_with_budget(self, size: int, task: Callable[[], object]) -> None:
-        """The same with a share of the budget."""
+        """Submit a task that holds a share of the budget."""
         self._raise_failures()
         self._futures.append(self._pool.submit_with_budget(size, task))
 
@@ -234,7 +234,7 @@ class LogFuture(Future[Any]):
 
     @property
     def failure(self) -> BaseException | None:
-        """What went wrong with something that is done, without taking it."""
+        """Return what went wrong with something that is done, without taking it."""
         return super().exception()
 
 
@@ -279,7 +279,7 @@ class SerialExecutor:
 
 
 def gather(futures: Iterable[Future[T]]) -> Iterator[T]:
-    """Results in order, once all have ended or one has failed; what has not begun by then is called off.
+    """Return results in order, once all have ended or one has failed; cancel what has not begun by then.
 
     Also where the caller is interrupted, no task is left running.
     """

@@ -38,7 +38,7 @@ class ChunkReader:
         self._limit, self._at_once = (_NEAR, _NEAR_AT_ONCE) if _is_near(bucket) else (LIMIT, _FAR_AT_ONCE)
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
-        """The decoded bytes of some blobs, in the order asked for; they belong to `path`, for errors.
+        """Read some blobs, decoded, in the order asked for; they belong to `path`, for errors.
 
         Raises:
             IntegrityError: A blob is not what was written, or its pack is gone.
@@ -54,7 +54,7 @@ class ChunkReader:
     def deliver(
         self, wanted: Iterable[tuple[Ref, Receiver]], *, path: PathOf = None, transfer: Transfer = SILENT
     ) -> None:
-        """Hand each blob's decoded bytes to its function, from some thread, in no order.
+        """Hand each blob's decoded bytes to its receiver, from some thread, in no order.
 
         Args:
             wanted: Blobs in packs, each with what is to be done with its bytes, or a spot for them.
@@ -71,11 +71,11 @@ class ChunkReader:
             delivery.add(wanted, path=path, alone=True)
 
     def delivery(self, transfer: Transfer = SILENT) -> Delivery:
-        """Several deliveries in one stream, without a pause between them; they have ended when it is left."""
+        """Open a context for several deliveries in one stream; they have ended when it is left."""
         return Delivery(self._bucket, self._pool, transfer, self._damage, limit=self._limit, at_once=self._at_once)
 
     def footer(self, pack: PackName) -> Footer:
-        """What a pack says that it holds.
+        """Read a pack's footer.
 
         Raises:
             ObjectNotFoundError: There is no such pack.
@@ -92,7 +92,7 @@ class ChunkReader:
 
 
 def _is_near(bucket: object) -> bool:
-    """Whether this is a local disk, whatever is wrapped around it."""
+    """Return whether this is a local disk, whatever is wrapped around it."""
     while inner := getattr(bucket, "inner", None):
         bucket = inner
     return isinstance(bucket, LocalBucket)

@@ -1,7 +1,7 @@
 """Is it true what a pack of somebody else says that it holds?
 
 A footer says which chunks a pack has, and nothing makes it true: bits rot, and
-whoever may create objects can claim anybody's chunks over zeros. What a commit
+a writer of objects can claim anybody's chunks over zeros. What a commit
 borrows it never reads, so it would be found out when the source is gone. So
 before anything refers to a pack of another session, one chunk of those that it
 borrows, drawn by lot, is fetched and decoded, once for each pack and process.
@@ -77,7 +77,7 @@ class PackVerifier:
         return self.__dict__ | {"_results": {}}
 
     def start(self, refs: Iterable[Ref]) -> None:
-        """Begin to try what is about to be borrowed, as far as it was not. Cost: a small request for each new pack."""
+        """Begin to verify what is about to be borrowed, unless it was. Cost: a small request for each new pack."""
         results = self._of_this_process()
         by_pack: defaultdict[PackName, dict[Ref, None]] = defaultdict(dict)
         with results.lock:
@@ -91,12 +91,12 @@ class PackVerifier:
                 del results.proofs[old]
 
     def is_done(self, ref: Ref) -> bool:
-        """Whether nobody would wait for the answer."""
+        """Return whether `verify` would not have to wait."""
         proof = self._of_this_process().proofs.get(self._subject(ref))
         return proof is not None and proof.done()
 
     def verify(self, ref: Ref) -> bool:
-        """Whether a blob may be borrowed, as far as it is tried; waits for the answer."""
+        """Return whether a blob may be borrowed, as far as it is tried; waits for the answer."""
         while (proof := self._of_this_process().proofs.get(self._subject(ref))) is None:
             self.start([ref])
         return proof.result()
@@ -111,7 +111,7 @@ class PackVerifier:
         return [Range.over([refs[self._draw(len(refs))]]) for refs in packs]
 
     def _fetch_and_check(self, span: Range) -> bool:
-        """Whether blobs are there and right; tells of what is not."""
+        """Fetch blobs; return whether they are intact, and note what is damaged."""
         wrong: list[bytes] = []
         for _ in range(_ATTEMPTS):
             try:

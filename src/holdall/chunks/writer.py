@@ -60,7 +60,7 @@ class PendingChunk:
 
     @property
     def ref(self) -> Ref:
-        """Where the chunk is."""
+        """Return where the chunk is."""
         assert self.resolved is not None, "resolve_pending() comes first"
         return self.resolved
 
@@ -76,7 +76,7 @@ class WrittenStream:
 
     @property
     def sha256(self) -> bytes:
-        """Of all the stream; waits for the thread that makes it."""
+        """Return the SHA-256 of all the stream; waits for its thread."""
         return self.hashing if isinstance(self.hashing, bytes) else self.hashing.result()
 
 
@@ -149,12 +149,12 @@ class ChunkWriter:
 
     @property
     def stats(self) -> WriteStats:
-        """What was stored so far."""
+        """Return what was stored so far."""
         return replace(self._packer.stats, rewritten=self._deduplicator.rewritten)
 
     @property
     def unsent(self) -> bool:
-        """Whether a pack is in the making."""
+        """Return whether a pack is in the making."""
         return self._packer.unsent
 
     def write(self, stream: Readable) -> WrittenStream:
@@ -164,7 +164,7 @@ class ChunkWriter:
         return written
 
     def resolve_pending(self) -> None:
-        """Give every chunk so far its place: where the bucket has it, or in a pack in the making."""
+        """Give every chunk so far its location: where the bucket has it, or in a pack in the making."""
         self._cutter.finish()
         while self._full:
             self._queue_new_chunks(self._full[0])
@@ -179,7 +179,7 @@ class ChunkWriter:
         return self.find_blob(data) or self._pack(digest.blob_id(data), kind, data)
 
     def find_blob(self, data: bytes) -> Ref | None:
-        """Where the bucket has a blob already, if it does.
+        """Return where the bucket has a blob already, if it does.
 
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
         """
@@ -210,7 +210,7 @@ class ChunkWriter:
     # --- blocks, from the cutter and back to it ---
 
     def _acquire_buffer(self) -> memoryview:
-        """A buffer for the next block; if there is none, the oldest is emptied first."""
+        """Return a buffer for the next block; if there is none, the oldest block is packed first."""
         while (buffer := self._buffers.acquire(force=not (self._encoding or self._named or self._full))) is None:
             if not self._encoding:
                 if self._full:
@@ -221,7 +221,7 @@ class ChunkWriter:
         return buffer
 
     def _take_block(self, block: Block) -> None:
-        """Take a full block; with a window of chunks that have names, look what is new."""
+        """Take a full block; with a window of named chunks, look up which are new."""
         self._full.append(block)
         while self._full and self._full[0].chunks.done():
             self._queue_new_chunks(self._full[0])
@@ -230,7 +230,7 @@ class ChunkWriter:
             self._pack_oldest()
 
     def _queue_new_chunks(self, block: Block) -> None:
-        """The first of the full blocks has names for its chunks, or will have: see which came for the first time."""
+        """Queue the chunks of a full block that this commit has not met, waiting for their names."""
         new = self._find_new_chunks(block)
         self._full.popleft()  # not before: what failed fails again
         self._undecided += new
@@ -256,7 +256,7 @@ class ChunkWriter:
             self._start_encoding(self._named.popleft())
 
     def _next_window(self, *, force: bool) -> list[_NewChunk]:
-        """The next chunks up to the one that makes them a pack's size."""
+        """Return the next chunks up to the one that makes them a pack's size."""
         size = 0
         if self._waiting < self._window_size and not force:
             return []
@@ -277,7 +277,7 @@ class ChunkWriter:
             self._transfer.add(saved, saved)
 
     def _find_new_chunks(self, block: Block) -> list[_NewChunk]:
-        """The chunks of a block that came for the first time; each file is told of all of its own."""
+        """Return the chunks of a block that came for the first time; each file is told of all of its own."""
         new = []
         for chunk in block.chunks.result():
             pending = self._chunks.get(chunk.id)
@@ -288,13 +288,13 @@ class ChunkWriter:
         return new
 
     def _ready(self, block: _EncodingBlock) -> bool:
-        """Whether a block has something to pack, and packing it would not wait."""
+        """Return whether a block has something to pack, and packing it would not wait."""
         if block.encoded is None or not block.encoded.done():
             return False
         return all(self._index.is_verified(pending.ref) for pending, _ in block.borrowed)
 
     def _pack_oldest(self) -> None:
-        """Put what a block had new, or borrowed in vain, into packs, and have its buffer back."""
+        """Pack what a block had new, or borrowed in vain, and free its buffer."""
         oldest, scratch = self._encoding[0], None
         for pending, chunk in oldest.borrowed:
             if not self._index.verify(pending.ref):

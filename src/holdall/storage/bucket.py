@@ -52,16 +52,16 @@ class Bucket(Protocol):
 
     @property
     def url(self) -> str:
-        """Where this is, for people; without credentials."""
+        """Return where this is, for people; without credentials."""
         ...
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes of an object.
+        """Read all bytes of an object.
 
         Args:
             key: The object's key.
-            limit: Bytes that it may have; of a longer one none is held. Whoever knows what the
-                object is knows this: others may have put anything there.
+            limit: Bytes that it may have; of a longer one none is held. A caller that knows what
+                the object is knows this: others may have put anything there.
 
         Raises:
             ObjectNotFoundError: There is none at this key.
@@ -73,7 +73,7 @@ class Bucket(Protocol):
         ...
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
-        """The bytes `[start, stop)` of an object; with a negative start, its last `-start`.
+        """Read the bytes `[start, stop)` of an object; with a negative start, its last `-start`.
 
         Args:
             key: The object's key.
@@ -101,7 +101,7 @@ class Bucket(Protocol):
         Args:
             key: The object's key.
             data: Its bytes. They must not change before this returns or raises, and may
-                afterwards: buffers are used again, so whoever keeps the bytes copies them.
+                afterwards: buffers are used again, so an implementation that keeps them copies them.
 
         Raises:
             ObjectExistsError: Something is there. It may be ours: when an earlier
@@ -113,7 +113,7 @@ class Bucket(Protocol):
         ...
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """What is there now, in ascending order of keys (by UTF-8 bytes).
+        """List what is there now, in ascending order of keys (by UTF-8 bytes).
 
         Args:
             prefix: Only keys that start with this; any string, not only a folder.
@@ -132,7 +132,7 @@ class Bucket(Protocol):
 
 
 def check_size(url: str, key: str, size: int, limit: int | None) -> None:
-    """Refuse an object that is longer than whoever asks for it can use.
+    """Refuse an object that is longer than its reader can use.
 
     Raises:
         ObjectTooLargeError: It is.
@@ -142,6 +142,6 @@ def check_size(url: str, key: str, size: int, limit: int | None) -> None:
 
 
 def check_range(start: int, stop: int | None) -> None:
-    """A range that every bucket understands, or a ValueError."""
+    """Refuse a range that some bucket would not understand. Raises: ValueError."""
     if (start < 0) != (stop is None) or (stop is not None and not 0 <= start < stop):
         raise ValueError(f"not a range: start={start}, stop={stop}")

@@ -49,7 +49,7 @@ class ConditionMonitor:
         self._reset_trust()
 
     def set_canary(self, key: str, body: bytes) -> None:
-        """Ask this object from now on; it was asked a moment ago."""
+        """Try this object from now on; it was tried a moment ago."""
         self._canary = key, body
         self._reset_trust()
 
@@ -95,7 +95,7 @@ class ConditionMonitor:
 
 
 def set_canary(bucket: Bucket, key: str, body: bytes) -> None:
-    """Have whatever watches below a bucket's wrappers ask this canary, if anything does."""
+    """Set the canary of the monitor below a bucket's wrappers, if there is one."""
     inner: object = bucket
     while inner is not None:
         if isinstance(monitor := getattr(inner, "monitor", None), ConditionMonitor):

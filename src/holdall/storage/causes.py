@@ -3,7 +3,7 @@
 Python chains an error to whatever was being handled when it was raised, also
 where that has nothing to do with it: a request that is sent inside an `except`
 block and gets no answer would seem to have got the answer that its caller is
-busy with. So whoever sends a request remembers first what was being handled
+busy with. So a sender remembers first what was being handled
 then (`sys.exception()`), and looks for causes only down to there.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 
 def causes(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what led to it since a request began.
+    """Yield an error, and what led to it since a request began.
 
     Args:
         error: What the request raised.

@@ -19,7 +19,7 @@ def warn_if_pickled(url: str, options: Mapping[str, object]) -> None:
     """
     if get_spawning_popen() is None and (found := secrets_in(options)):
         warn(
-            f"the pickle of the store at {url} holds {', '.join(found)} in clear; whoever reads it has them. Without "
+            f"the pickle of the store at {url} holds {', '.join(found)} in clear: who reads it has them. Without "
             "these options a store finds its credentials where it is unpickled: in the environment, or by profile=",
             UserWarning,
             stacklevel=3,
@@ -27,7 +27,7 @@ def warn_if_pickled(url: str, options: Mapping[str, object]) -> None:
 
 
 def secrets_in(options: Mapping[str, object], above: str = "") -> list[str]:
-    """The names of options that hold credentials, those inside of others too."""
+    """Return the names of options that hold credentials, those inside of others too."""
     found: list[str] = []
     for name, value in options.items():
         if isinstance(value, Mapping):

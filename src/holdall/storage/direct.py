@@ -32,7 +32,7 @@ def write_durably(descriptor: int, data: Bytes) -> None:
 
 
 def _past_the_cache(descriptor: int, view: memoryview) -> int:
-    """Write whole pages while that goes; how many bytes that were."""
+    """Write whole pages while that goes; return how many bytes that were."""
     import fcntl
 
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)

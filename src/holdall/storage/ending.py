@@ -38,17 +38,17 @@ class Ending:
 
     @property
     def running(self) -> bool:
-        """Whether the process is ending just now."""
+        """Return whether the process is ending just now."""
         return self._until is not None
 
     def remaining(self) -> float:
-        """Seconds after which no request is to be sent again; without end while the process is not ending."""
+        """Return the seconds after which no request is sent again; infinite while the process is not ending."""
         if self.given_up:
             return 0.0
         return float("inf") if self._until is None else max(0.0, self._until - self._clock())
 
     def register(self, work: Callable[[], None]) -> None:
-        """Have this done at the end; of several the one that came last first. It may be called twice."""
+        """Register work for the end; of several, the last one is done first. It may be called twice."""
         self._works.append(work)
 
     def end(self) -> None:

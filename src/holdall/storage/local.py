@@ -71,21 +71,21 @@ class LocalBucket:
 
     @property
     def url(self) -> str:
-        """The folder's absolute path."""
+        """Return the folder's absolute path."""
         return str(self.root)
 
     def __repr__(self) -> str:
         return f"LocalBucket({self.url!r})"
 
     def level_above(self) -> tuple[str, ...]:
-        """What is beside the folder. Cost: one listing of the folder above it."""
+        """Return what is beside the folder. Cost: one listing of the folder above it."""
         try:
             return tuple(found.name for found in self.root.parent.iterdir())
         except OSError as error:
             raise self._error("", error) from error
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes of an object, if it is not too long. Cost: one open and read."""
+        """Read all bytes of an object, if it is not too long. Cost: one open and read."""
         try:
             with self._path(key).open("rb") as file:
                 if limit is not None:
@@ -95,7 +95,7 @@ class LocalBucket:
             raise self._error(key, error) from error
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
-        """The bytes `[start, stop)`, or the last `-start`. Cost: one open, seek and read."""
+        """Read the bytes `[start, stop)`, or the last `-start`. Cost: one open, seek and read."""
         check_range(start, stop)
         try:
             with self._path(key).open("rb") as file:
@@ -127,7 +127,7 @@ class LocalBucket:
                 temporary.unlink()
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """What is there, in ascending order; folder by folder, as it is consumed.
+        """List what is there, in ascending order; folder by folder, as it is consumed.
 
         Names that are not UTF-8, symbolic links and special files are no objects.
         """
@@ -209,7 +209,7 @@ class LocalBucket:
             raise refusal from error
 
     def _make_durable(self, folder: Path) -> None:
-        """The folder's entries survive a power cut, and so do those that lead to it."""
+        """Make a folder's entries survive a power cut, and those that lead to it."""
         _fsync_folder(folder)
         done = set()
         while folder not in self._durable:
@@ -257,7 +257,7 @@ class LocalBucket:
 
 
 def _sort_name(entry: os.DirEntry[str]) -> bytes:
-    """Sorting names so that whole keys come out sorted: a folder counts with its slash."""
+    """Return what to sort a name by, so that whole keys come out sorted: a folder counts with its slash."""
     return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
 
 

@@ -1,7 +1,7 @@
 """What is beside the place where a store is about to be made.
 
 An address is typed by hand, and a mistyped one is as good as any other: the
-runs go there and are missed where they were looked for. So whoever makes a
+runs go there and are missed where they were looked for. So the maker of a
 store unasked first looks what the level above holds, one request at most, and
 says so where that is a store itself or something of nearly the same name.
 """
@@ -26,12 +26,12 @@ class _WithLevelAbove(Protocol):
 
 
 def is_remote(url: str) -> bool:
-    """Whether others may look for a store at this address, which is no folder of this machine."""
+    """Return whether an address is no folder of this machine: others may look for a store there."""
     return "://" in url and not url.startswith(_OWN)
 
 
 def similar_address(bucket: Bucket, descriptor: str) -> str | None:
-    """The address that was perhaps meant, where there is no store at this one yet.
+    """Return the address that was perhaps meant, where there is no store at this one yet.
 
     Args:
         bucket: Where there is none.

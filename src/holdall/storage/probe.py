@@ -56,16 +56,16 @@ class Report:
 
     @property
     def safe_for_writing(self) -> bool:
-        """Whether every promise that writers need was kept."""
+        """Return whether every promise that writers need was kept."""
         return not self.broken
 
     @property
     def broken(self) -> tuple[Finding, ...]:
-        """The needed promises that were not kept."""
+        """Return the needed promises that were not kept."""
         return tuple(found for found in self.findings if found.needed and not found.ok)
 
     def lines(self) -> list[str]:
-        """One line for each finding, and a verdict."""
+        """Return one line for each finding, and a verdict."""
         width = max((len(found.name) for found in self.findings), default=0)
         marks = {True: "ok  ", False: "FAIL"}
         body = [f"{marks[found.ok]}  {found.name:{width}}  {found.detail}".rstrip() for found in self.findings]

@@ -103,7 +103,7 @@ class RemoteBucket:
         return f"RemoteBucket({self.url!r})"
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes of an object, if it is not too long. Cost: one or two requests, as the backend does it."""
+        """Read all bytes of an object, if it is not too long. Cost: one or two requests, as the backend does it."""
         span = {} if limit is None else {"start": 0, "end": limit + 1}  # a byte more tells that it is too long
         try:
             found = self._ask(key, lambda: self._bytes(self._fs.cat_file(self._base + key, **span)))
@@ -115,7 +115,7 @@ class RemoteBucket:
         return found
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
-        """Some bytes. Cost: one request; a suffix asks for the size first."""
+        """Read some bytes. Cost: one request; a suffix asks for the size first."""
         check_range(start, stop)
         if stop is None:
             size = self._ask(key, lambda: int(self._fs.info(self._base + key)["size"]))
@@ -143,7 +143,7 @@ class RemoteBucket:
         self._ask(key, lambda: self._fs.pipe_file(path, bytes(data)))
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """What is there, sorted here. Cost: all keys of the prefix's folder, whatever the limit."""
+        """List what is there, sorted here. Cost: all keys of the prefix's folder, whatever the limit."""
         above, slash, _ = prefix.rpartition("/")
         if slash and any(part in ("", ".", "..") for part in above.split("/")):
             return  # some backends would take that for a path, and leave the bucket
@@ -160,7 +160,7 @@ class RemoteBucket:
             return
 
     def level_above(self) -> tuple[str, ...]:
-        """What is beside the prefix. Cost: one listing; none for a whole bucket."""
+        """Return what is beside the prefix. Cost: one listing; none for a whole bucket."""
         above, slash, _ = self._base.rstrip("/").rpartition("/")
         if not slash:
             return ()
@@ -180,7 +180,7 @@ class RemoteBucket:
         import fsspec
 
         for name in _LOUD:
-            if (log := logging.getLogger(name)).level == logging.NOTSET:  # whoever wants to see it has said so
+            if (log := logging.getLogger(name)).level == logging.NOTSET:  # a user who wants to see it has said so
                 log.setLevel(logging.CRITICAL)
         own: dict[str, object] = {"skip_instance_cache": True, "use_listings_cache": False}
         try:
@@ -253,13 +253,13 @@ class RemoteBucket:
 
 
 def _in_a_line(error: Exception) -> str:
-    """What an error says, without what it adds in further lines: tables of all that was tried, links, tracebacks."""
+    """Return the first line of what an error says, without tables of all that was tried, links, tracebacks."""
     first = next(iter(str(error).strip().splitlines()), "").strip()
     return f"{type(error).__name__}: {first[:_LONGEST]}".rstrip(": ")
 
 
 def _one_attempt(system: Any) -> Any:
-    """A filesystem that sends each request once, where by itself it would do so for minutes; retrying is ours."""
+    """Make a filesystem send each request once, where by itself it would for minutes; retrying is ours."""
     once = getattr(getattr(type(system), "_request", None), "__wrapped__", None)
     if type(system).__module__.startswith("gcsfs") and once:
         system._request = once.__get__(system)
@@ -270,7 +270,7 @@ def _one_attempt(system: Any) -> Any:
 
 
 def _status(error: BaseException, before: BaseException | None) -> int | None:
-    """The HTTP status that an error or one of its causes carries, in whichever name."""
+    """Return the HTTP status that an error or one of its causes carries, in whichever name."""
     for cause in causes(error, before):
         for name in ("status", "status_code", "code"):
             found = getattr(cause, name, None)

@@ -40,7 +40,7 @@ def rename_if_free(source: Path, target: Path) -> None:
 
 @cache
 def _call() -> Callable[[bytes, bytes], int] | None:
-    """What renames here; None where nothing does."""
+    """Return the system's call that renames so; None where there is none."""
     try:
         library = ctypes.CDLL(None, use_errno=True)
     except (OSError, TypeError):

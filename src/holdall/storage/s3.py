@@ -69,11 +69,11 @@ class S3Bucket:
         return f"S3Bucket({self.url!r})"
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """All bytes of an object, if it is not too long. Cost: one request."""
+        """Read all bytes of an object, if it is not too long. Cost: one request."""
         return self._read(key, None, limit)[0]
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
-        """Some bytes of an object. Cost: one request."""
+        """Read some bytes of an object. Cost: one request."""
         check_range(start, stop)
         if stop is None:
             return self._suffix(key, -start)
@@ -92,7 +92,7 @@ class S3Bucket:
         self.monitor.put(self._create, self._undo, key, data)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """What is there, in ascending order. Cost: one request per 1,000 keys.
+        """List what is there, in ascending order. Cost: one request per 1,000 keys.
 
         Directory buckets (`--x-s3`) list in no order, so there all keys of the
         prefix are fetched and sorted, whatever the limit.
@@ -112,7 +112,7 @@ class S3Bucket:
             raise BucketUnreachableError(self.url, key, _NOT_S3)
 
     def page(self, prefix: str, count: int, token: str | None) -> Page:
-        """One page of a listing of whole keys; and where the next one begins, if there is one."""
+        """List one page of whole keys; return also where the next one begins, if there is one."""
         name: dict[str, object] = {"Bucket": self.bucket, "Prefix": prefix, "MaxKeys": count}
         if token:
             name["ContinuationToken"] = token
@@ -126,7 +126,7 @@ class S3Bucket:
         return [info for info in found if info.key], answer["NextContinuationToken"] if more else None
 
     def level_above(self) -> tuple[str, ...]:
-        """What is beside the prefix, of its first thousand names. Cost: one request; none for a whole bucket."""
+        """Return what is beside the prefix, of its first thousand names. Cost: one request; none for a whole bucket."""
         above, slash, _ = self.prefix.rstrip("/").rpartition("/")
         if not self.prefix:
             return ()
@@ -137,7 +137,7 @@ class S3Bucket:
         return tuple(found[len(above + slash) :] for found in (*folders, *keys))
 
     def _create(self, key: str, data: Bytes) -> str:
-        """Create an object; its version id, where the server keeps versions."""
+        """Create an object; return its version id, where the server keeps versions."""
         name = {"Bucket": self.bucket, "Key": self._key(key), "IfNoneMatch": "*", "Body": data}
         answer = self._run(key, lambda: self.client.call("PutObject", name), verb="put")
         if not answer.get("ETag"):
@@ -170,7 +170,7 @@ class S3Bucket:
         return found
 
     def _read(self, key: str, span: str | None, most: int | None = None) -> tuple[bytes, int | None]:
-        """A body as long as announced, and the size of the whole object where it was told."""
+        """Read a body as long as announced, and the size of the whole object where it was told."""
         name = {"Bucket": self.bucket, "Key": self._key(key), **({"Range": span} if span else {})}
         answer, found = self._run(
             key,
@@ -191,7 +191,7 @@ class S3Bucket:
         return found, self._check_span(key, span, answer.get("ContentRange") or "", len(found))
 
     def _announced(self, key: str, answer: Answer, span: str | None, most: int | None) -> int:
-        """How long a body will be: no buffer is made for one that was not asked for."""
+        """Return how long a body will be: no buffer is made for one that was not asked for."""
         length = answer.get("ContentLength")
         if not answer.get("ETag") or length is None:
             raise BucketUnreachableError(self.url, key, _NOT_S3)
@@ -202,7 +202,7 @@ class S3Bucket:
         return int(length)
 
     def _check_span(self, key: str, span: str, told: str, length: int) -> int | None:
-        """The object's size, from an answer's Content-Range that begins where it was asked to."""
+        """Return the object's size, from an answer's Content-Range that begins where it was asked to."""
         place, _, whole = told.removeprefix("bytes ").partition("/")
         first = span.removeprefix("bytes=").partition("-")[0]
         size = int(whole) if whole.isdigit() else None
@@ -283,7 +283,7 @@ def _client(url: str, options: dict[str, object]) -> S3Client:
 
 
 def _split(place: str) -> tuple[str, str]:
-    """The bucket, and the prefix with its slash; an access point's ARN may hold a slash itself."""
+    """Return the bucket, and the prefix with its slash; an access point's ARN may hold a slash itself."""
     parts = place.split("/")
     named = 2 if parts[0].startswith("arn:") and parts[0].endswith(":accesspoint") else 1
     prefix = "/".join(parts[named:])

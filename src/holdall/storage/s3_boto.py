@@ -1,4 +1,4 @@
-"""The lane to S3 through boto3's own client, in the thread of whoever asks.
+"""The lane to S3 through boto3's own client, in the caller's thread.
 
 That client is botocore's; boto3 is a face before it, which would add nothing
 here but one more version to agree with the one that s3fs pins. It blocks, so
@@ -58,7 +58,7 @@ class BotoClient(S3Client):
         return answer
 
     def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
-        """GetObject, into one buffer."""
+        """Send GetObject, and read its body into one buffer."""
         answer = self._send("GetObject", arguments)
         with closing(answer["Body"]) as body:
             found: bytes = body.read(body_length(answer))
@@ -66,7 +66,7 @@ class BotoClient(S3Client):
         return answer, found
 
     def botocore_client(self) -> Any:
-        """This process's botocore client."""
+        """Return this process's botocore client."""
         return self._client_of_this_process()
 
     def _send(self, operation: str, arguments: Mapping[str, Any]) -> Any:
@@ -141,7 +141,7 @@ class Payload:
         yield self._view
 
     def read(self, size: int | None = -1) -> bytes | memoryview:
-        """As a file's."""
+        """Behave as a file's method of this name."""
         start = self._at
         if size is None or size < 0:
             self._at = len(self._view)
@@ -150,12 +150,12 @@ class Payload:
         return self._view[start : self._at]
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As a file's."""
+        """Behave as a file's method of this name."""
         self._at = max(0, offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self)}[whence])
         return self._at
 
     def tell(self) -> int:
-        """As a file's."""
+        """Behave as a file's method of this name."""
         return self._at
 
 
@@ -191,7 +191,7 @@ def _pieces(blocks: Any) -> Iterator[memoryview]:
 
 
 def _begin_turn(**_: object) -> None:
-    """Wait until no other thread asks whoever answers in the server's place."""
+    """Wait until no other thread asks for an answer in the server's place."""
     turn = _turns.setdefault(os.getpid(), threading.Lock())
     turn.acquire()
     _held.turn = turn

@@ -1,6 +1,6 @@
 """What the lanes to S3 have in common: everything but the client.
 
-    boto3    botocore's client, in the thread of whoever asks     s3_boto.py
+    boto3    botocore's client, in the caller's thread            s3_boto.py
     s3fs     s3fs's client, in the one event loop of fsspec       s3_fs.py
 
 A lane sends one request per call and says what came back. What to ask, and
@@ -124,11 +124,11 @@ class S3Client:
         raise NotImplementedError
 
     def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
-        """GetObject: the answer and its body, of which nothing is read before `announced` accepts it."""
+        """Send GetObject; return the answer and its body, of which nothing is read before `body_length` accepts it."""
         raise NotImplementedError
 
     def botocore_client(self) -> Any:
-        """This process's client, in botocore's shape; for whoever wants to know how it is set up."""
+        """Return this process's client, in botocore's shape: it shows how it is set up."""
         raise NotImplementedError
 
     def _open(self) -> Any:
@@ -177,7 +177,7 @@ class S3Client:
 
 
 def check_options(options: Mapping[str, object]) -> dict[str, Any]:
-    """The options that mean something.
+    """Return the options that mean something.
 
     Raises:
         ValueError: One is unknown, or sets what a bucket sets itself.
@@ -200,12 +200,12 @@ def check_options(options: Mapping[str, object]) -> dict[str, Any]:
 
 
 def session_vars() -> dict[str, tuple[str, str, None, None]]:
-    """Variables for a botocore session, without defaults: what the user chose can be told from silence."""
+    """Return the variables of a botocore session, without defaults: what the user chose can be told from silence."""
     return {name: (name, f"AWS_{name.upper()}", None, None) for name in _CHECKSUMS}
 
 
 def unset_checksums(session: Any) -> list[str]:
-    """The settings of checksums about which the user said nothing."""
+    """Return the settings of checksums about which the user said nothing."""
     return [name for name in _CHECKSUMS if session.get_config_variable(name) is None]
 
 
@@ -216,19 +216,19 @@ def set_checksums(session: Any, names: list[str], choice: str) -> None:
 
 
 def is_aws(client: Any) -> bool:
-    """Whether a client's endpoint is AWS's own."""
+    """Return whether a client's endpoint is AWS's own."""
     return (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS)
 
 
 def disable_expect_continue(client: Any) -> None:
-    """No `Expect: 100-continue`: it is for files, costs a round trip, and many seconds where a server ignores it."""
+    """Send no `Expect: 100-continue`: it costs a round trip, and many seconds where a server ignores it."""
     from botocore.handlers import add_expect_header
 
     client.meta.events.unregister("before-call.s3", add_expect_header)
 
 
 def disable_region_redirects(client: Any) -> None:
-    """Of an endpoint that is not AWS's.
+    """Follow no redirects to other regions, of an endpoint that is not AWS's.
 
     botocore answers a redirect with a search for the region; a server that
     redirects that as well, such as one that wants https, makes it search for ever.
@@ -243,5 +243,5 @@ def _no_search(**_: object) -> None:
 
 
 def parameters(client: Any, operation: str) -> Any:
-    """The names that an operation's request may have, as this botocore knows it."""
+    """Return the names that an operation's request may have, as this botocore knows it."""
     return client.meta.service_model.operation_model(operation).input_shape.members

@@ -142,7 +142,7 @@ _PASSING = {
 
 
 def meaning(url: str, key: str, error: BaseException, *, verb: str, before: BaseException | None) -> StorageError:
-    """The `StorageError` that an error of a request stands for; the caller chains it.
+    """Return the `StorageError` that an error of a request stands for; the caller chains it.
 
     Args:
         url: The bucket.
@@ -176,7 +176,7 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
 
 
 def is_page(found: Mapping[str, Any]) -> bool:
-    """Whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket.
+    """Return whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket.
 
     A 204 has no body, whatever its headers call it: some say that it is HTML.
     """
@@ -186,14 +186,14 @@ def is_page(found: Mapping[str, Any]) -> bool:
 
 
 def _of_a_page(kind: type[StorageError], url: str, key: str, reason: str) -> StorageError:
-    """An error with the advice for who has not reached the server; that credentials are right or wrong is not known."""
+    """Return an error that advises how to reach the server; credentials were not tried."""
     error = kind(url, key, f"a page for people came, not an answer of S3: {reason}")
     error.hint = BucketUnreachableError.hint
     return error
 
 
 def _advised(error: StorageError, code: str, reason: str) -> StorageError:
-    """The same error, with what helps against this code."""
+    """Return the same error, with advice against this code."""
     word = "KMS" if code.startswith("KMS") or "kms" in reason.lower() else code
     if word not in _ADVICE and ("server side encryption" in reason.lower() or "SSE" in reason):
         word = "SSE"
@@ -202,7 +202,7 @@ def _advised(error: StorageError, code: str, reason: str) -> StorageError:
 
 
 def answer(error: BaseException, before: BaseException | None) -> Mapping[str, Any] | None:
-    """The server's answer, as botocore parsed it, wherever in the chain of causes it is."""
+    """Return the server's answer, as botocore parsed it, wherever in the chain of causes it is."""
     for cause in causes(error, before):
         found = getattr(cause, "response", None)
         if isinstance(found, dict) and "ResponseMetadata" in found:
@@ -211,7 +211,7 @@ def answer(error: BaseException, before: BaseException | None) -> Mapping[str, A
 
 
 def describe(found: Mapping[str, Any]) -> str:
-    """An answer in one line: HTTP status, error code, message and request id."""
+    """Return an answer in one line: HTTP status, error code, message and request id."""
     error, meta = found.get("Error", {}), found.get("ResponseMetadata", {})
     headers = meta.get("HTTPHeaders", {})
     request = meta.get("RequestId") or headers.get("x-amz-request-id") or "unknown"
@@ -220,7 +220,7 @@ def describe(found: Mapping[str, Any]) -> str:
 
 
 def retry_after(found: Mapping[str, Any]) -> float | None:
-    """Seconds that the server asked to wait; a date counts from the server's own."""
+    """Return the seconds that the server asked to wait; a date counts from the server's own."""
     headers = found.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     asked = str(headers.get("retry-after", "")).strip()
     if not asked:
@@ -249,7 +249,7 @@ def _unanswered(url: str, key: str, error: BaseException, before: BaseException 
 
 
 def _cut(found: Mapping[str, Any]) -> bool:
-    """Whether an error without a code was to be one of S3: a page for people says what it is."""
+    """Return whether an error without a code was to be one of S3: a page for people says what it is."""
     return "xml" in found.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-type", "xml")
 
 

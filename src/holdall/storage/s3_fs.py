@@ -61,7 +61,7 @@ class S3fsClient(S3Client):
         return self._run(send)
 
     def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
-        """GetObject, its body joined from what the connection gave."""
+        """Send GetObject, and join its body from what the connection gave."""
 
         async def send(system: Any) -> tuple[Answer, bytes]:
             answer = await asyncio.wait_for(system._call_s3("get_object", **arguments), self._patience(0))
@@ -72,7 +72,7 @@ class S3fsClient(S3Client):
         return self._run(send)
 
     def botocore_client(self) -> Any:
-        """This process's aiobotocore client."""
+        """Return this process's aiobotocore client."""
         return self._client_of_this_process()._s3
 
     def _run(self, ask: Callable[[Any], Awaitable[T]]) -> T:
@@ -87,7 +87,7 @@ class S3fsClient(S3Client):
         return found
 
     def _watched(self, ask: Callable[[Any], Awaitable[T]]) -> Callable[[Any], Awaitable[T]]:
-        """Tell a failure of whoever answers in the server's place, as mocks of botocore do, from others."""
+        """Tell failures of answers given in the server's place, as by mocks of botocore, from others."""
 
         async def watched(system: Any) -> T:
             steps: list[str] = []
@@ -103,7 +103,7 @@ class S3fsClient(S3Client):
         return watched
 
     def _patience(self, size: int) -> float:
-        """Seconds after which a transfer of so many bytes counts as stalled."""
+        """Return the seconds after which a transfer of so many bytes counts as stalled."""
         config = self._config()
         return float(config["connect_timeout"]) + float(config["read_timeout"]) + size / SLOWEST
 
@@ -147,7 +147,7 @@ async def _connect(system: Any, session: Any) -> bool:
 
 
 def _one_attempt() -> type:
-    """An HTTP session without aiohttp's own second attempt on a closed connection, and without following redirects."""
+    """Return a class of sessions without aiohttp's second attempt on a closed connection, or redirects."""
     from aiobotocore.httpsession import AIOHTTPSession
 
     class OneAttempt(AIOHTTPSession):  # type: ignore[misc]
@@ -174,7 +174,7 @@ _open_systems: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictiona
 
 
 def _abandon() -> None:
-    """In a new child: what the parent opened must not be closed here, nor complained about.
+    """Forget, in a new child, what the parent opened: it must not be closed here, nor complained about.
 
     Closing a connection would take it out of the epoll set, which both share.
     """

@@ -26,7 +26,7 @@ class LimitBucket:
 
     @property
     def url(self) -> str:
-        """The inner bucket's."""
+        """Return the inner bucket's."""
         return self.inner.url
 
     def __repr__(self) -> str:
@@ -38,26 +38,26 @@ class LimitBucket:
         return self._gates.setdefault(os.getpid(), threading.Semaphore(self.in_flight))
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """As the inner bucket's, in turn."""
+        """Do as the inner bucket does, in turn."""
         with self._gate:
             return self.inner.get(key, limit=limit)
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
-        """As the inner bucket's, in turn."""
+        """Do as the inner bucket does, in turn."""
         with self._gate:
             return self.inner.get_range(key, start, stop)
 
     def put(self, key: str, data: Bytes) -> None:
-        """As the inner bucket's, in turn."""
+        """Do as the inner bucket does, in turn."""
         with self._gate:
             self.inner.put(key, data)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """As the inner bucket's; a turn per step, so that a listing left open blocks nobody."""
+        """List as the inner bucket does; a turn per step, so that a listing left open blocks nobody."""
         return SteppedListing(self.inner.list(prefix, limit=limit), self._take)
 
     def delete(self, key: str) -> None:
-        """As the inner bucket's, in turn."""
+        """Do as the inner bucket does, in turn."""
         with self._gate:
             self.inner.delete(key)
 

@@ -31,11 +31,11 @@ T = TypeVar("T")
 _log = logging.getLogger("holdall")
 DEADLINE = 120.0  # seconds
 FIRST = 10.0  # seconds, as long as nobody has ever answered
-_SILENCE = 3.0  # seconds of retrying after which whoever waits is told why
+_SILENCE = 3.0  # seconds of retrying after which the user is told why
 
 
 def _chance() -> float:
-    """The module's own generator, found by name so that a handle pickles without its state."""
+    """Draw from the module's own generator, found by name so that a handle pickles without its state."""
     return _random.random()
 
 
@@ -44,7 +44,7 @@ class Contact:
     """Whether anybody has answered yet, where a bucket should be.
 
     Until then a name that is misspelt, a wrong port or a page for people is likelier than an
-    outage, and whoever waits for it in vain is told soon. A child process knows what its parent knew.
+    outage, and a user who waits in vain is told soon. A child process knows what its parent knew.
     """
 
     made: bool = False
@@ -75,7 +75,7 @@ class RetryBucket:
             deadline: Seconds after a request's start beyond which none is sent again.
             first: The same, as long as nobody has answered at all.
             whole: Seconds from now beyond which no request at all is sent again.
-            contact: Whether somebody has; shared by whoever asks the same server.
+            contact: Whether somebody has; shared by all buckets of one server.
             ending: Knows whether the process is ending, and how long that may still take.
             base: Seconds within which the first pause is drawn; doubled each time.
             cap: Seconds that no drawn pause exceeds; a server's Retry-After may.
@@ -92,30 +92,30 @@ class RetryBucket:
 
     @property
     def url(self) -> str:
-        """The inner bucket's."""
+        """Return the inner bucket's."""
         return self.inner.url
 
     def __repr__(self) -> str:
         return f"RetryBucket({self.inner!r}, deadline={self.deadline})"
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """As the inner bucket's, until the deadline."""
+        """Do as the inner bucket does, until the deadline."""
         return self.persist(lambda: self.inner.get(key, limit=limit))
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
-        """As the inner bucket's, until the deadline."""
+        """Do as the inner bucket does, until the deadline."""
         return self.persist(lambda: self.inner.get_range(key, start, stop))
 
     def put(self, key: str, data: Bytes) -> None:
-        """As the inner bucket's, until the deadline; what then exists may be our own."""
+        """Create as the inner bucket does, until the deadline; what then exists may be our own."""
         self.persist(lambda: self.inner.put(key, data))
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """As the inner bucket's; each page has a deadline of its own."""
+        """List as the inner bucket does; each page has a deadline of its own."""
         return _Persistent(self, prefix, limit)
 
     def delete(self, key: str) -> None:
-        """As the inner bucket's, until the deadline."""
+        """Do as the inner bucket does, until the deadline."""
         self.persist(lambda: self.inner.delete(key))
 
     def persist(self, ask: Callable[[], T]) -> T:
@@ -149,7 +149,7 @@ class RetryBucket:
         self.contact.made = self.contact.made or not isinstance(error, BucketUnreachableError)
 
     def _left(self, begin: float) -> float:
-        """Seconds within which a request that began then may be sent again."""
+        """Return the seconds within which a request that began then may be sent again."""
         patience = self.deadline if self.contact.made else self.first
         now = self._clock()
         return min(begin + patience - now, self._until - now, (self._ending or the_end).remaining())
@@ -161,7 +161,7 @@ class RetryBucket:
 
 
 def with_shorter_deadline(bucket: Bucket, deadline: float, *, whole: float | None = None) -> Bucket:
-    """The same bucket, with a shorter deadline for each request, and one for all: for whoever waits before a screen."""
+    """Return the same bucket with a shorter deadline for each request, and one for all: somebody is waiting."""
     if not isinstance(bucket, RetryBucket):
         return bucket
     return RetryBucket(bucket.inner, deadline=min(deadline, bucket.deadline), whole=whole, contact=bucket.contact)

@@ -50,26 +50,26 @@ class TraceBucket:
 
     @property
     def url(self) -> str:
-        """The inner bucket's."""
+        """Return the inner bucket's."""
         return self.inner.url
 
     def __repr__(self) -> str:
         return f"TraceBucket({self.inner!r})"
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
-        """As the inner bucket's, told."""
+        """Do as the inner bucket does, and tell of it."""
         return self._tell("get", key, lambda: self.inner.get(key, limit=limit), len)
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
-        """As the inner bucket's, told."""
+        """Do as the inner bucket does, and tell of it."""
         return self._tell("get_range", key, lambda: self.inner.get_range(key, start, stop), len)
 
     def put(self, key: str, data: Bytes) -> None:
-        """As the inner bucket's, told."""
+        """Do as the inner bucket does, and tell of it."""
         self._tell("put", key, lambda: self.inner.put(key, data), lambda _: len(data))
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        """As the inner bucket's, told once per 1,000 keys: as often as a server is asked."""
+        """List as the inner bucket does, and tell once per 1,000 keys: as often as a server is asked."""
         given = 0
 
         def step(pages: Iterator[ObjectInfo]) -> ObjectInfo:
@@ -88,7 +88,7 @@ class TraceBucket:
         return SteppedListing(self.inner.list(prefix, limit=limit), step)
 
     def delete(self, key: str) -> None:
-        """As the inner bucket's, told."""
+        """Do as the inner bucket does, and tell of it."""
         self._tell("delete", key, lambda: self.inner.delete(key), lambda _: 0)
 
     def _tell(self, verb: str, key: str, ask: Callable[[], T], size: Callable[[T], int]) -> T:
@@ -112,7 +112,7 @@ class RequestCounter:
         self.errors: Counter[str] = Counter()
 
     def __call__(self, request: Request) -> None:
-        """Add one."""
+        """Count a request."""
         with self._lock:
             self.requests[request.verb] += 1
             self.bytes[request.verb] += request.bytes
@@ -120,12 +120,12 @@ class RequestCounter:
 
     @property
     def total(self) -> int:
-        """All requests, of whatever verb."""
+        """Return the number of all requests."""
         with self._lock:
             return self.requests.total()
 
     def clear(self) -> None:
-        """Begin at zero."""
+        """Set all counts to zero."""
         with self._lock:
             for counter in (self.requests, self.bytes, self.errors):
                 counter.clear()
