@@ -156,13 +156,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def read(tmp_path: Path, python: Callable[..., list[str]]) -> Callable[..., None]:
+def follow_page(tmp_path: Path, python: Callable[..., list[str]]) -> Callable[..., None]:
     """Follow a page in the test's folder, in a Python that has imported what takes long."""
     warm = python("sklearn.ensemble", "sklearn.datasets")
-    return lambda page, **more: _read(page, tmp_path, more, warm)
+    return lambda page, **more: _follow_page(page, tmp_path, more, warm)
 
 
-def _read(page: Path, folder: Path, more: dict[str, str], python: list[str]) -> None:
+def _follow_page(page: Path, folder: Path, more: dict[str, str], python: list[str]) -> None:
     reader = Reader(folder, more, python)
     try:
         reader.follow(page)
@@ -171,22 +171,22 @@ def _read(page: Path, folder: Path, more: dict[str, str], python: list[str]) -> 
 
 
 @pytest.mark.parametrize("subject", [subject for subject in PAGES if subject != "s3"])
-def test_every_example_of_a_page_does_what_it_shows(subject: str, read: Callable[..., None]) -> None:
+def test_every_example_of_a_page_does_what_it_shows(subject: str, follow_page: Callable[..., None]) -> None:
     """Run from top to bottom in an empty folder, a page's examples print what stands under them."""
-    read(PAGES[subject])
+    follow_page(PAGES[subject])
 
 
-def test_the_pages_on_s3_hold_on_a_server(moto: Server, read: Callable[..., None]) -> None:
+def test_the_pages_on_s3_hold_on_a_server(moto: Server, follow_page: Callable[..., None]) -> None:
     """The same for S3, with the AWS variables that its page speaks of."""
     with urlopen(Request(f"{moto.url}/my-bucket", method="PUT"), timeout=60):
         pass
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    read(PAGES["s3"], AWS_ENDPOINT_URL=moto.url, AWS_EC2_METADATA_DISABLED="true", **keys)
+    follow_page(PAGES["s3"], AWS_ENDPOINT_URL=moto.url, AWS_EC2_METADATA_DISABLED="true", **keys)
 
 
-def test_the_readmes_examples_run(folder: Path, read: Callable[..., None]) -> None:
+def test_the_readmes_examples_run(folder: Path, follow_page: Callable[..., None]) -> None:
     """The README's too; its two installing commands are what CI runs."""
-    read(ROOT / "README.md")
+    follow_page(ROOT / "README.md")
     assert (folder / "elsewhere/model/last.bin").read_bytes() == bytes(100_000)
 
 
@@ -202,7 +202,7 @@ def test_nothing_in_the_guide_goes_untried() -> None:
         assert page.read_text().count("```") == 2 * len(blocks(page))
 
 
-def test_a_wrong_example_is_noticed(tmp_path: Path, read: Callable[..., None]) -> None:
+def test_a_wrong_example_is_noticed(tmp_path: Path, follow_page: Callable[..., None]) -> None:
     """Other output, a python error, and a command that fails in silence are each told."""
     for body in (
         "```python\nprint(1)\n```\n\n```text\n2\n```\n",
@@ -213,7 +213,7 @@ def test_a_wrong_example_is_noticed(tmp_path: Path, read: Callable[..., None]) -
         page = tmp_path / "page.md"
         page.write_text(body)
         with pytest.raises(AssertionError):
-            read(page)
+            follow_page(page)
 
 
 def test_the_guide_is_shipped_and_shown(tmp_path: Path) -> None:

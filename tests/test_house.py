@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -96,3 +98,47 @@ def test_the_readmes_example_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "elsewhere/model/last.bin").read_bytes() == bytes(100_000)
     assert "config.yaml" in done.stdout
+
+
+_Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+_FAILING = re.compile(r"^(pytest\.)?(raises|warns|fail)$|\bassert_\w+$")
+
+
+def _functions(folder: Path) -> list[tuple[Path, _Function]]:
+    """All functions and methods below a folder."""
+    files = sorted(folder.rglob("*.py"))
+    return [
+        (path, node) for path in files for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, _Function)
+    ]
+
+
+def _checks(body: ast.AST) -> bool:
+    """Whether a function fails by itself: by an assertion, by an error that must come, by how a program ends."""
+    for node in ast.walk(body):
+        if isinstance(node, ast.Assert) or (isinstance(node, ast.Raise) and "AssertionError" in ast.unparse(node)):
+            return True
+        if isinstance(node, ast.Call) and _FAILING.search(ast.unparse(node.func)):
+            return True
+        if isinstance(node, ast.keyword) and node.arg == "check" and ast.unparse(node.value) == "True":
+            return True
+    return False
+
+
+def _called(body: ast.AST) -> set[str]:
+    """The last names of all that is called or handed over in a function."""
+    found = {node.func for node in ast.walk(body) if isinstance(node, ast.Call)}
+    names = {each.attr for each in found if isinstance(each, ast.Attribute)}
+    return names | {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
+
+
+def test_every_test_can_fail() -> None:
+    """Each asserts something, or calls a function of the tests that does: a body that merely runs proves little."""
+    functions = _functions(ROOT / "tests")
+    known = {node.name for _, node in _functions(ROOT / "src")}  # a name of both may be the package's
+    able = {node.name for _, node in functions if _checks(node)} - known
+    while more := {node.name for _, node in functions if _called(node) & able} - able - known:
+        able |= more
+    tests = [(path, node) for path, node in functions if node.name.startswith("test_")]
+    idle = [f"{path.name}::{node.name}" for path, node in tests if not _checks(node) and not _called(node) & able]
+    assert len(tests) > 1000
+    assert idle == []

@@ -101,6 +101,9 @@ def test_what_honest_models_say_is_let_through(tmp_path: Path) -> None:
     })  # fmt: skip
     write(tmp_path, {"model": {"vocab": {"auto_map": 1, "backbone": 2, "trust_remote_code": 3}}}, "tokenizer.json")
     check_configs(tmp_path)
+    write(tmp_path, {"auto_map": {"AutoModel": "mine.Mine"}}, "tokenizer_config.json")  # the word, saying something
+    with pytest.raises(ContentError, match="auto_map"):
+        check_configs(tmp_path)
 
 
 def test_a_quantizer_is_named_to_the_reader(tmp_path: Path) -> None:
