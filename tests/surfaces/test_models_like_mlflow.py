@@ -17,7 +17,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import holdall
-from holdall.errors import ContentError, NotFoundError, SchemaMismatchError, SignatureError
+from holdall.errors import ContentError, InvalidURIError, NotFoundError, SchemaMismatchError, SignatureError
 from holdall.models import Model, ModelInfo
 from holdall.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
 
@@ -138,6 +138,10 @@ def test_an_mlmodel_file_goes_round(tmp_path: Path) -> None:
     with (tmp_path / "text").open("w") as stream:
         assert model.to_yaml(stream) == model.to_yaml()
     assert (tmp_path / "text").read_text() == (tmp_path / "MLmodel").read_text()
+    info = model.get_model_info(model_uri="here")
+    assert (info.model_uri, info.flavors, info.model_uuid) == ("here", model.flavors, model.model_uuid)
+    with pytest.raises(InvalidURIError, match="describe"):
+        Model.load("models:/line/1")
     for wrong in (tmp_path / "m" / "none", tmp_path / "text.txt"):
         with pytest.raises(ContentError, match="MLmodel"):
             Model.load(wrong)

@@ -23,35 +23,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from holdall.errors import ContentError, SignatureError
+from holdall.errors import ContentError, InvalidURIError, SignatureError
 from holdall.libraries import library
-from holdall.modeling.signatures.params import ParamSchema
-from holdall.modeling.signatures.schema import Schema
+from holdall.modeling.model_info import SPOKEN, ModelInfo, SignatureSchemas
+from holdall.modeling.records.logged import LoggedModel
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.plain_yaml import load_yaml
 
 FILE: Final = "MLmodel"
 MAX_FILE: Final = 64 << 20  # bytes of one
-SPOKEN: Final = "3.17.2"  # the MLflow whose format this is
-
-
-class SignatureSchemas:
-    """The schemas that a signature holds, for what has one."""
-
-    __slots__ = ()
-    signature: ModelSignature | None
-
-    def get_input_schema(self) -> Schema | None:
-        """Return the input schema, or None if the model has no signature."""
-        return self.signature.inputs if self.signature else None
-
-    def get_output_schema(self) -> Schema | None:
-        """Return the output schema, or None if the signature has none."""
-        return self.signature.outputs if self.signature else None
-
-    def get_params_schema(self) -> ParamSchema | None:
-        """Return the parameters of a call, or None if it has none."""
-        return self.signature.params if self.signature else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +97,14 @@ class Model(SignatureSchemas):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
-        """Read the MLmodel file of a local folder, or such a file. `get_model_info` reads one of a store.
+        """Read the MLmodel file of a local folder, or such a file.
 
         Raises:
+            InvalidURIError: It is an address in a store, whose file `holdall.open().models.describe(uri)` reads.
             ContentError: There is none, or it says what cannot be.
         """
+        if str(path).startswith(("runs:", "models:")):
+            raise InvalidURIError(str(path), "Model.load reads local files; store.models.describe reads this")
         place = Path(path) / FILE if Path(path).is_dir() else Path(path)
         try:
             with place.open("rb") as file:
@@ -138,6 +121,33 @@ class Model(SignatureSchemas):
         cast("dict[str, Any]", self.flavors)[name] = params
         return self
 
+    def get_model_info(self, logged_model: LoggedModel | None = None, model_uri: str = "") -> ModelInfo:
+        """Return what is known of the model.
+
+        Args:
+            logged_model: What its run says of it; None if no run logged it as a model.
+            model_uri: Its address, where there is no record.
+        """
+        record = logged_model or LoggedModel(
+            model_id=self.model_id or "", source_run_id=self.run_id or "", path=self.artifact_path or ""
+        )
+        return ModelInfo(
+            artifact_path=record.path,
+            model_uri=model_uri or record.model_uri,
+            model_id=record.model_id,
+            model_uuid=self.model_uuid or "",
+            name=record.name,
+            run_id=record.source_run_id,
+            creation_timestamp=record.creation_timestamp,
+            utc_time_created=str(self.utc_time_created),
+            params=record.params,
+            tags=record.tags,
+            metrics=record.metrics or None,
+            model_type=record.model_type,
+            step=record.step,
+            **{name: getattr(self, name) for name in _SHARED},
+        )
+
     @staticmethod
     def log(artifact_path: str | None = None, flavor: Any = None, **kwargs: Any) -> Any:
         """Log a model by the module of its flavor, such as `holdall.sklearn`.
@@ -148,6 +158,17 @@ class Model(SignatureSchemas):
         return flavor.log_model(**({"artifact_path": artifact_path} if artifact_path else {}), **kwargs)
 
 
+_SHARED: Final = (  # attributes of a ModelInfo that an MLmodel file says
+    "flavors",
+    "mlflow_version",
+    "signature",
+    "saved_input_example_info",
+    "metadata",
+    "prompts",
+    "model_size_bytes",
+    "is_signature_from_type_hint",
+    "holdall",
+)
 _ALWAYS: Final = ("model_id", "prompts")
 _NAMES: Final = {f.name for f in fields(Model)} - {"more", "signature"}
 

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from holdall.display import Facts, Shown, own
-from holdall.modeling.model import SPOKEN, Model, SignatureSchemas
-from holdall.modeling.records.logged import LoggedModel
+from holdall.modeling.signatures.params import ParamSchema
+from holdall.modeling.signatures.schema import Schema
 from holdall.modeling.signatures.signature import ModelSignature
 from holdall.runs.record import Metric
+
+SPOKEN: Final = "3.17.2"  # the MLflow whose format our MLmodel files have
+
+
+class SignatureSchemas:
+    """The schemas that a signature holds, for what has one."""
+
+    __slots__ = ()
+    signature: ModelSignature | None
+
+    def get_input_schema(self) -> Schema | None:
+        """Return the input schema, or None if the model has no signature."""
+        return self.signature.inputs if self.signature else None
+
+    def get_output_schema(self) -> Schema | None:
+        """Return the output schema, or None if the signature has none."""
+        return self.signature.outputs if self.signature else None
+
+    def get_params_schema(self) -> ParamSchema | None:
+        """Return the parameters of a call, or None if it has none."""
+        return self.signature.params if self.signature else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -65,44 +86,3 @@ class ModelInfo(SignatureSchemas, Shown):
             said |= {"inputs": str(self.signature.inputs or ""), "outputs": str(self.signature.outputs or "")}
         version = self.registered_model_version
         return {**said, "registered_model_version": version, "params": self.params, "tags": own(self.tags)}
-
-
-def model_info(mlmodel: Model, record: LoggedModel | None = None, uri: str = "") -> ModelInfo:
-    """Return what is known of a model.
-
-    Args:
-        mlmodel: What its MLmodel file says.
-        record: What its run says of it; None if no run logged it as a model.
-        uri: Its address, where there is no record.
-    """
-    path = mlmodel.artifact_path or ""
-    record = record or LoggedModel(model_id=mlmodel.model_id or "", source_run_id=mlmodel.run_id or "", path=path)
-    return ModelInfo(
-        artifact_path=record.path,
-        model_uri=uri or record.model_uri,
-        model_id=record.model_id,
-        model_uuid=mlmodel.model_uuid or "",
-        name=record.name,
-        run_id=record.source_run_id,
-        creation_timestamp=record.creation_timestamp,
-        utc_time_created=str(mlmodel.utc_time_created),
-        params=record.params,
-        tags=record.tags,
-        metrics=record.metrics or None,
-        model_type=record.model_type,
-        step=record.step,
-        **{name: getattr(mlmodel, name) for name in _OF_FILE},
-    )
-
-
-_OF_FILE = (
-    "flavors",
-    "mlflow_version",
-    "signature",
-    "saved_input_example_info",
-    "metadata",
-    "prompts",
-    "model_size_bytes",
-    "is_signature_from_type_hint",
-    "holdall",
-)

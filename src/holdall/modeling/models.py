@@ -19,7 +19,7 @@ from holdall.modeling.loading.loader import read_model
 from holdall.modeling.loading.model_folder import Fetched, local_folder
 from holdall.modeling.loading.reader import Locate, ModelReader
 from holdall.modeling.model import FILE, Model
-from holdall.modeling.model_info import ModelInfo, model_info
+from holdall.modeling.model_info import ModelInfo
 from holdall.modeling.records.logged import LoggedModel, logged_models
 from holdall.modeling.records.records import ModelRecords
 from holdall.modeling.revising import Change
@@ -154,10 +154,10 @@ class Models(ModelRecords, ModelReader):
         """
         mlmodel = self.describe(uri)
         if local_folder(uri) is not None:
-            return model_info(mlmodel, None, str(uri))
+            return mlmodel.get_model_info(model_uri=str(uri))
         run_id, path = self._locate(str(uri))
         record = next((each for each in self.logged(run_id) if each.path == path), None)
-        return model_info(mlmodel, record, "" if record else str(uri))
+        return mlmodel.get_model_info(record, "" if record else str(uri))
 
     # --- inside ---
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from holdall.modeling.loading.model_folder import local_folder
-from holdall.modeling.model_info import ModelInfo, model_info
+from holdall.modeling.model_info import ModelInfo
 from holdall.modeling.revising import Change, revise_folder, with_requirements, with_signature
 from holdall.surfaces.fluent.active import current_store
 
@@ -73,5 +73,5 @@ def update_model_requirements(
 def _changed(uri: str | os.PathLike[str], change: Change) -> ModelInfo:
     local = local_folder(uri)
     if local is not None:
-        return model_info(revise_folder(Path(local), change), None, str(uri))
+        return revise_folder(Path(local), change).get_model_info(model_uri=str(uri))
     return current_store().revise_model(str(uri), change)

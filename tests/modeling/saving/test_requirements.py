@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from holdall.errors import SourceUnreadableError
-from holdall.modeling.model import SPOKEN
+from holdall.modeling.model_info import SPOKEN
 from holdall.modeling.saving.requirements import environment_files, requirements_of
 
 MLFLOW = f"mlflow=={SPOKEN}"

@@ -20,7 +20,7 @@ from typing import Any
 from holdall.errors import ArtifactExistsError
 from holdall.format.document import Json
 from holdall.modeling.model import FILE, Model
-from holdall.modeling.model_info import ModelInfo, model_info
+from holdall.modeling.model_info import ModelInfo
 from holdall.modeling.records.logged import LoggedModel, logged_models, next_number
 from holdall.runs.arguments import named_values
 from holdall.runs.metrics import param_op, tag_op
@@ -92,7 +92,7 @@ def commit_model(run: Run, folder: Path, mlmodel: Model, record: LoggedModel) ->
         except _TakenError as taken:
             (n,) = taken.args
         else:
-            return model_info(numbered, record)
+            return numbered.get_model_info(record)
 
 
 def utc_text(time: int) -> str:

@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from holdall.errors import InvalidArgumentError, SourceUnreadableError
-from holdall.modeling.model import SPOKEN, dump_yaml
+from holdall.modeling.model import dump_yaml
+from holdall.modeling.model_info import SPOKEN
 from holdall.modeling.saving.privacy import public_environment, public_lines
 from holdall.runs.plain_yaml import load_yaml
 
