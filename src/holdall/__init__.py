@@ -7,10 +7,11 @@
         holdall.log_artifact("model.pt")
     holdall.artifacts.download_artifacts(f"runs:/{run.run_id}", dst_path="elsewhere")
 
-The stub beside this file, `__init__.pyi`, says each public name and where it is
-defined: for type checkers, for editors, and for this module, which reads it
-when the first name is used. Importing holdall loads no other module.
+`holdall guide` shows the guide; importing holdall loads nothing until a name is used.
 """
+
+# The stub beside this file, `__init__.pyi`, says each public name and where it is defined: for type checkers,
+# for editors, and for this module, which reads it when the first name is used.
 
 import os
 from importlib import import_module
