@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from concurrent.futures import Future
 from pathlib import Path
 
 import mlflow
@@ -95,6 +96,20 @@ def test_who_the_run_is_costs_its_writer_no_request(bucket: FaultyBucket, store:
     run.restore()
     assert run.info.lifecycle_stage == "active"
     assert Store.over(bucket, Pool()).runs.get(run.id).info == run.info
+
+
+def test_what_is_logged_in_the_background_has_a_future(store: Store) -> None:
+    """`LogFuture` is one of Python's futures, with MLflow's `wait`; it gives what the verb returned, or raises."""
+    with store.runs.start() as run:
+        future = run.later(run.log_text, "all is well", "report.txt")
+        future.wait()
+        assert (future.result().path, future.exception(), future.cancel()) == ("report.txt", None, False)
+        failed = run.later(run.log_text, "other", "report.txt")
+        assert isinstance(failed.exception(), holdall.ArtifactExistsError)
+        assert {type(future), type(failed)} == {holdall.LogFuture}
+    offered = {name for name in dir(future) if not name.startswith("_")}
+    assert offered - {name for name in dir(Future) if not name.startswith("_")} == {"wait"}
+    assert run.info.status == "FINISHED"  # its failure was asked for
 
 
 def test_a_handle_of_no_run_says_so(store: Store) -> None:

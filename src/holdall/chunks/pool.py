@@ -208,7 +208,7 @@ class LogFuture(Future[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.set_running_or_notify_cancel()
-        self.taken = False  # whether somebody has asked for it
+        self._taken = False  # whether somebody has asked for it
 
     def wait(self) -> None:
         """Wait until it is logged, as MLflow's does. Raises: what went wrong."""
@@ -224,22 +224,22 @@ class LogFuture(Future[Any]):
             TimeoutError: It took longer.
             Exception: What went wrong.
         """
-        self.taken = True
+        self._taken = True
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait, and return what went wrong, or None. Raises: TimeoutError."""
-        self.taken = True
+        self._taken = True
         return super().exception(timeout)
 
     @property
-    def failure(self) -> BaseException | None:
+    def _failure(self) -> BaseException | None:
         """Return what went wrong with something that is done, without taking it."""
         return super().exception()
 
 
 class SerialExecutor:
-    """Work that nobody waits for, done in order by a thread of its own.
+    """Runs calls in the background, one after the other, in a thread of its own.
 
     Not by the pool's: such work gives tasks to the pool and waits for them.
     Made for one process; a fork leaves its thread behind.
@@ -265,8 +265,8 @@ class SerialExecutor:
         self._executor.submit(int).result()
         failed, self._failed = self._failed, []
         for outcome in failed:
-            if not outcome.taken:
-                raise outcome.failure or AssertionError  # never the latter: it has failed
+            if not outcome._taken:
+                raise outcome._failure or AssertionError  # never the latter: it has failed
 
     def _do(self, outcome: LogFuture, work: Callable[[], object]) -> None:
         try:
