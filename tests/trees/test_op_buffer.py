@@ -6,7 +6,7 @@ import pytest
 from tests.support.logs import entries_of
 from tests.support.stores import Serial, tiny_store
 
-from holdall.errors import ParamExistsError
+from holdall.errors import ParamExistsError, RunEndedError
 from holdall.format.document import Json
 from holdall.runs.metrics import metric_ops, param_op, tag_op
 from holdall.storage.memory import MemoryBucket
@@ -87,3 +87,22 @@ def test_a_parameter_that_waits_has_one_value() -> None:
         run.log_params({"size": 3, "rate": 2})
     run.log_params({"rate": 1})
     assert run.record.data.params == {"rate": "1", "depth": "2"}
+
+
+def test_one_batch_gives_a_parameter_one_value() -> None:
+    """Two values of one name are refused together, and nothing of the batch waits."""
+    run = tiny_store(MemoryBucket(), pool=Serial()).runs.start()
+    session = run._writing()
+    with pytest.raises(ParamExistsError):
+        session.buffer_ops(tag_op("a", "b"), param_op("rate", 1), param_op("rate", 2))
+    run.flush()
+    assert run.record.data.params == {}
+    assert "a" not in run.record.data.tags
+
+
+def test_nothing_waits_for_a_session_that_is_closed() -> None:
+    """No entry would ever carry it: the caller hears of it, and opens another."""
+    session = tiny_store(MemoryBucket(), pool=Serial()).runs.start()._writing()
+    session.close()
+    with pytest.raises(RunEndedError):
+        session.buffer_ops(tag_op("a", "b"))
