@@ -119,6 +119,7 @@ def test_what_a_person_wants_to_see_is_shown() -> None:
         "<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td></td></tr><tr><td></td><td>nan</td></tr></table>"
     )
     assert grid([]) == "<table></table>"
+    assert "<td>sklearn, python_function</td>" in grid([{"flavors": ["sklearn", "python_function"]}])
     assert repr(Listing()) == "[]"
     assert repr(Listing(range(30))).endswith("19,\n ... 10 more]")
     assert "... 10 more rows" in grid([{"a": n} for n in range(60)])

@@ -125,7 +125,11 @@ def _cell(value: Any) -> str:
     """Return a value as a table has it: text, cut and escaped."""
     if value is None:
         return ""
-    text = _number(value) if isinstance(value, float) else value if isinstance(value, str) else _word(value)
+    if isinstance(value, list | tuple):
+        shown = [_cut(str(one), _WORD) for one in value[:_FEW]]
+        text = ", ".join(shown) + f", ... {len(value) - _FEW} more" * (len(value) > _FEW)
+    else:
+        text = _number(value) if isinstance(value, float) else value if isinstance(value, str) else _word(value)
     return escape(_cut(printable(_cut(text, _CELL)), _CELL * 2))
 
 
