@@ -9,8 +9,7 @@ a caller that waits for room waits only for tasks that can finish.
 Buffers that outlive a task are counted too (`reserve`), but nobody waits for
 them to be given back: a writer may keep some for as long as its user likes.
 
-Threads do not survive a fork: the pool is keyed by process id, and a child
-gets a fresh one when it first asks.
+Threads do not survive a fork: a child gets a fresh pool when it first asks.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
+
+from holdall.storage.per_process import PerProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Pool:
 
     def __init__(self, *, workers: int = 16, memory: int = 256 << 20) -> None:
         self._workers, self._memory = workers, memory
-        self._threads: dict[int, _Threads] = {}  # by process id
+        self._threads: PerProcess[_Threads] = PerProcess()
 
     def __reduce__(self) -> tuple[Callable[[], Pool], tuple[()]]:
         workers, memory = self._workers, self._memory
@@ -111,7 +112,7 @@ class Pool:
 
     def release(self, size: int) -> None:
         """Return reserved bytes, of this process."""
-        if threads := self._threads.get(os.getpid()):
+        if threads := self._threads.peek():
             with threads.changed:
                 threads.free += size
                 threads.changed.notify_all()
@@ -142,9 +143,7 @@ class Pool:
         return self._of_this_process()
 
     def _of_this_process(self) -> _Threads:
-        pid = os.getpid()
-        # Of threads that come first at once, all get the same.
-        return self._threads.get(pid) or self._threads.setdefault(pid, _Threads(self._workers, self._memory))
+        return self._threads.get(lambda: _Threads(self._workers, self._memory))
 
 
 class _PoolFactory:

@@ -18,14 +18,13 @@ shares a bucket with people who are not trusted (`verify_shared`).
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from holdall.chunks.damage import Damage
 from holdall.chunks.delivery import decode_verified
@@ -35,6 +34,7 @@ from holdall.errors import IntegrityError, ObjectTooShortError, StorageError
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
+from holdall.storage.per_process import PerProcess
 
 _MAX_RESULTS: Final = 1 << 18  # answers that are remembered: packs, or chunks where each is tried
 _ATTEMPTS: Final = 2  # networks err more often than disks
@@ -71,10 +71,7 @@ class PackVerifier:
         draw: Callable[[int], int] = secrets.randbelow,
     ) -> None:
         self._bucket, self._pool, self.damage, self.verify_all, self._draw = bucket, pool, damage, verify_all, draw
-        self._results: dict[int, _Results] = {}  # by process id: threads do not survive a fork
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_results": {}}
+        self._results: PerProcess[_Results] = PerProcess()  # threads do not survive a fork
 
     def start(self, refs: Iterable[Ref]) -> None:
         """Begin to verify what is about to be borrowed, unless it was. Cost: a small request for each new pack."""
@@ -129,8 +126,7 @@ class PackVerifier:
         return False
 
     def _of_this_process(self) -> _Results:
-        pid = os.getpid()
-        return self._results.get(pid) or self._results.setdefault(pid, _Results())
+        return self._results.get(_Results)
 
 
 def _is_intact(ref: Ref, stored: memoryview) -> bool:

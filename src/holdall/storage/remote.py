@@ -16,9 +16,7 @@ room looks first and writes then, too. S3 has a room of its own (`s3.py`).
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,6 +35,7 @@ from holdall.errors import (
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.causes import causes
 from holdall.storage.credentials import warn_if_pickled
+from holdall.storage.per_process import PerProcess
 
 T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}
@@ -85,19 +84,11 @@ class RemoteBucket:
         if self._scheme not in CONDITIONAL and not unsafe_single_writer:
             reason = f"{self._scheme}:// has no way to create an object only if it is absent"
             raise UnsafeBucketError(self.url, "", reason + " (a single writer may pass unsafe_single_writer=True)")
-        self._forget_clients()
-
-    def _forget_clients(self) -> None:
-        self._clients: dict[int, Any] = {}
-        self._locks: dict[int, threading.Lock] = {}
+        self._clients: PerProcess[Any] = PerProcess()
 
     def __getstate__(self) -> dict[str, Any]:
         warn_if_pickled(self.url, self._options)
-        return {name: value for name, value in self.__dict__.items() if name not in ("_clients", "_locks")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._forget_clients()
+        return self.__dict__
 
     def __repr__(self) -> str:
         return f"RemoteBucket({self.url!r})"
@@ -169,12 +160,7 @@ class RemoteBucket:
 
     @property
     def _fs(self) -> Any:
-        # By process: an event loop and its connections do not survive a fork.
-        pid = os.getpid()
-        with self._locks.setdefault(pid, threading.Lock()):
-            if pid not in self._clients:
-                self._clients[pid] = self._open()
-            return self._clients[pid]
+        return self._clients.get(self._open)
 
     def _open(self) -> Any:
         import fsspec

@@ -27,6 +27,7 @@ from typing import Any
 
 from holdall.errors import MissingBackendError
 from holdall.storage.bucket import Bytes
+from holdall.storage.per_process import PerProcess
 from holdall.storage.s3_client import (
     METHODS,
     Answer,
@@ -43,7 +44,7 @@ from holdall.storage.s3_client import (
 
 # A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
 PIECE = 128 * 1024
-_turns: dict[int, threading.Lock] = {}  # by process, as a fork may copy a lock that is held
+_turns: PerProcess[threading.Lock] = PerProcess()  # as a fork may copy a lock that is held
 _held = threading.local()
 
 
@@ -192,7 +193,7 @@ def _pieces(blocks: Any) -> Iterator[memoryview]:
 
 def _begin_turn(**_: object) -> None:
     """Wait until no other thread asks for an answer in the server's place."""
-    turn = _turns.setdefault(os.getpid(), threading.Lock())
+    turn = _turns.get(threading.Lock)
     turn.acquire()
     _held.turn = turn
 

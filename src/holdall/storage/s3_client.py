@@ -20,15 +20,14 @@ sockets included.
 from __future__ import annotations
 
 import difflib
-import os
 import re
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from holdall.errors import StorageError, UnsafeBucketError
 from holdall.storage.credentials import warn_if_pickled
+from holdall.storage.per_process import PerProcess
 
 OPTIONS = {
     "anon",
@@ -112,7 +111,7 @@ class S3Client:
     def __init__(self, url: str, options: Mapping[str, object]) -> None:
         self.url = url
         self.options = check_options(options)
-        self._reset()
+        self._clients: PerProcess[Any] = PerProcess()
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> Answer:
         """Send a request whose answer is small.
@@ -135,25 +134,11 @@ class S3Client:
         raise NotImplementedError
 
     def _client_of_this_process(self) -> Any:
-        pid = os.getpid()
-        # A lock by process: another thread may hold the parent's while it forks.
-        with self._locks.setdefault(pid, threading.Lock()):
-            if pid not in self._clients:
-                # The parent's stays in the dict: closing it here would close its sockets.
-                self._clients[pid] = self._open()
-            return self._clients[pid]
-
-    def _reset(self) -> None:
-        self._clients: dict[int, Any] = {}
-        self._locks: dict[int, threading.Lock] = {}
+        return self._clients.get(self._open)
 
     def __getstate__(self) -> dict[str, Any]:
         warn_if_pickled(self.url, self.options)
-        return {"url": self.url, "options": self.options}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._reset()
+        return self.__dict__
 
     def _config(self) -> dict[str, Any]:
         given = self.options.get("config_kwargs") or {}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
+from holdall.storage.per_process import PerProcess
 from holdall.storage.wrappers.steps import SteppedListing
 
 
@@ -16,13 +15,7 @@ class LimitBucket:
 
     def __init__(self, inner: Bucket, in_flight: int = 32) -> None:
         self.inner, self.in_flight = inner, in_flight
-        self._gates: dict[int, threading.Semaphore] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"inner": self.inner, "in_flight": self.in_flight, "_gates": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self._gates: PerProcess[threading.Semaphore] = PerProcess()
 
     @property
     def url(self) -> str:
@@ -35,7 +28,7 @@ class LimitBucket:
     @property
     def _gate(self) -> threading.Semaphore:
         # By process: one taken by a thread that a fork did not copy would never be given back.
-        return self._gates.setdefault(os.getpid(), threading.Semaphore(self.in_flight))
+        return self._gates.get(lambda: threading.Semaphore(self.in_flight))
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
         """Do as the inner bucket does, in turn."""
