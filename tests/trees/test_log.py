@@ -12,9 +12,14 @@ from holdall.errors import (
     CommitStateUnknownError,
     ExperimentDeletedError,
     ExperimentExistsError,
+    FormatError,
+    IntegrityError,
     LogGapError,
+    RunEndedError,
     StorageError,
+    UnsafeBucketError,
 )
+from holdall.format.document import encode_document
 from holdall.format.entry import LogEntry
 from holdall.format.layout import log_key, run_log
 from holdall.storage.memory import MemoryBucket
@@ -22,6 +27,7 @@ from holdall.store import Store
 from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
 from holdall.trees.log import Log, follow_many
+from holdall.trees.session import Draft
 
 NAME = "models/" + "0" * 32
 
@@ -135,7 +141,54 @@ def test_of_many_logs_the_damaged_ones_are_named_and_forgotten(caplog: pytest.Lo
         follow_many(silent._location, {silent: heads[silent.log]})
 
 
+def test_a_bucket_that_is_found_unsafe_is_named() -> None:
+    """It is not asked whether the entry is there: what such a bucket says is worth nothing."""
+    bucket = FaultyBucket(MemoryBucket())
+    log = begun(tiny_location(bucket, pool=Serial()))
+    bucket.plan(Fault("put", "fail", key=NAME, error=lambda url, at: UnsafeBucketError(url, at, "it overwrites")))
+    gets = bucket.count("get")
+    with pytest.raises(UnsafeBucketError):
+        log.append(lambda: [number(1)])
+    assert bucket.count("get") == gets
+
+
+def test_a_rival_that_cannot_be_read_leaves_it_open_who_won() -> None:
+    """The number is taken, perhaps by one's own first attempt: that is said, and nothing is written behind it."""
+    bucket = FaultyBucket(MemoryBucket())
+    log = begun(tiny_location(bucket, pool=Serial()))
+    other = Log(tiny_location(bucket.inner, seed=1, create=False, pool=Serial()), NAME, Numbers)
+    other.follow()
+    other.append(lambda: [number(1)])
+    bucket.plan(Fault("get", "fail", key=NAME, times=None))
+    with pytest.raises(CommitStateUnknownError):
+        log.append(lambda: [number(2)])
+
+
+def test_an_entry_that_is_whole_and_breaks_a_rule_is_not_passed_over() -> None:
+    """Wrong bytes are damage, around which one reads; a whole document that no writer makes is refused."""
+    bucket = MemoryBucket()
+    log = begun(tiny_location(bucket, pool=Serial()))
+    assert isinstance(log.journal.read_if_whole(0), LogEntry)
+    assert isinstance(log.journal.read_if_whole(1), IntegrityError)
+    bucket.objects[log_key(NAME, 1)] = b"{"
+    assert isinstance(log.journal.read_if_whole(1), IntegrityError)
+    bucket.objects[log_key(NAME, 1)] = encode_document({"n": 7})
+    with pytest.raises(FormatError):
+        log.journal.read_if_whole(1)
+
+
 # --- what uses it ---
+
+
+def test_nothing_is_appended_by_a_session_that_is_closed() -> None:
+    """A thread that kept it is told so, instead of writing behind the session's end."""
+    bucket = MemoryBucket()
+    session = tiny_store(bucket, pool=Serial()).runs.start()._writing()
+    session.close()
+    there = dict(bucket.objects)
+    with pytest.raises(RunEndedError):
+        session.append(lambda: Draft([]))
+    assert bucket.objects == there
 
 
 def test_a_tag_of_an_experiment_that_is_deleted_meanwhile_is_refused() -> None:
