@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from concurrent.futures import Future
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -68,6 +69,36 @@ def test_cuts_are_those_of_the_whole_file(sizes: list[int], block: int, most: in
         ends = TINY.chunker.cut_points(data, final=True)
         assert found == [data[a:b] for a, b in pairwise([0, *ends])]
         assert digest == sha256(data)
+
+
+WIDTHS = {"U8": 1, "BF16": 2, "F32": 4, "F64": 8}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from(sorted(WIDTHS)), st.integers(1, 1200)), min_size=1, max_size=12))
+def test_a_chunk_has_the_numbers_that_most_of_it_holds(tensors: list[tuple[str, int]]) -> None:
+    """Wherever it lies in its file, and how many tensors it holds some of; equal shares count for the first."""
+    header, kinds, at = {}, b"", 0
+    for n, (dtype, count) in enumerate(tensors):
+        size = WIDTHS[dtype] * count
+        header[str(n)] = {"dtype": dtype, "shape": [count], "data_offsets": [at, at + size]}
+        kinds, at = kinds + bytes([WIDTHS[dtype]]) * size, at + size
+    table = json.dumps(header).encode()
+    table += b" " * (-len(table) % 8)
+    data = len(table).to_bytes(8, "little") + table + entropy(len(kinds))(at)
+    kinds = b"\1" * (8 + len(table)) + kinds
+    blocks: list[Block] = []
+    cutter = Cutter(POOL, TINY.chunker, lambda: memoryview(bytearray(BLOCK)), blocks.append)
+    cutter.cut(Dribble(data, 5000), 0)
+    cutter.finish()
+    begin = 0
+    for chunk in [chunk for block in blocks for chunk in block.chunks.result()]:
+        held = kinds[begin : begin + len(chunk.data)]
+        runs = [(key, len(list(run))) for key, run in groupby(held)]
+        longest = max(length for _, length in runs)
+        assert (chunk.item_size or 1) in {key for key, length in runs if length == longest}
+        begin += len(chunk.data)
+    assert begin == len(data)
 
 
 def test_short_files_share_a_block() -> None:
