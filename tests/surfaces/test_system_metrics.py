@@ -229,6 +229,15 @@ def test_the_first_run_is_the_one_that_the_environment_names(variable: str, monk
         holdall.start_run()
 
 
+def test_a_run_that_is_not_there_is_known_to_be_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint names the variables, as nobody wrote the id into the script."""
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    for told in (None, "0" * 32):
+        with pytest.raises(holdall.RunNotFoundError) as caught:
+            holdall.start_run(told)
+        assert ("MLFLOW_RUN_ID" in caught.value.hint) == (told is None)
+
+
 def test_mlflows_experiment_and_run_name_are_taken_where_holdalls_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are good anywhere; the address of MLflow's server and the number of its experiment are passed over."""
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "theirs")

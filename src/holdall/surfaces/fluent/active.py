@@ -13,12 +13,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
 
-from holdall.errors import ActiveRunError, InvalidArgumentError, InvalidNameError, NoActiveRunError
+from holdall.errors import (
+    ActiveRunError,
+    InvalidArgumentError,
+    InvalidNameError,
+    NoActiveRunError,
+    RunDeletedError,
+    RunNotFoundError,
+)
 from holdall.settings import Settings, read_settings
 from holdall.store import DEFAULT, Experiment, Run, Store, the_end
 from holdall.surfaces.fluent import system_metrics, visible
@@ -192,9 +200,11 @@ def start_run(
         raise ActiveRunError(stack[-1].run.id)
     machine = system_metrics.machine_for(log_system_metrics)
     runs, settings = current_store().runs, read_settings()
-    run_id = run_id or _named_run(settings, parent_run_id)
+    named = None if run_id else _named_run(settings, parent_run_id)
+    run_id = run_id or named
     if run_id is not None:
-        run = runs.resume(run_id, name=run_name, tags=tags, description=description)
+        with _named_by_the_environment(named):
+            run = runs.resume(run_id, name=run_name, tags=tags, description=description)
         _state.resumed.add(run_id)
     else:
         run = runs.start(
@@ -219,6 +229,17 @@ def start_run(
 def _named_run(settings: Settings, parent_run_id: str | None) -> str | None:
     """Return the run that the environment names, the first time that this process starts one without an id."""
     return settings.run_id if settings.run_id not in _state.resumed and parent_run_id is None else None
+
+
+@contextmanager
+def _named_by_the_environment(run_id: str | None) -> Iterator[None]:
+    """Say in the error of a run that is not there that the environment names it, if it does."""
+    try:
+        yield
+    except (RunNotFoundError, RunDeletedError) as error:
+        if run_id is not None:
+            error.hint = "HOLDALL_RUN_ID, or else MLFLOW_RUN_ID, names this run; unset it to start a new one"
+        raise
 
 
 def active_run() -> Run | None:
