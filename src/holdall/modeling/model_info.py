@@ -81,8 +81,8 @@ class ModelInfo(SignatureSchemas, Shown):
         return self.signature.to_dict() if self.signature else None
 
     def _shown(self) -> Facts:
-        said = {"name": self.name, "model_uri": self.model_uri, "flavors": list(self.flavors)}
+        facts = {"name": self.name, "model_uri": self.model_uri, "flavors": list(self.flavors)}
         if self.signature:
-            said |= {"inputs": str(self.signature.inputs or ""), "outputs": str(self.signature.outputs or "")}
+            facts |= {"inputs": str(self.signature.inputs or ""), "outputs": str(self.signature.outputs or "")}
         version = self.registered_model_version
-        return {**said, "registered_model_version": version, "params": self.params, "tags": own(self.tags)}
+        return {**facts, "registered_model_version": version, "params": self.params, "tags": own(self.tags)}

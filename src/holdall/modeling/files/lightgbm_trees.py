@@ -115,66 +115,66 @@ def _said(lines: list[bytes], bare: tuple[str, ...] = ()) -> dict[bytes, bytes]:
     return found
 
 
-def _check_tree(said: Mapping[bytes, bytes], features: int) -> None:
-    ensure(all(_NUMBERS.fullmatch(value) for value in said.values()), "something in it is no number")
-    leaves, _ = _one(said, "num_leaves"), _one(said, "num_cat")  # without these the process ends
-    for key, value in said.items():
+def _check_tree(tree: Mapping[bytes, bytes], features: int) -> None:
+    ensure(all(_NUMBERS.fullmatch(value) for value in tree.values()), "something in it is no number")
+    leaves, _ = _one(tree, "num_leaves"), _one(tree, "num_cat")  # without these the process ends
+    for key, value in tree.items():
         wanted = leaves if key in _OF_LEAVES else leaves - 1 if key in _OF_SPLITS else 0
         ensure(not value.strip() or not wanted or len(value.split()) == wanted, f"{key.decode()} is not of one length")
-    ensure(leaves >= 1 and len(said.get(b"leaf_value", b"").split()) == leaves, "its leaves are not all there")
-    if _one(said, "is_linear", 0):
-        _check_linear(said, leaves, features)
+    ensure(leaves >= 1 and len(tree.get(b"leaf_value", b"").split()) == leaves, "its leaves are not all there")
+    if _one(tree, "is_linear", 0):
+        _check_linear(tree, leaves, features)
     if leaves == 1:
         return
     splits, left, right, kinds = (
-        _many(said, key) for key in ("split_feature", "left_child", "right_child", "decision_type")
+        _many(tree, key) for key in ("split_feature", "left_child", "right_child", "decision_type")
     )
     ensure(len(splits) == len(left) == len(right) == len(kinds) == leaves - 1, "its arrays are not of one length")
     check_range(splits, features, "a feature")
     check_branches([left[left >= 0], right[right >= 0]], leaves - 1)
     for side in (left, right):
         check_range(~side[side < 0], leaves, "a leaf")
-    _check_categories(said, kinds)
+    _check_categories(tree, kinds)
 
 
-def _check_categories(said: Mapping[bytes, bytes], kinds: Any) -> None:
+def _check_categories(tree: Mapping[bytes, bytes], kinds: Any) -> None:
     by_category = (kinds & _CATEGORICAL) == 1
-    count = _one(said, "num_cat")
-    thresholds = said.get(b"threshold", b"").split(b" ")
+    count = _one(tree, "num_cat")
+    thresholds = tree.get(b"threshold", b"").split(b" ")
     ensure(len(thresholds) == len(kinds), "its arrays are not of one length")
     used = [each for each, categorical in zip(thresholds, by_category, strict=True) if categorical]
     ensure(all(_WHOLE.fullmatch(each) for each in used), "a category is no number")
     check_range(array_of([int(each) for each in used], "categories"), count, "a category")
     if count:
-        ends, words = _many(said, "cat_boundaries"), said.get(b"cat_threshold", b"").split()
+        ends, words = _many(tree, "cat_boundaries"), tree.get(b"cat_threshold", b"").split()
         ensure(len(ends) == count + 1 and (ends[1:] >= ends[:-1]).all(), "categories are out of order")
         check_range(ends, len(words) + 1, "categories")
 
 
-def _check_linear(said: Mapping[bytes, bytes], leaves: int, features: int) -> None:
-    counts = _many(said, "num_features")
+def _check_linear(tree: Mapping[bytes, bytes], leaves: int, features: int) -> None:
+    counts = _many(tree, "num_features")
     check_range(counts, features + 1, "features of a leaf")
-    of = array_of([int(each) for each in _words(said, "leaf_features")], "features")
-    ensure(len(counts) == leaves == len(said.get(b"leaf_const", b"").split()), "its leaves are not all there")
-    ensure(int(counts.sum()) == len(of) == len(said.get(b"leaf_coeff", b"").split()), "its leaves are not all there")
+    of = array_of([int(each) for each in _words(tree, "leaf_features")], "features")
+    ensure(len(counts) == leaves == len(tree.get(b"leaf_const", b"").split()), "its leaves are not all there")
+    ensure(int(counts.sum()) == len(of) == len(tree.get(b"leaf_coeff", b"").split()), "its leaves are not all there")
     check_range(of, features, "a feature")
 
 
-def _words(said: Mapping[bytes, bytes], key: str) -> list[bytes]:
-    words = said.get(key.encode(), b"").split()
+def _words(tree: Mapping[bytes, bytes], key: str) -> list[bytes]:
+    words = tree.get(key.encode(), b"").split()
     ensure(all(_WHOLE.fullmatch(word) for word in words), f"{key} has what is no number")
     return words
 
 
-def _one(said: Mapping[bytes, bytes], key: str, default: int | None = None) -> int:
-    value = said.get(key.encode())
+def _one(tree: Mapping[bytes, bytes], key: str, default: int | None = None) -> int:
+    value = tree.get(key.encode())
     if value is None and default is not None:
         return default
     ensure(value is not None and _WHOLE.fullmatch(value) and b" " not in value, f"{key} is no number")
     return int(value or 0)
 
 
-def _many(said: Mapping[bytes, bytes], key: str) -> Any:
-    value = said.get(key.encode(), b"")
+def _many(tree: Mapping[bytes, bytes], key: str) -> Any:
+    value = tree.get(key.encode(), b"")
     ensure(not value or _WHOLE.fullmatch(value), f"{key} has what is no number")
     return array_of([int(each) for each in value.split()], key)

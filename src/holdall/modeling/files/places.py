@@ -24,43 +24,43 @@ _HOLDING: Final = {"artifacts", "extra_files", "env"}  # what has such names one
 _ELSEWHERE: Final = re.compile(r"[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*:/")  # a drive, or an address
 
 
-def named(said: object, where: object = FILE) -> str:
+def named(given: object, where: object = FILE) -> str:
     """Return what a name in an MLmodel file means, as a path below the model's folder; "." is the folder itself.
 
     Raises:
         ContentError: It is absolute, an address, has a drive or a backslash, or leads upwards. `where` is named then.
     """
-    text = said if isinstance(said, str) else ""
+    text = given if isinstance(given, str) else ""
     path = PurePosixPath(text).as_posix() if text else ""
     try:
         if not _ELSEWHERE.match(text):
             return path if path == "." else check_path(path)
     except InvalidPathError:
         pass
-    raise ContentError(str(where), "an MLmodel file", f"{said!r} leads out of the model's folder")
+    raise ContentError(str(where), "an MLmodel file", f"{given!r} leads out of the model's folder")
 
 
-def within(folder: Path, said: object) -> Path:
+def within(folder: Path, given: object) -> Path:
     """Return the place of what an MLmodel file names.
 
     Raises:
         ContentError: As `named`; or a link on the way leads out of the folder.
     """
-    place = folder / named(said, folder / FILE)
+    place = folder / named(given, folder / FILE)
     if not _stays(place, folder):
-        raise ContentError(str(folder), "a model", f"a link at {said!r} leads out of the model's folder")
+        raise ContentError(str(folder), "a model", f"a link at {given!r} leads out of the model's folder")
     return place
 
 
-def code_file(said: object) -> str:
+def code_file(given: object) -> str:
     """Return the file of a model that is code: MLflow keeps it at the top, and names the place that it came from."""
-    return named(PureWindowsPath(str(said)).name)
+    return named(PureWindowsPath(str(given)).name)
 
 
 def check_names(model: Model, where: object) -> Model:
     """Return the model as it is, if nothing that its MLmodel file names is elsewhere. Raises: ContentError."""
-    for said in (*model.flavors.values(), model.saved_input_example_info):
-        for name in _names(said):
+    for given in (*model.flavors.values(), model.saved_input_example_info):
+        for name in _names(given):
             named(name, where)
     return model
 
@@ -71,8 +71,8 @@ def refuse_missing(flavors: Mapping[str, Mapping[str, Any]], folder: Path) -> No
     Raises:
         ValueError: There is nothing there.
     """
-    for flavor, said in flavors.items():
-        for name in _names(said):
+    for flavor, given in flavors.items():
+        for name in _names(given):
             if not within(folder, name).exists():
                 raise ValueError(
                     f"flavor {flavor} names {name!r}, which it did not write: it could not be loaded again"
@@ -98,9 +98,9 @@ def _stays(place: Path, folder: Path) -> bool:
         return False
 
 
-def _names(said: Any) -> Iterator[object]:
+def _names(given: Any) -> Iterator[object]:
     """Yield what a part of an MLmodel file names, as far as any flavor is known to."""
-    for key, value in said.items() if isinstance(said, Mapping) else ():
+    for key, value in given.items() if isinstance(given, Mapping) else ():
         if key in _NAMING and isinstance(value, str):
             yield value
         elif key == "components" and isinstance(value, list):

@@ -302,9 +302,11 @@ def load_state_dict(folder: Path, **options: Any) -> Any:
 
 def _write_weights(weights: Mapping[str, Any], file: Path, aliases: Mapping[str, str]) -> None:
     safetensors = library("safetensors.torch", "keeping weights as safetensors", "safetensors")
-    said = {"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)} if aliases else None
+    metadata = {"format": "pt", "aliases": json.dumps(aliases, sort_keys=True)} if aliases else None
     try:
-        safetensors.save_file({name: settled(each).cpu().contiguous() for name, each in weights.items()}, file, said)
+        safetensors.save_file(
+            {name: settled(each).cpu().contiguous() for name, each in weights.items()}, file, metadata
+        )
     except (RuntimeError, KeyError, ValueError) as error:
         raise ValueError(f"these weights cannot be kept as safetensors ({error}); keep the model as pickle") from error
 

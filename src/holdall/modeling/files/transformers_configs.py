@@ -49,23 +49,23 @@ def check_configs(folder: Path, *, quantized: bool = False) -> None:
 def without_code(folder: Path) -> None:
     """Take out of what was just saved where its classes came from: it is made of transformers' own."""
     for file in sorted(folder.rglob("*config*.json")):
-        said = _parsed(file)
-        if isinstance(said, dict) and "auto_map" in said:
-            kept = {key: value for key, value in said.items() if key != "auto_map"}
+        config = _parsed(file)
+        if isinstance(config, dict) and "auto_map" in config:
+            kept = {key: value for key, value in config.items() if key != "auto_map"}
             file.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def quantizer_of(folder: Path) -> str | None:
     """Return what a saved model was quantized by; None if it was not."""
-    said = _parsed(folder / "config.json") if (folder / "config.json").is_file() else {}
-    found = said.get("quantization_config") if isinstance(said, dict) else None
+    config = _parsed(folder / "config.json") if (folder / "config.json").is_file() else {}
+    found = config.get("quantization_config") if isinstance(config, dict) else None
     return str(found.get("quant_method") or "unknown") if isinstance(found, Mapping) else None
 
 
 def attention_of(folder: Path) -> Any:
     """How a model attends, as its configuration says; said to transformers outright, so that nothing else decides."""
-    said = _parsed(folder / "config.json") if (folder / "config.json").is_file() else {}
-    known = said if isinstance(said, dict) else {}
+    config = _parsed(folder / "config.json") if (folder / "config.json").is_file() else {}
+    known = config if isinstance(config, dict) else {}
     found = known.get("_attn_implementation") or known.get("attn_implementation")
     return found or ("eager" if known.get("output_attentions") else None)
 

@@ -30,8 +30,8 @@ def check_xgboost(data: bytes) -> None:
     """
     try:
         learner = _parsed(data)["learner"]
-        said = learner["learner_model_param"]
-        features, groups = _number(said, "num_feature"), max(1, _number(said, "num_class"), _number(said, "num_target"))
+        body = learner["learner_model_param"]
+        features, groups = _number(body, "num_feature"), max(1, _number(body, "num_class"), _number(body, "num_target"))
         ensure(features <= _FEATURES, "there are too many features")
         _check_booster(learner["gradient_booster"], features, groups)
         _check_objective(learner.get("objective", {}), groups)
@@ -120,23 +120,23 @@ def _check_categories(tree: Mapping[str, Any], nodes: int) -> None:
     ensure(sorted(of.tolist()) == split_so, "a node has no categories, or has them twice")
 
 
-def _check_categories_of_frames(said: Mapping[str, Any]) -> None:
-    if len(said.get("enc") or ()):
-        order, ends = array_of(said["sorted_idx"], "categories"), array_of(said["feature_segments"], "categories")
+def _check_categories_of_frames(body: Mapping[str, Any]) -> None:
+    if len(body.get("enc") or ()):
+        order, ends = array_of(body["sorted_idx"], "categories"), array_of(body["feature_segments"], "categories")
         check_range(order, len(order), "a category")
         ensure((ends[1:] >= ends[:-1]).all(), "categories are out of order")
         check_range(ends, len(order) + 1, "categories")
 
 
-def _check_objective(said: Mapping[str, Any], groups: int) -> None:
+def _check_objective(body: Mapping[str, Any], groups: int) -> None:
     """Its classes are those of the model, where it says how many."""
-    for part in said.values():
+    for part in body.values():
         if isinstance(part, Mapping) and "num_class" in part:
             ensure(_number(part, "num_class") in (0, groups), "its objective has other classes")
 
 
-def _number(said: Mapping[str, Any], name: str) -> int:
+def _number(body: Mapping[str, Any], name: str) -> int:
     """Return a number, which XGBoost writes as a text."""
-    found = str(said.get(name, "0"))
+    found = str(body.get(name, "0"))
     ensure(_NUMBER.fullmatch(found), f"{name} is no number")
     return int(found)

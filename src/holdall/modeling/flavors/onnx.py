@@ -106,9 +106,9 @@ class OnnxFlavor:
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
         """None, unless the MLmodel file has options for a provider, or settings that we do not know."""
-        said = parts.own.get("providers") or ()
+        given = parts.own.get("providers") or ()
         more = (parts.own.get("onnx_session_options") or {}).get("extra_session_config")
-        plain = isinstance(said, str) or all(isinstance(each, str) for each in said)
+        plain = isinstance(given, str) or all(isinstance(each, str) for each in given)
         return [] if plain and not more else ["MLmodel"]
 
 
@@ -168,8 +168,10 @@ def _session(file: Path, own: Mapping[str, Any]) -> Any:
         ContentError: onnxruntime cannot run the graph.
     """
     runtime = library("onnxruntime", "running an ONNX model")
-    said = own.get("providers") or PROVIDERS
-    wanted = [tuple(each) if isinstance(each, list) else each for each in ([said] if isinstance(said, str) else said)]
+    given = own.get("providers") or PROVIDERS
+    wanted = [
+        tuple(each) if isinstance(each, list) else each for each in ([given] if isinstance(given, str) else given)
+    ]
     here = [each for each in wanted if _name(each) in runtime.get_available_providers()]
     if here != wanted and wanted != list(PROVIDERS):
         _log.warning("this onnxruntime has not all of %s: using %s", wanted, here or _CPU)
@@ -183,16 +185,16 @@ def _session(file: Path, own: Mapping[str, Any]) -> Any:
         return runtime.InferenceSession(str(file), providers=[_CPU], sess_options=options)
 
 
-def _session_options(runtime: Any, said: Mapping[str, Any]) -> Any:
+def _session_options(runtime: Any, given: Mapping[str, Any]) -> Any:
     options = runtime.SessionOptions()
     for name in _THREADS:
-        if said.get(name) is not None:
-            setattr(options, name, said[name])
-    if mode := said.get("execution_mode"):
+        if given.get(name) is not None:
+            setattr(options, name, given[name])
+    if mode := given.get("execution_mode"):
         options.execution_mode = getattr(runtime.ExecutionMode, _MODES[str(mode).lower()])
-    if (level := said.get("graph_optimization_level")) is not None:
+    if (level := given.get("graph_optimization_level")) is not None:
         options.graph_optimization_level = runtime.GraphOptimizationLevel(level)
-    for key, value in (said.get("extra_session_config") or {}).items():
+    for key, value in (given.get("extra_session_config") or {}).items():
         options.add_session_config_entry(key, value)
     return options
 

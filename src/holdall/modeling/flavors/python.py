@@ -78,22 +78,22 @@ class PythonFlavor:
         with (folder / _FILE).open("wb") as stream:
             modules = dump_noting_modules(as_python_model(model), stream, by_value=True, whole=python_model)
         cloudpickle = library("cloudpickle", "logging a Python model")
-        said: dict[str, Any] = {"loader_module": PICKLED, "python_model": _FILE}
-        said["cloudpickle_version"] = cloudpickle.__version__
-        said["streamable"] = _streams(model) if streamable is None else streamable
-        return Parts(own={}, pyfunc=said, modules=modules, hinted=_hinted(as_python_model(model)))
+        entry: dict[str, Any] = {"loader_module": PICKLED, "python_model": _FILE}
+        entry["cloudpickle_version"] = cloudpickle.__version__
+        entry["streamable"] = _streams(model) if streamable is None else streamable
+        return Parts(own={}, pyfunc=entry, modules=modules, hinted=_hinted(as_python_model(model)))
 
     def load(self, folder: Path, parts: Parts) -> Any:
         """Return the object that was logged, without its context."""
-        said, file = parts.pyfunc or {}, within(folder, _file(parts))
-        return _run_code(file, said.get("config") or {}) if said.get("model_code_path") else load_pickle(file)
+        entry, file = parts.pyfunc or {}, within(folder, _file(parts))
+        return _run_code(file, entry.get("config") or {}) if entry.get("model_code_path") else load_pickle(file)
 
     def wrap(self, model: Any, parts: Parts, *, folder: Path, config: Mapping[str, Any]) -> Predictor:
         """See `Flavor.wrap`."""
         if isinstance(model, str | Path):  # code that is being logged
             model = self.load(folder, parts)
-        said: Mapping[str, Any] = (parts.pyfunc or {}).get("artifacts") or {}
-        artifacts = {name: str(within(folder, each["path"])) for name, each in said.items()}
+        entry: Mapping[str, Any] = (parts.pyfunc or {}).get("artifacts") or {}
+        artifacts = {name: str(within(folder, each["path"])) for name, each in entry.items()}
         return PythonPredictor(as_python_model(model), PythonModelContext(artifacts, config))
 
     def runs_code(self, parts: Parts) -> Sequence[str]:
@@ -103,9 +103,9 @@ class PythonFlavor:
 
 def _file(parts: Parts) -> str:
     """Return what is run, or unpickled."""
-    said = parts.pyfunc or {}
-    code = said.get("model_code_path")
-    return code_file(code) if code else named(said.get("python_model") or _FILE)
+    entry = parts.pyfunc or {}
+    code = entry.get("model_code_path")
+    return code_file(code) if code else named(entry.get("python_model") or _FILE)
 
 
 def _streams(model: Any) -> bool:

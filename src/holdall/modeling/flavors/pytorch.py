@@ -68,16 +68,16 @@ class PytorchFlavor:
         refuse_empty([*model.named_parameters(), *model.named_buffers()])
         data = folder / _DATA
         data.mkdir()
-        said = {"model_data": _DATA, "pytorch_version": str(torch.__version__), "serialization_format": kind}
+        own = {"model_data": _DATA, "pytorch_version": str(torch.__version__), "serialization_format": kind}
         if kind == PT2:
             torch_files.save_exported(torch, model, data, example_inputs)
-            return Parts(own=said, pyfunc={"data": _DATA}, modules={"torch"})
+            return Parts(own=own, pyfunc={"data": _DATA}, modules={"torch"})
         if kind == SAFETENSORS:
-            said["rebuilt_by"], modules = torch_files.save_apart(torch, model, data)
+            own["rebuilt_by"], modules = torch_files.save_apart(torch, model, data)
             modules |= {"torch", "safetensors", "holdall"}
-            return Parts(own=said, pyfunc={"loader_module": self.loaders[1]}, modules=modules)
+            return Parts(own=own, pyfunc={"loader_module": self.loaders[1]}, modules=modules)
         name, modules = torch_files.save_pickled(torch, model, data, pickle_module, pickle_protocol)
-        return Parts(own=said, pyfunc={"data": _DATA, "pickle_module_name": name}, modules={"torch", *modules})
+        return Parts(own=own, pyfunc={"data": _DATA, "pickle_module_name": name}, modules={"torch", *modules})
 
     def load(
         self,

@@ -134,8 +134,8 @@ def _file(parts: Parts) -> str:
 
 def _is_skops(parts: Parts) -> bool:
     """Whether it is read as skops, which reads nothing else; what does not say is judged by its name."""
-    said = parts.own.get("serialization_format")
-    return said == SKOPS if said else _file(parts).endswith(".skops")
+    form = parts.own.get("serialization_format")
+    return form == SKOPS if form else _file(parts).endswith(".skops")
 
 
 FLAVOR: Final = SklearnFlavor()

@@ -94,10 +94,10 @@ class TransformersFlavor:
             "components": [name for name in _NAMES if name in parts],
             **{f"{name}_type": type(part).__name__ for name, part in parts.items() if name != _MODEL},
         }
-        said = {key: value for key, value in own.items() if value is not None}
+        output = {key: value for key, value in own.items() if value is not None}
         predicts = task is not None and processor is None and len(parts) > 1
         modules = {"transformers", "torch", "safetensors", "tokenizers"}
-        return Parts(own=said, pyfunc={} if predicts else None, modules=modules)
+        return Parts(own=output, pyfunc={} if predicts else None, modules=modules)
 
     def load(
         self,
@@ -149,9 +149,9 @@ class Spoken:
         if refused := [name for name in options if name in FETCHING]:
             raise ValueError(f"{', '.join(refused)}: what a pipeline is called with cannot fetch code or models")
         by_name = isinstance(asked, Mapping)
-        said = self._pipeline(**asked, **options) if by_name else self._pipeline(asked, **options)
+        output = self._pipeline(**asked, **options) if by_name else self._pipeline(asked, **options)
         shape = _shape(self._pipeline.task)
-        return shape(said) if shape else said
+        return shape(output) if shape else output
 
 
 def _asked(data: Any) -> Any:
@@ -164,30 +164,30 @@ def _asked(data: Any) -> Any:
 
 def _shape(task: str) -> Callable[[Any], Any] | None:
     if task in _TABLES:
-        return lambda said: library("pandas", "a table of labels").DataFrame(said)
+        return lambda output: library("pandas", "a table of labels").DataFrame(output)
     if task == "feature-extraction":
         return _features
     if task in _SPOKEN:
-        return lambda said: [_word(each, task) for each in _per_input(said)]
+        return lambda output: [_word(each, task) for each in _per_input(output)]
     return None
 
 
-def _features(said: Any) -> Any:
+def _features(output: Any) -> Any:
     """Return the vectors of a text's tokens, an array of (tokens, size); of several texts a list of these."""
     numpy = library("numpy", "the features of a text")
-    return [numpy.array(each[0]) for each in said] if isinstance(said[0][0][0], list) else numpy.array(said[0])
+    return [numpy.array(each[0]) for each in output] if isinstance(output[0][0][0], list) else numpy.array(output[0])
 
 
-def _word(said: Any, task: str) -> str:
+def _word(output: Any, task: str) -> str:
     """Return the likeliest of several answers; of tokens all their labels."""
     if task == "token-classification":
-        return ",".join(each.get("entity_group") or each["entity"] for each in said)
-    return str(said[0][_SPOKEN[task]])
+        return ",".join(each.get("entity_group") or each["entity"] for each in output)
+    return str(output[0][_SPOKEN[task]])
 
 
-def _per_input(said: Any) -> list[Any]:
+def _per_input(output: Any) -> list[Any]:
     """Return answers as a list of lists: of one text, a pipeline gives its list alone."""
-    return said if said and isinstance(said[0], list) else [said]
+    return output if output and isinstance(output[0], list) else [output]
 
 
 # --- inside ---

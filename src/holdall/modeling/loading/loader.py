@@ -57,11 +57,11 @@ def parts_of(flavor: Flavor, model: Model, where: str) -> Parts:
 
 def code_run_by(flavor: Flavor | None, model: Model) -> list[str]:
     """Return the files of a model whose loading can run code; `flavor` None: a module that is no flavor's loads it."""
-    said = model.flavors.get(PYFUNC, {})
-    own = model.flavors.get(flavor.name, {}) if flavor else said
-    code = [named(each["code"]) for each in (own, said) if each.get("code")]
+    entry = model.flavors.get(PYFUNC, {})
+    own = model.flavors.get(flavor.name, {}) if flavor else entry
+    code = [named(each["code"]) for each in (own, entry) if each.get("code")]
     files = (
-        list(flavor.runs_code(Parts(own=own, pyfunc=said))) if flavor else [f"what {said.get('loader_module')} reads"]
+        list(flavor.runs_code(Parts(own=own, pyfunc=entry))) if flavor else [f"what {entry.get('loader_module')} reads"]
     )
     return [*files, *dict.fromkeys(code)]
 
@@ -79,10 +79,10 @@ def predicting_flavor(model: Model, where: str) -> Flavor | None:
     Raises:
         ContentError: It has no python_function flavor.
     """
-    said = model.flavors.get(PYFUNC)
-    if said is None:
+    entry = model.flavors.get(PYFUNC)
+    if entry is None:
         raise ContentError(where, "a python_function", f"its flavors are {', '.join(model.flavors)}")
-    return flavor_loading(str(said.get("loader_module")))
+    return flavor_loading(str(entry.get("loader_module")))
 
 
 def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def effective_config(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
 
     A flavor may have settings of its own, which are heard whatever it was logged with.
     """
-    said = model.flavors.get(PYFUNC, {})
-    logged = dict(said.get("config") or {})
-    heard = {*logged, *getattr(flavor_loading(str(said.get("loader_module"))), "settings", ())}
+    entry = model.flavors.get(PYFUNC, {})
+    logged = dict(entry.get("config") or {})
+    heard = {*logged, *getattr(flavor_loading(str(entry.get("loader_module"))), "settings", ())}
     if other := [str(key) for key in given if key not in heard]:
         known = f"only {', '.join(map(str, logged))}" if logged else "no model_config"
         _log.warning("left out of model_config: %s; the model was logged with %s", ", ".join(other), known)
@@ -107,12 +107,12 @@ def load_predictor(
     Raises:
         UnknownFlavorError: Its `loader_module` is no flavor's, and cannot be imported.
     """
-    said = model.flavors[PYFUNC]
-    _use_code(folder, said)
+    entry = model.flavors[PYFUNC]
+    _use_code(folder, entry)
     if flavor is None:
-        predictor = _foreign(str(said.get("loader_module")), folder, said, config)
+        predictor = _foreign(str(entry.get("loader_module")), folder, entry, config)
         return predictor, predictor
-    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc={**said, "config": config} if config else said)
+    parts = Parts(own=model.flavors.get(flavor.name, {}), pyfunc={**entry, "config": config} if config else entry)
     native = flavor.load(folder, parts)
     return native, flavor.wrap(native, parts, folder=folder, config=config)
 
@@ -122,18 +122,18 @@ def brings_code(model: Model) -> bool:
     return any(entry.get("code") or entry.get("model_code_path") for entry in model.flavors.values())
 
 
-def _use_code(folder: Path, said: Mapping[str, Any]) -> None:
-    if said.get("code"):
-        use_code(within(folder, said["code"]))
+def _use_code(folder: Path, entry: Mapping[str, Any]) -> None:
+    if entry.get("code"):
+        use_code(within(folder, entry["code"]))
 
 
-def _foreign(loader: str, folder: Path, said: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
+def _foreign(loader: str, folder: Path, entry: Mapping[str, Any], config: Mapping[str, Any]) -> Predictor:
     """What a module that is no flavor's makes of the folder, by MLflow's contract: `_load_pyfunc(path[, config])`."""
     try:
         module = importlib.import_module(loader)
     except ImportError as error:
         names = ", ".join(flavor.name for flavor in known_flavors())
         raise UnknownFlavorError(f"a model that {loader} loads ({error})", names) from error
-    data = within(folder, said["data"]) if said.get("data") else folder
+    data = within(folder, entry["data"]) if entry.get("data") else folder
     found: Predictor = module._load_pyfunc(str(data), dict(config)) if config else module._load_pyfunc(str(data))
     return found

@@ -109,8 +109,8 @@ class LoggedModel(Shown):
 
     def to_tag(self) -> tuple[str, str]:
         """Return the tag's key and value."""
-        said = {key: value for key, value in asdict(self).items() if value and key in _SAID}
-        return TAG + self.model_id.rpartition("-")[2], json.dumps(said, separators=(",", ":"))
+        record = {key: value for key, value in asdict(self).items() if value and key in _SAID}
+        return TAG + self.model_id.rpartition("-")[2], json.dumps(record, separators=(",", ":"))
 
 
 def logged_models(run_id: str, tags: Mapping[str, str], experiment_id: str = "") -> list[LoggedModel]:
@@ -127,16 +127,16 @@ def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: st
     """Return the n-th model that a run's tags tell of, with all that was said of it; None if they tell of none."""
     try:
         body = json.loads(tags[f"{TAG}{n}"])
-        said: dict[str, Any] = {key: body[key] for key in _SAID if key in body}
-        said |= {"flavors": tuple(map(str, said.get("flavors", ())))}
+        record: dict[str, Any] = {key: body[key] for key in _SAID if key in body}
+        record |= {"flavors": tuple(map(str, record.get("flavors", ())))}
         for kind in ("param", "tag"):
-            first = {key: str(value) for key, value in said.get(f"{kind}s", {}).items()}
-            said[f"{kind}s"] = _said_later(first, tags, f"model.{n}.{kind}")
-        id, since = f"m-{run_id}-{n}", int(said.get("creation_timestamp", 0))
-        said |= {"creation_timestamp": since, "step": int(said.get("step", 0))}
+            first = {key: str(value) for key, value in record.get(f"{kind}s", {}).items()}
+            record[f"{kind}s"] = _said_later(first, tags, f"model.{n}.{kind}")
+        id, since = f"m-{run_id}-{n}", int(record.get("creation_timestamp", 0))
+        record |= {"creation_timestamp": since, "step": int(record.get("step", 0))}
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    if not isinstance(said.get("path"), str) or not isinstance(said.get("model_type", ""), str | None):
+    if not isinstance(record.get("path"), str) or not isinstance(record.get("model_type", ""), str | None):
         return None
     bodies = [each for kind in ("tag", "param", "metric") for each in remarks(tags, f"model.{n}.{kind}")]
     return LoggedModel(
@@ -145,7 +145,7 @@ def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: st
         metrics=tuple(metric for each in bodies if (metric := _metric(id, each))),
         experiment_id=experiment_id,
         last_updated_timestamp=max([since, *(each["time"] for each in bodies)]),
-        **said,
+        **record,
     )
 
 

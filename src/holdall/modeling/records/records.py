@@ -161,21 +161,23 @@ class ModelRecords:
 
     def _say(self, model_id: str, kind: str, ops: Sequence[Mapping[str, Any]]) -> None:
         model, time = self.get(model_id), self._location.clock()
-        said = [([op["key"]], {"time": time, "key": op["key"], "value": op["value"]}) for op in ops]
-        self._remark(model, kind, said)
+        bodies = [([op["key"]], {"time": time, "key": op["key"], "value": op["value"]}) for op in ops]
+        self._remark(model, kind, bodies)
 
     def _remark(
         self,
         model: LoggedModel,
         kind: str,
-        said: Iterable[tuple[Sequence[object], Mapping[str, Any]]],
+        bodies: Iterable[tuple[Sequence[object], Mapping[str, Any]]],
         *,
         by: Run | None = None,
     ) -> None:
         """Write remarks into the model's run: at once, unless that is the run that makes them."""
         own = by is not None and by.id == model.source_run_id
         run = by if by is not None and own else self._run_of(model.source_run_id)
-        run.set_tags({key: value for about, body in said for key, value in remark_on(model, kind, about, body).items()})
+        run.set_tags(
+            {key: value for about, body in bodies for key, value in remark_on(model, kind, about, body).items()}
+        )
         if not own:
             run.flush()
 

@@ -86,9 +86,9 @@ def public_environment(environment: Mapping[str, Any]) -> dict[str, Any]:
     return public
 
 
-def warn_of_secrets(what: str, said: Any) -> None:
+def warn_of_secrets(what: str, values: Any) -> None:
     """Say which of a model's facts look like credentials. They stay: a model may not work without them."""
-    if found := list(dict.fromkeys(_secrets(said, ""))):
+    if found := list(dict.fromkeys(_secrets(values, ""))):
         shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
         warn(
             f"{what} of this model seems to hold credentials ({shown}), which all its readers can see, for good; let "

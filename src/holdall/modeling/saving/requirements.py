@@ -77,10 +77,10 @@ def environment_files(
         raise InvalidArgumentError("give one of conda_env, pip_requirements and extra_pip_requirements")
     if conda_env is not None:
         return _of_conda(conda_env)
-    said = public_lines(_lines(pip_requirements if pip_requirements is not None else extra_pip_requirements))
+    own_lines = public_lines(_lines(pip_requirements if pip_requirements is not None else extra_pip_requirements))
     inferred = requirements_of(modules) if pip_requirements is None else []
-    named = {_name(line) for line in said}
-    lines = _with_mlflow([*(line for line in inferred if _name(line) not in named), *said])
+    named = {_name(line) for line in own_lines}
+    lines = _with_mlflow([*(line for line in inferred if _name(line) not in named), *own_lines])
     constraints = "\n".join(line[3:] for line in lines if line.startswith("-c "))
     lines = [line for line in lines if not line.startswith("-c ")]
     files = {CONSTRAINTS: constraints.encode()} if constraints else {}

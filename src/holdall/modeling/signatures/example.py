@@ -127,8 +127,8 @@ def parse_request(content: bytes, schema: Schema) -> Any:
     Raises:
         ValueError: It is not what the schema says.
     """
-    said = json.loads(content)
-    return cast_inputs(said["inputs"], schema) if "inputs" in said else None
+    request = json.loads(content)
+    return cast_inputs(request["inputs"], schema) if "inputs" in request else None
 
 
 # --- inside ---

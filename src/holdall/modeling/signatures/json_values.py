@@ -88,26 +88,26 @@ def csv_dtypes(schema: Schema | None) -> dict[Any, Any] | None:
     return {name: _pandas(type) for name, type in types.items()}
 
 
-def cast_inputs(said: Any, schema: Schema | None) -> Any:
+def cast_inputs(data: Any, schema: Schema | None) -> Any:
     """Return what stands under `inputs`: column by column, row by row, as one array, or as one value.
 
     Raises:
         PayloadError: It cannot be cast, or has names where the signature has none.
     """
     specs = named_specs(schema)
-    rows = isinstance(said, list) and any(isinstance(row, dict) for row in said)
-    if len(specs) == 1 and isinstance(said, list) and not rows:
-        said = dict.fromkeys(specs, said)
-    elif schema and not schema.has_input_names() and not _is_unnamed(said):
-        raise PayloadError(f"the signature has no names, so the data is a list or a value, not {kind(said)}")
-    if isinstance(said, dict):
-        return {name: cast_plain(value, specs.get(name)) for name, value in said.items()}
+    rows = isinstance(data, list) and any(isinstance(row, dict) for row in data)
+    if len(specs) == 1 and isinstance(data, list) and not rows:
+        data = dict.fromkeys(specs, data)
+    elif schema and not schema.has_input_names() and not _is_unnamed(data):
+        raise PayloadError(f"the signature has no names, so the data is a list or a value, not {kind(data)}")
+    if isinstance(data, dict):
+        return {name: cast_plain(value, specs.get(name)) for name, value in data.items()}
     only = schema.inputs[0] if schema else None
-    if isinstance(said, list) and not isinstance(only, TensorSpec) and all(isinstance(row, dict) for row in said):
-        return [{name: cast_plain(value, specs.get(name)) for name, value in row.items()} for row in said]
-    if isinstance(said, list) and isinstance(only, ColSpec) and isinstance(only.type, Array):
-        return [revived(row, only.type) for row in said]  # each is a list, so they are no array
-    return cast_plain(said, only)
+    if isinstance(data, list) and not isinstance(only, TensorSpec) and all(isinstance(row, dict) for row in data):
+        return [{name: cast_plain(value, specs.get(name)) for name, value in row.items()} for row in data]
+    if isinstance(data, list) and isinstance(only, ColSpec) and isinstance(only.type, Array):
+        return [revived(row, only.type) for row in data]  # each is a list, so they are no array
+    return cast_plain(data, only)
 
 
 def named_specs(schema: Schema | None) -> dict[Any, Any]:
@@ -157,8 +157,8 @@ def kind(value: Any) -> str:
 # --- inside ---
 
 
-def _is_unnamed(said: Any) -> bool:
-    return isinstance(said, list | str | int | float)
+def _is_unnamed(data: Any) -> bool:
+    return isinstance(data, list | str | int | float)
 
 
 def _tensor(value: Any, spec: TensorSpec | None) -> Any:
