@@ -103,3 +103,42 @@ def test_nothing_of_mlflow_is_left_in_a_ported_script() -> None:
         assert changed, script.name
         assert all(re.match(r"(import|from) mlflow\b", before) for before, _ in changed)
         assert not re.search(r"^\s*(import|from) mlflow", _ported(text), re.MULTILINE)
+
+
+# import lines as they stand in scripts, beside those of the five
+LINES = """
+from mlflow import MlflowClient, MlflowException, log_metric, start_run
+from mlflow.artifacts import download_artifacts, list_artifacts, load_dict, load_image, load_text
+from mlflow.client import MlflowClient
+from mlflow.data import from_numpy, from_pandas
+from mlflow.entities import Dataset, DatasetInput, Experiment, ExperimentTag, FileInfo, InputTag, LifecycleStage
+from mlflow.entities import LoggedModel, LoggedModelInput, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run
+from mlflow.entities import RunData, RunInfo, RunInputs, RunOutputs, RunStatus, RunTag, ViewType
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel, RegisteredModelAlias
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.models import Model, ModelSignature, infer_signature, set_model
+from mlflow.models.signature import ModelSignature, infer_signature, set_signature
+from mlflow.pyfunc import PyFuncModel, PythonModel, PythonModelContext, load_model, log_model
+from mlflow.tracking import MlflowClient, get_tracking_uri, set_tracking_uri
+from mlflow.tracking.client import MlflowClient
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import Array, ColSpec, DataType, Map, Object, Property, Schema, TensorSpec
+import mlflow.artifacts
+import mlflow.data
+import mlflow.models
+import mlflow.pyfunc
+import mlflow.sklearn
+import mlflow.tracking
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_an_import_line_of_mlflows_names_what_is_here(line: str) -> None:
+    """With `holdall` for `mlflow` it imports, too, and gives as many names."""
+    theirs: dict[str, Any] = {}
+    ours: dict[str, Any] = {}
+    exec(line, theirs)
+    exec(_ported(line), ours)
+    assert {name.replace("mlflow", "holdall") for name in theirs if name != "__builtins__"} == {
+        name for name in ours if name != "__builtins__"
+    }
