@@ -156,8 +156,6 @@ class Experiments:
             >>> store.experiments.get(store.experiments.ensure("vision")).name
             'vision'
         """
-        if not isinstance(id, str):
-            raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
         return self._record(self._find(id))
 
     def named(self, name: str) -> Experiment | None:
