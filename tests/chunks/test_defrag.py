@@ -127,6 +127,21 @@ def test_the_poorest_pieces_are_refused_first() -> None:
     assert limiter.rewritten == sum(ref is None for ref in chosen[:-1]) * CHUNK
 
 
+@pytest.mark.parametrize("window", [64, 100, 200, 1600])
+def test_windows_along_one_pack_count_as_one_stretch(window: int) -> None:
+    """However a file's windows fall, what follows in other packs is judged as if it had come at once."""
+    pack, poor = chunks_of(1, 1600), [ref for pack in range(3, 160) for ref in chunks_of(pack, 3)]
+
+    def judged(size: int) -> list[Ref | None]:
+        limiter = FragmentationLimiter(reach=MIB)
+        for start in range(0, len(pack), size):
+            assert choose(limiter, [*pack[start : start + size]]) == pack[start : start + size]
+        return choose(limiter, [*poor, None])
+
+    assert judged(window) == judged(len(pack))
+    assert None in judged(window)[:-1]
+
+
 pieces = st.tuples(st.integers(0, 9), st.integers(0, 400), st.integers(1, 60), st.booleans())
 
 

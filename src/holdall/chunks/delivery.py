@@ -165,7 +165,7 @@ def _batches(wanted: Iterable[tuple[Ref, Sequence[Receiver]]]) -> Iterator[list[
 
 def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiver]]]]) -> None:
     """Call the receivers; neighbours in a file are written together."""
-    spot: FileOffset | None = None
+    target: FileOffset | None = None
     waiting: list[Bytes] = []
     end = 0
     for parts, (ref, functions) in found:
@@ -174,15 +174,15 @@ def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiv
                 function(parts[0] if len(parts) == 1 else b"".join(parts))
                 continue
             # One blob may follow itself any number of times, as zeros do.
-            full = spot is not None and (len(waiting) >= _MAX_PARTS or end - spot.at >= _BATCH_BYTES)
-            if spot is None or function.file is not spot.file or function.at != end or full:
-                if spot is not None:
-                    spot.file.write(spot.at, *waiting)
-                spot, waiting, end = function, [], function.at
+            full = target is not None and (len(waiting) >= _MAX_PARTS or end - target.at >= _BATCH_BYTES)
+            if target is None or function.file is not target.file or function.at != end or full:
+                if target is not None:
+                    target.file.write(target.at, *waiting)
+                target, waiting, end = function, [], function.at
             waiting += parts
             end += ref.raw
-    if spot is not None:
-        spot.file.write(spot.at, *waiting)
+    if target is not None:
+        target.file.write(target.at, *waiting)
 
 
 def _budget_for(span: Range) -> int:
