@@ -7,7 +7,7 @@ from tests.chunks.test_writer_reader import POOL, write, writer_of
 from tests.support.stores import entropy
 
 from holdall.chunks.copies import WholeCopies
-from holdall.chunks.writer import WrittenStream
+from holdall.chunks.pending import WrittenStream
 from holdall.errors import IntegrityError
 from holdall.format.layout import HINTS, PackName
 from holdall.format.reference import Ref

@@ -16,9 +16,10 @@ from tests.support.stores import TINY, entropy
 
 from holdall.chunks.chunk_index import ChunkIndex, smallest_ids
 from holdall.chunks.packer import PackNames
+from holdall.chunks.pending import WrittenStream
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
-from holdall.chunks.writer import ChunkWriter, WrittenStream
+from holdall.chunks.writer import ChunkWriter
 from holdall.errors import AccessDeniedError, IntegrityError, ObjectExistsError
 from holdall.format.digest import sha256
 from holdall.format.layout import GARBAGE, HINTS, PACKS, PackName, generation_key, parse_key

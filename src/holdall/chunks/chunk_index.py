@@ -19,15 +19,16 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
+from holdall.chunks import garbage
 from holdall.chunks.damage import Damage
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.verification import PackVerifier
-from holdall.errors import DamageError, GarbageStateError, ObjectNotFoundError, StorageError
+from holdall.errors import DamageError, StorageError
 from holdall.format.document import MAX_DOCUMENT
-from holdall.format.layout import GARBAGE, PackName, generation_key, hint_key, parse_key
+from holdall.format.layout import PackName, hint_key, parse_key
 from holdall.format.pack import Footer
-from holdall.format.records import parse_generation, parse_hint
+from holdall.format.records import parse_hint
 from holdall.format.reference import CHUNK, Ref
 from holdall.storage.bucket import Bucket
 
@@ -247,11 +248,13 @@ class ChunkIndex:
         Cost: the first time, one listing.
         """
         if self._condemned is None:
-            self._condemned = self._read_garbage_state()
-        damaged = self._verifier.damage.packs
-        if not damaged <= self._condemned:
+            excluded, damaged = garbage.excluded_packs(self._bucket)
+            self._unusable |= damaged
+            self._condemned = excluded | self._unusable
+        found = self._verifier.damage.packs
+        if not found <= self._condemned:
             with self._lock:
-                self._exclude(frozenset(damaged))
+                self._exclude(frozenset(found))
         return self._condemned
 
     def apply_fence(self, generation: int) -> frozenset[PackName]:
@@ -260,14 +263,7 @@ class ChunkIndex:
         Returns:
             All that is condemned.
         """
-        try:
-            more = self._read_generation(generation, "done")
-        except ObjectNotFoundError:
-            try:
-                more = self._read_generation(generation, "condemn")
-            except ObjectNotFoundError as error:
-                where = f"{self._bucket.url}/{generation_key(generation, 'condemn')}"
-                raise GarbageStateError(where, "a fence in the run's log speaks of it, and it is not there") from error
+        more = garbage.packs_of_fence(self._bucket, generation)
         self.condemned()
         with self._lock:
             return self._exclude(more)
@@ -278,28 +274,6 @@ class ChunkIndex:
         for pack in packs & self._packs.keys():
             self._remove(pack)
         return self._condemned
-
-    def _read_garbage_state(self) -> frozenset[PackName]:
-        """Read what `gc/` keeps writers from: incomplete generations, and packs that are recorded as damaged."""
-        words: dict[int, set[str]] = {}
-        for found in self._bucket.list(GARBAGE):
-            key = parse_key(found.key)
-            if key and key.kind in ("condemn", "done"):
-                words.setdefault(key.number, set()).add(key.kind)
-            elif key and key.kind == "damaged" and key.pack:
-                self._unusable.add(key.pack)
-        incomplete = [generation for generation, there in words.items() if there == {"condemn"}]
-        return frozenset(self._unusable).union(
-            *(self._read_generation(generation, "condemn") for generation in incomplete)
-        )
-
-    def _read_generation(self, generation: int, word: str) -> frozenset[PackName]:
-        """Read what a generation names. One that cannot be read stops the writer: it might refer to what is deleted."""
-        key = generation_key(generation, word)
-        try:
-            return parse_generation(self._bucket.get(key, limit=MAX_DOCUMENT), generation, word)
-        except DamageError as error:
-            raise GarbageStateError(f"{self._bucket.url}/{key}", str(error)) from error
 
     def _read_hint(self, chunk: bytes) -> PackName | None:
         """Read which pack a hint names; one that is missing or damaged costs space, never correctness."""

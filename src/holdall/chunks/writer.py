@@ -26,17 +26,17 @@ import itertools
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple, TypeVar
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
-from holdall.chunks.cutter import BLOCK, Block, Chunk, Cutter, Readable, headroom
+from holdall.chunks.cutter import BLOCK, Block, Cutter, Readable, headroom
 from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.chunks.encoding import Encoders
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import Packer, PackNames, WriteStats
+from holdall.chunks.pending import EncodingBlock, NamedBlock, NewChunk, PendingChunk, WrittenStream
 from holdall.chunks.pool import Pool
 from holdall.format import digest
 from holdall.format.chunking import Chunker
@@ -47,70 +47,6 @@ from holdall.storage.bucket import Bucket
 F = TypeVar("F", bound=Callable[..., Any])
 
 _AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
-
-
-class PendingChunk:
-    """A chunk on its way: `resolved` says where it is once its window was settled."""
-
-    __slots__ = ("id", "raw", "resolved")
-
-    def __init__(self, id: bytes, raw: int) -> None:
-        self.id, self.raw = id, raw
-        self.resolved: Ref | None = None
-
-    @property
-    def ref(self) -> Ref:
-        """Return where the chunk is."""
-        assert self.resolved is not None, "resolve_pending() comes first"
-        return self.resolved
-
-
-@dataclass(slots=True)
-class WrittenStream:
-    """A stream that was read, the writer's `number`th: its bytes, and its chunks in order once they were settled."""
-
-    number: int
-    size: int = 0
-    chunks: list[PendingChunk] = field(default_factory=list)
-    hashing: bytes | Future[bytes] = b""
-
-    @property
-    def sha256(self) -> bytes:
-        """Return the SHA-256 of all the stream; waits for its thread."""
-        return self.hashing if isinstance(self.hashing, bytes) else self.hashing.result()
-
-
-class _NewChunk(NamedTuple):
-    """A chunk that the bucket is not known to have."""
-
-    pending: PendingChunk
-    chunk: Chunk
-
-
-@dataclass(frozen=True, slots=True)
-class _NamedBlock:
-    """A block whose chunks have names.
-
-    Attributes:
-        size: Bytes of all its chunks.
-        new: Those that came for the first time.
-        last: The number of the last of these.
-    """
-
-    block: Block
-    size: int
-    new: list[_NewChunk]
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class _EncodingBlock:
-    """A block whose new chunks are being encoded, and whose borrowed ones are being tried: it keeps their bytes."""
-
-    block: Block
-    new: list[_NewChunk]
-    borrowed: list[_NewChunk]
-    encoded: Future[tuple[list[Encoded], memoryview | None]] | None
 
 
 class ChunkWriter:
@@ -140,10 +76,10 @@ class ChunkWriter:
         self._cutter = Cutter(pool, chunker, lambda: _dereference(fresh)(), lambda block: _dereference(gather)(block))
         self._full: deque[Block] = deque()
         self._waiting = 0  # bytes of the chunks that are not decided
-        self._named: deque[_NamedBlock] = deque()
-        self._undecided: deque[_NewChunk] = deque()  # chunks in order; how many came, and how many were decided
+        self._named: deque[NamedBlock] = deque()
+        self._undecided: deque[NewChunk] = deque()  # chunks in order; how many came, and how many were decided
         self._queued = self._decided = 0
-        self._encoding: deque[_EncodingBlock] = deque()
+        self._encoding: deque[EncodingBlock] = deque()
         self._chunks: dict[bytes, PendingChunk] = {}  # chunks of this commit
         self._numbers = itertools.count()  # of the streams
 
@@ -237,7 +173,7 @@ class ChunkWriter:
         self._waiting += sum(pending.raw for pending, _ in new)
         self._queued += len(new)
         size = sum(len(chunk.data) for chunk in block.chunks.result())
-        self._named.append(_NamedBlock(block, size, new, self._queued))
+        self._named.append(NamedBlock(block, size, new, self._queued))
 
     def _deduplicate(self, *, force: bool = False) -> None:
         """Find out which chunks the bucket has, a window at a time, and have the others encoded.
@@ -255,7 +191,7 @@ class ChunkWriter:
         while self._named and self._named[0].last <= self._decided:
             self._start_encoding(self._named.popleft())
 
-    def _next_window(self, *, force: bool) -> list[_NewChunk]:
+    def _next_window(self, *, force: bool) -> list[NewChunk]:
         """Return the next chunks up to the one that makes them a pack's size."""
         size = 0
         if self._waiting < self._window_size and not force:
@@ -266,28 +202,28 @@ class ChunkWriter:
                 return list(itertools.islice(self._undecided, count))
         return list(self._undecided) if force else []
 
-    def _start_encoding(self, named: _NamedBlock) -> None:
+    def _start_encoding(self, named: NamedBlock) -> None:
         unknown = [one for one in named.new if one.pending.resolved is None]
         borrowed = [one for one in named.new if one.pending.resolved is not None]
         saved = named.size - sum(pending.raw for pending, _ in unknown)
         chunks = [chunk for _, chunk in unknown]
         encoded = self._pool.submit_cpu(self._encoders.encode, named.block.view, chunks) if unknown else None
-        self._encoding.append(_EncodingBlock(named.block, unknown, borrowed, encoded))
+        self._encoding.append(EncodingBlock(named.block, unknown, borrowed, encoded))
         if saved:
             self._transfer.add(saved, saved)
 
-    def _find_new_chunks(self, block: Block) -> list[_NewChunk]:
+    def _find_new_chunks(self, block: Block) -> list[NewChunk]:
         """Return the chunks of a block that came for the first time; each file is told of all of its own."""
         new = []
         for chunk in block.chunks.result():
             pending = self._chunks.get(chunk.id)
             if pending is None:
                 pending = self._chunks[chunk.id] = PendingChunk(chunk.id, len(chunk.data))
-                new.append(_NewChunk(pending, chunk))
+                new.append(NewChunk(pending, chunk))
             chunk.owner.chunks.append(pending)
         return new
 
-    def _ready(self, block: _EncodingBlock) -> bool:
+    def _ready(self, block: EncodingBlock) -> bool:
         """Return whether a block has something to pack, and packing it would not wait."""
         if block.encoded is None or not block.encoded.done():
             return False

@@ -8,7 +8,7 @@ from typing import Final
 
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import Transfer
-from holdall.chunks.writer import WrittenStream
+from holdall.chunks.pending import WrittenStream
 from holdall.errors import IntegrityError
 from holdall.format import digest
 from holdall.format.recipe import Recipe, encode_recipe

@@ -18,7 +18,8 @@ from typing import Final, TypeAlias
 
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import SILENT, Transfer, begin_transfer
-from holdall.chunks.writer import ChunkWriter, PendingChunk
+from holdall.chunks.pending import PendingChunk
+from holdall.chunks.writer import ChunkWriter
 from holdall.errors import (
     ArtifactExistsError,
     FencedOffError,

@@ -18,7 +18,7 @@ from typing import Final
 
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.cutter import Readable
-from holdall.chunks.writer import PendingChunk, WrittenStream
+from holdall.chunks.pending import PendingChunk, WrittenStream
 from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.reference import Ref
