@@ -132,6 +132,16 @@ from holdall.surfaces.fluent.client.client import (
     Client,
     MlflowClient,
 )
+from holdall.surfaces.fluent.files import (
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_figure,
+    log_image,
+    log_stream,
+    log_table,
+    log_text,
+)
 from holdall.surfaces.fluent.finding import (
     create_experiment,
     delete_experiment,
@@ -184,19 +194,11 @@ from holdall.surfaces.fluent.system_metrics import (
 )
 from holdall.surfaces.fluent.verbs import (
     delete_tag,
-    log_artifact,
-    log_artifacts,
-    log_dict,
-    log_figure,
-    log_image,
     log_input,
     log_metric,
     log_metrics,
     log_param,
     log_params,
-    log_stream,
-    log_table,
-    log_text,
     set_tag,
     set_tags,
 )

@@ -15,8 +15,8 @@ from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo, PyFuncModel
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.active import current_store
+from holdall.surfaces.fluent.files import log_artifacts
 from holdall.surfaces.fluent.keywords import list_keywords
-from holdall.surfaces.fluent.verbs import log_artifacts
 
 __all__ = ["load_model", "load_state_dict", "log_model", "log_state_dict", "save_model", "save_state_dict"]
 

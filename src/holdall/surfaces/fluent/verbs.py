@@ -1,4 +1,4 @@
-"""Logging into the active run, or into one that is named.
+"""Logging parameters, measurements, tags and inputs into the active run, or into one that is named.
 
 Each verb takes `run_id`, and `synchronous=False` for doing it in the
 background: then it returns a future, which has MLflow's `wait()` too. What is
@@ -8,17 +8,13 @@ at the latest.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 from holdall.store import LogFuture, LoggedModelInput, Run, dataset_of
 from holdall.surfaces.fluent.active import current_store, run_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None, run_id: str | None = None) -> Any:
@@ -227,214 +223,6 @@ def delete_tag(key: str, run_id: str | None = None) -> None:
         False
     """
     run_of(run_id).set_tags({key: None})
-
-
-def log_artifact(
-    local_path: str | os.PathLike[str],
-    artifact_path: str | None = None,
-    run_id: str | None = None,
-    synchronous: bool | None = None,
-) -> LogFuture | None:
-    """Log a local file, or a folder under its own name, into a run.
-
-    Args:
-        local_path: What to log.
-        artifact_path: The directory of the run to put it in; the root when None.
-        run_id: The run; the active one when None.
-        synchronous: False: in the background; the file must stay as it is until then.
-
-    Raises:
-        NoActiveRunError: No run is active, and none is named.
-        ArtifactExistsError: The run holds other content at the path.
-        SourceError: The file cannot be read, or changed meanwhile.
-
-    Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
-
-    Example:
-        >>> with open("config.yaml", "w") as file:
-        ...     size = file.write("rate: 0.1")
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_artifact("config.yaml", "settings")
-        >>> list(run.manifest)
-        ['settings/config.yaml']
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_artifact, local_path, artifact_path)
-    run.log_artifact(local_path, artifact_path)
-    return None
-
-
-def log_artifacts(
-    local_dir: str | os.PathLike[str],
-    artifact_path: str | None = None,
-    run_id: str | None = None,
-    synchronous: bool | None = None,
-) -> LogFuture | None:
-    """Log the content of a local folder, as one commit: all or nothing. Args, raises: as `log_artifact`.
-
-    Example:
-        >>> import os
-        >>> os.mkdir("plots")
-        >>> for name in ("a.svg", "b.svg"):
-        ...     with open(f"plots/{name}", "w") as file:
-        ...         size = file.write("<svg/>")
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_artifacts("plots", "report")
-        >>> list(run.manifest)
-        ['report/a.svg', 'report/b.svg']
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_artifacts, local_dir, artifact_path)
-    run.log_artifacts(local_dir, artifact_path)
-    return None
-
-
-def log_text(
-    text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> LogFuture | None:
-    """Log text as a UTF-8 file. Raises, cost: as `log_artifact`.
-
-    Example:
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_text("all is well", "report.txt")
-        >>> run.load_text("report.txt")
-        'all is well'
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_text, text, artifact_file)
-    run.log_text(text, artifact_file)
-    return None
-
-
-def log_dict(
-    dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> LogFuture | None:
-    """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON.
-
-    Example:
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_dict({"rate": 0.1}, "config.yaml")
-        >>> run.load_dict("config.yaml")
-        {'rate': 0.1}
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_dict, dictionary, artifact_file)
-    run.log_dict(dictionary, artifact_file)
-    return None
-
-
-def log_stream(
-    stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
-) -> LogFuture | None:
-    """Log the rest of a binary stream, read once and never held whole.
-
-    Example:
-        >>> import io
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_stream(io.BytesIO(b"all is well"), "report.txt")
-        >>> run.read("report.txt")
-        b'all is well'
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(lambda: run.log_stream(stream, artifact_file))  # as it is: a stream has no copy
-    run.log_stream(stream, artifact_file)
-    return None
-
-
-def log_figure(
-    figure: Any,
-    artifact_file: str,
-    *,
-    save_kwargs: dict[str, Any] | None = None,
-    run_id: str | None = None,
-    synchronous: bool | None = None,
-) -> LogFuture | None:
-    """Log a matplotlib or plotly figure in the format that the name's ending says.
-
-    Raises:
-        TypeError: It is neither, or the format is none of theirs.
-
-    Example:
-        >>> from matplotlib.figure import Figure
-        >>> figure = Figure()
-        >>> line = figure.subplots().plot([0.9, 0.4, 0.2])
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_figure(figure, "loss.png")
-        >>> list(run.manifest)
-        ['loss.png']
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_figure, figure, artifact_file, save_kwargs=save_kwargs)
-    run.log_figure(figure, artifact_file, save_kwargs=save_kwargs)
-    return None
-
-
-def log_image(
-    image: Any,
-    artifact_file: str | None = None,
-    key: str | None = None,
-    step: int | None = None,
-    timestamp: int | None = None,
-    synchronous: bool | None = None,
-    run_id: str | None = None,
-) -> LogFuture | None:
-    """Log an image: under a name, or as one of a series under a key.
-
-    Args:
-        image: numpy array (H x W, or H x W x 1, 3 or 4; bool, integers 0-255 or floats 0-1) or PIL image.
-        artifact_file: Its name; or else
-        key: the name of its series, and
-        step: where in the training it belongs.
-        timestamp: Milliseconds since 1970 UTC; now when None.
-        synchronous: False: in the background; the image must stay as it is until then.
-        run_id: The run; the active one when None.
-
-    Example:
-        >>> import numpy
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png")
-        >>> run.load_image("black.png").size
-        (6, 4)
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
-    run.log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
-    return None
-
-
-def log_table(
-    data: dict[Any, Any] | pd.DataFrame,
-    artifact_file: str,
-    run_id: str | None = None,
-    synchronous: bool | None = None,
-) -> LogFuture | None:
-    """Append rows to a table, which is a directory of immutable parts in the order of logging.
-
-    Args:
-        data: Columns by name, of cells or of one cell each; or a DataFrame.
-        artifact_file: The table's name, which ends in .json or .parquet.
-        run_id: The run; the active one when None.
-        synchronous: False: in the background.
-
-    Example:
-        >>> with holdall.start_run() as run:
-        ...     holdall.log_table({"question": ["a", "b"], "score": [1, 2]}, "eval.json")
-        ...     holdall.log_table({"question": ["c"], "score": [3]}, "eval.json")
-        >>> run.load_table("eval.json")["score"].tolist()
-        [1, 2, 3]
-    """
-    run = run_of(run_id)
-    if synchronous is False:
-        return run.later(run.log_table, data, artifact_file)
-    run.log_table(data, artifact_file)
-    return None
 
 
 def measured_at(synchronous: bool | None, timestamp: int | None) -> int | None:
