@@ -31,15 +31,7 @@ def from_polars(
     digest: str | None = None,
     predictions: str | None = None,
 ) -> Dataset:
-    """Describe a DataFrame of polars, for `holdall.log_input`.
-
-    Args:
-        df: The data, which is read and not kept.
-        source: Its address or path, or one of MLflow's sources.
-        targets: The column that is to be predicted.
-        name: Its name; "dataset" when None.
-        digest: A name for its content; computed when None.
-        predictions: The column with the predictions of a model.
+    """Describe a DataFrame of polars, for `holdall.log_input`. Args: as `from_pandas`.
 
     Returns:
         The description, with the digest that `from_pandas` gives the same table.

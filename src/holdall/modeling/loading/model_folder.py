@@ -76,6 +76,15 @@ class Fetched:
                 self.drop()
                 raise
 
+    def __enter__(self) -> Fetched:
+        """Remove the folder where what is done with it fails; where it does not, `drop` or `keep` it."""
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Drop it, after an error."""
+        if kind is not None:
+            self.drop()
+
     def drop(self) -> None:
         """Remove the folder, if it was made for this."""
         if self._temporary:

@@ -77,15 +77,11 @@ class ModelReader:
             >>> type(store.models.load(logged.model_uri)).__name__
             'FunctionModel'
         """
-        fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
-        try:
+        with Fetched(uri, self._artifacts.download, dst_path, self._entries) as fetched:
             mlmodel = read_model(fetched.folder)
             used = flavor_named(flavor) if flavor else native_flavor(mlmodel)
             (trust or Trust()).admit(fetched.folder, code_run_by(used, mlmodel), own=fetched.own)
             native = load_native(fetched.folder, mlmodel, used, options)
-        except BaseException:
-            fetched.drop()
-            raise
         if brings_code(mlmodel):
             fetched.keep()
         else:
@@ -115,16 +111,12 @@ class ModelReader:
             [2.0, 5.0]
         """
         config = config_of(model_config)
-        fetched = Fetched(uri, self._artifacts.download, dst_path, self._entries)
-        try:
+        with Fetched(uri, self._artifacts.download, dst_path, self._entries) as fetched:
             mlmodel = read_model(fetched.folder)
             flavor, config = predicting_flavor(mlmodel, str(uri)), effective_config(mlmodel, config)
             (trust or Trust()).admit(fetched.folder, code_run_by(flavor, mlmodel), own=fetched.own)
             native, predictor = load_predictor(fetched.folder, mlmodel, flavor, config)
             loaded = PyFuncModel(native, predictor, mlmodel, fetched.folder, config)
-        except BaseException:
-            fetched.drop()
-            raise
         if brings_code(mlmodel):
             fetched.keep()
         else:
