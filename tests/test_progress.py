@@ -11,9 +11,12 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
 
 import pytest
-from tests.support.watched import in_a_pipe, on_a_terminal
+from tests.support.watched import Screen, in_a_pipe, on_a_terminal
 
 from holdall.chunks.observer import SILENT
 from holdall.progress import observer_for, watch
@@ -70,11 +73,42 @@ def unwatched(picture: watch.MakeRenderer) -> tuple[Progress, Clock]:
 
 # --- terminals and pipes ---
 
+SHOWN = [("auto", "one"), ("bar", "fetch"), ("auto", "two"), ("auto", "failing")]
+QUIET = [("auto", "quick"), ("off", "one"), ("log", "one")]
+MODES = ["auto", "bar", "log", "off"]
+OnTerminal: TypeAlias = Callable[[str, str], tuple[int, Screen]]
+InPipe: TypeAlias = Callable[[str, str], "subprocess.CompletedProcess[str]"]
 
-@pytest.mark.parametrize(("mode", "what"), [("auto", "one"), ("bar", "fetch"), ("auto", "two"), ("auto", "failing")])
-def test_a_terminal_shows_a_bar_and_is_clean_afterwards(mode: str, what: str) -> None:
+
+@pytest.fixture(scope="module")
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Each script waits for seconds, so all run at once."""
+    with ThreadPoolExecutor(16) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def terminal(python: Callable[[], list[str]], threads: ThreadPoolExecutor) -> OnTerminal:
+    """What each script shows on a terminal; the quick one has the machine to itself."""
+    quick = {QUIET[0]: on_a_terminal(python(), *QUIET[0])}
+    begun = {each: threads.submit(on_a_terminal, python(), *each) for each in [*SHOWN, *QUIET[1:]]}
+    return lambda mode, what: quick.get((mode, what)) or begun[mode, what].result()
+
+
+@pytest.fixture(scope="module")
+def pipe(terminal: OnTerminal, python: Callable[[], list[str]], threads: ThreadPoolExecutor) -> InPipe:
+    """What each writes into pipes."""
+    wanted = [*((mode, "one") for mode in MODES), ("auto", "logging")]
+    begun = {each: threads.submit(in_a_pipe, python(), *each) for each in wanted}
+    return lambda mode, what: begun[mode, what].result()
+
+
+@pytest.mark.parametrize(("mode", "what"), SHOWN)
+def test_a_terminal_shows_a_bar_and_is_clean_afterwards(
+    terminal: OnTerminal, pipe: InPipe, mode: str, what: str
+) -> None:
     """Bytes, rate, what was saved and time left are seen; each line holds one whole bar, and nothing stays."""
-    code, screen = on_a_terminal(mode, what)
+    code, screen = terminal(mode, what)
     seen = [line for line in screen.seen if line]
     assert code == 0
     assert [line for line in seen if not BAR.fullmatch(line)] == []
@@ -88,23 +122,23 @@ def test_a_terminal_shows_a_bar_and_is_clean_afterwards(mode: str, what: str) ->
         assert {line.partition("k [")[0][-3:] for line in seen} == {"195", "391"}
 
 
-@pytest.mark.parametrize(("mode", "what"), [("auto", "quick"), ("off", "one"), ("log", "one")])
-def test_a_terminal_shows_nothing_of_what_is_quick_or_off(mode: str, what: str) -> None:
+@pytest.mark.parametrize(("mode", "what"), QUIET)
+def test_a_terminal_shows_nothing_of_what_is_quick_or_off(terminal: OnTerminal, mode: str, what: str) -> None:
     """Not a byte is written for a transfer of less than a second, nor for any where no bar is wanted."""
-    code, screen = on_a_terminal(mode, what)
+    code, screen = terminal(mode, what)
     assert (code, screen.lines, screen.seen) == (0, [""], set())
 
 
-@pytest.mark.parametrize("mode", ["auto", "bar", "log", "off"])
-def test_a_pipe_gets_nothing(mode: str) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_pipe_gets_nothing(pipe: InPipe, mode: str) -> None:
     """Where no logging is configured, a long transfer writes nothing into pipes."""
-    done = in_a_pipe(mode, "one")
+    done = pipe(mode, "one")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_log_gets_a_line_at_the_end() -> None:
+def test_a_log_gets_a_line_at_the_end(pipe: InPipe) -> None:
     """Where logging takes INFO, a pipe gets a line of the log and nothing else."""
-    done = in_a_pipe("auto", "logging")
+    done = pipe("auto", "logging")
     line = r"INFO holdall: log done: 390\.6 KiB in 0:\d\d, [\d.]+ KiB/s, saved 19\d\.\d KiB\n"
     assert (done.returncode, done.stdout) == (0, "")
     assert re.fullmatch(line, done.stderr)

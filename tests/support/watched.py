@@ -119,11 +119,12 @@ class Screen:
                 self.column += 1
 
 
-def on_a_terminal(*words: str, env: dict[str, str] | None = None) -> tuple[int, Screen]:
+def on_a_terminal(python: list[str], *words: str) -> tuple[int, Screen]:
     """Run this script on a pseudo-terminal of 100 columns: its exit code, and what was seen."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    process = subprocess.Popen(_command(words), stdin=theirs, stdout=theirs, stderr=theirs, env=_env() | (env or {}))
+    command = [*python, "-m", "tests.support.watched", *words]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=_env(), cwd=ROOT)
     os.close(theirs)
     output = b""
     try:
@@ -137,13 +138,10 @@ def on_a_terminal(*words: str, env: dict[str, str] | None = None) -> tuple[int, 
     return process.wait(60), screen
 
 
-def in_a_pipe(*words: str) -> subprocess.CompletedProcess[str]:
+def in_a_pipe(python: list[str], *words: str) -> subprocess.CompletedProcess[str]:
     """Run this script with pipes."""
-    return subprocess.run(_command(words), capture_output=True, text=True, env=_env(), timeout=120)
-
-
-def _command(words: tuple[str, ...]) -> list[str]:
-    return [sys.executable, "-m", "tests.support.watched", *words]
+    command = [*python, "-m", "tests.support.watched", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=_env(), timeout=120, cwd=ROOT)
 
 
 def _env() -> dict[str, str]:
