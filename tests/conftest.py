@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -54,8 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
     _there.update(os.listdir(config.rootpath))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a backend say so in their reports, which travel between workers."""
+@pytest.hookimpl(trylast=True)  # when what is not wanted has been taken out
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of a backend say so in their reports, which travel between workers; long ones come first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         backend = getattr(getattr(item, "cls", None), "backend", None)
         if isinstance(backend, str):
@@ -63,6 +67,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "localstack" in getattr(item, "fixturenames", ()):
             # The first to need it may have to install it.
             item.add_marker(pytest.mark.timeout(900))
+    needed = any("localstack" in getattr(item, "fixturenames", ()) for item in items)
+    first = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"
+    if needed and first and not config.option.collectonly:
+        threading.Thread(target=_begin_localstack, args=[_shared_folder(config)], daemon=True).start()
+
+
+def _begin_localstack(folder: Path) -> None:
+    """Start it while other tests run; whoever needs it waits for the rest, or is told what was wrong."""
+    with suppress(Exception):
+        servers.shared(folder, "localstack", servers.start_localstack)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

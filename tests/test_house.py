@@ -28,6 +28,7 @@ FORBIDDEN = {
     [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"]],
     ids=" ".join,
 )
+@pytest.mark.long
 def test_the_tools_are_quiet(command: list[str]) -> None:
     """Style, types and the contracts of the floors hold."""
     done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True)

@@ -20,10 +20,12 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from multiprocessing.connection import Connection
 from typing import ClassVar
 
 import pytest
+from tests.support.servers import Server
 
 from holdall.errors import ObjectExistsError, ObjectNotFoundError, ObjectTooLargeError, ObjectTooShortError
 from holdall.storage.bucket import Bucket, Bytes
@@ -31,6 +33,7 @@ from holdall.storage.schemes import bucket_at
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%~-"
 RACERS = 16
+MANY = [f"p/{n:05x}/{n % 7}" for n in range(1100)]
 
 
 class BucketSuite:
@@ -201,14 +204,18 @@ class BucketSuite:
             assert [info.key for info in bucket.list(prefix)] == [k for k in keys if k.startswith(prefix)]
         assert list(bucket.list("runs//")) == list(bucket.list("../")) == list(bucket.list("/")) == []
 
-    def test_a_listing_of_1100_objects_is_complete(self, bucket: Bucket) -> None:
+    @pytest.fixture
+    def url_of_many(self, fresh_bucket_url: str) -> str:
+        """Where `MANY` are, and what is on either side of them; a suite may have them filled once for all."""
+        fill(self.open_bucket(fresh_bucket_url))
+        return fresh_bucket_url
+
+    def test_a_listing_of_1100_objects_is_complete(self, url_of_many: str) -> None:
         """More than one page, with a prefix, an order and limits around the page's size."""
-        keys = [f"p/{n:05x}/{n % 7}" for n in range(1100)]
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda key: bucket.put(key, b"1"), [*keys, "o", "q"]))
-        assert [info.key for info in bucket.list("p/")] == keys
+        bucket = self.open_bucket(url_of_many)
+        assert [info.key for info in bucket.list("p/")] == MANY
         for limit in (0, 1, 10, 999, 1000, 1001, 1100, 5000):
-            assert [info.key for info in bucket.list("p/", limit=limit)] == keys[:limit]
+            assert [info.key for info in bucket.list("p/", limit=limit)] == MANY[:limit]
 
     def test_a_listing_tells_sizes_and_times(self, bucket: Bucket) -> None:
         """Sizes are exact; times, where known, are milliseconds of this century and agree."""
@@ -329,6 +336,20 @@ class BucketSuite:
         bucket.put("k", b"v")
         assert self.open_bucket(bucket.url).get("k") == b"v"
         assert self.open_bucket(bucket.url + "/").get("k") == b"v"
+
+
+def fill(bucket: Bucket) -> None:
+    """Put `MANY`, and an object on either side of them."""
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: bucket.put(key, b"1"), [*MANY, "o", "q"]))
+
+
+@cache
+def filled(server: Server) -> str:
+    """A bucket of `MANY` on a server, for all of a process's tests that only list it."""
+    url = f"{server.new_bucket()}/some/prefix"
+    fill(bucket_at(url, server.options))
+    return url
 
 
 def _without_retries(bucket: Bucket) -> Bucket:

@@ -254,6 +254,7 @@ def register(place: Place, run: str, name: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("backend", ["local", "moto"])
+@pytest.mark.long
 def test_sixteen_processes_get_1_to_16(request: pytest.FixtureRequest, tmp_path: Path, backend: str) -> None:
     """All register a version of one new name at once: one model, numbers 1 to 16, each alias move in its history."""
     place = place_of(request, backend, tmp_path)

@@ -104,6 +104,7 @@ def test_two_thousand_files_are_fifteen_requests(counted: Counted, many_files: P
     again.finish()
 
 
+@pytest.mark.long
 def test_a_finished_run_of_2500_entries_is_listed_in_four_requests(moto: Server) -> None:
     """Listing and reading do not grow with the log: a listing, the last entry, the tree; then the file."""
     memory = MemoryBucket()

@@ -32,6 +32,7 @@ def run_to_its_end(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, cwd=ROOT)
 
 
+@pytest.mark.long
 def test_threads_and_children_log_into_one_run(place: Place, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Threads, forked and spawned children log at once: all of it is there, no pack's name is used twice, one end."""
     folder = tmp_path / "files"

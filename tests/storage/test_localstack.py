@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.conformance.bucket import BucketSuite
+from tests.conformance.bucket import BucketSuite, filled
 from tests.support.servers import Server
 
 
@@ -17,6 +17,11 @@ class TestLocalStack(BucketSuite):
     def fresh_bucket_url(self, localstack: Server) -> str:
         self.options = {**localstack.options, "lane": self.lane}
         return f"{localstack.new_bucket()}/some/prefix"
+
+    @pytest.fixture
+    def url_of_many(self, localstack: Server) -> str:
+        self.options = {**localstack.options, "lane": self.lane}
+        return filled(localstack)
 
 
 class TestLocalStackThroughS3fs(TestLocalStack):

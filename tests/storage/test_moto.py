@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conformance.bucket import BucketSuite
+from tests.conformance.bucket import BucketSuite, filled
 from tests.support.servers import ROOT, Server
 
 from holdall.demo.server import moto_server
@@ -29,6 +29,11 @@ class TestMoto(BucketSuite):
     def fresh_bucket_url(self, moto: Server) -> str:
         self.options = {**moto.options, "lane": self.lane}
         return f"{moto.new_bucket()}/some/prefix"
+
+    @pytest.fixture
+    def url_of_many(self, moto: Server) -> str:
+        self.options = {**moto.options, "lane": self.lane}
+        return filled(moto)
 
 
 class TestMotoThroughS3fs(TestMoto):

@@ -478,6 +478,7 @@ class Process(Shell):
         return done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
     """The demo's second run finds most bytes in the store, and every fetched byte is verified."""
     told = Process(shell.folder)("demo")
@@ -488,6 +489,7 @@ def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
     assert (shell.folder / "store/holdall.json").exists()
 
 
+@pytest.mark.long
 def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell) -> None:
     """`demo --s3` needs nothing from outside and leaves nothing behind."""
     told = Process(shell.folder)("demo", "--s3")

@@ -26,6 +26,7 @@ import pytest
 
 import holdall
 
+pytestmark = pytest.mark.long  # each of two scripts, twice, before the first test
 VERBS = Path(__file__).with_name("verbs_script.py")
 DIFFERENCES = Path(__file__).with_name("differences_script.py")
 ABSENT = "(absent)"

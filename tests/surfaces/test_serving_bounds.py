@@ -54,6 +54,7 @@ def measured(which: str) -> dict[str, tuple[int, int]]:
     return told
 
 
+@pytest.mark.long
 def test_a_small_request_cannot_take_much_memory() -> None:
     """It is refused by what it would become, long before the memory is taken."""
     told = measured("bombs")
@@ -61,6 +62,7 @@ def test_a_small_request_cannot_take_much_memory() -> None:
     assert max(grown for _, grown in told.values()) < MUCH
 
 
+@pytest.mark.long
 def test_an_honest_request_is_read_within_its_bound() -> None:
     """The estimates are from above, and not by so much that usual requests would be refused."""
     told = measured("honest")

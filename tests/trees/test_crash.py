@@ -103,6 +103,7 @@ REQUESTS, PACKED = undisturbed()
 
 # To die after a request leaves what dying before the next one leaves: each is repeated both ways.
 @pytest.mark.parametrize(("moment", "again"), [("before", "the same run"), ("after", "a new run")])
+@pytest.mark.long
 def test_a_crash_at_any_request_leaves_old_or_new(moment: str, again: str) -> None:
     """Whichever request a writer dies at: whole commits are visible and intact, and repeating reuses its packs."""
     for at in range(1, REQUESTS + 1):
@@ -329,6 +330,7 @@ def own_moto(tmp_path: Path) -> Iterator[Server]:
     stop(pid)
 
 
+@pytest.mark.long
 def test_what_a_killed_upload_had_acknowledged_is_not_sent_again(own_moto: Server, tmp_path: Path) -> None:
     """SIGKILL amid 160 MB, then the same script in a new run and another home: only what is missing is sent."""
     size, pack = 160_000_000, 32 << 20

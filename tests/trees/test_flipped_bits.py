@@ -142,6 +142,7 @@ def payload(pack: bytes) -> range:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.long
 def test_no_flipped_bit_goes_unnoticed(part: int, record_property: Callable[[str, object], None]) -> None:
     """Whichever bit of a store is flipped, `check` names its object, and reading gives right bytes or an error."""
     for small_store in STORES:

@@ -65,6 +65,7 @@ def log_rivals(place: Place, run_id: str, rival: int) -> list[tuple[str, str] | 
     return answers
 
 
+@pytest.mark.long
 def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> None:
     """Eight processes commit many times each to one run: no commit is lost, no gap, all bytes, every session closed."""
     commits = 8 if "://" in place.url else 20  # a server is slower, and meets as many rivals
@@ -82,6 +83,7 @@ def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> N
     assert place.store().maintenance.check().problems == []
 
 
+@pytest.mark.long
 def test_one_path_has_one_winner(place: Place) -> None:
     """Twelve processes log twelve contents to one path: one wins, eleven learn the winner's hash and their own."""
     run = place.store().runs.start()

@@ -96,6 +96,7 @@ class Endless(io.RawIOBase):
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_a_gigabyte_keeps_to_the_budget() -> None:
     """1 GiB fresh: at most 40 packs, four hints asked and made for each, one commit; again: 2.3 requests a pack."""
     bucket = Hollow()
