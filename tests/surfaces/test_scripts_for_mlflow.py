@@ -52,6 +52,7 @@ def _with_mlflow(folder: Path, scripts: dict[str, str]) -> dict[str, Any]:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/runs.db",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true",
+        "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",  # it would ask the network
     }
     command = [sys.executable, "-c", _RUN, *scripts]
     done = subprocess.run(command, cwd=folder, env=kept | said, capture_output=True, text=True)
