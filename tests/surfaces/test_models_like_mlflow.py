@@ -40,7 +40,11 @@ def _logged(**given: Any) -> ModelInfo:
 # --- what is there ---
 
 
-@pytest.mark.parametrize("module", ["models", "models.signature", "models.model", "types", "types.schema"])
+OF_MODELS = ["models", "models.signature", "models.model", "types", "types.schema"]
+OF_DATA = ["data", "data.dataset", "data.dataset_source", "data.numpy_dataset", "data.pandas_dataset"]
+
+
+@pytest.mark.parametrize("module", OF_MODELS + OF_DATA)
 def test_modules_are_imported_by_mlflows_names(module: str) -> None:
     """Each name of ours that MLflow's module has as well means the same kind of thing."""
     ours, theirs = importlib.import_module(f"holdall.{module}"), importlib.import_module(f"mlflow.{module}")

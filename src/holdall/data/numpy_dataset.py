@@ -1,0 +1,8 @@
+"""Arrays of numpy, described: `holdall.data.numpy_dataset`, as users of MLflow know it."""
+
+from __future__ import annotations
+
+from holdall.store import Dataset as NumpyDataset
+from holdall.store import from_numpy
+
+__all__ = ["NumpyDataset", "from_numpy"]
