@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import threading
 import time
 import weakref
 
@@ -22,7 +23,8 @@ from holdall.format.codec import UNCOMPRESSED
 from holdall.format.encoder import Encoded
 from holdall.format.layout import PACKS
 from holdall.format.pack import parse_pack
-from holdall.format.reference import CHUNK
+from holdall.format.reference import CHUNK, NODE
+from holdall.storage.bucket import Bytes
 from holdall.storage.memory import MemoryBucket
 
 
@@ -137,3 +139,28 @@ def test_very_many_small_blobs_stay_within_a_packs_buffer() -> None:
     packs = [bucket.get(found.key) for found in bucket.list(PACKS)]
     assert [row.id for pack in packs for row in parse_pack(pack, "pack").rows] == blobs
     assert max(map(len, packs)) <= (256 << 10) + (64 << 10)
+
+
+def test_packs_on_their_way_take_half_of_the_budget() -> None:
+    """The other half is for blocks that are read and encoded meanwhile: neither waits for the other for ever."""
+
+    class Slow(MemoryBucket):
+        lock, running, most = threading.Lock(), 0, 0
+
+        def put(self, key: str, data: Bytes) -> None:
+            with self.lock:
+                self.running += 1
+                self.most = max(self.most, self.running)
+            time.sleep(0.03)
+            super().put(key, data)
+            with self.lock:
+                self.running -= 1
+
+    bucket, pool, size = Slow(), Pool(memory=8 << 20), 1 << 20
+    packer = Packer(bucket, pool, ChunkIndex(bucket, pool), PackNames(bytes([1]) * 16), size)
+    for n in range(16):
+        blob = n.to_bytes(32, "big")
+        packer.add(blob, NODE, Encoded(UNCOMPRESSED, (bytes(size - 500),), size - 500), size - 500)
+    packer.flush()
+    assert sum(key.startswith(PACKS) for key in bucket.objects) == 16
+    assert 2 <= bucket.most <= 4
