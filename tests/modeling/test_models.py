@@ -48,11 +48,6 @@ def store(bucket: MemoryBucket) -> Store:
     return tiny_store(bucket)
 
 
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
-
-
 def test_a_model_is_one_commit_and_ready(store: Store, run: Run) -> None:
     """One entry has its files and its record; whoever reads it can load it."""
     first = run._hold.session.view.next  # type: ignore[union-attr]

@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.stores import tiny_store
 
 from holdall.errors import ModelCodeConflictError
 from holdall.modeling.code import model_code
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
 
 
 @pytest.fixture(autouse=True)

@@ -30,16 +30,6 @@ class Same(PythonModel):
 
 
 @pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with code in it, a link to an ancestor, one to a file, one to nothing; and a secret beside it."""
     folder = tmp_path / "given"

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.conformance.flavor import FlavorLaws
-from tests.support.stores import tiny_store
 
 import holdall
 import holdall.keras
@@ -21,7 +20,6 @@ from holdall.modeling.files.keras_files import save_keras
 from holdall.modeling.flavor import Parts
 from holdall.modeling.flavor_registry import flavor_named
 from holdall.modeling.loading.trust import Trust
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 keras = pytest.importorskip("keras", reason="Keras is not installed")
@@ -43,16 +41,6 @@ class TestKeras(FlavorLaws):
 
     def predictions(self, model: Any, data: Any) -> Any:
         return model.predict(data, verbose=0)
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 def test_a_frame_gives_a_frame_and_a_trained_model_goes_on(store: Store, run: Run) -> None:

@@ -13,14 +13,12 @@ import pandas as pd
 import pytest
 from tests.conformance.flavor import FlavorLaws
 from tests.support.depth import DEEP
-from tests.support.stores import tiny_store
 
 import holdall
 import holdall.lightgbm
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.loading.trust import Trust
 from holdall.modeling.signatures.signature import infer_signature
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(60) / 7, "b": np.arange(60) % 3 * 1.5})
@@ -58,16 +56,6 @@ class TestEstimator(TestBooster):
 
     def make(self) -> tuple[Any, Any]:
         return lightgbm.LGBMClassifier(n_estimators=3, **QUIET).fit(DATA, TARGET), DATA
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 @pytest.mark.parametrize("kind", ["LGBMRegressor", "LGBMClassifier", "LGBMRanker"])

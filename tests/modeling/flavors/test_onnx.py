@@ -14,14 +14,12 @@ import pandas as pd
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tests.conformance.flavor import FlavorLaws
-from tests.support.stores import tiny_store
 
 import holdall
 import holdall.onnx
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.loading.trust import Trust
 from holdall.modeling.signatures.signature import infer_signature
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -74,16 +72,6 @@ class TestOnnx(FlavorLaws):
 
     def plain(self, output: Any) -> Any:
         return {name: each.tolist() for name, each in output.items()}
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 def test_logging_leaves_the_model_as_it_is(store: Store, run: Run) -> None:

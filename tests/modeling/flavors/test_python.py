@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
-from tests.support.stores import tiny_store
 
 from holdall.errors import ContentError, SchemaMismatchError, UntrustedModelError
 from holdall.modeling.flavor import PYFUNC
@@ -23,7 +22,6 @@ from holdall.modeling.flavor_registry import flavor_of
 from holdall.modeling.loading.trust import Trust
 from holdall.modeling.python_model import PythonModel, PythonModelContext
 from holdall.modeling.signatures.signature import infer_signature
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": [1.0, 2.0, 3.0]})
@@ -47,16 +45,6 @@ class Streaming(PythonModel):
 
     def predict_stream(self, context: Any, model_input: Any, params: Any = None) -> Iterator[Any]:
         yield from model_input["a"]
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 def python(store: Store, run: Run, model: Any, **given: Any) -> Any:

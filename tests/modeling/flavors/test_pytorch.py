@@ -107,11 +107,6 @@ def store(bucket: MemoryBucket) -> Store:
     return Store.over(bucket, Pool(), trusted=True)
 
 
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
-
-
 # --- what is stored ---
 
 

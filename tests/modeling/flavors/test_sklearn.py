@@ -27,11 +27,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from tests.conformance.flavor import FlavorLaws
-from tests.support.stores import tiny_store
 
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.loading.trust import Trust
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(40) / 7, "b": np.arange(40) % 3 * 1.5})
@@ -51,16 +49,6 @@ class TestSklearn(FlavorLaws):
 
     def predictions(self, model: Any, data: Any) -> Any:
         return model.predict(data)
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 @pytest.mark.parametrize(

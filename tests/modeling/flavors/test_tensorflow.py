@@ -15,13 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.conformance.flavor import FlavorLaws
-from tests.support.stores import tiny_store
 
 import holdall
 import holdall.tensorflow
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.loading.trust import Trust
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 pytestmark = pytest.mark.tensorflow
@@ -87,16 +85,6 @@ class TestKerasModel(TestModule):
 
     def predictions(self, model: Any, data: Any) -> Any:
         return model.predict(data, verbose=0)
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 def test_custom_objects_come_along(store: Store, tmp_path: Path) -> None:

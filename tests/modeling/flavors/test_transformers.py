@@ -15,13 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.conformance.flavor import FlavorLaws
-from tests.support.stores import tiny_store
 
 import holdall
 import holdall.transformers
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.loading.trust import Trust
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 pytestmark = pytest.mark.transformers
@@ -78,16 +76,6 @@ class TestTransformers(FlavorLaws):
 
     def predictions(self, model: Any, data: Any) -> Any:
         return pd.DataFrame(model(data))
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 @pytest.fixture

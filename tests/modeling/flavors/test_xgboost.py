@@ -14,14 +14,12 @@ import pytest
 import xgboost
 from tests.conformance.flavor import FlavorLaws
 from tests.support.depth import DEEP
-from tests.support.stores import tiny_store
 
 import holdall
 import holdall.xgboost
 from holdall.errors import ContentError, UntrustedModelError
 from holdall.modeling.loading.trust import Trust
 from holdall.modeling.signatures.signature import infer_signature
-from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
 DATA = pd.DataFrame({"a": np.arange(40) / 7, "b": np.arange(40) % 3 * 1.5})
@@ -56,16 +54,6 @@ class TestEstimator(_Laws):
 
     def predictions(self, model: Any, data: Any) -> Any:
         return model.predict(data)
-
-
-@pytest.fixture
-def store() -> Store:
-    return tiny_store(MemoryBucket())
-
-
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
 
 
 @pytest.mark.parametrize("kind", ["XGBRegressor", "XGBClassifier", "XGBRanker", "XGBRFRegressor", "XGBRFClassifier"])

@@ -34,11 +34,6 @@ def store(bucket: FaultyBucket) -> Store:
     return tiny_store(bucket)
 
 
-@pytest.fixture
-def run(store: Store) -> Run:
-    return store.runs.start()
-
-
 def _log(store: Store, run: Run, name: str = "model", **said: Any) -> str:
     return store.models.log(run, MODEL, name, pip_requirements=[], **said).model_id
 
