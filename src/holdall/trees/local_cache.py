@@ -19,10 +19,10 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from holdall.format.digest import blob_id
 
@@ -34,6 +34,8 @@ _BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (store TEXT, key BLOB, stamp BLOB, body BLOB, digest BLOB, PRIMARY KEY (store, key))
 """
+_MANY: Final = 256  # keys that are sooner found by reading all rows
+_Row: TypeAlias = tuple[bytes, bytes, object, bytes]
 _log = logging.getLogger("holdall")
 _turn = threading.RLock()
 if hasattr(os, "register_at_fork"):
@@ -65,8 +67,12 @@ class LocalCache:
         """
 
         def read(database: sqlite3.Connection) -> dict[bytes, bytes]:
-            bodies = ((key, _read(database, store, key, stamp)) for key, stamp in stamps.items())
-            return {key: body for key, body in bodies if body is not None}
+            rows = _all_rows(database, store) if len(stamps) >= _MANY else _rows(database, store, stamps)
+            return {
+                key: body
+                for key, stamp, body, digest in rows
+                if stamps.get(key) == stamp and isinstance(body, bytes) and digest == _seal(store, key, stamp, body)
+            }
 
         return (self._use(read) if stamps else None) or {}
 
@@ -139,18 +145,21 @@ class LocalCache:
         self._told = True
 
 
-def _read(database: sqlite3.Connection, store: str, key: bytes, stamp: bytes) -> bytes | None:
-    """Return the body of a row with this stamp, if the row is what was written."""
-    query = "SELECT body, digest FROM entry WHERE store = ? AND key = ? AND stamp = ?"
-    row = database.execute(query, (store, key, stamp)).fetchone()
-    if row is None or not isinstance(row[0], bytes) or row[1] != _seal(store, key, stamp, row[0]):
-        return None
-    return row[0]
+def _rows(database: sqlite3.Connection, store: str, keys: Iterable[bytes]) -> Iterator[_Row]:
+    for key in keys:
+        yield from database.execute(
+            "SELECT key, stamp, body, digest FROM entry WHERE store = ? AND key = ?", (store, key)
+        )
 
 
-def _seal(store: str, *columns: bytes) -> bytes:
+def _all_rows(database: sqlite3.Connection, store: str) -> Iterator[_Row]:
+    yield from database.execute("SELECT key, stamp, body, digest FROM entry WHERE store = ?", (store,))
+
+
+def _seal(store: str, key: bytes, stamp: bytes, body: bytes) -> bytes:
     """Return the digest of a row, each column with its length before it."""
-    return blob_id(*(part for column in (store.encode(), *columns) for part in (len(column).to_bytes(8), column)))
+    columns = (store.encode(), key, stamp, body)
+    return blob_id(b"".join(len(column).to_bytes(8) for column in columns), *columns)
 
 
 def _number(database: sqlite3.Connection, pragma: str) -> int:
