@@ -250,3 +250,26 @@ def test_the_readme_is_one_screen_and_leads_to_the_guide() -> None:
     text = (ROOT / "README.md").read_text()
     assert text.count("holdall guide") == 1
     assert len(text.partition("## The map")[0].splitlines()) <= 75
+
+
+OUR_WORDS = (
+    *("alias", "artifact", "checkpoint", "chunk", "commit", "condemned", "damaged", "digest", "experiment", "flavor"),
+    *("footer", "hint", "lane", "log", "manifest", "pack", "part", "recipe", "registered model", "run", "session"),
+    *("signature", "store", "tree", "trust", "version"),
+)
+
+
+def test_a_word_that_the_guide_uses_is_explained() -> None:
+    """The page of terms has a row for each word that a reader may not know, in its first column."""
+    rows = [line.split("|")[1] for line in PAGES["terms"].read_text().splitlines() if line.startswith("| ")]
+    assert [word for word in OUR_WORDS if not any(re.search(rf"\b{word}\b", row) for row in rows)] == []
+
+
+def test_the_guide_speaks_in_plain_sentences() -> None:
+    """Turns of phrase that once made riddles of sentences stay out of it, and each page says what it is for."""
+    riddles = re.compile(r"\bwhoever\b|\bby lot\b|what stands there|is told of|behind your back", re.IGNORECASE)
+    for page in (*PAGES.values(), ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        assert riddles.findall(page.read_text()) == [], page.name
+        lines = page.read_text().splitlines()
+        assert lines[0].startswith("# "), page.name
+        assert lines[2][:1].isalpha(), f"{page.name} begins with {lines[2]!r}"
