@@ -9,9 +9,10 @@ Nothing here asks a bucket, and neither may what a class shows.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from html import escape
+from inspect import getmembers, isdatadescriptor
 from typing import Any, Final, SupportsIndex, TypeAlias, TypeVar, overload
 
 from holdall.terminal import printable
@@ -40,6 +41,16 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return card(type(self).__name__, self._shown())
+
+
+class Named:
+    """A value whose facts can be read by name, as of MLflow's entities: `dict(run.info)["status"]`."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        names = {name for name, _ in getmembers(type(self), isdatadescriptor) if not name.startswith("_")}
+        return ((name, getattr(self, name)) for name in sorted(names))
 
 
 class Listing(list[T]):

@@ -132,3 +132,10 @@ def test_no_keyword_is_taken_and_ignored(face: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="leave mlflow_model out"):
         module.save_model(*given, **model, mlflow_model=object())
     assert not list(tmp_path.glob("MLmodel"))
+
+
+@pytest.mark.parametrize("search", [holdall.search_runs, holdall.search_logged_models])
+def test_an_unknown_format_of_results_is_refused(search: Callable[..., Any]) -> None:
+    """As in MLflow it is a ValueError: what was meant as a table is not a list without a word."""
+    with pytest.raises(ValueError, match="'pandas' or 'list'"):
+        search(output_format="json")

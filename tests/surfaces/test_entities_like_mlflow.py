@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any
 
 import mlflow.entities
 import mlflow.entities.model_registry
 import pytest
+from tests.support.stores import tiny_store
 
 import holdall.entities
 import holdall.entities.model_registry
+from holdall.display import Named
+from holdall.storage.memory import MemoryBucket
 
 MODULES: dict[Any, Any] = {
     mlflow.entities: holdall.entities,
@@ -97,3 +101,23 @@ def _dictionaries(module: Any) -> list[Any]:
 def test_dictionaries_are_mlflows() -> None:
     """The same names and values."""
     assert _dictionaries(holdall.entities) == _dictionaries(mlflow.entities)
+
+
+def _named(module: Any) -> list[dict[str, Any]]:
+    made = [
+        module.Param("a", "b"),
+        module.RunTag("a", "b"),
+        module.FileInfo("a", False, 1),
+        module.Metric("a", 1.0, 2, 3),
+    ]
+    return [dict(one) for one in made]
+
+
+def test_facts_are_read_by_name() -> None:
+    """`dict(run.info)` is a usual way of printing: each kind has it where MLflow's has, with the same names."""
+    assert _named(holdall.entities) == _named(mlflow.entities)
+    for name, (theirs, ours) in PAIRS.items():
+        assert issubclass(theirs, Enum) or not hasattr(theirs, "__iter__") or issubclass(ours, Named), name
+    with tiny_store(MemoryBucket()).runs.start(name="named") as run:
+        assert dict(dict(run)["info"])["run_name"] == "named"
+    assert dict(run.info)["status"] == "FINISHED"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from holdall.display import Named
 from holdall.missing_names import explaining
 from holdall.store import ModelVersion, RegisteredModel
 
@@ -18,7 +19,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class ModelVersionTag:
+class ModelVersionTag(Named):
     """A tag of a version: a name and a value."""
 
     key: str
@@ -26,7 +27,7 @@ class ModelVersionTag:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModelTag:
+class RegisteredModelTag(Named):
     """A tag of a registered model: a name and a value."""
 
     key: str
@@ -34,7 +35,7 @@ class RegisteredModelTag:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredModelAlias:
+class RegisteredModelAlias(Named):
     """An alias of a registered model, and the version that it points at."""
 
     alias: str

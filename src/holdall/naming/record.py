@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from holdall.display import Facts, Shown, moment, own
+from holdall.display import Facts, Named, Shown, moment, own
 from holdall.format.registered import Registered, Version
 from holdall.trees.addresses import run_uri
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ModelVersion(Shown):
+class ModelVersion(Shown, Named):
     """One version of a registered model. Times are ms since 1970 UTC.
 
     Attributes:
@@ -66,7 +66,7 @@ class ModelVersion(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RegisteredModel(Shown):
+class RegisteredModel(Shown, Named):
     """A registered model. Times are ms since 1970 UTC.
 
     Attributes:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
-from holdall.display import Facts, Shown
+from holdall.display import Facts, Named, Shown
 from holdall.errors import InvalidNameError
 from holdall.runs.links import model_inputs_of
 from holdall.runs.reserved_tags import name_of, remark, remarks, texts
@@ -30,7 +30,7 @@ _NEEDED: Final = ("name", "digest", "source_type", "source")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Dataset(Shown):
+class Dataset(Shown, Named):
     """A data set, without its data.
 
     Attributes:
@@ -64,7 +64,7 @@ class Dataset(Shown):
 
 
 @dataclass(frozen=True, slots=True)
-class InputTag:
+class InputTag(Named):
     """What was said of an input: a key and a value."""
 
     key: str
@@ -72,7 +72,7 @@ class InputTag:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetInput:
+class DatasetInput(Named):
     """A data set that a run was given, with what it was for: the tag `mlflow.data.context`, and others."""
 
     dataset: Dataset
@@ -89,7 +89,7 @@ class DatasetInput:
 
 
 @dataclass(frozen=True, slots=True)
-class RunInputs:
+class RunInputs(Named):
     """All that a run was given."""
 
     dataset_inputs: list[DatasetInput] = field(default_factory=list)

@@ -111,6 +111,9 @@ class RunReader:
         """Return what the run made: the models that it logged."""
         return self.record.outputs
 
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self.record)
+
     def to_dictionary(self) -> dict[str, Any]:
         """Return what `record` says as MLflow's dictionary, with the keys info, data and inputs.
 

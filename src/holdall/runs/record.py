@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from holdall.display import Facts, Shown, moment, own
+from holdall.display import Facts, Named, Shown, moment, own
 from holdall.errors import InvalidArgumentError
 from holdall.format.ops import measured
 from holdall.format.state import State
@@ -27,7 +27,7 @@ USER = "mlflow.user"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RunInfo(Shown):
+class RunInfo(Shown, Named):
     """Who a run is and how it stands. Times are ms since 1970 UTC; `end_time` is None while it runs."""
 
     run_id: str
@@ -58,7 +58,7 @@ class RunInfo(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RunData(Shown):
+class RunData(Shown, Named):
     """What a run says of itself: the last value of each metric, every parameter and tag."""
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class RunData(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RunRecord(Shown):
+class RunRecord(Shown, Named):
     """A run as it was when it was looked at. Attributes: info, data, inputs."""
 
     info: RunInfo
@@ -104,7 +104,7 @@ class RunRecord(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Metric(Shown):
+class Metric(Shown, Named):
     """One measurement. `timestamp` is in ms since 1970 UTC.
 
     Attributes:
@@ -132,7 +132,7 @@ class Metric(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Experiment(Shown):
+class Experiment(Shown, Named):
     """A name that runs are grouped under. Times are ms since 1970 UTC; `artifact_location` is the store."""
 
     experiment_id: str
@@ -155,7 +155,7 @@ class Experiment(Shown):
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)
-class FileInfo(Shown):
+class FileInfo(Shown, Named):
     """One line of a listing.
 
     Attributes:

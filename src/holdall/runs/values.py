@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from holdall.display import Named
 from holdall.errors import InvalidArgumentError
 
 
 @dataclass(frozen=True, slots=True)
-class Param:
+class Param(Named):
     """A parameter for `Client.log_batch`: a name and a value, which is kept as `str(value)`."""
 
     key: str
@@ -21,7 +22,7 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class RunTag:
+class RunTag(Named):
     """A tag for `Client.log_batch`: a name and a value."""
 
     key: str
@@ -29,7 +30,7 @@ class RunTag:
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentTag:
+class ExperimentTag(Named):
     """A tag of an experiment: a name and a value."""
 
     key: str
@@ -37,7 +38,7 @@ class ExperimentTag:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelParameter:
+class LoggedModelParameter(Named):
     """A parameter of a logged model: a name and a value."""
 
     key: str
@@ -45,7 +46,7 @@ class LoggedModelParameter:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelTag:
+class LoggedModelTag(Named):
     """A tag of a logged model: a name and a value."""
 
     key: str
@@ -53,14 +54,14 @@ class LoggedModelTag:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelInput:
+class LoggedModelInput(Named):
     """A logged model that a run used."""
 
     model_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedModelOutput:
+class LoggedModelOutput(Named):
     """A logged model that a run made, and where in its training."""
 
     model_id: str
@@ -72,7 +73,7 @@ class LoggedModelOutput:
 
 
 @dataclass(frozen=True, slots=True)
-class RunOutputs:
+class RunOutputs(Named):
     """All models that a run made."""
 
     model_outputs: list[LoggedModelOutput] = field(default_factory=list)

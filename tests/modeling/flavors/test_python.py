@@ -21,6 +21,9 @@ from holdall.modeling.flavor import PYFUNC
 from holdall.modeling.flavor_registry import flavor_of
 from holdall.modeling.loading.trust import Trust
 from holdall.modeling.python_model import PythonModel, PythonModelContext
+from holdall.modeling.signatures.data_types import DataType, Map
+from holdall.modeling.signatures.enforcement import hinted_rows
+from holdall.modeling.signatures.schema import ColSpec, Schema
 from holdall.modeling.signatures.signature import infer_signature
 from holdall.store import Run, Store
 
@@ -185,6 +188,21 @@ class Hinted(PythonModel):
 
 def hinted(rows: list[Row]) -> list[str]:
     return Hinted().predict(rows)
+
+
+def shout(words: list[str]) -> list[str]:
+    return [word.upper() for word in words]
+
+
+def test_a_frame_is_the_list_that_a_hint_asks_for(store: Store, run: Run) -> None:
+    """Of one column, its values; of several, its rows as dictionaries. As in MLflow, never its columns' names."""
+    loaded = store.models.load_pyfunc(store.models.log(run, shout, "shout").model_uri)
+    assert loaded.predict(pd.DataFrame({"word": ["a", "b"]})) == ["A", "B"]
+    with pytest.raises(SchemaMismatchError, match="2 columns"):
+        loaded.predict(pd.DataFrame({"word": ["a"], "other": ["b"]}))
+    schema = Schema([ColSpec(Map(DataType.long))])
+    assert hinted_rows(pd.DataFrame({"a": [1], "b": [2]}), schema) == [{"a": 1, "b": 2}]
+    assert hinted_rows(pd.DataFrame([[{"a": 1}]]), schema) == [{"a": 1}]
 
 
 @pytest.mark.parametrize("model", [Hinted(), hinted], ids=["class", "function"])

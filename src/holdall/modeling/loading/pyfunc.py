@@ -13,7 +13,7 @@ from holdall.modeling.flavor import PYFUNC, Predictor
 from holdall.modeling.model import Model
 from holdall.modeling.python_model import FunctionModel, PythonPredictor, as_hinted
 from holdall.modeling.signatures.duck_types import is_pydantic_type
-from holdall.modeling.signatures.enforcement import check_rows, conform
+from holdall.modeling.signatures.enforcement import check_rows, conform, hinted_rows
 from holdall.modeling.signatures.example import parse_example
 from holdall.modeling.signatures.params import conform_params
 
@@ -112,8 +112,8 @@ class PyFuncModel:
         signature = self.metadata.signature
         schema = signature.inputs if signature else None
         if self.metadata.is_signature_from_type_hint and schema:  # a function with type hints gets what it was given
-            check_rows(self._records(data), schema)
-            admitted = data
+            admitted = hinted_rows(data, schema)
+            check_rows(self._records(admitted), schema)
         else:
             admitted = conform(data, schema)
         return admitted, conform_params(params, signature.params if signature else None)

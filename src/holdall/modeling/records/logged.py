@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from holdall.display import Facts, Shown, moment, own
+from holdall.display import Facts, Named, Shown, moment, own
 from holdall.format.document import Json
 from holdall.format.ops import integer, number
 from holdall.runs.record import Metric
@@ -40,7 +40,7 @@ _SAID: Final = ("path", "flavors", "creation_timestamp", "model_type", "step", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class LoggedModel(Shown):
+class LoggedModel(Shown, Named):
     """What is known of a model that a run logged, without reading it.
 
     Attributes:

@@ -64,6 +64,24 @@ def conform(data: Any, schema: Schema | None) -> Any:
     return _by_name(frame, schema)
 
 
+def hinted_rows(data: Any, schema: Schema) -> Any:
+    """Return a DataFrame as the list that a model with type hints takes: its column, or its rows as dictionaries.
+
+    A frame that is walked through would give the names of its columns. All else is returned as it is.
+
+    Raises:
+        SchemaMismatchError: It has several columns, and the hint has no dictionaries to keep them in.
+    """
+    if not duck_types.is_frame(data):
+        return data
+    labels = list(data.columns)
+    if isinstance(schema.inputs[0].type, Object | Map) and labels != [0]:
+        return data.to_dict(orient="records")
+    if len(labels) != 1:
+        raise SchemaMismatchError("", f"a DataFrame of {len(labels)} columns", "a list, or a DataFrame of one column")
+    return data.iloc[:, 0].tolist()
+
+
 def check_rows(data: Any, schema: Schema) -> None:
     """Hold what a model with type hints is given against what they promise; it gets it as it came.
 

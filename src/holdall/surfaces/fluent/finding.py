@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdall.errors import InvalidArgumentError
-from holdall.libraries import installed
 from holdall.store import Experiment, Metric, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import (
     current_experiment_id,
@@ -16,7 +15,7 @@ from holdall.surfaces.fluent.active import (
     run_of,
 )
 from holdall.surfaces.fluent.client.client import Client
-from holdall.surfaces.fluent.paging import empty_where_none
+from holdall.surfaces.fluent.paging import empty_where_none, wants_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -296,5 +295,4 @@ def search_runs(
         records = store.runs.search(
             filter_string, experiments=None if everywhere else where, order_by=order_by, limit=max_results, stage=stage
         )
-    chosen = output_format or ("pandas" if installed("pandas") else "list")
-    return store.runs.frame(records) if chosen == "pandas" else records
+    return store.runs.frame(records) if wants_frame(output_format) else records

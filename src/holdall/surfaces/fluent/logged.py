@@ -12,11 +12,12 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdall.errors import InvalidNameError
-from holdall.libraries import installed, library
+from holdall.libraries import library
 from holdall.store import LoggedModel
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.client.client import Client
 from holdall.surfaces.fluent.models import last_model_id
+from holdall.surfaces.fluent.paging import wants_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +65,7 @@ def search_logged_models(
         [True]
     """
     found = Client()._logged_models(experiment_ids, filter_string, datasets, max_results, order_by).to_list()
-    chosen = output_format or ("pandas" if installed("pandas") else "list")
-    return _frame(found) if chosen == "pandas" else found
+    return _frame(found) if wants_frame(output_format) else found
 
 
 def set_logged_model_tags(model_id: str, tags: Mapping[str, Any]) -> None:

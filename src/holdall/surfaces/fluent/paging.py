@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from holdall.display import Listing
-from holdall.errors import InvalidNameError, StoreNotFoundError
+from holdall.errors import InvalidArgumentError, InvalidNameError, StoreNotFoundError
+from holdall.libraries import installed
 from holdall.store import Store
 
 T = TypeVar("T")
@@ -97,3 +98,14 @@ def _parse(token: str | None) -> tuple[str | None, int]:
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidNameError("page_token", str(token)[:40], "it is no token that a search gave") from error
     return last, count
+
+
+def wants_frame(output_format: str | None) -> bool:
+    """Return whether a search gives a DataFrame; where that is not said, whether pandas is installed.
+
+    Raises:
+        InvalidArgumentError: It is neither "pandas" nor "list".
+    """
+    if output_format not in (None, "pandas", "list"):
+        raise InvalidArgumentError(f"output_format {output_format!r}: it is 'pandas' or 'list'")
+    return output_format == "pandas" or (output_format is None and installed("pandas"))
