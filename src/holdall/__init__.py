@@ -29,7 +29,7 @@ def __getattr__(name: str) -> object:
     elif name == "__version__":
         value = import_module("importlib.metadata").version("holdall")
     else:
-        raise AttributeError(import_module("holdall.missing_names").explain("holdall", name, homes))
+        raise AttributeError(import_module("holdall.missing_names").explain("holdall", name, homes), name=name)
     return globals().setdefault(name, value)
 
 

@@ -203,7 +203,7 @@ def explaining(module: str, known: Collection[str]) -> Callable[[str], NoReturn]
     """Return the `__getattr__` of a module: it raises the AttributeError that `explain` words."""
 
     def getter(name: str) -> NoReturn:
-        raise AttributeError(explain(module, name, known))
+        raise AttributeError(explain(module, name, known), name=name)  # named, so that Python adds no advice of its own
 
     return getter
 

@@ -53,7 +53,7 @@ class Client(ExperimentClient, RunClient, ArtifactClient, RegistryClient, Logged
     if not TYPE_CHECKING:  # a type checker is to find a misspelt verb
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(explain_attribute("Client", name, dir(type(self))))
+            raise AttributeError(explain_attribute("Client", name, dir(type(self))), name=name)
 
 
 MlflowClient = Client
