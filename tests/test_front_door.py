@@ -93,9 +93,8 @@ def test_a_missing_name_says_what_was_meant(name: str, said: str) -> None:
     with pytest.raises(AttributeError) as caught:
         getattr(holdall, name)
     assert str(caught.value) == said
-    assert traceback.format_exception_only(caught.value) == [
-        f"AttributeError: {said}\n"
-    ]  # Python adds no second advice
+    shown = traceback.format_exception_only(caught.value)
+    assert shown == [f"AttributeError: {said}\n"]  # Python adds no second advice
 
 
 def test_the_table_of_missing_names_holds_none_that_is_there() -> None:

@@ -200,6 +200,8 @@ def test_a_frame_is_the_list_that_a_hint_asks_for(store: Store, run: Run) -> Non
     assert loaded.predict(pd.DataFrame({"word": ["a", "b"]})) == ["A", "B"]
     with pytest.raises(SchemaMismatchError, match="2 columns"):
         loaded.predict(pd.DataFrame({"word": ["a"], "other": ["b"]}))
+    with pytest.raises(SchemaMismatchError, match="expected a list, but one text came"):
+        loaded.predict("letters")
     schema = Schema([ColSpec(Map(DataType.long))])
     assert hinted_rows(pd.DataFrame({"a": [1], "b": [2]}), schema) == [{"a": 1, "b": 2}]
     assert hinted_rows(pd.DataFrame([[{"a": 1}]]), schema) == [{"a": 1}]

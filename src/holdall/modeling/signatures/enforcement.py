@@ -67,11 +67,14 @@ def conform(data: Any, schema: Schema | None) -> Any:
 def hinted_rows(data: Any, schema: Schema) -> Any:
     """Return a DataFrame as the list that a model with type hints takes: its column, or its rows as dictionaries.
 
-    A frame that is walked through would give the names of its columns. All else is returned as it is.
+    A frame that is walked through would give the names of its columns, and a text its letters. All else is
+    returned as it is.
 
     Raises:
-        SchemaMismatchError: It has several columns, and the hint has no dictionaries to keep them in.
+        SchemaMismatchError: It is one text, or has several columns and the hint no dictionaries to keep them in.
     """
+    if isinstance(data, str | bytes):
+        raise SchemaMismatchError("", "one text", "a list")
     if not duck_types.is_frame(data):
         return data
     labels = list(data.columns)
