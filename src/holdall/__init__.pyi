@@ -16,6 +16,7 @@ from holdall import (
     lightgbm,
     models,
     onnx,
+    protos,
     pyfunc,
     pytorch,
     registry,
@@ -24,6 +25,7 @@ from holdall import (
     tracking,
     transformers,
     types,
+    utils,
     xgboost,
 )
 from holdall.errors import (
@@ -335,6 +337,7 @@ __all__ = [
     "log_text",
     "models",
     "onnx",
+    "protos",
     "pyfunc",
     "pytorch",
     "register_model",
@@ -365,5 +368,6 @@ __all__ = [
     "tracking",
     "transformers",
     "types",
+    "utils",
     "xgboost",
 ]

@@ -152,7 +152,7 @@ _ALIKE: Final[dict[str, str]] = {
     "an error has `error.error_code`": "exceptions.get_error_code error_classification",
     "there is no configuration file that could be missing": "exceptions.MissingConfigException",
     "it is inside of MLflow; `dir(holdall)` says what is here": """
-        environment_variables mismatch ml_package_versions protos pytest telemetry typesafe utils
+        environment_variables mismatch ml_package_versions pytest telemetry typesafe
     """,
     "it is `holdall.__version__`": "version",
     "`holdall.pyfunc.get_model_dependencies(uri)` says what a model needs, and `log_model` infers it": """

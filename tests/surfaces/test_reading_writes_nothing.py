@@ -340,7 +340,10 @@ ASKS_NOTHING: dict[str, set[str]] = {
         infer_signature set_model ModelConfig ModelInputExample convert_input_example_to_serving_input validate_schema
     """),
     "holdall.types": set(holdall.types.__all__),
-    **{f"holdall.{name}": set(getattr(holdall, name).__all__) for name in ("client", "entities", "exceptions")},
+    **{
+        f"holdall.{name}": set(getattr(holdall, name).__all__)
+        for name in ("client", "entities", "exceptions", "protos", "utils")
+    },
     "holdall.tracking": set(holdall.tracking.__all__),  # the client and addresses, under MLflow's name
     "holdall.data": set(holdall.data.__all__),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
@@ -371,7 +374,9 @@ SURFACES: dict[str, Any] = {
             "data",
             "models",
             "registry",
+            "protos",
             "types",
+            "utils",
             *FLAVORS,
         )
     },
