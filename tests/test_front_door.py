@@ -84,7 +84,7 @@ def test_importing_holdall_imports_no_other_module_of_it() -> None:
     ("name", "said"),
     [
         ("log_artifct", "module 'holdall' has no attribute 'log_artifct'; did you mean 'log_artifact'?"),
-        ("autolog", f"module 'holdall' has no attribute 'autolog': {INSTEAD['autolog']}"),
+        ("evaluate", f"module 'holdall' has no attribute 'evaluate': {INSTEAD['evaluate']}"),
         ("__wrapped__", "module 'holdall' has no attribute '__wrapped__'"),
     ],
 )

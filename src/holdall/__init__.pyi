@@ -8,6 +8,7 @@ public name takes two lines here, an import (`from module import name`) and its 
 from holdall import (
     artifacts,
     client,
+    config,
     data,
     entities,
     errors,
@@ -124,6 +125,9 @@ from holdall.surfaces.fluent.address import (
     is_tracking_uri_set,
     set_registry_uri,
     set_tracking_uri,
+)
+from holdall.surfaces.fluent.autologging import (
+    autolog,
 )
 from holdall.surfaces.fluent.background import (
     flush_artifact_async_logging,
@@ -285,7 +289,9 @@ __all__ = [
     "ViewType",
     "active_run",
     "artifacts",
+    "autolog",
     "client",
+    "config",
     "create_experiment",
     "data",
     "delete_experiment",

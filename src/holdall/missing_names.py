@@ -1,9 +1,9 @@
 """What to say about a name that is not there: where it is instead, or what was perhaps meant.
 
 `INSTEAD` is for the names of MLflow that this package does not have, and for
-its own old ones. A key is the full name without the package: `"autolog"`,
+its own old ones. A key is the full name without the package: `"evaluate"`,
 `"pyfunc.spark_udf"`. A value completes "module 'holdall' has no attribute
-'autolog': ...".
+'evaluate': ...".
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from difflib import get_close_matches
 from typing import Final, NoReturn
 
 INSTEAD: Final[dict[str, str]] = {
-    "autolog": "that is not here yet; `holdall guide mlflow` says what is",
     "evaluate": "that is not here yet; `holdall guide mlflow` says what is",
     "data.get_dataset_source_from_json": "read the JSON of `dataset.source`",
     "data.get_registered_sources": "`holdall.data.get_source` reads every kind",
@@ -139,7 +138,7 @@ _ALIKE: Final[dict[str, str]] = {
     "there are no projects; start the script itself": "run projects exceptions.ExecutionException",
     "`holdall.open().maintenance.doctor()` tries what the bucket can do": "doctor",
     "credentials are the bucket's; `holdall guide s3` says where they come from": "login",
-    "its names are in `holdall` itself: `holdall.set_tracking_uri` and so on": "config system_metrics",
+    "its names are in `holdall` itself: `holdall.set_tracking_uri` and so on": "system_metrics",
     "`run.info` says who started it, and the tag `mlflow.source.type` from what": "entities.SourceType",
     "it is for Databricks": """
         azure legacy_databricks_cli entities.model_registry.ModelVersionDeploymentJobState

@@ -15,10 +15,11 @@ from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo, PyFuncModel
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.active import current_store
+from holdall.surfaces.fluent.autologging import autolog_flavor as autolog
 from holdall.surfaces.fluent.files import log_artifacts
 from holdall.surfaces.fluent.keywords import list_keywords
 
-__all__ = ["load_model", "load_state_dict", "log_model", "log_state_dict", "save_model", "save_state_dict"]
+__all__ = ["autolog", "load_model", "load_state_dict", "log_model", "log_state_dict", "save_model", "save_state_dict"]
 
 if not TYPE_CHECKING:
     __getattr__ = explaining(__name__, __all__)

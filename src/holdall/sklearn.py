@@ -10,9 +10,10 @@ from holdall.missing_names import explaining
 from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo
 from holdall.surfaces.fluent import models
+from holdall.surfaces.fluent.autologging import autolog_flavor as autolog
 from holdall.surfaces.fluent.keywords import list_keywords
 
-__all__ = ["load_model", "log_model", "save_model"]
+__all__ = ["autolog", "load_model", "log_model", "save_model"]
 
 if not TYPE_CHECKING:
     __getattr__ = explaining(__name__, __all__)

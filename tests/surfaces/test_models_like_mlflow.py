@@ -18,6 +18,7 @@ from sklearn.linear_model import LinearRegression
 
 import holdall
 from holdall.errors import ContentError, InvalidURIError, NotFoundError, SchemaMismatchError, SignatureError
+from holdall.exceptions import MlflowException
 from holdall.models import Model, ModelInfo
 from holdall.types.schema import Array, ColSpec, DataType, Schema, TensorSpec
 
@@ -66,11 +67,24 @@ def test_a_name_of_mlflow_is_there_or_says_what_to_do(module: str) -> None:
         getattr(ours, "load_modle" if module == "pyfunc" else "predictt")
 
 
-@pytest.mark.parametrize("flavor", ["sklearn", "pytorch", "xgboost", "keras"])
-def test_autolog_is_explained_in_every_flavor(flavor: str) -> None:
-    """The most usual line of a script says that it is not here."""
-    with pytest.raises(AttributeError, match="not here yet"):
-        importlib.import_module(f"holdall.{flavor}").autolog()
+AUTOLOGGING = ["keras", "lightgbm", "pytorch", "sklearn", "tensorflow", "transformers", "xgboost"]
+
+
+@pytest.mark.parametrize("place", ["holdall", *(f"holdall.{flavor}" for flavor in AUTOLOGGING)])
+def test_autologging_can_be_switched_off_alone(place: str) -> None:
+    """A script that switches it off goes on; one that wants it is told what to do instead."""
+    autolog = importlib.import_module(place).autolog
+    autolog(disable=True, silent=True)
+    with pytest.raises(MlflowException, match="log_params, log_metrics and log_model") as caught:
+        autolog(log_models=False)
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_mlflows_config_is_there() -> None:
+    """All of its names, and the switch for logging in the background changes nothing."""
+    assert set(mlflow.config.__all__) == set(holdall.config.__all__)
+    holdall.config.enable_async_logging()
+    holdall.config.enable_async_logging(False)
 
 
 # --- types ---

@@ -326,7 +326,7 @@ READS["holdall.pytorch"]["load_state_dict"] = lambda w: holdall.pytorch.load_sta
 
 ASKS_NOTHING: dict[str, set[str]] = {
     "holdall": names("""
-        disable_system_metrics_logging enable_system_metrics_logging set_system_metrics_node_id
+        autolog disable_system_metrics_logging enable_system_metrics_logging set_system_metrics_node_id
         set_system_metrics_samples_before_logging set_system_metrics_sampling_interval
         flush_trace_async_logging get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_store
         set_tracking_uri
@@ -342,7 +342,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "holdall.types": set(holdall.types.__all__),
     **{
         f"holdall.{name}": set(getattr(holdall, name).__all__)
-        for name in ("client", "entities", "exceptions", "protos", "utils")
+        for name in ("client", "config", "entities", "exceptions", "protos", "utils")
     },
     "holdall.tracking": set(holdall.tracking.__all__),  # the client and addresses, under MLflow's name
     "holdall.data": set(holdall.data.__all__),
@@ -352,6 +352,8 @@ ASKS_NOTHING: dict[str, set[str]] = {
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")
 ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
+for _name in set(FLAVORS) - {"onnx", "pyfunc"}:
+    ASKS_NOTHING[f"holdall.{_name}"] |= {"autolog"}
 
 CLASSES = [Runs, Run, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
 
@@ -368,6 +370,7 @@ SURFACES: dict[str, Any] = {
         for name in (
             "artifacts",
             "client",
+            "config",
             "entities",
             "exceptions",
             "tracking",
