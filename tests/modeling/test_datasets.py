@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import mlflow.data
@@ -9,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from holdall.data import from_numpy, from_pandas
+from holdall.data import Dataset, from_numpy, from_pandas
+from holdall.exceptions import MlflowException
 
 THEIRS: Any = mlflow.data  # its names are made when they are asked for
 
@@ -87,3 +89,30 @@ def test_a_column_that_is_not_there_is_named(word: str) -> None:
     """With those that are."""
     with pytest.raises(ValueError, match="'z'; there are a, b, c"):
         from_pandas(FRAME, **{word: "z"})
+
+
+def test_data_stays_at_hand() -> None:
+    """As MLflow's data sets have it; the facts are all that is logged, compared and shown."""
+    frame = pd.DataFrame({"x": [1.0], "y": [0], "p": [1]})
+    made = from_pandas(frame, targets="y", predictions="p", name="train")
+    theirs = THEIRS.from_pandas(frame, targets="y", predictions="p", name="train")
+    assert made.df is frame
+    assert (made.targets, made.predictions) == (theirs.targets, theirs.predictions) == ("y", "p")
+    arrays = from_numpy(np.eye(2), targets=np.ones(2))
+    assert arrays.features.tolist() == np.eye(2).tolist()
+    assert arrays.targets.tolist() == [1.0, 1.0]
+    for one in (made, arrays):
+        facts = Dataset(**one.to_dict())  # type: ignore[arg-type]
+        assert (one, hash(one), dict(one)) == (facts, hash(facts), dict(facts))
+        assert facts == one
+        assert one != "x"
+        copied: Any = pickle.loads(pickle.dumps(one))
+        assert copied == one
+        assert list(copied.targets) == list(one.targets or ())
+
+
+def test_a_missing_column_is_caught_as_mlflows() -> None:
+    """`except MlflowException` has it, with its code."""
+    with pytest.raises(MlflowException, match="no column 'zz'") as caught:
+        from_pandas(pd.DataFrame({"x": [1.0]}), targets="zz")
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"

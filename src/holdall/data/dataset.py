@@ -1,4 +1,4 @@
-"""Data sets of every kind, which are one class here: `holdall.data.dataset`, as users of MLflow know it."""
+"""What is said of data sets of every kind: `holdall.data.dataset`, as users of MLflow know it."""
 
 from __future__ import annotations
 

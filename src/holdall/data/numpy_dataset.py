@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdall.store import Dataset as NumpyDataset
+from holdall.modeling.kept_datasets import NumpyDataset
 from holdall.store import from_numpy
 
 __all__ = ["NumpyDataset", "from_numpy"]

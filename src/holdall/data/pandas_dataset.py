@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdall.store import Dataset as PandasDataset
+from holdall.modeling.kept_datasets import PandasDataset
 from holdall.store import from_pandas
 
 __all__ = ["PandasDataset", "from_pandas"]

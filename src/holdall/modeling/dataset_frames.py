@@ -16,9 +16,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from holdall.errors import InvalidArgumentError
 from holdall.libraries import library
 from holdall.modeling.data_digest import arrays_digest
 from holdall.modeling.datasets import described_frame, from_numpy, source_of
+from holdall.modeling.kept_datasets import PandasDataset
 from holdall.runs.inputs import Dataset
 from holdall.runs.masking import mask_text
 
@@ -30,14 +32,14 @@ def from_polars(
     name: str | None = None,
     digest: str | None = None,
     predictions: str | None = None,
-) -> Dataset:
+) -> PandasDataset:
     """Describe a DataFrame of polars, for `holdall.log_input`. Args: as `from_pandas`.
 
     Returns:
-        The description, with the digest that `from_pandas` gives the same table.
+        The description, with the digest that `from_pandas` gives the same table; it also has the data, as `df`.
 
     Raises:
-        ValueError: There is no such column.
+        InvalidArgumentError: There is no such column.
         TypeError: It is no DataFrame of polars; a LazyFrame has to be collected first.
         MissingLibraryError: pandas is not installed.
 
@@ -53,7 +55,8 @@ def from_polars(
     if not hasattr(df, "get_columns") or hasattr(df, "collect"):
         raise TypeError(f"a polars.DataFrame is needed, not a {type(df).__name__}; collect() a LazyFrame first")
     frame = library("pandas", "describing a table").DataFrame({each.name: _column(each) for each in df.get_columns()})
-    return described_frame(frame, source_of(source), targets=targets, name=name, digest=digest, predictions=predictions)
+    words = {"targets": targets, "predictions": predictions}
+    return PandasDataset(described_frame(frame, source_of(source), name=name, digest=digest, **words), df=df, **words)
 
 
 def from_huggingface(
@@ -83,7 +86,7 @@ def from_huggingface(
         source: Its address, instead of `path`.
 
     Raises:
-        ValueError: There is no such column, or both `path` and `source` are given.
+        InvalidArgumentError: There is no such column, or both `path` and `source` are given.
         TypeError: It is no `datasets.Dataset`; of a DatasetDict, describe each split.
 
     Cost: a copy of all of it in memory, as pandas has it.
@@ -96,7 +99,7 @@ def from_huggingface(
     if not hasattr(ds, "to_pandas") or not hasattr(ds, "info"):
         raise TypeError(f"a datasets.Dataset is needed, not a {type(ds).__name__}; of several splits, describe each")
     if path is not None and source is not None:
-        raise ValueError("give either path or source")
+        raise InvalidArgumentError("give either path or source")
     words = {"path": path, "config_name": ds.info.config_name, "data_dir": data_dir, "data_files": data_files}
     hub = "hugging_face", json.dumps({**words, "split": str(ds.split), "revision": revision}, default=str)
     named = name or ds.info.dataset_name
@@ -129,7 +132,7 @@ def from_spark(
         predictions: The column with the predictions of a model.
 
     Raises:
-        ValueError: There is no such column, or several sources are given.
+        InvalidArgumentError: There is no such column, or several sources are given.
         TypeError: It is no DataFrame of Spark.
 
     Cost: all rows in memory; with a digest, a thousand rows and counting them.
@@ -141,7 +144,7 @@ def from_spark(
         raise TypeError(f"a DataFrame of Spark is needed, not a {type(df).__name__}")
     given = {key: value for key, value in (("path", path), ("table_name", table_name), ("sql", sql)) if value}
     if len(given) > 1:
-        raise ValueError(f"give one of {', '.join(given)}")
+        raise InvalidArgumentError(f"give one of {', '.join(given)}")
     kind, words = ("spark", dict[str, Any](given)) if given else ("code", {"tags": {}})
     if version is not None:
         of_delta: dict[str, Any] = {"delta_table_name": table_name} if table_name else {"path": path}

@@ -15,7 +15,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from holdall.errors import InvalidArgumentError
 from holdall.modeling.data_digest import arrays_digest, frame_digest
+from holdall.modeling.kept_datasets import NumpyDataset, PandasDataset
 from holdall.modeling.signatures.inference import infer_schema
 from holdall.modeling.signatures.schema import Schema
 from holdall.runs.inputs import Dataset
@@ -35,19 +37,22 @@ def from_pandas(
     name: str | None = None,
     digest: str | None = None,
     predictions: str | None = None,
-) -> Dataset:
+) -> PandasDataset:
     """Describe a DataFrame, for `holdall.log_input`.
 
     Args:
-        df: The data, which is read and not kept.
+        df: The data, which is read, and not logged.
         source: Where it came from: an address or path, or one of MLflow's sources.
         targets: The column that is to be predicted.
         name: Its name; "dataset" when None.
         digest: A name for its content; computed when None.
         predictions: The column with the predictions of a model.
 
+    Returns:
+        The description, which also has the data: `df`, and the columns' names as `targets` and `predictions`.
+
     Raises:
-        ValueError: There is no such column.
+        InvalidArgumentError: There is no such column.
         TypeError: It holds objects of which no digest can be made; give one.
 
     Cost: reading all of it once, numbers at the speed of SHA-256, texts at that of Python.
@@ -59,7 +64,8 @@ def from_pandas(
         >>> dataset.name, dataset.source_type, dataset.profile
         ('train', 's3', '{"num_rows": 2, "num_elements": 4}')
     """
-    return described_frame(df, source_of(source), targets=targets, name=name, digest=digest, predictions=predictions)
+    words = {"targets": targets, "predictions": predictions}
+    return PandasDataset(described_frame(df, source_of(source), name=name, digest=digest, **words), df=df, **words)
 
 
 def described_frame(
@@ -74,7 +80,8 @@ def described_frame(
     """Describe a DataFrame whose source has a kind and a JSON text. Args, raises: as `from_pandas`."""
     for role, column in (("targets", targets), ("predictions", predictions)):
         if column is not None and column not in df.columns:
-            raise ValueError(f"{role}: there is no column {column!r}; there are {', '.join(map(str, df.columns))}")
+            had = ", ".join(map(str, df.columns))
+            raise InvalidArgumentError(f"{role}: there is no column {column!r}; there are {had}")
     schema = _schema(df)
     kind, where = source
     return Dataset(
@@ -93,8 +100,11 @@ def from_numpy(
     targets: np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]] | None = None,
     name: str | None = None,
     digest: str | None = None,
-) -> Dataset:
+) -> NumpyDataset:
     """Describe an array, or several under names, for `holdall.log_input`. Args: as `from_pandas`.
+
+    Returns:
+        The description, which also has the data: `features` and `targets`.
 
     Cost: reading all of it once, at the speed of SHA-256 (1.6 GB/s).
 
@@ -107,7 +117,7 @@ def from_numpy(
     schemas = {role: _schema(dict(part) if isinstance(part, Mapping) else part) for role, part in parts.items()}
     texts = {role: schema.to_json() for role, schema in schemas.items() if schema}
     kind, where = source_of(source)
-    return Dataset(
+    described = Dataset(
         name=name or _NAME,
         digest=digest or arrays_digest(_arrays(parts)),
         source_type=kind,
@@ -115,6 +125,7 @@ def from_numpy(
         schema=json.dumps({"mlflow_tensorspec": {"features": None, "targets": None} | texts}) if texts else None,
         profile=json.dumps({key: value for role, part in parts.items() for key, value in _measures(role, part)}),
     )
+    return NumpyDataset(described, features=features, targets=targets)
 
 
 def _schema(data: Any) -> Schema | None:
