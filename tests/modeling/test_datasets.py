@@ -106,9 +106,10 @@ def test_data_stays_at_hand() -> None:
         assert (one, hash(one), dict(one)) == (facts, hash(facts), dict(facts))
         assert facts == one
         assert one != "x"
-        copied: Any = pickle.loads(pickle.dumps(one))
+        copied = pickle.loads(pickle.dumps(one))
         assert copied == one
-        assert list(copied.targets) == list(one.targets or ())
+        kept: Any = one.targets
+        assert list(copied.targets) == list(kept)
 
 
 def test_a_missing_column_is_caught_as_mlflows() -> None:
