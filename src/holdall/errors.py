@@ -510,6 +510,7 @@ class InvalidFilterError(RequestError, ValueError):
 class ContentError(RequestError, ValueError):
     """An artifact is not the kind of file that it was read as. Attributes: path, wanted, reason."""
 
+    error_code = "BAD_REQUEST"
     hint = "it is as it was logged; read it as what it is, or download it"
 
     def __init__(self, path: str, wanted: str, reason: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import mlflow.exceptions
 import mlflow.models
 import mlflow.pyfunc
 import mlflow.types.schema
@@ -272,3 +274,36 @@ def test_requirements_come_as_a_file_for_pip(tmp_path: Path) -> None:
         holdall.pyfunc.get_model_dependencies(info.model_uri, "uv")
     with pytest.raises(NotFoundError):
         holdall.pyfunc.get_model_dependencies(str(tmp_path))
+
+
+NO_MODELS: list[tuple[Any, str]] = [
+    (3, "a PythonModel or a function is needed, not a int"),
+    (b"x", "not a bytes"),
+    (object, "takes nothing"),
+    (None, "give either a python_model"),
+    ("nofile.py", r"there is no file 'nofile\.py'"),
+    (Path("nofile.py"), "there is no file"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), NO_MODELS)
+def test_what_is_no_model_is_refused_as_mlflow_does(given: Any, said: str, tmp_path: Path) -> None:
+    """`except MlflowException` has it, with MLflow's code; nothing is logged."""
+    theirs: Any = mlflow.pyfunc
+    with pytest.raises(mlflow.exceptions.MlflowException) as refused:
+        theirs.save_model(str(tmp_path / "theirs"), python_model=given, pip_requirements=[])
+    with holdall.start_run() as run, pytest.raises(MlflowException, match=said) as caught:
+        holdall.pyfunc.log_model(python_model=given, name="m", pip_requirements=[])
+    assert caught.value.error_code == refused.value.error_code == "INVALID_PARAMETER_VALUE"
+    assert not run.manifest
+
+
+def test_a_file_of_another_kind_has_mlflows_code() -> None:
+    """What `load_dict` and `load_image` cannot read is a BAD_REQUEST there."""
+    with holdall.start_run() as run:
+        run.log_text("x: [", "a.json")
+        run.log_text("x: [", "a.yaml")
+    for load, name in itertools.product((holdall.artifacts.load_dict, holdall.artifacts.load_image), run.manifest):
+        with pytest.raises(MlflowException, match="is not") as caught:
+            load(f"runs:/{run.id}/{name}")
+        assert (caught.value.error_code, caught.value.get_http_status_code()) == ("BAD_REQUEST", 400)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from holdall.errors import ContentError, SignatureError
+from holdall.errors import ContentError, InvalidArgumentError, SignatureError
 from holdall.libraries import library
 from holdall.modeling import python_model
 from holdall.modeling.code.bytecode import SourceOnly
@@ -65,14 +65,16 @@ class PythonFlavor:
     ) -> Parts:
         """See `Flavor.save` and `holdall.pyfunc.log_model`."""
         if (model is None) == (loader_module is None):
-            raise ValueError("give either a python_model, or a loader_module and perhaps its data_path")
+            raise InvalidArgumentError("give either a python_model, or a loader_module and perhaps its data_path")
         if loader_module is not None:
             read = {"loader_module": loader_module, **_copied(data_path, folder), "streamable": bool(streamable)}
             return Parts(own={}, pyfunc=read, modules={loader_module})
         if isinstance(model, str | Path):
             return _save_code(Path(model), folder, streamable, config or {})
         if not callable(getattr(model, "predict", model)):
-            raise TypeError(f"a PythonModel or a function is needed, not a {type(model).__name__}")
+            raise InvalidArgumentError(
+                f"python_model: a PythonModel or a function is needed, not a {type(model).__name__}"
+            )
         _check_arguments(model)
         _warn_of_files(model)
         with (folder / _FILE).open("wb") as stream:
@@ -122,7 +124,9 @@ def _check_arguments(model: Any) -> None:
         return
     if len(names) != 1 and not (len(names) == 2 and names[1] == "params"):
         had = ", ".join(names) or "nothing"
-        raise TypeError(f"a function that is a model takes its data and perhaps params; this one takes {had}")
+        raise InvalidArgumentError(
+            f"a function that is a model takes its data and perhaps params; this one takes {had}"
+        )
 
 
 def _warn_of_files(model: Any) -> None:
@@ -148,6 +152,8 @@ def _hinted(model: Any) -> ModelSignature | None:
 
 def _save_code(file: Path, folder: Path, streamable: bool | None, config: Mapping[str, Any]) -> Parts:
     """Keep a file of code, having run it once: to see which model it sets, with which hints, and what it imports."""
+    if not file.is_file():
+        raise InvalidArgumentError(f"python_model: there is no file {str(file)!r}")
     model = as_python_model(_run_code(file, config))
     streams = _streams(model) if streamable is None else streamable
     copy_local(file, folder / file.name)
