@@ -31,6 +31,26 @@ class Doubler(holdall.pyfunc.PythonModel):
         return model_input * 2
 
 
+class WithoutParams(holdall.pyfunc.PythonModel):
+    """A model that has no parameters, as most have none."""
+
+    def predict(self, context: Any, model_input: Any) -> Any:
+        """The input."""
+        return model_input
+
+    def predict_stream(self, context: Any, model_input: list[str]) -> Iterator[str]:
+        """The input, one by one."""
+        yield from model_input
+
+
+class WithoutContext(holdall.pyfunc.PythonModel):
+    """A model that is given its data alone."""
+
+    def predict(self, model_input: list[str], params: dict[str, Any] | None = None) -> list[str]:
+        """The input."""
+        return model_input
+
+
 def batches(rows: Array, size: int) -> Iterator[Array]:
     """Some rows at a time."""
     for start in range(0, len(rows), size):

@@ -118,12 +118,17 @@ class PythonModel:
     def load_context(self, context: Any) -> None:
         """Read what the model needs from `context.artifacts`, once, before the first prediction."""
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
-        """Return predictions for data. `context` and `params` may be left out where they are not needed."""
+    # Type checkers let a method that takes anything be overridden by one with any arguments.
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return predictions for data: override it as `predict(self, context, model_input, params=None)`.
+
+        `context` and `params` may be left out where they are not needed.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no predict(self, context, model_input, params=None)")
 
-    def predict_stream(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Iterator[Any]:
-        """Yield predictions for data, one by one."""
+    def predict_stream(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Yield predictions for data, one by one: override it as `predict`."""
         raise NotImplementedError(f"{type(self).__name__} has no predict_stream(self, context, model_input)")
 
     @property

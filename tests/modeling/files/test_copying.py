@@ -25,7 +25,7 @@ from holdall.store import Store
 class Same(PythonModel):
     """Predicts what it is given."""
 
-    def predict(self, context: Any, model_input: Any) -> Any:  # type: ignore[override]  # `params` may be left out
+    def predict(self, context: Any, model_input: Any) -> Any:  # `params` may be left out
         return model_input
 
 

@@ -43,7 +43,7 @@ class Adding(PythonModel):
 class Streaming(PythonModel):
     """Gives its predictions one by one, and needs no context."""
 
-    def predict(self, model_input: Any) -> Any:  # type: ignore[override]
+    def predict(self, model_input: Any) -> Any:
         return list(self.predict_stream(None, model_input))
 
     def predict_stream(self, context: Any, model_input: Any, params: Any = None) -> Iterator[Any]:
@@ -182,7 +182,7 @@ class Row(pydantic.BaseModel):
 class Hinted(PythonModel):
     """Says by its hints what it takes."""
 
-    def predict(self, model_input: list[Row], params: Any = None) -> list[str]:  # type: ignore[override]
+    def predict(self, model_input: list[Row], params: Any = None) -> list[str]:
         return [row.b * row.a for row in model_input]
 
 
@@ -367,7 +367,7 @@ class Reading(PythonModel):
     def __init__(self, place: Any) -> None:
         self.place = place
 
-    def predict(self, context: Any, model_input: Any) -> Any:  # type: ignore[override]  # `params` may be left out
+    def predict(self, context: Any, model_input: Any) -> Any:  # `params` may be left out
         return model_input
 
 
