@@ -46,7 +46,7 @@ def log(clock: Clock, *, url: str, path: str) -> dict[str, Any]:
 
     warm_up(url, {})
     counter = RequestCounter()
-    store = Store.over(TraceBucket(bucket_at(url, {}), counter), Pool(memory=MEMORY))
+    store = Store._over(TraceBucket(bucket_at(url, {}), counter), Pool(memory=MEMORY))
     with clock:
         run = store.runs.start()
         run.log_artifact(path)

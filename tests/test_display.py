@@ -140,13 +140,13 @@ def _shown(thing: Any) -> str:
 
 def test_nothing_is_asked_to_show_a_thing(bucket: FaultyBucket) -> None:
     """Not by a run that is written to, nor by one that somebody else wrote, nor by a store."""
-    store = Store.over(bucket, Pool())
+    store = Store._over(bucket, Pool())
     with store.runs.start(name="quick") as run:
         run.log_metric("loss", 0.5)
         run.flush()
         bucket.requests.clear()
         assert all(word in _shown(run) for word in ("quick", run.id, "RUNNING", "loss", "0.5"))
-    other = Store.over(bucket, Pool()).runs.get(run.id)
+    other = Store._over(bucket, Pool()).runs.get(run.id)
     bucket.requests.clear()
     assert run.id in _shown(other)
     assert store.url in _shown(store)

@@ -245,7 +245,7 @@ class Store(Shown):
         return self.registry.version_at(text) if named else None
 
     @property
-    def may_create(self) -> bool:
+    def _may_create(self) -> bool:
         """Whether the first run that is started here makes a store, where there is none."""
         return self._location.may_create
 
@@ -305,7 +305,7 @@ class Store(Shown):
         verify_shared = _yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
         create = _yes_or_no("create", options.pop("create", create))
         trusted = bool(options.get("unsafe_single_writer"))
-        found = cls.over(
+        found = cls._over(
             bucket_at(url, options, s3_lane=s3_lane, deadline=deadline),
             Pool(memory=memory),
             trusted=trusted,
@@ -318,7 +318,7 @@ class Store(Shown):
         return found
 
     @classmethod
-    def over(
+    def _over(
         cls,
         bucket: Bucket,
         pool: Pool,
@@ -329,14 +329,7 @@ class Store(Shown):
         stat_cache: bool = False,
         verify_shared: bool = False,
     ) -> Store:
-        """A store over any bucket, with the clock and the randomness of this machine.
-
-        Example:
-            >>> from holdall.chunks.pool import Pool
-            >>> from holdall.storage.memory import MemoryBucket
-            >>> holdall.Store.over(MemoryBucket(), Pool()).url
-            'memory:...'
-        """
+        """Return a store over any bucket, with the clock and the randomness of this machine."""
         location = Location(
             bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
         )

@@ -71,7 +71,7 @@ class FlavorLaws:
     @pytest.fixture
     def store(self) -> Store:
         """An empty store."""
-        return Store.over(MemoryBucket(), Pool(), trusted=True)
+        return Store._over(MemoryBucket(), Pool(), trusted=True)
 
     @pytest.fixture
     def run(self, store: Store) -> Iterator[Run]:

@@ -31,7 +31,7 @@ every_store = pytest.mark.parametrize("name", sorted(EXPECTED))
 
 def opened(name: str) -> Store:
     """A golden store, in memory so that nothing can touch its folder."""
-    return Store.over(MemoryBucket(name, load(STORES / name)), Pool(workers=4))
+    return Store._over(MemoryBucket(name, load(STORES / name)), Pool(workers=4))
 
 
 def read_independently(folder: Path) -> dict[str, str]:

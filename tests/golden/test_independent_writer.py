@@ -59,7 +59,7 @@ def rivals(session: Session) -> Iterator[int]:
 
 def ours(store: Store) -> Ours:
     """The same store, as the program opens it."""
-    return Ours.over(LocalBucket(store.root), Pool(workers=2))
+    return Ours._over(LocalBucket(store.root), Pool(workers=2))
 
 
 def test_our_reader_reads_it(written: Session) -> None:

@@ -108,7 +108,7 @@ def test_two_thousand_files_are_fifteen_requests(counted: Counted, many_files: P
 def test_a_finished_run_of_2500_entries_is_listed_in_four_requests(moto: Server) -> None:
     """Listing and reading do not grow with the log: a listing, the last entry, the tree; then the file."""
     memory = MemoryBucket()
-    writing = Store.over(memory, Pool())
+    writing = Store._over(memory, Pool())
     written = writing.runs.start()
     for n in range(ENTRIES - 2):
         written.log_bytes(b"checkpoint %d" % n, f"checkpoints/{n // 100:02}/{n:04}.txt")

@@ -37,7 +37,7 @@ def bucket() -> FaultyBucket:
 @pytest.fixture
 def store(bucket: FaultyBucket) -> Store:
     """A store in it."""
-    return Store.over(bucket, Pool())
+    return Store._over(bucket, Pool())
 
 
 def test_completion_offers_what_is_a_users(store: Store) -> None:
@@ -73,13 +73,13 @@ def test_a_block_ends_its_run(store: Store, error: BaseException | None, status:
 def test_a_block_leaves_a_run_as_it_is_that_it_only_reads(store: Store) -> None:
     """Nor does it change how a run ended within it; but what was begun in the background is waited for."""
     run = store.runs.start()
-    with Store.over(store._location.bucket, Pool()).runs.get(run.id) as other:
+    with Store._over(store._location.bucket, Pool()).runs.get(run.id) as other:
         assert other.info.status == "RUNNING"
     assert run.record.info.status == "RUNNING"
     with run:
         run.finish("KILLED")
     assert run.record.info.status == "KILLED"
-    with Store.over(store._location.bucket, Pool()).runs.get(run.id) as other:
+    with Store._over(store._location.bucket, Pool()).runs.get(run.id) as other:
         other.later(other.log_text, "more", "more.txt")
     assert (run.record.info.status, list(run.manifest)) == ("FINISHED", ["more.txt"])
 
@@ -95,7 +95,7 @@ def test_who_the_run_is_costs_its_writer_no_request(bucket: FaultyBucket, store:
     run.delete()
     run.restore()
     assert run.info.lifecycle_stage == "active"
-    assert Store.over(bucket, Pool()).runs.get(run.id).info == run.info
+    assert Store._over(bucket, Pool()).runs.get(run.id).info == run.info
 
 
 def test_what_is_logged_in_the_background_has_a_future(store: Store) -> None:

@@ -17,7 +17,7 @@ MODEL = "m-" + "0" * 32 + "-1"
 
 @pytest.fixture
 def store() -> Store:
-    return Store.over(MemoryBucket(), Pool())
+    return Store._over(MemoryBucket(), Pool())
 
 
 def test_a_run_begins_and_ends_when_it_is_said_to(store: Store) -> None:

@@ -193,7 +193,7 @@ class Gone(MemoryBucket):
         super().put(key, data)
 
 bucket = Gone("gone")
-active._state.store = Store.over(RetryBucket(bucket, {more}), Pool())
+active._state.store = Store._over(RetryBucket(bucket, {more}), Pool())
 """
 RUNS = """
 for n in range(4):
@@ -275,7 +275,7 @@ def test_making_a_store_on_an_unsafe_server_is_bounded() -> None:
             self.objects[key] = bytes(data)
 
     faulty, clock = FaultyBucket(Overwrites()), Clock()
-    store = Store.over(retrying(faulty, clock), Pool())
+    store = Store._over(retrying(faulty, clock), Pool())
     with pytest.raises(StorageError, match="create again"):
         store.maintenance.create()
     assert faulty.count() < 12

@@ -441,7 +441,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[MemoryBucket, Path
 @pytest.fixture
 def empty() -> MemoryBucket:
     bucket = MemoryBucket()
-    Store.over(bucket, Pool()).maintenance.create()
+    Store._over(bucket, Pool()).maintenance.create()
     return bucket
 
 
@@ -462,7 +462,7 @@ def test_it_reads_where_nothing_may_be_written(
     """Of a store with some of everything each reader gives its answer, and tries to write nothing."""
     bucket, _, known = filled
     refusing = ReadOnly(bucket)
-    store = active._state.store = Store.over(refusing, Pool(), cache=tmp_path / "cache")
+    store = active._state.store = Store._over(refusing, Pool(), cache=tmp_path / "cache")
     world = World(store, tmp_path / "to", known.id, known.experiment, known.model_id)
     foreign = surface.removeprefix("holdall.") in set(FLAVORS) - {"sklearn", "pyfunc"}
     try:
@@ -477,7 +477,7 @@ def test_it_reads_where_nothing_may_be_written(
 def test_it_writes_nothing_into_an_empty_store(empty: MemoryBucket, surface: str, name: str, tmp_path: Path) -> None:
     """A reader that finds nothing says so; it makes no experiment in order to have one to look at."""
     refusing = ReadOnly(empty)
-    store = active._state.store = Store.over(refusing, Pool(), cache=tmp_path / "cache")
+    store = active._state.store = Store._over(refusing, Pool(), cache=tmp_path / "cache")
     try:
         READS[surface][name](World(store, tmp_path / "to"))
     except (AccessDeniedError, AttributeError, TypeError):
@@ -502,7 +502,7 @@ EMPTY: dict[str, Any] = {
 def test_where_no_store_is_yet_there_is_nothing(surface: str, name: str, tmp_path: Path) -> None:
     """Searches of a place without a store find nothing, and make none; where writing would make none they say so."""
     bucket = ReadOnly(MemoryBucket())
-    store = active._state.store = Store.over(bucket, Pool())
+    store = active._state.store = Store._over(bucket, Pool())
     found = READS[surface][name](World(store, tmp_path))
     rows = found.to_dict("records") if hasattr(found, "to_dict") else found
     assert rows == EMPTY[name]
@@ -515,7 +515,7 @@ def test_where_no_store_is_yet_there_is_nothing(surface: str, name: str, tmp_pat
 def test_a_table_of_no_store_is_not_there(tmp_path: Path) -> None:
     """Looking for one at a mistyped address leaves nothing there."""
     bucket = ReadOnly(MemoryBucket())
-    store = active._state.store = Store.over(bucket, Pool())
+    store = active._state.store = Store._over(bucket, Pool())
     with pytest.raises(holdall.errors.StoreNotFoundError):
         READS["holdall"]["load_table"](World(store, tmp_path))
     assert bucket.tried == []
@@ -551,7 +551,7 @@ def test_a_folder_that_may_not_be_written_is_read(filled: tuple[MemoryBucket, Pa
     for place in places:
         place.chmod(0o555)
     try:
-        store = active._state.store = Store.over(LocalBucket(folder), Pool())
+        store = active._state.store = Store._over(LocalBucket(folder), Pool())
         assert len(holdall.search_runs(output_format="list")) == 1
         assert World(store, tmp_path, known.id).run.read(TEXT) == b"text"
     finally:

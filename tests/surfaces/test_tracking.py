@@ -286,7 +286,9 @@ def test_flushing_waits_for_what_is_logged_in_the_background(client: holdall.Cli
         holdall.log_text("text", "a.txt", synchronous=False)
         holdall.log_metric("loss", 1.0, synchronous=False)
         holdall.flush_async_logging()
-        other = holdall.store.Store.over(active.current_store()._location.bucket, active.current_store()._location.pool)
+        other = holdall.store.Store._over(
+            active.current_store()._location.bucket, active.current_store()._location.pool
+        )
         assert other.runs.get(run.info.run_id).record.data.metrics == {"loss": 1.0}
         holdall.log_param("a", 1)
         holdall.log_param("a", 2, synchronous=False)

@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there_has_no_ranges(run: Run) -> None:
 def counted(size: int, seed: int = 1) -> tuple[Store, str, RequestCounter]:
     """A store with chunks and packs of the usual size that holds `f`, the run's id, and what is asked from now on."""
     count = RequestCounter()
-    store = Store.over(TraceBucket(MemoryBucket(), count), Pool())
+    store = Store._over(TraceBucket(MemoryBucket(), count), Pool())
     run = store.runs.start()
     run.log_stream(io.BytesIO(entropy(seed)(size)), "f")
     run.finish()

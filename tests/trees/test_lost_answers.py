@@ -28,7 +28,7 @@ UNREADABLE = [*REFUSALS, TransientStorageError, BucketUnreachableError, ObjectTo
 
 
 def over(faulty: FaultyBucket) -> Store:
-    return Store.over(RetryBucket(faulty, sleep=lambda _: None, deadline=1), Pool())
+    return Store._over(RetryBucket(faulty, sleep=lambda _: None, deadline=1), Pool())
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)

@@ -151,7 +151,7 @@ def test_the_same_on_disk(tmp_path: Path) -> None:
 def test_a_local_disk_is_read_in_smaller_ranges(tmp_path: Path) -> None:
     """Of 4 MiB, by one thread more than there are processors: so little is in memory at once."""
     asked: list[Request] = []
-    store = Store.over(TraceBucket(LocalBucket(tmp_path / "store"), asked.append), Pool())
+    store = Store._over(TraceBucket(LocalBucket(tmp_path / "store"), asked.append), Pool())
     run = store.runs.start()
     run.log_stream(io.BytesIO(entropy(4)(40 * MIB)), "f")
     asked.clear()
@@ -167,7 +167,7 @@ def test_several_large_files_share_their_requests(tmp_path: Path) -> None:
     for n in range(20):
         (tmp_path / "in" / f"{n:02}").write_bytes(entropy(n)(2 * MIB))
     count = RequestCounter()
-    store = Store.over(TraceBucket(MemoryBucket(), count), Pool())
+    store = Store._over(TraceBucket(MemoryBucket(), count), Pool())
     run = store.runs.start()
     run.log_artifacts(tmp_path / "in")
     count.clear()
@@ -210,7 +210,7 @@ def test_a_failure_in_the_midst_leaves_whole_files_or_none(tmp_path: Path, act: 
 def _stored(bucket: Bucket, data: dict[str, bytes]) -> tuple[RequestCounter, Store, str]:
     """What is asked from now on of a store, with one finished run that holds this, and the run's id."""
     count = RequestCounter()
-    store = Store.over(TraceBucket(bucket, count), Pool())
+    store = Store._over(TraceBucket(bucket, count), Pool())
     run = store.runs.start()
     for path, content in data.items():
         run.log_stream(io.BytesIO(content), path)

@@ -158,7 +158,7 @@ def test_without_a_cache_it_is_opened(world: World) -> None:
     with opened("model.bin") as opens:
         run.log_artifact(world.place)
     assert len(opens) == 1
-    assert Store.over(MemoryBucket(), Pool(), cache=world.place.parent)._location.stat_cache is None
+    assert Store._over(MemoryBucket(), Pool(), cache=world.place.parent)._location.stat_cache is None
 
 
 def test_the_same_path_again_needs_only_the_digest(world: World) -> None:
@@ -329,7 +329,7 @@ def test_a_file_that_is_gone_is_an_error_as_always(world: World) -> None:
 def test_another_store_reads_it_for_itself(world: World) -> None:
     """What one store holds says nothing about another, even at the same cache."""
     cache, other = world.cache, MemoryBucket()
-    store = Store.over(other, Pool(), trusted=True)
+    store = Store._over(other, Pool(), trusted=True)
     store._location.stat_cache = cache
     run = store.runs.start()
     with opened("model.bin") as opens:

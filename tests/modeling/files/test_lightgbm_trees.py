@@ -98,7 +98,7 @@ WRONG: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_would_lead_it_astray_is_refused(tmp_path: Path, case: str) -> None:
     """As a booster's file and in a file of skops, though neither runs code: with the process alive."""
-    store = Store.over(MemoryBucket(), Pool(), trusted=True)
+    store = Store._over(MemoryBucket(), Pool(), trusted=True)
     store.models.save(made(), tmp_path / "booster")
     file = tmp_path / "booster/model.lgb"
     file.write_bytes(WRONG[case](file.read_text()).encode())

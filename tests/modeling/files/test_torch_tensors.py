@@ -147,7 +147,7 @@ class Scaled(nn.Module):  # type: ignore[misc]
 
 @pytest.fixture
 def store() -> Store:
-    return Store.over(MemoryBucket(), Pool(), trusted=True)
+    return Store._over(MemoryBucket(), Pool(), trusted=True)
 
 
 @pytest.mark.parametrize(

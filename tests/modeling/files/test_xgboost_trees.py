@@ -94,7 +94,7 @@ WRONG: dict[str, Callable[[Any], None]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_would_lead_it_astray_is_refused(tmp_path: Path, case: str) -> None:
     """Though it runs no code and loads under every policy: by the one error, and with the process alive."""
-    store = Store.over(MemoryBucket(), Pool(), trusted=True)
+    store = Store._over(MemoryBucket(), Pool(), trusted=True)
     store.models.save(made(), tmp_path / "model", model_format="json")
     file = tmp_path / "model/model.json"
     body = json.loads(file.read_text())

@@ -55,7 +55,7 @@ def keras_network() -> Any:
 def test_the_same_model_again_is_one_small_entry(make: Callable[[], Any]) -> None:
     """One PUT below 4 KiB, and no pack."""
     count = RequestCounter()
-    store = Store.over(TraceBucket(MemoryBucket(), count), Pool(), trusted=True)
+    store = Store._over(TraceBucket(MemoryBucket(), count), Pool(), trusted=True)
     run, model = store.runs.start(), make()
     store.models.log(run, model, "first")
     packs, puts, sent = store.maintenance.stats().packs, count.requests["put"], count.bytes["put"]

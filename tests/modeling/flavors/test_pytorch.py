@@ -104,7 +104,7 @@ def bucket() -> MemoryBucket:
 
 @pytest.fixture
 def store(bucket: MemoryBucket) -> Store:
-    return Store.over(bucket, Pool(), trusted=True)
+    return Store._over(bucket, Pool(), trusted=True)
 
 
 # --- what is stored ---

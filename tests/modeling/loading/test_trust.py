@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def store() -> Store:
-    return Store.over(MemoryBucket(), Pool(), trusted=True)
+    return Store._over(MemoryBucket(), Pool(), trusted=True)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def empty_where_none(store: Store) -> Iterator[None]:
     try:
         yield
     except StoreNotFoundError:
-        if not store.may_create:
+        if not store._may_create:
             raise
 
 
