@@ -88,7 +88,7 @@ from __future__ import annotations
 import json
 from typing import ClassVar, Final
 
-from holdall.error_codes import name_of
+from holdall.error_codes import name_of as _name_of
 
 _SHOWN: Final = 5  # of what is missing, in the text of an error
 _SAID: Final = 2_000  # characters that one quotes at most, and so many more to say that there were more
@@ -126,7 +126,7 @@ class HoldallError(Exception):
         """Make an error of its facts; scripts that raise `MlflowException("text", error_code=...)` give its code."""
         super().__init__(*facts)
         if error_code is not None:
-            self.error_code = name_of(error_code)
+            self.error_code = _name_of(error_code)
 
     @classmethod
     def invalid_parameter_value(cls, message: str) -> HoldallError:

@@ -214,5 +214,5 @@ def _advice(module: str, name: str, known: Collection[str]) -> str:
     for known_as in (place, name):  # `autolog` is the same word in every flavor
         if known_as in INSTEAD:
             return f": {INSTEAD[known_as]}"
-    near = get_close_matches(name, known, n=1, cutoff=0.5) or sorted(other for other in known if other.startswith(name))
+    near = sorted(other for other in known if other.startswith(name)) or get_close_matches(name, known, 1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -104,7 +104,7 @@ class Model(SignatureSchemas):
             ContentError: There is none, or it says what cannot be.
         """
         if str(path).startswith(("runs:", "models:")):
-            raise InvalidURIError(str(path), "Model.load reads local files; store.models.describe reads this")
+            raise InvalidURIError(str(path), "Model.load reads local files; use holdall.open().models.describe(uri)")
         place = Path(path) / FILE if Path(path).is_dir() else Path(path)
         try:
             with place.open("rb") as file:
