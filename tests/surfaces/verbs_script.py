@@ -562,6 +562,7 @@ with mlflow.start_run(run_name="outer") as outer, mlflow.start_run(run_name="inn
     mlflow.flush_async_logging()
     mlflow.flush_artifact_async_logging()
     mlflow.flush_trace_async_logging()
+mlflow.autolog(disable=True)
 mlflow.enable_system_metrics_logging()
 mlflow.disable_system_metrics_logging()
 mlflow.set_system_metrics_sampling_interval(60)
