@@ -74,8 +74,22 @@ def remember_models() -> None:
     """Let botocore parse each of its files of JSON once a process: a client reads 3 MB of them, for 0.2 s."""
     from botocore.loaders import JSONFileLoader
 
-    if not hasattr(JSONFileLoader._load_file, "cache_info"):
-        JSONFileLoader._load_file = cache(JSONFileLoader._load_file)
+    if JSONFileLoader._load_file is not _load_once:
+        _parse.append(JSONFileLoader()._load_file)
+        JSONFileLoader._load_file = _load_once
+
+
+_parse: list[Callable[..., object]] = []  # botocore's own way, of one loader: each session has another
+
+
+@cache
+def _load(path: str, opener: Callable[..., object]) -> object:
+    return _parse[0](path, opener)
+
+
+def _load_once(_: object, path: str, opener: Callable[..., object]) -> object:
+    """Whatever loader asks: a memory that knew loaders apart would keep 10 MB of each client for good."""
+    return _load(path, opener)
 
 
 def stop_all(folder: Path) -> None:
