@@ -13,7 +13,7 @@ import pydantic
 import pytest
 
 from holdall import pyfunc
-from holdall.errors import SchemaMismatchError
+from holdall.errors import InvalidArgumentError, SchemaMismatchError
 from holdall.models import ModelConfig
 from holdall.surfaces.serving.requests import JSON
 from holdall.surfaces.serving.scoring import score
@@ -197,7 +197,7 @@ def test_a_loader_module_streams(tmp_path: Path) -> None:
 )
 def test_a_function_of_no_or_two_arguments_is_refused(function: Any, tmp_path: Path) -> None:
     """Before anything is written: it could not be called."""
-    with pytest.raises(TypeError, match="takes its data and perhaps params"):
+    with pytest.raises(InvalidArgumentError, match="takes its data and perhaps params"):
         pyfunc.save_model(str(tmp_path / "m"), python_model=function, pip_requirements=[])
     assert not (tmp_path / "m").exists()
 
