@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +16,17 @@ from holdall.format.digest import sha256
 from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
 from holdall.format.reference import MAX_NODE, InEntry, Ref
-from holdall.format.tree import MAX_LEVEL, Child, Entry, Kind, encode_node, parse_node, split_rows
+from holdall.format.tree import (
+    MAX_LEVEL,
+    Child,
+    Entry,
+    Kind,
+    _encode_row,
+    _row_length,
+    encode_node,
+    parse_node,
+    split_rows,
+)
 
 PACK = PackName(b"s" * 16, 0)
 CARRIER = 2**32
@@ -44,6 +55,13 @@ def test_children_survive_their_node(rows: list[Child], level: int) -> None:
     node = parse_node(encode_node(level, rows), CARRIER)
     assert (node.level, node.entries) == (level, ())
     assert list(node.children) == [absolute(row, CARRIER) for row in rows]
+
+
+@given(trees | children)
+def test_a_rows_length_is_known_before_it_is_encoded(rows: list[Entry] | list[Child]) -> None:
+    """To the byte, for rows of every type: nodes are cut by it."""
+    for row in rows:
+        assert _row_length(row) == len(_encode_row(row, defaultdict(int)))
 
 
 @given(trees, st.integers(0, 3_000))
