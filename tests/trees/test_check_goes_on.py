@@ -7,6 +7,7 @@ import random
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,19 @@ def test_a_check_goes_on_behind_what_it_finds(world: World) -> None:
         damaged.bucket.objects[key] = damaged.bucket.objects[key].replace(b"0", b"1", 1)
     problems = tiny_store(damaged.bucket, create=False).maintenance.check().problems
     assert sum("not the digest of its first" in problem.detail for problem in problems) == 2
+
+
+def test_files_and_bytes_are_those_of_files(tmp_path: Path) -> None:
+    """Links and empty folders are held too, and counted by no commit as files."""
+    (tmp_path / "data/empty").mkdir(parents=True)
+    (tmp_path / "data/a").write_bytes(b"12")
+    (tmp_path / "data/b").write_bytes(b"345")
+    (tmp_path / "data/link").symlink_to("a")
+    store = tiny_store(MemoryBucket())
+    with store.runs.start() as run:
+        run.log_artifacts(tmp_path / "data")
+    found = store.maintenance.check()
+    assert (found.problems, found.files, found.bytes) == ([], 2, 5)
 
 
 def test_a_check_gets_each_entry_of_a_log_once(world: World) -> None:
