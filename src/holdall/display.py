@@ -34,7 +34,7 @@ class Shown:
     __slots__ = ()
 
     def _shown(self) -> Facts:
-        raise NotImplementedError
+        raise NotImplementedError  # each class says which facts are its own
 
     def __repr__(self) -> str:
         return line(type(self).__name__, self._shown())

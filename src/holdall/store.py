@@ -50,6 +50,7 @@ from holdall.runs.run import Run
 from holdall.runs.runs import Runs
 from holdall.runs.values import (
     ExperimentTag,
+    KeyValue,
     LifecycleStage,
     LoggedModelInput,
     LoggedModelOutput,
@@ -95,6 +96,7 @@ __all__ = [
     "Findings",
     "InputTag",
     "Inspection",
+    "KeyValue",
     "LifecycleStage",
     "LogFuture",
     "LoggedModel",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from holdall.display import Named
 from holdall.missing_names import explaining
-from holdall.store import ModelVersion, RegisteredModel
+from holdall.store import KeyValue, ModelVersion, RegisteredModel
 
 __all__ = [
     "ModelVersion",
@@ -18,20 +18,16 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelVersionTag(Named):
+class ModelVersionTag(KeyValue):
     """A tag of a version: a name and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredModelTag(Named):
+class RegisteredModelTag(KeyValue):
     """A tag of a registered model: a name and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

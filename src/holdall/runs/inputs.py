@@ -21,7 +21,7 @@ from holdall.display import Facts, Named, Shown
 from holdall.errors import InvalidNameError
 from holdall.runs.links import model_inputs_of
 from holdall.runs.reserved_tags import name_of, remark, remarks, texts
-from holdall.runs.values import LoggedModelInput
+from holdall.runs.values import KeyValue, LoggedModelInput
 
 CONTEXT: Final = "mlflow.data.context"
 _KIND: Final = "input"
@@ -63,12 +63,10 @@ class Dataset(Shown, Named):
         return json.dumps(self.to_dict())
 
 
-@dataclass(frozen=True, slots=True)
-class InputTag(Named):
+class InputTag(KeyValue):
     """What was said of an input: a key and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,43 +14,41 @@ from holdall.errors import InvalidArgumentError
 
 
 @dataclass(frozen=True, slots=True)
-class Param(Named):
+class KeyValue(Named):
+    """A name and a value; two are equal if they are of one class too."""
+
+    key: str
+    value: str
+
+
+class Param(KeyValue):
     """A parameter for `Client.log_batch`: a name and a value, which is kept as `str(value)`."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunTag(Named):
+class RunTag(KeyValue):
     """A tag for `Client.log_batch`: a name and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExperimentTag(Named):
+class ExperimentTag(KeyValue):
     """A tag of an experiment: a name and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedModelParameter(Named):
+class LoggedModelParameter(KeyValue):
     """A parameter of a logged model: a name and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedModelTag(Named):
+class LoggedModelTag(KeyValue):
     """A tag of a logged model: a name and a value."""
 
-    key: str
-    value: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
