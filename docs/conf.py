@@ -43,7 +43,7 @@ PLACES = {
     "src/holdall/format/SPEC.md": "specification.md",
     "src/holdall/trees/COMMIT.md": "design/commit.md",
     "src/holdall/chunks/DEDUPLICATION.md": "design/deduplication.md",
-    "src/holdall/trees/GARBAGE.md": "design/garbage.md",
+    "src/holdall/collecting/GARBAGE.md": "design/garbage.md",
     "../format/SPEC.md": "../specification.md",
     "benchmarks/README.md": "benchmarks.md",
     "localstack/README.md": "localstack.md",

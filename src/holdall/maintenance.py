@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from holdall.checking.check import Findings, check
+from holdall.checking.repair import Repair, RunRepair
 from holdall.format.layout import RUNS, parse_key
+from holdall.measuring.usage import Usage, usage
 from holdall.runs.record import RUN_NAME
 from holdall.storage.probe import Report, probe
 from holdall.storage.wrappers import with_shorter_deadline
-from holdall.trees.check import Findings, check
 from holdall.trees.heads import Heads, entry_keys
 from holdall.trees.location import Location
-from holdall.trees.repair import Repair, RunRepair
-from holdall.trees.usage import Usage, usage
 from holdall.trees.view import read_states
 
 _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,

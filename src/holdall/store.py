@@ -16,10 +16,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from holdall.checking.check import Findings
+from holdall.checking.repair import FileRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
 from holdall.display import Facts, Shown
 from holdall.maintenance import Maintenance, Stats
+from holdall.measuring.usage import RunUsage, Space, Usage
 from holdall.modeling.datasets import from_numpy, from_pandas
 from holdall.modeling.loading.inspecting import Inspection
 from holdall.modeling.loading.pyfunc import PyFuncModel
@@ -69,11 +72,8 @@ from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE
 from holdall.terminal import guard_log
 from holdall.trees.artifact_file import ArtifactReader
-from holdall.trees.check import Findings
 from holdall.trees.location import Location
-from holdall.trees.repair import FileRepair, RunRepair
 from holdall.trees.stat_cache import StatCache
-from holdall.trees.usage import RunUsage, Space, Usage
 
 __all__ = [
     "DEADLINE",

@@ -105,6 +105,7 @@ def test_every_shape_has_a_key() -> None:
         "log": f"runs/{'ab' * 16}/log/{'f' * 16}",
         "hint": f"hints/{'ab' * 32}",
         "condemn": f"gc/{'f' * 16}/condemn",
+        "verdict": f"gc/{'f' * 16}/verdict",
         "done": f"gc/{'f' * 16}/done",
         "damaged": f"gc/damaged/{pack}",
         "probe": f"probe/{'ab' * 16}/race-0",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tests.golden.builder import World, file, folder, link, noise, text
 
+from holdall.checking.repair import Repair
 from holdall.format.chunking import Chunker
 from holdall.format.codec import encode, encode_planes
 from holdall.format.damage import DamageRecord
@@ -23,7 +24,6 @@ from holdall.format.reference import CHUNK, JSON_BLOB, NODE, RECIPE
 from holdall.format.tree import Entry, encode_node
 from holdall.naming.registry import Registry
 from holdall.trees.damage import record_damage
-from holdall.trees.repair import Repair
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import InlineBlobs
 from holdall.trees.source import Item

@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 SPEC: Final = (ROOT / "src/holdall/format/SPEC.md").read_text()
 CASES: Final = json.loads((Path(__file__).parent / "rejected" / "cases.json").read_text())
 _NO_RULES: Final = ("what few bytes say must not take much to read", "One listing must tell a writer")  # reasons
-_BROKEN: Final = "tests/trees/test_check_goes_on.py::test_what_is_broken_is_named"
+_BROKEN: Final = "tests/checking/test_check_goes_on.py::test_what_is_broken_is_named"
 
 # what a rule says -> the vectors, or the tests, that break it
 MUSTS: Final[dict[str, list[str]]] = {

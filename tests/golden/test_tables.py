@@ -13,8 +13,8 @@ from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.document import parse_document
 from holdall.format.entry import LogEntry, encode_entry
 from holdall.format.layout import PackName
-from holdall.format.paths import MAX_PATH
-from holdall.format.records import Descriptor, encode_descriptor
+from holdall.format.paths import MAX_PATH, MAX_VERSIONED_PATH
+from holdall.format.records import MOST_CONDEMNED, Descriptor, encode_descriptor
 from holdall.format.state import State
 from holdall.runs.environment import capture
 
@@ -54,7 +54,7 @@ def test_every_field_of_an_operation_is_told(section: str) -> None:
 def test_every_field_of_a_checkpoint_is_told() -> None:
     """No more, and no fewer."""
     told = {field for names, *_ in rows("State and checkpoints", "field") for field in named(names)}
-    assert told == {*State().to_json(), "pinned", "facts"}
+    assert told == {*State().to_json(), "pinned", "facts", "versions"}
     assert "`again_bytes`, absent where it is 0" in SPEC
 
 
@@ -90,7 +90,9 @@ def test_the_limits_are_the_codes() -> None:
         for kind in (reference.CHUNK, reference.NODE, reference.JSON_BLOB, reference.RECIPE)
     ]
     said = {
-        "key, path, link target": f"{layout.MAX_KEY}, {MAX_PATH:,}, {MAX_PATH:,} bytes",
+        "key, path, link target": f"{layout.MAX_KEY}, {MAX_PATH:,}, {MAX_PATH:,} bytes; a path of a versioned run "
+        f"{MAX_VERSIONED_PATH:,}",
+        "packs of a garbage generation": f"{MOST_CONDEMNED:,}",
         "decoded chunk, node, JSON blob, recipe": ", ".join(f"{most} MiB" for most in blobs),
         "decoded recipe or JSON blob of more than 1 MiB": f"{reference.MAX_RATIO} times what is stored",
         "pack, its blobs": f"{pack.MAX_PACK >> 30} GiB, {pack.MAX_ROWS:,}",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.support.stores import entropy, tiny_store
 
+from holdall.checking.check import Findings
 from holdall.storage.memory import MemoryBucket
-from holdall.trees.check import Findings
 
 RIGHT = ("names/", "models/", "runs/", "experiments/", "gc/", "hints/", "packs/", "holdall.json")
 

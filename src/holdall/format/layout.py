@@ -38,6 +38,7 @@ SHAPES: Final = {
     "log": re.compile(rf"(?P<log>{_LOG})/log/(?P<down>[0-9a-f]{{16}})"),
     "hint": re.compile(r"hints/(?P<chunk>[0-9a-f]{64})"),
     "condemn": re.compile(r"gc/(?P<down>[0-9a-f]{16})/condemn"),
+    "verdict": re.compile(r"gc/(?P<down>[0-9a-f]{16})/verdict"),
     "done": re.compile(r"gc/(?P<down>[0-9a-f]{16})/done"),
     "damaged": re.compile(r"gc/damaged/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
@@ -143,7 +144,7 @@ def hint_key(chunk: bytes) -> str:
 
 
 def generation_key(generation: int, word: str) -> str:
-    """Return the key of `condemn` or `done` of a garbage generation."""
+    """Return the key of `condemn`, `verdict` or `done` of a garbage generation."""
     return f"{GARBAGE}{_LAST - generation:016x}/{word}"
 
 

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.errors import FormatError, InvalidPathError, UnsupportedFeatureError
 from holdall.format import digest
 from holdall.format.layout import EXPERIMENTS, MODELS, NAMES, RUNS, parse_model_id
+from holdall.format.paths import check_path
 from holdall.format.reference import JSON_BLOB, NODE, ref_from_json
 
 
@@ -99,19 +100,42 @@ def _is_points(value: object) -> bool:
     )
 
 
+def _is_paths(value: object) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= MOST_REMOVED and all(map(_is_path, value))
+
+
+def _is_path(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(check_path(value))
+    except InvalidPathError:
+        return False
+
+
+def _is_path_or_root(value: object) -> bool:
+    return value == "" or _is_path(value)
+
+
 Fields: TypeAlias = dict[str, Callable[[Any], bool]]
 STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
+VERSIONED: Final = "versioned"  # the `paths` of a run whose paths may change
+MOST_REMOVED: Final = 10_000  # paths that one operation takes away
 STAGES: Final = ("None", "Staging", "Production", "Archived")
 _COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), is_count)
 
 # fields that an operation may have or not: `again_bytes` only where it is not 0
-_OPTIONAL: Final[dict[str, Fields]] = {"commit": {"again_bytes": is_count}, "pin": {"path": is_text}}
+_OPTIONAL: Final[dict[str, Fields]] = {
+    "create": {"paths": (VERSIONED,).__contains__},
+    "commit": {"again_bytes": is_count},
+    "pin": {"path": is_text},
+}
 
 # name of an operation -> its fields, each with what its value must be
 _OPS: Final[dict[str, Fields]] = {
     "open": {"session": is_session},
     "close": {"session": is_session},
     "commit": {"tree": _is_tree} | _COUNTS,
+    "remove": {"paths": _is_paths},
+    "trim": {"path": _is_path_or_root, "before": is_count},
     "param": {"key": is_text, "value": is_text},
     "metric": {"points": _is_points},
     "tag": {"key": is_text, "value": _is_text_or_null},
@@ -185,6 +209,7 @@ def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozense
         raise FormatError(what, f"{op!r} is not an operation")
     if name == "create":
         fields: Fields = {"experiment": _is_experiment} if "experiment" in op else {"name": is_text}
+        fields |= {key: good for key, good in _OPTIONAL["create"].items() if key in op and "experiment" in op}
     elif name in _OPS:
         fields = _OPS[name] | {key: good for key, good in _OPTIONAL.get(name, {}).items() if key in op}
     elif of_model and name in _MODEL_OPS:

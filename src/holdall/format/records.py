@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from holdall.errors import FormatError, UnsupportedFeatureError
 from holdall.format import digest
 from holdall.format.chunking import Chunker
 from holdall.format.document import count_of, encode_document, parse_document
 from holdall.format.layout import PackName
+
+MOST_CONDEMNED: Final = 90_000  # packs of a garbage generation: its documents have 4 MiB at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,24 @@ def parse_hint(data: bytes, chunk: bytes) -> PackName:
 
 
 def parse_generation(data: bytes, generation: int, word: str) -> frozenset[PackName]:
-    """Return the packs that a garbage generation condemned, or deleted when the word is `done`."""
+    """Return the packs that a garbage generation condemned; by its `verdict` and `done`, will delete or deleted."""
     what = f"garbage generation {generation}, {word}"
     body, _ = parse_document(data, what)
     packs = body.get("deleted" if word == "done" else "packs")
     if count_of(body, "generation", what) != generation or not isinstance(packs, list):
         raise FormatError(what, "it is not what its key says")
+    if len(packs) > MOST_CONDEMNED:
+        raise FormatError(what, f"{len(packs)} packs are more than a generation may have")
     return frozenset(PackName.parse(pack, what) for pack in packs)
 
 
 def encode_generation(generation: int, word: str, packs: Sequence[PackName]) -> bytes:
-    """Return what a collector writes of a generation: its `condemn` or `done`."""
+    """Return what a collector writes of a generation: its `condemn`, `verdict` or `done`.
+
+    Raises:
+        ValueError: These are more packs than a generation may have.
+    """
+    if len(packs) > MOST_CONDEMNED:
+        raise ValueError(f"{len(packs)} packs are more than the {MOST_CONDEMNED} of a garbage generation")
     names = [str(pack) for pack in sorted(packs)]
     return encode_document({"generation": generation, "deleted" if word == "done" else "packs": names})

@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+from holdall.checking.twins import InlineCopies, Twins
 from holdall.chunks.copies import WholeCopies
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import DamageError, IntegrityError, RunNotFoundError
@@ -35,7 +36,6 @@ from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import restate
-from holdall.trees.twins import InlineCopies, Twins
 from holdall.trees.view import View
 
 _AT_ONCE: Final = 64  # chunks held at once

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.support.stores import tiny_store
 
 from holdall.format.layout import PackName
+from holdall.measuring.overlaps import overlaps
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run
 from holdall.trees.checkout import recipes
-from holdall.trees.overlaps import overlaps
 
 lengths = st.integers(0, 12)
 stretches = st.lists(st.builds(lambda a, b, c: (a, b, b + c), st.integers(0, 4), lengths, lengths))

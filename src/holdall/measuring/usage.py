@@ -30,11 +30,11 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.reference import BlobLocation, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
+from holdall.measuring.overlaps import overlaps
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Heads
 from holdall.trees.location import Location
 from holdall.trees.lru import LruCache
-from holdall.trees.overlaps import overlaps
 from holdall.trees.salvage import left_out
 from holdall.trees.view import View, read_views, run_name
 

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from holdall.checking.check_links import Links
+from holdall.checking.check_log import Claim, Content, LogCheck, each_listed
 from holdall.chunks.delivery import decode_verified
 from holdall.chunks.pool import gather
 from holdall.chunks.reader import ChunkReader
@@ -48,8 +50,6 @@ from holdall.format.reference import Ref
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.tree import Entry
 from holdall.trees.addresses import run_uri
-from holdall.trees.check_links import Links
-from holdall.trees.check_log import Claim, Content, LogCheck, each_listed
 from holdall.trees.damage import record_damage, wrong_blobs
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -197,7 +197,7 @@ class _Check:
             with self._noting(CANARY):
                 if keys["canary"] and self._small(CANARY) != encode_canary(store):
                     raise FormatError(CANARY, "it is not the canary of this store")
-        for key in [*keys["condemn"], *keys["done"]]:
+        for key in [*keys["condemn"], *keys["verdict"], *keys["done"]]:
             name = generation_key(key.number, key.kind)
             with self._noting(name):
                 parse_generation(self._small(name), key.number, key.kind)

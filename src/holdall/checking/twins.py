@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from holdall.checking.check_log import Content
 from holdall.chunks.copies import WholeCopies
 from holdall.chunks.delivery import decode_verified
 from holdall.errors import FormatError, StorageError
@@ -24,7 +25,6 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.check_log import Content
 from holdall.trees.heads import entry_keys, list_heads
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location

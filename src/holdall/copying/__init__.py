@@ -1,0 +1,1 @@
+"""Copies of a store, or of parts of it, in another one."""

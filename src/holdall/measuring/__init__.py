@@ -1,0 +1,1 @@
+"""What a store's bytes are, and whose."""
