@@ -21,7 +21,8 @@ from holdall.checking.repair import FileRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
 from holdall.display import Facts, Shown
-from holdall.maintenance import Maintenance, Stats
+from holdall.maintenance.space import Stats
+from holdall.maintenance.store import Maintenance
 from holdall.measuring.usage import RunUsage, Space, Usage
 from holdall.modeling.datasets import from_numpy, from_pandas
 from holdall.modeling.loading.inspecting import Inspection

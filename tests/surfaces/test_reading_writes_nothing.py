@@ -27,7 +27,7 @@ import holdall
 from holdall.__main__ import program
 from holdall.chunks.pool import Pool
 from holdall.errors import AccessDeniedError, HoldallError
-from holdall.maintenance import Maintenance
+from holdall.maintenance.store import Maintenance
 from holdall.modeling.models import Models
 from holdall.naming.deployments import Deployments
 from holdall.naming.registry import Registry

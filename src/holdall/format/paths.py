@@ -14,9 +14,7 @@ from typing import Final
 from holdall.errors import InvalidPathError
 
 MAX_PATH: Final = 1024
-MAX_VERSIONED_PATH: Final = (
-    1007  # bytes of a path of a versioned run: its earlier versions have 17 more
-)
+MAX_VERSIONED_PATH: Final = 1007  # bytes of a path of a versioned run: its earlier versions have 17 more
 _USUAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")  # valid for certain
 
 

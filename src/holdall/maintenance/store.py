@@ -1,51 +1,26 @@
-"""Looking after a store: make one, try its bucket, check, repair and measure it."""
+"""Looking after a store: make one, try its bucket, check, repair and measure it, and free its space."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from holdall.checking.check import Findings, check
 from holdall.checking.repair import Repair, RunRepair
-from holdall.format.layout import RUNS, parse_key
-from holdall.measuring.usage import Usage, usage
-from holdall.runs.record import RUN_NAME
+from holdall.format.layout import RUNS
+from holdall.maintenance.copies import CopyVerbs
+from holdall.maintenance.garbage import GarbageVerbs
+from holdall.maintenance.retention import RetentionVerbs
+from holdall.maintenance.space import SpaceVerbs
 from holdall.storage.probe import Report, probe
 from holdall.storage.wrappers import with_shorter_deadline
-from holdall.trees.heads import Heads, entry_keys
+from holdall.trees.heads import entry_keys
 from holdall.trees.location import Location
-from holdall.trees.view import read_states
 
 _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
 _DOCTORS_TIME = 60.0  # and that all may
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """How much a store holds.
-
-    Attributes:
-        store: Its id.
-        runs: How many.
-        files, bytes: What the runs hold, each counted for itself.
-        packs, pack_bytes: What that takes in packs.
-        log_bytes: What it takes in logs.
-        objects: All keys, and all bytes behind them.
-    """
-
-    store: str
-    runs: int
-    files: int
-    bytes: int
-    packs: int
-    pack_bytes: int
-    log_bytes: int
-    objects: int
-    object_bytes: int
-
-
-class Maintenance:
+class Maintenance(SpaceVerbs, GarbageVerbs, RetentionVerbs, CopyVerbs):
     """Looking after a store: make it, try its bucket, check and measure it."""
 
     def __init__(self, location: Location) -> None:
@@ -133,49 +108,6 @@ class Maintenance:
             if plan.healable and not dry_run:
                 repairing.perform(plan)
         return found
-
-    def stats(self) -> Stats:
-        """How much the store holds. What is damaged is named and left out.
-
-        Cost: one listing of everything, and a GET for each run that has ended.
-
-        Example:
-            >>> store.maintenance.stats().runs
-            1
-        """
-        store = self._location.descriptor.store
-        count, size = Counter[str](), Counter[str]()
-        heads = Heads()
-        for info in self._location.bucket.list():
-            key = parse_key(info.key)
-            kind = key.kind if key else "foreign"
-            count[kind] += 1
-            size[kind] += info.size
-            heads.add(info)
-        runs = {log: head for log, head in heads.found.items() if log.startswith(RUNS)}
-        states = read_states(self._location, runs)
-        return Stats(
-            store=store,
-            runs=len(runs),
-            files=sum(state.files for state in states),
-            bytes=sum(state.bytes for state in states),
-            packs=count["pack"],
-            pack_bytes=size["pack"],
-            log_bytes=size["log"],
-            objects=count.total(),
-            object_bytes=size.total(),
-        )
-
-    def du(self) -> Usage:
-        """What each run and experiment takes, and how much of it is shared; no content is read.
-
-        Cost: as reading every run's listing, many side by side, and the recipes of its large files.
-
-        Example:
-            >>> store.maintenance.du().runs[0].run_id == run.id
-            True
-        """
-        return usage(self._location, lambda state: state.tags.get(RUN_NAME, ""))
 
     def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
         """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs.

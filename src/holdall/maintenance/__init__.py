@@ -1,0 +1,1 @@
+"""What an opened store offers under `store.maintenance`: one class, its verbs in a file for each subject."""
