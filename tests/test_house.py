@@ -16,9 +16,22 @@ BIN = Path(sys.executable).parent
 
 # Importing any of these costs every script that imports holdall a tenth of a second or more.
 FORBIDDEN = {
-    *("aiobotocore", "blake3", "boto3", "botocore", "click", "cloudpickle", "fsspec", "joblib", "keras", "lightgbm"),
-    *("matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "picklescan", "pyfastcdc", "requests", "s3fs"),
-    *("safetensors", "scipy", "skops", "sklearn", "tensorflow", "tokenizers", "torch", "tqdm", "transformers"),
+    *("aiobotocore", "blake3", "boto3", "botocore", "click", "cloudpickle", "dask", "distributed", "fsspec", "joblib"),
+    *(
+        "keras",
+        "lightgbm",
+        "matplotlib",
+        "mlflow",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+        "pandas",
+        "picklescan",
+        "pyfastcdc",
+        "requests",
+        "s3fs",
+    ),
+    *("ray", "safetensors", "scipy", "skops", "sklearn", "tensorflow", "tokenizers", "torch", "tqdm", "transformers"),
     *("xgboost", "yaml", "zstandard"),
 }
 

@@ -45,7 +45,8 @@
     │   ├── ExperimentDeletedError     the experiment was deleted
     │   ├── RunEndedError              the run was ended by this process meanwhile
     │   ├── FencedOffError             content was collected before it was committed
-    │   └── CommitStateUnknownError    a commit may or may not have happened
+    │   ├── CommitStateUnknownError    a commit may or may not have happened
+    │   └── WorkerLostError            workers of a cluster died over the same piece of work
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
     │   │   └── IncompleteError        of several things some cannot be read; the others were given
@@ -156,7 +157,10 @@ class HoldallError(Exception):
 
     @__notes__.setter
     def __notes__(self, notes: list[str]) -> None:
-        self.__dict__["_notes"] = [note for note in notes if note != f"hint: {self.hint}"]
+        if added := [note for note in notes if note != f"hint: {self.hint}"]:
+            self.__dict__["_notes"] = added
+        else:
+            self.__dict__.pop("_notes", None)
 
     def add_note(self, note: str, /) -> None:
         """Add a line to the error's traceback, below the hint."""
@@ -635,6 +639,8 @@ class MissingLibraryError(RequestError, ImportError):
         **dict.fromkeys(("torch", "safetensors"), "pytorch"),
         **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow", "transformers")},
         **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
+        "ray": "ray",
+        **dict.fromkeys(("dask", "distributed"), "dask"),
         **dict.fromkeys(("starlette", "uvicorn", "prometheus-client"), "serving"),
     }
 
@@ -781,6 +787,19 @@ class CommitStateUnknownError(ReloadError):
 
     def __str__(self) -> str:
         return f"the commit {self.write_id} at {self.key} may or may not have happened"
+
+
+class WorkerLostError(ReloadError):
+    """Each worker that was given a piece of work was lost before it answered. Attributes: shard, engine, reason."""
+
+    hint = "see whether workers have enough memory, and run it again: what was written is kept; or use engine='threads'"
+
+    def __init__(self, shard: str, engine: str, reason: str) -> None:
+        super().__init__(shard, engine, reason)
+        self.shard, self.engine, self.reason = shard, engine, reason
+
+    def __str__(self) -> str:
+        return f"every worker of {self.engine} that was given {self.shard} was lost: {self.reason}"
 
 
 # --- restore from a copy --------------------------------------------------------

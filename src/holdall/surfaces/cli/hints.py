@@ -38,6 +38,9 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     errors.UnknownFlavorError: "install the package that brings a flavor for it",
     errors.RunDeletedError: "take the deletion back with `holdall run restore RUN_ID`",
     errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
+    errors.WorkerLostError: (
+        "see whether workers have enough memory, and run it again: what was written is kept; or use --engine threads"
+    ),
     errors.UntrustedModelError: (
         "look what is in it with `holdall model inspect URI`; if you trust it, "
         "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
