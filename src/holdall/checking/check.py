@@ -269,7 +269,7 @@ class _Check:
         self._found.bytes += following.bytes
         if following.state:
             links.runs[log] = following.state
-        if following.state and following.whole:
+        if following.state and following.whole and not following.state.purged:
             self._versions_of(log.removeprefix(RUNS), following.entries)
 
     def _versions_of(self, run_id: str, entries: Sequence[Entry]) -> None:

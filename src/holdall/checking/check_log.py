@@ -156,6 +156,9 @@ class LogCheck:
         folded = View(self._blobs)  # believes only operations
         numbers = sorted(listed)
         newest = dict(zip(numbers[-1:], self._journal.try_many(numbers[-1:]), strict=True))
+        if any(isinstance(each, LogEntry) and each.purges for each in newest.values()):
+            self.state = State(purged=True)
+            return
         start = max((each.state_at or 0 for each in newest.values() if isinstance(each, LogEntry)), default=0)
         sound, state_at = True, None  # readers need the entries from `start` on: the last state and what follows it
         for entry in each_listed(self._journal, numbers, self._note, newest):

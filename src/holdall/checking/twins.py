@@ -84,10 +84,14 @@ class InlineCopies:
         return self._places
 
     def _entries(self) -> Iterator[LogEntry]:
-        """Yield every entry of every run that can be read."""
+        """Yield every entry of every run that can be read; of a purged run only the one that did so."""
         listed = ((key.log, key.number) for key in entry_keys(self._location.bucket.list(RUNS)))
+        purged = ""
         while some := list(islice(listed, _AT_ONCE)):
-            yield from filter(None, self._location.pool.map(self._read, some))
+            for entry in filter(None, self._location.pool.map(self._read, some)):
+                if entry.log != purged:
+                    yield entry
+                purged = entry.log if entry.purges else purged  # the newest of each log comes first
 
     def _read(self, place: tuple[str, int]) -> LogEntry | None:
         log, n = place

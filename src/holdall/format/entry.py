@@ -66,6 +66,11 @@ class LogEntry:
     state: Json | None = None
     sha256: str = ""
 
+    @property
+    def purges(self) -> bool:
+        """Return whether it purges its run. If it is the newest of its log, nothing else of that is taken."""
+        return any(op["op"] == "purge" for op in self.ops)
+
 
 def encode_entry(entry: LogEntry) -> bytes:
     """Return the document of a log entry. Raises: FormatError, for an entry that no reader would accept."""

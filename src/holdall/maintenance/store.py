@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from holdall.checking.check import Findings, check
 from holdall.checking.repair import Repair, RunRepair
-from holdall.format.layout import RUNS
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.retention import RetentionVerbs
 from holdall.maintenance.space import SpaceVerbs
+from holdall.runs.index import run_ids
 from holdall.storage.probe import Report, probe
 from holdall.storage.wrappers import with_shorter_deadline
-from holdall.trees.heads import entry_keys
 from holdall.trees.location import Location
 
 _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
@@ -110,16 +110,13 @@ class Maintenance(SpaceVerbs, GarbageVerbs, RetentionVerbs, CopyVerbs):
         return found
 
     def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
-        """The ids of runs that begin so, deleted ones too, at most so many. Cost: a listing of these runs' logs.
+        """The ids of runs that begin so, deleted ones too, at most so many; not those that were purged.
+
+        Cost: a listing of these runs' logs, and a GET for each that lacks its first entry.
 
         Example:
             >>> store.maintenance.run_ids(run.id[:12]) == [run.id]
             True
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        found: dict[str, None] = {}
-        for key in entry_keys(self._location.bucket.list(RUNS + beginning)):
-            found[key.log.removeprefix(RUNS)] = None
-            if limit is not None and len(found) >= limit:
-                break
-        return list(found)
+        return list(islice(run_ids(self._location, beginning), limit))

@@ -11,26 +11,48 @@ deleted at any time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Final
 
+from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, is_experiment_id, run_log
 from holdall.runs.arguments import listed
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdall.runs.search import RunSummary
-from holdall.trees.heads import Head, list_heads
+from holdall.trees.heads import Head, entry_keys, list_heads
+from holdall.trees.journal import Journal
 from holdall.trees.local_cache import LocalCache
 from holdall.trees.location import Location
 from holdall.trees.view import View, read_views, run_name
 
 _INFO = tuple(field.name for field in fields(RunInfo))
+_AT_ONCE: Final = 128  # logs looked at side by side
 _MOST: Final = 256 << 20  # bytes on the disk: about 100,000 runs
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the newest entries of runs' logs tell.
+
+    Attributes:
+        runs: Summaries of those that are there, each with the entry that it is as of.
+        purged: The newest entries of purged runs, by id.
+    """
+
+    runs: list[tuple[RunSummary, Head]]
+    purged: dict[str, Head]
+
+
 def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
-    """Return the summaries of all runs of some experiments, or of the store.
+    """Return the summaries of all runs of some experiments, or of the store. Cost: as `survey`."""
+    return [summary for summary, _ in survey(location, experiments).runs]
+
+
+def survey(location: Location, experiments: Iterable[str] | None) -> Survey:
+    """Return what is known of all runs of some experiments, or of the store.
 
     Cost: a listing of their logs, and a GET for each run that has an entry
     more than when it was last looked at from here.
@@ -42,15 +64,18 @@ def summaries(location: Location, experiments: Iterable[str] | None) -> list[Run
     cache = _Cache(location.cache, location.descriptor.store)
     found = cache.read(heads)
     missing = {run_log(run): head for run, head in heads.items() if run not in found}
-    whole: list[RunSummary] = []
-    partly: list[RunSummary] = []  # not remembered: what they lack may be put back
+    whole: dict[str, RunSummary | None] = {}
+    partly: dict[str, RunSummary | None] = {}  # not remembered: what they lack may be put back
     for view in read_views(location, missing, run_name):
-        if view.head and not view.state.purged:
-            summary = _summary(view.head.log.removeprefix(RUNS), view)
-            (whole if view.lost < 0 else partly).append(summary)
+        if view.head:
+            run = view.head.log.removeprefix(RUNS)
+            (whole if view.lost < 0 else partly)[run] = None if view.state.purged else _summary(run, view)
     cache.write(whole, heads)
-    every = [*found.values(), *whole, *partly]  # a log is found by the beginning of the id alone
-    return every if experiments is None else [each for each in every if each.experiment_id in experiments]
+    every = found | whole | partly
+    runs = [(summary, heads[run]) for run, summary in every.items() if summary]
+    if experiments is not None:  # a log is found by the beginning of the id alone
+        runs = [each for each in runs if each[0].experiment_id in experiments]
+    return Survey(runs, {run: heads[run] for run, summary in every.items() if summary is None})
 
 
 def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, Head]:
@@ -65,7 +90,27 @@ def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, H
 def _summary(run: str, view: View) -> RunSummary:
     record = run_record(run, view.state)
     info = {name: getattr(record.info, name) for name in _INFO}
-    return RunSummary(**info, artifact_uri=record.info.artifact_uri, **asdict(record.data))
+    where, state = record.info.artifact_uri, view.state
+    return RunSummary(
+        **info, artifact_uri=where, **asdict(record.data), pins=dict(state.pins), open=bool(state.sessions)
+    )
+
+
+def run_ids(location: Location, beginning: str = "") -> Iterator[str]:
+    """Yield the ids of runs that begin so, deleted ones too; not those that were purged, as far as that is seen.
+
+    A purge removes a log's first entry, so only where that is not listed the newest is looked at.
+
+    Cost: a listing, and a GET for each log without its first entry.
+    """
+    bucket, pool = location.bucket, location.pool
+    logs = groupby(entry_keys(bucket.list(RUNS + beginning)), key=lambda key: key.log)
+    numbers = ((Journal(bucket, pool, log), [key.number for key in keys]) for log, keys in logs)
+    while some := list(islice(numbers, _AT_ONCE)):
+        cut = [(journal, found[0]) for journal, found in some if found[-1] != 0]
+        newest = pool.map(lambda one: one[0].read_or_damage(one[1]), cut)
+        purged = {entry.log for entry in newest if isinstance(entry, LogEntry) and entry.purges}
+        yield from (journal.log.removeprefix(RUNS) for journal, _ in some if journal.log not in purged)
 
 
 def record_of(summary: RunSummary) -> RunRecord:
@@ -75,23 +120,27 @@ def record_of(summary: RunSummary) -> RunRecord:
 
 
 class _Cache:
-    """Summaries on the local disk, of one store; without a folder it holds nothing."""
+    """Summaries on the local disk, of one store, None of purged runs; without a folder it holds nothing."""
 
     def __init__(self, folder: Path | None, store: str) -> None:
         # By version, so that a later one need not understand it.
-        self._file = LocalCache(folder, "summaries-2", "searching without the cache", most=_MOST) if folder else None
+        self._file = LocalCache(folder, "summaries-3", "searching without the cache", most=_MOST) if folder else None
         self._store = store
 
-    def read(self, heads: Mapping[str, Head]) -> dict[str, RunSummary]:
+    def read(self, heads: Mapping[str, Head]) -> dict[str, RunSummary | None]:
         """Return those of the very objects that are the runs' newest entries now."""
         stamps = {run.encode(): _name(head) for run, head in heads.items()}
         bodies = self._file.get(self._store, stamps) if self._file else {}
-        return {run.decode(): RunSummary(**json.loads(body)) for run, body in bodies.items()}
+        known = {run.decode(): json.loads(body) for run, body in bodies.items()}
+        return {run: None if facts is None else RunSummary(**facts) for run, facts in known.items()}
 
-    def write(self, summaries: Iterable[RunSummary], heads: Mapping[str, Head]) -> None:
+    def write(self, summaries: Mapping[str, RunSummary | None], heads: Mapping[str, Head]) -> None:
         """Keep these."""
         if self._file:
-            rows = ((s.run_id.encode(), _name(heads[s.run_id]), json.dumps(asdict(s)).encode()) for s in summaries)
+            rows = (
+                (run.encode(), _name(heads[run]), json.dumps(summary and asdict(summary)).encode())
+                for run, summary in summaries.items()
+            )
             self._file.put(self._store, rows)
 
 

@@ -181,6 +181,9 @@ class RunLifecycle(RunReader, Shown):
     def restore(self, tags: Mapping[str, Any] | None = None) -> None:
         """Undo the run's deletion, and set tags.
 
+        Raises:
+            RunNotFoundError: There is none with this id, or no longer: it was purged.
+
         Example:
             >>> run.delete()
             >>> run.restore()
@@ -191,6 +194,8 @@ class RunLifecycle(RunReader, Shown):
         if session is None:
             raise RunNotFoundError(self.id, self._location.bucket.url)
         session.close([{"op": "restore"}, *tag_ops(tags or {})])
+        if session.view.state.purged:  # by another, a moment ago
+            raise RunNotFoundError(self.id, self._location.bucket.url)
         self._take(session)
 
     def _reopen(self, tags: Mapping[str, Any]) -> None:

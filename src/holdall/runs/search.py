@@ -14,7 +14,7 @@ Nothing here is read or written. `filters` is the grammar, `conditions` judges, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from holdall.runs.conditions import holds
@@ -34,6 +34,8 @@ class RunSummary:
         end_time: Likewise; None while the run goes on.
         lifecycle_stage: `active` or `deleted`; no filter looks at it.
         metrics: The latest value of each, which may be NaN or infinite.
+        pins: What keeps it from being purged, pin -> by; no filter looks at it.
+        open: Whether a session is open in its log; nor at this.
     """
 
     run_id: str
@@ -48,6 +50,8 @@ class RunSummary:
     params: dict[str, str]
     metrics: dict[str, float]
     tags: dict[str, str]
+    pins: dict[str, str] = field(default_factory=dict)
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

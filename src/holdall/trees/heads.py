@@ -22,12 +22,14 @@ class Head:
         n: Its number.
         size, modified: Of its object, as `ObjectInfo`: with them, an entry that replaced another can be told from it.
         oldest: From this number to `n` no entry is missing. Numbers are claims: what is not listed is not asked for.
+        first: The smallest number listed.
     """
 
     n: int
     size: int
     modified: int | None
     oldest: int
+    first: int = 0
 
     def check_reaches(self, log: str, start: int) -> None:
         """Refuse to read on from an entry where one after it is missing.
@@ -50,8 +52,10 @@ class Heads:
         for key in entry_keys([info]):
             newest = self.found.get(key.log)  # the newest comes first
             if newest is None:
-                self.found[key.log] = Head(key.number, info.size, info.modified, key.number)
-            elif key.number == newest.oldest - 1:
+                self.found[key.log] = Head(key.number, info.size, info.modified, key.number, key.number)
+                continue
+            newest.first = key.number
+            if key.number == newest.oldest - 1:
                 newest.oldest = key.number
 
 

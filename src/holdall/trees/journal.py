@@ -121,10 +121,22 @@ class Journal:
             n: The number of the first of them.
             newest: The number of the last, if it is known.
 
+        Of a log that was purged meanwhile, the entry that did so alone.
+
         Cost: one listing unless `newest` is given, and a GET for each entry, side by side.
         """
         newest = self.newest() if newest is None else newest
-        return self.read_many(range(n, -1 if newest is None else newest + 1))
+        try:
+            return self.read_many(range(n, -1 if newest is None else newest + 1))
+        except LogGapError:
+            if purge := self.purge():
+                return [purge]
+            raise
+
+    def purge(self) -> LogEntry | None:
+        """Return the newest entry if it purges the run, whose other entries may be gone; else None. Cost: as `head`."""
+        head = self.head()
+        return head if head and head.purges else None
 
     def read_or_damage(self, n: int) -> LogEntry | HoldallError:
         """Return entry n, or the error that says what is wrong with it where it is missing or damaged."""
@@ -158,7 +170,8 @@ class Journal:
         """Try to create the entry of this number.
 
         Returns:
-            The entry that has this number now; its `write_id` tells whose it is.
+            The entry that has this number now; its `write_id` tells whose it is. Where that is gone, as the run was
+            purged, the entry that did so.
 
         Raises:
             CommitStateUnknownError: Neither the request nor a look at the log was answered.
@@ -185,6 +198,10 @@ class Journal:
     def _standing(self, draft: LogEntry, key: str) -> LogEntry:
         try:
             return self.read(draft.n)
+        except LogGapError:  # it was there a moment ago
+            if purge := self.purge():
+                return purge
+            raise
         except StorageError as error:
             raise CommitStateUnknownError(draft.write_id, key) from error
 

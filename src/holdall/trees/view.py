@@ -55,7 +55,20 @@ class View:
         try:
             return cls.up_to(blobs.journal.read(newest), blobs)
         except (LogGapError, FormatError) as error:
-            return cls._around(newest, blobs, error)
+            return cls._purged_meanwhile(blobs, error) or cls._around(newest, blobs, error)
+
+    @classmethod
+    def _purged(cls, purge: LogEntry, blobs: RunBlobReader) -> View:
+        """Return the run as an entry tells it that purges it; nothing else of the log is taken."""
+        view = cls(blobs)
+        view.head, view.state = purge, State(purged=True)
+        return view
+
+    @classmethod
+    def _purged_meanwhile(cls, blobs: RunBlobReader, error: DamageError) -> View | None:
+        """Return the run as purged if entries were missing because it was purged while they were read; else None."""
+        purge = blobs.journal.purge() if isinstance(error, LogGapError) else None
+        return cls._purged(purge, blobs) if purge else None
 
     @classmethod
     def _around(cls, newest: int, blobs: RunBlobReader, error: DamageError, tries: int = _STATES_TRIED) -> View:
@@ -116,6 +129,8 @@ class View:
         Raises:
             DamageError: An entry is missing or damaged, or is not what the others say.
         """
+        if head.purges:
+            return cls._purged(head, blobs)
         view = cls(blobs, tries)
         start = head.state_at or 0
         if listed:
@@ -138,7 +153,7 @@ class View:
                 raise newest
             return cls.up_to(newest, blobs, head)
         except (LogGapError, FormatError) as error:
-            view = cls._around(head.n, blobs, error)
+            view = cls._purged_meanwhile(blobs, error) or cls._around(head.n, blobs, error)
             if view.head is None:
                 raise
             _log.warning("%s is told by what can be read of it: %s", run_name(view.head.log), error)
@@ -175,7 +190,16 @@ class View:
         Raises:
             FormatError: It does not continue the head.
         """
-        check_chain(self.head, entry)
+        try:
+            check_chain(self.head, entry)
+        except FormatError:  # where a purge has removed entries others may have come late
+            purge = self._blobs.journal.purge()
+            if purge is None:
+                raise
+            entry = purge
+        if entry.purges and not self.state.purged:
+            self.head, self.state, self.paths = entry, State(purged=True), Paths(self._blobs, [])
+            return
         self._blobs.remember(entry)
         if entry.state is not None:
             self._begin_with(entry, entry.state)
