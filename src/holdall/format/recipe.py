@@ -69,6 +69,25 @@ def parse_recipe(data: bytes) -> Recipe:
         FormatError: It is none, or its sums do not agree.
         UnsupportedFeatureError: It is one of a later version.
     """
+    size, sha256, extents_at, chunks_at = _parse_header(data)
+    locations = _parse_packs(data, extents_at)
+    rows = list(_CHUNK.iter_unpack(memoryview(data)[chunks_at:]))
+    refs = _locate(locations, list(_EXTENT.iter_unpack(memoryview(data)[extents_at:chunks_at])), rows)
+    if sum(ref.raw for ref in refs) != size:
+        raise FormatError("recipe", f"its chunks do not add up to {size} bytes")
+    return Recipe(size, sha256, tuple(refs))
+
+
+def recipe_packs(data: bytes) -> Sequence[PackName]:
+    """Return the packs that a recipe refers to: its table of locations, without a look at its chunks.
+
+    Raises: as `parse_recipe`, of what is read.
+    """
+    return _parse_packs(data, _parse_header(data)[2])
+
+
+def _parse_header(data: bytes) -> tuple[int, bytes, int, int]:
+    """Return a recipe's size and SHA-256, and where its extents and its chunks begin."""
     if data[:4] in _RESERVED:
         raise UnsupportedFeatureError("recipe", _RESERVED[data[:4]])
     if len(data) < _HEADER.size or data[:4] != MAGIC:
@@ -80,18 +99,20 @@ def parse_recipe(data: bytes) -> Recipe:
     chunks_at = extents_at + _EXTENT.size * n_extents
     if zero or len(data) != chunks_at + _CHUNK.size * n_chunks or not n_chunks:
         raise FormatError("recipe", "its tables do not fill it")
-    locations = parse_locations(data[_HEADER.size : extents_at], "recipe")
-    if not all(isinstance(location, PackName) for location in locations):
+    return size, sha256, extents_at, chunks_at
+
+
+def _parse_packs(data: bytes, end: int) -> list[PackName]:
+    """Return a recipe's locations, which end at `end`."""
+    locations = parse_locations(data[_HEADER.size : end], "recipe")
+    packs = [location for location in locations if isinstance(location, PackName)]
+    if len(packs) != len(locations):
         raise FormatError("recipe", "it refers to a log entry")
-    rows = list(_CHUNK.iter_unpack(memoryview(data)[chunks_at:]))
-    refs = _locate(locations, list(_EXTENT.iter_unpack(memoryview(data)[extents_at:chunks_at])), rows)
-    if sum(ref.raw for ref in refs) != size:
-        raise FormatError("recipe", f"its chunks do not add up to {size} bytes")
-    return Recipe(size, sha256, tuple(refs))
+    return packs
 
 
 def _locate(
-    locations: Sequence[BlobLocation], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
+    locations: Sequence[PackName], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
 ) -> list[Ref]:
     """Return a reference to each chunk, with the location and offset that its extent gives it."""
     if sum(count for _, _, count in extents) != len(rows) or not all(count for _, _, count in extents):

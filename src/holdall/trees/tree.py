@@ -72,6 +72,10 @@ class Tree:
                 if _within(entry.path, prefix):
                     yield entry
 
+    def visit(self) -> Iterator[tuple[Ref, Node]]:
+        """Yield every node with where it is, each before those below it. Cost: as `walk`; none is read twice."""
+        return self._visit([_Below(self.root)])
+
     def leaves(self) -> list[Child]:
         """Return the tree's leaves as rows of a level above them, in order."""
         return [Child(place.first or "", place.ref) for place in self._levels()[-1]]
@@ -101,6 +105,13 @@ class Tree:
         for place, node in zip(places, nodes, strict=True):
             check_child(node, place.level, place.first, place.fence)
         return nodes
+
+    def _visit(self, places: Sequence[_Below]) -> Iterator[tuple[Ref, Node]]:
+        for some in _batches(places):
+            for place, node in zip(some, self._fetch(some), strict=True):
+                yield place.ref, node
+                if node.level:
+                    yield from self._visit(_children(node, place.fence))
 
     def _leaves(self, places: Sequence[_Below], low: bytes, prefix: str) -> Iterator[Node]:
         for some in _batches(places):

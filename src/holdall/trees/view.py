@@ -12,7 +12,7 @@ from holdall.errors import DamageError, FormatError, HoldallError, IntegrityErro
 from holdall.format.document import parse_object
 from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.layout import RUNS
-from holdall.format.reference import ref_from_json
+from holdall.format.reference import Ref, ref_from_json
 from holdall.format.state import State, parse_checkpoint
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Head
@@ -34,6 +34,9 @@ class View:
         lost: The number of the newest entry that was passed over, as it cannot be read; -1 if none was.
         state: What all entries to there amount to.
         paths: What the run holds.
+        facts: Where the facts of its checkpoint are, if they are a blob.
+        unread: Why the newest checkpoint could not be taken in, where the entries before it were instead: the paths
+            are the same then, and their places may be older ones.
     """
 
     def __init__(self, blobs: RunBlobReader, tries: int = _STATES_TRIED) -> None:
@@ -42,6 +45,8 @@ class View:
         self.lost = -1
         self.state = State()
         self.paths = Paths(blobs, [])
+        self.facts: Ref | None = None
+        self.unread: IntegrityError | None = None
 
     @classmethod
     def load(cls, blobs: RunBlobReader) -> View | None:
@@ -213,12 +218,13 @@ class View:
         """Begin with the state that an entry carries; if it cannot be read, with the entries before it."""
         try:
             state = self._carried(entry, body)
-        except IntegrityError:
+        except IntegrityError as error:
+            self.unread = error
             if self.head is None:
                 before = self._around_or_to(entry.n - 1, self._blobs, self._tries - 1)
                 self.state, self.paths, self.lost = before.state, before.paths, before.lost
             return
-        self.state, n = state, entry.n
+        self.state, self.unread, n = state, None, entry.n
         self.paths = Paths(self._blobs, [state.tree] if state.tree else [], older=lambda: self._before(n))
 
     def _before(self, n: int) -> Paths:
@@ -226,12 +232,13 @@ class View:
 
     def _carried(self, entry: LogEntry, body: dict[str, Any]) -> State:
         what = f"{entry.log} entry {entry.n}"
-        facts = None
+        facts = ref = None
         if body.get("facts") is not None:
             ref = ref_from_json(body["facts"], what).carried_by(entry.n)
             facts = parse_object(self._blobs.read([ref])[0], what, "the facts of its state")
         state = parse_checkpoint(body, facts, what)
         state.tree = state.tree and state.tree.carried_by(entry.n)
+        self.facts = ref
         return state
 
 
