@@ -1,0 +1,173 @@
+"""Many processes on one store, killed at random; at the end nothing that was acknowledged is missing.
+
+    python -m tests.soak.soak --minutes 30 s3://BUCKET/PREFIX --endpoint http://127.0.0.1:4566
+
+Writers, readers and a collector, each a process of its own, forked from this one. Every moment one of them gets
+SIGKILL and is begun anew, or is stopped for some seconds, like a machine that sleeps. What they were told is in
+ledgers outside the store (`ledger.py`), which are held against it at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from tests.soak.ledger import Account, Ledger
+from tests.soak.workers import Reader, Worker, Writer, wrong
+from tests.support.stores import TINY
+from tests.support.worker import Place
+
+from holdall.format.layout import GARBAGE, PACKS
+
+CREW: Final[dict[str, tuple[type[Worker], int]]] = {"writer": (Writer, 8), "reader": (Reader, 2)}
+TEMPLATE: Final = replace(TINY, pack_size=48 << 10)
+
+
+@dataclass
+class Soak:
+    """One soak.
+
+    Attributes:
+        place: The store; made here.
+        folder: Where ledgers are kept.
+        seconds: How long the workers work.
+        seed: Of all choices but the operating system's.
+        pause: Seconds that a worker rests between two things, at most.
+        kills: How often each kind was killed.
+    """
+
+    place: Place
+    folder: Path
+    seconds: float
+    seed: int
+    pause: float = 0.0
+    kills: Counter[str] = field(default_factory=Counter)
+    _running: dict[str, int] = field(default_factory=dict)
+    _starts: int = 0
+
+    def run(self) -> Account:
+        """Run it, and return the account with what is missing."""
+        # In a child, for threads are not forked, and this process is to have none.
+        made = _fork(lambda: self.place.store()._location.create(TEMPLATE))
+        assert os.waitpid(made, 0)[1] == 0
+        chance, until = random.Random(self.seed), time.time() + self.seconds
+        names = [f"{kind}-{n}" for kind, (_, count) in CREW.items() for n in range(count)]
+        for name in names:
+            self._start(name, until)
+        while time.time() < until - 2:
+            time.sleep(chance.uniform(0.1, 0.6))
+            self._disturb(chance.choice(names), chance, until)
+        for pid in self._running.values():
+            self._end(pid, until + 60)
+        return self._verified()
+
+    def _disturb(self, name: str, chance: random.Random, until: float) -> None:
+        pid = self._running[name]
+        if chance.random() < 0.2:
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(chance.uniform(0.5, 3))
+            os.kill(pid, signal.SIGCONT)
+            return
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        self.kills[name.partition("-")[0]] += 1
+        self._start(name, until)
+
+    def _start(self, name: str, until: float) -> None:
+        self._starts += 1
+        seed = self.seed * 1_000_003 + self._starts
+        kind = CREW[name.partition("-")[0]][0]
+        self._running[name] = _fork(lambda: kind(self.place, self.folder, name, seed).work(until, self.pause))
+
+    def _end(self, pid: int, until: float) -> None:
+        """Wait for a worker that has seen the time; one that does not end hangs, which is a loss."""
+        while os.waitpid(pid, os.WNOHANG)[0] == 0:
+            if time.time() > until:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                Ledger(self.folder, "soak").write("lost", "hang", pid)
+                return
+            time.sleep(0.05)
+
+    def _verified(self) -> Account:
+        """Read back all that was acknowledged; what is missing is added to the losses."""
+        account, store = Account(self.folder).catch_up(), self.place.store()
+        for run, fate in account.runs.items():
+            for path in [] if fate.doubtful else fate.paths:
+                if problem := wrong(store, run, path, account):
+                    account.losses.append(f"{run} {path}: {problem}")
+        for (name, version), (run, path) in account.models.items():
+            found = store.registry.resolve(f"models:/{name}/{version}")
+            if found != f"runs:/{run}/{path}":
+                account.losses.append(f"models:/{name}/{version} is {found}")
+            if problem := wrong(store, run, path, account):
+                account.losses.append(f"models:/{name}/{version}: {problem}")
+        account.losses += map(str, store.maintenance.check().problems)
+        return account
+
+
+def _fork(work: Callable[[], object]) -> int:
+    """Do something in a child, and return its id."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    return pid
+
+
+def told(soak: Soak, account: Account) -> str:
+    """One paragraph: commits, kills, bytes, generations, losses, seed."""
+    keys = [info.key for info in soak.place.bucket().list()]
+    generations = sum(key.startswith(GARBAGE) and key.endswith("/done") for key in keys)
+    failed = {name: n for name, n in account.counts.items() if name.startswith("failed")}
+    return "\n".join(
+        [
+            f"{account.counts['did log'] + account.counts['did replace']} files acknowledged, {account.bytes:,} bytes, "
+            f"in {len(account.runs)} runs; {account.counts['did read']} read meanwhile",
+            f"{sum(soak.kills.values())} kills: {dict(soak.kills)}",
+            f"{generations} generations; {sum(key.startswith(PACKS) for key in keys)} packs are left",
+            f"what was done: {dict(account.counts)}",
+            f"failed by name: {failed}",
+            f"{len(account.losses)} losses; seed {soak.seed}",
+            *account.losses[:20],
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Soak, and print what came of it; 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", help="where the store is to be: a new prefix or folder")
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds that a worker rests after a step, at most")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--endpoint", help="of an S3 server that takes the keys test and test")
+    asked = parser.parse_args(arguments)
+    options = {"endpoint_url": asked.endpoint, "key": "test", "secret": "test"} if asked.endpoint else {}
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder) / "notes"
+        notes.mkdir()
+        soak = Soak(Place(asked.url, options), notes, asked.minutes * 60, asked.seed, asked.pause)
+        account = soak.run()
+        print(told(soak, account), flush=True)
+    return 1 if account.losses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""What a process may be at when it is killed: one row for each operation of `OPERATIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.support.killing import Notes
+from tests.support.logs import packs_in
+from tests.support.stores import entropy
+
+from holdall.runs.run import Run
+from holdall.storage.local import LocalBucket
+from holdall.store import Store
+
+SMALL, LARGE, OTHER = b"alpha", entropy(31)(70_000), entropy(32)(12_000)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where an operation works.
+
+    Attributes:
+        store: A handle of this process alone.
+        bucket: The folder of the store's objects.
+        folder: A local folder, where files are logged from and downloaded to.
+        notes: What was acknowledged: a run, a path, and which content.
+    """
+
+    store: Store
+    bucket: LocalBucket
+    folder: Path
+    notes: Notes
+
+    def log(self, run: Run, path: str, content: bytes) -> None:
+        """Log, and note that it was acknowledged."""
+        run.log_bytes(content, path)
+        self.acknowledged(run, path, content)
+
+    def acknowledged(self, run: Run, path: str, content: bytes) -> None:
+        """Note it."""
+        self.notes.add(run.run_id, path, CONTENTS[content])
+
+    def run(self, experiment: str) -> Run | None:
+        """Its only run that is not deleted, if there is one."""
+        found = self.store.runs.of(self.store.experiments.id_of(experiment))
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def there(self) -> Run:
+        """The run that `prepare` made."""
+        run = self.run("before")
+        assert run is not None
+        return run
+
+
+CONTENTS: Final = {SMALL: "small", LARGE: "large", OTHER: "other"}
+CONTENT: Final = {name: content for content, name in CONTENTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something that a process may be killed at.
+
+    Attributes:
+        prepare: What is there before.
+        act: What the process does; done again after its death, it finishes.
+        finished: Says with asserts what must be true then.
+        whole: Whether all is intact before it finished, too.
+    """
+
+    prepare: Callable[[World], object]
+    act: Callable[[World], object]
+    finished: Callable[[World], object]
+    whole: bool = True
+
+
+def log_before(world: World) -> None:
+    """A run that is there before, and has ended."""
+    run = world.store.runs.start(experiment="before")
+    for path, content in (("a", SMALL), ("b", LARGE), ("d/c", OTHER)):
+        world.log(run, path, content)
+    run.finish()
+
+
+def log(world: World) -> None:
+    """Small and large content, some of which another run holds, as files and as a folder; then the end."""
+    run = world.run("new")
+    run = world.store.runs.resume(run.run_id) if run else world.store.runs.start(experiment="new")
+    world.log(run, "small", SMALL)
+    for name, content in (("1", LARGE), ("2", OTHER)):
+        (world.folder / name).write_bytes(content)
+    run.log_artifacts(world.folder, "folder")
+    world.acknowledged(run, "folder/1", LARGE)
+    world.acknowledged(run, "folder/2", OTHER)
+    run.log_metrics({"loss": 0.5})
+    run.finish()
+
+
+def logged(world: World) -> None:
+    run = world.run("new")
+    assert run is not None
+    assert run.info.status == "FINISHED"
+    assert {path: run.read(path) for path in run.manifest} == {"small": SMALL, "folder/1": LARGE, "folder/2": OTHER}
+    assert run.data.metrics == {"loss": 0.5}
+
+
+def download(world: World) -> None:
+    world.there().download(None, world.folder)
+
+
+def downloaded(world: World) -> None:
+    """Whole files only: a process that died leaves none that is half there under its name."""
+    found = {
+        str(file.relative_to(world.folder)): file.read_bytes() for file in world.folder.rglob("*") if file.is_file()
+    }
+    assert {path: data for path, data in found.items() if not path.endswith(".partial")} == {
+        "a": SMALL,
+        "b": LARGE,
+        "d/c": OTHER,
+    }
+
+
+def register(world: World) -> None:
+    """Make a version, and point an alias at it: as one command would, again after its death."""
+    version = world.store.registry.register(f"runs:/{world.there().run_id}/b", "model")
+    world.store.registry.set_alias("model", "champion", version.version)
+
+
+def registered(world: World) -> None:
+    """Each version, also of one that died before its alias, leads to the content, which nothing may delete."""
+    versions = world.store.registry.search_versions("name = 'model'")
+    assert 1 <= len(versions) <= 2
+    for version in versions:
+        assert world.store.artifacts.read(f"models:/model/{version.version}") == LARGE
+    assert world.store.artifacts.read("models:/model@champion") == LARGE
+
+
+def delete(world: World) -> None:
+    run = world.run("before")
+    if run is not None:
+        run.delete()
+
+
+def deleted(world: World) -> None:
+    """And what is deleted comes back whole."""
+    assert world.run("before") is None
+    (id,) = world.store.maintenance.run_ids()
+    world.store.runs.get(id).restore()
+    assert world.there().read("b") == LARGE
+
+
+def log_and_delete(world: World) -> None:
+    log_before(world)
+    world.there().delete()
+
+
+def restore(world: World) -> None:
+    if world.run("before") is None:
+        (id,) = world.store.maintenance.run_ids()
+        world.store.runs.get(id).restore()
+
+
+def restored(world: World) -> None:
+    assert world.there().read("b") == LARGE
+
+
+def damage(world: World) -> None:
+    """Two runs hold the same, in packs of their own; one has a bit flipped in each pack."""
+    run = world.store.runs.start(experiment="before")
+    world.log(run, "b", LARGE)
+    run.finish()
+    for key in packs_in(world.bucket):
+        file = world.bucket.root / key
+        spoiled = bytearray(file.read_bytes())
+        spoiled[60] ^= 1
+        file.chmod(0o600)
+        file.write_bytes(spoiled)
+    world.store.maintenance.check(record=True)
+    again = world.store.runs.start(experiment="again")
+    world.log(again, "b", LARGE)
+    again.finish()
+
+
+def repair(world: World) -> None:
+    world.store.maintenance.repair()
+
+
+def repaired(world: World) -> None:
+    assert world.store.maintenance.repair() == []
+    assert world.there().read("b") == LARGE
+
+
+OPERATIONS: Final = {
+    "log": Operation(log_before, log, logged),
+    "download": Operation(log_before, download, downloaded),
+    "register": Operation(log_before, register, registered),
+    "delete": Operation(log_before, delete, deleted),
+    "restore": Operation(log_and_delete, restore, restored),
+    "repair": Operation(damage, repair, repaired, whole=False),
+}
