@@ -60,6 +60,7 @@
         ├── ObjectNotFoundError        no object at this key
         ├── ObjectTooShortError        it ends before the range that was asked for
         ├── ObjectExistsError          create-only found something there
+        ├── NotDeletedError            of several objects some were not deleted; the others are gone
         ├── TransientStorageError      may work when tried again
         │   └── BucketUnreachableError no answer from there, or not from a bucket
         ├── AccessDeniedError          credentials are missing, wrong or expired
@@ -87,6 +88,7 @@ see all of it at once.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from holdall.error_codes import name_of as _name_of
@@ -969,6 +971,23 @@ class ObjectExistsError(StorageError):
     """There is an object at this key already. Attributes: url, key, reason."""
 
     error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class NotDeletedError(StorageError):
+    """Some of the objects that were to be deleted are there still; all others are gone.
+
+    Attributes: url, key (the first of them), reason, failed (why, by key).
+    """
+
+    hint = (
+        "the reason says why: credentials that may not delete, or a lock or retention rule of the bucket; what is "
+        "left costs space and harms nothing, and the next try deletes it"
+    )
+
+    def __init__(self, url: str, key: str, reason: str, failed: Mapping[str, StorageError]) -> None:
+        super().__init__(url, key, reason)
+        self.args = (url, key, reason, failed)
+        self.failed = failed
 
 
 class TransientStorageError(StorageError):

@@ -260,6 +260,19 @@ class BucketSuite:
         bucket.put("d/k", b"new")
         assert bucket.get("d/k") == b"new"
 
+    def test_many_are_deleted_whatever_their_keys(self, bucket: Bucket) -> None:
+        """Also what never was; nothing else goes with them."""
+        keys = ["a", "a%20b", "d/e/f", "x&y<z>", "'\"", "long/" + "k" * 200, *(f"n/{n:04}" for n in range(60))]
+        for key in [*keys, "a0", "d/e/g", "n/"[:-1] + "x"]:
+            bucket.put(key, b"1")
+        bucket.delete_many([*keys, "never/was"])
+        assert [info.key for info in bucket.list()] == ["a0", "d/e/g", "nx"]
+        bucket.delete_many([])
+        bucket.delete_many(["a0", "d/e/g", "nx"])
+        assert list(bucket.list()) == []
+        bucket.put("a", b"anew")
+        assert bucket.get("a") == b"anew"
+
     # --- many at once
 
     @pytest.mark.parametrize("size", [0, 1, 100_000])

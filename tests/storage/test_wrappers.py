@@ -57,6 +57,7 @@ def each_verb(bucket: Bucket, verb: str) -> None:
         "put": lambda: bucket.put("new", b"v"),
         "list": lambda: list(bucket.list()),
         "delete": lambda: bucket.delete("k"),
+        "delete_many": lambda: bucket.delete_many(["k"]),
     }
     verbs[verb]()
 

@@ -13,18 +13,19 @@ with its number: raise `Crash` there to die at request k.
     short     a read without its last byte
     corrupt   a read with one bit flipped
     stale     a listing without the newest objects
+    half      a bulk deletion that ends in the middle: the first half is gone, and then an error
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from holdall.errors import ObjectExistsError, StorageError, TransientStorageError
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
 
-VERBS = ("get", "get_range", "put", "list", "delete")
+VERBS = ("get", "get_range", "put", "list", "delete", "delete_many")
 
 
 class Crash(BaseException):
@@ -36,7 +37,7 @@ class Fault:
     """What goes wrong, and when.
 
     Attributes:
-        verb: One of the five; "" for any.
+        verb: One of the six; "" for any.
         act: See this module's table.
         key: Only keys (or prefixes of listings) that start with this.
         at: Which of the requests that fit, from 1; None for all from the first.
@@ -137,6 +138,18 @@ class FaultyBucket:
             return b""
 
         self._ask("delete", key, remove)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """One request, of which the key is the first that is to go."""
+        if not keys:
+            return
+        number, fault = self._begin("delete_many", keys[0])
+        act = fault.act if fault is not None else ""
+        self.inner.delete_many(keys[: {"fail": 0, "half": len(keys) // 2}.get(act, len(keys))])
+        if act != "fail":
+            self._tell(number, "after", "delete_many", keys[0])
+        if fault is not None and act in ("fail", "half", "lose"):
+            raise fault.raised(self.url, keys[0])
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         number, fault = self._begin("list", prefix)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -57,6 +57,10 @@ class ReadOnly(TraceBucket):
     def delete(self, key: str) -> None:
         self.tried.append(f"delete {key}")
         raise AccessDeniedError(self.url, key, "DeleteObject is not allowed")
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        self.tried.append(f"delete {', '.join(keys)}")
+        raise AccessDeniedError(self.url, keys[0], "DeleteObject is not allowed")
 
 
 @dataclass

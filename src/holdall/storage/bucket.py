@@ -5,20 +5,21 @@
     put         create it, only if it is absent
     list        what is there, in order
     delete      remove it
+    delete_many remove many, in as few requests as the server allows
 
 There is no verb that overwrites. Everything mutable in a store is a log of
 numbered objects, each created once, so one primitive carries all concurrency
 and no bug above this line can destroy what a bucket holds. (A `put` with a
 condition as its argument was the alternative: nobody would ever pass another.)
 
-Verbs block and take one object each; concurrency belongs to the pool in
+Verbs block and take one object each, but for the last; concurrency belongs to the pool in
 `chunks`. Implementations are picklable, open their clients lazily and key them
 by process id, so that a handle survives fork, spawn and a DataLoader.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -127,6 +128,20 @@ class Bucket(Protocol):
         """Remove an object; removing one that is not there is no error.
 
         Cost: one request.
+        """
+        ...
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove many objects; removing one that is not there is no error.
+
+        Args:
+            keys: Any number of them.
+
+        Raises:
+            NotDeletedError: Some were refused, each by its own answer; all others are gone.
+            TransientStorageError: Any of them may be there still.
+
+        Cost: of S3 one request per 1,000 keys; elsewhere one for each.
         """
         ...
 

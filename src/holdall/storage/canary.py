@@ -45,7 +45,7 @@ class ConditionMonitor:
         self._url, self._clock = url, clock
         self._canary: tuple[str, bytes] | None = None
         self._unsafe = ""
-        self._versioned = False
+        self.versioned = False
         self._reset_trust()
 
     def set_canary(self, key: str, body: bytes) -> None:
@@ -66,12 +66,12 @@ class ConditionMonitor:
         except ObjectExistsError:
             self._reset_trust()
             raise
-        changed = bool(version) and not self._versioned
+        changed = bool(version) and not self.versioned
         self._puts += 1
         doubtful = changed or self._puts >= TRUSTED_PUTS or self._clock() - self._since >= TRUSTED_SECONDS
         if self._canary and doubtful and not self._canary_refuses(create, *self._canary):
             self._refuse_from_now_on(undo, key, version, changed)
-        self._versioned = self._versioned or changed
+        self.versioned = self.versioned or changed
 
     def _canary_refuses(self, create: Create, key: str, body: bytes) -> bool:
         for _ in range(2):  # one that is missing is restored

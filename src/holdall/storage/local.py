@@ -24,7 +24,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from holdall.errors import (
     UnsafeBucketError,
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
+from holdall.storage.deleting import delete_each
 from holdall.storage.direct import write_durably
 from holdall.storage.renaming import rename_if_free
 
@@ -149,6 +150,10 @@ class LocalBucket:
         except OSError as error:
             if error.errno not in _NOTHING_THERE and not path.is_dir():
                 raise self._error(key, error, writing=True) from error
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove objects, one after the other. Cost: an unlink each."""
+        delete_each(self, keys)
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -35,6 +36,7 @@ from holdall.errors import (
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.causes import causes
 from holdall.storage.credentials import warn_if_pickled
+from holdall.storage.deleting import raise_refused, try_delete
 from holdall.storage.per_process import PerProcess
 
 T = TypeVar("T")
@@ -53,6 +55,7 @@ _TRANSIENT_NAMES = (
     "Incomplete",
     "ProxyError",
 )
+_SIDE_BY_SIDE = 16  # deletions
 _LONGEST = 300  # characters of a reason
 _GOOGLE = "log in with `gcloud auth application-default login`, or pass the option token=/path/to/key.json"
 _AZURE = (
@@ -149,6 +152,12 @@ class RemoteBucket:
             self._ask(key, lambda: self._fs.rm_file(self._base + key))
         except ObjectNotFoundError:
             return
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove objects, some side by side: fsspec tells nothing of a single key of many. Cost: as each."""
+        with ThreadPoolExecutor(_SIDE_BY_SIDE, "holdall-delete") as threads:
+            refused = dict(zip(keys, threads.map(lambda key: try_delete(self, key), keys), strict=True))
+        raise_refused(self.url, {key: error for key, error in refused.items() if error})
 
     def level_above(self) -> tuple[str, ...]:
         """Return what is beside the prefix. Cost: one listing; none for a whole bucket."""

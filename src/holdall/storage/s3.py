@@ -8,6 +8,7 @@ nothing else. Each verb is one request, and says what it wants:
     put        PutObject, If-None-Match: *
     list       ListObjectsV2, max-keys: what is still wanted
     delete     DeleteObject
+    delete_many  DeleteObjects, 1,000 keys each; one by one where the server does not know that
 
 Answers are hostile: a body is measured against what was asked and announced,
 and what does not look like S3 at all (a proxy's page has no ETag) is not
@@ -17,7 +18,7 @@ believed. Content-Encoding is never set, and never undone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from holdall.errors import (
@@ -26,13 +27,15 @@ from holdall.errors import (
     HoldallError,
     ObjectNotFoundError,
     ObjectTooShortError,
+    StorageError,
     TransientStorageError,
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.canary import ConditionMonitor
+from holdall.storage.deleting import batches, raise_refused, try_delete
 from holdall.storage.s3_boto import BotoClient
 from holdall.storage.s3_client import Answer, S3Client
-from holdall.storage.s3_errors import is_page, meaning
+from holdall.storage.s3_errors import is_page, meaning, refusal
 from holdall.storage.s3_fs import S3fsClient
 
 T = TypeVar("T")
@@ -64,6 +67,7 @@ class S3Bucket:
         self.bucket, self.prefix = _split(self.url.removeprefix("s3://"))
         self.client = _client(self.url, dict(options or {}))
         self.monitor = ConditionMonitor(self.url)
+        self._in_bulk = True  # until the server says that it cannot
 
     def __repr__(self) -> str:
         return f"S3Bucket({self.url!r})"
@@ -110,6 +114,40 @@ class S3Bucket:
             return
         if is_page(answer):
             raise BucketUnreachableError(self.url, key, _NOT_S3)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove many objects; each key's own answer is read. Cost: one request per 1,000 keys."""
+        refused: dict[str, StorageError] = {}
+        for some in batches(keys):
+            refused |= self._delete_bulk(some) if self._in_bulk else {}
+            if not self._in_bulk:
+                refused |= {key: error for key in some if (error := try_delete(self, key))}
+        raise_refused(self.url, refused)
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Return whether the server has answered a creation with a version: what is deleted then stays, hidden."""
+        return self.monitor.versioned
+
+    def _delete_bulk(self, keys: Sequence[str]) -> dict[str, StorageError]:
+        """Return what was refused; nothing, and remember it, if the server does not know this request."""
+        names = {self._key(key): key for key in keys}
+        wanted = {"Objects": [{"Key": name} for name in names], "Quiet": False}
+        name = {"Bucket": self.bucket, "Delete": wanted}
+        try:
+            answer = self._run(keys[0], lambda: self.client.call("DeleteObjects", name), verb="list")
+        except StorageError as error:
+            if type(error) is not StorageError:
+                raise
+            self._in_bulk = False
+            return {}
+        if is_page(answer):
+            raise BucketUnreachableError(self.url, keys[0], _NOT_S3)
+        told = {str(each.get("Key")): each for each in answer.get("Errors", ())}
+        gone = {str(each.get("Key")) for each in answer.get("Deleted", ())}
+        gone |= {key for key, each in told.items() if each.get("Code") == "NoSuchKey"}
+        silent = {"Code": "InternalError", "Message": "the server said nothing of this key"}
+        return {key: refusal(self.url, key, told.get(at, silent)) for at, key in names.items() if at not in gone}
 
     def page(self, prefix: str, count: int, token: str | None) -> Page:
         """List one page of whole keys; return also where the next one begins, if there is one."""

@@ -33,6 +33,7 @@ from holdall.storage.s3_client import (
     Answer,
     BodyLength,
     S3Client,
+    add_content_md5,
     disable_expect_continue,
     disable_region_redirects,
     is_aws,
@@ -99,6 +100,7 @@ class BotoClient(S3Client):
             client = self._create_client(session)
         else:
             disable_region_redirects(client)
+            add_content_md5(client)
         self._check_conditions(client)
         disable_expect_continue(client)
         client.meta.events.register_first("before-send.s3", _begin_turn)

@@ -175,6 +175,13 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
     return _advised(kind(url, key, reason), code, reason)
 
 
+def refusal(url: str, key: str, told: Mapping[str, Any]) -> StorageError:
+    """Return the error that one key's answer in a bulk deletion stands for."""
+    code = str(told.get("Code", ""))
+    reason = f"{code}: {str(told.get('Message', '')).strip()[:300] or 'no message'}"
+    return _advised(_BY_CODE.get(code, StorageError)(url, key, reason), code, reason)
+
+
 def is_page(found: Mapping[str, Any]) -> bool:
     """Return whether an answer is a page for people, as proxies and login portals give: it says nothing of the bucket.
 

@@ -27,6 +27,7 @@ from holdall.storage.s3_client import (
     Answer,
     BodyLength,
     S3Client,
+    add_content_md5,
     disable_expect_continue,
     disable_region_redirects,
     is_aws,
@@ -142,7 +143,9 @@ async def _connect(system: Any, session: Any) -> bool:
     if is_aws(client):
         return True
     set_checksums(session, names, "when_required")
-    disable_region_redirects(await system.set_session(refresh=True))
+    client = await system.set_session(refresh=True)
+    disable_region_redirects(client)
+    add_content_md5(client)
     return True
 
 

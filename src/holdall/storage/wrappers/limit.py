@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
 from holdall.storage.per_process import PerProcess
@@ -53,6 +53,11 @@ class LimitBucket:
         """Do as the inner bucket does, in turn."""
         with self._gate:
             self.inner.delete(key)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Do as the inner bucket does, in one turn."""
+        with self._gate:
+            self.inner.delete_many(keys)
 
     def _take(self, pages: Iterator[ObjectInfo]) -> ObjectInfo:
         with self._gate:

@@ -19,12 +19,13 @@ from __future__ import annotations
 import logging
 import random as _random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from holdall.errors import BucketUnreachableError, StorageError, TransientStorageError
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
+from holdall.storage.deleting import Deletion, Pace, batches, raise_refused
 from holdall.storage.ending import Ending, the_end
 
 T = TypeVar("T")
@@ -89,6 +90,7 @@ class RetryBucket:
         self._clock, self._sleep, self._random = clock, sleep, random
         self._ending = ending  # None: this process's own, which does not travel
         self._until = float("inf") if whole is None else clock() + whole
+        self.pace = Pace(clock=clock, sleep=sleep)
 
     @property
     def url(self) -> str:
@@ -117,6 +119,15 @@ class RetryBucket:
     def delete(self, key: str) -> None:
         """Do as the inner bucket does, until the deadline."""
         self.persist(lambda: self.inner.delete(key))
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove by the thousand, at a pace; what failed in a way that may pass is asked for again, and no other."""
+        refused: dict[str, StorageError] = {}
+        for some in batches(keys):
+            deletion = Deletion(self.inner, some, self.pace)
+            self.persist(deletion.ask)
+            refused |= deletion.refused
+        raise_refused(self.url, refused)
 
     def persist(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer, or raise the last error with the number of attempts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -22,8 +22,8 @@ class Request:
     """What a `TraceBucket` saw.
 
     Attributes:
-        verb: get, get_range, put, list (a page) or delete.
-        key: The key, or the prefix of a listing.
+        verb: get, get_range, put, list (a page), delete or delete_many.
+        key: The key, the first of many, or the prefix of a listing.
         bytes: Bytes of the object that came or went.
         seconds: How long it took.
         error: What it raised, or None.
@@ -90,6 +90,11 @@ class TraceBucket:
     def delete(self, key: str) -> None:
         """Do as the inner bucket does, and tell of it."""
         self._tell("delete", key, lambda: self.inner.delete(key), lambda _: 0)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Do as the inner bucket does, and tell of it once."""
+        if keys:
+            self._tell("delete_many", keys[0], lambda: self.inner.delete_many(keys), lambda _: 0)
 
     def _tell(self, verb: str, key: str, ask: Callable[[], T], size: Callable[[T], int]) -> T:
         begin = self._clock()
