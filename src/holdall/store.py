@@ -23,6 +23,8 @@ from holdall.chunks.pool import LogFuture, Pool
 from holdall.display import Facts, Shown
 from holdall.maintenance.space import Stats
 from holdall.maintenance.store import Maintenance
+from holdall.measuring.freed import Freed, Sharing
+from holdall.measuring.holdings import Holdings
 from holdall.measuring.usage import RunUsage, Space, Usage
 from holdall.modeling.datasets import from_numpy, from_pandas
 from holdall.modeling.loading.inspecting import Inspection
@@ -95,6 +97,8 @@ __all__ = [
     "FileInfo",
     "FileRepair",
     "Findings",
+    "Freed",
+    "Holdings",
     "InputTag",
     "Inspection",
     "KeyValue",
@@ -125,6 +129,7 @@ __all__ = [
     "RunStatus",
     "RunTag",
     "RunUsage",
+    "Sharing",
     "Space",
     "Stats",
     "Store",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.stores import tiny_store
 
 from holdall.format.layout import PackName
-from holdall.measuring.overlaps import overlaps
+from holdall.measuring.overlaps import count_blobs, length, overlaps, union, within
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run
 from holdall.trees.checkout import recipes
@@ -36,6 +38,31 @@ def test_overlaps_are_what_counting_bytes_finds(given: list[tuple[int, int, int]
     for owner in range(5):
         assert has.get(owner, 0) == sum(owner in those for those in owners.values())
         assert alone.get(owner, 0) == sum(those == {owner} for those in owners.values())
+
+
+@given(stretches, stretches)
+def test_bytes_within_a_cover_are_what_counting_finds(given: list[tuple[int, int, int]], cover: list[Any]) -> None:
+    """Of each owner, those bytes that the cover has too."""
+    covered = union((start, stop) for _, start, stop in cover)
+    bytes_of = {at for _, start, stop in cover for at in range(start, stop)}
+    assert length(covered) == len(bytes_of)
+    found = within(given, covered)
+    for owner in range(5):
+        mine = {at for number, start, stop in given for at in range(start, stop) if number == owner}
+        assert found[owner] == len(mine & bytes_of)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=9), st.data())
+def test_blobs_are_counted_or_it_is_said_that_they_cannot(sizes: list[int], data: st.DataObject) -> None:
+    """Stretches that are apart, or one in the other, tell how many blobs they have; no wrong number is ever told."""
+    ends = [0, *accumulate(sizes)]
+    place = st.integers(0, len(sizes))
+    pairs = data.draw(st.lists(st.tuples(place, place).map(sorted).filter(lambda pair: pair[0] < pair[1])))
+    found = count_blobs((ends[a], ends[b], b - a) for a, b in pairs)
+    held = {at for a, b in pairs for at in range(a, b)}
+    assert found in (None, len(held))
+    if all(b <= c or d <= a or (a <= c and d <= b) or (c <= a and b <= d) for a, b in pairs for c, d in pairs):
+        assert found == len(held)
 
 
 def test_shared_content_is_counted_once_and_belongs_to_nobody_alone() -> None:
@@ -160,4 +187,5 @@ def test_what_is_held_is_all_that_is_there() -> None:
         run.log_bytes(_bytes(n, 30_000), f"{n}.bin")
     run.finish()
     found = tiny_store(bucket, create=False).maintenance.du()
-    assert found.held == sum(map(len, bucket.objects.values())) > found.total.stored >= 180_000
+    assert found.held.total == sum(map(len, bucket.objects.values())) > found.total.stored >= 180_000
+    assert 4 * 180_000 / 3 < found.held.folded < found.held.logs

@@ -105,6 +105,11 @@ class PackBuilder:
         self._room[at:end] = part
 
 
+def size_of_rest(blobs: int) -> int:
+    """Return how many bytes of a pack are no blob: its magic, its trailer, and a footer of so many rows."""
+    return len(MAGIC) + _HEAD.size + _ROW.size * blobs + TRAILER
+
+
 def footer_length(tail: Bytes, what: str) -> int:
     """Return the length of the footer that the last 48 bytes of a pack tell.
 

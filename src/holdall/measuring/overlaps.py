@@ -1,4 +1,4 @@
-"""What owners of stretches have together, and what each has alone.
+"""What owners of stretches have together, what each has alone, and how many blobs lie in them.
 
 A rule without I/O: an owner is a number, and a stretch some bytes of one pack.
 Its cost is that of sorting; a byte is not looked at, only the ends of stretches.
@@ -6,12 +6,13 @@ Its cost is that of sorting; a byte is not looked at, only the ends of stretches
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def overlaps(stretches: Iterable[tuple[int, int, int]]) -> tuple[int, dict[int, int], dict[int, int]]:
-    """Yield each stretch of a pack with the owners that have it.
+    """Return what owners of some stretches of a pack have, together and alone.
 
     Args:
         stretches: Owner, first byte, byte after the last; in any order, an owner's own perhaps overlapping.
@@ -30,6 +31,50 @@ def overlaps(stretches: Iterable[tuple[int, int, int]]) -> tuple[int, dict[int, 
             alone[numbers] += at - before
         owners, numbers, before = owners + step, numbers + step * owner, at
     return union, dict(has), dict(alone)
+
+
+def union(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the same bytes by the fewest stretches, ascending."""
+    return [(start, stop) for _, start, stop in _merged((0, start, stop) for start, stop in stretches)]
+
+
+def length(stretches: Iterable[tuple[int, int]]) -> int:
+    """Return how many bytes some stretches have that do not overlap."""
+    return sum(stop - start for start, stop in stretches)
+
+
+def within(stretches: Iterable[tuple[int, int, int]], cover: Sequence[tuple[int, int]]) -> Counter[int]:
+    """Return the bytes that each owner has of a cover.
+
+    Args:
+        stretches: As those of `overlaps`.
+        cover: Ascending stretches that do not overlap.
+    """
+    found, starts = Counter[int](), [start for start, _ in cover]
+    for owner, start, stop in _merged(stretches):
+        at = max(0, bisect_right(starts, start) - 1)
+        while at < len(cover) and cover[at][0] < stop:
+            found[owner] += max(0, min(stop, cover[at][1]) - max(start, cover[at][0]))
+            at += 1
+    return found
+
+
+def count_blobs(stretches: Iterable[tuple[int, int, int]]) -> int | None:
+    """Return how many blobs some stretches of a pack hold together; None where only the pack's footer tells it.
+
+    Args:
+        stretches: First byte, byte after the last, blobs in between; each begins and ends with a blob.
+
+    A stretch inside of others adds nothing. One that is partly inside has some blobs more, and nothing tells how many.
+    """
+    blobs = end = 0
+    for start, stop, count in sorted(stretches, key=lambda each: (each[0], -each[1])):
+        if stop <= end:
+            continue
+        if start < end:
+            return None
+        blobs, end = blobs + count, stop
+    return blobs
 
 
 def _merged(stretches: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:

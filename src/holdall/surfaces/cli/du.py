@@ -1,78 +1,177 @@
-"""`holdall store du`: what experiments and runs take, and what of it they share."""
+"""`holdall store du`: what experiments and runs take, what of it they share, and what deleting them would free."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import RunUsage, Space, Usage
+from holdall.store import Freed, Holdings, RunUsage, Space, Store, Usage
+from holdall.surfaces.cli.address import complete_run, experiment_option, experiments_of, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.store import store
-from holdall.surfaces.cli.table import short_ids, show_json, show_table
+from holdall.surfaces.cli.table import counted, short_ids, show_json, show_table
 from holdall.surfaces.cli.writer import say
+from holdall.terminal import printable
+
+_PARTS: Final = {
+    "stored": "content of runs, in packs",
+    "listings": "lists of the runs' paths, and of what is in packs",
+    "logs": "logs of runs, experiments and models, with the small files that they carry",
+    "hints": "hints: which pack has a chunk",
+    "other": "what says what the store is, and what collections did",
+    "deleted": "only deleted runs need it: comes back when they are purged and collected",
+    "deleted_inside": "only deleted runs need it, in packs that others need as well: dead once they are purged",
+    "dead": "dead: nothing refers to it, in packs that runs need",
+    "reclaimable": "reclaimable: packs that the next `holdall gc` takes",
+    "quarantine": "in quarantine: packs that a collection has condemned and not yet deleted",
+    "recent": "packs that nothing refers to, too new to be collected, or of a run that is being written",
+    "unknown": "nothing that can be read refers to it; a damaged run perhaps does",
+    "foreign": "foreign: not holdall's",
+}
+_TWICE: Final = {
+    "folded": "of logs is told again by later checkpoints; small files in it are in packs since, and there twice",
+    "again": "was stored again though it was there, to keep files in few pieces (size before compression)",
+}
+_SHARERS: Final = 10  # runs that are named
 
 
 @store.command("du")
 @click.argument("url", required=False, callback=not_empty)
+@experiment_option
+@click.option(
+    "-r",
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="RUN",
+    callback=not_empty,
+    shell_complete=complete_run,
+    help="Only this run; repeatable.",
+)
 @click.option("-s", "--summary", is_flag=True, help="Only experiments, not their runs.")
+@click.option("--if-deleted", is_flag=True, help="Show what deleting the chosen runs would free. Deletes nothing.")
 @json_option
-def du(url: str | None, summary: bool, as_json: bool) -> None:
+def du(
+    url: str | None,
+    experiments: Sequence[str],
+    runs: Sequence[str],
+    summary: bool,
+    if_deleted: bool,
+    as_json: bool,
+) -> None:
     """Show the space that each experiment and run takes, the largest first; no content is read.
 
     LOGICAL is the size of the files; STORED the size after deduplication and compression;
     UNIQUE the part of it that no other experiment or run uses; SHARED the part that others use, too.
-    The last line is the size of all objects of the store.
+    Below that, every byte of the bucket is counted once, by what it is for.
 
     \b
     Example: holdall store du s3://bucket/experiments --summary
     """
     there = opened(url)
+    chosen = [found.experiment_id for found in experiments_of(there, experiments)]
+    run_ids = [run_of(there, run).id for run in runs]
+    if if_deleted:
+        _if_deleted(there, chosen, run_ids, as_json=as_json)
+        return
     found = there.maintenance.du()
     names = {one.experiment_id: one.name for one in there.experiments.all()}
+    if chosen or run_ids:
+        found = _only(found, chosen, run_ids)
     if as_json:
-        show_json(_document(found, names, summary=summary))
-    else:
-        _show(found, names, summary=summary)
+        show_json(_document(found, names, summary=summary, whole=not (chosen or run_ids)))
+        return
+    _show(found, names, summary=summary, whole=not (chosen or run_ids))
 
 
-def _document(found: Usage, names: dict[str, str], *, summary: bool) -> dict[str, Any]:
+def _only(found: Usage, experiment_ids: Collection[str], run_ids: Collection[str]) -> Usage:
+    """Return the part of it that was asked for."""
+    runs = tuple(run for run in found.runs if run.experiment_id in experiment_ids or run.run_id in run_ids)
+    experiments = {id: space for id, space in found.experiments.items() if id in experiment_ids}
+    return Usage(found.total, experiments, runs, found.held)
+
+
+def _document(found: Usage, names: dict[str, str], *, summary: bool, whole: bool) -> dict[str, Any]:
     experiments = [
         {"experiment_id": id, "name": names.get(id, ""), **_space(space)} for id, space in found.experiments.items()
     ]
     runs = [{**asdict(run), "space": None} | _space(run.space) for run in found.runs]
     for run in runs:
         del run["space"]
-    return {
-        "total": _space(found.total),
-        "held": found.held,
-        "experiments": experiments,
-        "runs": [] if summary else runs,
-    }
+    told = {"experiments": experiments, "runs": [] if summary else runs}
+    held = {**asdict(found.held), "total": found.held.total}
+    return {"total": _space(found.total), "held": held, **told} if whole else told
 
 
 def _space(space: Space) -> dict[str, int]:
     return asdict(space) | {"shared": space.shared}
 
 
-def _show(found: Usage, names: dict[str, str], *, summary: bool) -> None:
+def _show(found: Usage, names: dict[str, str], *, summary: bool, whole: bool) -> None:
     rows = [["LOGICAL", "STORED", "UNIQUE", "SHARED", "FILES", ""]]
     runs: defaultdict[str, list[RunUsage]] = defaultdict(list)
     for run in found.runs:
         runs[run.experiment_id].append(run)
     ids = short_ids([run.run_id for run in found.runs])
-    for id, space in sorted(found.experiments.items(), key=lambda pair: -pair[1].stored):
-        rows.append(_row(space, names.get(id, id)))
+    for id in sorted({*found.experiments, *runs}, key=lambda id: -found.experiments.get(id, Space()).stored):
+        if id in found.experiments:
+            rows.append(_row(found.experiments[id], names.get(id, id)))
         mine = sorted([] if summary else runs[id], key=lambda run: -run.space.stored)
         rows += [_row(run.space, f"  {ids[run.run_id]}  {run.run_name}" + " (deleted)" * run.deleted) for run in mine]
-    rows.append(_row(found.total, "all together"))
+    if whole:
+        rows.append(_row(found.total, "all together"))
     show_table(rows, right=range(5), fixed=range(5))
-    say(f"{format_size(found.held)} held: with logs, trees, what is there twice, and what no run refers to")
+    if whole:
+        _show_held(found.held)
 
 
 def _row(space: Space, name: str) -> list[str]:
     sizes = (space.logical, space.stored, space.unique, space.shared)
     return [*map(format_size, sizes), str(space.files), name]
+
+
+def _show_held(held: Holdings) -> None:
+    """Say what every byte of the bucket is for; kinds of which there are none are left out."""
+    say("")
+    rows = [[format_size(held.total), f"the whole bucket, {counted(held.objects, 'object')}:"]]
+    rows += [[format_size(size), f"  {text}"] for name, text in _PARTS.items() if (size := getattr(held, name))]
+    show_table(rows, right=[0], fixed=[0])
+    for name, text in _TWICE.items():
+        if size := getattr(held, name):
+            say(f"{format_size(size)} {text}")
+
+
+def _if_deleted(there: Store, experiment_ids: Sequence[str], run_ids: Sequence[str], *, as_json: bool) -> None:
+    if not (experiment_ids or run_ids):
+        raise click.UsageError("--if-deleted is about some runs; --run and --experiment choose them")
+    found = there.maintenance.freed_by(run_ids, experiment_ids=experiment_ids)
+    if as_json:
+        show_json(asdict(found) | {"total": found.total})
+        return
+    _show_freed(found)
+
+
+def _show_freed(found: Freed) -> None:
+    rows = [
+        [format_size(found.total), f"would come back, if {counted(len(found.run_ids), 'run')} went:"],
+        [format_size(found.packs), "  packs that nothing else needs"],
+        [format_size(found.logs), "  logs"],
+        [format_size(found.dead), "would be dead inside packs that other runs need, and stay as long as these do"],
+        [format_size(found.shared), "stays, since other runs have it as well"],
+    ]
+    show_table(rows, right=[0], fixed=[0])
+    ids = short_ids([one.run_id for one in found.sharing])
+    for one in found.sharing[:_SHARERS]:
+        deleted = " (deleted)" * one.deleted
+        say(printable(f"shares   {format_size(one.bytes)} with {ids[one.run_id]}  {one.run_name}{deleted}"))
+    if (more := len(found.sharing) - _SHARERS) > 0:
+        say(f"shares   with {more} more")
+    for id in found.pinned:
+        say(printable(f"pinned   {id}: something that is registered needs it, so it cannot be purged"))
+    for id in found.unknown:
+        say(printable(f"unread   {id}: nobody knows what it shares, so nothing is collected until it is mended"))

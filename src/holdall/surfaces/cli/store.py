@@ -94,7 +94,7 @@ def repair(runs: Sequence[str], dry_run: bool, as_json: bool) -> None:
 @click.argument("url", required=False, callback=not_empty)
 @json_option
 def stats(url: str | None, as_json: bool) -> None:
-    """Show the number and size of runs, files, packs and objects.
+    """Show the number and size of runs, files, packs and objects; all objects add up to what is stored.
 
     \b
     Example: holdall store stats s3://bucket/experiments
@@ -103,14 +103,18 @@ def stats(url: str | None, as_json: bool) -> None:
     if as_json:
         show_json(asdict(found))
         return
+    kinds = {"logs": found.log_bytes, "hints": found.hint_bytes, "other": found.other_bytes}
+    kinds |= {"foreign": found.foreign_bytes} if found.foreign_bytes else {}
+    gone = f", {found.deleted} of them deleted" if found.deleted else ""
+    going = f"; {format_size(found.quarantine_bytes)} of it in quarantine" if found.quarantine_bytes else ""
     show_table(
         [
             ["store", found.store],
-            ["runs", str(found.runs)],
+            ["runs", f"{found.runs}{gone}"],
             ["logged", f"{format_size(found.bytes)} in {files(found.files)}"],
             ["stored", f"{format_size(found.object_bytes)} in {counted(found.objects, 'object')}"],
-            ["  packs", f"{format_size(found.pack_bytes)} in {counted(found.packs, 'object')}"],
-            ["  logs", format_size(found.log_bytes)],
+            ["  packs", f"{format_size(found.pack_bytes)} in {counted(found.packs, 'object')}{going}"],
+            *([f"  {name}", format_size(size)] for name, size in kinds.items()),
         ]
     )
 
