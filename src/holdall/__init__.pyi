@@ -163,6 +163,7 @@ from holdall.surfaces.fluent.finding import (
     restore_run,
     search_experiments,
     search_runs,
+    set_experiment_retention,
     set_experiment_tag,
     set_experiment_tags,
 )
@@ -356,6 +357,7 @@ __all__ = [
     "search_registered_models",
     "search_runs",
     "set_experiment",
+    "set_experiment_retention",
     "set_experiment_tag",
     "set_experiment_tags",
     "set_logged_model_tags",

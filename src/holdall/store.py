@@ -48,6 +48,7 @@ from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.machine import Machine, averages
 from holdall.runs.parquet import without_extensions
+from holdall.runs.policy import RESTORABLE, RetentionPolicy
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
 from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
@@ -85,6 +86,7 @@ __all__ = [
     "EVERYBODY",
     "PARENT_RUN",
     "POLICIES",
+    "RESTORABLE",
     "RUN_NAME",
     "AliasMove",
     "ArtifactReader",
@@ -119,6 +121,7 @@ __all__ = [
     "PyFuncModel",
     "RegisteredModel",
     "Report",
+    "RetentionPolicy",
     "Run",
     "RunData",
     "RunInfo",

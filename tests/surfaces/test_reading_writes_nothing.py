@@ -249,6 +249,7 @@ READS: dict[str, dict[str, Verb]] = {
         "get": lambda w: w.store.experiments.get(w.experiment),
         "id_of": lambda w: w.store.experiments.id_of("vision"),
         "named": lambda w: w.store.experiments.named("vision"),
+        "retention": lambda w: w.store.experiments.retention(w.experiment),
         "search": lambda w: w.store.experiments.search(),
     },
     "Models": {
@@ -291,7 +292,7 @@ WRITES: dict[str, set[str]] = {
     "holdall": names("""
         create_experiment delete_experiment delete_experiment_tag delete_logged_model_tag delete_run delete_tag end_run
         flush_artifact_async_logging flush_async_logging log_artifact log_inputs log_outputs restore_experiment
-        set_experiment_tags set_model_version_tag
+        set_experiment_retention set_experiment_tags set_model_version_tag
         log_artifacts log_dict log_figure log_image log_input log_metric log_metrics log_model log_model_params
         log_param log_params log_stream log_table log_text register_model restore_run set_experiment
         set_experiment_tag set_logged_model_tags set_tag set_tags start_run
@@ -315,7 +316,7 @@ WRITES: dict[str, set[str]] = {
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
         restore set_tag set_tags delete_tag
     """),
-    "Experiments": names("create delete ensure restore set_tag set_tags use"),
+    "Experiments": names("create delete ensure restore set_retention set_tag set_tags use"),
     "Models": names("log log_metrics log_params revise set_tags"),
     "holdall.models": names("set_signature update_model_requirements"),
     "Registry": names("""
@@ -580,6 +581,7 @@ LINES: dict[str, str] = {
     "store stats": "store stats",
     "store du": "store du",
     "experiment list": "experiment list --all",
+    "experiment retention": "experiment retention vision",  # with a rule or --clear it writes
     "model list": "model list",
     "model inspect": "model inspect models:/forest/1",
     "model get": "model get models:/forest/1 -d {to}",
@@ -589,6 +591,8 @@ LINES: dict[str, str] = {
 }
 LINES_THAT_WRITE = {
     "artifact log",
+    "experiment delete",
+    "experiment restore",
     "run delete",
     "run restore",
     "store init",

@@ -1,1 +1,1 @@
-"""How long runs are kept, and how one goes for good."""
+"""How long runs are kept: policies are judged, deleted runs restored or purged, content that must go made to go."""

@@ -27,6 +27,7 @@ from holdall.runs.arguments import named_values
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
+from holdall.runs.retaining import PolicyVerbs
 from holdall.runs.run import Run
 from holdall.runs.selecting import select
 from holdall.trees.heads import list_heads
@@ -46,7 +47,7 @@ _GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an exp
 _TOGETHER: Final = 16  # runs that are deleted or restored side by side
 
 
-class Experiments:
+class Experiments(PolicyVerbs):
     """The experiments of a store."""
 
     def __init__(self, location: Location, runs_of: Callable[[str, str | None, str], Sequence[Run]]) -> None:
@@ -245,6 +246,9 @@ class Experiments:
 
     def delete(self, id: str) -> None:
         """Mark an experiment and its runs as deleted; `restore` takes it back. It takes no runs then.
+
+        After seven days the next garbage collection purges the runs, and frees their space; the experiment's name and
+        tags stay, and `restore` brings it back without them.
 
         Cost: an entry, what a search reads, and for each run that is not deleted the end of its log and two PUTs.
 

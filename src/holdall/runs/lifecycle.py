@@ -169,7 +169,9 @@ class RunLifecycle(RunReader, Shown):
         return lane.submit(work, *map(deepcopy, args), **deepcopy(kwargs))  # type: ignore[arg-type]  # the same types
 
     def delete(self, tags: Mapping[str, Any] | None = None) -> None:
-        """Mark the run as deleted, and tag it; `restore` takes it back. What it holds stays until it is purged.
+        """Mark the run as deleted, and tag it; `restore` takes it back for seven days at least.
+
+        Then the next garbage collection purges it, unless a version or a deployment holds it, and frees its space.
 
         Example:
             >>> run.delete()

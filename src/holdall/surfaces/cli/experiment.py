@@ -1,19 +1,27 @@
-"""`holdall experiment`: the names that runs are grouped under."""
+"""`holdall experiment`: the names that runs are grouped under, and which of their runs are kept."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from holdall.surfaces.cli.program import json_option, opened, program
-from holdall.surfaces.cli.table import show_json, show_table, when
+from holdall.store import RetentionPolicy
+from holdall.surfaces.cli.address import complete_experiment, experiments_of
+from holdall.surfaces.cli.program import ask, json_option, not_empty, opened, program
+from holdall.surfaces.cli.run import restorable_until, told_until
+from holdall.surfaces.cli.table import counted, show_json, show_table, when
+from holdall.surfaces.cli.writer import say, tell
+from holdall.terminal import printable
+
+_name = click.argument("name", callback=not_empty, shell_complete=complete_experiment)
 
 
 @program.group("experiment")
 def experiment() -> None:
-    """List experiments.
+    """List experiments, delete them, say which of their runs are kept.
 
     \b
     Example: holdall experiment list
@@ -42,3 +50,87 @@ def list_(everything: bool, as_json: bool) -> None:
         count = str(runs[one.experiment_id[:8]])
         rows.append([one.name + stage, one.experiment_id, count, when(one.creation_time), tags])
     show_table(rows, right=[2], fixed=[1, 2, 3])
+
+
+@experiment.command("delete")
+@_name
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def delete(name: str, yes: bool, as_json: bool) -> None:
+    """Delete an experiment and its runs. For seven days `holdall experiment restore` restores both.
+
+    After that the next `holdall gc` purges the runs and frees their space; the experiment's name and tags stay.
+
+    \b
+    Example: holdall experiment delete digits --yes
+    """
+    store = opened()
+    (found,) = experiments_of(store, [name])
+    runs = store.runs.search(experiments=[found.experiment_id])
+    gone = found.lifecycle_stage == "deleted"
+    word = "deleted already" if gone else "delete"
+    (tell if as_json else say)(printable(f"{word}  {found.name}  with {counted(len(runs), 'run')}"))
+    if not gone or runs:
+        ask(f"Delete the experiment with {counted(len(runs), 'run')}?", yes=yes)
+        store.experiments.delete(found.experiment_id)
+    ids = [record.info.run_id for record in runs]
+    if as_json:
+        show_json({"deleted": found.experiment_id, "runs": ids, "restorable_until": restorable_until()})
+    elif not gone or runs:
+        say(f"`holdall experiment restore` restores them until {told_until()}")
+
+
+@experiment.command("restore")
+@_name
+@json_option
+def restore(name: str, as_json: bool) -> None:
+    """Restore an experiment, with the runs that were deleted with it and not purged since.
+
+    \b
+    Example: holdall experiment restore digits
+    """
+    store = opened()
+    (found,) = experiments_of(store, [name])
+    before = _active_runs(found.experiment_id)
+    store.experiments.restore(found.experiment_id)
+    ids = sorted(_active_runs(found.experiment_id) - before)
+    if as_json:
+        show_json({"restored": found.experiment_id, "runs": ids})
+        return
+    say(printable(f"restored  {found.name}  with {counted(len(ids), 'run')}"))
+
+
+@experiment.command("retention")
+@_name
+@click.option("--expire", metavar="AGE", help="Keep a run until its last entry is so old: 90d, 12h, 2w.")
+@click.option("--last", type=click.IntRange(min=1), help="Keep so many of the newest finished runs.")
+@click.option("--best", type=(str, int), metavar="ORDER N", help="Keep the best N, as in --best 'metrics.loss ASC' 5.")
+@click.option("--clear", is_flag=True, help="Keep every run again.")
+@json_option
+def retention(
+    name: str, expire: str | None, last: int | None, best: tuple[str, int] | None, clear: bool, as_json: bool
+) -> None:
+    """Show or set which runs of an experiment are kept; `holdall gc` deletes the others.
+
+    A run stays if any rule keeps it; and in any case what is registered or deployed, has the tag holdall.keep or is
+    written to, with its parents and children. What is set replaces what was set before.
+
+    \b
+    Example: holdall experiment retention digits --expire 90d --last 3 --best 'metrics.loss ASC' 5
+    """
+    rules: dict[str, Any] = {"expire": expire, "last": last, "best": best}
+    given = any(rule is not None for rule in rules.values())
+    if given and clear:
+        raise click.UsageError("--clear keeps every run: it goes with no rule")
+    experiments = opened().experiments
+    (found,) = experiments_of(opened(), [name])
+    if given or clear:
+        policy: RetentionPolicy | None = experiments.set_retention(found.experiment_id, **rules)
+    else:
+        policy = experiments.retention(found.experiment_id)
+    policy = policy or RetentionPolicy()
+    show_json(asdict(policy)) if as_json else say(str(policy))
+
+
+def _active_runs(experiment_id: str) -> set[str]:
+    return {record.info.run_id for record in opened().runs.search(experiments=[experiment_id])}

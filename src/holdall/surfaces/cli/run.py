@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from holdall.sizes import format_size
-from holdall.store import RunRecord, Store
+from holdall.store import RESTORABLE, RunRecord, Store
 from holdall.surfaces.cli.address import experiment_option, experiments_of, run_argument, run_of
 from holdall.surfaces.cli.program import ask, json_option, opened, program
 from holdall.surfaces.cli.table import (
@@ -106,7 +107,9 @@ def manifest(run_id: str, digest: bool, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
-    """Hide runs. They stay readable, and `holdall run restore` shows them again.
+    """Delete runs. They stay readable for seven days, in which `holdall run restore` restores them.
+
+    After that the next `holdall gc` purges them, and frees the space of what nothing else needs.
 
     \b
     Example: holdall run delete RUN_ID --yes
@@ -124,7 +127,9 @@ def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
     for id in going:
         runs[id].delete()
     if as_json:
-        show_json({"deleted": going})
+        show_json({"deleted": going, "restorable_until": restorable_until()})
+    elif going:
+        say(f"`holdall run restore` restores {'it' if len(going) == 1 else 'them'} until {told_until()}")
 
 
 @run.command("restore")
@@ -146,6 +151,16 @@ def restore(run_ids: Sequence[str], as_json: bool) -> None:
         return
     for found in runs:
         say(f"{'restored' if found in gone else 'not deleted'}  {found.id}")
+
+
+def restorable_until() -> int:
+    """Return until when what is deleted now can be restored at least, in ms since 1970 UTC."""
+    return int(time.time() * 1000) + RESTORABLE
+
+
+def told_until() -> str:
+    """Return the same in words, with what comes then."""
+    return f"{when(restorable_until())}; then the next `holdall gc` frees the space"
 
 
 def record_json(record: RunRecord) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdall.errors import InvalidArgumentError
-from holdall.store import Experiment, Metric, RunRecord, ViewType, listed
+from holdall.store import Experiment, Metric, RetentionPolicy, RunRecord, ViewType, listed
 from holdall.surfaces.fluent.active import (
     current_experiment_id,
     current_store,
@@ -101,7 +101,9 @@ def search_experiments(
 
 
 def delete_experiment(experiment_id: str) -> None:
-    """Mark an experiment and its runs as deleted; `restore_experiment` undoes that.
+    """Mark an experiment and its runs as deleted; `restore_experiment` undoes that, for seven days at least.
+
+    Then `holdall gc` purges the runs and frees their space; of the experiment its name and tags stay.
 
     Example:
         >>> experiment_id = holdall.create_experiment("vision")
@@ -162,6 +164,37 @@ def delete_experiment_tag(key: str) -> None:
     current_store().experiments.set_tag(current_experiment_id(), key, None)
 
 
+def set_experiment_retention(
+    *,
+    expire: str | None = None,
+    last: int | None = None,
+    best: tuple[str, int] | None = None,
+    experiment_id: str | None = None,
+) -> RetentionPolicy:
+    """Say which runs of an experiment are kept; the garbage collection deletes the others. Without any rule all are.
+
+    Args:
+        expire: How long a run is kept after its last entry, such as "90d", "12h" or "2w".
+        last: How many of the newest finished runs are kept, of the experiment and of each parent run.
+        best: What the best finished runs are told by, and how many of these are kept: `("metrics.loss ASC", 5)`.
+        experiment_id: Of the experiment; the current one, created if needed, when None.
+
+    Returns:
+        The policy as it is now. A run stays if any rule keeps it, and in any case what is registered or deployed, has
+        the tag `holdall.keep` or is written to, with its parents and children.
+
+    Raises:
+        InvalidArgumentError: A rule cannot be understood.
+
+    Example:
+        >>> experiment = holdall.set_experiment("vision")
+        >>> print(holdall.set_experiment_retention(expire="90d", best=("metrics.loss ASC", 5)))
+        expire 90d, best 5 by metrics.loss ASC
+    """
+    id = experiment_id or made_experiment_id()
+    return current_store().experiments.set_retention(id, expire=expire, last=last, best=best)
+
+
 def get_parent_run(run_id: str) -> RunRecord | None:
     """Return the parent of a nested run; None if it has none. Raises: RunNotFoundError.
 
@@ -186,7 +219,7 @@ def get_run(run_id: str) -> RunRecord:
 
 
 def delete_run(run_id: str) -> None:
-    """Mark a run as deleted; `restore_run` undoes that.
+    """Mark a run as deleted; `restore_run` undoes that, for seven days at least; then `holdall gc` frees its space.
 
     Example:
         >>> holdall.delete_run(run.id)
@@ -197,7 +230,7 @@ def delete_run(run_id: str) -> None:
 
 
 def restore_run(run_id: str) -> None:
-    """Undo the deletion of a run.
+    """Undo the deletion of a run. Raises: RunNotFoundError, also where it was purged meanwhile.
 
     Example:
         >>> holdall.delete_run(run.id)

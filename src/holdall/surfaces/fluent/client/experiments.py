@@ -77,7 +77,9 @@ class ExperimentClient:
         return paged(search, max_results, page_token, lambda found: found.experiment_id)
 
     def delete_experiment(self, experiment_id: str) -> None:
-        """Mark an experiment and its runs as deleted; `restore_experiment` takes it back.
+        """Mark an experiment and its runs as deleted; `restore_experiment` takes it back, for seven days at least.
+
+        Then `holdall gc` purges the runs and frees their space; of the experiment its name and tags stay.
 
         Example:
             >>> experiment_id = client.create_experiment("vision")

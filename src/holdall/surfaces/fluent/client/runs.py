@@ -114,7 +114,7 @@ class RunClient:
         self.store.runs.get(run_id).finish(status or "FINISHED", end_time=end_time)
 
     def delete_run(self, run_id: str) -> None:
-        """Mark a run as deleted; `restore_run` takes it back.
+        """Mark a run as deleted; `restore_run` takes it back, for seven days at least; then `holdall gc` purges it.
 
         Example:
             >>> client.delete_run(run.id)
@@ -124,7 +124,7 @@ class RunClient:
         self.store.runs.get(run_id).delete()
 
     def restore_run(self, run_id: str) -> None:
-        """Take the deletion of a run back.
+        """Take the deletion of a run back. Raises: RunNotFoundError, also where it was purged meanwhile.
 
         Example:
             >>> client.delete_run(run.id)
