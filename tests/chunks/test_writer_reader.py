@@ -209,7 +209,7 @@ def test_a_condemned_pack_of_ones_own_is_not_referred_to_either() -> None:
     writer.flush()
     assert isinstance(first.location, PackName)
     bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", [first.location]))
-    known.apply_fence(0)
+    known.note_fence(0)
     again = writer.put_blob(recipe, RECIPE)
     writer.flush()
     assert again.location != first.location

@@ -3,77 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import threading
+from pathlib import Path
 
 import pytest
-from tests.support.faulty import FaultyBucket
-from tests.support.logs import entries_of, ops_of, packs_in
-from tests.support.stores import Serial, tiny_location, tiny_store
+from tests.support.collected import BIG, OTHER, World
+from tests.support.faulty import Fault
+from tests.support.logs import entries_of, ops_of
 
-from holdall.chunks.pool import Pool
-from holdall.errors import FencedOffError
-from holdall.format.entry import LogEntry
-from holdall.format.layout import GARBAGE, PACKS, PackName, generation_key, log_key, parse_key, run_log
-from holdall.format.records import encode_generation
-from holdall.runs.run import Run
-from holdall.storage.memory import MemoryBucket
-from holdall.store import Store
-from holdall.trees.journal import Journal
-from holdall.trees.session import Session
-from holdall.trees.source import bytes_item
+from holdall.errors import FencedOffError, RunDeletedError, RunNotFoundError, TransientStorageError
+from holdall.format.layout import GARBAGE, PACKS, generation_key, log_key, run_log
+from holdall.trees.session import STATE_EVERY
+from holdall.trees.source import bytes_item, local_items
 from holdall.trees.transaction import Transaction
-
-BIG = random.Random(1).randbytes(70_000)
-OTHER = random.Random(2).randbytes(70_000)
-
-
-class World:
-    """A store whose first run holds BIG and has ended, and a second run that is open."""
-
-    def __init__(self) -> None:
-        self.bucket = MemoryBucket()
-        first = tiny_store(self.bucket)
-        run = first.runs.start()
-        run.log_bytes(BIG, "first.bin")
-        run.finish()
-        self.old = self.packs()
-        self.seen = FaultyBucket(self.bucket)
-        self.location = tiny_location(self.seen, seed=1, create=False, pool=Serial())
-        self.store = Store(self.location)
-        self.run: Run = self.store.runs.start()
-
-    def packs(self) -> list[PackName]:
-        return [key.pack for name in packs_in(self.bucket) if (key := parse_key(name)) and key.pack]
-
-    def declare(self, word: str, packs: Sequence[PackName], generation: int = 0) -> None:
-        """As the collector: `condemn`, or `done`."""
-        self.bucket.put(generation_key(generation, word), encode_generation(generation, word, packs))
-
-    def fence(self, generation: int = 0) -> None:
-        """As the collector: a fence in the open run's log."""
-        last = entries_of(self.bucket, self.run.id)[-1]
-        op = {"op": "fence", "generation": generation}
-        entry = LogEntry(last.log, last.n + 1, "f" * 32, last.sha256, 0, "collector", last.state_at, (op,))
-        assert Journal(self.bucket, Pool(workers=1), last.log).create(entry).write_id == entry.write_id
-
-    def sweep(self, packs: Sequence[PackName]) -> None:
-        """As the collector: delete."""
-        for pack in packs:
-            self.bucket.delete(pack.key)
-
-    def transaction(self) -> Transaction:
-        """A commit in the making, whose session the test holds."""
-        session = Session.resume(self.location, run_log(self.run.id))
-        assert session is not None
-        self.seen.requests.clear()
-        return Transaction(session)
-
-    def commits(self) -> int:
-        return len(ops_of(entries_of(self.bucket, self.run.id), "commit"))
-
-    def requests(self, verb: str, prefix: str) -> list[int]:
-        """Which requests were of this kind."""
-        return [n for n, (asked, key) in enumerate(self.seen.requests) if asked == verb and key.startswith(prefix)]
 
 
 @pytest.fixture
@@ -185,10 +127,26 @@ def test_a_fence_against_ones_own_packs_makes_it_copy(world: World) -> None:
     assert world.run.read("a.bin") == OTHER
 
 
-def test_content_that_is_gone_fails_the_commit_by_name(world: World) -> None:
-    """A fence whose packs are gone: the error names the file and the pack, nothing is committed, again it succeeds."""
+def test_content_that_is_gone_is_read_again_from_its_source(world: World) -> None:
+    """A fence whose packs are gone already: the files are at hand, so the commit reads them again and succeeds."""
     transaction = world.transaction()
-    transaction.stage([bytes_item("fresh.bin", OTHER), bytes_item("second.bin", BIG)])
+    transaction.stage([bytes_item("second.bin", BIG), bytes_item("third.bin", BIG[:9000]), bytes_item("a.bin", OTHER)])
+    world.declare("condemn", world.old)
+    world.fence()
+    world.sweep(world.old)
+    assert transaction.publish().committed
+    assert world.run.read("second.bin") == BIG
+    assert world.run.read("third.bin") == BIG[:9000]
+    assert world.run.read("a.bin") == OTHER
+
+
+def test_content_that_is_gone_with_its_source_fails_the_commit_by_name(world: World, tmp_path: Path) -> None:
+    """The error names the file and the pack, and nothing is committed; logged again, it is uploaded."""
+    source = tmp_path / "second.bin"
+    source.write_bytes(BIG)
+    transaction = world.transaction()
+    transaction.stage(local_items(source, "second.bin"))
+    source.unlink()
     gone = world.old[3]
     world.declare("condemn", world.old)
     world.fence()
@@ -199,10 +157,9 @@ def test_content_that_is_gone_fails_the_commit_by_name(world: World) -> None:
     assert world.commits() == 0
     world.sweep(world.old)
     again = Transaction(transaction._session)
-    again.stage([bytes_item("fresh.bin", OTHER), bytes_item("second.bin", BIG)])
+    again.stage([bytes_item("second.bin", BIG)])
     again.publish()
     assert world.run.read("second.bin") == BIG
-    assert world.run.read("fresh.bin") == OTHER
 
 
 def test_two_fences_are_both_obeyed(world: World) -> None:
@@ -249,3 +206,279 @@ def test_an_inline_commit_needs_no_look_at_the_garbage(world: World) -> None:
     assert world.requests("list", GARBAGE) == world.requests("get", GARBAGE) == []
     assert world.run.read("small.txt") == b"small"
     assert world.commits() == 1
+
+
+# --- W1: the entry that opens
+
+
+def test_the_entry_that_opens_a_session_carries_no_checkpoint(world: World) -> None:
+    """A checkpoint would refer to packs before the session looked at the garbage: it waits for the next entry."""
+    for n in range(STATE_EVERY - 1):
+        world.run.log_bytes(random.Random(n).randbytes(3000), f"{n}.bin")
+    world.run._writing()._tried = STATE_EVERY
+    world.run.flush()
+    before = len(entries_of(world.bucket, world.run.id))
+    session = world.transaction()._session
+    opened = entries_of(world.bucket, world.run.id)[before]
+    assert opened.ops[0] == {"op": "open", "session": session.id.hex()}
+    assert (opened.state, world.requests("put", PACKS)) == (None, [])
+    transaction = Transaction(session)
+    transaction.stage([bytes_item("small", b"small")])
+    transaction.publish()
+    assert entries_of(world.bucket, world.run.id)[-1].state is not None
+    assert max(world.requests("list", GARBAGE)) < min(world.requests("put", PACKS))
+
+
+# --- W4: a fence is owed until its generation was read
+
+
+def test_a_fence_that_could_not_be_read_is_owed_at_the_next_try(world: World) -> None:
+    """A failed GET of the generation fails the commit, and the same commit tried again reads it first."""
+    transaction = world.transaction()
+    transaction.stage([bytes_item("second.bin", BIG)])
+    world.declare("condemn", world.old)
+    world.fence()
+    world.seen.plan(Fault("get", "fail", key=GARBAGE))
+    with pytest.raises(TransientStorageError):
+        transaction.publish()
+    assert world.commits() == 0
+    transaction.publish()
+    world.sweep(world.old)
+    assert world.run.read("second.bin") == BIG
+
+
+def test_a_fence_that_one_thread_could_not_read_is_owed_by_all(world: World) -> None:
+    """Of two commits of a session, one meets the fence and fails to read it; the other reads it before it commits."""
+    mine = world.transaction()
+    mine.stage([bytes_item("mine.bin", OTHER)])
+    other = Transaction(mine._session)
+    other.stage([bytes_item("second.bin", BIG)])
+    world.declare("condemn", world.old)
+    world.fence()
+    world.seen.plan(Fault("get", "fail", key=GARBAGE))
+    with pytest.raises(TransientStorageError):
+        mine.publish()
+    other.publish()
+    world.sweep(world.old)
+    assert world.run.read("second.bin") == BIG
+
+
+def test_a_fence_during_the_first_look_is_not_dropped(world: World) -> None:
+    """A thread meets a fence while another makes the session's first look at the garbage, which has not shown it."""
+    transaction = world.transaction()
+    session = transaction._session
+
+    def between(_: int, phase: str, verb: str, key: str) -> None:
+        if (phase, verb, key) == ("after", "list", GARBAGE):
+            world.seen.on = None
+            world.declare("condemn", world.old)
+            world.fence()
+            small = Transaction(session)
+            small.stage([bytes_item("small", b"meets the fence")])
+            threads = [threading.Thread(target=small.publish)]
+            threads[0].start()
+            threads[0].join()
+
+    world.seen.on = between
+    transaction.stage([bytes_item("second.bin", BIG)])
+    transaction.publish()
+    world.sweep(world.old)
+    assert world.run.read("second.bin") == BIG
+
+
+def test_a_fence_from_before_the_first_look_costs_no_request(world: World) -> None:
+    """The listing that comes after it shows its generation, so that it is read once."""
+    transaction = world.transaction()
+    world.declare("condemn", world.old)
+    world.fence()
+    small = Transaction(transaction._session)
+    small.stage([bytes_item("small", b"meets the fence")])
+    small.publish()
+    transaction.stage([bytes_item("second.bin", BIG)])
+    transaction.publish()
+    assert (len(world.requests("list", GARBAGE)), len(world.requests("get", GARBAGE))) == (1, 1)
+    world.sweep(world.old)
+    assert world.run.read("second.bin") == BIG
+
+
+def test_a_fence_that_the_first_look_did_not_show_is_read(world: World) -> None:
+    """Where the listing is behind, what the fence speaks of is asked for by its name."""
+    transaction = world.transaction()
+    world.seen._born.append(generation_key(0, "condemn"))
+    world.declare("condemn", world.old)
+    world.fence()
+    small = Transaction(transaction._session)
+    small.stage([bytes_item("small", b"meets the fence")])
+    small.publish()
+    world.seen._born.append(generation_key(0, "condemn"))
+    world.seen.plan(Fault("list", "stale", key=GARBAGE))
+    transaction.stage([bytes_item("second.bin", BIG)])
+    transaction.publish()
+    world.sweep(world.old)
+    assert world.run.read("second.bin") == BIG
+
+
+# --- W6: closed by another
+
+
+def test_who_finds_its_session_closed_opens_another_and_begins_again(world: World) -> None:
+    """After a close by another, and whatever was collected then, a commit of what was staged before refers to nothing
+    that is gone: it opens a session, looks at the garbage, and only then commits."""
+    transaction = world.transaction()
+    transaction.stage([bytes_item("second.bin", BIG), bytes_item("a.bin", OTHER)])
+    transaction._chunks.flush()
+    own = [pack for pack in world.packs() if pack not in world.old]
+    closed = world.close_sessions()
+    gone = [*world.old, *own[::2]]
+    world.declare("condemn", gone)
+    world.sweep(gone)
+    world.declare("done", gone)
+    world.seen.requests.clear()
+    assert transaction.publish().committed
+    assert world.run.read("second.bin") == BIG
+    assert world.run.read("a.bin") == OTHER
+    entries = entries_of(world.bucket, world.run.id)
+    (opened, committed) = [entry.n for entry in entries[-2:]]
+    assert entries[opened].ops[0]["session"] not in closed
+    assert transaction._session.id.hex() == entries[opened].ops[0]["session"]
+    log = run_log(world.run.id)
+    (look,) = world.requests("list", GARBAGE)
+    assert world.requests("put", log_key(log, opened))[-1] < look < min(world.requests("get_range", PACKS))
+    assert look < min(world.requests("put", PACKS)) < world.requests("put", log_key(log, committed))[-1]
+    new = [pack.session.hex() for pack in world.packs() if pack not in (*world.old, *own)]
+    assert set(new) == {entries[opened].ops[0]["session"]}
+
+
+def test_what_is_still_there_after_a_close_is_not_uploaded_again(world: World) -> None:
+    """The footers of what was uploaded before are read again, and a blob of each is tried, as of any other's packs."""
+    transaction = world.transaction()
+    transaction.stage([bytes_item("a.bin", OTHER)])
+    transaction._chunks.flush()
+    own = [pack for pack in world.packs() if pack not in world.old]
+    world.close_sessions()
+    world.seen.requests.clear()
+    transaction.publish()
+    assert world.run.read("a.bin") == OTHER
+    read = [key for verb, key in world.seen.requests if verb == "get_range"]
+    assert all(read.count(pack.key) >= 2 for pack in own)
+    assert len(world.packs()) - len(world.old) - len(own) <= 1
+
+
+def test_threads_whose_session_was_closed_begin_again_together(world: World) -> None:
+    """One thread opens the new session; what the other had staged counts as another's all the same."""
+    mine = world.transaction()
+    mine.stage([bytes_item("small", b"meets the close")])
+    other = Transaction(mine._session)
+    other.stage([bytes_item("second.bin", BIG)])
+    world.close_sessions()
+    world.declare("condemn", world.old)
+    world.sweep(world.old)
+    world.declare("done", world.old)
+    mine.publish()
+    other.publish()
+    assert world.run.read("second.bin") == BIG
+    assert len(ops_of(entries_of(world.bucket, world.run.id), "open")) == 3
+
+
+def test_a_session_that_another_closed_ends_quietly(world: World) -> None:
+    """Where nothing is left to write, a close by another is as good as one's own."""
+    world.close_sessions()
+    session = world.run._writing()
+    session.refuse_registered([])
+    session._follow()
+    before = len(entries_of(world.bucket, world.run.id))
+    session.close()
+    assert len(entries_of(world.bucket, world.run.id)) == before
+
+
+def test_a_run_ends_though_another_closed_its_session(world: World) -> None:
+    """The entry that ends a run may carry a checkpoint in a pack: it is written by a session that is open."""
+    world.run.log_bytes(BIG, "second.bin")
+    world.run.log_metric("loss", 1)
+    world.close_sessions()
+    world.run.finish()
+    entries = entries_of(world.bucket, world.run.id)
+    opened, closed = ({op["session"] for op in ops_of(entries, word)} for word in ("open", "close"))
+    assert opened == closed
+    assert world.store.runs.get(world.run.id).data.metrics == {"loss": 1.0}
+    assert world.run.read("second.bin") == BIG
+
+
+# --- W7: a fence whose generation is gone
+
+
+def test_a_fence_whose_generation_is_gone_makes_every_footer_be_read_again(world: World) -> None:
+    """Nobody knows what it condemned, so no footer counts and the garbage is looked at anew."""
+    transaction = world.transaction()
+    transaction.stage([bytes_item("second.bin", BIG), bytes_item("a.bin", OTHER)])
+    transaction._chunks.flush()
+    own = [pack for pack in world.packs() if pack not in world.old]
+    gone = [*world.old[::2], *own[::2]]
+    world.sweep(gone)
+    world.fence(7)
+    world.declare("condemn", own, 8)
+    transaction.publish()
+    world.sweep(own)
+    assert len(world.requests("list", GARBAGE)) == 2
+    assert world.run.read("second.bin") == BIG
+    assert world.run.read("a.bin") == OTHER
+
+
+# --- behind a purge nothing is written
+
+
+def test_nothing_is_written_behind_a_purge(world: World) -> None:
+    """Neither a commit, nor a close, nor what restores or deletes: each says so, but for the close, which is quiet."""
+    small = world.transaction()
+    small.stage([bytes_item("small", b"small")])
+    world.append({"op": "tombstone"})
+    world.append({"op": "purge"})
+    last = len(entries_of(world.bucket, world.run.id))
+    with pytest.raises(RunDeletedError):
+        small.publish()
+    small._session.close()
+    with pytest.raises(RunNotFoundError):
+        world.run.restore()
+    with pytest.raises((RunNotFoundError, RunDeletedError)):
+        world.run.delete()
+    assert len(entries_of(world.bucket, world.run.id)) == last
+
+
+def test_a_restore_that_a_purge_overtakes_says_so(world: World) -> None:
+    """A purge between the entry that opens a session and the one that restores: the run is gone, nothing follows."""
+    world.run.delete()
+
+    def overtake(_: int, phase: str, verb: str, key: str) -> None:
+        if (phase, verb) == ("after", "put") and key.startswith(run_log(world.run.id)):
+            world.seen.on = None
+            world.append({"op": "purge"})
+
+    world.seen.on = overtake
+    with pytest.raises(RunNotFoundError):
+        world.run.restore()
+    assert entries_of(world.bucket, world.run.id)[-1].ops == ({"op": "purge"},)
+
+
+# --- verdict
+
+
+def test_a_verdict_changes_nothing_for_a_writer(world: World) -> None:
+    """A verdict is the collectors' affair: until `done`, what was condemned is not referred to, spared or not."""
+    world.declare("condemn", world.old)
+    world.declare("verdict", [])
+    world.run.log_bytes(BIG, "second.bin")
+    world.sweep(world.old)
+    assert world.run.read("second.bin") == BIG
+
+
+def test_a_condemn_that_is_gone_meanwhile_counts_as_done(world: World) -> None:
+    """The listing showed it and the GET does not find it: that generation is over, and no writer fails."""
+    world.declare("condemn", world.old)
+
+    def vanish(_: int, phase: str, verb: str, key: str) -> None:
+        if (phase, verb) == ("before", "get") and key.startswith(GARBAGE):
+            world.bucket.delete(key)
+
+    world.seen.on = vanish
+    world.run.log_bytes(BIG, "second.bin")
+    assert world.run.read("second.bin") == BIG

@@ -61,7 +61,7 @@ def crashed_store() -> tuple[MemoryBucket, Held]:
     bucket = MemoryBucket()
     crashed = tiny_store(bucket).runs.start()
     crashed.log_bytes(b"half of it", "half.txt")
-    for generation, word in ((0, "condemn"), (0, "done"), (1, "condemn")):
+    for generation, word in ((0, "condemn"), (0, "verdict"), (0, "done"), (1, "condemn")):
         bucket.put(generation_key(generation, word), encode_generation(generation, word, []))
     lost = DamageRecord(PackName(b"lost" * 4, 0), 0, "holdall test", "it was not what it said")
     bucket.put(damage_key(lost.pack), encode_damage(lost))

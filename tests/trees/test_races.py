@@ -177,7 +177,7 @@ def test_packs_may_become_known_while_others_are_looked_up() -> None:
             partial(learn_all, known, packs[:200]),
             partial(learn_all, known, packs[200:]),
             *(lambda at=at: [known.load_hinted([chunk]) for _, chunk, _ in packs[at::4]] for at in range(4)),
-            lambda: [known.apply_fence(0) for _ in range(200)],
+            partial(meet_fences, known),
         ]
         together(len(learners), lambda n: learners[n]())
     finally:
@@ -191,6 +191,12 @@ def one_chunk_pack(name: PackName) -> tuple[PackName, bytes, bytes]:
     chunk = blob_id(data)
     builder.add(chunk, CHUNK, 0, data, len(data))
     return name, chunk, bytes(builder.finish())
+
+
+def meet_fences(known: ChunkIndex) -> None:
+    for _ in range(200):
+        known.note_fence(0)
+        known.condemned()
 
 
 def learn_all(known: ChunkIndex, packs: list[tuple[PackName, bytes, bytes]]) -> None:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, NamedTuple
 
-from holdall.chunks import garbage
 from holdall.chunks.damage import Damage
+from holdall.chunks.garbage import look_at_garbage, packs_of_fence
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.verification import PackVerifier
@@ -38,7 +38,15 @@ CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 1
 COPIES: Final = 4  # places remembered of one chunk
 _ABANDONED: Final = 4  # sessions that never closed whose packs are looked for,
 _LAST: Final = 8  # and how many of each: hints are missing of those that were on their way
+_AT_ONCE: Final = 256  # packs whose footers are held against what is wanted before the next are loaded
 _AHEAD: Final = 2  # footers that are asked for ahead of a walk
+
+
+class _Found(NamedTuple):
+    """What asking for a footer brought, and the era in which it was asked for."""
+
+    era: int
+    footer: Footer | None
 
 
 def smallest_ids(ids: Iterable[bytes], payload: int) -> list[bytes]:
@@ -57,7 +65,10 @@ class ChunkIndex:
         self._verifier = verifier or PackVerifier(bucket, pool, Damage())
         self._reader = ChunkReader(bucket, pool)
         self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
-        self._condemned: frozenset[PackName] | None = None
+        self._looking = threading.RLock()  # one thread at a time looks at the garbage; taken before the other
+        self._condemned: frozenset[PackName] | None = None  # None: it was not looked at yet
+        self._owed: set[int] = set()  # generations of fences that were met and not read yet
+        self._era = 0
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
         self._own: set[bytes] = set()  # the session whose knowledge it is, once it writes
@@ -66,7 +77,7 @@ class ChunkIndex:
         self._last_chunks: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
         self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
         self._steps = 0
-        self._prefetched: dict[PackName, Future[Footer | None]] = {}  # asked for before it is needed
+        self._prefetched: dict[PackName, Future[_Found]] = {}  # asked for before it is needed
         self._left_early: set[PackName] = set()  # packs that a stream left before their end
         self._abandoned: list[bytes] = []  # sessions of the same log that may have left packs without hints
         self._preferred: set[bytes] = set()  # chunks that should get a hint,
@@ -106,11 +117,20 @@ class ChunkIndex:
 
     def is_allowed(self, ref: Ref) -> bool:
         """Return whether a blob's place may be referred to, as far as this session has met the collector."""
-        return ref.location not in (self._condemned or ())
+        return not self.has_garbage_state or ref.location not in self.condemned()
 
     def add_own_session(self, session: bytes) -> None:
         """Treat this session's packs as one's own: nothing is borrowed from them."""
         self._own.add(session)
+
+    def begin_session(self, session: bytes) -> None:
+        """Begin again at W2, as the session that this writes under is another now (W6).
+
+        What the one before uploaded counts as another's from now on.
+        """
+        with self._looking:
+            self._own = {session}
+            self._begin_again()
 
     def start_verifying(self, refs: Iterable[Ref]) -> None:
         """Begin to try packs of other sessions that these are to be borrowed from; `verify` has the answer."""
@@ -127,11 +147,28 @@ class ChunkIndex:
     def _is_own(self, ref: Ref) -> bool:
         return isinstance(ref.location, PackName) and ref.location.session in self._own
 
-    def add_footer(self, pack: PackName, footer: Footer) -> None:
-        """Take in a footer that this session has read or written."""
+    @property
+    def era(self) -> int:
+        """Return how often the session began again at W2: what was learned in an earlier era proves nothing."""
+        return self._era
+
+    def begin_reading(self) -> int:
+        """Return the era in which footers that are read or written from now on count: its look at the garbage is done.
+
+        Cost: as `condemned`.
+        """
+        while True:
+            era = self._era
+            self.condemned()
+            if era == self._era:
+                return era
+
+    def add_footer(self, pack: PackName, footer: Footer, era: int | None = None) -> None:
+        """Take in a footer that this session has read or written since it was in some era; now when None."""
+        era = self.begin_reading() if era is None else era
         self.condemned()
         with self._lock:
-            if pack in self.condemned() or pack in self._packs:
+            if era != self._era or pack in (self._condemned or ()) or pack in self._packs:
                 return
             chunks = [row.id for row in footer.rows if row.kind == CHUNK]
             if chunks:
@@ -158,7 +195,7 @@ class ChunkIndex:
         unknown = sorted((left | {*hinted.values()}) - self._packs.keys() - condemned)
         footers = self._pool.map(self._read_footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
-        believed = [self._add_if_found(pack, footer) for pack, footer in zip(unknown, footers, strict=True)]
+        believed = [self._add_if_found(pack, found) for pack, found in zip(unknown, footers, strict=True)]
         self._unusable.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
         return any(believed) or any(map(self.has_bad_hint, hinted))
 
@@ -234,43 +271,85 @@ class ChunkIndex:
         """
         condemned = self.condemned()  # W2 comes before any footer
         unknown = sorted(pack for pack in packs if pack not in self._packs and pack not in condemned)
-        for pack, footer in zip(unknown, self._pool.map(self._read_footer, unknown), strict=True):
-            self._add_if_found(pack, footer)
+        for pack, found in zip(unknown, self._pool.map(self._read_footer, unknown), strict=True):
+            self._add_if_found(pack, found)
+
+    def select_unusable(self, wanted: Mapping[PackName, Set[Ref]]) -> set[PackName]:
+        """Return the packs that must not be referred to, or that lack one of the blobs that are wanted of them.
+
+        Their footers are read where this session has not done so; of packs of others a blob is tried (W3a).
+
+        Cost: one or two requests for each pack whose footer is not known, and one for each that is borrowed from.
+        """
+        unusable, packs = set(), sorted(wanted)
+        for start in range(0, len(packs), _AT_ONCE):
+            some = packs[start : start + _AT_ONCE]
+            self.load_footers(some)
+            unusable |= {pack for pack in some if any(ref not in self.copies(ref.id) for ref in wanted[pack])}
+            good = [ref for pack in some if pack not in unusable for ref in wanted[pack]]
+            self.start_verifying(good)
+            unusable |= {pack for pack in some for ref in wanted[pack] if pack not in unusable and not self.verify(ref)}
+        return unusable
 
     @property
     def has_garbage_state(self) -> bool:
-        """Return whether the session has looked at the garbage state: only then do fences concern it."""
+        """Return whether the session has looked at the garbage state: only then is anything known to it."""
         return self._condemned is not None
+
+    def note_fence(self, generation: int) -> None:
+        """Note that a fence was met in the log (W4): what its generation names is owed a look from now on."""
+        with self._lock:
+            self._owed.add(generation)
 
     def condemned(self) -> frozenset[PackName]:
         """Return the packs that must not be referred to: condemned ones, and damaged ones as far as is known by now.
 
-        Cost: the first time, one listing.
+        Raises:
+            GarbageStateError: That cannot be told. A fence whose generation could not be read stays owed.
+
+        Cost: the first time, one listing; a request or two for each fence that was met since the last call.
         """
-        if self._condemned is None:
-            excluded, damaged = garbage.excluded_packs(self._bucket)
-            self._unusable |= damaged
-            self._condemned = excluded | self._unusable
+        condemned = self._condemned
+        if condemned is None or self._owed:
+            condemned = self._look()
         found = self._verifier.damage.packs
-        if not found <= self._condemned:
+        if not found <= condemned:
             with self._lock:
-                self._exclude(frozenset(found))
-        return self._condemned
+                condemned = self._exclude(frozenset(found))
+        return condemned
 
-    def apply_fence(self, generation: int) -> frozenset[PackName]:
-        """Exclude what a generation condemned, from now on: its fence was met in the log (W4).
+    def _look(self) -> frozenset[PackName]:
+        """Look at the garbage (W2), where that was not done in this era, and read what fences speak of (W4)."""
+        with self._looking:
+            if self._condemned is None:
+                owed = frozenset(self._owed)  # of fences met before the listing, which shows their generations
+                found = look_at_garbage(self._bucket)
+                with self._lock:
+                    self._unusable |= found.damaged
+                    self._condemned = found.condemned | self._unusable
+                    self._owed -= owed & found.generations
+            named = {generation: packs_of_fence(self._bucket, generation) for generation in sorted(self._owed)}
+            with self._lock:
+                condemned = self._exclude(frozenset().union(*(packs or () for packs in named.values())))
+                self._owed -= named.keys()
+            if None in named.values():  # a generation without objects (W7)
+                self._begin_again()
+                condemned = self._look()
+            return condemned
 
-        Returns:
-            All that is condemned.
-        """
-        more = garbage.packs_of_fence(self._bucket, generation)
-        self.condemned()
+    def _begin_again(self) -> None:
+        """Believe no footer so far, and look at the garbage anew before the next (W6, W7)."""
         with self._lock:
-            return self._exclude(more)
+            for known in (self._refs, self._packs, self._last_chunks, self._hinted, self._prefetched):
+                known.clear()
+            self._condemned = None
+            self._era += 1  # not before: who sees the new era finds that it has not looked
 
     def _exclude(self, packs: frozenset[PackName]) -> frozenset[PackName]:
         """Exclude packs from now on, and forget their blobs. The lock is held."""
-        self._condemned = (self._condemned or frozenset()) | packs
+        if self._condemned is None:  # another thread began again: then nothing is known, and its look is to come
+            return packs
+        self._condemned |= packs
         for pack in packs & self._packs.keys():
             self._remove(pack)
         return self._condemned
@@ -282,16 +361,17 @@ class ChunkIndex:
         except (StorageError, DamageError):
             return None
 
-    def _read_footer(self, pack: PackName) -> Footer | None:
+    def _read_footer(self, pack: PackName) -> _Found:
         """Read a pack's footer; one that is gone, damaged or unreadable is as good as unknown."""
+        era = self.begin_reading()
         try:
-            return self._reader.footer(pack)
+            return _Found(era, self._reader.footer(pack))
         except (StorageError, DamageError):
-            return None
+            return _Found(era, None)
 
-    def _add_if_found(self, pack: PackName, footer: Footer | None) -> bool:
-        if footer is not None:
-            self.add_footer(pack, footer)
+    def _add_if_found(self, pack: PackName, found: _Found) -> bool:
+        if found.footer is not None:
+            self.add_footer(pack, found.footer, found.era)
         return pack in self._packs
 
     def _remove(self, pack: PackName) -> None:

@@ -4,9 +4,12 @@ A collector names the packs that it is about to delete in a generation, before
 it deletes any. A writer looks at them before it believes a footer (W2), and
 again where a fence in its log says that a generation has come (W4). What
 cannot be read stops the writer: it might refer to what is being deleted.
+A generation's `verdict` is the collectors' affair: to a writer it says less than `condemn`.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from holdall.errors import DamageError, GarbageStateError, ObjectNotFoundError
 from holdall.format.document import MAX_DOCUMENT
@@ -15,8 +18,23 @@ from holdall.format.records import parse_generation
 from holdall.storage.bucket import Bucket
 
 
-def excluded_packs(bucket: Bucket) -> tuple[frozenset[PackName], frozenset[PackName]]:
-    """Return the packs that incomplete generations condemn, and those that are recorded as damaged.
+@dataclass(frozen=True, slots=True)
+class GarbageListing:
+    """What one look at `gc/` showed.
+
+    Attributes:
+        condemned: The packs that incomplete generations condemn.
+        damaged: Those that are recorded as damaged.
+        generations: The numbers of all generations, done or not.
+    """
+
+    condemned: frozenset[PackName]
+    damaged: frozenset[PackName]
+    generations: frozenset[int]
+
+
+def look_at_garbage(bucket: Bucket) -> GarbageListing:
+    """Return what writers must not refer to (W2). A generation whose `condemn` is gone meanwhile counts as done.
 
     Raises:
         GarbageStateError: A generation cannot be read.
@@ -32,29 +50,27 @@ def excluded_packs(bucket: Bucket) -> tuple[frozenset[PackName], frozenset[PackN
         elif key and key.kind == "damaged" and key.pack:
             damaged.add(key.pack)
     incomplete = [generation for generation, there in words.items() if there == {"condemn"}]
-    condemned = frozenset[PackName]().union(*(_packs(bucket, generation, "condemn") for generation in incomplete))
-    return condemned, frozenset(damaged)
+    named = (_packs(bucket, generation, "condemn") or () for generation in incomplete)
+    return GarbageListing(frozenset[PackName]().union(*named), frozenset(damaged), frozenset(words))
 
 
-def packs_of_fence(bucket: Bucket, generation: int) -> frozenset[PackName]:
-    """Return the packs that a generation names, whether it is done or not. Cost: a GET or two.
+def packs_of_fence(bucket: Bucket, generation: int) -> frozenset[PackName] | None:
+    """Return the packs that a generation names, whether it is done or not; None if it has no objects.
 
     Raises:
-        GarbageStateError: It cannot be read, or is not there though a fence speaks of it.
+        GarbageStateError: It cannot be read.
+
+    Cost: a GET or two.
     """
-    try:
-        return _packs(bucket, generation, "done")
-    except ObjectNotFoundError:
-        try:
-            return _packs(bucket, generation, "condemn")
-        except ObjectNotFoundError as error:
-            where = f"{bucket.url}/{generation_key(generation, 'condemn')}"
-            raise GarbageStateError(where, "a fence in the run's log speaks of it, and it is not there") from error
+    deleted = _packs(bucket, generation, "done")
+    return _packs(bucket, generation, "condemn") if deleted is None else deleted
 
 
-def _packs(bucket: Bucket, generation: int, word: str) -> frozenset[PackName]:
+def _packs(bucket: Bucket, generation: int, word: str) -> frozenset[PackName] | None:
     key = generation_key(generation, word)
     try:
         return parse_generation(bucket.get(key, limit=MAX_DOCUMENT), generation, word)
+    except ObjectNotFoundError:
+        return None
     except DamageError as error:
         raise GarbageStateError(f"{bucket.url}/{key}", str(error)) from error

@@ -46,11 +46,20 @@ class PackNames:
     """The names of one session's packs, each given once, to any thread."""
 
     def __init__(self, session: bytes) -> None:
-        self.session = session
-        self._numbers = itertools.count()  # next() is atomic
+        self.begin(session)
+
+    def begin(self, session: bytes) -> None:
+        """Name packs after another session from now on."""
+        self._last = session, itertools.count()  # one value, so that no other thread sees half of it
+
+    @property
+    def session(self) -> bytes:
+        """Return the session that gives its name."""
+        return self._last[0]
 
     def __next__(self) -> PackName:
-        return PackName(self.session, next(self._numbers))
+        session, numbers = self._last
+        return PackName(session, next(numbers))  # next() is atomic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +95,7 @@ class Packer:
         self._uploads: list[_Upload] = []
         self._sent = 0
         self.placed: dict[bytes, Ref] = {}  # what was packed, acknowledged or not
+        self._era = index.era  # in which that was
         self.stats = WriteStats()
 
     @property
@@ -115,6 +125,13 @@ class Packer:
         row = self._builder.add(blob, kind, encoded.codec, encoded.parts, raw)
         ref = self.placed[blob] = row.ref(self._name)
         return ref
+
+    def keep_up(self) -> None:
+        """Where the session began again meanwhile, send what was packed before, and forget where it is."""
+        while self._era != (era := self._index.era):
+            self.flush()
+            self.placed.clear()
+            self._era = era
 
     def close(self) -> None:
         """Send the pack in the making on its way."""
@@ -171,13 +188,14 @@ class Packer:
     def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
         body = builder.size
         data = builder.finish()
+        era = self._index.begin_reading()
         try:
             self._bucket.put(name.key, data)
         except ObjectExistsError:
             if self._bucket.get_range(name.key, -TRAILER) != data[-TRAILER:]:
                 raise
         self._transfer.add(sent)
-        self._index.add_footer(name, Footer(body, b"", tuple(builder.rows)))
+        self._index.add_footer(name, Footer(body, b"", tuple(builder.rows)), era)
 
     def _put_hint(self, chunk: bytes, name: PackName) -> None:
         """Put a hint, which is advice: one that fails costs space later."""

@@ -119,11 +119,21 @@ class ChunkWriter:
 
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
         """
+        self._packer.keep_up()
         blob = digest.blob_id(data)
         there = self._packer.placed.get(blob)
         if there is None or not self._index.is_allowed(there):
             there = self._deduplicator.find_blob(blob)
         return there
+
+    def keep_up(self) -> None:
+        """Send what was packed before the session began again (W6, W7), so that it can be found as another's is."""
+        self._packer.keep_up()
+
+    def forget(self, chunks: Iterable[PendingChunk]) -> None:
+        """Look these chunks up anew when they come again: where they are is no use."""
+        for pending in chunks:
+            self._chunks.pop(pending.id, None)
 
     def repack(self, chunks: Iterable[PendingChunk], contents: Iterable[bytes]) -> None:
         """Pack chunks anew whose pack is condemned."""

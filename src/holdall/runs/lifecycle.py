@@ -178,7 +178,10 @@ class RunLifecycle(RunReader, Shown):
             >>> run.info.lifecycle_stage
             'deleted'
         """
-        self._writing().close([*tag_ops(tags or {}), {"op": "tombstone"}])
+        session = self._writing()
+        session.close([*tag_ops(tags or {}), {"op": "tombstone"}])
+        if session.view.state.purged:  # by another, a moment ago
+            raise RunNotFoundError(self.id, self._location.bucket.url)
 
     def restore(self, tags: Mapping[str, Any] | None = None) -> None:
         """Undo the run's deletion, and set tags.

@@ -1,7 +1,8 @@
 """One process writing to one run's log.
 
 A session is opened in the log before it looks at anything (W1), follows the
-log entry by entry, and is closed in it at the end (W5). Appending is a loop:
+log entry by entry, and is closed in it at the end (W5). If another closes it
+meanwhile, it goes on under a new name, from the beginning (W6). Appending is a loop:
 build the entry from what the log says now, try to create it, and if a rival
 took the number, take the rival's entry in and build again. SPEC.md, "Committing".
 
@@ -75,6 +76,7 @@ class Session:
         self._names = PackNames(self.id)
         self._buffer = OpBuffer()
         self._tried = 0  # the entry for which a state was tried last
+        self._shut = False  # whether the log says that it is closed, and another said so
 
     @classmethod
     def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
@@ -225,10 +227,13 @@ class Session:
             if the_end.running:
                 _open_sessions.discard(self)  # if this fails, it is not tried again
             if not self.closed:
-                draft = Draft([*ops, self._op("close")], final=final)
-                self.append(lambda: None if self.view.state.purged else draft, closing=not final)
+                if ops or not self._shut or self._buffer:
+                    self.append(lambda: self._closing(ops, final=final), closing=not final)
                 self.closed = True
         _open_sessions.discard(self)
+
+    def _closing(self, ops: Sequence[Json], *, final: bool) -> Draft | None:
+        return None if self.view.state.purged else Draft([*ops, self._op("close")], final=final)
 
     def _op(self, name: str) -> Json:
         return {"op": name, "session": self.id.hex()}
@@ -239,9 +244,27 @@ class Session:
             raise RunEndedError(self._run_id)
         if not closing and (self.view.state.deleted or self.view.state.purged):
             raise RunDeletedError(self._run_id)
+        if self._shut and not self.view.state.purged:
+            self._begin_again()
+            return self._build(build, closing=closing)
         self._drop_repeated()
         draft = build()
         return self._entry(draft) if draft else None
+
+    def _begin_again(self) -> None:
+        """Open a new session, as this one was closed (W6): what it uploaded counts as another's from then on."""
+        fresh = self.location.entropy(16)
+        draft = Draft([{"op": "open", "session": fresh.hex()}], opening=True)
+        self._shut = False
+        try:
+            opened = self.append(lambda: None if self.view.state.purged else draft, closing=True)
+        except BaseException:
+            self._shut = True
+            raise
+        if opened:  # not before: what it looks at, and packs under its name, come after its opening
+            self.id = fresh
+            self._names.begin(fresh)
+            self.chunk_index.begin_session(fresh)
 
     def _create(self, entry: LogEntry) -> LogEntry:
         """Try to create an entry; if it is unknown whether that worked, its small operations are unconfirmed."""
@@ -257,6 +280,8 @@ class Session:
         state: dict[str, Any] | None = None
         blobs = list(draft.blobs)
         due = draft.final or n - max(state_at or 0, self._tried) >= STATE_EVERY
+        if not draft.opening and (draft.state or due) and self.chunk_index.has_garbage_state:
+            self.chunk_index.condemned()  # what fences speak of, before something may refer to packs
         if draft.state:
             state, state_at = draft.state(self.view, blobs), n
         elif head is not None and due and not draft.opening:
@@ -266,11 +291,12 @@ class Session:
         return replace(entry, state_at=state_at, blobs=tuple(blobs), state=state)
 
     def _absorb(self, entry: LogEntry) -> None:
+        for op in entry.ops:
+            if op["op"] == "fence":  # owed before the entry counts as taken in, until its generation was read (W4)
+                self.chunk_index.note_fence(op["generation"])
         self.view.absorb(entry)
         self._buffer.confirm(entry.write_id)
-        for op in entry.ops:
-            if op["op"] == "fence" and self.chunk_index.has_garbage_state:
-                self.chunk_index.apply_fence(op["generation"])
+        self._shut |= any(op["op"] == "close" and op["session"] == self.id.hex() for op in entry.ops)
 
     def _lost_race(self) -> None:
         self._buffer.wait_longer()

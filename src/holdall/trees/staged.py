@@ -8,7 +8,7 @@ from typing import Final
 
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import Transfer
-from holdall.chunks.pending import WrittenStream
+from holdall.chunks.pending import PendingChunk, WrittenStream
 from holdall.errors import IntegrityError
 from holdall.format import digest
 from holdall.format.recipe import Recipe, encode_recipe
@@ -27,7 +27,13 @@ class Staged:
     entry: Entry  # without content
     data: bytes | None = None
     written: WrittenStream | None = None
-    unread: Item | None = None  # whose chunks were recalled
+    item: Item | None = None  # to read it again from; None where that is never needed
+    recalled: bool = False  # whether its chunks were: then its bytes were not read
+
+    @property
+    def chunks(self) -> list[PendingChunk]:
+        """Return the chunks that it was written as."""
+        return self.written.chunks if self.written else []
 
     def name(self) -> None:
         """Wait for the file's SHA-256, which is made while the next files are read."""

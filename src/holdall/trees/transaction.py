@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from holdall.errors import (
     FencedOffError,
     IntegrityError,
     SourceChangedError,
+    SourceUnreadableError,
 )
 from holdall.format import digest
 from holdall.format.document import Json
@@ -81,6 +82,7 @@ class Transaction:
 
     def __init__(self, session: Session, extra_ops: ExtraOps | None = None, *, inline_last: bool = False) -> None:
         self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
+        self._era = session.chunk_index.era  # in which it was found out where its chunks are
         self._unchanged = UnchangedFiles(session.location, session.chunk_index)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
@@ -109,7 +111,7 @@ class Transaction:
             self._unchanged.lookup(items, there)
             for item in items:
                 self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
-            if any(staged.unread for staged in self._staged.values()):
+            if any(staged.recalled for staged in self._staged.values()):
                 self._writer = self._chunks  # that knows where recipes are, and moves what is condemned
             self._until_published = ends.pop_all()
 
@@ -162,7 +164,9 @@ class Transaction:
             return Staged(Entry(item.path, item.kind, target=item.target))
         if recalled := self._unchanged.written(item):
             self._transfer.add(recalled.size, recalled.size)
-            return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, unread=item)
+            return Staged(
+                Entry(item.path, Kind.FILE, executable=item.executable), written=recalled, item=item, recalled=True
+            )
         with self._unchanged.open(item) as opened:
             stream: Readable = opened
             if (self._writer is None or self._inline_last) and self._held + item.size <= INLINE:
@@ -173,11 +177,11 @@ class Transaction:
             if self._held and not self._inline_last:
                 self._pack_small_files()
             written = self._chunks.write(stream)
-        return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written)
+        return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written, item=item)
 
     def _hold(self, item: Item, data: bytes) -> Staged:
         self._held += len(data)
-        return Staged(file_entry(item, len(data), digest.sha256(data)), data=data)
+        return Staged(file_entry(item, len(data), digest.sha256(data)), data=data, item=item)
 
     def _pack_small_files(self) -> None:
         """Write the small files that were held back into packs."""
@@ -202,7 +206,7 @@ class Transaction:
         fresh = self._without_conflicts()
         if not fresh:
             return None
-        self._copy_from_condemned(fresh)
+        self._rescue(fresh)
         root, blobs = self._seal(fresh)
         files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
         packed = self._writer.stats if self._writer else None
@@ -264,44 +268,69 @@ class Transaction:
         """Place a blob in the entry, unless a pack has it already."""
         return (self._writer.find_blob(data) if self._writer else None) or inline.place(data, kind)
 
-    def _copy_from_condemned(self, fresh: Iterable[Staged]) -> None:
-        """Copy staged chunks out of packs that are being collected (W4)."""
-        if not (self._writer and self._session.chunk_index.has_garbage_state):
-            return
-        self._writer.resolve_pending()
-        condemned = self._session.chunk_index.condemned()
-        for staged in fresh:
-            slots = {slot.id: slot for slot in staged.written.chunks} if staged.written else {}
-            endangered: defaultdict[PackName, list[PendingChunk]] = defaultdict(list)
-            for slot in slots.values():
-                if isinstance(pack := slot.ref.location, PackName) and pack in condemned:
-                    endangered[pack].append(slot)
-            try:
-                for pack, some in endangered.items():
-                    self._move(self._writer, staged.entry.path, pack, some)
-            except FencedOffError:
-                if staged.unread is None:
-                    raise
-                self._read_after_all(staged, staged.unread)
+    def _rescue(self, fresh: Iterable[Staged]) -> None:
+        """Copy staged chunks out of packs that are being collected, or read them again from their sources (W4).
 
-    def _move(self, writer: ChunkWriter, path: str, pack: PackName, slots: Sequence[PendingChunk]) -> None:
+        Where the session began again meanwhile (W6, W7), what was staged before counts as another's: the footers of
+        its packs are read again, and a pack whose footer cannot be had is as good as gone.
+        """
+        writer, index = self._writer, self._session.chunk_index
+        if writer is None or (self._era == index.era and not index.has_garbage_state):
+            return
+        writer.resolve_pending()
+        lost = index.condemned()
+        if self._era != index.era:
+            writer.keep_up()
+            era = index.begin_reading()
+            lost |= index.select_unusable(_packs_of(slot for staged in fresh for slot in staged.chunks))
+            self._era = era
+        for staged in fresh:
+            endangered = _packs_of(slot for slot in staged.chunks if slot.ref.location in lost)
+            try:
+                for pack, refs in endangered.items():
+                    self._move(writer, staged, pack, refs)
+            except FencedOffError as error:
+                self._read_again(writer, staged, lost, error)
+
+    def _move(self, writer: ChunkWriter, staged: Staged, pack: PackName, refs: Iterable[Ref]) -> None:
+        """Copy the chunks of one pack. Raises: FencedOffError: it is gone, or damaged."""
+        slots = list({slot.id: slot for slot in staged.chunks if slot.ref in refs}.values())
         try:
             contents = self._session.blobs.packs.read([slot.ref for slot in slots])
         except IntegrityError as error:
-            raise FencedOffError(path, str(pack)) from error
+            raise FencedOffError(staged.entry.path, str(pack)) from error
         writer.repack(slots, contents)
 
-    def _read_after_all(self, staged: Staged, item: Item) -> None:
-        """Read a file that was taken for unchanged, as its chunks are gone from the bucket."""
-        with self._unchanged.open(item) as stream:
-            staged.written = self._chunks.write(stream)
-        self._chunks.resolve_pending()
-        staged.unread = None
+    def _read_again(self, writer: ChunkWriter, staged: Staged, lost: Container[object], error: FencedOffError) -> None:
+        """Read a file again, as chunks of it are gone from the bucket; raise the error if its source is gone, too."""
+        item, old = staged.item, staged.chunks
+        if item is None:
+            raise error
+        writer.forget(slot for slot in old if slot.ref.location in lost)
+        try:
+            with self._unchanged.open(item) as stream:
+                staged.written = writer.write(stream)
+        except SourceUnreadableError:
+            raise error from None
+        writer.resolve_pending()
+        staged.recalled = False
         if staged.written.sha256 != staged.entry.sha256:
-            raise SourceChangedError(str(item.local), "it changed while it was logged")
+            raise SourceChangedError(str(item.local or item.path), "it changed while it was logged")
+        new = {slot.id: slot.resolved for slot in staged.written.chunks}
+        for slot in old:  # which other files may share
+            slot.resolved = new.get(slot.id, slot.resolved)
 
     def _keep(self, *, committed: bool) -> None:
         """Remember the files that were read: their chunks, too, if they were acknowledged."""
         known = self._writer.find_blob if self._writer else None
         files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
         self._unchanged.keep(files, known)
+
+
+def _packs_of(slots: Iterable[PendingChunk]) -> dict[PackName, set[Ref]]:
+    """Return where chunks are, by pack."""
+    found: defaultdict[PackName, set[Ref]] = defaultdict(set)
+    for slot in slots:
+        assert isinstance(slot.ref.location, PackName), "chunks of files are in packs, or in the entry that adds them"
+        found[slot.ref.location].add(slot.ref)
+    return found

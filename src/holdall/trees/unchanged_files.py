@@ -29,7 +29,6 @@ from holdall.trees.stamps import Stamp, stamp_of
 from holdall.trees.stat_cache import Remembered
 
 LEAST: Final = 1 << 20  # bytes of a file for which an fdatasync is worth its while; more than an entry carries
-_AT_ONCE: Final = 256  # packs whose footers are held against what is remembered before the next are loaded
 
 
 class UnchangedFiles:
@@ -103,25 +102,11 @@ class UnchangedFiles:
                 wanted[_pack(ref)].add(ref)
             if home := files[place].home:
                 wanted[home].update()
-        unusable = self._unusable(wanted)
+        unusable = self._chunk_index.select_unusable(wanted)
         slots: dict[Ref, PendingChunk] = {}
         for place, recipe in recipes.items():
             if unusable.isdisjoint(map(_pack, recipe.chunks)):
                 self._written[place] = _written(recipe, slots)
-
-    def _unusable(self, wanted: dict[PackName, set[Ref]]) -> set[PackName]:
-        """Return the packs that must not be referred to, or that lack a chunk."""
-        unusable, packs = set(), sorted(wanted)
-        for start in range(0, len(packs), _AT_ONCE):
-            some = packs[start : start + _AT_ONCE]
-            self._chunk_index.load_footers(some)
-            unusable |= {
-                pack for pack in some if any(ref not in self._chunk_index.copies(ref.id) for ref in wanted[pack])
-            }
-            good = [ref for pack in some if pack not in unusable for ref in wanted[pack]]
-            self._chunk_index.start_verifying(good)
-            unusable |= {_pack(ref) for ref in good if not self._chunk_index.verify(ref)}
-        return unusable
 
 
 def _place(item: Item) -> Path | None:
