@@ -39,6 +39,7 @@ from holdall.naming.deployments import Deployment, Deployments
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry
 from holdall.naming.uris import MODELS, check_name, parse_model_uri
+from holdall.retention.due import Due, RetentionPlan
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
@@ -94,6 +95,7 @@ __all__ = [
     "DatasetInput",
     "Deployment",
     "Difference",
+    "Due",
     "Experiment",
     "ExperimentTag",
     "FileInfo",
@@ -121,6 +123,7 @@ __all__ = [
     "PyFuncModel",
     "RegisteredModel",
     "Report",
+    "RetentionPlan",
     "RetentionPolicy",
     "Run",
     "RunData",

@@ -280,6 +280,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
         "du": lambda w: w.store.maintenance.du(),
+        "due": lambda w: w.store.maintenance.due(),
         "freed_by": lambda w: w.store.maintenance.freed_by([w.run.id]),
         "run_ids": lambda w: w.store.maintenance.run_ids(),
         "stats": lambda w: w.store.maintenance.stats(),

@@ -40,10 +40,14 @@ class Survey:
     Attributes:
         runs: Summaries of those that are there, each with the entry that it is as of.
         purged: The newest entries of purged runs, by id.
+        partly: Ids of those of `runs` of whose logs not all can be read.
+        unreadable: Ids of runs of which nothing can be read.
     """
 
     runs: list[tuple[RunSummary, Head]]
     purged: dict[str, Head]
+    partly: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
 
 
 def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
@@ -75,7 +79,8 @@ def survey(location: Location, experiments: Iterable[str] | None) -> Survey:
     runs = [(summary, heads[run]) for run, summary in every.items() if summary]
     if experiments is not None:  # a log is found by the beginning of the id alone
         runs = [each for each in runs if each[0].experiment_id in experiments]
-    return Survey(runs, {run: heads[run] for run, summary in every.items() if summary is None})
+    purged = {run: heads[run] for run, summary in every.items() if summary is None}
+    return Survey(runs, purged, frozenset(partly), frozenset(heads.keys() - every.keys()))
 
 
 def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, Head]:
