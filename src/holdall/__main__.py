@@ -19,6 +19,7 @@ from holdall.surfaces.cli import (
     run,
     show,
     store,
+    store_health,
 )
 from holdall.surfaces.cli import serving as serving_verbs
 from holdall.surfaces.cli.program import program
@@ -38,6 +39,7 @@ __all__ = [
     "run",
     "show",
     "store",
+    "store_health",
 ]
 
 serving_verbs.attach(serving.serve, serving.predict)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdall.checking.check import Findings
-from holdall.checking.repair import FileRepair, RunRepair
+from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
 from holdall.display import Facts, Shown
@@ -96,6 +96,7 @@ __all__ = [
     "Deployment",
     "Difference",
     "Due",
+    "EntryRepair",
     "Experiment",
     "ExperimentTag",
     "FileInfo",
@@ -108,6 +109,7 @@ __all__ = [
     "KeyValue",
     "LifecycleStage",
     "LogFuture",
+    "LogRepair",
     "LoggedModel",
     "LoggedModelInput",
     "LoggedModelOutput",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from tests.chunks.test_writer_reader import POOL, write, writer_of
 from tests.support.stores import entropy
@@ -68,12 +70,13 @@ def test_what_no_pack_has_is_asked_for_elsewhere(bucket: MemoryBucket) -> None:
         del bucket.objects[pack.key]
     asked: list[Ref] = []
 
-    def elsewhere(ref: Ref) -> tuple[bytes, str] | None:
-        asked.append(ref)
-        return (b"the bytes", "a log") if ref == refs[0] else None
+    def elsewhere(wanted: Sequence[Ref]) -> dict[bytes, tuple[bytes, str]]:
+        asked.extend(wanted)
+        return {refs[0].id: (b"the bytes", "a log")} if refs[0] in wanted else {}
 
-    copies = WholeCopies(bucket, POOL, [], elsewhere)
-    assert copies.read(refs[:1]) == [b"the bytes"]
-    assert (copies.where(refs[0]), asked) == ("a log", refs[:1])
+    copies = WholeCopies(bucket, POOL, [], [elsewhere, lambda wanted: {ref.id: (b"more", "there") for ref in wanted}])
+    assert copies.read(refs[:2]) == [b"the bytes", b"more"]
+    assert (copies.where(refs[0]), copies.where(refs[1]), asked) == ("a log", "there", refs[:2])
+    copies = WholeCopies(bucket, POOL, [], [elsewhere])
     with pytest.raises(IntegrityError, match=str(refs[1].location)):
         copies.read(refs[1:2])

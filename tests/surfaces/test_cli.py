@@ -496,3 +496,26 @@ def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell) -> None:
     assert "s3://" in told
     assert "every SHA-256" in told
     assert not (shell.folder / "store").exists()
+
+
+def test_a_store_is_healed_from_its_copy(shell: Shell) -> None:
+    """`store check --repair-from` and `store repair --from` say what they take, in text and in JSON, and end with 0."""
+    uri = shell("artifact", "log", "data").strip()
+    place = shell.folder / "store"
+    shutil.copytree(place, shell.folder / "copy")
+    packs = [path for path in (place / "packs").rglob("*") if path.is_file()]
+    for pack in packs:
+        pack.unlink()
+    told = shell("store", "repair", "--from", "copy", "--dry-run")
+    assert "would heal" in told
+    assert "copy" in told.split("whole in")[1]
+    assert not any(pack.exists() for pack in packs)
+    told = shell("store", "check", "--repair-from", "copy")
+    assert "heals" in told
+    assert told.splitlines()[-1] == "intact"
+    shell("artifact", "get", uri, "-d", "out")
+    assert (shell.folder / "out/data/big.bin").read_bytes() == (shell.folder / "data/big.bin").read_bytes()
+    assert shell.json("store", "repair", "--from", "copy") == []
+    assert shell.json("store", "check", "--repair-from", "copy")["healed"] == []
+    assert "no copy of it" in shell("store", "repair", "--from", "store", code=2)
+    assert "nowhere" in shell("store", "check", "--repair-from", "nowhere", code=1)

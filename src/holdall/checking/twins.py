@@ -4,20 +4,22 @@ A small file that is logged again alone lies inline in a log entry. A file that
 is logged again may have another recipe, since its chunks lie elsewhere, or be
 one blob where it was cut. The first is found by the blob's id in the logs of
 all runs, the second by the file's SHA-256 in what all runs hold. Either walk
-is made once, and only when something was found nowhere in packs.
+is made once, and only when something was found nowhere in packs. Where there is
+a copy of the store, its runs are asked for files as well, the same run first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from holdall.checking.check_log import Content
 from holdall.chunks.copies import WholeCopies
 from holdall.chunks.delivery import decode_verified
+from holdall.chunks.reader import ChunkReader
 from holdall.errors import FormatError, StorageError
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS
@@ -33,6 +35,7 @@ from holdall.trees.view import View
 
 _AT_ONCE: Final = 128  # entries fetched side by side
 _COPIES: Final = 4  # places remembered of one blob
+Held: TypeAlias = dict[tuple[bytes, int], dict[bytes, Entry]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,15 @@ class InlineCopies:
         self._places: dict[bytes, list[_Inline]] | None = None
         self._last: LogEntry | None = None  # many blobs of one entry are often asked for in a row
 
-    def find(self, ref: Ref) -> tuple[bytes, str] | None:
-        """Return a blob's decoded bytes, and the name of the entry that has it; None if no entry does.
+    def find(self, refs: Sequence[Ref]) -> dict[bytes, tuple[bytes, str]]:
+        """Return, by the id of each blob that an entry has, its decoded bytes and the name of the entry.
 
-        Cost: the first time, a GET for each entry of each run, and about 300 bytes for each inline blob; then one GET.
+        Cost: the first time, a GET for each entry of each run, and about 300 bytes for each inline blob; then one GET
+            for each blob.
         """
+        return {ref.id: found for ref in refs if (found := self._find(ref))}
+
+    def _find(self, ref: Ref) -> tuple[bytes, str] | None:
         for place in self._index().get(ref.id, ()):
             with suppress(IndexError, *UNREADABLE, StorageError):
                 entry = self._entry(place)
@@ -101,28 +108,89 @@ class InlineCopies:
             return None
 
 
-class Twins:
-    """Files of all runs, by what they hold: one that is whole stands for another that is not."""
+class HeldFiles:
+    """Files that runs of a store hold, by SHA-256 and size, and then by the ids of their blobs.
 
-    def __init__(self, location: Location, copies: WholeCopies) -> None:
+    Args:
+        location: The store.
+        copies: Reads its packs.
+    """
+
+    def __init__(self, location: Location, copies: ChunkReader) -> None:
         self._location, self._copies = location, copies
-        self._held: dict[tuple[bytes, int], dict[bytes, Entry]] | None = None
+        self._all: Held | None = None
+        self._one: tuple[str, Held] = ("", {})  # the run that was asked for last
+
+    def of_run(self, run_id: str) -> Held:
+        """Return what a run holds; nothing if there is no such run. Cost: as reading its listing, the first time."""
+        if self._one[0] != run_id:
+            self._one = run_id, self._of([RUNS + run_id])
+        return self._one[1]
+
+    def of_all(self) -> Held:
+        """Return what all runs hold. Cost: as reading each run's listing, once; about 500 bytes for each file."""
+        if self._all is None:
+            self._all = self._of(sorted(list_heads(self._location.bucket, RUNS)))
+        return self._all
+
+    def view(self, log: str) -> View | None:
+        """Return a run as of its newest entry; None if there is none, or it was purged."""
+        journal = Journal(self._location.bucket, self._location.pool, log)
+        view = View.load(RunBlobReader(self._location.bucket, self._location.pool, journal, packs=self._copies))
+        return None if view is None or view.state.purged else view
+
+    def _of(self, logs: Iterable[str]) -> Held:
+        held: Held = {}
+        for log in logs:
+            with suppress(*UNREADABLE):  # what of it can be read was taken in
+                view = self.view(log)
+                for entry in view.paths.walk() if view else ():
+                    if entry.content:
+                        held.setdefault((entry.sha256, entry.size), {}).setdefault(entry.content.id, entry)
+        return held
+
+
+class Twins:
+    """Files of all runs, by what they hold: one that is whole stands for another that is not.
+
+    Args:
+        copies: Reads them, wherever their blobs are.
+        here: What the store's runs hold.
+        there: What those of its copy hold, if there is one.
+    """
+
+    def __init__(self, copies: WholeCopies, here: HeldFiles, there: HeldFiles | None = None) -> None:
+        self._copies, self._here, self._there = copies, here, there
         self._chosen: dict[tuple[bytes, int], Entry] = {}
 
-    def find(self, entry: Entry) -> Entry | None:
+    def find(self, entry: Entry, run_id: str) -> Entry | None:
         """Return another file with the same bytes, all of which were just read, or None.
 
         Where its content is inline, that is in some run's log: `WholeCopies` reads it by its id.
 
-        Cost: the first time, reading what each run holds, and about 500 bytes for each file; then reading the file.
+        Cost: the first time, as `HeldFiles.of_all`; then reading the file.
         """
         key = entry.sha256, entry.size
         if key not in self._chosen:
-            for other, twin in self._index().get(key, {}).items():
-                if entry.content and other != entry.content.id and self._is_whole(twin):
-                    self._chosen[key] = twin
-                    break
+            for held in self._places(run_id):
+                for other, twin in held.get(key, {}).items():
+                    if entry.content and other != entry.content.id and self.is_whole(twin):
+                        self._chosen[key] = twin
+                        return twin
         return self._chosen.get(key)
+
+    def _places(self, run_id: str) -> Iterator[Held]:
+        if self._there:
+            yield self._there.of_run(run_id)  # first, as it costs one run
+        yield self._here.of_all()
+        if self._there:
+            yield self._there.of_all()
+
+    def take(self, entry: Entry) -> bool:
+        """Let a file stand for itself, as a copy lists it; return whether it is whole. Cost: reading it."""
+        if whole := self.is_whole(entry):
+            self._chosen[entry.sha256, entry.size] = entry
+        return whole
 
     def chosen(self, entry: Entry) -> Entry | None:
         """Return the twin that `find` found for such a file, or None."""
@@ -142,28 +210,10 @@ class Twins:
             raise FormatError(twin.path, "its recipe is that of another file")
         return recipe.chunks
 
-    def _is_whole(self, twin: Entry) -> bool:
+    def is_whole(self, twin: Entry) -> bool:
         """Return whether all of a twin is there and has its SHA-256: ids prove blobs, not files."""
         with suppress(*UNREADABLE):
             self.chunks(twin)
             Content(self._copies, twin, twin.path).verify()
             return True
         return False
-
-    def _index(self) -> dict[tuple[bytes, int], dict[bytes, Entry]]:
-        if self._held is None:
-            self._held = {}
-            for log in sorted(list_heads(self._location.bucket, RUNS)):
-                with suppress(*UNREADABLE):  # what of it can be read was taken in
-                    for entry in self._entries(log):
-                        if entry.content:
-                            same = self._held.setdefault((entry.sha256, entry.size), {})
-                            same.setdefault(entry.content.id, entry)
-        return self._held
-
-    def _entries(self, log: str) -> Iterator[Entry]:
-        location = self._location
-        journal = Journal(location.bucket, location.pool, log)
-        view = View.load(RunBlobReader(location.bucket, location.pool, journal, packs=self._copies))
-        if view and not view.state.purged:
-            yield from view.paths.walk()

@@ -4,13 +4,14 @@ A blob is named by what it holds, so a copy of it in any pack is as good as the
 one that a reference means, and proves itself when it is decoded. Where a pack
 is damaged or gone, the footers of all others are read once, side by side, and
 tell of copies; then the damaged pack is asked, since most of it is often whole;
-and at last a caller that knows of other places than packs.
+and at last a caller that knows of other places than packs: log entries, or
+another store that is a copy of this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from holdall.chunks.delivery import PathOf
 from holdall.chunks.pool import Pool
@@ -21,6 +22,8 @@ from holdall.format.pack import Footer
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
 
+# Finds blobs that are whole in no pack: by the id of each that it has, its bytes and what people call the place.
+Elsewhere: TypeAlias = Callable[[Sequence[Ref]], Mapping[bytes, tuple[bytes, str]]]
 _AT_ONCE: Final = 256  # footers fetched side by side
 
 
@@ -31,7 +34,7 @@ class WholeCopies(ChunkReader):
         bucket: Where the packs are.
         pool: Whose threads ask.
         damaged: Packs that are not to be believed.
-        elsewhere: Is asked for a blob that is whole in no pack: its decoded bytes, and what people call the place.
+        elsewhere: Are asked, one after the other, for blobs that are whole in no pack.
 
     Attributes:
         found: Where each blob was whole that was read from a pack that is damaged or gone, if that was in a pack.
@@ -42,7 +45,7 @@ class WholeCopies(ChunkReader):
         bucket: Bucket,
         pool: Pool,
         damaged: Iterable[PackName],
-        elsewhere: Callable[[Ref], tuple[bytes, str] | None] = lambda _: None,
+        elsewhere: Sequence[Elsewhere] = (),
     ) -> None:
         super().__init__(bucket, pool)
         self._listed = {key.pack for info in bucket.list(PACKS) if (key := parse_key(info.key)) and key.pack}
@@ -80,9 +83,16 @@ class WholeCopies(ChunkReader):
                 return super().read(refs, path=path)
             except IntegrityError:  # of a pack of which nobody knew
                 pass
-        return [self._read_one(ref, path) for ref in refs]
+        found = {ref: self._read_here(ref, path) for ref in refs}
+        lost = {ref: error for ref, error in found.items() if isinstance(error, IntegrityError)}
+        told = self._find_elsewhere(list(lost))
+        for ref, error in lost.items():
+            if ref.id not in told:
+                raise error
+        return [told[ref.id] if isinstance(data := found[ref], IntegrityError) else data for ref in refs]
 
-    def _read_one(self, ref: Ref, path: PathOf) -> bytes:
+    def _read_here(self, ref: Ref, path: PathOf) -> bytes | IntegrityError:
+        """Return a blob from a pack of this bucket, or why none has it."""
         failure: IntegrityError | None = None
         for place in self._places(ref):
             try:
@@ -95,10 +105,16 @@ class WholeCopies(ChunkReader):
             if place != ref or self.needs(ref):
                 self.found[ref.id] = place
             return data
-        if elsewhere := self._elsewhere(ref):
-            data, self._told[ref.id] = elsewhere
-            return data
-        raise failure or IntegrityError(f"pack {ref.location}", "the pack is gone, and nothing else has this blob")
+        return failure or IntegrityError(f"pack {ref.location}", "the pack is gone, and nothing else has this blob")
+
+    def _find_elsewhere(self, refs: Sequence[Ref]) -> dict[bytes, bytes]:
+        """Return what other places have of some blobs, by their ids."""
+        found: dict[bytes, bytes] = {}
+        for ask in self._elsewhere:
+            if left := [ref for ref in refs if ref.id not in found]:
+                for id, (data, place) in ask(left).items():
+                    found[id], self._told[id] = data, place
+        return found
 
     def _places(self, ref: Ref) -> Iterator[Ref]:
         """Yield the places of a blob: where it should be, in other packs, and at last in damaged ones."""

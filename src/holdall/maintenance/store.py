@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from itertools import islice
 
-from holdall.checking.check import Findings, check
-from holdall.checking.repair import Repair, RunRepair
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.garbage import GarbageVerbs
+from holdall.maintenance.health import HealthVerbs
 from holdall.maintenance.retention import RetentionVerbs
 from holdall.maintenance.space import SpaceVerbs
 from holdall.runs.index import run_ids
@@ -20,7 +18,7 @@ _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
 _DOCTORS_TIME = 60.0  # and that all may
 
 
-class Maintenance(SpaceVerbs, GarbageVerbs, RetentionVerbs, CopyVerbs):
+class Maintenance(HealthVerbs, SpaceVerbs, GarbageVerbs, RetentionVerbs, CopyVerbs):
     """Looking after a store: make it, try its bucket, check and measure it."""
 
     def __init__(self, location: Location) -> None:
@@ -54,60 +52,6 @@ class Maintenance(SpaceVerbs, GarbageVerbs, RetentionVerbs, CopyVerbs):
         """
         patient = with_shorter_deadline(self._location.bucket, _DOCTORS_PATIENCE, whole=_DOCTORS_TIME)
         return probe(patient, token=self._location.entropy(16).hex())
-
-    def check(self, *, quick: bool = False, record: bool = False) -> Findings:
-        """Hold every object against the format, and compute every digest anew.
-
-        Args:
-            quick: Everything but the bytes of chunks and files.
-            record: Whether to record which packs are damaged: from then on no run refers to them, so
-                that the same content is stored again.
-
-        Example:
-            >>> store.maintenance.check().problems
-            []
-        """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        return check(self._location, quick=quick, record=record)
-
-    def repair(
-        self,
-        run_ids: Iterable[str] | None = None,
-        *,
-        dry_run: bool = False,
-        tell: Callable[[RunRepair], object] | None = None,
-    ) -> list[RunRepair]:
-        """Give runs whole copies of what lies in packs that are damaged or gone, where there are any.
-
-        Each such run gets an entry with the same paths and new places; nothing is deleted. `check(record=True)` comes
-        first: a pack is known to be damaged if that is recorded, or where reading what a run needs meets it.
-
-        Args:
-            run_ids: Which runs; all when None.
-            dry_run: Whether only to say what would be done.
-            tell: Is told of each run before it is touched.
-
-        Returns:
-            For each run that needs such a pack, what was healed (or could be), and what cannot be.
-
-        Raises:
-            RunNotFoundError: There is no such run.
-
-        Cost: each run's listing and recipes; where something is damaged, the footers of all packs, and what is healed.
-
-        Example:
-            >>> store.maintenance.repair([run.id])
-            []
-        """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        repairing, found = Repair(self._location), []
-        for plan in repairing.plan(self.run_ids() if run_ids is None else run_ids):
-            found.append(plan)
-            if tell:
-                tell(plan)
-            if plan.healable and not dry_run:
-                repairing.perform(plan)
-        return found
 
     def run_ids(self, beginning: str = "", *, limit: int | None = None) -> list[str]:
         """The ids of runs that begin so, deleted ones too, at most so many; not those that were purged.

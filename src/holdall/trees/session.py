@@ -62,12 +62,12 @@ class Draft:
 class Session:
     """Writes to one log. Made by `start` for a new log, by `resume` for one that is there."""
 
-    def __init__(self, location: Location, log: str) -> None:
+    def __init__(self, location: Location, log: str, journal: Journal | None = None) -> None:
         descriptor = location.ready_to_write()
         self.location, self.pid = location, os.getpid()
         self.id = location.entropy(16)
         self.chunk_index = ChunkIndex(location.bucket, location.pool, location.verifier)
-        self.journal = Journal(location.bucket, location.pool, log)
+        self.journal = journal or Journal(location.bucket, location.pool, log)
         self.blobs = RunBlobReader(location.bucket, location.pool, self.journal, location.damage)
         self.view = View(self.blobs)
         self.closed = False
@@ -97,6 +97,7 @@ class Session:
         deleted: bool = False,
         packs: ChunkReader | None = None,
         load: Callable[[RunBlobReader], View | None] = View.load,
+        journal: Journal | None = None,
     ) -> Session | None:
         """Start a session in an existing log, and append `ops` at once. Returns None if there is none, or no longer.
 
@@ -107,10 +108,11 @@ class Session:
             deleted: Whether a deleted run is written to as well.
             packs: What reads its packs, where that is not the usual reader.
             load: What makes a view of its log.
+            journal: What reads the log, where that is not the usual one.
 
         Cost: reading the log's end, one PUT.
         """
-        session = cls(location, log)
+        session = cls(location, log, journal)
         session.blobs.packs = packs or session.blobs.packs
         view = load(session.blobs)
         if view is None or view.state.purged:
