@@ -21,6 +21,7 @@ from holdall.runs.record import FileInfo
 from holdall.sizes import format_size
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import recipes
+from holdall.trees.view import View
 
 _MOST: Final = 1 << 20
 
@@ -134,7 +135,11 @@ def diff(run_a: RunReader, path_a: str | None, run_b: RunReader, path_b: str | N
     Cost: as listing both; and for files of several chunks that changed, one read of their recipes.
     """
     side_a, side_b = Side(run_a, path_a or ""), Side(run_b, path_b or "")
-    (old, blobs_a), (new, blobs_b) = _listing(side_a), _listing(side_b)
+    return run_a._reading(lambda a: run_b._reading(lambda b: _diff(side_a, a, side_b, b)))
+
+
+def _diff(side_a: Side, view_a: View, side_b: Side, view_b: View) -> Difference:
+    (old, blobs_a), (new, blobs_b) = _listing(side_a, view_a), _listing(side_b, view_b)
     both = [path for path in old if path in new]
     changed = [path for path in both if not old[path].same_as(new[path])]
     shared = _shared([old[path] for path in changed], blobs_a, [new[path] for path in changed], blobs_b)
@@ -150,9 +155,9 @@ def diff(run_a: RunReader, path_a: str | None, run_b: RunReader, path_b: str | N
     )
 
 
-def _listing(side: Side) -> tuple[dict[str, Entry], RunBlobReader]:
+def _listing(side: Side, view: View) -> tuple[dict[str, Entry], RunBlobReader]:
     """Return the entries at and below a path, by what follows that path."""
-    paths = side.run._view().paths
+    paths = view.paths
     below = side.path and side.path + "/"
     found = {}
     for entry in paths.walk(side.path):

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from holdall.errors import (
     ArtifactNotFoundError,
     DamageError,
     IncompleteError,
+    IntegrityError,
     RunNotFoundError,
     VersionChangedError,
 )
@@ -30,7 +31,8 @@ from holdall.format.tree import Entry, Kind
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
-from holdall.runs.selections import Selection, follow_links, patterns_of, select, write_selection
+from holdall.runs.rereading import opened, read_again, relocated, walk_again, watch
+from holdall.runs.selections import Selection, patterns_of, select, write_selection
 from holdall.runs.values import RunOutputs
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
@@ -39,6 +41,7 @@ from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
 
+T = TypeVar("T")
 _log = logging.getLogger("holdall")
 
 
@@ -136,11 +139,8 @@ class RunReader:
     @property
     def environment(self) -> dict[str, Any]:
         """Return what ran where: Python, packages, git, command line, hardware; empty if it was not recorded."""
-        view = self._view()
-        if view.state.environment is None:
-            return {}
-        data = view.paths.blobs.read([view.state.environment])[0]
-        return parse_object(data, f"run {self.id}", "its environment")
+        data = self._reading(lambda view: [view.paths.blobs.read([ref])[0] for ref in [view.state.environment] if ref])
+        return parse_object(data[0], f"run {self.id}", "its environment") if data else {}
 
     @property
     def state(self) -> State:
@@ -150,13 +150,13 @@ class RunReader:
     @property
     def manifest(self) -> dict[str, str]:
         """Return the SHA-256 in hex of each file, by path, sorted."""
-        files = (entry for entry in self._view().paths.walk() if entry.kind is Kind.FILE)
+        files = (entry for entry in self.entries() if entry.kind is Kind.FILE)
         return {entry.path: entry.sha256.hex() for entry in sorted(files, key=lambda entry: entry.path.encode())}
 
     @property
     def manifest_text(self) -> str:
         """Return the manifest as `sha256sum -c` accepts it."""
-        return manifest_text(self._view().paths.walk())
+        return manifest_text(self.entries())
 
     @property
     def _readable_manifest_text(self) -> tuple[str, IncompleteError | None]:
@@ -179,7 +179,8 @@ class RunReader:
             >>> [(entry.path, entry.size) for entry in run.entries()]
             [('model/weights.bin', 8), ('report.txt', 12)]
         """
-        return self._view().paths.walk(join_path(path, ""))
+        below = join_path(path, "")
+        return walk_again(self._view(), self._load, below)
 
     def _readable_entries(self, path: str | None = None) -> Iterator[Entry]:
         """Yield as `entries`, for listings: at the end, a warning names what cannot be read."""
@@ -199,8 +200,7 @@ class RunReader:
 
     def _looked_up(self, path: str) -> tuple[int, list[Entry]]:
         """Return the number of the run's newest entry, and what `entries` yields as of that entry."""
-        view = self._view()
-        return view.next - 1, list(view.paths.walk(path))
+        return self._reading(lambda view: (view.next - 1, list(view.paths.walk(path))))
 
     def entry(self, path: str) -> Entry:
         """Return the entry at a path.
@@ -212,7 +212,7 @@ class RunReader:
             >>> run.entry("report.txt").size
             12
         """
-        found = self._view().paths.find([check_path(path)]).get(path)
+        found = self._reading(lambda view: view.paths.find([check_path(path)]).get(path))
         if found is None:
             raise ArtifactNotFoundError(self.id, path)
         return found
@@ -231,8 +231,7 @@ class RunReader:
             ...     file.read(3)
             b'all'
         """
-        view = self._view()
-        return ArtifactReader(self._opened(view, path))
+        return ArtifactReader(self._opened(path))
 
     def read(self, path: str) -> bytes:
         """Read all bytes of a file, verified. Raises: as `open`.
@@ -241,7 +240,7 @@ class RunReader:
             >>> run.read("report.txt")
             b'all is well\\n'
         """
-        return self._opened(self._view(), path).readall()
+        return self._opened(path).readall()
 
     def read_ranges(self, path: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
         """Read many ranges of a file at once, each `(start, stop)` in bytes; the rest of it is not fetched.
@@ -261,7 +260,7 @@ class RunReader:
             >>> run.read_ranges("report.txt", [(0, 3), (7, 11)])
             [b'all', b'well']
         """
-        return self._opened(self._view(), path).read_ranges(ranges)
+        return self._opened(path).read_ranges(ranges)
 
     def download(
         self,
@@ -295,8 +294,7 @@ class RunReader:
             >>> run.download("report.txt", "fetched").read_text()
             'all is well\\n'
         """
-        view = self._view()
-        self._fetch(view, self._chosen(view, path, include, exclude), destination)
+        self._reading(lambda view: self._fetch(view, self._chosen(view, path, include, exclude), destination))
         return Path(destination) / join_path(path, "")
 
     def _select(
@@ -307,11 +305,16 @@ class RunReader:
         exclude: str | Sequence[str] | None = None,
     ) -> Selection:
         """Return what `download` would write. Raises: as it does, but for unreadable parts and the folder."""
-        return self._chosen(self._view(), path, include, exclude)
+        return self._reading(lambda view: self._chosen(view, path, include, exclude))
 
     def _fetch_selected(self, entries: Sequence[Entry] | Selection, destination: str | os.PathLike[str]) -> None:
         """Write what `_select` returned, or a part, into a local folder, each at its path. Raises: as `download`."""
-        self._fetch(self._view(), entries, destination)
+        selected = entries if isinstance(entries, Selection) else Selection(entries)
+        try:
+            self._fetch(self._view(), selected, destination)
+        except IntegrityError as error:
+            view, moved = relocated(self.id, self._load, selected.entries, error)
+            self._fetch(view, selected.but(moved), destination)
 
     # --- inside ---
 
@@ -320,27 +323,31 @@ class RunReader:
     ) -> Selection:
         return select(self.id, view, join_path(path, ""), patterns_of(include), patterns_of(exclude))
 
-    def _fetch(self, view: View, selected: Sequence[Entry] | Selection, destination: str | os.PathLike[str]) -> None:
-        selection = selected if isinstance(selected, Selection) else Selection(selected)
+    def _fetch(self, view: View, selection: Selection, destination: str | os.PathLike[str]) -> None:
         write_selection(view, selection, Path(destination), self._location.observer)
 
-    def _opened(self, view: View, path: str) -> ArtifactFile:
-        entry = follow_links(view, path)
-        if entry is None or entry.kind is not Kind.FILE:
-            raise ArtifactNotFoundError(self.id, path)
-        return ArtifactFile(view.paths.blobs, entry)
+    def _opened(self, path: str) -> ArtifactFile:
+        return opened(self.id, self._view(), self._load, path)
+
+    def _reading(self, read: Callable[[View], T]) -> T:
+        """Return what `read` makes of the run as it is now, and again if packs are collected meanwhile."""
+        return read_again(self._view(), self._load, read)
 
     def _view(self) -> View:
         """Return the run as it is now. Cost: one listing, and a GET for each entry since its last state."""
+        view = self._load()
+        if promise := self._promise:
+            read_again(view, self._load, lambda view: promise.hold(self.id, view))
+        return view
+
+    def _load(self) -> View:
         location = self._location
         location.descriptor  # noqa: B018  # a store that is not there is named as such
         journal = Journal(location.bucket, location.pool, run_log(self.id))
         view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
-        if self._promise:
-            self._promise.hold(self.id, view)
-        return view
+        return watch(view)
 
 
 def join_path(directory: str | None, name: str) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import accumulate
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from holdall.chunks.delivery import OnChunk
 from holdall.errors import IntegrityError
@@ -30,24 +30,46 @@ _FIRST: Final = 256 << 10  # bytes read ahead when reading begins to be sequenti
 _FURTHEST: Final = 16 << 20
 _KEPT: Final = 32 << 20
 
+T = TypeVar("T")
 Ranges: TypeAlias = Iterable[tuple[int, int]]
+Again: TypeAlias = "Callable[[IntegrityError], ArtifactFile]"
 
 
 class ArtifactFile(io.RawIOBase):
     """A seekable, read-only binary file. Wrap it in `ArtifactReader` for lines.
 
     Holds at most about 32 MiB of chunks. Not for several threads at once.
+
+    Args:
+        blobs: Where its content is.
+        entry: The file.
+        again: Is called with the error where content cannot be read; returns the same file as its run has it now, or
+            raises an error: this one where nothing is new.
     """
 
-    def __init__(self, blobs: RunBlobReader, entry: Entry) -> None:
-        self._blobs, self.entry = blobs, entry
+    def __init__(self, blobs: RunBlobReader, entry: Entry, again: Again | None = None) -> None:
         self._at = 0
-        self._chunks: list[Ref] = []
-        if entry.content:
-            self._chunks = [entry.content] if entry.whole else list(recipes(blobs, [entry])[0].chunks)
-        self._starts = [0, *accumulate(ref.raw for ref in self._chunks)]
-        self._kept: LruCache[int, bytes] = LruCache(_KEPT, len)
         self._next, self._ahead = 0, 0
+        chunks: list[Ref] = []
+        if entry.content:
+            chunks = [entry.content] if entry.whole else list(recipes(blobs, [entry])[0].chunks)
+        self._place(blobs, entry, chunks, again)
+
+    def _place(self, blobs: RunBlobReader, entry: Entry, chunks: list[Ref], again: Again | None) -> None:
+        self._blobs, self.entry, self._chunks, self._again = blobs, entry, chunks, again
+        self._starts = [0, *accumulate(ref.raw for ref in chunks)]
+        self._kept: LruCache[int, bytes] = LruCache(_KEPT, len)
+
+    def _reading(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns, from where the content is now if it is not where it was."""
+        while True:
+            try:
+                return read()
+            except IntegrityError as error:
+                if self._again is None:
+                    raise
+                now = self._again(error)
+                self._place(now._blobs, now.entry, now._chunks, now._again)
 
     @property
     def name(self) -> str:
@@ -75,7 +97,7 @@ class ArtifactFile(io.RawIOBase):
         stop = min(self._at + len(view), self.entry.size)
         if stop <= self._at:
             return 0
-        self._fetch(self._at, stop)
+        self._reading(lambda: self._fetch(self._at, stop))
         for i in self._touched(self._at, stop):
             _put(view, self._starts[i] - self._at, self._kept[i])
         count, self._at, self._next = stop - self._at, stop, stop
@@ -85,7 +107,7 @@ class ArtifactFile(io.RawIOBase):
     def readall(self) -> bytes:
         """Read the rest of the file; if that is all of it, check it against its SHA-256 too."""
         size = self.entry.size
-        rest = self.read_ranges([(min(self._at, size), size)])[0] if self._at else self._whole()
+        rest = self.read_ranges([(min(self._at, size), size)])[0] if self._at else self._reading(self._whole)
         self._at = max(self._at, size)
         return rest
 
@@ -107,6 +129,11 @@ class ArtifactFile(io.RawIOBase):
         what it returns, and what is on its way.
         """
         wanted = [self._range(*each) for each in ranges]
+        return self._reading(lambda: self._read_ranges(wanted))
+
+    # --- inside ---
+
+    def _read_ranges(self, wanted: Ranges) -> list[bytes]:
         found = [_Bytes(stop - start) for start, stop in wanted]
         views = [each.view for each in found]
         self._deliver(
@@ -115,8 +142,6 @@ class ArtifactFile(io.RawIOBase):
             for i in self._touched(start, stop)
         )
         return [each.done() for each in found]
-
-    # --- inside ---
 
     def _range(self, start: int, stop: int) -> tuple[int, int]:
         if not 0 <= start <= stop <= self.entry.size:

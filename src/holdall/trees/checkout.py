@@ -28,6 +28,7 @@ from holdall.trees.collisions import refuse_collisions
 from holdall.trees.destination import Destination, Place
 from holdall.trees.native import native
 from holdall.trees.partial_file import PartialFile, replacing, write_whole
+from holdall.trees.salvage import is_gone
 
 _AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
 _TOGETHER: Final = 4 << 30  # bytes of them; the recipes of so many take 20 MB
@@ -69,7 +70,8 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
             if len(failed) == 1:
                 raise failed[0]
             if failed:
-                raise IncompleteError(blobs.journal.log, "\n".join(map(str, failed))) from failed[0]
+                cause = next(filter(is_gone, failed), failed[0])  # a look at the log may mend that
+                raise IncompleteError(blobs.journal.log, "\n".join(map(str, failed))) from cause
 
 
 def _all_that_can_be(

@@ -85,6 +85,7 @@ class Paths:
         self._said: list[str] = []
         self._lost: list[Unread] = []  # entries that cannot be read: nothing is known of what they committed
         self._before: Paths | None = None
+        self.has_moved: Callable[[IntegrityError], bool] = lambda _: False  # whether a newer entry may tell more
         self._older = older  # the same as the tree of the state, as the entries before it told
         for root in roots:
             self.add(root, "its state")
@@ -121,7 +122,9 @@ class Paths:
         for tree, said in zip(self.trees, self._said, strict=True):
             try:
                 found = tree.find(paths)
-            except IntegrityError:
+            except IntegrityError as error:
+                if self.has_moved(error):
+                    raise
                 if older := self._instead_of(tree):
                     look.add(older.lookup(paths))
                 else:
@@ -194,8 +197,9 @@ class Paths:
                 last = entry
                 yield entry
             return
-        except IntegrityError:
-            pass
+        except IntegrityError as error:
+            if self.has_moved(error):
+                raise
         done = b"" if last is None else sort_key(last.path)
         if older := self._instead_of(tree):
             yield from (entry for entry in older._merged(prefix, unread) if sort_key(entry.path) > done)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from holdall.errors import DamageError, UnsupportedFeatureError
+from holdall.errors import DamageError, ObjectNotFoundError, UnsupportedFeatureError
 
 UNREADABLE: Final = (DamageError, UnsupportedFeatureError)
 _log = logging.getLogger("holdall")
@@ -25,3 +25,11 @@ def left_out(what: str) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         _log.warning("%s is damaged and left out: %s", what, error)
+
+
+def is_gone(error: BaseException) -> bool:
+    """Return whether an object was not there, as far as the causes of an error tell."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ObjectNotFoundError):
+        cause = cause.__cause__
+    return cause is not None
