@@ -25,7 +25,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -121,10 +121,27 @@ class ChunkWriter:
         """
         self._packer.keep_up()
         blob = digest.blob_id(data)
+        return self.placed(blob) or self._deduplicator.find_blob(blob)
+
+    def locate(self, chunks: Sequence[ChunkQuery]) -> list[Ref | None]:
+        """Return where chunks that need not be cut are to be referred to; None: they are to be put.
+
+        Cost: as `Deduplicator.lookup`, and a request for each pack that is borrowed from for the first time.
+        """
+        found = [self.placed(chunk.id) for chunk in chunks]
+        asked = [chunk for chunk, place in zip(chunks, found, strict=True) if place is None]
+        there = iter(self._deduplicator.lookup(asked) if asked else ())
+        places = [place or next(there) for place in found]
+        return [place if place and self._index.verify(place) else None for place in places]
+
+    def placed(self, blob: bytes) -> Ref | None:
+        """Return where this writer put a blob, if it did and that may be referred to."""
         there = self._packer.placed.get(blob)
-        if there is None or not self._index.is_allowed(there):
-            there = self._deduplicator.find_blob(blob)
-        return there
+        return there if there and self._index.is_allowed(there) else None
+
+    def put_encoded(self, chunk: bytes, encoded: Encoded, raw: int) -> Ref:
+        """Put a chunk into a pack that is encoded already, and whose decoded bytes the caller has verified."""
+        return self._packer.add(chunk, CHUNK, encoded, raw, file_bytes=raw)
 
     def keep_up(self) -> None:
         """Send what was packed before the session began again (W6, W7), so that it can be found as another's is."""

@@ -50,6 +50,7 @@ class Draft:
         final: Whether it ends the run.
         opening: Whether it opens a session: then it carries no state, which would refer to packs before W2.
         state: Makes its state of the run before it, adding inline blobs; None: it has one when one is due.
+        time: When it was written, as a copy says of what another store has; None: now.
     """
 
     ops: Sequence[Json]
@@ -57,6 +58,7 @@ class Draft:
     final: bool = False
     opening: bool = False
     state: Callable[[View, list[InlineBlob]], Json] | None = None
+    time: int | None = None
 
 
 class Session:
@@ -237,6 +239,20 @@ class Session:
     def _closing(self, ops: Sequence[Json], *, final: bool) -> Draft | None:
         return None if self.view.state.purged else Draft([*ops, self._op("close")], final=final)
 
+    def close_with(self, build: Callable[[], Draft | None]) -> LogEntry | None:
+        """End the session (W5) in the entry that `build` makes. Returns, raises and cost: as `append`."""
+
+        def closing() -> Draft | None:
+            draft = build()
+            return replace(draft, ops=[*draft.ops, self._op("close")]) if draft else None
+
+        with self.lock:
+            written = self.append(closing)
+            self.closed = written is not None
+        if written:
+            _open_sessions.discard(self)
+        return written
+
     def _op(self, name: str) -> Json:
         return {"op": name, "session": self.id.hex()}
 
@@ -290,7 +306,8 @@ class Session:
             state = snapshot.build(self.view, self.writer(), blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
         entry = next_entry(self.location, self.journal.log, self.view, [*self._buffer.ops, *draft.ops])
-        return replace(entry, state_at=state_at, blobs=tuple(blobs), state=state)
+        time = entry.time if draft.time is None else draft.time
+        return replace(entry, time=time, state_at=state_at, blobs=tuple(blobs), state=state)
 
     def _absorb(self, entry: LogEntry) -> None:
         for op in entry.ops:

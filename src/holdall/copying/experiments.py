@@ -1,0 +1,57 @@
+"""An experiment in the destination, before its first run is.
+
+Its id is made of its name, so both stores call it alike. Its tags come along
+when it is made there, and later ones that it lacks; what the destination says
+itself stays. How long runs are kept is each store's own business: the tag
+`holdall.retention` stays at home.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdall.format.document import Json
+from holdall.format.entry import LogEntry
+from holdall.format.layout import experiment_log
+from holdall.format.state import State
+from holdall.trees.location import Location
+from holdall.trees.log import Log
+
+_AT_HOME: Final = frozenset(("holdall.retention",))
+
+
+class _Folded:
+    """What an experiment's log adds up to: its name, and the rest."""
+
+    def __init__(self) -> None:
+        self.name, self.state = "", State()
+
+    def apply(self, entry: LogEntry) -> None:
+        self.state.apply(entry)
+        if entry.n == 0:
+            self.name = str(entry.ops[0].get("name", ""))
+
+
+def copy_experiment(source: Location, target: Location, id: str) -> str:
+    """Make an experiment in the destination if it is not there, and give it the tags that it lacks.
+
+    Returns:
+        Why no run can be copied into it; "" if it can.
+
+    Cost: a listing and a GET for each entry in both stores; a PUT if there is something to say.
+    """
+    there, here = (Log(location, experiment_log(id), _Folded) for location in (source, target))
+    if there.follow() is None:
+        return f"its experiment {id} is not there"
+    here.follow()
+    here.append(lambda: _ops(there.state, here.state if here.head else None))
+    return f"experiment {here.state.name!r} was deleted in the destination" if here.state.state.deleted else ""
+
+
+def _ops(there: _Folded, here: _Folded | None) -> list[Json]:
+    tags = {key: value for key, value in there.state.tags.items() if key not in _AT_HOME}
+    begin: list[Json] = [] if here else [{"op": "create", "name": there.name}]
+    if here and here.state.deleted:
+        return []
+    lacking = {key: value for key, value in tags.items() if not here or key not in here.state.tags}
+    return [*begin, *({"op": "tag", "key": key, "value": value} for key, value in lacking.items())]

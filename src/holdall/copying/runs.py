@@ -1,0 +1,355 @@
+"""One run, copied into another store as of its newest entry.
+
+The copy is a writer like others (W1 to W5): a log of its own, packs of its own.
+It begins with an entry that only says what it is of, then sends what the packs
+lack, and says the rest in as few entries as will hold it; the last one commits
+the files and moves the mark. So a reader sees a run without files or one with
+all of them, and who is killed leaves what the next copy goes on with.
+
+    compare   reads both runs, and says what is to be done
+    perform   does it, for a comparison that still holds; else it is made anew
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Final
+
+from holdall.chunks.observer import SILENT, Transfer
+from holdall.copying.facts import missing_points, new_points, parts, said, status_ops
+from holdall.copying.files import FileCopy, Sent, missing_entries, place_environment
+from holdall.copying.lineage import current_mark, load_view, stranger
+from holdall.copying.marks import Mark, facts_of, mark_of, points_of
+from holdall.copying.report import (
+    CHANGES,
+    CONFLICT,
+    DAMAGED,
+    DELETED,
+    MORE,
+    NEW,
+    RESTORED,
+    SAME,
+    SKIPPED,
+    RunCopy,
+)
+from holdall.errors import DamageError, IntegrityError, RunDeletedError, RunNotFoundError
+from holdall.format.document import Json
+from holdall.format.entry import InlineBlob, LogEntry
+from holdall.format.layout import run_log
+from holdall.format.manifest import manifest_digest, manifest_text
+from holdall.format.state import State
+from holdall.format.tree import Entry, Kind
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.log import append_entry, next_entry
+from holdall.trees.session import Draft, Session
+from holdall.trees.view import View
+
+_TRIES: Final = 8  # comparisons that others may overtake
+_ENDED: Final = ("FINISHED", "FAILED", "KILLED")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A run here and there, and what is to be done.
+
+    Attributes:
+        run_id: Which.
+        outcome, detail: As `RunCopy`.
+        source, target: The run in both stores; None where it is in none, or need not be read.
+        mark: What the copy is of, once it was made.
+        before: What it was of until now.
+        fresh: What it lacks, ascending.
+    """
+
+    run_id: str
+    outcome: str
+    detail: str = ""
+    source: View | None = None
+    target: View | None = None
+    mark: Mark | None = None
+    before: Mark | None = None
+    fresh: Sequence[Entry] = field(default=(), repr=False)
+
+    def result(self, sent: Sent | None = None) -> RunCopy:
+        """Return it as users see it."""
+        files = [entry for entry in self.fresh if entry.kind is Kind.FILE]
+        sent = sent or Sent()
+        return RunCopy(
+            self.run_id,
+            self.outcome,
+            self.detail,
+            len(files),
+            sum(entry.size for entry in files),
+            sent.new_bytes,
+            sent.stored_bytes,
+        )
+
+
+class _ChangedError(Exception):
+    """The run in the destination is not any more what it was compared as."""
+
+
+class RunCopier:
+    """Copies runs of one store into another.
+
+    Args:
+        source, target: The stores.
+        deletions: Whether a run that was deleted or purged at the source since it was copied is deleted as well.
+        transfer: Is told how far the files have come.
+    """
+
+    def __init__(
+        self, source: Location, target: Location, *, deletions: bool = False, transfer: Transfer = SILENT
+    ) -> None:
+        self._source, self._target, self._deletions, self._transfer = source, target, deletions, transfer
+
+    def copy(self, run_id: str) -> RunCopy:
+        """Copy a run, or bring its copy up to date.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+
+        Cost: for what is the same, reading the end of both logs; else two PUTs, what is sent, and for what others
+            overtake as much again.
+        """
+        return self._guarded(run_id, self._copy)
+
+    def plan(self, run_id: str) -> RunCopy:
+        """Return what `copy` would do. Raises and cost: as the first half of it."""
+        return self._guarded(run_id, lambda id: self.compare(id).result())
+
+    def _guarded(self, run_id: str, work: Callable[[str], RunCopy]) -> RunCopy:
+        """Do something to a run; where something of it cannot be read, say so, unless it has gone meanwhile."""
+        for _ in range(_TRIES):
+            head = Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest()
+            try:
+                return work(run_id)
+            except DamageError as error:
+                found = RunCopy(run_id, DAMAGED, str(error))
+            if head == Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest():
+                break
+        return found
+
+    def _copy(self, run_id: str) -> RunCopy:
+        for _ in range(_TRIES):
+            found = self.compare(run_id)
+            try:
+                return self._perform(found)
+            except (_ChangedError, RunDeletedError):
+                continue
+        return RunCopy(run_id, CONFLICT, "others write to the run in the destination all the time")
+
+    # --- what is to be done ---
+
+    def compare(self, run_id: str) -> Comparison:
+        """Return what is to be done with a run. Raises and cost: as `copy`, without what is sent."""
+        target = load_view(self._target, run_id)
+        before = mark_of(target.state.tags) if target else None
+        if target and before and self._is_up_to(run_id, before) and not target.state.deleted:
+            return Comparison(run_id, SAME)
+        source = load_view(self._source, run_id)
+        if source is None:
+            raise RunNotFoundError(run_id, self._source.bucket.url)
+        if source.state.purged or source.state.deleted:
+            return self._gone(run_id, source, target, before)
+        mark = current_mark(self._source, source)
+        if not mark.entries:
+            return Comparison(run_id, SKIPPED, "it is itself being copied there, and not whole yet")
+        if target is None:
+            return Comparison(run_id, NEW, "", source, None, mark, None, [*source.paths.walk()])
+        return self._both(run_id, source, target, mark, before)
+
+    def _is_up_to(self, run_id: str, mark: Mark) -> bool:
+        """Return whether a copy holds all of a run, as a listing tells."""
+        if mark.store != self._source.descriptor.store:
+            return False
+        newest = Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest()
+        return newest is not None and newest + 1 == mark.entries
+
+    def _gone(self, run_id: str, source: View, target: View | None, before: Mark | None) -> Comparison:
+        """Return what is to be done with a run that was deleted or purged at the source."""
+        word = "purged" if source.state.purged else "deleted"
+        if target is None or before is None or target.state.deleted or target.state.purged:
+            return Comparison(run_id, SKIPPED, f"it was {word}")
+        if stranger(self._target, target, before):
+            return Comparison(run_id, CONFLICT, f"it was {word}, and its copy has gone on by itself")
+        if not self._deletions:
+            return Comparison(run_id, SKIPPED, f"it was {word} since it was copied; its copy stays")
+        return Comparison(run_id, DELETED, f"it was {word} since it was copied", source, target, before, before)
+
+    def _both(self, run_id: str, source: View, target: View, mark: Mark, before: Mark | None) -> Comparison:
+        """Return what is to be done with a run that is in both stores."""
+        if target.state.purged:
+            return Comparison(run_id, SKIPPED, "it was purged in the destination")
+        if before is None:
+            if mark.store == self._target.descriptor.store:
+                return Comparison(run_id, SAME, "it comes from there")
+            return Comparison(run_id, CONFLICT, "the destination has a run of this id that no copy made")
+        if before.store != mark.store:
+            return Comparison(run_id, CONFLICT, f"the destination has a copy of it from another store, {before.store}")
+        own = stranger(self._target, target, before)
+        if target.state.deleted and own:
+            return Comparison(run_id, SKIPPED, "it was deleted in the destination")
+        if mark.entries < before.entries:
+            return Comparison(run_id, SAME, "the destination has a later state of it")
+        if not self._continues(source, mark, before):
+            return Comparison(run_id, CONFLICT, "its log is not the one that was copied before")
+        if target.state.deleted:
+            return Comparison(run_id, RESTORED, "it was restored", source, target, before, before)
+        if mark.same_log_as(before):
+            return Comparison(run_id, SAME)
+        if own:
+            return Comparison(run_id, CONFLICT, f"both have gone on since it was copied: the copy has {own}")
+        return self._more(run_id, source, target, mark, before)
+
+    def _more(self, run_id: str, source: View, target: View, mark: Mark, before: Mark) -> Comparison:
+        fresh, other = missing_entries(source.paths.walk(), target.paths.walk())
+        if other:
+            return Comparison(run_id, CONFLICT, f"the copy holds something else at {other!r}")
+        if key := missing_points(source.state, target.state):
+            return Comparison(run_id, CONFLICT, f"the copy has more measurements of {key!r}")
+        outcome = MORE if before.entries else NEW
+        return Comparison(run_id, outcome, "", source, target, mark, before, fresh)
+
+    def _continues(self, source: View, mark: Mark, before: Mark) -> bool:
+        """Return whether a log goes on from where it was copied; that of a copy, which names the first, is believed."""
+        assert source.head, "it was loaded"
+        if mark.entries == before.entries:
+            return mark.same_log_as(before)
+        if not before.entries or mark.store != self._source.descriptor.store:
+            return True
+        found = source.paths.blobs.journal.read_if_whole(before.entries - 1)
+        return isinstance(found, LogEntry) and found.sha256 == before.sha256
+
+    # --- doing it ---
+
+    def _perform(self, found: Comparison) -> RunCopy:
+        if found.outcome not in CHANGES:
+            return found.result()
+        if found.outcome in (DELETED, RESTORED):
+            self._append_alone(found, "tombstone" if found.outcome == DELETED else "restore")
+            return found.result() if found.outcome == DELETED else self._copy(found.run_id)
+        session = self._open(found)
+        try:
+            return found.result(_Filling(self._source, session, found, self._transfer).finish())
+        finally:
+            session.close()
+
+    def _open(self, found: Comparison) -> Session:
+        """Return a session in the copy's log, which is created if there is none."""
+        log = run_log(found.run_id)
+        if found.target:
+            session = Session.resume(self._target, log)
+            if session is None:
+                raise _ChangedError
+            return session
+        assert found.source, "it is there to be copied,"
+        assert found.mark, "as of some entry"
+        state, session = found.source.state, Session(self._target, log)
+        first: list[Json] = [
+            {"op": "create", "experiment": state.experiment},
+            {"op": "open", "session": session.id.hex()},
+            Mark(found.mark.store).op(state.started),
+        ]
+        draft = Draft(first, time=state.started)
+        if session.append(lambda: None if session.view.head else draft) is None:
+            raise _ChangedError
+        return session
+
+    def _append_alone(self, found: Comparison, op: str) -> None:
+        """Append one operation to a copy without a session, as it refers to no pack."""
+        assert found.target
+        assert found.before
+        view, before, facts = found.target, found.before, facts_of(found.target.state)
+        journal = Journal(self._target.bucket, self._target.pool, run_log(found.run_id))
+
+        def build() -> LogEntry | None:
+            if facts_of(view.state) != facts:
+                raise _ChangedError
+            mark = before.placed(view.next, before.points)
+            return next_entry(self._target, journal.log, view, [{"op": op}, mark.op(self._target.clock())])
+
+        self._target.ready_to_write()
+        append_entry(self._target, journal.create, build, view.absorb, view.follow)
+
+
+class _Filling:
+    """What a copy lacks, on its way into it."""
+
+    def __init__(self, source: Location, session: Session, found: Comparison, transfer: Transfer) -> None:
+        assert found.source, "it is there to be copied,"
+        assert found.source.head, "as of this entry"
+        assert found.mark
+        self._source, self._session, self._found = source, session, found
+        self._view, self._mark, self._head = found.source, found.mark, found.source.head
+        self._before = found.before or Mark(found.mark.store)
+        self._expected = facts_of(found.target.state if found.target else session.view.state)
+        self._files = FileCopy(source, found.source.paths.blobs, session, found.fresh, transfer)
+
+    def finish(self) -> Sent:
+        """Say all that the copy lacks, and end its session with the entry that moves the mark.
+
+        Raises:
+            _ChangedError: Others have changed the copy.
+        """
+        if self._found.fresh:
+            self._files.stage()
+        last: list[Json] | None = None
+        for ops in self._small_parts():
+            if last is not None:
+                self._say(last)
+            last = ops
+        self._session.close_with(lambda: self._last(last or []))
+        self._compare_manifests()
+        return self._files.sent
+
+    def _small_parts(self) -> Iterator[list[Json]]:
+        """Yield what is said beside the files, as operations of one entry each."""
+        source, copy = self._view.state, self._session.view.state
+        clean = points_of(copy) == self._before.points and self._mark.store == self._source.descriptor.store
+        first = self._before.entries if clean else 0
+        taken = {} if clean else {key: last[3] for key, last in copy.metrics.items()}
+        batches = [n for n in source.batches if n >= first]
+        points = new_points(self._view.paths.blobs.journal.each(batches), taken)
+        return parts(chain(said(source, copy), points))
+
+    def _say(self, ops: list[Json]) -> None:
+        self._session.append(lambda: Draft([*self._checked(ops), self._moved(self._before)], time=self._head.time))
+        self._expected = facts_of(self._session.view.state)
+
+    def _last(self, ops: list[Json]) -> Draft:
+        """Return the entry that completes the copy."""
+        source, copy = self._view.state, self._session.view.state
+        self._checked(ops)
+        blobs: list[InlineBlob] = []
+        commit: list[Json] = []
+        if self._found.fresh:
+            op, blobs = self._files.draft()
+            commit = [op]
+        if source.environment and (not copy.environment or copy.environment.id != source.environment.id):
+            blobs_of = self._view.paths.blobs
+            commit.append(place_environment(blobs_of, source.environment, self._session.writer(), blobs))
+        status = status_ops(source, copy)
+        final = bool(status) and source.status in _ENDED
+        time = source.ended if final and source.ended is not None else self._head.time
+        return Draft([*ops, *commit, *status, self._moved(self._mark, source)], blobs, final=final, time=time)
+
+    def _checked(self, ops: list[Json]) -> list[Json]:
+        """Return the operations; raise a _ChangedError if the copy is not what they were made for."""
+        if facts_of(self._session.view.state) != self._expected:
+            raise _ChangedError
+        return ops
+
+    def _moved(self, mark: Mark, state: State | None = None) -> Json:
+        """Return the operation that sets the mark, as the next entry says it."""
+        points = points_of(state) if state else mark.points
+        return mark.placed(self._session.view.next, points).op(self._session.location.clock())
+
+    def _compare_manifests(self) -> None:
+        """Hold what the copy's log now says against the source's."""
+        there, here = (manifest_digest(manifest_text(view.paths.walk())) for view in (self._view, self._session.view))
+        if there != here:
+            raise IntegrityError(self._session.journal.log, f"its manifest is {here}, and that of the source {there}")
