@@ -9,6 +9,7 @@ from holdall.surfaces import serving
 from holdall.surfaces.cli import (
     artifact,
     compare,
+    copies,
     du,
     experiment,
     guide,
@@ -27,6 +28,7 @@ from holdall.surfaces.cli.program import program
 __all__ = [
     "artifact",
     "compare",
+    "copies",
     "du",
     "experiment",
     "guide",

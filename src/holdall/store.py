@@ -20,6 +20,7 @@ from holdall.checking.check import Findings
 from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
+from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.display import Facts, Shown
 from holdall.maintenance.space import Stats
 from holdall.maintenance.store import Maintenance
@@ -91,6 +92,7 @@ __all__ = [
     "RUN_NAME",
     "AliasMove",
     "ArtifactReader",
+    "CopyReport",
     "Dataset",
     "DatasetInput",
     "Deployment",
@@ -119,6 +121,7 @@ __all__ = [
     "Machine",
     "Metric",
     "Model",
+    "ModelCopy",
     "ModelInfo",
     "ModelVersion",
     "Param",
@@ -128,6 +131,7 @@ __all__ = [
     "RetentionPlan",
     "RetentionPolicy",
     "Run",
+    "RunCopy",
     "RunData",
     "RunInfo",
     "RunInputs",

@@ -279,6 +279,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Deployments": {"of": lambda w: w.store.deployments.of(MODEL)},
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
+        "copy_to": lambda w: w.store.maintenance.copy_to(f"memory://{os.urandom(8).hex()}"),
         "du": lambda w: w.store.maintenance.du(),
         "due": lambda w: w.store.maintenance.due(),
         "freed_by": lambda w: w.store.maintenance.freed_by([w.run.id]),
@@ -579,6 +580,7 @@ LINES: dict[str, str] = {
     "run compare": "run compare {id} {id}",
     "run show": "run show {id}",
     "store check": "store check",
+    "store copy": "store copy store {to}",
     "store stats": "store stats",
     "store du": "store du",
     "experiment list": "experiment list --all",

@@ -18,7 +18,7 @@ import logging
 from types import TracebackType
 from typing import Final, Literal, Protocol, TypeAlias
 
-Verb: TypeAlias = Literal["log", "fetch"]
+Verb: TypeAlias = Literal["log", "fetch", "copy"]
 _log = logging.getLogger("holdall")
 
 

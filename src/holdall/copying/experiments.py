@@ -44,7 +44,12 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
     if there.follow() is None:
         return f"its experiment {id} is not there"
     here.follow()
-    here.append(lambda: _ops(there.state, here.state if here.head else None))
+
+    def lacking() -> list[Json]:
+        return _ops(there.state, here.state if here.head else None)
+
+    if lacking():
+        here.append(lacking)
     return f"experiment {here.state.name!r} was deleted in the destination" if here.state.state.deleted else ""
 
 

@@ -12,7 +12,9 @@ all of them, and who is killed leaves what the next copy goes on with.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
@@ -47,6 +49,9 @@ from holdall.trees.log import append_entry, next_entry
 from holdall.trees.session import Draft, Session
 from holdall.trees.view import View
 
+# Two runs that share chunks would both send them, so of one process only one at a time sends to packs.
+_SENDING = threading.Lock()
+_LOOKS: Final = 2  # at what cannot be read
 _TRIES: Final = 8  # comparisons that others may overtake
 _ENDED: Final = ("FINISHED", "FAILED", "KILLED")
 
@@ -106,8 +111,12 @@ class RunCopier:
     ) -> None:
         self._source, self._target, self._deletions, self._transfer = source, target, deletions, transfer
 
-    def copy(self, run_id: str) -> RunCopy:
+    def copy(self, run_id: str, newest: int | None = None) -> RunCopy:
         """Copy a run, or bring its copy up to date.
+
+        Args:
+            run_id: Which.
+            newest: The number of its newest entry, where that is known.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -115,40 +124,38 @@ class RunCopier:
         Cost: for what is the same, reading the end of both logs; else two PUTs, what is sent, and for what others
             overtake as much again.
         """
-        return self._guarded(run_id, self._copy)
+        return self._guarded(run_id, newest, self._copy)
 
-    def plan(self, run_id: str) -> RunCopy:
+    def plan(self, run_id: str, newest: int | None = None) -> RunCopy:
         """Return what `copy` would do. Raises and cost: as the first half of it."""
-        return self._guarded(run_id, lambda id: self.compare(id).result())
+        return self._guarded(run_id, newest, lambda id, n: self.compare(id, n).result())
 
-    def _guarded(self, run_id: str, work: Callable[[str], RunCopy]) -> RunCopy:
-        """Do something to a run; where something of it cannot be read, say so, unless it has gone meanwhile."""
-        for _ in range(_TRIES):
-            head = Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest()
+    def _guarded(self, run_id: str, newest: int | None, work: Callable[[str, int | None], RunCopy]) -> RunCopy:
+        """Do something to a run; what cannot be read is looked at again, since it may have moved or gone meanwhile."""
+        for _ in range(_LOOKS):
             try:
-                return work(run_id)
+                return work(run_id, newest)
             except DamageError as error:
                 found = RunCopy(run_id, DAMAGED, str(error))
-            if head == Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest():
-                break
+            newest = None
         return found
 
-    def _copy(self, run_id: str) -> RunCopy:
+    def _copy(self, run_id: str, newest: int | None = None) -> RunCopy:
         for _ in range(_TRIES):
-            found = self.compare(run_id)
+            found = self.compare(run_id, newest)
             try:
                 return self._perform(found)
             except (_ChangedError, RunDeletedError):
-                continue
+                newest = None
         return RunCopy(run_id, CONFLICT, "others write to the run in the destination all the time")
 
     # --- what is to be done ---
 
-    def compare(self, run_id: str) -> Comparison:
+    def compare(self, run_id: str, newest: int | None = None) -> Comparison:
         """Return what is to be done with a run. Raises and cost: as `copy`, without what is sent."""
         target = load_view(self._target, run_id)
         before = mark_of(target.state.tags) if target else None
-        if target and before and self._is_up_to(run_id, before) and not target.state.deleted:
+        if target and before and self._is_up_to(run_id, newest, before) and not target.state.deleted:
             return Comparison(run_id, SAME)
         source = load_view(self._source, run_id)
         if source is None:
@@ -162,11 +169,12 @@ class RunCopier:
             return Comparison(run_id, NEW, "", source, None, mark, None, [*source.paths.walk()])
         return self._both(run_id, source, target, mark, before)
 
-    def _is_up_to(self, run_id: str, mark: Mark) -> bool:
+    def _is_up_to(self, run_id: str, newest: int | None, mark: Mark) -> bool:
         """Return whether a copy holds all of a run, as a listing tells."""
         if mark.store != self._source.descriptor.store:
             return False
-        newest = Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest()
+        if newest is None:
+            newest = Journal(self._source.bucket, self._source.pool, run_log(run_id)).newest()
         return newest is not None and newest + 1 == mark.entries
 
     def _gone(self, run_id: str, source: View, target: View | None, before: Mark | None) -> Comparison:
@@ -234,7 +242,9 @@ class RunCopier:
             return found.result() if found.outcome == DELETED else self._copy(found.run_id)
         session = self._open(found)
         try:
-            return found.result(_Filling(self._source, session, found, self._transfer).finish())
+            filling = _Filling(self._source, session, found, self._transfer)
+            with nullcontext() if filling.small else _SENDING:
+                return found.result(filling.finish())
         finally:
             session.close()
 
@@ -288,6 +298,11 @@ class _Filling:
         self._before = found.before or Mark(found.mark.store)
         self._expected = facts_of(found.target.state if found.target else session.view.state)
         self._files = FileCopy(source, found.source.paths.blobs, session, found.fresh, transfer)
+
+    @property
+    def small(self) -> bool:
+        """Return whether nothing of it goes to packs."""
+        return self._files.small
 
     def finish(self) -> Sent:
         """Say all that the copy lacks, and end its session with the entry that moves the mark.

@@ -2,10 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from holdall.copying.copy import Manner, Wanted, copy_store
+from holdall.copying.report import CopyReport, ModelCopy, RunCopy
+from holdall.engines.opening import open_engine
+from holdall.errors import ExperimentNotFoundError
+from holdall.format.layout import EXPERIMENTS, experiment_id, is_experiment_id
+from holdall.runs.arguments import listed
+from holdall.storage.schemes import bucket_at
+from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
+
+
+class Opened(Protocol):
+    """An opened store."""
+
+    @property
+    def maintenance(self) -> Any:
+        """Look after it."""
+        ...
 
 
 class CopyVerbs:
     """Copying: a part of `Maintenance`."""
 
     _location: Location
+
+    def copy_to(
+        self,
+        destination: str | Opened,
+        *,
+        runs: Sequence[str] | None = None,
+        experiments: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
+        keep_aliases: bool = False,
+        deletions: bool = False,
+        engine: str = "threads",
+        workers: int | None = None,
+        tell: Callable[[RunCopy | ModelCopy], object] | None = None,
+    ) -> CopyReport:
+        """Copy the store, or parts of it, into another one; again, and only what is new is sent.
+
+        Runs, experiments and models keep their ids. Each run is copied as of its newest entry, so the store may be
+        written to meanwhile. What the destination has already is not sent, what it says itself is not overwritten.
+        A copy that was killed is continued by the same call.
+
+        Args:
+            destination: An address, or an opened store. If there is no store, one is made, with this one's chunk sizes.
+            runs: Ids of the runs to copy; with `experiments` and `models`, all of the store if none is named.
+            experiments: Names or ids of experiments, whose runs are copied.
+            models: Names of registered models, with all versions, aliases and the runs of these; or `fraud@champion`,
+                `fraud/3`: that version becomes the next one of the destination's model of this name.
+            options: For the destination's bucket, where it is an address.
+            dry_run: Whether only to say what would be done.
+            keep_aliases: Whether aliases stay where they are in the destination; else they follow.
+            deletions: Whether runs, and versions of models, that were deleted here since they were copied are deleted
+                there as well; else they are only named.
+            engine: `threads`, `ray` or `dask`; the last two copy runs on many machines.
+            workers: How many runs at once; as many as the engine has workers when None.
+            tell: Is told what became of each run and model.
+
+        Returns:
+            What became of each; `complete` says whether the destination has all of it.
+
+        Raises:
+            StoreNotFoundError: There is no store here.
+            RunNotFoundError, ExperimentNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: What was asked
+                for is not here.
+            InvalidArgumentError: Both are the same store.
+
+        Cost: for a run that has not changed a listing here, a listing and a GET there; else reading its tree here and
+            there, what is sent, and two PUTs.
+
+        Example:
+            >>> done = store.maintenance.copy_to("memory://copy", runs=[run.id])
+            >>> [(copied.outcome, copied.files) for copied in done.runs]
+            [('new', 2)]
+        """
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        wanted = Wanted(
+            listed("ids of runs", runs or (), "['...']"),
+            [self._experiment(name) for name in listed("experiments", experiments or (), "['vision']")],
+            listed("models", models or (), "['fraud']"),
+        )
+        with open_engine(engine, workers) as opened:
+            manner = Manner(dry_run, keep_aliases, deletions)
+            return copy_store(self._location, self._other(destination, options), wanted, manner, opened, tell)
+
+    def _other(self, destination: str | Opened, options: Mapping[str, Any] | None) -> Location:
+        """Return the location of the destination; of an address, one that works as this one does."""
+        if not isinstance(destination, str):
+            location: Location = destination.maintenance._location
+            return location
+        here, bucket = self._location, bucket_at(destination, options)
+        there = Location(bucket, here.pool, here.clock, here.entropy, here.sleep, here.writer, None, here.trusted)
+        there.verifier.verify_all = here.verifier.verify_all
+        return there
+
+    def _experiment(self, name: str) -> str:
+        """Return the id of an experiment, given by name or id. Raises: ExperimentNotFoundError."""
+        there = {log.removeprefix(EXPERIMENTS) for log in list_heads(self._location.bucket, EXPERIMENTS)}
+        for id in (name, experiment_id(name)):
+            if is_experiment_id(id) and id in there:
+                return id
+        raise ExperimentNotFoundError(name, self._location.bucket.url)

@@ -144,6 +144,13 @@ def opened(url: str | None = None) -> Store:
     return opener(url)
 
 
+def opened_at(url: str, more: Sequence[str] = ()) -> Store:
+    """Return the store at an address: with the options of the command, unless it is a local one, and with more."""
+    given = click.get_current_context().find_root().params["options"]
+    local = "://" not in url or url.startswith(("file://", "memory://"))
+    return _open(url, [*(() if local else given), *more])
+
+
 def opener() -> Callable[[], Store]:
     """Return a function that opens the store of the command, in another process too."""
     given = click.get_current_context().find_root().params

@@ -1,0 +1,113 @@
+"""`holdall store copy`: a store, or parts of it, into another one."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from holdall.sizes import format_size
+from holdall.store import CopyReport, ModelCopy, RunCopy
+from holdall.surfaces.cli.address import run_of
+from holdall.surfaces.cli.program import json_option, not_empty, opened_at
+from holdall.surfaces.cli.store import store
+from holdall.surfaces.cli.table import counted, files, show_json
+from holdall.surfaces.cli.writer import say
+from holdall.terminal import printable
+
+_ENGINES = ("threads", "ray", "dask")
+
+
+@store.command("copy")
+@click.argument("source", callback=not_empty)
+@click.argument("destination", callback=not_empty)
+@click.option("--run", "runs", multiple=True, metavar="RUN", callback=not_empty, help="Only this run; repeatable.")
+@click.option(
+    "-e", "--experiment", "experiments", multiple=True, metavar="NAME", callback=not_empty, help="Only its runs."
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    callback=not_empty,
+    help="Only this registered model, with its versions, aliases and runs; NAME@ALIAS or NAME/VERSION: that version.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--keep-aliases", is_flag=True, help="Leave the destination's aliases where they are.")
+@click.option("--deletions", is_flag=True, help="Delete in DESTINATION, too, what was deleted since it was copied.")
+@click.option("--engine", type=click.Choice(_ENGINES), default="threads", show_default=True, help="What does the work.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Copy so many runs at once.")
+@click.option("--source-option", "there", multiple=True, metavar="NAME=VALUE", help="A storage option of SOURCE alone.")
+@click.option("--destination-option", "here", multiple=True, metavar="NAME=VALUE", help="One of DESTINATION alone.")
+@json_option
+def copy(
+    source: str,
+    destination: str,
+    runs: Sequence[str],
+    experiments: Sequence[str],
+    models: Sequence[str],
+    dry_run: bool,
+    keep_aliases: bool,
+    deletions: bool,
+    engine: str,
+    workers: int | None,
+    there: Sequence[str],
+    here: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Copy a store, or parts of it, into another one; exit code 1 if something could not be copied.
+
+    Again, and only what is new is sent; what was interrupted is continued. DESTINATION keeps what it has.
+
+    \b
+    Example: holdall store copy ./holdall-store s3://bucket/experiments --model fraud@champion
+    """
+    origin = opened_at(source, there)
+    found = origin.maintenance.copy_to(
+        opened_at(destination, here),
+        runs=[run_of(origin, run).id for run in runs],
+        experiments=experiments,
+        models=models,
+        dry_run=dry_run,
+        keep_aliases=keep_aliases,
+        deletions=deletions,
+        engine=engine,
+        workers=workers,
+        tell=None if as_json else _tell,
+    )
+    show_json({"complete": found.complete} | asdict(found)) if as_json else _show(found, dry_run=dry_run)
+    sys.exit(0 if found.complete else 1)
+
+
+def _tell(one: RunCopy | ModelCopy) -> None:
+    """Show what became of a run or model, unless nothing was to be done."""
+    if one.outcome == "same" and not one.detail:
+        return
+    said = _of_model(one) if isinstance(one, ModelCopy) else _of_run(one)
+    say(printable(f"{one.outcome:<8}  {said}" + (f": {one.detail}" if one.detail else "")))
+
+
+def _of_run(run: RunCopy) -> str:
+    return f"run {run.run_id}" + (f"  {files(run.files)} of {format_size(run.bytes)}" if run.files else "")
+
+
+def _of_model(model: ModelCopy) -> str:
+    number = f"/{model.version}" if model.version is not None else f"  {counted(model.versions, 'version')}"
+    return f"model {model.name}{number}" + "".join(f"  @{alias}" for alias in model.moved)
+
+
+def _show(found: CopyReport, *, dry_run: bool) -> None:
+    outcomes = Counter(run.outcome for run in found.runs)
+    said = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+    sent = sum(run.stored_bytes for run in found.runs)
+    size = sum(run.bytes for run in found.runs)
+    tail = f"at most {format_size(size)} would be sent" if dry_run else f"{format_size(sent)} sent"
+    say(f"{counted(len(found.runs), 'run')}{f' ({said})' if said else ''}, {_models(found)}{tail}")
+
+
+def _models(found: CopyReport) -> str:
+    return f"{counted(len(found.models), 'model')}, " if found.models else ""
