@@ -13,9 +13,10 @@ and collectors. Copying again sends what is new.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -28,6 +29,7 @@ from holdall.copying.runs import RunCopier
 from holdall.engines.mapping import Engine
 from holdall.errors import InvalidArgumentError, RunNotFoundError, StoreExistsError, StoreNotFoundError
 from holdall.format.layout import EXPERIMENTS, RUNS, is_run_id
+from holdall.storage.per_process import PerProcess
 from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
 
@@ -82,9 +84,16 @@ class _Job:
     target: Location
     manner: Manner
     transfer: Transfer = SILENT
+    sending: PerProcess[threading.Lock] = field(default_factory=PerProcess)
 
     def __call__(self, shard: _Shard) -> RunCopy:
-        copier = RunCopier(self.source, self.target, deletions=self.manner.deletions, transfer=self.transfer)
+        copier = RunCopier(
+            self.source,
+            self.target,
+            deletions=self.manner.deletions,
+            transfer=self.transfer,
+            sending=self.sending.get(threading.Lock),
+        )
         work = copier.plan if self.manner.dry_run else copier.copy
         return work(shard.run_id, shard.newest)
 

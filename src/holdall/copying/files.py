@@ -7,9 +7,11 @@ commit that is small travels in its log entry, as anybody's does.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from holdall.chunks.observer import SILENT, Transfer
@@ -17,6 +19,7 @@ from holdall.chunks.relay import Relay, RelayedFile, StoredReader
 from holdall.chunks.writer import ChunkWriter
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
+from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
 from holdall.format.reference import CHUNK, JSON_BLOB, NODE, RECIPE, Ref
 from holdall.format.tree import Entry, Kind
@@ -60,6 +63,7 @@ class FileCopy:
         self._transfer = transfer
         self._writer: ChunkWriter | None = None
         self._placed: dict[str, list[Ref]] = {}
+        self._era = session.chunk_index.era  # in which it was found out where its chunks are
         self._moved: dict[bytes, Ref] = {}  # chunks that had to be sent again, as their packs are condemned
         self.sent = Sent()
 
@@ -111,7 +115,7 @@ class FileCopy:
         return tree_builder.build(entries, partial(inline.place, kind=NODE))
 
     def _packed(self, writer: ChunkWriter) -> Ref:
-        self._move_from_condemned(writer)
+        self._rescue(writer)
         entries = [self._at_home(writer, entry) for entry in self._entries]
         root = tree_builder.build(entries, partial(self._place_node, writer))
         writer.flush()
@@ -132,20 +136,37 @@ class FileCopy:
         self._session.blobs.remember_node(ref, data)
         return ref
 
-    def _move_from_condemned(self, writer: ChunkWriter) -> None:
-        """Send chunks again whose packs a collector has condemned meanwhile (W4): the source has them."""
+    def _rescue(self, writer: ChunkWriter) -> None:
+        """Send chunks again whose packs a collector has condemned meanwhile (W4): the source has them.
+
+        Where the session began again (W6, W7), what was sent before counts as another's: its footers are read again.
+        """
         index = self._session.chunk_index
-        if not index.has_garbage_state:
+        if self._era == index.era and not index.has_garbage_state:
             return
-        index.condemned()  # and what was found to be damaged meanwhile
+        lost = set(index.condemned())
+        if self._era != index.era:
+            writer.keep_up()
+            era = index.begin_reading()
+            lost |= index.select_unusable(self._places())
+            self._era = era
         again = [
             RelayedFile(entry.path, 0, b"", [chunk])
             for entry, chunks in self._with_chunks()
             for chunk, place in zip(chunks, self._placed[entry.path], strict=True)
-            if not index.is_allowed(self._moved.get(place.id, place))
+            if self._moved.get(place.id, place).location in lost
         ]
         self._relay(writer, parts_of_files=True).send(again)
         self._moved |= {file.placed[0].id: file.placed[0] for file in again}
+
+    def _places(self) -> dict[PackName, set[Ref]]:
+        """Return where all chunks are by now, by pack."""
+        found: defaultdict[PackName, set[Ref]] = defaultdict(set)
+        for ref in chain.from_iterable(self._placed.values()):
+            place = self._moved.get(ref.id, ref)
+            if isinstance(place.location, PackName):
+                found[place.location].add(place)
+        return found
 
     def _with_chunks(self) -> Iterator[tuple[Entry, Sequence[Ref]]]:
         """Yield each file that has content, with its chunks at the source."""

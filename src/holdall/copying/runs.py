@@ -49,8 +49,6 @@ from holdall.trees.log import append_entry, next_entry
 from holdall.trees.session import Draft, Session
 from holdall.trees.view import View
 
-# Two runs that share chunks would both send them, so of one process only one at a time sends to packs.
-_SENDING = threading.Lock()
 _LOOKS: Final = 2  # at what cannot be read
 _TRIES: Final = 8  # comparisons that others may overtake
 _ENDED: Final = ("FINISHED", "FAILED", "KILLED")
@@ -104,12 +102,20 @@ class RunCopier:
         source, target: The stores.
         deletions: Whether a run that was deleted or purged at the source since it was copied is deleted as well.
         transfer: Is told how far the files have come.
+        sending: Is held by who sends to packs: of two runs that share chunks, both would send them.
     """
 
     def __init__(
-        self, source: Location, target: Location, *, deletions: bool = False, transfer: Transfer = SILENT
+        self,
+        source: Location,
+        target: Location,
+        *,
+        deletions: bool = False,
+        transfer: Transfer = SILENT,
+        sending: threading.Lock | None = None,
     ) -> None:
         self._source, self._target, self._deletions, self._transfer = source, target, deletions, transfer
+        self._sending = sending or threading.Lock()
 
     def copy(self, run_id: str, newest: int | None = None) -> RunCopy:
         """Copy a run, or bring its copy up to date.
@@ -243,7 +249,7 @@ class RunCopier:
         session = self._open(found)
         try:
             filling = _Filling(self._source, session, found, self._transfer)
-            with nullcontext() if filling.small else _SENDING:
+            with nullcontext() if filling.small else self._sending:
                 return found.result(filling.finish())
         finally:
             session.close()
