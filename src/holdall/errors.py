@@ -13,6 +13,7 @@
     │   ├── ArtifactExistsError        the path holds other content
     │   ├── PathConflictError          a file where a directory stands, or the reverse
     │   ├── RegisteredPathError        the path is of a registered version
+    │   ├── RunHeldError               a version or a tag keeps the run from being purged
     │   ├── ParamExistsError           the parameter has another value
     │   ├── ExperimentExistsError      there is an experiment of this name
     │   ├── ModelExistsError           there is a registered model of this name
@@ -336,6 +337,23 @@ class RegisteredPathError(ConflictError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} takes nothing at {self.path!r}: a version of {self.by} is registered there"
+
+
+class RunHeldError(ConflictError):
+    """Something keeps a run from being purged. Attributes: run_id, by (what does, in words)."""
+
+    error_code = "INVALID_STATE"
+    hint = (
+        "delete those versions with holdall.Client().delete_model_version(name, version), or the tag with "
+        "holdall.Client().delete_tag(run_id, key); then nothing relies on what the run holds"
+    )
+
+    def __init__(self, run_id: str, by: str) -> None:
+        super().__init__(run_id, by)
+        self.run_id, self.by = run_id, by
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} cannot be purged: it is held by {self.by}"
 
 
 class ParamExistsError(ConflictError):

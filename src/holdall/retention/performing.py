@@ -76,6 +76,15 @@ def append_purge(location: Location, run_id: str, may: Callable[[View], bool]) -
     return _append(location, run_id, lambda view: purge if may_be_purged(view.state) and may(view) else []) is not None
 
 
+def append_tombstone(location: Location, run_id: str) -> bool:
+    """Delete a run that is there, and return whether this call did so. Cost: the end of its log, and a PUT."""
+
+    def ops(view: View) -> list[Json]:
+        return [] if view.state.deleted or view.state.purged else [{"op": "tombstone"}]
+
+    return _append(location, run_id, ops) is not None
+
+
 def may_be_purged(state: State) -> bool:
     """Return whether a run's log allows that it is purged: it is deleted, and no pin and no tag keeps it."""
     return state.deleted and not state.purged and not state.pins and KEEP not in state.tags
