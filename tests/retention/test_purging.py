@@ -263,7 +263,8 @@ def test_a_copy_in_another_sessions_pack_goes_too(world: World) -> None:
 
 def test_a_writer_that_shares_the_content_anew_keeps_it_until_it_is_copied(world: World) -> None:
     """Whoever refers to a pack between the copying and the collection is seen by this; then it is done again."""
-    location, store, late = world.location(), world.fresh(40), []
+    location, store = world.location(), world.fresh(40)
+    late: list[Run] = []
     collect = by_hand(location)
 
     def busy(packs: frozenset[PackName]) -> Collection[PackName]:
