@@ -7,8 +7,9 @@ by this session, is what it believes. While a stream runs along a known pack,
 the next pack's footer is loaded without asking, and those behind it ahead of
 its coming there. SPEC.md, "Hints" and "Garbage" (W2, W3).
 
-A hint is created once, so one that leads to a damaged pack, or to none, stays.
-Then the next smallest chunk ids are asked for, and get the hints of the new copy.
+A hint is created once, so one that leads to a damaged pack stays. Then the next
+smallest chunk ids are asked for, and get the hints of the new copy. One that
+leads to a pack that is gone is replaced by whoever stores its chunk again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from holdall.chunks.garbage import look_at_garbage, packs_of_fence
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.verification import PackVerifier
-from holdall.errors import DamageError, StorageError
+from holdall.errors import DamageError, ObjectNotFoundError, StorageError
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import PackName, hint_key, parse_key
 from holdall.format.pack import Footer
@@ -74,6 +75,7 @@ class ChunkIndex:
         self._own: set[bytes] = set()  # the session whose knowledge it is, once it writes
         self._hinted: dict[bytes, PackName] = {}  # where hints led,
         self._unusable: set[PackName] = set()  # and which packs are damaged, or were not there
+        self._gone: set[PackName] = set()  # those of them that are not there for sure
         self._last_chunks: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
         self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
         self._steps = 0
@@ -98,7 +100,11 @@ class ChunkIndex:
         Those that were stored again come last: a hint is created once, so
         theirs leads to the older copy. And one is the first that `prefer_for_hint` named.
         """
-        alone = [chunk for chunk in chunks if chunk not in self._rewritten and not self.has_bad_hint(chunk)]
+        alone = [
+            chunk
+            for chunk in chunks
+            if chunk not in self._rewritten and (not self.has_bad_hint(chunk) or self.lost_pack(chunk))
+        ]
         sought = next((chunk for chunk in alone if chunk in self._preferred), None)
         for done in (self._rewritten, self._preferred):
             done.difference_update(chunks)
@@ -114,6 +120,11 @@ class ChunkIndex:
         """Return whether the chunk's hint was seen to lead to a pack that is no use to anybody."""
         pack = self._hinted.get(chunk)
         return pack in self._unusable or pack in self._verifier.damage.packs
+
+    def lost_pack(self, chunk: bytes) -> PackName | None:
+        """Return the pack that the chunk's hint was seen to lead to, if that pack is gone: then the hint is no use."""
+        pack = self._hinted.get(chunk)
+        return pack if pack in self._gone else None
 
     def is_allowed(self, ref: Ref) -> bool:
         """Return whether a blob's place may be referred to, as far as this session has met the collector."""
@@ -366,7 +377,9 @@ class ChunkIndex:
         era = self.begin_reading()
         try:
             return _Found(era, self._reader.footer(pack))
-        except (StorageError, DamageError):
+        except (StorageError, DamageError) as error:
+            if isinstance(error, ObjectNotFoundError):
+                self._gone.add(pack)
             return _Found(era, None)
 
     def _add_if_found(self, pack: PackName, found: _Found) -> bool:
