@@ -54,6 +54,7 @@
     │   ├── VersionChangedError        a registered version is not what was registered
     │   ├── FormatError                bytes that no writer of this format makes
     │   ├── GarbageStateError          what is garbage cannot be told, so nothing may be written
+    │   ├── LiveContentError           what is still needed cannot be told, so nothing may be deleted
     │   ├── ObjectTooLargeError        an object is larger than any of its kind may be
     │   └── LogGapError                a log entry is missing
     ├── UnsupportedFeatureError        upgrade holdall
@@ -61,6 +62,7 @@
         ├── ObjectNotFoundError        no object at this key
         ├── ObjectTooShortError        it ends before the range that was asked for
         ├── ObjectExistsError          create-only found something there
+        ├── UnknownAgeError            the bucket tells no times, so nothing is told by age
         ├── NotDeletedError            of several objects some were not deleted; the others are gone
         ├── TransientStorageError      may work when tried again
         │   └── BucketUnreachableError no answer from there, or not from a bucket
@@ -915,6 +917,25 @@ class GarbageStateError(DamageError):
         return f"{self.where}: what it condemns cannot be told, so nothing may be written: {self.detail}"
 
 
+class LiveContentError(DamageError):
+    """What runs need cannot be told, so nothing was deleted. Attributes: problems (what cannot be read, by run)."""
+
+    hint = (
+        "holdall.open().maintenance.check() finds all that is damaged; restore the objects that are named from a copy, "
+        "repair the runs from one, or purge a run that nobody needs, and collect again"
+    )
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        known = isinstance(self.problems, Mapping)
+        lines = [f"run {run}: {why}" for run, why in self.problems.items()] if known else [str(self.problems)]
+        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        return f"what is still needed cannot be told, so nothing was deleted: {'; '.join(lines[:_SHOWN])}{more}"
+
+
 class ObjectTooLargeError(DamageError):
     """An object is larger than any of its kind may be; it was not read. Attributes: url, key, size, limit (bytes)."""
 
@@ -989,6 +1010,19 @@ class ObjectExistsError(StorageError):
     """There is an object at this key already. Attributes: url, key, reason."""
 
     error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class UnknownAgeError(StorageError):
+    """The bucket's listings tell no times, so what is old cannot be told from what is new. Attributes: url."""
+
+    hint = (
+        "ages count by the bucket's own clock only: give none (delay=0, quarantine=0), or keep the store in a bucket "
+        "whose listings tell when an object was created"
+    )
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "")
+        self.args = (url,)
 
 
 class NotDeletedError(StorageError):

@@ -20,6 +20,7 @@ from holdall.checking.check import Findings
 from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
+from holdall.collecting.plan import Amount, Collection, GenerationReport
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.display import Facts, Shown
 from holdall.maintenance.space import Stats
@@ -91,7 +92,9 @@ __all__ = [
     "RESTORABLE",
     "RUN_NAME",
     "AliasMove",
+    "Amount",
     "ArtifactReader",
+    "Collection",
     "CopyReport",
     "Dataset",
     "DatasetInput",
@@ -105,6 +108,7 @@ __all__ = [
     "FileRepair",
     "Findings",
     "Freed",
+    "GenerationReport",
     "Holdings",
     "InputTag",
     "Inspection",

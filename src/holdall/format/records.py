@@ -115,8 +115,21 @@ def parse_generation(data: bytes, generation: int, word: str) -> frozenset[PackN
     return frozenset(PackName.parse(pack, what) for pack in packs)
 
 
-def encode_generation(generation: int, word: str, packs: Sequence[PackName]) -> bytes:
+def quarantine_end(data: bytes, generation: int) -> int:
+    """Return until when a `condemn` asks that its verdict wait, in ms by the server's clock; 0 if it does not."""
+    what = f"garbage generation {generation}, condemn"
+    body, _ = parse_document(data, what)
+    return count_of(body, "until", what) if "until" in body else 0
+
+
+def encode_generation(generation: int, word: str, packs: Sequence[PackName], until: int = 0) -> bytes:
     """Return what a collector writes of a generation: its `condemn`, `verdict` or `done`.
+
+    Args:
+        generation: Its number.
+        word: Which of the three.
+        packs: What it names.
+        until: Of a `condemn`: until when its verdict is to wait; 0 if it need not.
 
     Raises:
         ValueError: These are more packs than a generation may have.
@@ -124,4 +137,5 @@ def encode_generation(generation: int, word: str, packs: Sequence[PackName]) -> 
     if len(packs) > MOST_CONDEMNED:
         raise ValueError(f"{len(packs)} packs are more than the {MOST_CONDEMNED} of a garbage generation")
     names = [str(pack) for pack in sorted(packs)]
-    return encode_document({"generation": generation, "deleted" if word == "done" else "packs": names})
+    body = {"generation": generation, "deleted" if word == "done" else "packs": names}
+    return encode_document(body | ({"until": until} if until else {}))

@@ -58,6 +58,14 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
         "nothing was committed, and reading goes on; see that no collector is running, then remove the object named "
         "above: nothing but `gc/` itself refers to it. `holdall store check` shows whether a pack was deleted already"
     ),
+    errors.LiveContentError: (
+        "`holdall store check` finds all that is damaged; restore the objects that are named from a copy, repair the "
+        "runs from one, or purge a run that nobody needs, and collect again"
+    ),
+    errors.UnknownAgeError: (
+        "ages count by the bucket's own clock only: give none (--delay 0 --quarantine 0), or keep the store in a "
+        "bucket whose listings tell when an object was created"
+    ),
     errors.StorageError: "see the cause; `holdall store doctor URL` tries what the bucket can do",
     errors.UnsafeBucketError: (
         "use a server that honours `If-None-Match: *` on PutObject: AWS S3, MinIO, R2, SeaweedFS, LocalStack, and Ceph "

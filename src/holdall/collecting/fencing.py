@@ -1,0 +1,101 @@
+"""A collector's entries in runs' logs: fences, and the end of sessions that nobody continues (SPEC.md, G5).
+
+A fence makes every writer of a log read the generation before it commits. It
+is due in each log with an open session, whoever created the generation: who
+finishes it cannot know how far another came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+from holdall.collecting.following import ExactView, entry_time, follow
+from holdall.collecting.marks import LiveRun
+from holdall.engines.mapping import Engine
+from holdall.format.document import Json
+from holdall.format.entry import LogEntry
+from holdall.format.layout import log_key
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.log import append_entry, next_entry
+
+IDLE: Final = 7 * 24 * 3600 * 1000  # ms without an entry, after which a session may be closed
+_AWARE: Final = (0, 2)  # the version of holdall from which on writers know W6
+_WRITER: Final = re.compile(r"holdall (\d{1,4})\.(\d{1,4})(?![0-9])")
+
+
+def fence_all(location: Location, engine: Engine, logs: Iterable[str], generations: Sequence[int]) -> int:
+    """Append fences to logs that have an open session, where there are none yet; return to how many.
+
+    Cost: two GETs and a PUT for each of them that has one, side by side.
+    """
+    return sum(engine.map(partial(_fence, location, tuple(generations)), logs))
+
+
+def _fence(location: Location, generations: tuple[int, ...], log: str) -> int:
+    view = follow(location, log)
+
+    def ops() -> list[Json]:
+        state = view.state
+        owed = [g for g in generations if g not in state.fences]
+        return [{"op": "fence", "generation": g} for g in owed] if state.sessions and not state.purged else []
+
+    return int(_append(location, view, ops))
+
+
+def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
+    """Close the sessions of a run that has had no entry for seven days, if their writers begin anew then (W6).
+
+    Args:
+        location: The store.
+        run: The run, as it was looked at.
+        now: By the server's clock.
+
+    Returns:
+        The sessions that were closed.
+
+    Cost: one listing; for a run that is idle the entries of its log, and a PUT.
+    """
+    log, n, _, active = run.log, run.n, run.sessions, run.active
+    last = entry_time(location.bucket, log_key(log, active if active >= 0 else n))
+    if last is None or now - last < IDLE:
+        return ()
+    aware = _aware_sessions(location, log, run.sessions, n)
+    view = follow(location, log)
+    closed: list[str] = []
+
+    def ops() -> list[Json]:
+        idle = view.active == active and not view.state.purged
+        closed[:] = sorted(aware & view.state.sessions) if idle else []
+        return [{"op": "close", "session": session} for session in closed]
+
+    return tuple(closed) if _append(location, view, ops) else ()
+
+
+def _aware_sessions(location: Location, log: str, sessions: Sequence[str], n: int) -> set[str]:
+    """Return those sessions of a log whose writer, as the entry that opened it says, knows W6."""
+    found = set()
+    for entry in Journal(location.bucket, location.pool, log).walk(n + 1):
+        for op in entry.ops:
+            if op["op"] == "open" and op["session"] in sessions and _knows_w6(entry.writer):
+                found.add(op["session"])
+    return found
+
+
+def _knows_w6(writer: str) -> bool:
+    told = _WRITER.match(writer)
+    return told is not None and (int(told[1]), int(told[2])) >= _AWARE
+
+
+def _append(location: Location, view: ExactView, ops: Callable[[], list[Json]]) -> bool:
+    """Append an entry with these operations, asked for anew after each lost race; return whether there was any."""
+    journal = Journal(location.bucket, location.pool, view.paths.blobs.journal.log)
+
+    def build() -> LogEntry | None:
+        wanted = ops()
+        return next_entry(location, journal.log, view, wanted) if wanted else None
+
+    return append_entry(location, journal.create, build, view.absorb, view.follow) is not None

@@ -1,0 +1,104 @@
+"""Deleting what a verdict names, and what lies around of it (SPEC.md, G7 and G8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from holdall.chunks.chunk_index import smallest_ids
+from holdall.chunks.reader import ChunkReader
+from holdall.collecting.generations import is_done
+from holdall.errors import DamageError, NotDeletedError, StorageError, TransientStorageError
+from holdall.format.document import MAX_DOCUMENT
+from holdall.format.layout import PackName, damage_key, hint_key, log_key, parse_key
+from holdall.format.records import parse_hint
+from holdall.format.reference import CHUNK
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+
+_BATCH: Final = 1000  # packs between two looks whether somebody else was done
+
+
+@dataclass(slots=True)
+class Swept:
+    """What was deleted. Attributes: done (whether all of it), hints, refused (why, by key)."""
+
+    done: bool = True
+    hints: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def sweep(location: Location, generation: int, packs: Iterable[PackName], damaged: frozenset[PackName]) -> Swept:
+    """Delete the packs of a verdict, their hints before them, and records of damage after them.
+
+    Stops where another collector finished the generation meanwhile: then a request of this one may come so late that
+    it must not come at all.
+
+    Cost: one listing for each thousand packs, and their deletion; five reads for the hints of each pack.
+    """
+    swept = Swept()
+    left = iter(sorted(packs))
+    while some := list(islice(left, _BATCH)):
+        if is_done(location.bucket, generation):
+            return swept
+        hints = [key for found in location.pool.map(lambda pack: _hints_of(location, pack), some) for key in found]
+        swept.hints += len(hints) - len(_delete(location, hints, swept))
+        refused = _delete(location, [pack.key for pack in some], swept)
+        gone = [damage_key(pack) for pack in some if pack in damaged and pack.key not in refused]
+        _delete(location, gone, swept)
+    return swept
+
+
+def purge_entries(location: Location, log: str) -> tuple[int, dict[str, str]]:
+    """Delete the entries of a purged log before its purge, also those that came late.
+
+    Returns:
+        How many, and why some were refused, by key.
+
+    Cost: a listing of the log, a GET, and the deletion.
+    """
+    journal = Journal(location.bucket, location.pool, log)
+    purge = journal.purge()
+    if purge is None:
+        return 0, {}
+    keys = (parse_key(info.key) for info in location.bucket.list(f"{log}/log/"))
+    older = [log_key(log, key.number) for key in keys if key and key.kind == "log" and key.number < purge.n]
+    swept = Swept()
+    refused = _delete(location, older, swept)
+    return len(older) - len(refused), swept.refused
+
+
+def _hints_of(location: Location, pack: PackName) -> list[str]:
+    """Return the keys of the hints that lead to a pack, of those that its writer made by its smallest chunk ids."""
+    try:
+        footer = ChunkReader(location.bucket, location.pool).footer(pack)
+        payload = sum(row.stored for row in footer.rows)
+        chunks = [row.id for row in footer.rows if row.kind == CHUNK]
+        return [hint_key(chunk) for chunk in smallest_ids(chunks, payload) if _leads_to(location, chunk, pack)]
+    except TransientStorageError:
+        raise
+    except (DamageError, StorageError):  # a hint that stays leads to nothing, and the next writer passes it over
+        return []
+
+
+def _leads_to(location: Location, chunk: bytes, pack: PackName) -> bool:
+    try:
+        return parse_hint(location.bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk) == pack
+    except TransientStorageError:
+        raise
+    except (DamageError, StorageError):
+        return False
+
+
+def _delete(location: Location, keys: Sequence[str], swept: Swept) -> set[str]:
+    """Delete keys; return those that were refused, and note why."""
+    try:
+        if keys:
+            location.bucket.delete_many(keys)
+    except NotDeletedError as error:
+        swept.refused |= {key: why.reason for key, why in error.failed.items()}
+        swept.done = False
+        return set(error.failed)
+    return set()

@@ -1,0 +1,97 @@
+"""`holdall gc`: give back the space of what no run refers to."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from holdall.sizes import format_size
+from holdall.store import Amount, Collection
+from holdall.surfaces.cli.program import json_option, not_empty, opened, program
+from holdall.surfaces.cli.table import counted, show_json, when
+from holdall.surfaces.cli.writer import say
+from holdall.terminal import printable
+
+
+@program.command("gc")
+@click.argument("url", required=False, callback=not_empty)
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be deleted; write nothing.")
+@click.option("--delay", default="24h", show_default=True, help="Leave packs alone that are younger.")
+@click.option("--quarantine", default="0", show_default=True, help="Wait so long between condemning and deleting.")
+@click.option("--engine", default="threads", show_default=True, help="What reads the runs: threads, ray or dask.")
+@json_option
+def gc(url: str | None, dry_run: bool, delay: str, quarantine: str, engine: str, as_json: bool) -> None:
+    """Delete packs that no run refers to; exit code 1 if the bucket refused to delete some.
+
+    Others may log, read and collect meanwhile. Killed at any time, the next one goes on.
+
+    \b
+    Example: holdall gc --dry-run
+    """
+    found = opened(url).maintenance.gc(dry_run=dry_run, delay=delay, quarantine=quarantine, engine=engine)
+    show_json(_document(found)) if as_json else _show(found)
+    sys.exit(0 if found.complete else 1)
+
+
+def _document(found: Collection) -> dict[str, Any]:
+    return asdict(found) | {"complete": found.complete}
+
+
+def _show(found: Collection) -> None:
+    say(f"{counted(found.runs, 'run')}, {_amount(found.all)}")
+    for line in [*_garbage(found), *_generations(found), *_kept(found), *_others(found)]:
+        say(printable(line))
+    if not found.dry_run:
+        say(f"freed {_amount(found.freed)}")
+
+
+def _garbage(found: Collection) -> list[str]:
+    if not found.garbage.packs:
+        return ["garbage     none"]
+    word = "would be deleted" if found.dry_run else "nothing refers to them"
+    return [f"garbage     {_amount(found.garbage)}: {word}"]
+
+
+def _generations(found: Collection) -> list[str]:
+    lines = []
+    for one in found.generations:
+        named = f"generation {one.number}"
+        spared = f", {counted(one.spared, 'pack')} spared: something refers to them after all" if one.spared else ""
+        if one.waiting:
+            told = (
+                f"{_amount(one.condemned)} wait until {when(one.until)}; holdall gc --undo {one.number} takes it back"
+            )
+        elif one.done:
+            told = f"deleted {_amount(one.deleted)}{spared}"
+        else:
+            told = f"{'would delete' if found.dry_run else 'stays open after deleting'} {_amount(one.deleted)}{spared}"
+        lines.append(f"{named:<11} {told}")
+    return lines
+
+
+def _kept(found: Collection) -> list[str]:
+    lines = []
+    if found.young.packs:
+        lines.append(f"young       {_amount(found.young)}: unreferenced, and younger than the delay")
+    if found.unfinished.packs:
+        lines.append(f"unfinished  {_amount(found.unfinished)}: of sessions that are open")
+    return lines
+
+
+def _others(found: Collection) -> list[str]:
+    lines = [f"closed      run {run}: no entry of its session for seven days" for run in found.closed]
+    if found.entries:
+        lines.append(f"purged      {counted(found.entries, 'log entry')[:-1]}ies of purged runs deleted")
+    lines += [f"refused     {key}: {why}" for key, why in sorted(found.refused.items())]
+    if found.versioned:
+        lines.append("versioned   the bucket keeps old versions: space comes back when its lifecycle expires them")
+    if found.dry_run and found.requests:
+        lines.append(f"requests    about {found.requests}")
+    return lines
+
+
+def _amount(amount: Amount) -> str:
+    return f"{counted(amount.packs, 'pack')} of {format_size(amount.bytes)}"
