@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from holdall.chunks.observer import SILENT, Transfer, begin_transfer
@@ -127,11 +127,15 @@ def copy_store(
     shards = {id: _Shard(id) for id in needed} | _listed(source, wanted)
     runs = _copy_runs(source, target, shards, manner, engine, told)
     lost = {run.run_id: run for run in runs if run.failed}
-    results: list[ModelCopy] = []
-    for step in (partial(replicas.copy, models, lost), partial(promoted.copy, versions, lost)):
-        for result in step(dry_run=manner.dry_run):
-            results.append(result)
-            told(result)
+    models_done = chain(
+        replicas.copy(models, lost, dry_run=manner.dry_run),
+        promoted.copy(versions, lost, dry_run=manner.dry_run),
+        replicas.gone(dry_run=manner.dry_run) if wanted.everything else (),
+    )
+    results = []
+    for result in models_done:
+        results.append(result)
+        told(result)
     return CopyReport(source.bucket.url, target.bucket.url, tuple(runs), tuple(results))
 
 

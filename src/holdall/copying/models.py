@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from holdall.copying.marks import COPIED, Mark, mark_of
-from holdall.copying.report import CONFLICT, MORE, NEW, SAME, SKIPPED, ModelCopy, RunCopy
+from holdall.copying.report import CONFLICT, DELETED, MORE, NEW, SAME, SKIPPED, ModelCopy, RunCopy
 from holdall.errors import ArtifactNotFoundError, DamageError, ModelExistsError, RunNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
@@ -91,6 +91,25 @@ class ModelCopier:
         """
         for model in models:
             yield self._copy(model, lost, dry_run=dry_run)
+
+    def gone(self, *, dry_run: bool = False) -> Iterator[ModelCopy]:
+        """Yield what becomes of the copies of models that the source has deleted. Cost: as reading all models there."""
+        if self._lacks_store():
+            return
+        store = self._source.descriptor.store
+        for id, log in self._here._every():
+            mark = mark_of(log.state.tags)
+            if mark is None or mark.store != store:
+                continue
+            found = Log(self._source, model_log(id), Registered).follow()
+            if found is None or found.ended is None:
+                continue
+            if not self._deletions:
+                yield ModelCopy(log.state.name, SKIPPED, "it was deleted since it was copied; its copy stays")
+                continue
+            if not dry_run:
+                self._here.delete_model(log.state.name)
+            yield ModelCopy(log.state.name, DELETED, "it was deleted since it was copied")
 
     # --- inside ---
 
