@@ -23,7 +23,7 @@ from holdall.chunks.pool import LogFuture, Pool
 from holdall.collecting.plan import Amount, Collection, GenerationReport
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.display import Facts, Shown
-from holdall.maintenance.space import Stats
+from holdall.maintenance.space import Compaction, Stats
 from holdall.maintenance.store import Maintenance
 from holdall.measuring.freed import Freed, Sharing
 from holdall.measuring.holdings import Holdings
@@ -95,6 +95,7 @@ __all__ = [
     "Amount",
     "ArtifactReader",
     "Collection",
+    "Compaction",
     "CopyReport",
     "Dataset",
     "DatasetInput",

@@ -119,8 +119,11 @@ class ChunkWriter:
 
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
         """
+        return self.find(digest.blob_id(data))
+
+    def find(self, blob: bytes) -> Ref | None:
+        """Return where the bucket has the blob of an id already, if that is known."""
         self._packer.keep_up()
-        blob = digest.blob_id(data)
         return self.placed(blob) or self._deduplicator.find_blob(blob)
 
     def locate(self, chunks: Sequence[ChunkQuery]) -> list[Ref | None]:

@@ -102,7 +102,7 @@ def _freed(census: Census, survey: Survey, going: Collection[int]) -> Freed:
             for run, count in ((survey.runs[n], count) for n, count in sharing.most_common() if count)
         ),
         pinned=tuple(run.id for run in runs if run.pins),
-        unknown=tuple(sorted({log.removeprefix(RUNS) for log in census.heads.found} - _known(survey))),
+        unknown=survey.unsound,
     )
 
 
@@ -110,7 +110,3 @@ def _shares(rows: list[Row], going: Collection[int]) -> tuple[int, Counter[int]]
     """Return the bytes of a pack that runs refer to which would be deleted, and what each other run has of them."""
     cover = union((start, stop) for run, _, start, stop, _ in rows if run in going)
     return length(cover), within(((run, start, stop) for run, _, start, stop, _ in rows if run not in going), cover)
-
-
-def _known(survey: Survey) -> set[str]:
-    return {run.id for run in survey.runs if run.sound} | survey.purged

@@ -89,7 +89,7 @@ class Survey:
     Attributes:
         runs: Those that were looked at, in the order of their ids; purged ones are not among them.
         purged: The ids of those.
-        sound: Whether all that runs refer to is known.
+        unsound: The ids of those of which not all could be read, so that it is not known what they refer to.
     """
 
     def __init__(self, location: Location, census: Census, name_of: Callable[[State], str]) -> None:
@@ -106,7 +106,13 @@ class Survey:
         views = read_views(location, heads, run_name)
         while some := list(islice(views, _AT_ONCE)):
             self._look(some)
-        self.sound = len(self.runs) + len(self.purged) == len(heads) and all(run.sound for run in self.runs)
+        known = self.purged | {run.id for run in self.runs if run.sound}
+        self.unsound = tuple(sorted({log.removeprefix(RUNS) for log in heads} - known))
+
+    @property
+    def sound(self) -> bool:
+        """Return whether all that runs refer to is known."""
+        return not self.unsound
 
     @property
     def packs(self) -> Iterable[PackName]:

@@ -57,7 +57,9 @@ def test_what_lightgbm_makes_is_let_through(kind: str, tmp_path: Path) -> None:
     booster = made(kind)
     check_lightgbm(booster.model_to_string(num_iteration=-1).encode())
     booster.save_model(tmp_path / "model")
-    check_lightgbm((tmp_path / "model").read_bytes())
+    written = (tmp_path / "model").read_bytes()
+    check_lightgbm(written)
+    assert b"\nTree=0\n" in written
 
 
 def swap(pattern: str, other: str) -> Callable[[str], str]:

@@ -1,0 +1,37 @@
+"""The hints that lead to a pack: what must go before it, or with what it holds."""
+
+from __future__ import annotations
+
+from holdall.chunks.chunk_index import smallest_ids
+from holdall.chunks.reader import ChunkReader
+from holdall.errors import DamageError, StorageError, TransientStorageError
+from holdall.format.document import MAX_DOCUMENT
+from holdall.format.layout import PackName, hint_key
+from holdall.format.records import parse_hint
+from holdall.format.reference import CHUNK
+from holdall.trees.location import Location
+
+
+def hints_of(location: Location, pack: PackName) -> list[str]:
+    """Return the keys of the hints that lead to a pack, of those that its writer made by its smallest chunk ids.
+
+    Cost: one or two requests for its footer, and one for each hint.
+    """
+    try:
+        footer = ChunkReader(location.bucket, location.pool).footer(pack)
+        payload = sum(row.stored for row in footer.rows)
+        chunks = [row.id for row in footer.rows if row.kind == CHUNK]
+        return [hint_key(chunk) for chunk in smallest_ids(chunks, payload) if _leads_to(location, chunk, pack)]
+    except TransientStorageError:
+        raise
+    except (DamageError, StorageError):  # a hint that stays leads to nothing, and the next writer passes it over
+        return []
+
+
+def _leads_to(location: Location, chunk: bytes, pack: PackName) -> bool:
+    try:
+        return parse_hint(location.bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk) == pack
+    except TransientStorageError:
+        raise
+    except (DamageError, StorageError):
+        return False

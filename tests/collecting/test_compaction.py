@@ -1,0 +1,229 @@
+"""Packs that are mostly dead are emptied: what lives moves once, nothing is lost, and the packs become garbage."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from tests.support.faulty import Crash, FaultyBucket
+from tests.support.stores import TINY, Serial, tiny_location, tiny_store
+
+from holdall.errors import InvalidArgumentError
+from holdall.format.layout import PackName, run_log
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
+from holdall.trees.heads import list_heads
+from holdall.trees.references import references
+from holdall.trees.view import read_views, run_name
+
+ROOMY = replace(TINY, pack_size=64 << 10)
+
+
+def _store(bucket: MemoryBucket) -> Store:
+    """A store whose packs hold a checkpoint in two or three."""
+    location = tiny_location(bucket, create=False, pool=Serial())
+    location.create(ROOMY)
+    return Store(location)
+
+
+def _bytes(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def _checkpoint(step: int) -> bytes:
+    """A frozen backbone, and parts between that are trained."""
+    return b"".join(_bytes(part, 20_000) + _bytes(100 * step + part, 5_000) for part in range(1, 6))
+
+
+def _series(bucket: MemoryBucket, *, steps: int = 8, last: int = 3) -> tuple[Store, list[Run]]:
+    """A store with a series of checkpoints of which only the last ones are left."""
+    store, runs = _store(bucket), []
+    for step in range(steps):
+        runs.append(run := store.runs.start(experiment="train"))
+        run.log_bytes(_checkpoint(step), "model.bin")
+        run.log_bytes(b"step %d" % step, "note.txt")
+        run.finish()
+    for run in runs[:-last]:
+        for key in [key for key in bucket.objects if key.startswith(f"{run_log(run.id)}/")]:
+            del bucket.objects[key]
+    return store, runs[-last:]
+
+
+def _collect(bucket: MemoryBucket) -> None:
+    """Delete what no run refers to, as a collection does that is alone."""
+    live = _live(bucket)
+    for key in [key for key in bucket.objects if key.startswith("packs/") and key not in live]:
+        del bucket.objects[key]
+
+
+def _live(bucket: MemoryBucket) -> set[str]:
+    location = tiny_location(bucket, create=False)
+    views = read_views(location, list_heads(bucket, "runs/"), run_name)
+    return {ref.location.key for view in views for ref in references(view) if isinstance(ref.location, PackName)}
+
+
+def _size(bucket: MemoryBucket) -> int:
+    return sum(map(len, bucket.objects.values()))
+
+
+def _whole(bucket: MemoryBucket, runs: list[Run], *, steps: int = 8) -> None:
+    store = tiny_store(bucket, create=False)
+    for step, run in zip(range(steps - len(runs), steps), runs, strict=True):
+        assert store.runs.get(run.id).read("model.bin") == _checkpoint(step)
+        assert store.runs.get(run.id).read("note.txt") == b"step %d" % step
+    assert [problem for problem in store.maintenance.check().problems if not problem.harmless] == []
+
+
+def test_a_series_takes_what_its_last_checkpoints_need() -> None:
+    """Within five per cent of a store that never held anything else; without compaction it is more."""
+    bucket, fresh = MemoryBucket(), MemoryBucket()
+    _, runs = _series(bucket)
+    _collect(bucket)
+    loose = _size(bucket)
+    done = tiny_store(bucket, create=False).maintenance.compact(0.02)
+    assert done.failed == {}
+    _collect(bucket)
+    _whole(bucket, runs)
+    alone = _store(fresh)
+    for step in range(5, 8):
+        run = alone.runs.start(experiment="train")
+        run.log_bytes(_checkpoint(step), "model.bin")
+        run.log_bytes(b"step %d" % step, "note.txt")
+        run.finish()
+    assert _size(bucket) < 1.05 * _size(fresh) < loose
+    held = tiny_store(bucket, create=False).maintenance.du().held
+    assert held.dead < 0.07 * held.stored  # recipes of chunks of 1 KiB, which were replaced
+
+
+def test_what_runs_share_is_copied_once() -> None:
+    """Ten runs with the same content take it along together, and share it as before."""
+    bucket = MemoryBucket()
+    store, runs = _series(bucket, last=2)
+    for _ in range(8):
+        runs.append(run := store.runs.start())
+        run.log_bytes(_checkpoint(7), "model.bin")
+        run.finish()
+    plan = store.maintenance.compact(0, dry_run=True)
+    before = dict(bucket.objects)
+    assert (plan.copied, bucket.objects) == (0, before)
+    done = tiny_store(bucket, seed=5, create=False).maintenance.compact(0)
+    assert 0 < done.copied < plan.live
+    assert (done.freed, done.live) == (plan.freed, plan.live)
+    spaces = {run.run_id: run.space for run in store.maintenance.du().runs}
+    assert [spaces[run.id].unique for run in runs[2:]] == [0] * 8
+
+
+def test_what_is_compressed_is_copied_as_it_is() -> None:
+    """Content keeps its codec and its stored length: nothing is encoded anew."""
+    bucket = MemoryBucket()
+    store, runs = _series(bucket, last=1)
+    before = store.maintenance.du().total
+    tiny_store(bucket, seed=6, create=False).maintenance.compact(0)
+    after = store.maintenance.du().total
+    assert (after.files, after.logical) == (before.files, before.logical)
+    assert abs(after.stored - before.stored) < 100
+    _whole(bucket, runs)
+
+
+def test_killed_at_any_request_nothing_is_lost() -> None:
+    """Before or after each request of a compaction, the store is intact, and the next one goes on."""
+    made = MemoryBucket()
+    _, runs = _series(made, steps=4, last=2)
+    counter = FaultyBucket(MemoryBucket("memory", dict(made.objects)))
+    tiny_store(counter, seed=7, create=False, pool=Serial()).maintenance.compact(0)
+    for k in range(1, len(counter.requests) + 1):
+        bucket = MemoryBucket("memory", dict(made.objects))
+        faulty = FaultyBucket(bucket)
+        faulty.on = _dies_at(k)
+        with pytest.raises(Crash):
+            tiny_store(faulty, seed=7, create=False, pool=Serial()).maintenance.compact(0)
+        _collect(bucket)
+        _whole(bucket, runs, steps=4)
+    tiny_store(bucket, seed=8, create=False).maintenance.compact(0)
+    _collect(bucket)
+    _whole(bucket, runs, steps=4)
+
+
+def _dies_at(k: int) -> Callable[[int, str, str, str], None]:
+    def on(number: int, when: str, verb: str, key: str) -> None:
+        if number == k and when == ("after" if k % 2 else "before"):
+            raise Crash
+
+    return on
+
+
+def test_a_run_that_is_written_meanwhile_keeps_what_it_gets() -> None:
+    """Another writer adds to the run while its content moves: the compactor takes that in and begins anew."""
+    bucket = MemoryBucket()
+    _, runs = _series(bucket, last=1)
+    faulty, other = FaultyBucket(bucket), tiny_store(bucket, seed=9, create=False)
+    added: list[int] = []
+
+    def on(number: int, when: str, verb: str, key: str) -> None:
+        if (when, verb) == ("before", "put") and key.startswith("packs/") and not added:
+            added.append(number)
+            other.runs.get(runs[0].id).log_bytes(_bytes(77, 3_000), "late.bin")
+
+    faulty.on = on
+    done = tiny_store(faulty, seed=10, create=False).maintenance.compact(0)
+    assert added
+    assert done.failed == {}
+    _collect(bucket)
+    _whole(bucket, runs)
+    assert tiny_store(bucket, create=False).runs.get(runs[0].id).read("late.bin") == _bytes(77, 3_000)
+
+
+def test_deleted_runs_move_too_and_stay_deleted() -> None:
+    """What can be restored is moved like the rest."""
+    bucket = MemoryBucket()
+    store, runs = _series(bucket)
+    runs[0].delete()
+    assert tiny_store(bucket, seed=11, create=False).maintenance.compact(0).failed == {}
+    _collect(bucket)
+    (told,) = [run for run in store.maintenance.du().runs if run.deleted]
+    assert told.run_id == runs[0].id
+    store.runs.get(runs[0].id).restore()
+    _whole(bucket, runs)
+
+
+def test_new_runs_share_what_has_moved() -> None:
+    """Hints lead to the new packs: the same content, logged again, takes what it takes beside one that never moved."""
+    grown = []
+    for moved in (False, True):
+        bucket = MemoryBucket()
+        _series(bucket, last=1)
+        if moved:
+            assert tiny_store(bucket, seed=12, create=False).maintenance.compact(0).copied
+        _collect(bucket)
+        before = _size(bucket)
+        again = tiny_store(bucket, seed=13, create=False).runs.start()
+        again.log_bytes(_checkpoint(7), "model.bin")
+        again.finish()
+        grown.append(_size(bucket) - before)
+    assert grown[1] < grown[0] + 8_000  # its recipe, of 125,000 bytes of content
+
+
+def test_packs_of_a_run_that_is_being_written_are_left_alone() -> None:
+    """Its writer may refer to what looks dead."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    run = store.runs.start()
+    for n in range(4):
+        run.log_bytes(_bytes(n, 80_000), f"{n}.bin")
+    assert store.maintenance.du().held.dead == 0 or store.maintenance.compact(0, dry_run=True).packs == ()
+    with pytest.raises(InvalidArgumentError):
+        store.maintenance.compact(-1)
+
+
+def test_a_damaged_run_stops_it() -> None:
+    """What it refers to is not known, so nothing would be freed; it is named."""
+    bucket = MemoryBucket()
+    _, runs = _series(bucket)
+    for key in [key for key in bucket.objects if key.startswith(run_log(runs[0].id))]:
+        bucket.objects[key] = b"{}" + bucket.objects[key][2:]
+    before = dict(bucket.objects)
+    found = tiny_store(bucket, create=False).maintenance.compact(0)
+    assert (found.packs, found.unknown) == ((), (runs[0].id,))
+    assert bucket.objects == before
