@@ -11,12 +11,9 @@ from tests.support.faulty import Crash, FaultyBucket
 from tests.support.stores import TINY, Serial, tiny_location, tiny_store
 
 from holdall.errors import InvalidArgumentError
-from holdall.format.layout import PackName, run_log
+from holdall.format.layout import run_log
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
-from holdall.trees.heads import list_heads
-from holdall.trees.references import references
-from holdall.trees.view import read_views, run_name
 
 ROOMY = replace(TINY, pack_size=64 << 10)
 
@@ -52,16 +49,8 @@ def _series(bucket: MemoryBucket, *, steps: int = 8, last: int = 3) -> tuple[Sto
 
 
 def _collect(bucket: MemoryBucket) -> None:
-    """Delete what no run refers to, as a collection does that is alone."""
-    live = _live(bucket)
-    for key in [key for key in bucket.objects if key.startswith("packs/") and key not in live]:
-        del bucket.objects[key]
-
-
-def _live(bucket: MemoryBucket) -> set[str]:
-    location = tiny_location(bucket, create=False)
-    views = read_views(location, list_heads(bucket, "runs/"), run_name)
-    return {ref.location.key for view in views for ref in references(view) if isinstance(ref.location, PackName)}
+    """Delete what no run refers to."""
+    tiny_store(bucket, seed=99, create=False, pool=Serial()).maintenance.gc(delay=0)
 
 
 def _size(bucket: MemoryBucket) -> int:

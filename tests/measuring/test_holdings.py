@@ -12,6 +12,7 @@ import pytest
 from tests.support.faulty import Fault, FaultyBucket
 from tests.support.stores import tiny_location, tiny_store
 
+from holdall.chunks.garbage import look_at_garbage
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import AccessDeniedError, RunNotFoundError, StorageError
 from holdall.format.document import encode_document
@@ -29,6 +30,7 @@ from holdall.trees.references import references
 from holdall.trees.view import read_views, run_name
 
 DAY = 24 * 3600 * 1000
+NOW = 1_700_000_000_000  # as the clock of a tiny store says
 
 
 def _bytes(seed: int, size: int) -> bytes:
@@ -84,7 +86,17 @@ def assert_adds_up(bucket: MemoryBucket, store: Store | None = None) -> Holdings
     assert held.stored + held.listings == blobs["needed"] + blobs["rest"]
     assert held.reclaimable + held.recent + held.quarantine == blobs["unused"]
     assert held.unknown == 0
+    due = store.maintenance.gc(dry_run=True)
+    assert held.quarantine <= due.waiting.bytes  # those that a verdict spares, or a run, are not in quarantine
+    assert held.reclaimable == due.garbage.bytes
+    assert held.recent - due.young.bytes - due.unfinished.bytes == due.waiting.bytes - held.quarantine - spared(bucket)
     return held
+
+
+def spared(bucket: MemoryBucket) -> int:
+    """The bytes of packs that are condemned, and that runs refer to."""
+    needed = {pack for blobs in needs(bucket).values() for pack, _ in blobs}
+    return sum(len(bucket.objects[pack.key]) for pack in needed & look_at_garbage(bucket).condemned)
 
 
 def _told_again(bucket: MemoryBucket) -> int:
@@ -269,7 +281,7 @@ class Dated(MemoryBucket):
     def __init__(self) -> None:
         super().__init__()
         self.times: dict[str, int] = {}
-        self.now = 0
+        self.now = NOW - 2 * DAY
 
     def put(self, key: str, data: Bytes) -> None:
         super().put(key, data)
@@ -277,7 +289,7 @@ class Dated(MemoryBucket):
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         for info in super().list(prefix, limit=limit):
-            yield replace(info, modified=self.times.get(info.key, 0))
+            yield replace(info, modified=self.times.get(info.key, NOW))
 
 
 def test_only_what_the_next_collection_takes_is_called_reclaimable() -> None:
@@ -287,7 +299,7 @@ def test_only_what_the_next_collection_takes_is_called_reclaimable() -> None:
     old = _logged(store, _bytes(1, 80_000))
     _drop(bucket, old)
     _logged(store, _bytes(2, 80_000), end=False).delete()
-    bucket.now = 2 * DAY
+    bucket.now = NOW
     new = _logged(store, _bytes(3, 90_000))
     _drop(bucket, new)
     held = assert_adds_up(bucket)

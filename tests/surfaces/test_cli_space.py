@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,19 @@ def test_deleted_runs_are_told_apart(lab: Lab) -> None:
     assert "3, 1 of them deleted" in lab("store", "stats")
     assert lab.json("store", "du")["held"]["deleted"] > 100_000
     assert "only deleted runs need it: comes back" in lab("store", "du")
+
+
+def test_packs_that_are_partly_dead_are_emptied_and_collected(lab: Lab) -> None:
+    """A dry run says what it would take; then it is done, and nothing more is to be done."""
+    shutil.rmtree(lab.folder / "store/runs" / lab.one)
+    told = lab("gc", "--compact", "5", "--delay", "0", "--dry-run")
+    assert "dead in 1 pack that 2 runs need in part\n" in told
+    assert "compaction  would copy" in told
+    before = lab.bytes
+    done = lab.json("gc", "--compact", "5", "--delay", "0")
+    assert done["compaction"]["copied"] >= 200_000
+    assert lab.bytes < before - 90_000
+    assert "compaction  none" in lab("gc", "--compact", "5", "--delay", "0")
+    for run_id in (lab.two, lab.other):
+        assert lab.store.runs.get(run_id).read("0.bin") == random.Random(0).randbytes(200_000)
+    assert lab("store", "check").splitlines()[-1] == "intact"

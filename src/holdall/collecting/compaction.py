@@ -1,4 +1,4 @@
-"""Moving what lives out of packs that are mostly dead, so that a collection can take them.
+"""Moving what lives out of packs that are to go: those that are mostly dead, or that hold what is purged.
 
 A compactor is a writer like others (W1 to W6), and deletes nothing: it copies what
 a run needs of such packs into new ones, as it is stored, and appends a checkpoint with the same
@@ -24,7 +24,7 @@ from holdall.format.digest import blob_id
 from holdall.format.document import Json
 from holdall.format.encoder import Encoded
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import RUNS, PackName
+from holdall.format.layout import PackName, run_log
 from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
 from holdall.format.reference import JSON_BLOB, RECIPE, Ref
 from holdall.format.tree import Entry
@@ -66,31 +66,33 @@ class Compactor:
         self._copies: dict[bytes, PackName] = {}  # where blobs are now that were copied
 
     def move(self, run_ids: Iterable[str]) -> Moved:
-        """Move what these runs need of the packs; a purged run needs nothing.
+        """Move what these runs need of the packs, so that whoever logs it anew finds the copies.
 
-        Cost: for each run its listing and recipes, and three PUTs; for all of them together, reading and writing what
-            lives in the packs once, and five requests for the hints of each.
+        Cost: as `vacate` for each run; reading and writing what lives in the packs is once for all of them. Besides,
+            six requests for the hints of each pack.
         """
         moved = Moved()
         self._drop_hints()
         for id in run_ids:
             try:
-                moved.copied += self._move(id)
+                moved.copied += self.vacate(id)
                 moved.runs.append(id)
             except DamageError as error:
                 moved.failed[id] = str(error)
         return moved
 
-    def _drop_hints(self) -> None:
-        """Delete the hints that lead to the packs: one is created once, and the copies' would find them there."""
-        packs, pool = sorted(self._packs), self._location.pool
-        for at in range(0, len(packs), _PACKS):
-            found = pool.map(lambda pack: hints_of(self._location, pack), packs[at : at + _PACKS])
-            if keys := [key for keys in found for key in keys]:
-                self._location.bucket.delete_many(keys)
+    def vacate(self, run_id: str) -> int:
+        """Let a run refer to none of the packs: what it has there is copied to new ones. A purged run needs nothing.
 
-    def _move(self, run_id: str) -> int:
-        session = Session.resume(self._location, RUNS + run_id, deleted=True)
+        Returns:
+            How many bytes were copied, as they are stored.
+
+        Raises:
+            DamageError: Something of it is not what was written. Then the run stays as it is.
+
+        Cost: the run's listing and recipes, three PUTs, and reading and writing what is copied.
+        """
+        session = Session.resume(self._location, run_log(run_id), deleted=True)
         if session is None:
             return 0
         try:
@@ -101,6 +103,14 @@ class Compactor:
             session.close()
         self._copies |= moving.copies
         return moving.copied
+
+    def _drop_hints(self) -> None:
+        """Delete the hints that lead to the packs: one is created once, and the copies' would find them there."""
+        packs, pool = sorted(self._packs), self._location.pool
+        for at in range(0, len(packs), _PACKS):
+            found = pool.map(lambda pack: hints_of(self._location, pack), packs[at : at + _PACKS])
+            if keys := [key for keys in found for key in keys]:
+                self._location.bucket.delete_many(keys)
 
 
 class _Moving:

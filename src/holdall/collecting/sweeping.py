@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from holdall.chunks.chunk_index import smallest_ids
-from holdall.chunks.reader import ChunkReader
 from holdall.collecting.generations import is_done
-from holdall.errors import DamageError, NotDeletedError, StorageError, TransientStorageError
-from holdall.format.document import MAX_DOCUMENT
-from holdall.format.layout import PackName, damage_key, hint_key, log_key, parse_key
-from holdall.format.records import parse_hint
-from holdall.format.reference import CHUNK
+from holdall.collecting.hints_of import hints_of
+from holdall.errors import NotDeletedError
+from holdall.format.layout import PackName, damage_key, log_key, parse_key
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 
@@ -43,7 +39,7 @@ def sweep(location: Location, generation: int, packs: Iterable[PackName], damage
     while some := list(islice(left, _BATCH)):
         if is_done(location.bucket, generation):
             return swept
-        hints = [key for found in location.pool.map(lambda pack: _hints_of(location, pack), some) for key in found]
+        hints = [key for found in location.pool.map(lambda pack: hints_of(location, pack), some) for key in found]
         swept.hints += len(hints) - len(_delete(location, hints, swept))
         refused = _delete(location, [pack.key for pack in some], swept)
         gone = [damage_key(pack) for pack in some if pack in damaged and pack.key not in refused]
@@ -68,28 +64,6 @@ def purge_entries(location: Location, log: str) -> tuple[int, dict[str, str]]:
     swept = Swept()
     refused = _delete(location, older, swept)
     return len(older) - len(refused), swept.refused
-
-
-def _hints_of(location: Location, pack: PackName) -> list[str]:
-    """Return the keys of the hints that lead to a pack, of those that its writer made by its smallest chunk ids."""
-    try:
-        footer = ChunkReader(location.bucket, location.pool).footer(pack)
-        payload = sum(row.stored for row in footer.rows)
-        chunks = [row.id for row in footer.rows if row.kind == CHUNK]
-        return [hint_key(chunk) for chunk in smallest_ids(chunks, payload) if _leads_to(location, chunk, pack)]
-    except TransientStorageError:
-        raise
-    except (DamageError, StorageError):  # a hint that stays leads to nothing, and the next writer passes it over
-        return []
-
-
-def _leads_to(location: Location, chunk: bytes, pack: PackName) -> bool:
-    try:
-        return parse_hint(location.bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk) == pack
-    except TransientStorageError:
-        raise
-    except (DamageError, StorageError):
-        return False
 
 
 def _delete(location: Location, keys: Sequence[str], swept: Swept) -> set[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
 
+from holdall.collecting.collector import DELAY
 from holdall.collecting.compaction import Compactor, Moved
 from holdall.errors import InvalidArgumentError
-from holdall.format.layout import PackName
 from holdall.format.state import State
 from holdall.measuring.census import FOREIGN, Census
 from holdall.measuring.freed import Freed, freed_by
@@ -19,8 +18,6 @@ from holdall.measuring.usage import Usage, usage
 from holdall.runs.record import RUN_NAME
 from holdall.trees.location import Location
 from holdall.trees.view import read_states
-
-_YOUNG: Final = 24 * 3600 * 1000  # ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,7 @@ class SpaceVerbs:
             >>> store.maintenance.du().runs[0].run_id == run.id
             True
         """
-        return usage(self._location, _run_name, _collectable)
+        return usage(self._location, _run_name, _collectable(self._location.clock()))
 
     def freed_by(self, run_ids: Collection[str] = (), *, experiment_ids: Collection[str] = ()) -> Freed:
         """What deleting some runs would free, once they are purged and collected. Deletes nothing.
@@ -198,12 +195,17 @@ def _run_name(state: State) -> str:
     return state.tags.get(RUN_NAME, "")
 
 
-def _collectable(census: Census, survey: Survey) -> Collectable:
-    """Return which packs, of those that nothing refers to, the next collection condemns."""
-    writing = {session for run in survey.runs for session in run.sessions}
+def _collectable(clock: int) -> Callable[[Census, Survey], Collectable]:
+    """Return what tells which packs, of those that nothing refers to, the next collection condemns.
 
-    def collectable(pack: PackName, modified: int | None) -> bool:
-        aged = modified is not None and census.newest is not None and modified + _YOUNG < census.newest
-        return aged and pack.session.hex() not in writing
+    It is as late as the newest object says, or this machine; only a collection asks the server.
+    """
 
-    return collectable
+    def rule(census: Census, survey: Survey) -> Collectable:
+        writing = {session for run in survey.runs for session in run.sessions}
+        now = max(clock, census.newest or 0)
+        return lambda pack, modified: (
+            pack.session.hex() not in writing and modified is not None and now - modified >= DELAY
+        )
+
+    return rule

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from holdall.chunks.reader import ChunkReader
+from holdall.collecting.compaction import Compactor
 from holdall.errors import DamageError, ObjectNotFoundError, RunHeldError
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import PackName, damage_key, hint_key, parse_key
 from holdall.format.records import parse_hint
 from holdall.retention.performing import append_purge, append_tombstone, remove_older
 from holdall.retention.purge_plan import PurgePlan, plan_purge
-from holdall.retention.vacating import vacate
 from holdall.storage.bucket import Bucket
 from holdall.trees.location import Location
 
@@ -73,8 +73,9 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
     now = plan
     for _ in range(_ROUNDS):
         remove_hints(location, now.names)
+        compactor = Compactor(location, now.names)
         for run_id in now.moving:
-            vacate(location, run_id, now.names)
+            compactor.vacate(run_id)
             moved.add(run_id)
         _append_purge(location, now)
         gone.update(collect(now.names) if now.packs else ())

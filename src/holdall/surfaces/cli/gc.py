@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Amount, Collection
+from holdall.store import Amount, Collection, Compaction
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, show_json, when
 from holdall.surfaces.cli.writer import say
@@ -22,8 +22,22 @@ from holdall.terminal import printable
 @click.option("--delay", default="24h", show_default=True, help="Leave packs alone that are younger.")
 @click.option("--quarantine", default="0", show_default=True, help="Wait so long between condemning and deleting.")
 @click.option("--engine", default="threads", show_default=True, help="What reads the runs: threads, ray or dask.")
+@click.option(
+    "--compact",
+    type=click.FloatRange(min=0),
+    metavar="PERCENT",
+    help="First empty packs until at most so much of what runs need is dead beside it; 5 is a good start.",
+)
 @json_option
-def gc(url: str | None, dry_run: bool, delay: str, quarantine: str, engine: str, as_json: bool) -> None:
+def gc(
+    url: str | None,
+    dry_run: bool,
+    delay: str,
+    quarantine: str,
+    engine: str,
+    compact: float | None,
+    as_json: bool,
+) -> None:
     """Delete packs that no run refers to; exit code 1 if the bucket refused to delete some.
 
     Others may log, read and collect meanwhile. Killed at any time, the next one goes on.
@@ -31,13 +45,31 @@ def gc(url: str | None, dry_run: bool, delay: str, quarantine: str, engine: str,
     \b
     Example: holdall gc --dry-run
     """
-    found = opened(url).maintenance.gc(dry_run=dry_run, delay=delay, quarantine=quarantine, engine=engine)
-    show_json(_document(found)) if as_json else _show(found)
+    there = opened(url).maintenance
+    moved = None if compact is None else there.compact(compact / 100, dry_run=dry_run)
+    if moved and not as_json:
+        _show_compaction(moved, dry_run=dry_run)
+    found = there.gc(dry_run=dry_run, delay=delay, quarantine=quarantine, engine=engine)
+    show_json(_document(found, moved)) if as_json else _show(found)
     sys.exit(0 if found.complete else 1)
 
 
-def _document(found: Collection) -> dict[str, Any]:
-    return asdict(found) | {"complete": found.complete}
+def _document(found: Collection, moved: Compaction | None) -> dict[str, Any]:
+    return asdict(found) | {"complete": found.complete} | ({"compaction": asdict(moved)} if moved else {})
+
+
+def _show_compaction(moved: Compaction, *, dry_run: bool) -> None:
+    """Say which packs were emptied, or would be."""
+    dead, packs = format_size(moved.freed), counted(len(moved.packs), "pack")
+    copied = f"{format_size(moved.live if dry_run else moved.copied)}{' at most' if dry_run else ''}"
+    lines = [] if moved.packs or moved.unknown else ["compaction  none: little enough is dead beside what runs need"]
+    if moved.packs:
+        lines.append(f"compaction  {dead} dead in {packs} that {counted(len(moved.run_ids), 'run')} need in part")
+        lines.append(f"compaction  {'would copy' if dry_run else 'copied'} {copied}: then nothing needs these packs")
+    lines += [f"compaction  left run {run} as it is: {why}" for run, why in sorted(moved.failed.items())]
+    lines += [f"compaction  nothing is moved before run {run} is mended: it cannot be read" for run in moved.unknown]
+    for line in lines:
+        say(printable(line))
 
 
 def _show(found: Collection) -> None:
