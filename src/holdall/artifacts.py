@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holdall.errors import InvalidArgumentError
-from holdall.store import ArtifactReader, Difference, FileInfo
+from holdall.store import ArtifactReader, Difference, FileInfo, FileVersion
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.client.client import Client
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Difference",
     "FileInfo",
+    "FileVersion",
+    "artifact_versions",
     "diff",
     "download_artifacts",
     "list_artifacts",
@@ -39,6 +41,7 @@ def download_artifacts(
     *,
     include: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
+    version: int | None = None,
 ) -> str:
     """Fetch a file or directory of a run into a local folder.
 
@@ -51,6 +54,7 @@ def download_artifacts(
         registry_uri: The same, or None: a store keeps its registry.
         include: Only what one of these patterns fits, such as `*.json` or `model/*`.
         exclude: Not what one of these fits.
+        version: Of a file of a versioned run, an earlier version, as `artifact_versions` names it.
 
     Returns:
         Where it now is: `dst_path/<path>`, from the root of the disk on.
@@ -68,7 +72,8 @@ def download_artifacts(
     """
     uri = _uri(artifact_uri, run_id, artifact_path)
     store = Client(tracking_uri, registry_uri).store
-    return str(store.artifacts.download(uri, dst_path, include=include, exclude=exclude).absolute())
+    found = store.artifacts.download(uri, dst_path, include=include, exclude=exclude, version=version)
+    return str(found.absolute())
 
 
 def list_artifacts(
@@ -96,8 +101,8 @@ def list_artifacts(
     return Client(tracking_uri).store.artifacts.list(_uri(artifact_uri, run_id, artifact_path))
 
 
-def load_text(artifact_uri: str) -> str:
-    """Return the text of a UTF-8 file.
+def load_text(artifact_uri: str, *, version: int | None = None) -> str:
+    """Return the text of a UTF-8 file, or of its earlier `version`.
 
     Raises:
         ArtifactNotFoundError: There is no such file.
@@ -107,22 +112,22 @@ def load_text(artifact_uri: str) -> str:
         >>> holdall.artifacts.load_text(f"runs:/{run.id}/report.txt")
         'all is well\\n'
     """
-    return current_store().artifacts.load_text(artifact_uri)
+    return current_store().artifacts.load_text(artifact_uri, version=version)
 
 
-def load_dict(artifact_uri: str) -> Any:
-    """Return what a JSON or YAML file says. Raises: ArtifactNotFoundError, ContentError.
+def load_dict(artifact_uri: str, *, version: int | None = None) -> Any:
+    """Return what a JSON or YAML file says, or its earlier `version`. Raises: ArtifactNotFoundError, ContentError.
 
     Example:
         >>> entry = run.log_dict({"rate": 0.1}, "config.yaml")
         >>> holdall.artifacts.load_dict(f"runs:/{run.id}/config.yaml")
         {'rate': 0.1}
     """
-    return current_store().artifacts.load_dict(artifact_uri)
+    return current_store().artifacts.load_dict(artifact_uri, version=version)
 
 
-def load_image(artifact_uri: str) -> Any:
-    """Return the PIL image of a file. Raises: ArtifactNotFoundError, ContentError.
+def load_image(artifact_uri: str, *, version: int | None = None) -> Any:
+    """Return the PIL image of a file, or of its earlier `version`. Raises: ArtifactNotFoundError, ContentError.
 
     Example:
         >>> import numpy
@@ -130,7 +135,7 @@ def load_image(artifact_uri: str) -> Any:
         >>> holdall.artifacts.load_image(f"runs:/{run.id}/black.png").size
         (6, 4)
     """
-    return current_store().artifacts.load_image(artifact_uri)
+    return current_store().artifacts.load_image(artifact_uri, version=version)
 
 
 def load_table(artifact_uri: str) -> pd.DataFrame:
@@ -164,12 +169,13 @@ def diff(uri_a: str, uri_b: str) -> Difference:
     return current_store().artifacts.diff(uri_a, uri_b)
 
 
-def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]], *, version: int | None = None) -> list[bytes]:
     """Read many ranges of a file at once, such as some tensors of a checkpoint; the rest of it is not fetched.
 
     Args:
         artifact_uri: `runs:/<run_id>/<path>`.
         ranges: `(start, stop)` of each: its first byte, counted from 0, and the byte after its last.
+        version: An earlier version of the file, as `artifact_versions` names it; what is there now when None.
 
     Returns:
         `stop - start` bytes for each, in the order asked for, each chunk of them verified.
@@ -186,16 +192,20 @@ def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]]) -> list[by
         >>> holdall.artifacts.read_ranges(f"runs:/{run.id}/report.txt", [(0, 3), (7, 11)])
         [b'all', b'well']
     """
-    return current_store().artifacts.read_ranges(artifact_uri, ranges)
+    return current_store().artifacts.read_ranges(artifact_uri, ranges, version=version)
 
 
-def open_artifact(artifact_uri: str) -> ArtifactReader:
+def open_artifact(artifact_uri: str, *, version: int | None = None) -> ArtifactReader:
     """Open a file for reading, seekable, in binary. Only what is read is fetched, and all of that is verified.
 
     Beside what other files do, it has `read_ranges([(start, stop), ...])`, for many ranges at once.
 
+    Args:
+        artifact_uri: `runs:/<run_id>/<path>`.
+        version: An earlier version of the file, as `artifact_versions` names it; what is there now when None.
+
     Raises:
-        ArtifactNotFoundError: There is no such file.
+        ArtifactNotFoundError: There is no such file, or no such version of it any more.
         IntegrityError: While reading: a chunk is not what was logged.
 
     Example:
@@ -204,7 +214,26 @@ def open_artifact(artifact_uri: str) -> ArtifactReader:
         ...     file.read(4)
         b'well'
     """
-    return current_store().artifacts.open(artifact_uri)
+    return current_store().artifacts.open(artifact_uri, version=version)
+
+
+def artifact_versions(artifact_uri: str) -> Sequence[FileVersion]:
+    """Return what a path of a run holds and held, the newest first; only a versioned run has earlier versions.
+
+    Raises:
+        ArtifactNotFoundError: There is no such file, and no earlier version of one is kept.
+
+    Cost: the nodes that list the run's earlier versions, and a GET for each version, side by side.
+
+    Example:
+        >>> with holdall.start_run(paths="versioned") as run:
+        ...     for epoch in range(2):
+        ...         holdall.log_text(f"epoch {epoch}", "last.txt", on_conflict="replace")
+        >>> now, before = holdall.artifacts.artifact_versions(f"runs:/{run.id}/last.txt")
+        >>> holdall.artifacts.load_text(f"runs:/{run.id}/last.txt", version=before.version)
+        'epoch 0'
+    """
+    return current_store().artifacts.versions(artifact_uri)
 
 
 def _uri(artifact_uri: str | None, run_id: str | None, artifact_path: str | None) -> str:

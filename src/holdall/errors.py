@@ -21,6 +21,7 @@
     ├── RequestError                   ask differently
     │   ├── NoActiveRunError           start a run first
     │   ├── ActiveRunError             end the active run first
+    │   ├── RunNotVersionedError       start a run whose paths may change
     │   ├── InvalidArgumentError       (ValueError) arguments that do not go together, or a value that is none of some
     │   ├── InvalidNameError           (ValueError) a key, value or status that cannot be kept
     │   ├── InvalidPathError           (ValueError) a path that no run may hold
@@ -293,7 +294,10 @@ class ArtifactExistsError(ConflictError):
     """
 
     error_code = "RESOURCE_ALREADY_EXISTS"
-    hint = "log it under another path, or start a new run: what a run holds never changes"
+    hint = (
+        "log it under another path, or start a new run: what a run holds never changes, unless it was started with "
+        "paths='versioned' and this is logged with on_conflict='replace'"
+    )
 
     def __init__(self, run_id: str, path: str, stored: str, offered: str) -> None:
         super().__init__(run_id, path, stored, offered)
@@ -450,6 +454,26 @@ class ActiveRunError(RequestError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} is active already"
+
+
+class RunNotVersionedError(RequestError):
+    """A path of a run was to be replaced, removed or trimmed, and the run's paths never change.
+
+    Attributes: run_id.
+    """
+
+    error_code = "INVALID_PARAMETER_VALUE"
+    hint = (
+        "what a run holds never changes, unless it was started so: holdall.start_run(paths='versioned') or "
+        "store.runs.start(paths='versioned'); a run that is there stays as it was started"
+    )
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+    def __str__(self) -> str:
+        return f"run {self.run_id} is not versioned: nothing in it can be replaced, removed or trimmed"
 
 
 class InvalidArgumentError(RequestError, ValueError):

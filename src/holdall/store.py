@@ -72,6 +72,7 @@ from holdall.runs.values import (
     RunStatus,
     RunTag,
 )
+from holdall.runs.versions import FileVersion, OnConflict, PathRule
 from holdall.storage.bucket import Bucket
 from holdall.storage.ending import the_end
 from holdall.storage.probe import Report
@@ -107,6 +108,7 @@ __all__ = [
     "ExperimentTag",
     "FileInfo",
     "FileRepair",
+    "FileVersion",
     "Findings",
     "Freed",
     "GenerationReport",
@@ -129,7 +131,9 @@ __all__ = [
     "ModelCopy",
     "ModelInfo",
     "ModelVersion",
+    "OnConflict",
     "Param",
+    "PathRule",
     "PyFuncModel",
     "RegisteredModel",
     "Report",

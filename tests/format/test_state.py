@@ -32,7 +32,7 @@ def folded(history: list[list[dict[str, Any]]], *, start: int = 0, state: State 
     state = state or State()
     for n, some in enumerate(history, start):
         state.apply(entry(n, some))
-    state.deltas = []
+    state.deltas, state.changes = [], []
     return state
 
 

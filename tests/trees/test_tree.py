@@ -72,9 +72,10 @@ class Ground:
         traced = TraceBucket(self.bucket, self.count)
         return RunBlobReader(traced, self.pool, Journal(traced, self.pool, "runs/" + "0" * 32))
 
-    def plant(self, make: Callable[[Callable[[bytes], Ref]], Ref]) -> Tree:
+    def plant(self, make: Callable[[Callable[[bytes], Ref]], Ref | None]) -> Tree:
         """The tree that is made here, read with nothing at hand."""
         root = make(lambda data: self.writer.put_blob(data, NODE))
+        assert root
         self.writer.flush()
         return Tree(self.blobs(), root)
 
@@ -111,6 +112,26 @@ def test_merging_is_the_union(both: dict[str, None], data: st.DataObject) -> Non
         added = {path: Entry(path, Kind.LINK, target="x") for path in new}
         merged = ground.plant(lambda place: tree_builder.merge(tree, ascending(added), place))
     assert list(merged.walk()) == ascending({p: entry(p) for p in old} | added)
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(trees_of_files, st.data())
+def test_what_is_removed_from_a_tree_is_not_in_it(both: dict[str, None], data: st.DataObject) -> None:
+    """A merge may remove paths, there or not, and add others; without any path left there is no tree."""
+    old = data.draw(st.lists(st.sampled_from(sorted(both)), min_size=1))
+    new = data.draw(st.lists(st.sampled_from(sorted(both))))
+    gone = set(data.draw(st.lists(st.sampled_from(sorted(both))))) - set(new)
+    ground = Ground()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree_builder, "NODE_SIZE", 600)
+        tree = ground.plant(lambda place: tree_builder.build(ascending({p: entry(p) for p in old}), place))
+        added = {path: Entry(path, Kind.LINK, target="x") for path in new}
+        expected = {p: entry(p) for p in old if p not in gone} | added
+        if not expected:
+            assert tree_builder.merge(tree, [], lambda data: ground.writer.put_blob(data, NODE), gone) is None
+            return
+        merged = ground.plant(lambda place: tree_builder.merge(tree, ascending(added), place, gone))
+    assert list(merged.walk()) == ascending(expected)
 
 
 def test_looking_up_one_path_reads_one_node_per_level() -> None:

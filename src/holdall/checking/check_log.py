@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
+from holdall.checking.changing import ChangingPaths
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import FormatError, HoldallError, IntegrityError, LogGapError
 from holdall.format import digest
+from holdall.format.changes import Trimmed
 from holdall.format.document import Json
 from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.layout import PackName
@@ -20,13 +22,16 @@ from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.trees.addresses import log_uri
 from holdall.trees.blobs import RunBlobReader
+from holdall.trees.history import versions_of_state
 from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
 from holdall.trees.tree import Tree
+from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 Refer: TypeAlias = Callable[[Ref, str, bool], None]
 Note: TypeAlias = Callable[[str], None]
+K = TypeVar("K")
 Claim: TypeAlias = tuple[Ref, int, bytes]  # that what is there has this size and SHA-256
 _AT_ONCE: Final = 128  # entries read side by side
 _CHUNKS: Final = 256  # of a file that are held at once,
@@ -133,6 +138,7 @@ class LogCheck:
         self._uri = log_uri(log)
         self._refer, self._note = refer, note
         self._held: dict[str, Entry] = {}
+        self._changing: ChangingPaths | None = None  # of a versioned run
         self._complete = True  # whether all paths that were committed are held
         self._needed = True  # whether readers need what is looked at: the last state tells what came before it
         self._blind = False  # whether a commit's paths could not be read, which no reader needs
@@ -143,7 +149,7 @@ class LogCheck:
     @property
     def entries(self) -> list[Entry]:
         """Return the entries that the run holds, as far as its log could be followed."""
-        return list(self._held.values())
+        return list(self._held.values() if self._changing is None else self._changing.held.values())
 
     @property
     def whole(self) -> bool:
@@ -172,8 +178,11 @@ class LogCheck:
                     sound = False
                     state_at = self._absorb(entry, told, folded, state_at)
                     sound = True
+            if entry.n == 0 and folded.state.versioned:
+                self._changing = ChangingPaths(self._journal.log, self._note)
             self._trees(entry, told if sound and self._complete else None, kept)
         self._check_nesting()
+        self._check_kept()
         if sound:
             self.state = folded.state
             self._check_end(told, folded)
@@ -202,8 +211,12 @@ class LogCheck:
                 if op["op"] == "commit" and op["tree"] is not None:
                     whole, self._complete = self._complete, False
                     root = ref_from_json(op["tree"], self._journal.log).carried_by(entry.n)
-                    self._commit(Tree(self._blobs, root), op, kept)
+                    self._commit(Tree(self._blobs, root), op, kept, entry.n)
                     self._complete = whole
+                elif op["op"] == "remove" and self._changing:
+                    self._changing.remove(op["paths"], entry.n, kept)
+                elif op["op"] == "trim" and self._changing:
+                    self._changing.trim(Trimmed(entry.n, op["path"], op["before"]))
                 elif op["op"] == "environment":
                     self._used(ref_from_json(op["facts"], self._journal.log).carried_by(entry.n), self._uri)
 
@@ -219,7 +232,7 @@ class LogCheck:
             if self._needed or not isinstance(error, IntegrityError):
                 self._note(str(error))
 
-    def _commit(self, tree: Tree, op: Json, kept: set[str]) -> None:
+    def _commit(self, tree: Tree, op: Json, kept: set[str], n: int) -> None:
         try:
             entries = list(self._walk(tree))
         except IntegrityError:
@@ -230,8 +243,11 @@ class LogCheck:
             self.bytes += op["bytes"]
             return
         for entry in entries:
-            self._forbid(entry, kept)
-            self._held[entry.path] = entry
+            if self._changing:
+                self._changing.put(entry, n, kept)
+            else:
+                self._forbid(entry, kept)
+                self._held[entry.path] = entry
         files = [entry for entry in entries if entry.kind is Kind.FILE]
         size = sum(entry.size for entry in files)
         self.files += len(files)
@@ -270,14 +286,49 @@ class LogCheck:
             self._used(told.state.environment, self._uri)
         try:
             listed = {found.path: found for found in self._walk(Tree(self._blobs, tree))} if tree else {}
+            earlier = self._listed_versions(told)
         except IntegrityError:
             if self._needed:
                 raise
+            return
+        if self._changing:
+            self._hold_versions_against(entry, self._changing, listed, earlier)
             return
         if self._blind and all(p in listed and listed[p].same_as(held) for p, held in self._held.items()):
             self._held, self._blind = listed, False
         if listed.keys() != self._held.keys() or any(not listed[p].same_as(e) for p, e in self._held.items()):
             raise FormatError(f"{entry.log} entry {entry.n}", "its state lists other paths than were committed")
+
+    def _listed_versions(self, told: View) -> dict[tuple[str, int], Entry]:
+        """Return the earlier versions that a state lists."""
+        if not isinstance(told.paths, VersionedPaths) or told.paths.versions is None:
+            return {}
+        for _ in self._walk(told.paths.versions):
+            pass  # so that its nodes are seen
+        return {(each.entry.path, each.until): each.entry for each in versions_of_state(told.paths)}
+
+    def _hold_versions_against(
+        self,
+        entry: LogEntry,
+        changing: ChangingPaths,
+        listed: dict[str, Entry],
+        earlier: dict[tuple[str, int], Entry],
+    ) -> None:
+        if not self._blind and not (_same(listed, changing.held) and _same(earlier, changing.earlier)):
+            raise FormatError(f"{entry.log} entry {entry.n}", "its state lists other paths than were committed")
+        self._blind = False
+        changing.restate(listed, earlier)
+
+    def _check_kept(self) -> None:
+        """Look at what a versioned run holds, and at its earlier versions: what it gave up may be gone."""
+        if self._changing is None:
+            return
+        self._needed = True
+        self.files = sum(entry.kind is Kind.FILE for entry in self._changing.held.values())
+        self.bytes = sum(entry.size for entry in self._changing.held.values())
+        for entry in [*self._changing.held.values(), *self._changing.earlier.values()]:
+            with self._noting():
+                self._look_at(entry)
 
     def _walk(self, tree: Tree) -> Iterator[Entry]:
         """Yield the entries of a tree, and note a reference to each blob on the way to them."""
@@ -285,20 +336,24 @@ class LogCheck:
         for node in tree.nodes():
             self._used(node, self._uri)
         for entry in tree.walk():
-            user = f"{self._uri}/{entry.path}"
-            if entry.content is None:
-                self._empty(entry, user)
-                yield entry
-                continue
-            self._used(entry.content, user)
-            claim = entry.content, entry.size, entry.sha256
-            if claim not in self.contents:
-                if self._needed:
-                    self.contents[claim] = Content(self._blobs, entry, user)
-                if not entry.whole:
-                    with self._noting():
-                        self._recipe(entry, user)
+            if self._changing is None:
+                self._look_at(entry)
             yield entry
+
+    def _look_at(self, entry: Entry) -> None:
+        """Note a reference to each blob of an entry."""
+        user = f"{self._uri}/{entry.path}"
+        if entry.content is None:
+            self._empty(entry, user)
+            return
+        self._used(entry.content, user)
+        claim = entry.content, entry.size, entry.sha256
+        if claim not in self.contents:
+            if self._needed:
+                self.contents[claim] = Content(self._blobs, entry, user)
+            if not entry.whole:
+                with self._noting():
+                    self._recipe(entry, user)
 
     def _recipe(self, entry: Entry, user: str) -> None:
         assert entry.content
@@ -322,4 +377,10 @@ class LogCheck:
 def _amounts_to(state: State) -> tuple[State, bytes | None]:
     """Return a state without places: content, what ran where included, may have moved since it was logged."""
     environment = state.environment.id if state.environment else None
-    return replace(state, tree=None, deltas=[], inline=0, environment=None), environment
+    bare = replace(state, tree=None, versions=None, deltas=[], changes=[], inline=0, environment=None)
+    return bare, environment
+
+
+def _same(some: Mapping[K, Entry], others: Mapping[K, Entry]) -> bool:
+    """Return whether both have the same entries, wherever their bytes are."""
+    return some.keys() == others.keys() and all(entry.same_as(others[at]) for at, entry in some.items())

@@ -19,8 +19,11 @@ from holdall.format.reference import CHUNK, JSON_BLOB, RECIPE, InEntry, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
+from holdall.trees.history import Version, earlier_versions
+from holdall.trees.references import listing_trees
 from holdall.trees.session import Session
 from holdall.trees.snapshot import restate
+from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 _AT_ONCE: Final = 64  # chunks held at once
@@ -32,7 +35,7 @@ class Mending:
     Args:
         session: Of the run.
         copies, twins: Where content is whole.
-        healing: The paths whose content moves.
+        healing: The paths whose content moves, each with the version that does; None is what it holds.
         damaged: The entries of its log whose objects are damaged: what is inline there moves.
         listed: What a copy says that the run holds, where its own listing is lost.
         told: What a copy says of it besides, where entries of its log are lost.
@@ -43,7 +46,7 @@ class Mending:
         session: Session,
         copies: WholeCopies,
         twins: Twins,
-        healing: frozenset[str],
+        healing: frozenset[tuple[str, int | None]],
         *,
         damaged: frozenset[int] = frozenset(),
         listed: Sequence[Entry] | None = None,
@@ -63,7 +66,11 @@ class Mending:
             with suppress(DamageError):  # what ran where keeps its old place, if it is lost
                 environment = self._place(view.paths.blobs, environment, JSON_BLOB)
         entries = [self._healed(view.paths.blobs, entry) for entry in self._entries(view)]
-        return restate(view, entries, environment, self._writer, blobs)
+        versions = [
+            replace(version, entry=self._healed(view.paths.blobs, version.entry, version.until)).row
+            for version in versions_in_order(view)
+        ]
+        return restate(view, entries, environment, self._writer, blobs, versions)
 
     def _entries(self, view: View) -> Iterable[Entry]:
         """Return all that the run holds; what it says itself comes before what the copy says."""
@@ -72,9 +79,9 @@ class Mending:
         held = {entry.path: entry for entry in self._listed} | {entry.path: entry for entry in readable(view)}
         return sorted(held.values(), key=lambda entry: sort_key(entry.path))
 
-    def _healed(self, blobs: RunBlobReader, entry: Entry) -> Entry:
+    def _healed(self, blobs: RunBlobReader, entry: Entry, version: int | None = None) -> Entry:
         """Return an entry with its content where it is whole; unchanged if that is lost or needs nothing."""
-        if entry.content is None or entry.path not in self._healing:
+        if entry.content is None or (entry.path, version) not in self._healing:
             return entry
         if twin := self._twins.chosen(entry):
             assert twin.content
@@ -154,7 +161,7 @@ def load_view(blobs: RunBlobReader) -> View | None:
         return None
     try:
         view = View.up_to(head, blobs)
-        for tree in view.paths.trees:
+        for tree in listing_trees(view):
             tree.nodes()
         return view
     except IntegrityError:
@@ -163,9 +170,15 @@ def load_view(blobs: RunBlobReader) -> View | None:
     view = View(blobs)
     for entry in blobs.journal.walk(head.n + 1):
         view.absorb(replace(entry, state=None))
-    for tree in view.paths.trees:
+    for tree in listing_trees(view):
         tree.nodes()
     return view
+
+
+def versions_in_order(view: View) -> Sequence[Version]:
+    """Return the earlier versions of a run in the order of the tree that lists them."""
+    found = earlier_versions(view.paths) if isinstance(view.paths, VersionedPaths) else []
+    return sorted(found, key=lambda version: sort_key(version.row.path))
 
 
 def chunks_of(blobs: RunBlobReader, entry: Entry) -> Sequence[Ref]:

@@ -14,11 +14,13 @@ class FileRepair:
         copies: Packs that have whole copies of what it lacks; a damaged one where the copy is there, a log entry where
             that has it; those of another store after its address.
         lost: Why it cannot be healed; empty if it can.
+        version: Of an earlier version in a versioned run, the entry until which the path held it.
     """
 
     path: str
     copies: tuple[str, ...] = ()
     lost: str = ""
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,16 @@ from typing import Final
 
 from holdall.checking.donor import Donor, damaged_packs
 from holdall.checking.lost_entries import LostEntries, MendedJournal, lost_entries
-from holdall.checking.mending import Mending, as_told, chunks_of, load_view, needs, parts, readable
+from holdall.checking.mending import (
+    Mending,
+    as_told,
+    chunks_of,
+    load_view,
+    needs,
+    parts,
+    readable,
+    versions_in_order,
+)
 from holdall.checking.plans import FileRepair, LogRepair, RunRepair
 from holdall.checking.twins import HeldFiles, InlineCopies, Twins
 from holdall.chunks.copies import WholeCopies
@@ -34,6 +43,7 @@ from holdall.format.tree import Entry, Kind
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
+from holdall.trees.references import listing_trees
 from holdall.trees.session import Draft, Session
 from holdall.trees.view import View
 
@@ -114,7 +124,7 @@ class Repair:
         if session is None:
             return
         try:
-            healing = frozenset(file.path for file in plan.files if not file.lost)
+            healing = frozenset((file.path, file.version) for file in plan.files if not file.lost)
             mending = Mending(
                 session,
                 self._copies,
@@ -153,6 +163,8 @@ class Repair:
             if view.state.purged:
                 return RunRepair(id)
             files = [found for entry in view.paths.walk() if (found := self._file(blobs, entry, id))]
+            earlier = [(version, self._file(blobs, version.entry, id)) for version in versions_in_order(view)]
+            files += [replace(found, version=version.until) for version, found in earlier if found]
             return RunRepair(id, tuple(files), listing=self._listing_needs(view, blobs))
         except DamageError as error:
             if any(entry.lost for entry in known.entries.plan):
@@ -172,6 +184,8 @@ class Repair:
             listed = list(theirs.paths.walk())
         except (DamageError, AssertionError) as failure:
             return RunRepair(id, lost=f"{error}; with {donor.url}: {failure}")
+        if theirs.state.versioned:
+            return RunRepair(id, lost=f"{error}; it is versioned, and which versions it keeps is no copy's to say")
         if why := self._differs(view, theirs, listed):
             return RunRepair(id, lost=f"{error}; {donor.url} {why}")
         known.listed = listed
@@ -211,9 +225,11 @@ class Repair:
             return True
         if head and head.state_at is not None:
             entry = blobs.journal.read(head.state_at)
-            said = [entry.state[name] for name in ("tree", "facts") if entry.state and entry.state.get(name)]
+            said = [
+                entry.state[name] for name in ("tree", "versions", "facts") if entry.state and entry.state.get(name)
+            ]
             refs += [ref_from_json(one, entry.log).carried_by(entry.n) for one in said]
-        return any(map(self._needs, [*refs, *(node for tree in view.paths.trees for node in tree.nodes())]))
+        return any(map(self._needs, [*refs, *(node for tree in listing_trees(view) for node in tree.nodes())]))
 
     def _needs(self, ref: Ref) -> bool:
         return needs(self._copies, ref, self._known.entries.damaged)

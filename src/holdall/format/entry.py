@@ -145,7 +145,7 @@ def _check_create(op: object, log: str, what: str) -> None:
 
 def _check_order(body: object, n: int, what: str) -> None:
     """Check that an operation or checkpoint refers to no later entry."""
-    for name in ("tree", "environment", "facts"):
+    for name in ("tree", "versions", "environment", "facts"):
         ref = body.get(name) if isinstance(body, dict) else None
         entry = ref.get("entry", n) if isinstance(ref, dict) else n
         if isinstance(entry, int) and entry > n:

@@ -30,6 +30,13 @@ def check_path(path: str) -> str:
     return path
 
 
+def check_versioned_path(path: str) -> str:
+    """Return a path of a versioned run as it is. Raises: InvalidPathError: It has no room for its versions."""
+    if (size := len(check_path(path).encode())) > MAX_VERSIONED_PATH:
+        raise InvalidPathError(path, f"it has {size} bytes, more than {MAX_VERSIONED_PATH} in a versioned run")
+    return path
+
+
 def check_link(path: str, target: str) -> str:
     """Return the target of a link at `path`, which stays inside the run for certain. Raises: InvalidPathError.
 

@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import Any, Final
 
 from holdall.errors import FormatError
+from holdall.format.changes import Change, Committed, Removed, Trimmed
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
-from holdall.format.ops import STATUSES, Fields, integer, is_count, is_integer, is_session, is_text, number
+from holdall.format.ops import STATUSES, VERSIONED, Fields, integer, is_count, is_integer, is_session, is_text, number
 from holdall.format.paths import ancestors
 from holdall.format.reference import JSON_BLOB, NODE, InEntry, Ref, ref_from_json
 
@@ -24,6 +25,7 @@ _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
 _SELDOM: Final = "again_bytes"  # carried only where it is not 0
 _PINNED: Final = "pinned"  # carried only where a pin has a path
 _REFS: Final = {"tree": NODE, "environment": JSON_BLOB}
+_VERSIONS: Final = "versions"  # carried only by a versioned run
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
 
@@ -88,6 +90,9 @@ class State:
     Attributes:
         tree: Root of the paths that the last carried state knew.
         deltas: Roots of the commits since, in order.
+        versioned: Whether its paths may change.
+        versions: Root of the earlier versions of its paths that the last carried state knew.
+        changes: What the entries since did to paths, in order; empty if these may not change.
         again_bytes: Of `new_bytes`, what the bucket had, stored again so that files stay in few pieces.
         inline: Bytes of inline blobs that `tree` reaches in log entries.
         environment: What ran where: a JSON object, as a blob.
@@ -103,6 +108,9 @@ class State:
 
     tree: Ref | None = None
     deltas: list[Ref] = field(default_factory=list)
+    versioned: bool = False
+    versions: Ref | None = None
+    changes: list[Change] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
     new_bytes: int = 0
@@ -141,6 +149,8 @@ class State:
         match op["op"]:
             case "commit":
                 self._commit(op, entry)
+            case "remove" | "trim":
+                self._give_up(op, entry)
             case "metric":
                 self._measure(op["points"], entry.n)
             case "param" | "tag" | "pin" | "unpin":
@@ -149,6 +159,7 @@ class State:
                 self._attend(op)
             case "create":
                 self.experiment, self.started = op.get("experiment", ""), entry.time
+                self.versioned = op.get("paths") == VERSIONED
             case "environment":
                 self.environment = ref_from_json(op["facts"], entry.log).carried_by(entry.n)
             case "status":
@@ -188,10 +199,22 @@ class State:
 
     def _commit(self, op: Json, entry: LogEntry) -> None:
         if op["tree"] is not None:
-            self.deltas.append(ref_from_json(op["tree"], f"{entry.log} entry {entry.n}").carried_by(entry.n))
+            root = ref_from_json(op["tree"], f"{entry.log} entry {entry.n}").carried_by(entry.n)
+            self.deltas.append(root)
+            if self.may_change:
+                self.changes.append(Committed(entry.n, root))
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + op[name])
         self.again_bytes += op.get(_SELDOM, 0)
+
+    def _give_up(self, op: Json, entry: LogEntry) -> None:
+        """Apply a removal of paths, or of their earlier versions."""
+        if not self.may_change:
+            raise FormatError(f"{entry.log} entry {entry.n}", f"operation {op['op']}, but the run is not versioned")
+        if op["op"] == "remove":
+            self.changes.append(Removed(entry.n, tuple(op["paths"])))
+        else:
+            self.changes.append(Trimmed(entry.n, op["path"], op["before"]))
 
     def _measure(self, points: list[list[Any]], n: int) -> None:
         if points and n not in self.batches[-1:]:
@@ -203,20 +226,26 @@ class State:
                 last = [value, step, time]
             self.metrics[key] = [*last[:3], count]
 
+    @property
+    def may_change(self) -> bool:
+        """Return whether its paths may change: it is versioned, or the entry that tells cannot be read."""
+        return self.versioned or not self.experiment
+
     def pin_above(self, path: str) -> str | None:
         """Return the pin that forbids adding a path: its own, or that of a path above; None if none does."""
         above = {"", path, *ancestors(path)}
         return next((pin for pin, kept in self.pinned.items() if kept in above), None)
 
     def to_json(self) -> Json:
-        """Return it as a checkpoint. The tree must hold all paths: there may be no deltas."""
-        if self.deltas:
+        """Return it as a checkpoint. The trees must hold all paths: there may be no deltas, and no changes."""
+        if self.deltas or self.changes:
             raise ValueError("a state is written only after its deltas were merged into its tree")
         body: Json = dict(self.extra)
         body |= {name: getattr(self, name) for name in sorted(_FIELDS.keys() - {"sessions"})}
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
         body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
         body |= {_PINNED: self.pinned} if self.pinned else {}
+        body |= {_VERSIONS: self.versions and self.versions.to_json()} if self.versioned else {}
         return body | {"fences": sorted(self.fences), "sessions": sorted(self.sessions)}
 
 
@@ -239,7 +268,7 @@ def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
         what: Which entry carries it, for errors.
     """
     body = (facts or {}) | body
-    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, "facts"}
+    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, _VERSIONS, "facts"}
     state = State(extra={name: value for name, value in body.items() if name not in ours})
     for name, good in _FIELDS.items():
         if name not in body or not good(body[name]):
@@ -252,7 +281,8 @@ def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
     state.pinned = copy(body.get(_PINNED, {}))
     if not _is_texts(state.pinned) or not state.pinned.keys() <= state.pins.keys():
         raise FormatError(what, f"its state has {_PINNED} {state.pinned!r}")
-    for name, kind in _REFS.items():
+    state.versioned = _VERSIONS in body
+    for name, kind in (_REFS | ({_VERSIONS: NODE} if state.versioned else {})).items():
         if name not in body:
             raise FormatError(what, f"its state has no {name}")
         setattr(state, name, None if body[name] is None else ref_from_json(body[name], what, kind))

@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from holdall.chunks.reader import ChunkReader
@@ -34,9 +34,10 @@ from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.measuring.census import Census
 from holdall.trees.blobs import RunBlobReader
+from holdall.trees.history import earlier_entries
 from holdall.trees.location import Location
 from holdall.trees.lru import LruCache
-from holdall.trees.references import fetch_roots
+from holdall.trees.references import fetch_roots, listing_trees
 from holdall.trees.salvage import left_out
 from holdall.trees.view import View, read_views, run_name
 
@@ -137,7 +138,7 @@ class Survey:
             with self._checking(number):
                 self._listing(number, view)
             with self._checking(number):
-                for entry in view.paths.walk():
+                for entry in chain(self._held(number, view), earlier_entries(view.paths)):
                     self._entry(number, entry)
                     if entry.content is None or entry.whole:
                         continue
@@ -167,7 +168,7 @@ class Survey:
 
     def _listing(self, number: int, view: View) -> None:
         """Note the nodes that list a run's paths, and the blobs that tell of it."""
-        nodes = [ref for tree in view.paths.trees for ref in tree.nodes()]
+        nodes = [ref for tree in listing_trees(view) for ref in tree.nodes()]
         told = [ref for ref in (view.state.environment, view.facts) if ref]
         self._refer(2 * number + 1, _stretches(ref for ref in (*nodes, *told) if isinstance(ref.location, PackName)))
         self.runs[number].entries |= {ref.location.n for ref in (*nodes, *told) if isinstance(ref.location, InEntry)}
@@ -179,10 +180,16 @@ class Survey:
         first, needed = view.head.state_at or 0, self.runs[number].entries.union(view.state.batches)
         return sum(size for n, size in self._census.entries(view.head.log) if n < first and n not in needed)
 
+    def _held(self, number: int, view: View) -> Iterator[Entry]:
+        """Yield what a run holds, counted; its earlier versions take room, and are no files of it."""
+        run = self.runs[number]
+        for entry in view.paths.walk():
+            run.files += entry.kind is Kind.FILE
+            run.logical += entry.size
+            yield entry
+
     def _entry(self, number: int, entry: Entry) -> None:
         run = self.runs[number]
-        run.files += entry.kind is Kind.FILE
-        run.logical += entry.size
         if entry.content is None:
             return
         if isinstance(entry.content.location, PackName):

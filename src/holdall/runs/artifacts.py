@@ -17,6 +17,7 @@ from holdall.runs.differences import Difference
 from holdall.runs.reading import Promise
 from holdall.runs.record import FileInfo
 from holdall.runs.run import Run
+from holdall.runs.versions import FileVersion
 from holdall.trees.addresses import SCHEME
 from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
@@ -52,13 +53,15 @@ def _of_run(uri: str) -> tuple[str, str, None]:
 class Artifacts:
     """The artifacts of a store's runs, by address: `runs:/<run_id>/<path>`, or what `locate` knows beside these.
 
+    Verbs that read a file take `version`, an earlier version of it as `versions` names it; None: what is there now.
+
     What a registered version names is held against the digest that was registered: see `VersionChangedError`.
     """
 
     def __init__(self, location: Location, locate: Locate = _of_run) -> None:
         self._location, self._locate = location, locate
 
-    def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+    def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]], *, version: int | None = None) -> list[bytes]:
         """Read many ranges of a file at once; as `Run.read_ranges`.
 
         Example:
@@ -66,7 +69,7 @@ class Artifacts:
             [b'all', b'well']
         """
         run, path = self._run(uri)
-        return run.read_ranges(path, ranges)
+        return run.read_ranges(path, ranges, version=version)
 
     def list(self, uri: str) -> list[FileInfo]:
         """List what is directly in a directory of a run, sorted by path; nothing for a file or a missing path.
@@ -92,7 +95,21 @@ class Artifacts:
             found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
         return Listing(sorted(found.values()))
 
-    def open(self, uri: str) -> ArtifactReader:
+    def versions(self, uri: str) -> Sequence[FileVersion]:
+        """Return what a path of a run holds and held, the newest first. Raises, cost: as `Run.versions`.
+
+        Example:
+            >>> run = store.runs.start(paths="versioned")
+            >>> for epoch in range(2):
+            ...     entry = run.log_text(f"epoch {epoch}", "last.txt", on_conflict="replace")
+            >>> uri = f"runs:/{run.id}/last.txt"
+            >>> [store.artifacts.load_text(uri, version=found.version) for found in store.artifacts.versions(uri)]
+            ['epoch 1', 'epoch 0']
+        """
+        run, path = self._run(uri)
+        return run.versions(path)
+
+    def open(self, uri: str, *, version: int | None = None) -> ArtifactReader:
         """Open a file for reading, seekable, in binary. Raises: ArtifactNotFoundError, IntegrityError while reading.
 
         Example:
@@ -101,9 +118,9 @@ class Artifacts:
             b'all'
         """
         run, path = self._run(uri)
-        return run.open(path)
+        return run.open(path, version=version)
 
-    def read(self, uri: str) -> bytes:
+    def read(self, uri: str, *, version: int | None = None) -> bytes:
         """Read all bytes of a file, verified. Raises: ArtifactNotFoundError, IntegrityError.
 
         Example:
@@ -111,7 +128,7 @@ class Artifacts:
             b'all is well\\n'
         """
         run, path = self._run(uri)
-        return run.read(path)
+        return run.read(path, version=version)
 
     def download(
         self,
@@ -120,6 +137,7 @@ class Artifacts:
         *,
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
+        version: int | None = None,
     ) -> Path:
         """Write a file, or all that a directory holds, into a local folder.
 
@@ -128,6 +146,7 @@ class Artifacts:
             destination: The folder; a new temporary one when None.
             include: Only what one of these patterns fits, as for `Run.download`.
             exclude: Not what one of these fits.
+            version: Of a file, an earlier version, as `versions` names it.
 
         Returns:
             Where it now is: `destination/<path>`.
@@ -142,9 +161,9 @@ class Artifacts:
         """
         run, path = self._run(uri)
         folder = destination or tempfile.mkdtemp(prefix="holdall-")
-        return run.download(path or None, folder, include=include, exclude=exclude)
+        return run.download(path or None, folder, include=include, exclude=exclude, version=version)
 
-    def load_text(self, uri: str) -> str:
+    def load_text(self, uri: str, *, version: int | None = None) -> str:
         """Read the text of a UTF-8 file. Raises: ArtifactNotFoundError, ContentError.
 
         Example:
@@ -152,9 +171,9 @@ class Artifacts:
             'all is well\\n'
         """
         run, path = self._run(uri)
-        return run.load_text(path)
+        return run.load_text(path, version=version)
 
-    def load_dict(self, uri: str) -> Any:
+    def load_dict(self, uri: str, *, version: int | None = None) -> Any:
         """Read the value that a JSON or YAML file holds. Raises: ArtifactNotFoundError, ContentError.
 
         Example:
@@ -163,9 +182,9 @@ class Artifacts:
             {'rate': 0.1}
         """
         run, path = self._run(uri)
-        return run.load_dict(path)
+        return run.load_dict(path, version=version)
 
-    def load_image(self, uri: str) -> Any:
+    def load_image(self, uri: str, *, version: int | None = None) -> Any:
         """Read a file as a PIL image. Raises: ArtifactNotFoundError, ContentError.
 
         Example:
@@ -175,7 +194,7 @@ class Artifacts:
             (6, 4)
         """
         run, path = self._run(uri)
-        return run.load_image(path)
+        return run.load_image(path, version=version)
 
     def load_table(self, uri: str) -> pd.DataFrame:
         """Return all rows of a table, in the order of logging. Raises: ArtifactNotFoundError, ContentError.

@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, Self
 
 from holdall.chunks.pool import LogFuture, SerialExecutor
 from holdall.display import Facts, Shown
-from holdall.errors import RunEndedError, RunNotFoundError
+from holdall.errors import RunEndedError, RunNotFoundError, RunNotVersionedError
 from holdall.format.document import Json
 from holdall.format.layout import run_log
 from holdall.format.state import State
@@ -203,15 +203,19 @@ class RunLifecycle(RunReader, Shown):
             raise RunNotFoundError(self.id, self._location.bucket.url)
         self._take(session)
 
-    def _reopen(self, tags: Mapping[str, Any]) -> None:
+    def _reopen(self, tags: Mapping[str, Any], *, versioned: bool = False) -> None:
         """Resume the run: its status is RUNNING again, and it has these tags, for every reader and at once.
 
         Raises:
             RunNotFoundError: There is none with this id.
             RunDeletedError: It was deleted.
+            RunNotVersionedError: It must be `versioned`, and is not.
 
-        Cost: one PUT, and reading the end of the log where this process does not write to it yet.
+        Cost: one PUT, and reading the end of the log where this process does not write to it yet; once more for
+            `versioned`.
         """
+        if versioned and not self.state.versioned:
+            raise RunNotVersionedError(self.id)
         ops, hold = [status_op("RUNNING"), *tag_ops(tags)], self._hold
         with hold.opening:
             if hold.session is None or hold.session.closed:

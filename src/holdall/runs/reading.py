@@ -34,6 +34,7 @@ from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import opened, read_again, relocated, walk_again, watch
 from holdall.runs.selections import Selection, patterns_of, select, write_selection
 from holdall.runs.values import RunOutputs
+from holdall.runs.versions import FileVersion, earlier_version, versions_of
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
 from holdall.trees.blobs import RunBlobReader
@@ -217,13 +218,35 @@ class RunReader:
             raise ArtifactNotFoundError(self.id, path)
         return found
 
-    def open(self, path: str) -> ArtifactReader:
+    def versions(self, path: str) -> list[FileVersion]:
+        """Return what a path holds and held, the newest first; in a run that is not versioned only what it holds.
+
+        Raises:
+            ArtifactNotFoundError: There is no file at this path, and no earlier version of one is kept.
+
+        Cost: the nodes that list the run's earlier versions, and a GET for each version, side by side.
+
+        Example:
+            >>> run = store.runs.start(paths="versioned")
+            >>> for epoch in range(2):
+            ...     entry = run.log_text(f"epoch {epoch}", "last.txt", on_conflict="replace")
+            >>> now, before = run.versions("last.txt")
+            >>> run.load_text("last.txt"), run.load_text("last.txt", version=before.version)
+            ('epoch 1', 'epoch 0')
+        """
+        return versions_of(self._view(), path)
+
+    def open(self, path: str, *, version: int | None = None) -> ArtifactReader:
         """Open a file of the run for reading, seekable, in binary; only what is read is fetched.
 
         Beside what other files do, it has `read_ranges([(start, stop), ...])`.
 
+        Args:
+            path: Of the file.
+            version: An earlier version of it, as `versions` names it; what the path holds now when None.
+
         Raises:
-            ArtifactNotFoundError: There is no file at this path.
+            ArtifactNotFoundError: There is no file at this path, or no such version of it any more.
             IntegrityError: While reading: a chunk is not what was written.
 
         Example:
@@ -231,18 +254,18 @@ class RunReader:
             ...     file.read(3)
             b'all'
         """
-        return ArtifactReader(self._opened(path))
+        return ArtifactReader(self._opened(path, version))
 
-    def read(self, path: str) -> bytes:
-        """Read all bytes of a file, verified. Raises: as `open`.
+    def read(self, path: str, *, version: int | None = None) -> bytes:
+        """Read all bytes of a file, verified. Args, raises: as `open`.
 
         Example:
             >>> run.read("report.txt")
             b'all is well\\n'
         """
-        return self._opened(path).readall()
+        return self._opened(path, version).readall()
 
-    def read_ranges(self, path: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
+    def read_ranges(self, path: str, ranges: Iterable[tuple[int, int]], *, version: int | None = None) -> list[bytes]:
         """Read many ranges of a file at once, each `(start, stop)` in bytes; the rest of it is not fetched.
 
         Returns:
@@ -260,7 +283,7 @@ class RunReader:
             >>> run.read_ranges("report.txt", [(0, 3), (7, 11)])
             [b'all', b'well']
         """
-        return self._opened(path).read_ranges(ranges)
+        return self._opened(path, version).read_ranges(ranges)
 
     def download(
         self,
@@ -269,6 +292,7 @@ class RunReader:
         *,
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
+        version: int | None = None,
     ) -> Path:
         """Write a file, or all that a directory of the run holds, into a local folder.
 
@@ -280,6 +304,7 @@ class RunReader:
             include: Only what one of these patterns fits, such as `*.json` or `model/*`;
                 `*` is any text, slashes too, and a pattern without a slash may fit the name alone.
             exclude: Not what one of these fits.
+            version: Of a file, an earlier version, as `versions` names it.
 
         Returns:
             Where the file or directory now is: `destination/path`.
@@ -294,7 +319,7 @@ class RunReader:
             >>> run.download("report.txt", "fetched").read_text()
             'all is well\\n'
         """
-        self._reading(lambda view: self._fetch(view, self._chosen(view, path, include, exclude), destination))
+        self._reading(lambda view: self._fetch(view, self._chosen(view, path, include, exclude, version), destination))
         return Path(destination) / join_path(path, "")
 
     def _select(
@@ -303,9 +328,10 @@ class RunReader:
         *,
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
+        version: int | None = None,
     ) -> Selection:
         """Return what `download` would write. Raises: as it does, but for unreadable parts and the folder."""
-        return self._reading(lambda view: self._chosen(view, path, include, exclude))
+        return self._reading(lambda view: self._chosen(view, path, include, exclude, version))
 
     def _fetch_selected(self, entries: Sequence[Entry] | Selection, destination: str | os.PathLike[str]) -> None:
         """Write what `_select` returned, or a part, into a local folder, each at its path. Raises: as `download`."""
@@ -313,21 +339,28 @@ class RunReader:
         try:
             self._fetch(self._view(), selected, destination)
         except IntegrityError as error:
-            view, moved = relocated(self.id, self._load, selected.entries, error)
+            view, moved = relocated(self.id, self._load, selected, error)
             self._fetch(view, selected.but(moved), destination)
 
     # --- inside ---
 
     def _chosen(
-        self, view: View, path: str | None, include: str | Sequence[str] | None, exclude: str | Sequence[str] | None
+        self,
+        view: View,
+        path: str | None,
+        include: str | Sequence[str] | None,
+        exclude: str | Sequence[str] | None,
+        version: int | None,
     ) -> Selection:
+        if version is not None:
+            return Selection([earlier_version(view, join_path(path, ""), version)], version=version)
         return select(self.id, view, join_path(path, ""), patterns_of(include), patterns_of(exclude))
 
     def _fetch(self, view: View, selection: Selection, destination: str | os.PathLike[str]) -> None:
         write_selection(view, selection, Path(destination), self._location.observer)
 
-    def _opened(self, path: str) -> ArtifactFile:
-        return opened(self.id, self._view(), self._load, path)
+    def _opened(self, path: str, version: int | None) -> ArtifactFile:
+        return opened(self.id, self._view(), self._load, path, version)
 
     def _reading(self, read: Callable[[View], T]) -> T:
         """Return what `read` makes of the run as it is now, and again if packs are collected meanwhile."""

@@ -28,7 +28,10 @@ USER = "mlflow.user"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RunInfo(Shown, Named):
-    """Who a run is and how it stands. Times are ms since 1970 UTC; `end_time` is None while it runs."""
+    """Who a run is and how it stands. Times are ms since 1970 UTC; `end_time` is None while it runs.
+
+    `versioned`: whether what it holds may be replaced and removed.
+    """
 
     run_id: str
     run_name: str
@@ -38,6 +41,7 @@ class RunInfo(Shown, Named):
     end_time: int | None
     lifecycle_stage: str
     user_id: str
+    versioned: bool = False
 
     @property
     def artifact_uri(self) -> str:
@@ -54,6 +58,7 @@ class RunInfo(Shown, Named):
             "end_time": moment(self.end_time),
             "experiment_id": self.experiment_id,
             "user_id": self.user_id,
+            "versioned": self.versioned or None,
         }
 
 
@@ -214,6 +219,7 @@ def run_record(run_id: str, state: State) -> RunRecord:
         end_time=None if state.ended is None else time_of(state.tags, ENDED, state.ended),
         lifecycle_stage=stage(state.deleted),
         user_id=state.tags.get(USER, ""),
+        versioned=state.versioned,
     )
     metrics = {key: measured(last[0]) for key, last in state.metrics.items()}
     return RunRecord(info, RunData(metrics, dict(state.params), dict(state.tags)))

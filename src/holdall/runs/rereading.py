@@ -19,7 +19,8 @@ from typing import Final, TypeAlias, TypeVar
 from holdall.errors import ArtifactNotFoundError, IntegrityError
 from holdall.format.paths import sort_key
 from holdall.format.tree import Entry, Kind
-from holdall.runs.selections import follow_links
+from holdall.runs.selections import Selection, follow_links
+from holdall.runs.versions import earlier_version, same_content
 from holdall.trees.artifact_file import ArtifactFile
 from holdall.trees.salvage import is_gone
 from holdall.trees.view import View
@@ -79,29 +80,35 @@ def walk_again(view: View, look: Look, path: str) -> Iterator[Entry]:
     yield from (entry for entry in view.paths.walk(path) if last is None or sort_key(entry.path) > last)
 
 
-def opened(run_id: str, view: View, look: Look, path: str) -> ArtifactFile:
-    """Open a file of a run, which goes on where it is if its packs go.
+def opened(run_id: str, view: View, look: Look, path: str, version: int | None = None) -> ArtifactFile:
+    """Open a file of a run, which goes on where it is if its packs go; or an earlier version of it.
 
     Raises:
         ArtifactNotFoundError: There is no file at this path; or, while it is read, not this one any more.
     """
 
     def find(view: View) -> ArtifactFile:
-        entry = follow_links(view, path)
+        entry = follow_links(view, path) if version is None else earlier_version(view, path, version)
         if entry is None or entry.kind is not Kind.FILE:
             raise ArtifactNotFoundError(run_id, path)
+        return _file(view, entry)
+
+    def _file(view: View, entry: Entry) -> ArtifactFile:
         return ArtifactFile(view.paths.blobs, entry, lambda error: again(view, entry, error))
 
     def again(view: View, entry: Entry, error: IntegrityError) -> ArtifactFile:
-        found = read_again(newer(view, look, error), look, find)
-        if found.entry.sha256 != entry.sha256:  # its content was given up, and is gone
-            raise ArtifactNotFoundError(run_id, path)
-        return found
+        def find_same(view: View) -> ArtifactFile:
+            found = same_content(view, path, entry)
+            if found is None:  # its content was given up, and is gone
+                raise ArtifactNotFoundError(run_id, path)
+            return _file(view, found)
+
+        return read_again(newer(view, look, error), look, find_same)
 
     return read_again(view, look, find)
 
 
-def relocated(run_id: str, look: Look, entries: Sequence[Entry], error: IntegrityError) -> tuple[View, list[Entry]]:
+def relocated(run_id: str, look: Look, selected: Selection, error: IntegrityError) -> tuple[View, list[Entry]]:
     """Return the run as it is now, and some entries as it has them; raise the error if none has moved.
 
     Raises:
@@ -109,7 +116,9 @@ def relocated(run_id: str, look: Look, entries: Sequence[Entry], error: Integrit
     """
     if not is_gone(error):
         raise error
-    view = look()
+    view, entries = look(), selected.entries
+    if selected.version is not None:
+        return view, _moved([earlier_version(view, entry.path, selected.version) for entry in entries], entries, error)
     there = view.paths.find([entry.path for entry in entries])
     found = []
     for entry in entries:
@@ -119,6 +128,10 @@ def relocated(run_id: str, look: Look, entries: Sequence[Entry], error: Integrit
         if now is None:
             raise ArtifactNotFoundError(run_id, entry.path)
         found.append(replace(now, path=entry.path))
+    return view, _moved(found, entries, error)
+
+
+def _moved(found: list[Entry], entries: Sequence[Entry], error: IntegrityError) -> list[Entry]:
     if found == list(entries):
         raise error
-    return view, found
+    return found

@@ -17,6 +17,7 @@ from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dat
 from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.metrics import MAX_TAG
 from holdall.runs.values import LoggedModelInput, LoggedModelOutput
+from holdall.runs.versions import OnConflict
 from holdall.runs.writing import RunWriter
 from holdall.trees.location import Location
 from holdall.trees.source import Item, bytes_item
@@ -38,36 +39,60 @@ class Run(RunWriter):
         super().__init__(location, id)
         self._inputs: dict[str, int] = {}  # when each was told of: their order, which a clock of milliseconds has not
 
-    def log_text(self, text: str, artifact_file: str) -> Entry:
-        """Log text as a UTF-8 file. Raises and cost: as `log_artifact`.
+    def log_text(
+        self, text: str, artifact_file: str, *, on_conflict: OnConflict = "error", keep_last: int | None = None
+    ) -> Entry:
+        """Log text as a UTF-8 file. `on_conflict`, `keep_last`, raises and cost: as `log_artifact`.
 
         Example:
             >>> run.log_text("all is fine", "second.txt").size
             11
         """
-        return self.log_bytes(rendering.text_bytes(text), artifact_file)
+        return self.log_bytes(rendering.text_bytes(text), artifact_file, on_conflict=on_conflict, keep_last=keep_last)
 
-    def log_dict(self, dictionary: Any, artifact_file: str) -> Entry:
+    def log_dict(
+        self, dictionary: Any, artifact_file: str, *, on_conflict: OnConflict = "error", keep_last: int | None = None
+    ) -> Entry:
         """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON.
+
+        `on_conflict`, `keep_last`: as for `log_artifact`.
 
         Example:
             >>> run.log_dict({"rate": 0.1}, "config.yaml").path
             'config.yaml'
         """
-        return self.log_bytes(rendering.dict_bytes(dictionary, artifact_file), artifact_file)
+        return self.log_bytes(
+            rendering.dict_bytes(dictionary, artifact_file), artifact_file, on_conflict=on_conflict, keep_last=keep_last
+        )
 
-    def log_stream(self, stream: BinaryIO, artifact_file: str) -> Entry:
+    def log_stream(
+        self, stream: BinaryIO, artifact_file: str, *, on_conflict: OnConflict = "error", keep_last: int | None = None
+    ) -> Entry:
         """Log what a binary stream still gives, without holding it. It is read once.
+
+        `on_conflict`, `keep_last`: as for `log_artifact`.
 
         Example:
             >>> import io
             >>> run.log_stream(io.BytesIO(b"all is fine"), "second.txt").size
             11
         """
-        return self._log_items([_stream_item(stream, artifact_file)]).entries[0]
+        return self._log_items(
+            [_stream_item(stream, artifact_file)], on_conflict=on_conflict, keep_last=keep_last
+        ).entries[0]
 
-    def log_figure(self, figure: Any, artifact_file: str, *, save_kwargs: dict[str, Any] | None = None) -> Entry:
+    def log_figure(
+        self,
+        figure: Any,
+        artifact_file: str,
+        *,
+        save_kwargs: dict[str, Any] | None = None,
+        on_conflict: OnConflict = "error",
+        keep_last: int | None = None,
+    ) -> Entry:
         """Log a matplotlib or plotly figure in the format that the name's ending says.
+
+        `on_conflict`, `keep_last`: as for `log_artifact`.
 
         Raises:
             TypeError: It is neither, or the format is none of theirs.
@@ -79,7 +104,8 @@ class Run(RunWriter):
             >>> run.log_figure(figure, "loss.svg").path
             'loss.svg'
         """
-        return self.log_bytes(rendering.figure_bytes(figure, artifact_file, save_kwargs), artifact_file)
+        data = rendering.figure_bytes(figure, artifact_file, save_kwargs)
+        return self.log_bytes(data, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
 
     def log_image(
         self,
@@ -89,6 +115,8 @@ class Run(RunWriter):
         key: str | None = None,
         step: int | None = None,
         timestamp: int | None = None,
+        on_conflict: OnConflict = "error",
+        keep_last: int | None = None,
     ) -> Entry:
         """Log an image: under a name, or as one of a series under a key.
 
@@ -98,6 +126,7 @@ class Run(RunWriter):
             key: the name of its series, and
             step: where in the training it belongs.
             timestamp: Milliseconds since 1970 UTC; now when None.
+            on_conflict, keep_last: As for `log_artifact`; an image of a series never replaces another.
 
         Raises:
             ValueError: Not exactly one of `artifact_file` and `key`, or values out of range.
@@ -111,7 +140,9 @@ class Run(RunWriter):
         if (artifact_file is None) == (key is None):
             raise InvalidArgumentError("give either artifact_file, or key and perhaps step")
         if artifact_file is not None:
-            return self.log_bytes(rendering.image_bytes(image, artifact_file), artifact_file)
+            return self.log_bytes(
+                rendering.image_bytes(image, artifact_file), artifact_file, on_conflict=on_conflict, keep_last=keep_last
+            )
         time = self._location.clock() if timestamp is None else timestamp
         token = str(uuid.UUID(bytes=self._location.entropy(16), version=4))
         path = rendering.image_path(str(key), step or 0, time, token)
@@ -222,8 +253,8 @@ class Run(RunWriter):
         """
         return tables.load_table(self, artifact_file, extra_columns)
 
-    def load_dict(self, artifact_file: str) -> Any:
-        """What a JSON or YAML file says.
+    def load_dict(self, artifact_file: str, *, version: int | None = None) -> Any:
+        """What a JSON or YAML file says; of an earlier version where one is named.
 
         Raises:
             ContentError: It says nothing, being damaged or something else.
@@ -233,10 +264,10 @@ class Run(RunWriter):
             >>> run.load_dict("config.json")
             {'rate': 0.1}
         """
-        return rendering.parse_dict(self.read(artifact_file), artifact_file)
+        return rendering.parse_dict(self.read(artifact_file, version=version), artifact_file)
 
-    def load_text(self, artifact_file: str) -> str:
-        """Decode the text of a UTF-8 file.
+    def load_text(self, artifact_file: str, *, version: int | None = None) -> str:
+        """Decode the text of a UTF-8 file; of an earlier version where one is named.
 
         Raises:
             ContentError: It is not UTF-8.
@@ -245,10 +276,10 @@ class Run(RunWriter):
             >>> run.load_text("report.txt")
             'all is well\\n'
         """
-        return rendering.parse_text(self.read(artifact_file), artifact_file)
+        return rendering.parse_text(self.read(artifact_file, version=version), artifact_file)
 
-    def load_image(self, artifact_file: str) -> Any:
-        """The PIL image of a file.
+    def load_image(self, artifact_file: str, *, version: int | None = None) -> Any:
+        """The PIL image of a file; of an earlier version where one is named.
 
         Raises:
             ContentError: It is no image.
@@ -259,7 +290,7 @@ class Run(RunWriter):
             >>> run.load_image("black.png").size
             (6, 4)
         """
-        return rendering.parse_image(self.read(artifact_file), artifact_file)
+        return rendering.parse_image(self.read(artifact_file, version=version), artifact_file)
 
     def diff(self, path: str | None, other: Run, other_path: str | None) -> differences.Difference:
         """What differs between what this run and another one hold, below a path of each. Nothing is read.

@@ -13,6 +13,7 @@ from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, 
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import is_run_id, run_id, run_log
+from holdall.format.ops import VERSIONED
 from holdall.format.reference import JSON_BLOB
 from holdall.libraries import library
 from holdall.runs.arguments import listed, named_values
@@ -26,6 +27,7 @@ from holdall.runs.run import TABLES, Run
 from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
 from holdall.runs.series import joined
 from holdall.runs.times import STARTED, time_tag
+from holdall.runs.versions import PathRule, is_versioned
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
@@ -70,6 +72,7 @@ class Runs:
         tags: Mapping[str, Any] | None = None,
         description: str | None = None,
         start_time: int | None = None,
+        paths: PathRule | None = None,
     ) -> Run:
         """Start a new run.
 
@@ -81,6 +84,8 @@ class Runs:
             tags: Tags, by key.
             description: A short description.
             start_time: Milliseconds since 1970 UTC, where it began at another time; now when None.
+            paths: "versioned" where what it holds may be replaced and removed later, as a training's `last.pt` is;
+                "immutable", or None, where a path keeps what it was given, which is so for good.
 
         Raises:
             ExperimentNotFoundError: There is no experiment of this id.
@@ -98,7 +103,7 @@ class Runs:
             >>> run.info.status
             'FINISHED'
         """
-        location = self._location
+        location, versioned = self._location, is_versioned(paths)
         said = _merged_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
         said |= {} if start_time is None else time_tag(STARTED, "start_time", start_time)
         location.ready_to_write()
@@ -108,7 +113,8 @@ class Runs:
         ops, blobs = self._environment()
         said = {RUN_NAME: None, **ops, **said}
         said[RUN_NAME] = said[RUN_NAME] or self._draw_name()
-        first: list[Json] = [{"op": "create", "experiment": owner}, {"op": "status", "status": "RUNNING"}]
+        create = {"op": "create", "experiment": owner} | ({"paths": VERSIONED} if versioned else {})
+        first: list[Json] = [create, {"op": "status", "status": "RUNNING"}]
         if blobs:
             first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
         first += [tag_op(key, value) for key, value in said.items()]
@@ -137,6 +143,7 @@ class Runs:
         name: str | None = None,
         tags: Mapping[str, Any] | None = None,
         description: str | None = None,
+        paths: PathRule | None = None,
     ) -> Run:
         """Resume a run: its status is RUNNING again, for every reader and at once.
 
@@ -145,11 +152,13 @@ class Runs:
             name: A new name; unchanged when None.
             tags: Tags, by key.
             description: A short description.
+            paths: "versioned" if it must have been started so.
 
         Raises:
             RunNotFoundError: There is none with this id.
             RunDeletedError: It was deleted.
             InvalidNameError: A tag says other than `name` or `description`.
+            RunNotVersionedError: It was not started with `paths="versioned"`.
 
         Cost: reading the end of its log, and one PUT.
 
@@ -161,8 +170,8 @@ class Runs:
             >>> store.runs.get(run.id).data.metrics["loss"]
             0.1
         """
-        run = self.get(id)
-        run._reopen(_merged_tags(tags, {RUN_NAME: name, NOTE: description}))
+        run, versioned = self.get(id), is_versioned(paths)
+        run._reopen(_merged_tags(tags, {RUN_NAME: name, NOTE: description}), versioned=versioned)
         return run
 
     def search(

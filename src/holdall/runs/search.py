@@ -36,6 +36,7 @@ class RunSummary:
         metrics: The latest value of each, which may be NaN or infinite.
         pins: What keeps it from being purged, pin -> by; no filter looks at it.
         open: Whether a session is open in its log; nor at this.
+        versioned: Whether what it holds may be replaced; nor at this.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class RunSummary:
     tags: dict[str, str]
     pins: dict[str, str] = field(default_factory=dict)
     open: bool = False
+    versioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

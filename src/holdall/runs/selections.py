@@ -22,14 +22,20 @@ from holdall.trees.view import View
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some entries of a run. Attributes: incomplete (why there may be more, in what cannot be read)."""
+    """Some entries of a run.
+
+    Attributes:
+        incomplete: Why there may be more, in what cannot be read.
+        version: Of an earlier version of a file, which it is.
+    """
 
     entries: Sequence[Entry]
     incomplete: IncompleteError | None = None
+    version: int | None = None
 
     def but(self, entries: Sequence[Entry]) -> Selection:
         """Return a copy with only these of the entries."""
-        return Selection(entries, self.incomplete)
+        return replace(self, entries=entries)
 
 
 def select(run_id: str, view: View, top: str, include: Sequence[str], exclude: Sequence[str]) -> Selection:

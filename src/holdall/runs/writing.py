@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from holdall.errors import RunEndedError, UnsupportedFileError
+from holdall.errors import ArtifactNotFoundError, RunEndedError, UnsupportedFileError
 from holdall.format.document import Json
+from holdall.format.paths import check_path
 from holdall.format.tree import Entry
 from holdall.runs.arguments import named_values
 from holdall.runs.lifecycle import RunLifecycle, tag_ops
 from holdall.runs.metrics import metric_ops, param_op, tag_op
 from holdall.runs.reading import join_path
+from holdall.runs.versions import OnConflict, checked_count, replacing
 from holdall.trees.native import named
+from holdall.trees.replacing import removal, trims_below
+from holdall.trees.session import Draft
 from holdall.trees.source import Item, bytes_item, local_items
 from holdall.trees.transaction import ExtraOps, Published, Transaction
+from holdall.trees.view import View
 
 
 class RunWriter(RunLifecycle):
@@ -26,12 +32,22 @@ class RunWriter(RunLifecycle):
         id: 32 hex digits.
     """
 
-    def log_artifact(self, local_path: str | os.PathLike[str], artifact_path: str | None = None) -> Entry | None:
+    def log_artifact(
+        self,
+        local_path: str | os.PathLike[str],
+        artifact_path: str | None = None,
+        *,
+        on_conflict: OnConflict = "error",
+        keep_last: int | None = None,
+    ) -> Entry | None:
         """Log a file, or a folder under its own name. One commit: all or nothing.
 
         Args:
             local_path: What to log.
             artifact_path: The directory of the run to put it in; the root when None.
+            on_conflict: What to do where the run holds other content at a path: "error", or in a run that was started
+                with `paths="versioned"` "replace"; what was there is an earlier version then.
+            keep_last: With "replace", how many versions of each path stay, the new one counted; all of them when None.
 
         Returns:
             For a file, the entry at its path, with its digest; for a folder, None.
@@ -39,6 +55,8 @@ class RunWriter(RunLifecycle):
         Raises:
             ArtifactExistsError: The run holds other content at the path.
             PathConflictError: There is a file where a directory is needed, or the reverse.
+            RunNotVersionedError: "replace" was asked for, and the run's paths never change.
+            RegisteredPathError: A registered version is there, and stays as it is.
             SourceError: The file cannot be read, or changed meanwhile.
             StorageError: The bucket does not answer. What was uploaded is reused next time.
 
@@ -51,7 +69,7 @@ class RunWriter(RunLifecycle):
             'settings/config.yaml'
         """
         items = self._items_of(local_path, artifact_path)
-        published = self._log_items(items)
+        published = self._log_items(items, on_conflict=on_conflict, keep_last=keep_last)
         return published.entries[0] if len(published.entries) == 1 and not Path(local_path).is_dir() else None
 
     @staticmethod
@@ -66,12 +84,20 @@ class RunWriter(RunLifecycle):
         name = local.name if local.name not in ("", "..") else local.resolve().name
         return local_items(local, join_path(artifact_path, named(name)))
 
-    def log_artifacts(self, local_dir: str | os.PathLike[str], artifact_path: str | None = None) -> Sequence[Entry]:
+    def log_artifacts(
+        self,
+        local_dir: str | os.PathLike[str],
+        artifact_path: str | None = None,
+        *,
+        on_conflict: OnConflict = "error",
+        keep_last: int | None = None,
+    ) -> Sequence[Entry]:
         """Log what a folder holds. One commit: all or nothing.
 
         Args:
             local_dir: The folder.
             artifact_path: The directory of the run to put its content in; the root when None.
+            on_conflict, keep_last: As for `log_artifact`. What the folder lacks stays in the run.
 
         Returns:
             The entry at each path, with its digest.
@@ -89,16 +115,20 @@ class RunWriter(RunLifecycle):
         folder = _one_path(local_dir, "call log_artifact for each file")
         if folder.exists() and not folder.is_dir():
             raise UnsupportedFileError(str(folder), "it is not a folder; log one file with log_artifact")
-        return self._log_items(local_items(folder, join_path(artifact_path, ""))).entries
+        items = local_items(folder, join_path(artifact_path, ""))
+        return self._log_items(items, on_conflict=on_conflict, keep_last=keep_last).entries
 
-    def log_bytes(self, data: bytes, artifact_file: str) -> Entry:
-        """Log bytes as a file of the run. Raises and cost: as `log_artifact`.
+    def log_bytes(
+        self, data: bytes, artifact_file: str, *, on_conflict: OnConflict = "error", keep_last: int | None = None
+    ) -> Entry:
+        """Log bytes as a file of the run. `on_conflict`, `keep_last`, raises and cost: as `log_artifact`.
 
         Example:
             >>> run.log_bytes(bytes(100), "weights.bin").size
             100
         """
-        return self._log_items([bytes_item(artifact_file, data)]).entries[0]
+        item = bytes_item(artifact_file, data)
+        return self._log_items([item], on_conflict=on_conflict, keep_last=keep_last).entries[0]
 
     def log_param(self, key: str, value: Any) -> None:
         """Log a parameter, kept for good as `str(value)`. Raises, cost: as `log_params`.
@@ -214,11 +244,77 @@ class RunWriter(RunLifecycle):
         self._buffer_ops(ops)
         self.flush()
 
+    def delete_artifact(self, path: str) -> None:
+        """Take a file, or a directory with all below it, out of a versioned run; what was there are earlier versions.
+
+        Raises:
+            RunNotVersionedError: The run was not started with `paths="versioned"`.
+            ArtifactNotFoundError: The run holds nothing there.
+            RegisteredPathError: A registered version is there, above it or below it.
+
+        Cost: one PUT.
+
+        Example:
+            >>> run = store.runs.start(paths="versioned")
+            >>> entry = run.log_text("all is well", "report.txt")
+            >>> run.delete_artifact("report.txt")
+            >>> run.manifest, [found.size for found in run.versions("report.txt")]
+            ({}, [11])
+        """
+        path = check_path(path)
+        self._give_up(lambda view: removal(view, path))
+
+    def trim(self, path: str = "", *, keep_last: int) -> None:
+        """End the earlier versions of a path, and of all below it, but for the newest of each.
+
+        Args:
+            path: A path of the run; all of it when empty.
+            keep_last: How many versions of each file stay, what its path holds now counted. The others cannot be read
+                any more, and their space is free after the next garbage collection.
+
+        Raises:
+            RunNotVersionedError: The run was not started with `paths="versioned"`.
+            InvalidArgumentError: `keep_last` is no integer from 1 on.
+
+        Cost: the nodes that list the run's earlier versions, and one PUT if there is anything to end.
+
+        Example:
+            >>> run = store.runs.start(paths="versioned")
+            >>> for epoch in range(4):
+            ...     entry = run.log_text(f"epoch {epoch}", "last.txt", on_conflict="replace")
+            >>> run.trim(keep_last=2)
+            >>> [run.load_text("last.txt", version=found.version) for found in run.versions("last.txt")]
+            ['epoch 3', 'epoch 2']
+        """
+        at, most = check_path(path) if path else "", checked_count(keep_last)
+        self._give_up(lambda view: trims_below(view, at, most))
+
+    def _give_up(self, ops_for: Callable[[View], list[Json]]) -> None:
+        """Append what a versioned run gives up; where there is nothing, the log is looked at again first."""
+        session = self._writing()
+
+        def draft() -> Draft | None:
+            with suppress(ArtifactNotFoundError):
+                if ops := ops_for(session.view):
+                    return Draft(ops)
+            session.follow()
+            ops = ops_for(session.view)
+            return Draft(ops) if ops else None
+
+        session.append(draft)
+
     def _log_items(
-        self, items: Sequence[Item], *, extra_ops: ExtraOps | None = None, inline_last: bool = False
+        self,
+        items: Sequence[Item],
+        *,
+        extra_ops: ExtraOps | None = None,
+        inline_last: bool = False,
+        on_conflict: OnConflict = "error",
+        keep_last: int | None = None,
     ) -> Published:
-        """Log several items as one commit. Args: as `Transaction`."""
-        transaction = Transaction(self._writing(), extra_ops, inline_last=inline_last)
+        """Log several items as one commit. Args: as `Transaction`, and `log_artifact`."""
+        replace = replacing(on_conflict, keep_last)
+        transaction = Transaction(self._writing(), extra_ops, inline_last=inline_last, replacing=replace)
         transaction.stage(items)
         return transaction.publish()
 

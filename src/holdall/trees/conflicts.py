@@ -1,4 +1,4 @@
-"""Which paths a commit may add: a run's paths never change, and a path is a file or a directory, never both."""
+"""Which paths a commit may add: a path is a file or a directory, never both, and changes only in a versioned run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ def with_parents(paths: Iterable[str]) -> list[str]:
     return [*wanted, *{parent for path in wanted for parent in ancestors(path)}]
 
 
-def fresh_paths(run_id: str, wanted: Mapping[str, Entry], lookup: PathLookup) -> list[str]:
-    """Return those of the wanted paths that the run has not yet.
+def fresh_paths(run_id: str, wanted: Mapping[str, Entry], lookup: PathLookup, *, replace: bool = False) -> list[str]:
+    """Return those of the wanted paths that the run has not yet, or not so.
 
     Args:
         run_id: For errors.
         wanted: What is to be added, by path.
         lookup: What the run has at these paths and their parents.
+        replace: Whether a file or link may take the place of another.
 
     Raises:
         ArtifactExistsError: The run has other content at a path.
@@ -30,7 +31,7 @@ def fresh_paths(run_id: str, wanted: Mapping[str, Entry], lookup: PathLookup) ->
     """
     there = lookup.there
     for path, entry in wanted.items():
-        if path in there and not there[path].same_as(entry):
+        if path in there and not there[path].same_as(entry) and not (replace and _replaceable(there[path], entry)):
             raise ArtifactExistsError(run_id, path, str(there[path]), str(entry))
         if path in lookup.below and entry.kind is not Kind.DIRECTORY:
             raise PathConflictError(run_id, path, lookup.below[path])
@@ -38,4 +39,9 @@ def fresh_paths(run_id: str, wanted: Mapping[str, Entry], lookup: PathLookup) ->
             above = there.get(parent) or wanted.get(parent)
             if above and above.kind is not Kind.DIRECTORY:
                 raise PathConflictError(run_id, path, parent)
-    return [path for path in wanted if path not in there]
+    return [path for path in wanted if path not in there or not there[path].same_as(wanted[path])]
+
+
+def _replaceable(there: Entry, wanted: Entry) -> bool:
+    """Return whether one may take the other's place without a removal: neither is a directory."""
+    return Kind.DIRECTORY not in (there.kind, wanted.kind)

@@ -36,12 +36,14 @@ class Unread:
         error: Why it cannot be read.
         first: The first path that it may hold; "" where that is not known.
         fence: The path that comes after all that it may hold, if that is known.
+        when: Where it stands among the changes of a versioned run.
     """
 
     said: str
     error: IntegrityError
     first: str = ""
     fence: str | None = None
+    when: int = 0
 
     def __str__(self) -> str:
         end = f", before {self.fence!r}" if self.fence is not None else ""
@@ -120,21 +122,7 @@ class Paths:
         """Return what is known of these paths, and what cannot be read. Cost: O(nodes on the way to them)."""
         look = PathLookup(unread=list(self._lost))
         for tree, said in zip(self.trees, self._said, strict=True):
-            try:
-                found = tree.find(paths)
-            except IntegrityError as error:
-                if self.has_moved(error):
-                    raise
-                if older := self._instead_of(tree):
-                    look.add(older.lookup(paths))
-                else:
-                    self._lookup_rest(tree, said, paths, look)
-                continue
-            for path, at in found.items():
-                if at.entry:
-                    look.there.setdefault(path, at.entry)
-                if at.following is not None and at.following.startswith(path + "/"):
-                    look.below.setdefault(path, at.following)
+            look.add(self._in_tree(tree, said, paths))
         return look
 
     def below(self, paths: Sequence[str]) -> dict[str, str]:
@@ -212,6 +200,25 @@ class Paths:
                 inside = not prefix or entry.path == prefix or entry.path.startswith(f"{prefix}/")
                 if inside and sort_key(entry.path) > done:
                     yield entry
+
+    def _in_tree(self, tree: Tree, said: str, paths: Sequence[str]) -> PathLookup:
+        """Return what one tree tells of these paths, and what of it cannot be read."""
+        look = PathLookup()
+        try:
+            found = tree.find(paths)
+        except IntegrityError as error:
+            if self.has_moved(error):
+                raise
+            if older := self._instead_of(tree):
+                return older.lookup(paths)
+            self._lookup_rest(tree, said, paths, look)
+            return look
+        for path, at in found.items():
+            if at.entry:
+                look.there[path] = at.entry
+            if at.following is not None and at.following.startswith(path + "/"):
+                look.below[path] = at.following
+        return look
 
     def _lookup_rest(self, tree: Tree, said: str, paths: Sequence[str], look: PathLookup) -> None:
         entries: list[Entry] = []

@@ -3,6 +3,7 @@
     checkpoint's tree, trees of the commits since     each node, and the content of each row
       '-> recipe of a file that was cut                 and its chunks
     facts of the checkpoint, environment              a JSON blob each
+    of a versioned run, its earlier versions          as the tree; content that it holds no longer is none of it
 
 What only entries before the newest checkpoint refer to is needed by nobody
 (SPEC.md, "State and checkpoints"), and is left out. Nothing is guessed: where a
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Final
 
 from holdall.chunks.reader import ChunkReader
@@ -24,7 +26,9 @@ from holdall.errors import DamageError, IncompleteError
 from holdall.format.layout import PackName
 from holdall.format.recipe import parse_recipe, recipe_packs
 from holdall.format.reference import Ref
+from holdall.trees.history import earlier_entries
 from holdall.trees.tree import Tree
+from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 _RECIPES: Final = 16 << 20  # bytes of recipes fetched together
@@ -59,7 +63,7 @@ def packs_needed(view: View) -> Iterator[PackName]:
 
 def fetch_roots(views: Iterable[View], reader: ChunkReader) -> None:
     """Fetch the roots of many runs' trees, side by side; one that is damaged is told when its run is followed."""
-    roots = [(view.paths.blobs, tree.root) for view in views for tree in _trees(view)]
+    roots = [(view.paths.blobs, tree.root) for view in views for tree in listing_trees(view)]
     packed = [(blobs, root) for blobs, root in roots if isinstance(root.location, PackName)]
     with suppress(DamageError):
         for (blobs, root), data in zip(packed, reader.read([root for _, root in packed]), strict=True):
@@ -87,16 +91,30 @@ def _outline(view: View) -> Iterator[tuple[Ref | None, Sequence[Ref]]]:
 
 def _below(view: View) -> Iterator[tuple[Ref, bool]]:
     """Yield the nodes and contents of a run's trees, and whether each is a recipe."""
-    for tree in _trees(view):
+    changing = view.paths if isinstance(view.paths, VersionedPaths) else None
+    for tree in listing_trees(view):
         for ref, node in tree.visit():
             yield ref, False
-            for entry in () if node.level else node.entries:
+            for entry in () if node.level or changing else node.entries:
                 if entry.content:
                     yield entry.content, not entry.whole
+    if changing:
+        yield from _kept(changing)
 
 
-def _trees(view: View) -> Sequence[Tree]:
-    return () if view.state.purged else view.paths.trees
+def _kept(paths: VersionedPaths) -> Iterator[tuple[Ref, bool]]:
+    """Yield the contents that a versioned run holds or keeps as earlier versions: its trees list others, too."""
+    for entry in chain(paths.walk(), earlier_entries(paths)):
+        if entry.content:
+            yield entry.content, not entry.whole
+
+
+def listing_trees(view: View) -> Sequence[Tree]:
+    """Return the trees of a run: of its paths, and of the earlier versions that its state knew."""
+    if view.state.purged:
+        return ()
+    earlier = view.paths.versions if isinstance(view.paths, VersionedPaths) else None
+    return [*view.paths.trees, earlier] if earlier else view.paths.trees
 
 
 def _check_whole(view: View) -> None:

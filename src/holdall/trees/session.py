@@ -193,6 +193,11 @@ class Session:
             if self._buffer:
                 self.append(lambda: Draft([]))
 
+    def follow(self) -> None:
+        """Take in what others wrote. Cost: a listing, and a GET for each entry that is new."""
+        with self.lock:
+            self._follow()
+
     def refuse_registered(self, paths: Sequence[str]) -> None:
         """Refuse paths that would be new below a registered one. Cost: none, but a listing before it refuses.
 

@@ -1,7 +1,6 @@
 """The state that an entry carries: the log before it, folded.
 
-All paths become one tree. What earlier entries carry inline moves into a pack
-once it is more than a little, since only a pack can be read in one request.
+All paths become one tree, and the earlier versions of a versioned run another. What is folded is in `folding`.
 SPEC.md, "State and checkpoints".
 """
 
@@ -19,20 +18,19 @@ from holdall.errors import DamageError
 from holdall.format.digest import blob_id
 from holdall.format.document import Json
 from holdall.format.entry import MAX_INLINE, InlineBlob
-from holdall.format.layout import PackName
 from holdall.format.paths import sort_key
-from holdall.format.reference import CHUNK, JSON_BLOB, MAX_JSON_BLOB, NODE, RECIPE, InEntry, Ref, encode_as
+from holdall.format.reference import JSON_BLOB, MAX_JSON_BLOB, NODE, Ref, encode_as
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees import tree_builder
-from holdall.trees.paths import Paths
+from holdall.trees.folding import Folded, Rows, base_of, fold, inline_bytes, single_commit_root
 from holdall.trees.tree import Tree
 from holdall.trees.tree_builder import PlaceNode
+from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
 _MOST_RAW: Final = MAX_INLINE // 4  # a commit's and a state's may be in one entry
-FOLD: Final = 128 << 10  # inline bytes in a log before they move into a pack
 _ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
 _log = logging.getLogger("holdall")
 
@@ -75,7 +73,7 @@ def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bo
         blobs: What the entry carries inline; tree nodes may be added.
         final: Whether the entry ends the run: then its tree is brought together.
     """
-    if len(_facts(replace(view.state, deltas=[]).to_json())) > MAX_JSON_BLOB:
+    if len(_facts(replace(view.state, deltas=[], changes=[]).to_json())) > MAX_JSON_BLOB:
         return None
     added = len(blobs)
     try:
@@ -88,22 +86,27 @@ def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bo
 
 def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
     view.paths.check_whole()
-    fresh, inline = _settled(view, writer)
-    state = replace(view.state, deltas=[], inline=inline)
+    folded = fold(view, writer)
+    state = replace(view.state, deltas=[], changes=[], inline=folded.inline)
     carried = InlineBlobs(blobs)
     added = len(blobs)
     if not writer.unsent:
-        state.tree = _tree(view, fresh, partial(carried.place, kind=NODE), final=final)
+        _plant(state, view, folded, partial(carried.place, kind=NODE), final=final)
     if writer.unsent or not carried.fits:
         del blobs[added:]
-        state.tree = _tree(view, fresh, partial(writer.put_blob, kind=NODE), final=final)
+        _plant(state, view, folded, partial(writer.put_blob, kind=NODE), final=final)
     body = _body(state, writer)
     writer.flush()
     return body
 
 
 def restate(
-    view: View, entries: Sequence[Entry], environment: Ref | None, writer: ChunkWriter, blobs: list[InlineBlob]
+    view: View,
+    entries: Sequence[Entry],
+    environment: Ref | None,
+    writer: ChunkWriter,
+    blobs: list[InlineBlob],
+    versions: Sequence[Entry] = (),
 ) -> Json:
     """Return the `state` for the entry after the view's head, if content is elsewhere than its log says.
 
@@ -113,64 +116,58 @@ def restate(
         environment: Where that is.
         writer: Where blobs go that are too many for the entry.
         blobs: What the entry carries inline; tree nodes may be added.
+        versions: All earlier versions of a versioned run, as `entries`.
     """
-    state = replace(view.state, deltas=[], inline=sum(map(_inline_bytes, entries)), environment=environment)
+    inline = sum(map(inline_bytes, [*entries, *versions]))
+    state = replace(view.state, deltas=[], changes=[], inline=inline, environment=environment)
     carried, added = InlineBlobs(blobs), len(blobs)
-    if entries and not writer.unsent:
-        state.tree = tree_builder.build(entries, partial(carried.place, kind=NODE))
-    if entries and (writer.unsent or not carried.fits):
+    if not writer.unsent:
+        _replant(state, entries, versions, partial(carried.place, kind=NODE))
+    if writer.unsent or not carried.fits:
         del blobs[added:]
-        state.tree = tree_builder.build(entries, partial(writer.put_blob, kind=NODE))
+        _replant(state, entries, versions, partial(writer.put_blob, kind=NODE))
     body = _body(state, writer)
     writer.flush()
     return body
 
 
-def _settled(view: View, writer: ChunkWriter) -> tuple[list[Entry], int]:
-    """Return the entries that the last state's tree lacks, or that moved; and the inline bytes left."""
-    if _single_commit_root(view):
-        return [], view.state.inline
-    base, blobs = _base(view), view.paths.blobs
-    fresh = {entry.path: entry for entry in Paths(blobs, view.state.deltas).walk()}
-    inline = view.state.inline + sum(map(_inline_bytes, fresh.values()))
-    if inline > FOLD:
-        old = [entry for entry in base.walk() if _inline_bytes(entry)] if base and view.state.inline else []
-        moving = [*old, *(entry for entry in fresh.values() if _inline_bytes(entry))]
-        contents = blobs.read([entry.content for entry in moving if entry.content])
-        for entry, data in zip(moving, contents, strict=True):
-            fresh[entry.path] = replace(entry, content=writer.put_blob(data, CHUNK if entry.whole else RECIPE))
-        inline = 0
-    return sorted(fresh.values(), key=lambda entry: sort_key(entry.path)), inline
+def _replant(state: State, entries: Sequence[Entry], versions: Sequence[Entry], place: PlaceNode) -> None:
+    state.tree = _built(entries, place)
+    state.versions = _built(versions, place)
 
 
-def _inline_bytes(entry: Entry) -> int:
-    return entry.content.stored if entry.content and isinstance(entry.content.location, InEntry) else 0
+def _plant(state: State, view: View, folded: Folded, place: PlaceNode, *, final: bool) -> None:
+    """Give a state its trees."""
+    state.tree = _tree(view, folded.paths, place, final=final)
+    if isinstance(view.paths, VersionedPaths):
+        state.versions = _merged(view.paths.versions, folded.versions, place)
 
 
-def _base(view: View) -> Tree | None:
-    return Tree(view.paths.blobs, view.state.tree) if view.state.tree else None
-
-
-def _tree(view: View, fresh: list[Entry], place: PlaceNode, *, final: bool) -> Ref | None:
+def _tree(view: View, rows: Rows, place: PlaceNode, *, final: bool) -> Ref | None:
     """Return the root of all paths. At a run's end a tree that is not large is written anew, in one place."""
-    if root := _single_commit_root(view):
+    if root := single_commit_root(view):
         return root
-    base = _base(view)
+    base = base_of(view)
     if base is None:
-        return tree_builder.build(fresh, place) if fresh else None
+        return _merged(base, rows, place)
     if final:
         leaves = base.leaves()
-        scattered = fresh or len({leaf.ref.location for leaf in leaves}) > 1
+        scattered = rows or len({leaf.ref.location for leaf in leaves}) > 1
         if scattered and sum(leaf.ref.raw for leaf in leaves) < _ONE_PLACE:
-            paths = {entry.path: entry for entry in [*base.walk(), *fresh]}
-            return tree_builder.build(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
-    return tree_builder.merge(base, fresh, place) if fresh else base.root
+            paths = {entry.path: entry for entry in [*base.walk(), *rows.added] if entry.path not in rows.removed}
+            return _built(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
+    return _merged(base, rows, place)
 
 
-def _single_commit_root(view: View) -> Ref | None:
-    """Return the tree of the only commit so far, if all of it is in packs: it is the state's unchanged."""
-    deltas = view.state.deltas
-    return deltas[0] if not view.state.tree and len(deltas) == 1 and isinstance(deltas[0].location, PackName) else None
+def _merged(base: Tree | None, rows: Rows, place: PlaceNode) -> Ref | None:
+    """Return the root of a tree with some rows more, and some fewer."""
+    if base is None:
+        return _built(rows.added, place)
+    return tree_builder.merge(base, rows.added, place, rows.removed) if rows else base.root
+
+
+def _built(entries: Sequence[Entry], place: PlaceNode) -> Ref | None:
+    return tree_builder.build(entries, place) if entries else None
 
 
 def _body(state: State, writer: ChunkWriter) -> Json:

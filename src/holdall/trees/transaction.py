@@ -22,8 +22,10 @@ from holdall.chunks.pending import PendingChunk
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import (
     ArtifactExistsError,
+    ConflictError,
     FencedOffError,
     IntegrityError,
+    RunNotVersionedError,
     SourceChangedError,
     SourceUnreadableError,
 )
@@ -31,11 +33,12 @@ from holdall.format import digest
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import PackName
-from holdall.format.paths import sort_key
+from holdall.format.paths import check_versioned_path, sort_key
 from holdall.format.reference import CHUNK, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.trees import tree_builder
 from holdall.trees.conflicts import fresh_paths, with_parents
+from holdall.trees.replacing import Replacing, trims_for
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import INLINE, InlineBlobs
 from holdall.trees.source import Item
@@ -80,9 +83,17 @@ class Transaction:
     entry if not. Elsewhere they are packed in their turn, beside their neighbours.
     """
 
-    def __init__(self, session: Session, extra_ops: ExtraOps | None = None, *, inline_last: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        extra_ops: ExtraOps | None = None,
+        *,
+        inline_last: bool = False,
+        replacing: Replacing | None = None,
+    ) -> None:
         self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
         self._era = session.chunk_index.era  # in which it was found out where its chunks are
+        self._replacing = replacing
         self._unchanged = UnchangedFiles(session.location, session.chunk_index)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
@@ -106,11 +117,11 @@ class Transaction:
                 total = sum(item.size for item in items)  # 0 where a stream does not know its own
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
                 ends.enter_context(self._transfer)
-            self._session.refuse_registered([item.path for item in items])
+            self._refuse(items)
             there = self._session.view.paths.lookup([item.path for item in items]).there
-            self._unchanged.lookup(items, there)
+            self._unchanged.lookup(items, () if self._versioned else there)
             for item in items:
-                self._add(self._unread(item, there[item.path]) if item.path in there else self._read(item))
+                self._add(self._stage(item, there.get(item.path)))
             if any(staged.recalled for staged in self._staged.values()):
                 self._writer = self._chunks  # that knows where recipes are, and moves what is condemned
             self._until_published = ends.pop_all()
@@ -145,6 +156,22 @@ class Transaction:
         staged.name()
         if not other.entry.same_as(staged.entry):
             raise ArtifactExistsError(self._run_id, path, str(other.entry), str(staged.entry))
+
+    def _refuse(self, items: Sequence[Item]) -> None:
+        """Refuse what a pin forbids, what only a versioned run takes, and what only others do."""
+        if self._replacing and not self._versioned:
+            raise RunNotVersionedError(self._run_id)
+        for item in items if self._versioned else ():
+            check_versioned_path(item.path)
+        self._session.refuse_registered([item.path for item in items])
+
+    def _stage(self, item: Item, there: Entry | None) -> Staged:
+        """Stage an item; in a versioned run what is there now may be gone when it is published, so it is read."""
+        return self._read(item) if there is None or self._versioned else self._unread(item, there)
+
+    @property
+    def _versioned(self) -> bool:
+        return self._session.view.state.versioned
 
     def _unread(self, item: Item, there: Entry) -> Staged:
         """Stage an item whose path is taken: only whether it is the same needs to be known."""
@@ -203,7 +230,7 @@ class Transaction:
     # --- publishing; the session calls `_draft` again after each lost race ---
 
     def _draft(self) -> Draft | None:
-        fresh = self._without_conflicts()
+        fresh = self._without_conflicts() if not self._versioned else self._without_stale_conflicts()
         if not fresh:
             return None
         self._rescue(fresh)
@@ -223,14 +250,31 @@ class Transaction:
             "new_bytes": new,
             "stored_bytes": stored,
         } | ({"again_bytes": again} if again else {})
-        return Draft([op, *(self._extra_ops(self._session.view) if self._extra_ops else ())], blobs)
+        more = [*self._trims(fresh), *(self._extra_ops(self._session.view) if self._extra_ops else ())]
+        return Draft([op, *more], blobs)
+
+    def _trims(self, fresh: Sequence[Staged]) -> list[Json]:
+        """Return what ends earlier versions of what is committed, so that only some are kept."""
+        most, view = self._replacing.keep_last if self._replacing else None, self._session.view
+        return trims_for(view, [staged.entry for staged in fresh], most, began=view.next) if most else []
+
+    def _without_stale_conflicts(self) -> list[Staged]:
+        """Return as `_without_conflicts`; in a versioned run what is there may be gone, so that is looked at again."""
+        try:
+            if fresh := self._without_conflicts():
+                return fresh
+        except ConflictError:
+            pass
+        self._session.follow()
+        return self._without_conflicts()
 
     def _without_conflicts(self) -> list[Staged]:
         """Return what the run has not yet, ascending; or raise the error that says why it cannot be there."""
         self._session.refuse_registered(list(self._staged))
         wanted = {path: staged.entry for path, staged in self._staged.items()}
         lookup = self._session.view.paths.lookup(with_parents(wanted))
-        fresh = fresh_paths(self._run_id, wanted, lookup)
+        fresh = fresh_paths(self._run_id, wanted, lookup, replace=self._replacing is not None)
+        self._session.view.refuse_changes(path for path in fresh if path in lookup.there)
         if lookup.unread and fresh and not self._warned:
             self._warned = True
             _log.warning(_UNKNOWN, self._run_id, fresh[0], "; ".join(map(str, lookup.unread)))
@@ -255,9 +299,23 @@ class Transaction:
                 return root, inline.blobs
         self._pack_small_files()
         self._chunks.resolve_pending()
-        root = tree_builder.build([staged.place(self._chunks.put_blob) for staged in fresh], self._place_node)
+        entries = [staged.place(self._chunks.put_blob) for staged in fresh]
+        root, blobs = self._plant(entries)
         self._chunks.flush()
-        return root, []
+        return root, blobs
+
+    def _plant(self, entries: Sequence[Entry]) -> tuple[Ref, list[InlineBlob]]:
+        """Return the root of the commit's tree; its nodes go into a pack, too.
+
+        In a versioned run the entry carries them where it can: content may be given up while its entry is needed, and
+        no pack of it should stay for the sake of a node.
+        """
+        inline = InlineBlobs([])
+        if self._versioned:
+            root = tree_builder.build(entries, partial(inline.place, kind=NODE))
+            if inline.fits:
+                return root, inline.blobs
+        return tree_builder.build(entries, self._place_node), []
 
     def _place_node(self, data: bytes) -> Ref:
         ref = self._chunks.put_blob(data, NODE)

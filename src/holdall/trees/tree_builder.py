@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from holdall.format.paths import sort_key
@@ -25,21 +25,31 @@ def build(entries: Sequence[Entry], place: PlaceNode) -> Ref:
     return _build_levels(_leaves(entries, place), place)
 
 
-def merge(tree: Tree, entries: Sequence[Entry], place: PlaceNode) -> Ref:
-    """Add entries to a tree, or replace some, and return the new root; leaves without a change are kept."""
+def merge(tree: Tree, entries: Sequence[Entry], place: PlaceNode, removed: Collection[str] = ()) -> Ref | None:
+    """Add entries to a tree, replace some, remove others; leaves without a change are kept.
+
+    Returns:
+        The new root; None if nothing is left.
+    """
     leaves = tree.leaves()
     firsts = [sort_key(leaf.path) for leaf in leaves]
+
+    def leaf_of(path: str) -> int:
+        return max(bisect_right(firsts, sort_key(path)) - 1, 0)
+
     added: defaultdict[int, list[Entry]] = defaultdict(list)
     for entry in entries:
-        added[max(bisect_right(firsts, sort_key(entry.path)) - 1, 0)].append(entry)
+        added[leaf_of(entry.path)].append(entry)
+    changed = {*added, *map(leaf_of, removed)}
     rows: list[Child] = []
     for i, leaf in enumerate(leaves):
-        if i not in added:
+        if i not in changed:
             rows.append(leaf)
             continue
-        together = {entry.path: entry for entry in [*tree.leaf(leaf), *added[i]]}
+        kept = [entry for entry in tree.leaf(leaf) if entry.path not in removed]
+        together = {entry.path: entry for entry in [*kept, *added[i]]}
         rows += _leaves(sorted(together.values(), key=lambda entry: sort_key(entry.path)), place)
-    return _build_levels(rows, place)
+    return _build_levels(rows, place) if rows else None
 
 
 def _leaves(entries: Sequence[Entry], place: PlaceNode) -> list[Child]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, Final
@@ -20,6 +20,7 @@ from holdall.trees.journal import Journal, check_chain
 from holdall.trees.location import Location
 from holdall.trees.paths import Paths
 from holdall.trees.salvage import left_out
+from holdall.trees.versioned_paths import VersionedPaths
 
 _log = logging.getLogger("holdall")
 _AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
@@ -122,6 +123,8 @@ class View:
 
     def _pass_over(self, n: int, error: IntegrityError) -> None:
         """Go on behind an entry that cannot be read; what follows it continues nothing that is known."""
+        if n == 0:
+            self.paths = VersionedPaths(self._blobs)  # what it may be, as far as is known
         self.paths.lose(f"entry {n}", error)
         self.head, self.lost = None, n
 
@@ -179,10 +182,24 @@ class View:
     def refuse_registered(self, paths: Sequence[str]) -> None:
         """Raise RegisteredPathError for a path that would be new where a pin keeps what is there as it is."""
         there = self.paths.lookup(paths).there if self.state.pinned else {}
+        self.refuse_changes(path for path in paths if path not in there)
+
+    def refuse_changes(self, paths: Iterable[str]) -> None:
+        """Raise RegisteredPathError for a path where a pin keeps what is there as it is."""
         for path in paths if self.state.pinned else ():
-            if path not in there and (pin := self.state.pin_above(path)):
-                run_id = self.head.log.rpartition("/")[2] if self.head else ""
-                raise RegisteredPathError(run_id, path, self.state.pins[pin])
+            if pin := self.state.pin_above(path):
+                raise RegisteredPathError(self.run_id, path, self.state.pins[pin])
+
+    def refuse_removal(self, path: str) -> None:
+        """Raise RegisteredPathError for a path below which a pin keeps something as it is."""
+        for pin, kept in self.state.pinned.items():
+            if kept.startswith(f"{path}/"):
+                raise RegisteredPathError(self.run_id, path, self.state.pins[pin])
+
+    @property
+    def run_id(self) -> str:
+        """Return the id of the run."""
+        return self._blobs.journal.log.rpartition("/")[2]
 
     def follow(self) -> None:
         """Take in all new entries. Cost: one listing, and a GET for each of them."""
@@ -208,10 +225,16 @@ class View:
         self._blobs.remember(entry)
         if entry.state is not None:
             self._begin_with(entry, entry.state)
-        known = len(self.state.deltas)
+        known, changed = len(self.state.deltas), len(self.state.changes)
         self.state.apply(entry)
-        for root in self.state.deltas[known:]:
-            self.paths.add(root, f"entry {entry.n}")
+        if entry.n == 0 and self.state.versioned:
+            self.paths = VersionedPaths(self._blobs)
+        if isinstance(self.paths, VersionedPaths):
+            for change in self.state.changes[changed:]:
+                self.paths.change(change)
+        else:
+            for root in self.state.deltas[known:]:
+                self.paths.add(root, f"entry {entry.n}")
         self.head = entry
 
     def _begin_with(self, entry: LogEntry, body: dict[str, Any]) -> None:
@@ -225,7 +248,12 @@ class View:
                 self.state, self.paths, self.lost = before.state, before.paths, before.lost
             return
         self.state, self.unread, n = state, None, entry.n
-        self.paths = Paths(self._blobs, [state.tree] if state.tree else [], older=lambda: self._before(n))
+        roots, older = [state.tree] if state.tree else [], lambda: self._before(n)
+        self.paths = (
+            VersionedPaths(self._blobs, roots, versions=state.versions, older=older)
+            if state.versioned
+            else Paths(self._blobs, roots, older=older)
+        )
 
     def _before(self, n: int) -> Paths:
         return self._around_or_to(n - 1, self._blobs, self._tries - 1).paths
@@ -238,6 +266,7 @@ class View:
             facts = parse_object(self._blobs.read([ref])[0], what, "the facts of its state")
         state = parse_checkpoint(body, facts, what)
         state.tree = state.tree and state.tree.carried_by(entry.n)
+        state.versions = state.versions and state.versions.carried_by(entry.n)
         self.facts = ref
         return state
 

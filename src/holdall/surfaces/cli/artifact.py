@@ -32,6 +32,11 @@ class _Folder(click.Path):
         return super().convert(value, param, ctx)
 
 
+version_option = click.option(
+    "--version", type=click.IntRange(min=0), help="An earlier version of the file, as `holdall artifact versions` says."
+)
+
+
 @program.group("artifact")
 def artifact() -> None:
     """Log, list, fetch and compare artifacts.
@@ -59,24 +64,43 @@ def artifact() -> None:
     help="The experiment of a new run.",
 )
 @click.option("--name", callback=not_empty, help="The name of a new run.")
+@click.option("--versioned", is_flag=True, help="Files of the new run may be replaced and removed later.")
+@click.option("--replace", is_flag=True, help="Replace what is there with other content, in a versioned run.")
+@click.option("--keep-last", type=click.IntRange(min=1), help="With --replace: the versions of each file that stay.")
 @json_option
 def log(
-    path: Path, run_id: str | None, directory: str | None, experiment: str | None, name: str | None, as_json: bool
+    path: Path,
+    run_id: str | None,
+    directory: str | None,
+    experiment: str | None,
+    name: str | None,
+    versioned: bool,
+    replace: bool,
+    keep_last: int | None,
+    as_json: bool,
 ) -> None:
     """Log a file, or a folder under its own name, and print its address.
 
     \b
     Example: holdall artifact log model.pt --to models
     """
-    if run_id and (experiment or name):
-        raise click.UsageError("--experiment and --name are for a new run, and --run names one that there is")
+    if run_id and (experiment or name or versioned):
+        raise click.UsageError(
+            "--experiment, --name and --versioned are for a new run, and --run names one that there is"
+        )
+    if keep_last and not replace:
+        raise click.UsageError("--keep-last is for what may be replaced: give --replace with it")
     store, settings = opened(), read_settings()
     items = Run._items_of(path, directory)  # what is wrong with these is no run's failure
     if run_id:
         run = run_of(store, run_id)
-        run._log_items(items)
+        run._log_items(items, on_conflict="replace" if replace else "error", keep_last=keep_last)
     else:
-        run = store.runs.start(experiment=experiment or settings.experiment, name=name or settings.run_name)
+        run = store.runs.start(
+            experiment=experiment or settings.experiment,
+            name=name or settings.run_name,
+            paths="versioned" if versioned else None,
+        )
         _log_all_of(run, items)
     at = path.name if path.name not in ("", "..") else path.resolve().name
     uri = "/".join(part for part in (f"runs:/{run.id}", directory, at) if part)
@@ -116,9 +140,16 @@ def list_(uri: str, recursive: bool, as_json: bool) -> None:
 )
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Not paths that match this pattern; repeatable.")
 @click.option("--force", is_flag=True, help="Replace files that are there with other content.")
+@version_option
 @json_option
 def get(
-    uri: str, destination: Path, include: Sequence[str], exclude: Sequence[str], force: bool, as_json: bool
+    uri: str,
+    destination: Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    force: bool,
+    version: int | None,
+    as_json: bool,
 ) -> None:
     """Download a file or a directory of a run; every byte is verified.
 
@@ -128,7 +159,7 @@ def get(
     Example: holdall artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
     """
     run, path = address_of(opened(), uri)
-    wanted = run._select(path or None, include=include, exclude=exclude)
+    wanted = run._select(path or None, include=include, exclude=exclude, version=version)
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
         refuse_to_replace(missing, destination)
@@ -143,7 +174,8 @@ def get(
 
 @artifact.command("cat")
 @click.argument("uri")
-def cat(uri: str) -> None:
+@version_option
+def cat(uri: str, version: int | None) -> None:
     """Write a file to the standard output.
 
     \b
@@ -153,9 +185,9 @@ def cat(uri: str) -> None:
     if not path:
         raise _no_file(run, path)
     try:
-        file = run.open(path)
+        file = run.open(path, version=version)
     except ArtifactNotFoundError as error:
-        found = next(run.entries(path), None)
+        found = None if version is not None else next(run.entries(path), None)
         if found is None or (found.path == path and found.kind.name != "DIRECTORY"):
             raise
         raise _no_file(run, path) from error

@@ -31,6 +31,13 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     errors.ModelExistsError: "`holdall model register URI NAME` adds a version to it; or choose another name",
     errors.NoActiveRunError: "name the run with --run",
     errors.ActiveRunError: "end the other run first",
+    errors.ArtifactExistsError: (
+        "log it under another path, or into a new run; a run that was begun with `holdall artifact log --versioned` "
+        "takes it with --replace"
+    ),
+    errors.RunNotVersionedError: (
+        "what a run holds never changes, unless it was begun so: `holdall artifact log PATH --versioned` begins one"
+    ),
     errors.SignatureError: "log the model again, with an example of the data that it really takes",
     errors.SchemaMismatchError: "give the model what its signature says; `holdall model inspect URI` shows it",
     errors.PayloadError: "give the model what its signature says; `holdall model inspect URI` shows it",

@@ -82,6 +82,7 @@ def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, st
         ("ended", when(info.end_time)),
         ("lasted", lasted(info.start_time, info.end_time)),
         ("holds", _held(found)),
+        ("versioned", "what it holds may be replaced and removed" * info.versioned),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -89,7 +90,8 @@ def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, st
 def _held(found: Run) -> str:
     """Return the size of a run, and how much of it was new to the store."""
     state = found.state
-    held = f"{format_size(state.bytes)} in {files(state.files)}"
+    replaced = ", replaced ones counted" * state.versioned
+    held = f"{format_size(state.bytes)} in {files(state.files)}{replaced}"
     if not state.bytes:
         return held
     share = state.new_bytes / state.bytes

@@ -28,7 +28,7 @@ from holdall.errors import (
     RunNotFoundError,
 )
 from holdall.settings import Settings, read_settings
-from holdall.store import DEFAULT, Experiment, Run, Store, the_end
+from holdall.store import DEFAULT, Experiment, PathRule, Run, Store, the_end
 from holdall.surfaces.fluent import system_metrics, visible
 
 _log = logging.getLogger("holdall")
@@ -166,6 +166,8 @@ def start_run(
     tags: Mapping[str, Any] | None = None,
     description: str | None = None,
     log_system_metrics: bool | None = None,
+    *,
+    paths: PathRule | None = None,
 ) -> Run:
     """Start a run, or resume one, and make it the active one.
 
@@ -180,9 +182,13 @@ def start_run(
         description: In a few words, for people.
         log_system_metrics: Whether to log what the machine does meanwhile, as `system/cpu_utilization_percentage`
             and so on; as it was set when None. It needs psutil.
+        paths: "versioned" for a new run whose files may be replaced and removed later, as a training's `last.pt` is,
+            by `on_conflict="replace"` and `run.delete_artifact`; "immutable", or None, for one whose files stay as they
+            are. That is so for good, so a run that is resumed stays as it was started.
 
     Raises:
         ActiveRunError: A run is active, and `nested` is not set.
+        RunNotVersionedError: `paths` is "versioned", and the run that is resumed was not started so.
         RunNotFoundError: There is no run with this id, or no such parent.
         RunDeletedError, ExperimentDeletedError: It was deleted.
         InvalidNameError: A tag says other than `run_name`, `parent_run_id` or `description`.
@@ -204,7 +210,7 @@ def start_run(
     run_id = run_id or named
     if run_id is not None:
         with _named_by_the_environment(named):
-            run = runs.resume(run_id, name=run_name, tags=tags, description=description)
+            run = runs.resume(run_id, name=run_name, tags=tags, description=description, paths=paths)
         _state.resumed.add(run_id)
     else:
         run = runs.start(
@@ -214,6 +220,7 @@ def start_run(
             parent=parent_run_id or (stack[-1].run.id if stack else None),
             tags=tags,
             description=description,
+            paths=paths,
         )
     run = run._handle()  # its own: of two that one run was started by, each is left by its block
     started = _Started(run, os.getpid(), visible.running_task())

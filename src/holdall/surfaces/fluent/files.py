@@ -6,9 +6,10 @@ As in `verbs`, each takes `run_id`, and `synchronous=False` for doing it in the 
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdall.store import LogFuture
+from holdall.store import LogFuture, OnConflict
 from holdall.surfaces.fluent.active import run_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ def log_artifact(
     artifact_path: str | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
     """Log a local file, or a folder under its own name, into a run.
 
@@ -28,10 +32,14 @@ def log_artifact(
         artifact_path: The directory of the run to put it in; the root when None.
         run_id: The run; the active one when None.
         synchronous: False: in the background; the file must stay as it is until then.
+        on_conflict: What to do where the run holds other content at a path: "error", or, in a run that was started with
+            `paths="versioned"`, "replace": then what was there becomes an earlier version (`run.versions`).
+        keep_last: With "replace", how many versions of each path stay, the new one counted; all of them when None.
 
     Raises:
         NoActiveRunError: No run is active, and none is named.
         ArtifactExistsError: The run holds other content at the path.
+        RunNotVersionedError: "replace" was asked for, and the run's paths never change.
         SourceError: The file cannot be read, or changed meanwhile.
 
     Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
@@ -46,8 +54,8 @@ def log_artifact(
     """
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(run.log_artifact, local_path, artifact_path)
-    run.log_artifact(local_path, artifact_path)
+        return run.later(run.log_artifact, local_path, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
+    run.log_artifact(local_path, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
     return None
 
 
@@ -56,6 +64,9 @@ def log_artifacts(
     artifact_path: str | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
     """Log the content of a local folder, as one commit: all or nothing. Args, raises: as `log_artifact`.
 
@@ -72,15 +83,21 @@ def log_artifacts(
     """
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(run.log_artifacts, local_dir, artifact_path)
-    run.log_artifacts(local_dir, artifact_path)
+        return run.later(run.log_artifacts, local_dir, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
+    run.log_artifacts(local_dir, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
     return None
 
 
 def log_text(
-    text: str, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+    text: str,
+    artifact_file: str,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
-    """Log text as a UTF-8 file. Raises, cost: as `log_artifact`.
+    """Log text as a UTF-8 file. `on_conflict`, `keep_last`, raises, cost: as `log_artifact`.
 
     Example:
         >>> with holdall.start_run() as run:
@@ -90,13 +107,19 @@ def log_text(
     """
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(run.log_text, text, artifact_file)
-    run.log_text(text, artifact_file)
+        return run.later(run.log_text, text, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
+    run.log_text(text, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
     return None
 
 
 def log_dict(
-    dictionary: Any, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+    dictionary: Any,
+    artifact_file: str,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
     """Log a dict or list: as YAML where the name ends in .yml or .yaml, else as JSON.
 
@@ -108,13 +131,19 @@ def log_dict(
     """
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(run.log_dict, dictionary, artifact_file)
-    run.log_dict(dictionary, artifact_file)
+        return run.later(run.log_dict, dictionary, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
+    run.log_dict(dictionary, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
     return None
 
 
 def log_stream(
-    stream: BinaryIO, artifact_file: str, run_id: str | None = None, synchronous: bool | None = None
+    stream: BinaryIO,
+    artifact_file: str,
+    run_id: str | None = None,
+    synchronous: bool | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
     """Log the rest of a binary stream, read once and never held whole.
 
@@ -127,8 +156,10 @@ def log_stream(
     """
     run = run_of(run_id)
     if synchronous is False:
-        return run.later(lambda: run.log_stream(stream, artifact_file))  # as it is: a stream has no copy
-    run.log_stream(stream, artifact_file)
+        return run.later(  # as it is: a stream has no copy
+            lambda: run.log_stream(stream, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
+        )
+    run.log_stream(stream, artifact_file, on_conflict=on_conflict, keep_last=keep_last)
     return None
 
 
@@ -139,6 +170,8 @@ def log_figure(
     save_kwargs: dict[str, Any] | None = None,
     run_id: str | None = None,
     synchronous: bool | None = None,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
     """Log a matplotlib or plotly figure in the format that the name's ending says.
 
@@ -155,9 +188,10 @@ def log_figure(
         ['loss.png']
     """
     run = run_of(run_id)
+    log = partial(run.log_figure, save_kwargs=save_kwargs, on_conflict=on_conflict, keep_last=keep_last)
     if synchronous is False:
-        return run.later(run.log_figure, figure, artifact_file, save_kwargs=save_kwargs)
-    run.log_figure(figure, artifact_file, save_kwargs=save_kwargs)
+        return run.later(log, figure, artifact_file)
+    log(figure, artifact_file)
     return None
 
 
@@ -169,6 +203,9 @@ def log_image(
     timestamp: int | None = None,
     synchronous: bool | None = None,
     run_id: str | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
 ) -> LogFuture | None:
     """Log an image: under a name, or as one of a series under a key.
 
@@ -180,6 +217,7 @@ def log_image(
         timestamp: Milliseconds since 1970 UTC; now when None.
         synchronous: False: in the background; the image must stay as it is until then.
         run_id: The run; the active one when None.
+        on_conflict, keep_last: As for `log_artifact`; an image of a series never replaces another.
 
     Example:
         >>> import numpy
@@ -189,9 +227,10 @@ def log_image(
         (6, 4)
     """
     run = run_of(run_id)
+    log = partial(run.log_image, key=key, step=step, timestamp=timestamp, on_conflict=on_conflict, keep_last=keep_last)
     if synchronous is False:
-        return run.later(run.log_image, image, artifact_file, key=key, step=step, timestamp=timestamp)
-    run.log_image(image, artifact_file, key=key, step=step, timestamp=timestamp)
+        return run.later(log, image, artifact_file)
+    log(image, artifact_file)
     return None
 
 

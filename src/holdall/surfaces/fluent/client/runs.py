@@ -13,6 +13,7 @@ from holdall.store import (
     LoggedModelInput,
     LoggedModelOutput,
     Metric,
+    PathRule,
     Run,
     RunRecord,
     Store,
@@ -36,6 +37,8 @@ class RunClient:
         start_time: int | None = None,
         tags: Mapping[str, Any] | None = None,
         run_name: str | None = None,
+        *,
+        paths: PathRule | None = None,
     ) -> RunRecord:
         """Create a run, which stays open until `set_terminated`.
 
@@ -44,6 +47,7 @@ class RunClient:
             start_time: When it began, in milliseconds since 1970 UTC; now when None.
             tags: What to say about it.
             run_name: What people call it; a random name when None.
+            paths: "versioned" where what it holds may be replaced and removed later, as for `holdall.start_run`.
 
         Raises:
             ExperimentNotFoundError, ExperimentDeletedError: There is no such experiment any more.
@@ -54,8 +58,10 @@ class RunClient:
             >>> client.get_run(created.info.run_id).info.status
             'FINISHED'
         """
-        runs = self.store.runs
-        return runs.start(experiment_id=experiment_id, tags=tags, name=run_name, start_time=start_time)._seen
+        run = self.store.runs.start(
+            experiment_id=experiment_id, tags=tags, name=run_name, start_time=start_time, paths=paths
+        )
+        return run._seen
 
     def get_run(self, run_id: str) -> RunRecord:
         """Return who a run is, its parameters, last measurements and tags.
