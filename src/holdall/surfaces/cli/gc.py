@@ -64,7 +64,8 @@ def _show_compaction(moved: Compaction, *, dry_run: bool) -> None:
     copied = f"{format_size(moved.live if dry_run else moved.copied)}{' at most' if dry_run else ''}"
     lines = [] if moved.packs or moved.unknown else ["compaction  none: little enough is dead beside what runs need"]
     if moved.packs:
-        lines.append(f"compaction  {dead} dead in {packs} that {counted(len(moved.run_ids), 'run')} need in part")
+        need = "needs" if len(moved.run_ids) == 1 else "need"
+        lines.append(f"compaction  {dead} dead in {packs} that {counted(len(moved.run_ids), 'run')} {need} in part")
         lines.append(f"compaction  {'would copy' if dry_run else 'copied'} {copied}: then nothing needs these packs")
     lines += [f"compaction  left run {run} as it is: {why}" for run, why in sorted(moved.failed.items())]
     lines += [f"compaction  nothing is moved before run {run} is mended: it cannot be read" for run in moved.unknown]
