@@ -581,6 +581,7 @@ LINES: dict[str, str] = {
     "run show": "run show {id}",
     "store check": "store check",
     "store copy": "store copy store {to}",
+    "store bundle write": "store bundle write store {to}.zip",
     "store stats": "store stats",
     "store du": "store du",
     "experiment list": "experiment list --all",
@@ -601,6 +602,7 @@ LINES_THAT_WRITE = {
     "store init",
     "store doctor",
     "store repair",
+    "store bundle read",
     "gc",
     "model register",
     "model alias",  # with a version, or --delete

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from holdall.copying.bundles import write_bundle
 from holdall.copying.copy import Manner, Wanted, copy_store
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.engines.opening import open_engine
 from holdall.errors import ExperimentNotFoundError
 from holdall.format.layout import EXPERIMENTS, experiment_id, is_experiment_id
 from holdall.runs.arguments import listed
+from holdall.storage.bundle import bundle_path
 from holdall.storage.schemes import bucket_at
 from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
@@ -52,7 +54,8 @@ class CopyVerbs:
         A copy that was killed is continued by the same call.
 
         Args:
-            destination: An address, or an opened store. If there is no store, one is made, with this one's chunk sizes.
+            destination: An address, or an opened store. If there is no store, one is made, with this one's chunk
+                sizes. The path of a file that ends in `.zip` is made a bundle, which no other call adds to.
             runs: Ids of the runs to copy; with `experiments` and `models`, all of the store if none is named.
             experiments: Names or ids of experiments, whose runs are copied.
             models: Names of registered models, with all versions, aliases and the runs of these; or `fraud@champion`,
@@ -73,7 +76,8 @@ class CopyVerbs:
             StoreNotFoundError: There is no store here.
             RunNotFoundError, ExperimentNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: What was asked
                 for is not here.
-            InvalidArgumentError: Both are the same store.
+            InvalidArgumentError: Both are the same store; or a bundle is to be made by distant workers.
+            DestinationError: Where a bundle is to be made, something is there already.
 
         Cost: for a run that has not changed a listing here, a listing and a GET there; else reading its tree here and
             there, what is sent, and two PUTs.
@@ -91,7 +95,10 @@ class CopyVerbs:
         )
         with open_engine(engine, workers) as opened:
             manner = Manner(dry_run, keep_aliases, deletions)
-            return copy_store(self._location, self._other(destination, options), wanted, manner, opened, tell)
+            there = self._other(destination, options)
+            if (bundle := bundle_path(there.bucket)) and not dry_run:
+                return write_bundle(self._location, bundle, wanted, manner, opened, tell)
+            return copy_store(self._location, there, wanted, manner, opened, tell)
 
     def _other(self, destination: str | Opened, options: Mapping[str, Any] | None) -> Location:
         """Return the location of the destination; of an address, one that works as this one does."""

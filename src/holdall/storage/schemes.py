@@ -1,6 +1,7 @@
 """From an address to a bucket.
 
     ./runs  ~/runs  file:///data     a folder of this machine
+    runs.zip                         a bundle: a store in one file, which is only read
     memory://name                    a dict of this process, shared by name
     s3://bucket/prefix               S3 and what speaks it
     gs:// gcs:// az:// abfs://       through fsspec
@@ -144,16 +145,23 @@ def _without_user(url: str) -> str:
 
 
 def _on_disk(url: str, scheme: str, rest: str) -> Bucket:
-    from holdall.storage.local import LocalBucket
-
     if scheme == "file":
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost"):
             raise InvalidURIError(url, "file:// has three slashes before an absolute path")
         if not parts.path:
             raise InvalidURIError(url, "a path belongs after file://")
-        return LocalBucket(unquote(parts.path))
-    return LocalBucket(Path(rest).expanduser())
+        return _folder_or_bundle(Path(unquote(parts.path)))
+    return _folder_or_bundle(Path(rest).expanduser())
+
+
+def _folder_or_bundle(path: Path) -> Bucket:
+    from holdall.storage.bundle import BundleBucket, is_bundle
+    from holdall.storage.local import LocalBucket
+
+    if is_bundle(path):
+        return BundleBucket(path)
+    return LocalBucket(path)
 
 
 def _in_memory(name: str) -> Bucket:

@@ -1,41 +1,51 @@
-"""`holdall store copy`: a store, or parts of it, into another one."""
+"""`holdall store copy` and `holdall store bundle`: a store, or parts of it, into another one, or into a file."""
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from holdall.sizes import format_size
 from holdall.store import CopyReport, ModelCopy, RunCopy
-from holdall.surfaces.cli.address import run_of
+from holdall.surfaces.cli.address import experiment_option, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened_at
 from holdall.surfaces.cli.store import store
 from holdall.surfaces.cli.table import counted, files, show_json
-from holdall.surfaces.cli.writer import say
+from holdall.surfaces.cli.writer import cat, say
 from holdall.terminal import printable
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _ENGINES = ("threads", "ray", "dask")
+
+
+def _what(command: F) -> F:
+    """Add the options that say what of a store is meant."""
+    some = click.option(
+        "--run", "runs", multiple=True, metavar="RUN", callback=not_empty, help="Only this run; repeatable."
+    )
+    model = click.option(
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME",
+        callback=not_empty,
+        help="Only this registered model with its versions, aliases, runs; NAME@ALIAS or NAME/VERSION: that version.",
+    )
+    return some(experiment_option(model(command)))
 
 
 @store.command("copy")
 @click.argument("source", callback=not_empty)
 @click.argument("destination", callback=not_empty)
-@click.option("--run", "runs", multiple=True, metavar="RUN", callback=not_empty, help="Only this run; repeatable.")
-@click.option(
-    "-e", "--experiment", "experiments", multiple=True, metavar="NAME", callback=not_empty, help="Only its runs."
-)
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    metavar="NAME",
-    callback=not_empty,
-    help="Only this registered model, with its versions, aliases and runs; NAME@ALIAS or NAME/VERSION: that version.",
-)
+@_what
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--keep-aliases", is_flag=True, help="Leave the destination's aliases where they are.")
 @click.option("--deletions", is_flag=True, help="Delete in DESTINATION, too, what was deleted since it was copied.")
@@ -111,3 +121,65 @@ def _show(found: CopyReport, *, dry_run: bool) -> None:
 
 def _models(found: CopyReport) -> str:
     return f"{counted(len(found.models), 'model')}, " if found.models else ""
+
+
+@store.group("bundle")
+def bundle() -> None:
+    """Take a store, or parts of it, to a machine without a network: in one file.
+
+    \b
+    Example: holdall store bundle write ./holdall-store fraud.zip --model fraud
+    """
+
+
+@bundle.command("write")
+@click.argument("source", callback=not_empty)
+@click.argument("file", callback=not_empty)
+@_what
+@json_option
+def write(
+    source: str, file: str, runs: Sequence[str], experiments: Sequence[str], models: Sequence[str], as_json: bool
+) -> None:
+    """Write a store, or parts of it, into FILE, an uncompressed ZIP that ends in `.zip`; `-`: to the standard output.
+
+    The file opens as a store, to be read: holdall --store FILE run list.
+
+    \b
+    Example: holdall store bundle write s3://bucket/experiments fraud.zip --model fraud
+    """
+    origin = opened_at(source)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "bundle.zip")) if file == "-" else file
+        if not path.endswith(".zip"):
+            raise click.UsageError(f"{file!r} does not end in .zip, so it would not be known as a bundle")
+        found = origin.maintenance.copy_to(
+            path,
+            runs=[run_of(origin, run).id for run in runs],
+            experiments=experiments,
+            models=models,
+            tell=None if as_json or file == "-" else _tell,
+        )
+        if file == "-":
+            with Path(path).open("rb") as made:
+                cat(made)
+        else:
+            show_json({"complete": found.complete} | asdict(found)) if as_json else _show(found, dry_run=False)
+    sys.exit(0 if found.complete else 1)
+
+
+@bundle.command("read")
+@click.argument("file", callback=not_empty)
+@click.argument("destination", callback=not_empty)
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
+@json_option
+def read(file: str, destination: str, dry_run: bool, as_json: bool) -> None:
+    """Copy what the bundle FILE holds into the store at DESTINATION; again, and only what is new is sent.
+
+    \b
+    Example: holdall store bundle read fraud.zip s3://bucket/production
+    """
+    there = opened_at(destination)
+    tell = None if as_json else _tell
+    found = opened_at(file).maintenance.copy_to(there, dry_run=dry_run, tell=tell)
+    show_json({"complete": found.complete} | asdict(found)) if as_json else _show(found, dry_run=dry_run)
+    sys.exit(0 if found.complete else 1)
