@@ -8,7 +8,8 @@
     │   ├── ArtifactNotFoundError      the run holds no such path
     │   ├── TableNotFoundError         no run holds a table of this name
     │   ├── ModelNotFoundError         no registered model of this name
-    │   └── ModelVersionNotFoundError  the model has no such version, alias or stage
+    │   ├── ModelVersionNotFoundError  the model has no such version, alias or stage
+    │   └── GarbageNotFoundError       no such garbage generation, pack or content
     ├── ConflictError                  choose another name
     │   ├── ArtifactExistsError        the path holds other content
     │   ├── PathConflictError          a file where a directory stands, or the reverse
@@ -48,7 +49,8 @@
     │   ├── RunEndedError              the run was ended by this process meanwhile
     │   ├── FencedOffError             content was collected before it was committed
     │   ├── CommitStateUnknownError    a commit may or may not have happened
-    │   └── WorkerLostError            workers of a cluster died over the same piece of work
+    │   ├── WorkerLostError            workers of a cluster died over the same piece of work
+    │   └── GenerationDecidedError     a garbage generation deletes packs already, and cannot be undone
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
     │   │   └── IncompleteError        of several things some cannot be read; the others were given
@@ -275,6 +277,19 @@ class ModelVersionNotFoundError(NotFoundError):
 
     def __str__(self) -> str:
         return f"model {self.name!r} has no {self.wanted}; {self.known}"
+
+
+class GarbageNotFoundError(NotFoundError):
+    """There is no such garbage generation, pack or content in the store. Attributes: what, store."""
+
+    hint = "holdall.open(url).maintenance.gc(dry_run=True) shows the generations, check() all packs"
+
+    def __init__(self, what: str, store: str) -> None:
+        super().__init__(what, store)
+        self.what, self.store = what, store
+
+    def __str__(self) -> str:
+        return f"there is no {self.what} in {self.store}"
 
 
 # --- choose another name --------------------------------------------------------
@@ -846,6 +861,19 @@ class WorkerLostError(ReloadError):
 
     def __str__(self) -> str:
         return f"every worker of {self.engine} that was given {self.shard} was lost: {self.reason}"
+
+
+class GenerationDecidedError(ReloadError):
+    """A garbage generation has its verdict and cannot be undone. Attributes: generation, packs (that it deletes)."""
+
+    hint = "what it deletes was referred to by no run then; log the files again if they are still at hand"
+
+    def __init__(self, generation: int, packs: int) -> None:
+        super().__init__(generation, packs)
+        self.generation, self.packs = generation, packs
+
+    def __str__(self) -> str:
+        return f"garbage generation {self.generation} deletes {self.packs} packs already, and cannot be undone"
 
 
 # --- restore from a copy --------------------------------------------------------

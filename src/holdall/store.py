@@ -20,6 +20,7 @@ from holdall.checking.check import Findings
 from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
+from holdall.collecting.explaining import Explanation, Holder
 from holdall.collecting.plan import Amount, Collection, GenerationReport
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.display import Facts, Shown
@@ -106,12 +107,14 @@ __all__ = [
     "EntryRepair",
     "Experiment",
     "ExperimentTag",
+    "Explanation",
     "FileInfo",
     "FileRepair",
     "FileVersion",
     "Findings",
     "Freed",
     "GenerationReport",
+    "Holder",
     "Holdings",
     "InputTag",
     "Inspection",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 from typing import Final
 
 from tests.support.faulty import FaultyBucket
@@ -34,6 +35,12 @@ class Clock:
         return self.now
 
 
+@cache
+def _built(purged: int, kept: int) -> GarbageWorld:
+    """One world of a kind, of which all others are copies."""
+    return GarbageWorld(purged=purged, kept=kept, build=True)
+
+
 class GarbageWorld:
     """A store with runs that live and runs that are purged, whose packs are all a week old.
 
@@ -43,17 +50,26 @@ class GarbageWorld:
         clock: The server's.
     """
 
-    def __init__(self, *, purged: int = 2, kept: int = 2) -> None:
+    def __init__(self, *, purged: int = 2, kept: int = 2, build: bool = False) -> None:
         self.clock = Clock()
-        self.inner = MemoryBucket(clock=self.clock)
-        self.seen = FaultyBucket(self.inner)
-        self.store = Store(tiny_location(self.inner, pool=Serial()))
         self.content: dict[str, bytes] = {}
-        self.kept = [self.log(f"kept {n}") for n in range(kept)]
-        self.purged = [self.log(f"purged {n}") for n in range(purged)]
-        for run in self.purged:
-            self.purge(run)
-        self.clock.now += 7 * DAY
+        if build:
+            self.inner = MemoryBucket(clock=self.clock)
+            self.store = Store(tiny_location(self.inner, pool=Serial()))
+            self.kept = [self.log(f"kept {n}") for n in range(kept)]
+            self.purged = [self.log(f"purged {n}") for n in range(purged)]
+            for run in self.purged:
+                self.purge(run)
+        else:
+            built = _built(purged, kept)
+            self.inner = MemoryBucket(objects=dict(built.inner.objects), clock=self.clock)
+            self.inner.modified = dict(built.inner.modified)
+            self.store = Store(tiny_location(self.inner, seed=1, create=False, pool=Serial()))
+            self.kept = [self.store.runs.get(run.id) for run in built.kept]
+            self.purged = built.purged
+            self.content = dict(built.content)
+            self.clock.now = NOW + 7 * DAY
+        self.seen = FaultyBucket(self.inner)
 
     def log(self, name: str, *, finish: bool = True, content: str | None = None) -> Run:
         """A run with two large files: one of its own, or of this name, and one that all runs share."""

@@ -282,6 +282,7 @@ READS: dict[str, dict[str, Verb]] = {
         "copy_to": lambda w: w.store.maintenance.copy_to(f"memory://{os.urandom(8).hex()}"),
         "du": lambda w: w.store.maintenance.du(),
         "due": lambda w: w.store.maintenance.due(),
+        "explain": lambda w: w.store.maintenance.explain(w.id),
         "freed_by": lambda w: w.store.maintenance.freed_by([w.run.id]),
         "run_ids": lambda w: w.store.maintenance.run_ids(),
         "stats": lambda w: w.store.maintenance.stats(),
@@ -326,7 +327,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "Maintenance": names("compact create doctor gc repair repair_logs"),
+    "Maintenance": names("undo_gc compact create doctor gc repair repair_logs"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pyfunc"]["get_model_dependencies"] = lambda _: holdall.pyfunc.get_model_dependencies(MODEL)

@@ -59,11 +59,11 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
 
     Cost: one listing; for a run that is idle the entries of its log, and a PUT.
     """
-    log, n, _, active = run.log, run.n, run.sessions, run.active
-    last = entry_time(location.bucket, log_key(log, active if active >= 0 else n))
+    log, active = run.log, run.active
+    last = entry_time(location.bucket, log_key(log, active))
     if last is None or now - last < IDLE:
         return ()
-    aware = _aware_sessions(location, log, run.sessions, n)
+    aware = _aware_sessions(location, run)
     view = follow(location, log)
     closed: list[str] = []
 
@@ -75,13 +75,15 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
     return tuple(closed) if _append(location, view, ops) else ()
 
 
-def _aware_sessions(location: Location, log: str, sessions: Sequence[str], n: int) -> set[str]:
-    """Return those sessions of a log whose writer, as the entry that opened it says, knows W6."""
-    found = set()
-    for entry in Journal(location.bucket, location.pool, log).walk(n + 1):
-        for op in entry.ops:
-            if op["op"] == "open" and op["session"] in sessions and _knows_w6(entry.writer):
-                found.add(op["session"])
+def _aware_sessions(location: Location, run: LiveRun) -> set[str]:
+    """Return those open sessions of a run whose writer, as the entry that opened it says, knows W6."""
+    sought, found = set(run.sessions), set()
+    for entry in Journal(location.bucket, location.pool, run.log).walk(run.n + 1):
+        opened = {op["session"] for op in entry.ops if op["op"] == "open"} & sought
+        found |= opened if _knows_w6(entry.writer) else set()
+        sought -= opened
+        if not sought:
+            break
     return found
 
 

@@ -62,7 +62,7 @@ class Look:
         log, n: Which run, as of which entry.
         packs: What it refers to.
         sessions: Those that are open, in hex.
-        active: The number of the newest entry that a writer may have written, if it was read; -1.
+        active: The number of the newest entry that a writer may have written; -1 if none was read.
         purged: Whether it is; then it refers to nothing.
         stale: Whether it is, and has entries before the one that purged it.
         problem: Why that is not known; empty where it is.
@@ -95,11 +95,17 @@ def look_at(location: Location, runs: Sequence[RunHead]) -> list[Look]:
 
     Cost: a GET for each run that has ended, its trees and recipes; many side by side.
     """
-    newest = location.pool.map(lambda run: _journal(location, run.log).read_or_damage(run.head.n), runs)
     reader = ChunkReader(location.bucket, location.pool)
+    views = views_of(location, reader, runs)
+    return [_look(location, reader, *pair) for pair in zip(runs, views, strict=True)]
+
+
+def views_of(location: Location, reader: ChunkReader, runs: Sequence[RunHead]) -> list[ExactView | HoldallError]:
+    """Return some runs as a listing showed them, with the roots of their trees, or why one cannot be told."""
+    newest = location.pool.map(lambda run: _journal(location, run.log).read_or_damage(run.head.n), runs)
     views = [_view_or_error(location, reader, *pair) for pair in zip(runs, newest, strict=True)]
     fetch_roots([view for view in views if isinstance(view, View)], reader)
-    return [_look(location, reader, *pair) for pair in zip(runs, views, strict=True)]
+    return views
 
 
 def follow(location: Location, log: str, reader: ChunkReader | None = None) -> ExactView:

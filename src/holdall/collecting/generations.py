@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from holdall.errors import DamageError, GarbageStateError, ObjectExistsError
+from holdall.errors import (
+    DamageError,
+    GarbageNotFoundError,
+    GarbageStateError,
+    GenerationDecidedError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+)
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import GARBAGE, PackName, generation_key, parse_key
 from holdall.format.records import encode_generation, parse_generation, quarantine_end
@@ -105,3 +112,23 @@ def is_done(bucket: Bucket, generation: int) -> bool:
     """Return whether a generation is done. Cost: one listing of one key."""
     key = generation_key(generation, "done")
     return any(info.key == key for info in bucket.list(key, limit=1))
+
+
+def undo(bucket: Bucket, generation: int) -> frozenset[PackName]:
+    """Give a generation an empty verdict, so that nothing of it is deleted, and return what it condemned.
+
+    Raises:
+        GenerationDecidedError: Its verdict is there: it deletes packs, or has.
+        GarbageNotFoundError: There is no such generation.
+
+    Cost: two GETs and two PUTs.
+    """
+    try:
+        condemned, _ = read_condemned(bucket, generation)
+    except ObjectNotFoundError as error:
+        raise GarbageNotFoundError(f"garbage generation {generation}", bucket.url) from error
+    verdict, _ = settle(bucket, generation, "verdict", ())
+    if verdict:
+        raise GenerationDecidedError(generation, len(verdict))
+    settle(bucket, generation, "done", ())
+    return condemned

@@ -124,7 +124,7 @@ def mark(location: Location, engine: Engine, marks: Marks, runs: Iterable[RunHea
         LiveContentError: What some of them need cannot be told; none of them was left out silently.
     """
     new = (run for run in runs if marks.is_new(run))
-    for looks in engine.map(partial(_look_at, location), _shards(new)):
+    for looks in engine.map(partial(_look_at, location), shards(new)):
         marks.add(looks)
     marks.check()
 
@@ -133,7 +133,8 @@ def _look_at(location: Location, shard: Shard) -> list[Look]:
     return look_at(location, shard.runs)
 
 
-def _shards(runs: Iterable[RunHead]) -> Iterator[Shard]:
+def shards(runs: Iterable[RunHead]) -> Iterator[Shard]:
+    """Yield runs as pieces of work."""
     left = iter(runs)
     while some := list(islice(left, _SHARD)):
         yield Shard(some)

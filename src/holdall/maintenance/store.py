@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from holdall.maintenance.copies import CopyVerbs
+from holdall.maintenance.explaining import ExplainVerbs
 from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.health import HealthVerbs
 from holdall.maintenance.retention import RetentionVerbs
@@ -18,7 +19,7 @@ _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
 _DOCTORS_TIME = 60.0  # and that all may
 
 
-class Maintenance(HealthVerbs, SpaceVerbs, GarbageVerbs, RetentionVerbs, CopyVerbs):
+class Maintenance(HealthVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, RetentionVerbs, CopyVerbs):
     """Looking after a store: make it, try its bucket, check and measure it."""
 
     def __init__(self, location: Location) -> None:

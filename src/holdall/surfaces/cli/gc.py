@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Amount, Collection, Compaction
+from holdall.store import Amount, Collection, Compaction, Explanation
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, show_json, when
 from holdall.surfaces.cli.writer import say
@@ -28,6 +28,8 @@ from holdall.terminal import printable
     metavar="PERCENT",
     help="First empty packs until at most so much of what runs need is dead beside it; 5 is a good start.",
 )
+@click.option("--explain", metavar="WHAT", help="Only show who holds this run, pack, or sha256:/blake3: digest.")
+@click.option("--undo", type=click.IntRange(min=0), metavar="G", help="Take back what waiting generation G condemned.")
 @json_option
 def gc(
     url: str | None,
@@ -36,6 +38,8 @@ def gc(
     quarantine: str,
     engine: str,
     compact: float | None,
+    explain: str | None,
+    undo: int | None,
     as_json: bool,
 ) -> None:
     """Delete packs that no run refers to; exit code 1 if the bucket refused to delete some.
@@ -45,6 +49,13 @@ def gc(
     \b
     Example: holdall gc --dry-run
     """
+    if explain is not None:
+        _explain(opened(url).maintenance.explain(explain, engine=engine), as_json=as_json)
+        return
+    if undo is not None:
+        count = opened(url).maintenance.undo_gc(undo)
+        show_json({"generation": undo, "spared": count}) if as_json else say(f"{counted(count, 'pack')} spared")
+        return
     there = opened(url).maintenance
     moved = None if compact is None else there.compact(compact / 100, dry_run=dry_run)
     if moved and not as_json:
@@ -52,6 +63,21 @@ def gc(
     found = there.gc(dry_run=dry_run, delay=delay, quarantine=quarantine, engine=engine)
     show_json(_document(found, moved)) if as_json else _show(found)
     sys.exit(0 if found.complete else 1)
+
+
+def _explain(found: Explanation, *, as_json: bool) -> None:
+    if as_json:
+        show_json(asdict(found))
+        return
+    share = f", {format_size(found.live)} of {format_size(found.size)} in use" if found.size else ""
+    say(f"{found.what}{share}")
+    lines = [f"  {why}" for why in found.why]
+    for one in found.holders:
+        size = f"  {format_size(one.bytes)}" if one.bytes else ""
+        lines.append(f"  run {one.run_id}{size}{' (deleted)' * one.deleted}")
+        lines += [f"    {path}" for path in one.paths]
+    for line in lines:
+        say(printable(line))
 
 
 def _document(found: Collection, moved: Compaction | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
         "list them with `holdall model list`, or make it with `holdall model register runs:/RUN_ID/PATH NAME`"
     ),
     errors.ModelVersionNotFoundError: "`holdall model show NAME` shows what it has",
+    errors.GarbageNotFoundError: "`holdall gc --dry-run` shows the generations, `holdall store check` all packs",
     errors.ExperimentExistsError: "use it as it is, or choose another name; `holdall experiment list --all` shows it",
     errors.ModelExistsError: "`holdall model register URI NAME` adds a version to it; or choose another name",
     errors.NoActiveRunError: "name the run with --run",
