@@ -216,3 +216,25 @@ def test_a_damaged_run_stops_it() -> None:
     found = tiny_store(bucket, create=False).maintenance.compact(0)
     assert (found.packs, found.unknown) == ((), (runs[0].id,))
     assert bucket.objects == before
+
+
+def test_earlier_versions_move_too() -> None:
+    """A versioned run keeps what its paths held, and reads it from the new packs."""
+    bucket = MemoryBucket()
+    store = _store(bucket)
+    run = store.runs.start(paths="versioned")
+    for epoch in range(4):
+        run.log_bytes(_checkpoint(epoch), "last.pt", on_conflict="replace")
+    run.trim("last.pt", keep_last=3)
+    run.finish()
+    before = _versions(run)
+    assert before == [_checkpoint(3), _checkpoint(2), _checkpoint(1)]
+    done = tiny_store(bucket, seed=14, create=False).maintenance.compact(0)
+    assert (done.failed, done.run_ids) == ({}, (run.id,))
+    _collect(bucket)
+    assert _versions(tiny_store(bucket, create=False).runs.get(run.id)) == before
+    assert [problem for problem in store.maintenance.check().problems if not problem.harmless] == []
+
+
+def _versions(run: Run) -> list[bytes]:
+    return [run.read("last.pt", version=found.version) for found in run.versions("last.pt")]

@@ -149,6 +149,17 @@ def _folded(_: MemoryBucket, store: Store) -> None:
     run.finish()
 
 
+def _versioned(_: MemoryBucket, store: Store) -> None:
+    """A versioned run: what paths held before is kept, but for what was trimmed; another shares an earlier version."""
+    run = store.runs.start(paths="versioned")
+    for epoch in range(6):
+        run.log_bytes(_bytes(epoch, 90_000), "last.pt", on_conflict="replace")
+        run.log_bytes(_bytes(epoch, 3_000), "small.pt", on_conflict="replace")
+    run.trim("last.pt", keep_last=2)
+    _logged(store, _bytes(4, 90_000))
+    run.finish()
+
+
 def _commits(_: MemoryBucket, store: Store) -> None:
     """Many commits to packs: the nodes of each are dead once the run's end lists all paths in one place."""
     _logged(store, *(_bytes(n, 80_000) for n in range(9)))
@@ -234,6 +245,7 @@ KINDS: dict[Callable[[MemoryBucket, Store], None], set[str]] = {
     _nothing: set(),
     _fresh: {"dead"},  # nodes of commits, which the run's last one replaced
     _folded: {"recent"},
+    _versioned: {"recent"},
     _commits: {"dead"},
     _killed: {"recent"},
     _deletions: {"deleted", "deleted_inside"},

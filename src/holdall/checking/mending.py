@@ -19,11 +19,10 @@ from holdall.format.reference import CHUNK, JSON_BLOB, RECIPE, InEntry, Ref
 from holdall.format.state import State
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.history import Version, earlier_versions
+from holdall.trees.history import versions_in_order
 from holdall.trees.references import listing_trees
 from holdall.trees.session import Session
 from holdall.trees.snapshot import restate
-from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 _AT_ONCE: Final = 64  # chunks held at once
@@ -68,7 +67,7 @@ class Mending:
         entries = [self._healed(view.paths.blobs, entry) for entry in self._entries(view)]
         versions = [
             replace(version, entry=self._healed(view.paths.blobs, version.entry, version.until)).row
-            for version in versions_in_order(view)
+            for version in versions_in_order(view.paths)
         ]
         return restate(view, entries, environment, self._writer, blobs, versions)
 
@@ -173,12 +172,6 @@ def load_view(blobs: RunBlobReader) -> View | None:
     for tree in listing_trees(view):
         tree.nodes()
     return view
-
-
-def versions_in_order(view: View) -> Sequence[Version]:
-    """Return the earlier versions of a run in the order of the tree that lists them."""
-    found = earlier_versions(view.paths) if isinstance(view.paths, VersionedPaths) else []
-    return sorted(found, key=lambda version: sort_key(version.row.path))
 
 
 def chunks_of(blobs: RunBlobReader, entry: Entry) -> Sequence[Ref]:

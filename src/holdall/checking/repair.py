@@ -30,7 +30,6 @@ from holdall.checking.mending import (
     needs,
     parts,
     readable,
-    versions_in_order,
 )
 from holdall.checking.plans import FileRepair, LogRepair, RunRepair
 from holdall.checking.twins import HeldFiles, InlineCopies, Twins
@@ -42,6 +41,7 @@ from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import list_heads
+from holdall.trees.history import versions_in_order
 from holdall.trees.location import Location
 from holdall.trees.references import listing_trees
 from holdall.trees.session import Draft, Session
@@ -163,7 +163,7 @@ class Repair:
             if view.state.purged:
                 return RunRepair(id)
             files = [found for entry in view.paths.walk() if (found := self._file(blobs, entry, id))]
-            earlier = [(version, self._file(blobs, version.entry, id)) for version in versions_in_order(view)]
+            earlier = [(version, self._file(blobs, version.entry, id)) for version in versions_in_order(view.paths)]
             files += [replace(found, version=version.until) for version, found in earlier if found]
             return RunRepair(id, tuple(files), listing=self._listing_needs(view, blobs))
         except DamageError as error:

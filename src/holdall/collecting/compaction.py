@@ -12,7 +12,7 @@ What runs share is copied once: the second run refers to the first one's copy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from holdall.chunks.delivery import decode_verified
@@ -29,6 +29,7 @@ from holdall.format.recipe import Recipe, encode_recipe, parse_recipe
 from holdall.format.reference import JSON_BLOB, RECIPE, Ref
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
+from holdall.trees.history import versions_in_order
 from holdall.trees.location import Location
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import restate
@@ -134,7 +135,10 @@ class _Moving:
         if environment and environment.location in self._packs:
             environment = self._writer.put_blob(reader.read([environment])[0], JSON_BLOB)
         entries = [self._entry(reader, entry) for entry in view.paths.walk()]
-        return restate(view, entries, environment, self._writer, blobs)
+        earlier = [
+            replace(version, entry=self._entry(reader, version.entry)).row for version in versions_in_order(view.paths)
+        ]
+        return restate(view, entries, environment, self._writer, blobs, earlier)
 
     def _entry(self, reader: RunBlobReader, entry: Entry) -> Entry:
         """Return an entry with its content outside of the packs; the same if it is."""

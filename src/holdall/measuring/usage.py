@@ -20,8 +20,9 @@ class Space:
     """What something takes. Attributes in bytes, but for `files`.
 
     Attributes:
-        files, logical: What its paths add up to.
-        stored: What its chunks and recipes take in packs and log entries, as encoded; each once.
+        files, logical: What its paths hold now.
+        stored: What its chunks and recipes take in packs and log entries, as encoded, each once; also those of the
+            earlier versions of a versioned run.
         unique: Of that, what nothing else of its kind refers to.
     """
 

@@ -8,7 +8,7 @@ SPEC.md, "Versioned runs".
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from holdall.errors import FormatError, InvalidPathError
@@ -87,6 +87,12 @@ def earlier_entries(paths: Paths) -> Iterator[Entry]:
     """Yield the earlier versions of all paths; none of a run that is not versioned. Raises: as `history`."""
     if isinstance(paths, VersionedPaths):
         yield from (version.entry for version in earlier_versions(paths))
+
+
+def versions_in_order(paths: Paths) -> Sequence[Version]:
+    """Return the earlier versions of a run in the order of the tree that lists them. Raises: as `history`."""
+    found = earlier_versions(paths) if isinstance(paths, VersionedPaths) else []
+    return sorted(found, key=lambda version: sort_key(version.row.path))
 
 
 class Trims:
