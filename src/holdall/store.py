@@ -43,6 +43,8 @@ from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
 from holdall.naming.registry import Registry
 from holdall.naming.uris import MODELS, check_name, parse_model_uri
 from holdall.retention.due import Due, RetentionPlan
+from holdall.retention.purge_plan import PurgePlan, Remaining
+from holdall.retention.purging import Purged
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
@@ -137,8 +139,11 @@ __all__ = [
     "OnConflict",
     "Param",
     "PathRule",
+    "PurgePlan",
+    "Purged",
     "PyFuncModel",
     "RegisteredModel",
+    "Remaining",
     "Report",
     "RetentionPlan",
     "RetentionPolicy",

@@ -208,7 +208,7 @@ def test_an_interrupted_purge_is_finished() -> None:
     while at < 200:
         world = World.__new__(World)
         world.bucket = ClockedBucket()
-        world.bucket.objects, world.bucket.times = dict(made.bucket.objects), dict(made.bucket.times)
+        world.bucket.objects, world.bucket.modified = dict(made.bucket.objects), dict(made.bucket.modified)
         world.bucket.now = made.bucket.now
         faulty = FaultyBucket(world.bucket)
         left = [at]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from functools import partial
 
 import pytest
 from tests.support.faulty import Crash, FaultyBucket
 from tests.support.grep import grep
 from tests.support.stores import tiny_location, tiny_store
 
+from holdall.collecting.at_once import collect_packs
 from holdall.errors import DamageError, RunHeldError, RunNotFoundError
 from holdall.format.damage import DamageRecord
 from holdall.format.layout import PackName, run_log
-from holdall.retention.doomed import views_of_others
 from holdall.retention.purge_plan import SAME_CHUNKS, SAME_FILE, PurgePlan, plan_purge
 from holdall.retention.purging import Purged, purge
 from holdall.runs.run import Run
@@ -22,7 +23,6 @@ from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.trees.damage import record_damage
 from holdall.trees.location import Location
-from holdall.trees.references import references
 from holdall.trees.source import bytes_item
 
 SECRET = b"password=hunter2"
@@ -35,18 +35,6 @@ def noise(seed: int, size: int = 80_000) -> bytes:
 def with_secrets(seed: int, size: int = 80_000) -> bytes:
     """Bytes of several chunks, each of which holds the secret."""
     return b"".join(SECRET + noise(seed + n, 200) for n in range(size // 216))
-
-
-def by_hand(location: Location) -> Callable[[frozenset[PackName]], Collection[PackName]]:
-    """A collector that nobody writes beside."""
-
-    def collect(packs: frozenset[PackName]) -> Collection[PackName]:
-        live = {ref.location for _, view in views_of_others(location, "") for ref in references(view)}
-        gone = packs - live
-        location.bucket.delete_many([pack.key for pack in gone])
-        return gone
-
-    return collect
 
 
 class World:
@@ -81,7 +69,7 @@ class World:
 
     def purge(self, seed: int = 32, bucket: Bucket | None = None) -> Purged:
         location = self.location(seed, bucket)
-        return purge(location, plan_purge(location, self.leak.id), by_hand(location))
+        return purge(location, plan_purge(location, self.leak.id), partial(collect_packs, location))
 
     def fresh(self, seed: int = 33) -> Store:
         return tiny_store(self.bucket, seed=seed, create=False)
@@ -213,7 +201,7 @@ def test_a_run_that_somebody_wants_meanwhile_is_not_purged(world: World, meanwhi
     bucket.on = restore
     location.bucket = bucket
     with pytest.raises(RunHeldError):
-        purge(location, plan, by_hand(location))
+        purge(location, plan, partial(collect_packs, location))
     assert world.fresh(46).runs.get(world.leak.id).read("dump.bin") == with_secrets(100)
     world.is_whole()
 
@@ -241,7 +229,7 @@ def test_what_was_uploaded_and_never_committed_goes(world: World) -> None:
     bucket.on = None
     assert grep(world.bucket, b"uncommitteduncommitted")
     location = world.location()
-    purge(location, plan_purge(location, run.id), by_hand(location))
+    purge(location, plan_purge(location, run.id), partial(collect_packs, location))
     assert grep(world.bucket, b"uncommitteduncommitted") == []
     world.is_whole()
 
@@ -265,7 +253,6 @@ def test_a_writer_that_shares_the_content_anew_keeps_it_until_it_is_copied(world
     """Whoever refers to a pack between the copying and the collection is seen by this; then it is done again."""
     location, store = world.location(), world.fresh(40)
     late: list[Run] = []
-    collect = by_hand(location)
 
     def busy(packs: frozenset[PackName]) -> Collection[PackName]:
         if not late:
@@ -274,7 +261,7 @@ def test_a_writer_that_shares_the_content_anew_keeps_it_until_it_is_copied(world
             run.log_bytes(noise(2), "late.bin")
             run.finish()
             late.append(run)
-        return collect(packs)
+        return collect_packs(location, packs)
 
     done = purge(location, plan_purge(location, world.leak.id), busy)
     assert done.left == ()
@@ -325,7 +312,7 @@ def test_killed_at_any_request_the_next_purge_goes_on(made: World) -> None:
         plan = plan_purge(location, world.leak.id)
         bucket.on = crash
         try:
-            purge(location, plan, by_hand(location))
+            purge(location, plan, partial(collect_packs, location))
             break
         except Crash:
             bucket.on = None

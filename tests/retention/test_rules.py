@@ -124,7 +124,7 @@ BARE = RunSummary("a" * 32, "e", "", "FINISHED", 0, 0, "", "", "active", {}, {},
 DEPLOYED = '{"time": 1, "where": "eu-west", "ended": false}'
 HOLDS: dict[str, tuple[RunSummary, int | None, str]] = {
     "nothing": (BARE, 0, ""),
-    "a version": (replace(BARE, pins={"p": "fraud"}), 0, "a version of fraud is registered of it"),
+    "a version": (replace(BARE, pins={"p": "models:/fraud"}), 0, "models:/fraud has a version of it"),
     "a tag": (replace(BARE, tags={"holdall.keep": ""}), 0, "it has the tag holdall.keep"),
     "a deployment": (replace(BARE, tags={"holdall.deployment.0": DEPLOYED}), 0, "it is deployed at eu-west"),
     "one that ended": (replace(BARE, tags={"holdall.deployment.0": DEPLOYED.replace("false", "true")}), 0, ""),

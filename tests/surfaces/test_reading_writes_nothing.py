@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,7 @@ from tests.support.shell import Shell
 import holdall
 from holdall.__main__ import program
 from holdall.chunks.pool import Pool
-from holdall.errors import AccessDeniedError, HoldallError
+from holdall.errors import AccessDeniedError, HoldallError, RunHeldError
 from holdall.maintenance.store import Maintenance
 from holdall.modeling.models import Models
 from holdall.naming.deployments import Deployments
@@ -100,6 +101,15 @@ def _all(found: Any) -> Any:
     """What a reader gives, read to its end."""
     found = found() if callable(found) else found
     return list(found) if isinstance(found, Iterator) else found
+
+
+def _plan_purges(store: Store) -> list[object]:
+    """A plan of every run, but for those that a version holds."""
+    plans: list[object] = []
+    for id in store.maintenance.run_ids():
+        with suppress(RunHeldError):
+            plans.append(store.maintenance.plan_purge(id))
+    return plans
 
 
 def _of_active_run(w: World) -> str:
@@ -283,6 +293,7 @@ READS: dict[str, dict[str, Verb]] = {
         "du": lambda w: w.store.maintenance.du(),
         "due": lambda w: w.store.maintenance.due(),
         "explain": lambda w: w.store.maintenance.explain(w.id),
+        "plan_purge": lambda w: _plan_purges(w.store),
         "freed_by": lambda w: w.store.maintenance.freed_by([w.run.id]),
         "run_ids": lambda w: w.store.maintenance.run_ids(),
         "stats": lambda w: w.store.maintenance.stats(),
@@ -327,7 +338,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "Maintenance": names("undo_gc compact create doctor gc repair repair_logs"),
+    "Maintenance": names("undo_gc compact create doctor gc purge repair repair_logs"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pyfunc"]["get_model_dependencies"] = lambda _: holdall.pyfunc.get_model_dependencies(MODEL)
@@ -599,6 +610,7 @@ LINES_THAT_WRITE = {
     "experiment delete",
     "experiment restore",
     "run delete",
+    "run purge",
     "run restore",
     "store init",
     "store doctor",

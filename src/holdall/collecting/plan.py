@@ -72,6 +72,9 @@ class Collection:
     Attributes:
         dry_run: Whether nothing was written.
         now: When, in ms by the server's clock; of a dry run by this machine's, if that is later than all it saw.
+        expired: Runs that were deleted, as no rule of their experiment's policy keeps them: why, by id.
+        retired: Deleted runs that were purged, as they can be restored no longer: why, by id.
+        deleted: Deleted runs that were not purged yet: why, by id.
         runs, purged: How many runs there are, and of these how many are purged.
         all: All packs, as a listing showed them.
         garbage: Those that nothing refers to and that are old enough.
@@ -90,6 +93,9 @@ class Collection:
 
     dry_run: bool = False
     now: int = 0
+    expired: dict[str, str] = field(default_factory=dict)
+    retired: dict[str, str] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
     runs: int = 0
     purged: int = 0
     all: Amount = field(default_factory=Amount)

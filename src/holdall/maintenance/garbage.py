@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection as Collected
 from typing import Final
 
 from holdall.collecting.collector import Collector, Policy
 from holdall.collecting.plan import Collection
 from holdall.engines.opening import open_engine
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, UnknownAgeError
+from holdall.retention.due import due
+from holdall.retention.performing import perform
+from holdall.runs.policy import RetentionPolicy
+from holdall.storage.server_clock import server_time
 from holdall.trees.location import Location
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -27,11 +32,14 @@ class GarbageVerbs:
         quarantine: str | int = 0,
         engine: str = "threads",
         workers: int | None = None,
+        override: RetentionPolicy | None = None,
+        experiments: Collected[str] | None = None,
     ) -> Collection:
-        """Delete packs that no run refers to; safe while others log, read and collect.
+        """Apply retention policies, and delete packs that no run refers to; safe while others log, read and collect.
 
-        First it finishes what an earlier collection left, then it deletes what is new. It may be killed at any time,
-        and the next one goes on. Deleted runs keep their content until they are purged.
+        First runs that no rule of their experiment's policy keeps are deleted, and those that have been deleted for
+        seven days are purged. Then it finishes what an earlier collection left, and deletes what is new. It may be
+        killed at any time, and the next one goes on. Deleted runs keep their content until they are purged.
 
         Args:
             dry_run: Whether only to say what would be done; nothing is written.
@@ -41,6 +49,8 @@ class GarbageVerbs:
                 and until then `undo_gc` takes it back.
             engine: What reads the runs: "threads", "ray" or "dask".
             workers: How many shards of runs are read at once.
+            override: A retention policy in place of those that the experiments have.
+            experiments: Ids of the experiments whose runs a policy may delete; all when None.
 
         Returns:
             What was freed, what waits and why.
@@ -61,8 +71,24 @@ class GarbageVerbs:
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         policy = Policy(milliseconds("delay", delay), milliseconds("quarantine", quarantine))
         with open_engine(engine, workers) as workers_of:
+            plan = due(self._location, self._now(dry_run=dry_run), override=override, experiments=experiments)
+            left = set() if dry_run else set(perform(self._location, plan).left)
             collector = Collector(self._location, workers_of, policy)
-            return collector.plan() if dry_run else collector.perform()
+            found = collector.plan() if dry_run else collector.perform()
+        found.expired = {run.run_id: run.why for run in plan.expire if run.run_id not in left}
+        found.retired = {run.run_id: run.why for run in plan.purge if run.run_id not in left}
+        found.deleted = {run.run_id: run.why for run in plan.waiting}
+        return found
+
+    def _now(self, *, dry_run: bool) -> int | None:
+        """Return the server's time, None if it tells none; of a dry run, which writes nothing, this machine's."""
+        if dry_run:
+            return self._location.clock()
+        self._location.ready_to_write()
+        try:
+            return server_time(self._location.bucket, self._location.entropy(16).hex())
+        except UnknownAgeError:
+            return None
 
 
 def milliseconds(name: str, given: str | int) -> int:

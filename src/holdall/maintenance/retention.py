@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
+from holdall.collecting.at_once import collect_packs
 from holdall.retention.due import RetentionPlan, due
+from holdall.retention.purge_plan import PurgePlan, plan_purge
+from holdall.retention.purging import Purged, purge
 from holdall.runs.policy import RetentionPolicy
 from holdall.trees.location import Location
 
@@ -13,6 +17,54 @@ class RetentionVerbs:
     """Retention: a part of `Maintenance`."""
 
     _location: Location
+
+    def plan_purge(self, run_id: str) -> PurgePlan:
+        """Return what purging a run at once would do, and what still refers to its content; nothing is written.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            RunHeldError: A version of a registered model, or the tag `holdall.keep`, holds it.
+            DamageError: What some run of the store refers to cannot be told: then nobody knows what may go.
+
+        Cost: a listing of the packs and a request or two for each footer; each run's trees and recipes; a GET for each
+            entry of the run's log, and what searching costs.
+
+        Example:
+            >>> other = store.runs.start(name="other")
+            >>> entry = other.log_text("all is well\\n", "kept.txt")
+            >>> [left.what for left in store.maintenance.plan_purge(run.id).remaining]
+            ['the same file']
+        """
+        return plan_purge(self._location, run_id)
+
+    def purge(self, run: str | PurgePlan) -> Purged:
+        """Remove a run and its content at once and for good, such as a secret that was logged.
+
+        What it held alone is in no object of the store afterwards; what other runs hold as well stays, as the plan
+        says. A run that is not deleted is deleted first. Killed at any time, the next purge goes on.
+
+        Args:
+            run: Its id, or what `plan_purge` said of it.
+
+        Returns:
+            What was done; `left` is empty if nothing of it is left.
+
+        Raises:
+            RunHeldError: A version of a registered model, or the tag `holdall.keep`, holds it.
+            IntegrityError: What another run needs of a pack that goes is damaged. That run is to be repaired first.
+            Others: as `plan_purge`.
+
+        Cost: as `plan_purge`; what is copied; a garbage collection of the packs that go; a listing of all hints.
+
+        Example:
+            >>> run.finish()
+            >>> store.maintenance.purge(run.id).left
+            ()
+            >>> store.maintenance.run_ids()
+            []
+        """
+        plan = plan_purge(self._location, run) if isinstance(run, str) else run
+        return purge(self._location, plan, partial(collect_packs, self._location))
 
     def due(
         self, *, override: RetentionPolicy | None = None, experiments: Collection[str] | None = None

@@ -27,6 +27,7 @@ from holdall.trees.salvage import UNREADABLE
 
 _SOUGHT: Final = 64  # entries behind a tombstone, of which it is believed that it is among them
 _UNREADABLE: Final = "not all of its log can be read"
+_OTHERS: Final = "some run of the store cannot be read, and nothing is purged before that is mended"
 _log = logging.getLogger("holdall")
 
 
@@ -143,8 +144,8 @@ def _subjects(found: Survey, now: int | None) -> list[Subject]:
 
 def _why_waiting(found: Survey, run: RunSummary, head: Head, deleted: int | None, now: int | None) -> str:
     """Return why a deleted run is not purged yet; empty if it is time."""
-    if run.run_id in found.partly:
-        return _UNREADABLE
+    if found.partly or found.unreadable:
+        return _UNREADABLE if run.run_id in found.partly else _OTHERS
     if held := held_by(run, head.modified, now or 0):
         return held
     if now is None or deleted is None:

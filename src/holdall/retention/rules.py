@@ -74,7 +74,7 @@ def subject_of(run: RunSummary, touched: int | None, now: int) -> Subject:
 def held_by(run: RunSummary, touched: int | None, now: int) -> str:
     """Return what keeps a run from being deleted or purged by a policy, in words; empty if nothing does."""
     if run.pins:
-        return f"a version of {', '.join(sorted(set(run.pins.values())))} is registered of it"
+        return f"{', '.join(sorted(set(run.pins.values())))} has a version of it"
     if KEEP in run.tags:
         return f"it has the tag {KEEP}"
     for where in deployed_at(run.tags):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Amount, Collection, Compaction, Explanation
+from holdall.store import Amount, Collection, Compaction, Explanation, RetentionPolicy
+from holdall.surfaces.cli.address import experiment_option, experiments_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, show_json, when
 from holdall.surfaces.cli.writer import say
@@ -30,6 +33,10 @@ from holdall.terminal import printable
 )
 @click.option("--explain", metavar="WHAT", help="Only show who holds this run, pack, or sha256:/blake3: digest.")
 @click.option("--undo", type=click.IntRange(min=0), metavar="G", help="Take back what waiting generation G condemned.")
+@experiment_option
+@click.option("--expire", metavar="AGE", help="With -e: keep runs until their last entry is so old, as in 90d.")
+@click.option("--last", type=click.IntRange(min=1), help="With -e: keep so many of the newest finished runs.")
+@click.option("--best", type=(str, int), metavar="ORDER N", help="With -e: keep the best N, by 'metrics.loss ASC'.")
 @json_option
 def gc(
     url: str | None,
@@ -40,27 +47,45 @@ def gc(
     compact: float | None,
     explain: str | None,
     undo: int | None,
+    experiments: Sequence[str],
+    expire: str | None,
+    last: int | None,
+    best: tuple[str, int] | None,
     as_json: bool,
 ) -> None:
-    """Delete packs that no run refers to; exit code 1 if the bucket refused to delete some.
+    """Apply retention policies, and delete packs that no run refers to.
+
+    Runs that no rule of their experiment's policy keeps are deleted; those that have been deleted for seven days are
+    purged (`holdall guide retention`). Exit code 1 if the bucket refused to delete some.
 
     Others may log, read and collect meanwhile. Killed at any time, the next one goes on.
 
     \b
     Example: holdall gc --dry-run
     """
+    store = opened(url)
     if explain is not None:
-        _explain(opened(url).maintenance.explain(explain, engine=engine), as_json=as_json)
+        _explain(store.maintenance.explain(explain, engine=engine), as_json=as_json)
         return
     if undo is not None:
-        count = opened(url).maintenance.undo_gc(undo)
+        count = store.maintenance.undo_gc(undo)
         show_json({"generation": undo, "spared": count}) if as_json else say(f"{counted(count, 'pack')} spared")
         return
-    there = opened(url).maintenance
-    moved = None if compact is None else there.compact(compact / 100, dry_run=dry_run)
+    policy = RetentionPolicy(expire, last, best)
+    if policy.has_rules and not experiments:
+        raise click.UsageError("--expire, --last and --best are for the experiments that -e names")
+    chosen = [one.experiment_id for one in experiments_of(store, experiments)] or None
+    moved = None if compact is None else store.maintenance.compact(compact / 100, dry_run=dry_run)
     if moved and not as_json:
         _show_compaction(moved, dry_run=dry_run)
-    found = there.gc(dry_run=dry_run, delay=delay, quarantine=quarantine, engine=engine)
+    found = store.maintenance.gc(
+        dry_run=dry_run,
+        delay=delay,
+        quarantine=quarantine,
+        engine=engine,
+        override=policy if policy.has_rules else None,
+        experiments=chosen,
+    )
     show_json(_document(found, moved)) if as_json else _show(found)
     sys.exit(0 if found.complete else 1)
 
@@ -101,10 +126,20 @@ def _show_compaction(moved: Compaction, *, dry_run: bool) -> None:
 
 def _show(found: Collection) -> None:
     say(f"{counted(found.runs, 'run')}, {_amount(found.all)}")
-    for line in [*_garbage(found), *_generations(found), *_kept(found), *_others(found)]:
+    for line in [*_runs(found), *_garbage(found), *_generations(found), *_kept(found), *_others(found)]:
         say(printable(line))
     if not found.dry_run:
         say(f"freed {_amount(found.freed)}")
+
+
+def _runs(found: Collection) -> list[str]:
+    """Return what became of runs: those that are deleted already and wait are counted, by their reason."""
+    would = "would be " if found.dry_run else ""
+    lines = [f"expired     run {id} {would or 'was '}deleted: {why}" for id, why in found.expired.items()]
+    lines += [f"purged      run {id} {would or 'was '}purged: {why}" for id, why in found.retired.items()]
+    for why, count in sorted(Counter(found.deleted.values()).items()):
+        lines.append(f"deleted     {counted(count, 'run')}, not purged: {why}")
+    return lines
 
 
 def _garbage(found: Collection) -> list[str]:

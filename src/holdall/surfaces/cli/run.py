@@ -130,6 +130,9 @@ def delete(run_ids: Sequence[str], yes: bool, as_json: bool) -> None:
         show_json({"deleted": going, "restorable_until": restorable_until()})
     elif going:
         say(f"`holdall run restore` restores {'it' if len(going) == 1 else 'them'} until {told_until()}")
+        for id in going:
+            if models := sorted(set(states[id].pins.values())):
+                say(printable(f"{id} is kept all the same while {', '.join(models)} has a version of it"))
 
 
 @run.command("restore")
