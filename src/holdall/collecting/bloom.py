@@ -22,10 +22,11 @@ class BloomFilter:
     Args:
         expected: How many will be added; more of them make it err more often, and nothing worse.
         salt: Random bytes, other ones for each filter.
+        least: Bits that it has at least.
     """
 
-    def __init__(self, expected: int, salt: bytes) -> None:
-        self._bits = bytearray(max(_LEAST, _BITS * expected) // 8 + 1)
+    def __init__(self, expected: int, salt: bytes, *, least: int = _LEAST) -> None:
+        self._bits = bytearray(max(least, _BITS * expected) // 8 + 1)
         self._count, self._salt = len(self._bits) * 8, salt
 
     def add(self, pack: PackName) -> None:
