@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from holdall.checking.check import Findings
+from holdall.checking.findings import Findings
 from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
@@ -24,6 +24,7 @@ from holdall.collecting.explaining import Explanation, Holder
 from holdall.collecting.plan import Amount, Collection, GenerationReport
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.display import Facts, Shown
+from holdall.engines.opening import ENGINES
 from holdall.maintenance.space import Compaction, Stats
 from holdall.maintenance.store import Maintenance
 from holdall.measuring.freed import Freed, Sharing
@@ -90,6 +91,7 @@ __all__ = [
     "DEADLINE",
     "DEFAULT",
     "DESCRIPTION",
+    "ENGINES",
     "EVERYBODY",
     "PARENT_RUN",
     "POLICIES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support.stores import entropy, tiny_store
 
-from holdall.checking.check import Findings
+from holdall.checking.findings import Findings
 from holdall.storage.memory import MemoryBucket
 
 RIGHT = ("names/", "models/", "runs/", "experiments/", "gc/", "hints/", "packs/", "holdall.json")

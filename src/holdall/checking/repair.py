@@ -259,6 +259,29 @@ class Repair:
         return FileRepair(entry.path, tuple(sorted({self._copies.where(ref) for ref in copies})))
 
 
+@dataclass(frozen=True, slots=True)
+class RunIds:
+    """Runs that one worker heals."""
+
+    ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"runs {self.ids[0]} to {self.ids[-1]}"
+
+
+def heal_runs(here: Location, there: Location | None, dry_run: bool, shard: RunIds) -> list[RunRepair]:
+    """Plan and perform the repair of some runs, by a worker of its own; done again, it finds what is left to do.
+
+    Cost: as `Repair`; where something is damaged, each shard reads the footers of all packs.
+    """
+    repairing, found = Repair(here, Donor(here, there) if there else None), []
+    for plan in repairing.plan(shard.ids):
+        found.append(plan)
+        if plan.healable and not dry_run:
+            repairing.perform(plan)
+    return found
+
+
 def _log_is_whole(view: View) -> bool:
     """Return whether all entries of a run that matter could be read; a state that could not is told by those before."""
     try:

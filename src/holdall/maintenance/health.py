@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Final, Protocol
 
-from holdall.checking.check import Findings, check
+from holdall.checking.check import check
 from holdall.checking.donor import Donor
+from holdall.checking.findings import Findings
 from holdall.checking.plans import LogRepair, RunRepair
-from holdall.checking.repair import Repair
+from holdall.checking.repair import Repair, RunIds, heal_runs
+from holdall.maintenance.workers import open_workers
 from holdall.runs.index import run_ids as run_ids_of
 from holdall.trees.location import Location
+
+_RUNS: Final = 64  # that a worker heals before it returns what it did
 
 
 class OpenedStore(Protocol):
@@ -25,20 +30,33 @@ class HealthVerbs:
 
     _location: Location
 
-    def check(self, *, quick: bool = False, record: bool = False) -> Findings:
+    def check(
+        self, *, quick: bool = False, record: bool = False, engine: str = "threads", workers: int | None = None
+    ) -> Findings:
         """Hold every object against the format, and compute every digest anew.
 
         Args:
             quick: Everything but the bytes of chunks and files.
             record: Whether to record which packs are damaged: from then on no run refers to them, so
                 that the same content is stored again.
+            engine: What works on the shards of a store of more than 1,000 packs: `threads` of this process, or the
+                workers of a cluster by `ray` or `dask`. The findings are the same.
+            workers: How many shards are worked on at once; as many as there are workers when None.
+
+        Raises:
+            MissingLibraryError: The engine's library is not installed.
+            WorkerLostError: Workers died over the same shard, three times.
+            InvalidArgumentError: There is no such engine, or the store is in this process's memory.
+
+        Cost: reads every object once and every file once more. A worker holds about 100 MB besides what transfers may.
 
         Example:
             >>> store.maintenance.check().problems
             []
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        return check(self._location, quick=quick, record=record)
+        with open_workers(engine, workers, self._location) as opened:
+            return check(self._location, quick=quick, record=record, engine=opened)
 
     def repair(
         self,
@@ -47,6 +65,8 @@ class HealthVerbs:
         source: OpenedStore | None = None,
         dry_run: bool = False,
         tell: Callable[[RunRepair], object] | None = None,
+        engine: str | None = None,
+        workers: int | None = None,
     ) -> list[RunRepair]:
         """Give runs whole copies of what lies in packs that are damaged or gone, where there are any.
 
@@ -62,7 +82,9 @@ class HealthVerbs:
             run_ids: Which runs; all when None, with a mirror also those whose logs are gone here.
             source: A copy of this store, as `holdall.open` returns it.
             dry_run: Whether only to say what would be done.
-            tell: Is told of each run before it is touched.
+            tell: Is told of each run before it is touched; with an engine, after it was.
+            engine: What heals many runs at once, `threads`, `ray` or `dask`; one run after the other when None.
+            workers: As in `check`.
 
         Returns:
             For each run that needs such a pack, what was healed (or could be), and what cannot be.
@@ -80,14 +102,28 @@ class HealthVerbs:
             []
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        there = source._location if source else None
         repairing, found = Repair(self._location, self._donor(source)), []
-        for plan in repairing.plan([*run_ids_of(self._location), *repairing.run_ids()] if run_ids is None else run_ids):
+        ids = [*run_ids_of(self._location), *repairing.run_ids()] if run_ids is None else list(run_ids)
+        planned = repairing.plan(ids) if engine is None else self._by_workers(ids, there, dry_run, engine, workers)
+        for plan in planned:
             found.append(plan)
             if tell:
                 tell(plan)
-            if plan.healable and not dry_run:
+            if engine is None and plan.healable and not dry_run:
                 repairing.perform(plan)
         return found
+
+    def _by_workers(
+        self, ids: Sequence[str], there: Location | None, dry_run: bool, engine: str, workers: int | None
+    ) -> Iterator[RunRepair]:
+        """Heal runs some at a time, and yield what became of each that needed it."""
+        if not dry_run:
+            self._location.ready_to_write()
+        shards = (RunIds(tuple(ids[at : at + _RUNS])) for at in range(0, len(ids), _RUNS))
+        with open_workers(engine, workers, self._location, *filter(None, [there])) as opened:
+            for plans in opened.map(partial(heal_runs, self._location, there, dry_run), shards):
+                yield from plans
 
     def repair_logs(self, source: OpenedStore, *, dry_run: bool = False) -> list[LogRepair]:
         """Put back log entries of experiments, registered models and names that are missing, as a mirror has them.

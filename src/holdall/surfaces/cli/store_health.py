@@ -10,7 +10,7 @@ from functools import partial
 import click
 
 from holdall.sizes import format_size
-from holdall.store import EntryRepair, Findings, LogRepair, RunRepair, Store
+from holdall.store import ENGINES, EntryRepair, Findings, LogRepair, RunRepair, Store
 from holdall.surfaces.cli.address import complete_run, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.store import store
@@ -18,14 +18,29 @@ from holdall.surfaces.cli.table import counted, files, show_json
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
 
+_engine = click.option(
+    "--engine", type=click.Choice(ENGINES), help="What works on many shards at once: threads, or a cluster."
+)
+_workers = click.option("--workers", type=click.IntRange(min=1), help="How many shards are worked on at once.")
+
 
 @store.command("check")
 @click.argument("url", required=False, callback=not_empty)
 @click.option("--quick", is_flag=True, help="Do not read the content of files.")
 @click.option("--record", is_flag=True, help="Record which packs are damaged, so that nothing new refers to them.")
 @click.option("--repair-from", metavar="URL", callback=not_empty, help="Heal what is damaged from the copy at URL.")
+@_engine
+@_workers
 @json_option
-def check(url: str | None, quick: bool, record: bool, repair_from: str | None, as_json: bool) -> None:
+def check(
+    url: str | None,
+    quick: bool,
+    record: bool,
+    repair_from: str | None,
+    engine: str | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
     """Read the whole store and verify every digest; exit code 1 if anything is wrong.
 
     With --repair-from, what is damaged is recorded, healed from a copy of the store, and the store is checked again.
@@ -36,13 +51,14 @@ def check(url: str | None, quick: bool, record: bool, repair_from: str | None, a
     there, source = opened(url), opened(repair_from) if repair_from is not None else None
     if source:
         there.maintenance.repair([], source=source)  # that there is a store is known before all is read
-    found = there.maintenance.check(quick=quick, record=record or source is not None)
+    checked = partial(there.maintenance.check, quick=quick, engine=engine or "threads", workers=workers)
+    found = checked(record=record or source is not None)
     done: list[LogRepair | RunRepair] = []
     if source and not found.intact:
         if not as_json:
             _show_findings(found)
-        done = _heal(there, source, None, dry_run=False, as_json=as_json)
-        found = there.maintenance.check(quick=quick, record=True)
+        done = _heal(there, source, None, dry_run=False, as_json=as_json, engine=engine, workers=workers)
+        found = checked(record=True)
     if as_json:
         healed = {"healed": [asdict(plan) for plan in done]} if source else {}
         show_json({"intact": found.intact} | asdict(found) | healed)
@@ -55,8 +71,12 @@ def check(url: str | None, quick: bool, record: bool, repair_from: str | None, a
 @click.argument("runs", metavar="[RUN]...", nargs=-1, callback=not_empty, shell_complete=complete_run)
 @click.option("--from", "source", metavar="URL", callback=not_empty, help="Take what is lost from the copy at URL.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
+@_engine
+@_workers
 @json_option
-def repair(runs: Sequence[str], source: str | None, dry_run: bool, as_json: bool) -> None:
+def repair(
+    runs: Sequence[str], source: str | None, dry_run: bool, engine: str | None, workers: int | None, as_json: bool
+) -> None:
     """Let runs use intact copies of content in damaged or missing packs; exit code 1 if some content has no copy.
 
     \b
@@ -64,7 +84,8 @@ def repair(runs: Sequence[str], source: str | None, dry_run: bool, as_json: bool
     """
     there = opened()
     ids = [run_of(there, run).id for run in runs] if runs else None
-    found = _heal(there, opened(source) if source else None, ids, dry_run=dry_run, as_json=as_json)
+    where = opened(source) if source else None
+    found = _heal(there, where, ids, dry_run=dry_run, as_json=as_json, engine=engine, workers=workers)
     if as_json:
         show_json([asdict(plan) for plan in found])
     elif not found:
@@ -73,14 +94,22 @@ def repair(runs: Sequence[str], source: str | None, dry_run: bool, as_json: bool
 
 
 def _heal(
-    there: Store, source: Store | None, ids: list[str] | None, *, dry_run: bool, as_json: bool
+    there: Store,
+    source: Store | None,
+    ids: list[str] | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    engine: str | None,
+    workers: int | None,
 ) -> list[LogRepair | RunRepair]:
     """Heal the logs of all that is no run, unless runs are named, and then runs; tell of each unless in JSON."""
     logs = there.maintenance.repair_logs(source, dry_run=dry_run) if source and ids is None else []
     for plan in logs if not as_json else ():
         _show_lines(_entry_lines(plan.log, plan.entries, dry_run=dry_run))
     tell = None if as_json else partial(_show_repair, dry_run=dry_run)
-    return [*logs, *there.maintenance.repair(ids, source=source, dry_run=dry_run, tell=tell)]
+    runs = there.maintenance.repair(ids, source=source, dry_run=dry_run, tell=tell, engine=engine, workers=workers)
+    return [*logs, *runs]
 
 
 def _show_findings(found: Findings) -> None:

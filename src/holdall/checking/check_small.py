@@ -1,0 +1,160 @@
+"""What is neither a pack nor a run: single objects, logs of experiments, models and names, hints."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from holdall.checking.check_links import Links
+from holdall.checking.check_log import each_listed
+from holdall.checking.check_packs import Footers, Rows
+from holdall.checking.findings import Problem
+from holdall.errors import FormatError, HoldallError
+from holdall.format.damage import parse_damage
+from holdall.format.document import MAX_DOCUMENT
+from holdall.format.entry import LogEntry
+from holdall.format.layout import (
+    CANARY,
+    DESCRIPTOR,
+    EXPERIMENTS,
+    HINTS,
+    MODELS,
+    NAMES,
+    Key,
+    PackName,
+    damage_key,
+    experiment_id,
+    experiment_log,
+    generation_key,
+    hint_key,
+    parse_key,
+    parse_model_id,
+)
+from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
+from holdall.format.registered import Holder, Registered, Version
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+
+
+class SmallCheck:
+    """Checks what there is little of.
+
+    Attributes:
+        problems: What is wrong.
+        entries: How many log entries there are.
+        versions: What was registered of each run: the log of the model, and the version.
+    """
+
+    def __init__(self, location: Location, links: Links) -> None:
+        self._location, self._links = location, links
+        self.problems: list[Problem] = []
+        self.entries = 0
+        self.versions: defaultdict[str, list[tuple[str, Version]]] = defaultdict(list)
+
+    def objects(self, keys: Mapping[str, Sequence[Key]]) -> None:
+        """Check the descriptor, the canary, generations of garbage, records of damage. Cost: a GET each."""
+        with self._noting(DESCRIPTOR):
+            store = parse_descriptor(self._small(DESCRIPTOR)).store
+            with self._noting(CANARY):
+                if keys["canary"] and self._small(CANARY) != encode_canary(store):
+                    raise FormatError(CANARY, "it is not the canary of this store")
+        for key in [*keys["condemn"], *keys["verdict"], *keys["done"]]:
+            name = generation_key(key.number, key.kind)
+            with self._noting(name):
+                parse_generation(self._small(name), key.number, key.kind)
+        for pack in [key.pack for key in keys["damaged"] if key.pack]:
+            with self._noting(damage_key(pack), harmless=True):
+                parse_damage(self._small(damage_key(pack)), pack)
+
+    def logs(self, numbers: Mapping[str, Sequence[int]]) -> None:
+        """Fold the logs of experiments, models and names. Cost: a GET for each entry."""
+        for log, listed in numbers.items():
+            self.entries += len(listed)
+            self._log(log, listed)
+
+    def _log(self, log: str, listed: Sequence[int]) -> None:
+        journal = Journal(self._location.bucket, self._location.pool, log)
+        folded, sound = _fold_of(log), True
+        for entry in each_listed(journal, listed, partial(self._note, log)):
+            if entry is None or not sound:
+                sound = False
+                continue
+            with self._noting(log):
+                sound = False
+                if folded:
+                    folded.apply(entry)
+                if entry.n == 0 and log.startswith(EXPERIMENTS):
+                    _check_experiment(entry)
+                sound = True
+        if sound and folded:
+            self._links.add(log, folded)
+        if isinstance(folded, Registered) and folded.ended is None:
+            for version in folded.versions.values():
+                self.versions[version.run].append((log, version))
+
+    def _small(self, key: str) -> bytes:
+        return self._location.bucket.get(key, limit=MAX_DOCUMENT)
+
+    @contextmanager
+    def _noting(self, where: str, *, harmless: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except HoldallError as error:
+            self.problems.append(Problem(where, str(error), harmless=harmless))
+
+    def _note(self, where: str, detail: str) -> None:
+        self.problems.append(Problem(where, detail))
+
+
+@dataclass(frozen=True, slots=True)
+class HintShard:
+    """Hints of chunks whose ids begin so. Attributes: listed (these chunks, if they are known; else it is listed)."""
+
+    prefix: str = ""
+    listed: Sequence[bytes] | None = field(default=None)
+
+    def __str__(self) -> str:
+        return f"{HINTS}{self.prefix}"
+
+    def chunks(self, location: Location) -> Iterable[bytes]:
+        """Return the chunks that have hints. Cost: a listing, where they were not listed."""
+        if self.listed is not None:
+            return self.listed
+        keys = (parse_key(info.key) for info in location.bucket.list(f"{HINTS}{self.prefix}"))
+        return (bytes.fromhex(key.chunk) for key in keys if key and key.kind == "hint")
+
+
+def check_hints(
+    location: Location, known: Mapping[PackName, Rows] | None, bad: frozenset[PackName], shard: HintShard
+) -> list[Problem]:
+    """Check that each hint leads to a pack that has its chunk; what is wrong with hints costs space, no content.
+
+    Cost: a GET each, and the footer of each pack, if that is not known.
+    """
+    problems, footers = [], Footers(location, known)
+    for chunk in shard.chunks(location):
+        where = hint_key(chunk)
+        try:
+            pack = parse_hint(location.bucket.get(where, limit=MAX_DOCUMENT), chunk)
+            ((_, rows),) = footers.rows([pack]) if pack not in bad else [(pack, {})]
+            if pack not in bad and (isinstance(rows, str) or all(row.id != chunk for row in rows.values())):
+                raise FormatError(f"hint to pack {pack}", "that pack does not hold the chunk")
+        except HoldallError as error:
+            problems.append(Problem(where, str(error), harmless=True))
+    return problems
+
+
+def _check_experiment(entry: LogEntry) -> None:
+    name = entry.ops[0].get("name") if entry.ops else None
+    if not isinstance(name, str) or experiment_log(experiment_id(name)) != entry.log:
+        raise FormatError(entry.log, "it does not begin with the name of this experiment")
+
+
+def _fold_of(log: str) -> Registered | Holder | None:
+    """Return what adds up the entries of such a log; None for the logs of logged models, which are reserved."""
+    if log.startswith(NAMES):
+        return Holder()
+    return Registered() if log.startswith(MODELS) and parse_model_id(log.removeprefix(MODELS)) is None else None
