@@ -271,6 +271,28 @@ def test_a_writer_that_shares_the_content_anew_keeps_it_until_it_is_copied(world
     world.is_whole()
 
 
+def test_what_a_versioned_run_held_goes_as_well(world: World) -> None:
+    """Replaced, trimmed, or an earlier version; and one that another run keeps as such is named, and stays."""
+    store = world.fresh(40)
+    other = store.runs.start(experiment="e", name="other", paths="versioned")
+    leak = store.runs.start(experiment="e", name="versioned", paths="versioned")
+    for seed in (7, 8):
+        other.log_bytes(with_secrets(9000 + 500 * seed), "last.bin", on_conflict="replace")
+    for seed in (7, 9, 10):
+        leak.log_bytes(with_secrets(9000 + 500 * seed) + noise(70), "last.bin", on_conflict="replace", keep_last=2)
+    for run in (other, leak):
+        run.finish()
+    location = world.location()
+    plan = plan_purge(location, leak.id)
+    assert {(left.uri, left.what) for left in plan.remaining} >= {(f"runs:/{other.id}/last.bin", SAME_CHUNKS)}
+    purge(location, plan, partial(collect_packs, location))
+    for seed in (9, 10):
+        assert grep(world.bucket, SECRET + noise(9000 + 500 * seed, 200)) == []
+    kept = [version.version for version in other.versions("last.bin")]
+    assert [other.read("last.bin", version=each) for each in kept] == [with_secrets(9000 + 500 * n) for n in (8, 7)]
+    world.is_whole()
+
+
 def test_where_some_run_cannot_be_read_nothing_is_purged(world: World) -> None:
     """Nobody knows then what it needs."""
     keys = [key for key in world.bucket.objects if key.startswith(run_log(world.after.id))]

@@ -30,12 +30,16 @@ from holdall.errors import (
 from holdall.format.entry import LogEntry
 from holdall.format.layout import PACKS, RUNS, PackName, parse_key, run_log
 from holdall.format.pack import Footer
-from holdall.format.reference import InEntry
+from holdall.format.recipe import parse_recipe
+from holdall.format.reference import InEntry, ref_from_json
+from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import entry_keys, list_heads
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.references import fetch_roots, references
+from holdall.trees.tree import Tree
+from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 T = TypeVar("T")
@@ -81,11 +85,33 @@ def doomed_of(location: Location, run_id: str) -> Doomed:
     with suppress(IntegrityError) if purged else nullcontext():  # an interrupted purge has deleted some of it
         for ref in references(found.view) if found.view else ():
             found.blobs.add(ref.id)
-        for file in found.view.paths.walk() if found.view else ():
-            if file.content:
+        for file in _files(found.view, entries) if found.view else ():
+            if file.content and found.view:
                 found.files.setdefault(file.sha256, file.path)
+                found.blobs.update(_ids_of(found.view, file))
     for entry in entries:
         found.blobs.update(blob.id for blob in entry.blobs)
+    return found
+
+
+def _files(view: View, entries: list[LogEntry]) -> Iterator[Entry]:
+    """Yield what a run holds; of a versioned one, what it ever held: what was trimmed may lie in others' packs."""
+    yield from view.paths.walk()
+    for entry in entries if isinstance(view.paths, VersionedPaths) else ():
+        for op in entry.ops:
+            if op["op"] == "commit" and op["tree"] is not None:
+                root = ref_from_json(op["tree"], entry.log).carried_by(entry.n)
+                with suppress(IntegrityError):  # what was replaced may be gone
+                    yield from Tree(view.paths.blobs, root).walk()
+
+
+def _ids_of(view: View, file: Entry) -> set[bytes]:
+    """Return the ids of a file's blobs, as far as they are told."""
+    assert file.content
+    found = {file.content.id}
+    if not file.whole and isinstance(view.paths, VersionedPaths):  # of others, all that is needed was followed
+        with suppress(IntegrityError):
+            found.update(ref.id for ref in parse_recipe(view.paths.blobs.read([file.content])[0]).chunks)
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from holdall.errors import RunHeldError
@@ -23,6 +24,7 @@ from holdall.runs.index import survey
 from holdall.runs.policy import KEEP
 from holdall.runs.record import PARENT, RUN_NAME
 from holdall.trees.addresses import run_uri
+from holdall.trees.history import earlier_entries
 from holdall.trees.location import Location
 from holdall.trees.view import View
 
@@ -145,7 +147,7 @@ def _called(version: ModelVersion) -> str:
 def _remaining(doomed: Doomed, needed: Needed, versions: defaultdict[str, list[ModelVersion]]) -> Iterable[Remaining]:
     """Yield the files of other runs that have content of the doomed one."""
     for run_id, view in sorted(needed.views.items()):
-        for entry in view.paths.walk():
+        for entry in chain(view.paths.walk(), earlier_entries(view.paths)):
             path = doomed.files.get(entry.sha256) if entry.content else None
             if path is not None or _shares(view, entry, doomed):
                 holding = [each for each in versions[run_id] if _is_below(entry.path, each.path)]
