@@ -66,13 +66,14 @@ class World:
         self.location = self._arrive()
         self.location.create(Descriptor("", 0, chunker or Chunker(), pack_size))
 
-    def begin(self, experiment: str = "Default") -> Session:
+    def begin(self, experiment: str = "Default", *, versioned: bool = False) -> Session:
         """A new run, as the session that writes it."""
         owner = experiment_id(experiment)
         if log_key(experiment_log(owner), 0) not in self.bucket.objects:
             self._create(experiment_log(owner), {"op": "create", "name": experiment})
         log = run_log(run_id(owner, self.entropy(12)))
-        ops = [{"op": "create", "experiment": owner}, {"op": "status", "status": "RUNNING"}]
+        create = {"op": "create", "experiment": owner} | ({"paths": "versioned"} if versioned else {})
+        ops = [create, {"op": "status", "status": "RUNNING"}]
         return Session.start(self.location, log, ops)
 
     def another_process(self) -> None:

@@ -185,4 +185,21 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "versioned": {
+        "21b111cbb1fe26a0f2f1f9de3f30d0f1": (
+            "sha256:f26ebb1ab1c9579891d4e0534f4b50f66e7e0b5421d199818db1dfba9d4ee4d8",
+            {
+                "a": "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+                "d": "e4ce4ce11dbb5cc0a319085a80d587aec645a10c90f9e6d1917b2d141283c0f9",
+            },
+        ),
+        "21b111cbdcc0a8b48b12a0af4261e1f3": (
+            "sha256:b95b96f5aea0f5abfebaf067bd557139b5a67dd58845de39eeb3c77804243ba0",
+            {
+                "last.bin": "20ebccb87a5ffcfacb6ad3b93c8610ede52235f88f61ec36bb37b832423a7d8f",
+                "log.txt": "ed63c1c95aef1177b9beb634c208eae560f6f9521b3991fbbbea2f85e3bfb7d8",
+                "plots": "e4ce4ce11dbb5cc0a319085a80d587aec645a10c90f9e6d1917b2d141283c0f9",
+            },
+        ),
+    },
 }

@@ -17,7 +17,7 @@ Ref: TypeAlias = tuple[Any, ...]  # id, place, offset or index, stored, raw, cod
 Entry: TypeAlias = tuple[Any, ...]  # ("file", bytes, executable) and others
 CHUNK, RECIPE, NODE, FACTS, FOLDER, MIB, LAST = 0, 1, 2, 3, ("directory",), 1 << 20, 2**64 - 1
 KNOWN = {"format": 1, "chunk_id": "blake3", "file_id": "sha256", "reader_features": []}
-OPS = "create open close commit param metric tag status fence environment pin unpin tombstone restore purge"
+OPS = "create open close commit remove trim param metric tag status fence environment pin unpin tombstone restore purge"
 
 
 def document(path: Path, limit: int = 64 * MIB) -> tuple[dict[str, Any], str]:
@@ -83,6 +83,7 @@ class Run:
     def __init__(self, root: Path, log: str) -> None:
         self.root, self.log, self.file, self.now = root, log, lru_cache(maxsize=None)(self._file), 0
         self.entries: list[dict[str, Any]] = []
+        self.earlier: dict[tuple[str, int], Entry] = {}  # of a versioned run, by path and entry, as of the last `fold`
         law: list[Any] = [log, 0, None, None]
         for n, path in enumerate(sorted((root / log / "log").glob("[0-9a-f]" * 16), reverse=True)):
             entry, digest = document(path, 4 * MIB)
@@ -139,7 +140,7 @@ class Run:
             file = table.take("Q32sB") if kind == 0 else (0, b"", 0)
             assert kind <= 2 and flags <= (kind == 0) and file[2] <= 2, f"{path!r} is of kinds {kind, flags, file[2]}"
             entry = ("link", table.text().decode()) if kind == 1 else FOLDER
-            is_file = kind == 0 and ("file", self.file(*file, *(table.ref() if file[2] else ())), flags == 1)
+            is_file = kind == 0 and ("file", (*file, *(table.ref() if file[2] else ())), flags == 1)
             out.append((path, is_file or entry))
         assert not table.read(), "a node is too long"
         return out
@@ -153,21 +154,52 @@ class Run:
             found[path.decode()] = entry
         return found
 
+    def whole(self, entry: Entry) -> Entry:
+        return ("file", self.file(*entry[1]), entry[2]) if entry[0] == "file" else entry
+
     def fold(self, start: int) -> dict[str, Entry]:
         """All paths, from the state of one entry on, or from nothing; a checkpoint says what was before it: "State"."""
-        self.now = start
-        held = self.paths(self.entries[start]["state"]["tree"]) if start else {}
+        self.now, state = start, self.entries[start].get("state", {}) if start else {}
+        free = self.entries[0]["ops"][0].get("paths") == "versioned"
+        assert not start or ("versions" in state) == free, f"{self.log} has a checkpoint of another kind of run"
+        held = {path: entry if free else self.whole(entry) for path, entry in self.paths(state.get("tree")).items()}
+        earlier = {(path[17:], int(path[:16], 16)): old for path, old in self.paths(state.get("versions")).items()}
         for n, entry in list(enumerate(self.entries))[start:]:
-            self.now = n
+            self.now, was = n, dict(held)
             for op in entry["ops"]:
                 assert op["op"] in OPS.split() or op["op"].startswith("x-"), f"operation {op['op']!r} is unknown"
+                assert free or op["op"] not in ("remove", "trim"), f"{self.log} is not versioned"
                 if op["op"] == "commit":
-                    new = self.paths(op["tree"])
-                    assert not new.keys() & held.keys(), f"{self.log}, entry {self.now}, changes what is there"
+                    new = {path: entry if free else self.whole(entry) for path, entry in self.paths(op["tree"]).items()}
+                    assert free or not new.keys() & held.keys(), f"{self.log}, entry {n}, changes what is there"
+                    self.give_up(held, was, earlier, [path for path in new if not same(new[path], held.get(path))])
                     held.update(new)
-        above = {path[:at] for path in held for at, byte in enumerate(path) if byte == "/"}
-        assert all(held.get(path, FOLDER) == FOLDER for path in above), f"{self.log} has a path below a file or link"
-        return held
+                elif op["op"] == "remove":
+                    self.give_up(held, was, earlier, [path for path in held if within(path, op["paths"])])
+                elif op["op"] == "trim":
+                    over = [(p, until) for p, until in earlier if until < op["before"] and within(p, [op["path"]])]
+                    earlier = {version: old for version, old in earlier.items() if version not in over}
+            above = {path[:at] for path in held for at, byte in enumerate(path) if byte == "/"}
+            assert all(held.get(path, FOLDER) == FOLDER for path in above), f"{self.log}: a path below a file or link"
+        self.earlier = {version: self.whole(old) for version, old in earlier.items()}
+        return {path: self.whole(entry) for path, entry in held.items()} if free else held
+
+    def give_up(self, held: Any, was: Any, earlier: Any, paths: list[str]) -> None:
+        """ "Versioned runs": what a path held before an entry is an earlier version; what within one, is none."""
+        for path in paths:
+            if path in held and held.pop(path) != FOLDER and path in was:
+                earlier[path, self.now] = was.pop(path)
+
+
+def same(entry: Entry, other: Entry | None) -> bool:
+    def identity(kind: str, *rest: Any) -> tuple[Any, ...]:
+        return (kind, rest[0][:2], rest[1]) if kind == "file" else (kind, *rest)
+
+    return other is not None and identity(*entry) == identity(*other)
+
+
+def within(path: str, tops: list[str]) -> bool:
+    return any(not top or path == top or path.startswith(f"{top}/") for top in tops)
 
 
 def manifest(paths: dict[str, Entry]) -> str:
@@ -192,7 +224,8 @@ def read_store(folder: str | Path) -> dict[str, dict[str, Entry]]:
         run = Run(root, f"runs/{path.name}")
         runs[path.name] = run.fold(run.entries[-1]["state_at"] or 0)
         damaged = [*root.glob("gc/damaged/*")]  # then only what the newest state says need be there: "State", "Garbage"
-        assert damaged or run.fold(0) == runs[path.name], f"{run.log} reads in two ways"
+        told = run.earlier
+        assert damaged or (run.fold(0), run.earlier) == (runs[path.name], told), f"{run.log} reads in two ways"
     return runs
 
 

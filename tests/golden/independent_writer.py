@@ -18,7 +18,7 @@ from typing import Any
 
 import zstandard
 from blake3 import blake3
-from tests.golden.independent_reader import Run
+from tests.golden.independent_reader import Run, within
 from tests.golden.independent_state import state_of
 
 Json = dict[str, Any]
@@ -167,7 +167,7 @@ class Store:
         assert self.create("holdall.json", document(body))
         assert self.create("canary", document({"canary": body["store"]}))
 
-    def start(self, experiment: str) -> Session:
+    def start(self, experiment: str, *, versioned: bool = False) -> Session:
         """Begin a run, in an experiment that is made if there is none: steps 1 to 3 of "Committing"."""
         about = json.loads((self.root / "holdall.json").read_bytes().split(b"\n")[0])
         assert (about["format"], about["reader_features"], about["writer_features"]) == (1, [], [])
@@ -176,7 +176,8 @@ class Store:
         born = self.entry(f"experiments/{owner}", [], None, [{"op": "create", "name": experiment}])
         self.create(f"experiments/{owner}/log/{LAST:016x}", document(born))  # "exists" is as good
         session = Session(self, f"runs/{owner[:8]}{self.random(12).hex()}")
-        ops = [{"op": "create", "experiment": owner}, {"op": "open", "session": session.id}]
+        create = {"op": "create", "experiment": owner} | ({"paths": "versioned"} if versioned else {})
+        ops = [create, {"op": "open", "session": session.id}]
         session.append(lambda _: ([*ops, {"op": "status", "status": "RUNNING"}], [], None))
         return session
 
@@ -194,6 +195,7 @@ class Session:
         self.store, self.log, self.id, self.packs = store, log, store.random(16).hex(), 0
         self.before: Callable[[], object] = lambda: None
         self.held: dict[str, tuple[bytes, tuple[int, Json, bytes]]] = {}  # what it committed, and where
+        self.earlier: dict[tuple[str, int], tuple[bytes, tuple[int, Json, bytes]]] = {}  # by path and entry
 
     def append(self, build: Callable[[Run], tuple[list[Json], list[Json], Json | None]]) -> int:
         """Append an entry, for which `build` makes ops, inline blobs and a checkpoint: steps 6 and 7.
@@ -242,9 +244,10 @@ class Session:
         counts = {"files": len(files), "bytes": new, "new_bytes": new, "stored_bytes": stored}
 
         def build(run: Run) -> tuple[list[Json], list[Json], None]:
-            held = run.fold(0)  # "Immutability", against the log as it is now
+            held = run.fold(0)  # "Immutability" and "Versioned runs", against the log as it is now
             parents = {path[:at] for path in {**held, **files} for at, byte in enumerate(path) if byte == "/"}
-            assert not {*held, *parents} & files.keys(), "a path is taken"
+            taken = {path for path in held if not is_versioned(run) or held[path][0] == "directory"}
+            assert not {*taken, *parents} & files.keys(), "a path is taken"
             assert not parents & {path for path, entry in held.items() if entry[0] != "directory"}, "a path is taken"
             return [{"op": "commit", "tree": root, **counts}, *ops], small.inline, None
 
@@ -252,23 +255,55 @@ class Session:
         here = struct.pack("<16sQ", bytes(16), n)
         for path, data in files.items():
             content, ref, location = contents.get(path, (0, {}, b""))
+            if path in self.held:
+                self.earlier[path, n] = self.held[path]
             self.held[path] = data, (content, ref, here if "blob" in ref else location)
         return n
+
+    def remove(self, path: str) -> int:
+        """Take a path, and all below it, out of a versioned run; return the entry's number."""
+        n = self.append(lambda run: ([{"op": "remove", "paths": [path]}], [], None))
+        for gone in [held for held in self.held if within(held, [path])]:
+            self.earlier[gone, n] = self.held.pop(gone)
+        return n
+
+    def trim(self, path: str, before: int) -> int:
+        """End what a path, and all below it, held until an entry before one; return the entry's number."""
+        self.earlier = {
+            (name, until): old
+            for (name, until), old in self.earlier.items()
+            if until >= before or not within(name, [path])
+        }
+        return self.append(lambda run: ([{"op": "trim", "path": path, "before": before}], [], None))
 
     def end(self) -> int:
         """End the run, with a checkpoint, whose files are where they were: step 8. Returns the entry's number."""
 
         def build(run: Run) -> tuple[list[Json], list[Json], Json]:
-            files = {path: data for path, (data, _) in self.held.items()}
-            contents = {path: where for path, (_, where) in self.held.items() if where[0]}
-            assert run.fold(0).keys() == files.keys(), "of a rival's files this writer does not know where they are"
-            small = Blobs(None)
-            tree = small.add(NODE, node(files, contents)) if files else None
-            inline = sum(ref["stored"] for _, ref, _ in contents.values() if "blob" in ref)
-            return self.last_ops(), small.inline, state_of(run.entries) | {"tree": tree, "inline": inline}
+            known = run.fold(0).keys() == self.held.keys() and run.earlier.keys() == self.earlier.keys()
+            assert known, "of a rival's files this writer does not know where they are"
+            versions = {f"{until:016x}/{path}": old for (path, until), old in self.earlier.items()}
+            small, state = Blobs(None), state_of(run.entries)
+            state |= {"tree": root(small, self.held), "inline": 0}
+            state |= {"versions": root(small, versions)} if is_versioned(run) else {}
+            for _, (_, ref, _) in [*self.held.values(), *versions.values()]:
+                state["inline"] += ref["stored"] if "blob" in ref else 0
+            return self.last_ops(), small.inline, state
 
         return self.append(build)
 
     def last_ops(self) -> list[Json]:
         """Return the ops that end the run and the session."""
         return [{"op": "status", "status": "FINISHED"}, {"op": "close", "session": self.id}]
+
+
+def root(small: Blobs, held: Mapping[str, tuple[bytes, tuple[int, Json, bytes]]]) -> Json | None:
+    """Return the root of a tree of these files, whose blobs go with others; None where there are none."""
+    files = {path: data for path, (data, _) in held.items()}
+    contents = {path: where for path, (_, where) in held.items() if where[0]}
+    return small.add(NODE, node(files, contents)) if files else None
+
+
+def is_versioned(run: Run) -> bool:
+    """Return whether the paths of a run may change."""
+    return bool(run.entries) and run.entries[0]["ops"][0].get("paths") == "versioned"

@@ -125,11 +125,22 @@ def _ops() -> None:
         "metric-step-float": ({"op": "metric", "points": [["a", 1, 2.0, 3]]}, DAMAGE, "metric has points"),
         "metric-step-small-text": ({"op": "metric", "points": [["a", 1, "2", 3]]}, DAMAGE, "metric has points"),
         "of-a-name": ({"op": "claim", "id": "x", "at": 0}, DAMAGE, "does not belong in this log"),
+        "remove-nothing": ({"op": "remove", "paths": []}, DAMAGE, "remove has paths []"),
+        "remove-text": ({"op": "remove", "paths": "last.pt"}, DAMAGE, "remove has paths 'last.pt'"),
+        "remove-up": ({"op": "remove", "paths": ["a", "../b"]}, DAMAGE, "remove has paths ['a', '../b']"),
+        "remove-root": ({"op": "remove", "paths": [""]}, DAMAGE, "remove has paths ['']"),
+        "remove-many": ({"op": "remove", "paths": ["a"] * 10_001}, DAMAGE, "remove has paths"),
+        "trim-path-missing": ({"op": "trim", "before": 1}, DAMAGE, "trim has path None"),
+        "trim-path-absolute": ({"op": "trim", "path": "/a", "before": 1}, DAMAGE, "trim has path '/a'"),
+        "trim-before-negative": ({"op": "trim", "path": "", "before": -1}, DAMAGE, "trim has before -1"),
+        "trim-before-text": ({"op": "trim", "path": "", "before": "1"}, DAMAGE, "trim has before '1'"),
         "create-experiment": ({"op": "create", "experiment": "Default"}, DAMAGE, "create has experiment"),
     }
     good = {"log": LOG, "n": 1, "write_id": "c" * 32, "prev": "d" * 64, "time": 1, "writer": "x", "state_at": None}
     for name, (op, error, part) in wrong.items():
         case("entry", f"op-{name}", encode_document(good | {"ops": [op]}), error, part)
+    later = good | {"state": {"versions": inline | {"entry": 2}}, "state_at": 1, "ops": []}
+    case("entry", "versions-later", encode_document(later), DAMAGE, "its versions is in entry 2")
     first = good | {"n": 0, "prev": None, "ops": [{"op": "open", "session": "e" * 32}]}
     case("first", "no-create", encode_document(first), DAMAGE, "or is missing there")
     for name, op, part in (
@@ -137,6 +148,10 @@ def _ops() -> None:
         ("create-of-another", {"op": "create", "experiment": "0" * 16}, "has no run of this id"),
     ):
         case("first", name, encode_document(first | {"ops": [op]}), DAMAGE, part)
+    paths = {"op": "create", "experiment": "ab" * 8, "paths": "mutable"}
+    case("first", "create-paths", encode_document(first | {"ops": [paths]}), DAMAGE, "create has paths 'mutable'")
+    for op in ({"op": "remove", "paths": ["a"]}, {"op": "trim", "path": "", "before": 1}):
+        case("immutable", str(op["op"]), encode_document(good | {"ops": [op]}), DAMAGE, "but the run is not versioned")
     born = first | {"ops": [{"op": "create", "experiment": "ab" * 8}]}
     case("first", "no-ops", encode_document(first | {"ops": []}), DAMAGE, "does not begin with what the log is of")
     case("first", "state", encode_document(born | {"state": {}, "state_at": 0}), DAMAGE, "begins a log")
@@ -187,6 +202,8 @@ def _references() -> None:
         ("pinned-without-pin", state | {"pinned": {"p": "model"}}, "has pinned"),
         ("tag-null", state | {"tags": {"a": None}}, "has tags"),
         ("status", state | {"status": "DONE"}, "has status"),
+        ("versions-text", state | {"versions": "none"}, "not an object"),
+        ("versions-bomb", state | {"versions": good | {"raw": (1 << 20) + 1}}, "cannot be"),
     ):
         case("state", name, json.dumps(body).encode(), DAMAGE, part)
 

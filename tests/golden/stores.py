@@ -12,6 +12,7 @@ from typing import Any, Final
 from tests.golden.builder import World, file, folder, link, noise, text
 
 from holdall.checking.repair import Repair
+from holdall.format.changes import remove_op, trim_op
 from holdall.format.chunking import Chunker
 from holdall.format.codec import encode, encode_planes
 from holdall.format.damage import DamageRecord
@@ -24,6 +25,7 @@ from holdall.format.reference import CHUNK, JSON_BLOB, NODE, RECIPE
 from holdall.format.tree import Entry, encode_node
 from holdall.naming.registry import Registry
 from holdall.trees.damage import record_damage
+from holdall.trees.replacing import Replacing
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import InlineBlobs
 from holdall.trees.source import Item
@@ -256,15 +258,39 @@ def repaired() -> World:
     return world
 
 
+def versioned() -> World:
+    """A run whose paths were replaced, removed and trimmed, ended and gone on with; and one that goes on."""
+    world = World("versioned")
+    session = world.begin(versioned=True)
+    for epoch in range(6):
+        items = [file("log.txt", b"epoch %d\n" % epoch)]
+        items += [file("last.bin", text(f"weights {epoch}", 66_000))] if epoch in (1, 4) else []
+        commit(session, items, Replacing(keep_last=2 if epoch > 3 else None))
+    commit(session, [file("plots/1.svg", b"<svg/>"), link("plots/last", "1.svg"), folder("plots/void")])
+    note(session, remove_op(["plots", "never/there"]))
+    end(session)
+    session = Session.resume(world.location, session.journal.log, [{"op": "status", "status": "RUNNING"}]) or session
+    commit(session, [file("log.txt", b"epoch 6\n"), file("plots", b"a file now")], Replacing())
+    note(session, trim_op("plots", 9), trim_op("log.txt", 6))
+    end(session)
+    session = world.begin(versioned=True)
+    commit(session, [file("a", b"1"), file("d/b", b"2")])
+    note(session, remove_op(["d"]), remove_op(["a"]))
+    commit(session, [file("d", b"a file now"), file("a", b"1")])
+    commit(session, [file("a", b"1", executable=True)], Replacing())
+    note(session, trim_op("", 3))
+    return world
+
+
 MAKERS: Final[dict[str, Callable[[], World]]] = {
     maker.__name__: maker
-    for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, pinned, repaired)
+    for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, pinned, repaired, versioned)
 }
 
 
-def commit(session: Session, items: Sequence[Item]) -> None:
+def commit(session: Session, items: Sequence[Item], replacing: Replacing | None = None) -> None:
     """Log items, in one commit."""
-    transaction = Transaction(session)
+    transaction = Transaction(session, replacing=replacing)
     transaction.stage(items)
     transaction.publish()
 

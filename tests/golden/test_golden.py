@@ -13,11 +13,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.golden.builder import build, load, write
+from tests.golden.builder import build, load, text, write
 from tests.golden.expected import EXPECTED
 from tests.golden.stores import MAKERS
 
 from holdall.chunks.pool import Pool
+from holdall.errors import ArtifactNotFoundError
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 
@@ -134,6 +135,27 @@ def test_registered_models_are_read_back(name: str) -> None:
     paths = {"registered": [], "pinned": ["first", "first", "second"]}
     assert sorted(state.pinned.values()) == paths[name]
     assert store.artifacts.read("models:/later@champion/MLmodel") == b"flavors: {}\n"
+
+
+def test_earlier_versions_are_read_back() -> None:
+    """What was replaced is called by its path and entry; what was trimmed is not there."""
+    store = opened("versioned")
+    runs = {len(files): store.runs.get(id) for id, (_, files) in EXPECTED["versioned"].items()}
+    found = {
+        path: [(one.version, one.size) for one in run.versions(path)] for run in runs.values() for path in run.manifest
+    }
+    assert found == {
+        "log.txt": [(None, 8), (11, 8), (6, 8)],
+        "last.bin": [(None, 66_000), (5, 66_000)],
+        "plots": [(None, 10)],
+        "a": [(None, 1), (4, 1)],
+        "d": [(None, 10)],
+    }
+    assert runs[3].read("log.txt", version=6) == b"epoch 4\n"
+    assert runs[3].read("last.bin", version=5) == text("weights 1", 66_000)
+    for path in ("plots/1.svg", "d/b"):
+        with pytest.raises(ArtifactNotFoundError):
+            runs[3].versions(path)
 
 
 def test_all_golden_stores_are_small() -> None:

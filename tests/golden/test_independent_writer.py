@@ -94,11 +94,56 @@ def test_every_golden_checkpoint_is_the_state_before_it(name: str) -> None:
         entries = independent_reader.Run(path.parents[1], f"runs/{path.name}").entries
         for n, entry in enumerate(entries):
             if told := entry.get("state"):
-                fields = told.keys() - {"tree", "inline", "facts"}
+                fields = told.keys() - {"tree", "versions", "inline", "facts"}
                 made, tried = state_of(entries[:n]), tried + 1
+                assert ("versions" in told) == (entries[0]["ops"][0].get("paths") == "versioned")
                 assert {field: made[field] for field in fields} == {field: told[field] for field in fields}
                 assert fields | (MOVED if "facts" in told else set()) >= made.keys()
-    assert tried or name not in ("states", "folded", "pinned", "planned")
+    assert tried or name not in ("states", "folded", "pinned", "planned", "versioned")
+
+
+@pytest.fixture
+def versioned(store: Store) -> Session:
+    """A run of a store that the independent writer made, in which paths were replaced, removed and trimmed."""
+    session = store.start("Default", versioned=True)
+    for epoch in range(4):
+        session.commit({"last.bin": LARGE + bytes([epoch]), "log.txt": b"epoch %d" % epoch}, inline=epoch % 2 == 0)
+    session.trim("last.bin", 4)
+    session.commit({"d/x": b"x", "d/y/z": b""})
+    session.remove("d")
+    session.commit({"d": b"a file now"})
+    session.end()
+    return session
+
+
+def test_ours_reads_the_versions_that_it_wrote(versioned: Session) -> None:
+    """What each path holds and held, and nothing that was trimmed, from the checkpoint on and from the beginning."""
+    seen = independent_reader.Run(versioned.store.root, versioned.log)
+    run = ours(versioned.store).runs.get(versioned.log.removeprefix("runs/"))
+    for start in (0, seen.entries[-1]["state_at"]):
+        held = seen.fold(start)
+        assert {path: ("file", run.read(path), False) for path in run.manifest} == held
+        found = {(p, v.version): v for p in ("last.bin", "log.txt", "d/x", "d/y/z") for v in run.versions(p)}
+        earlier = {(path, n): ("file", run.read(path, version=n), False) for path, n in found if n is not None}
+        assert earlier == seen.earlier
+        assert len(earlier) == 3 - 2 + 3 + 2
+    assert ours(versioned.store).maintenance.check().problems == []
+
+
+def test_our_writer_goes_on_with_a_versioned_run(versioned: Session) -> None:
+    """What ours replaces, removes and trims behind what the other wrote is read alike by both, from either end."""
+    run = ours(versioned.store).runs.resume(versioned.log.removeprefix("runs/"))
+    for epoch in range(70):
+        run.log_text(f"epoch {epoch}", "log.txt", on_conflict="replace", keep_last=3)
+    run.delete_artifact("last.bin")
+    run.finish()
+    seen = independent_reader.Run(versioned.store.root, versioned.log)
+    whole, earlier = seen.fold(0), seen.earlier
+    assert (seen.fold(seen.entries[-1]["state_at"]), seen.earlier) == (whole, earlier)
+    assert [n for path, n in sorted(earlier) if path == "log.txt"] == [v.version for v in run.versions("log.txt")][
+        :0:-1
+    ]
+    assert ours(versioned.store).maintenance.check().problems == []
 
 
 def test_our_writer_goes_on_with_it(written: Session, tmp_path: Path) -> None:

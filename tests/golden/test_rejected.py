@@ -30,7 +30,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.records import parse_descriptor, parse_generation, parse_hint
 from holdall.format.reference import ref_from_json
 from holdall.format.registered import Holder, Registered
-from holdall.format.state import parse_checkpoint
+from holdall.format.state import State, parse_checkpoint
 from holdall.format.tree import check_child, parse_node
 
 FOLDER: Final = Path(__file__).parent / "rejected"
@@ -57,6 +57,7 @@ PARSERS: Final[dict[str, Callable[[bytes], object]]] = {
     "experiment": lambda data: parse_entry(data, "experiments/" + "ab" * 8, 1),
     "name": lambda data: parse_entry(data, "names/fraud", 1),
     "first": lambda data: parse_entry(data, LOG, 0),
+    "immutable": lambda data: State(experiment="ab" * 8).apply(parse_entry(data, LOG, 1)),
     "holder": lambda data: Holder().apply(parse_entry(data, "names/fraud", 0)),
     "hint": lambda data: parse_hint(data, blob_id(b"hold fast " * 20)),
     "model": lambda data: parse_entry(data, MODEL, 1),

@@ -162,6 +162,7 @@ READS: dict[str, dict[str, Verb]] = {
         "get_experiment": lambda w: w.client.get_experiment(w.experiment),
         "get_experiment_by_name": lambda w: w.client.get_experiment_by_name("vision"),
         "get_latest_versions": lambda w: w.client.get_latest_versions(M),
+        "artifact_versions": lambda w: w.client.artifact_versions(w.id, TEXT),
         "get_logged_model": lambda w: w.client.get_logged_model(w.model_id),
         "get_metric_history": lambda w: w.client.get_metric_history(w.id, "loss"),
         "get_model_version": lambda w: w.client.get_model_version(M, V),
@@ -181,6 +182,7 @@ READS: dict[str, dict[str, Verb]] = {
         "search_runs": lambda w: w.client.search_runs([w.experiment]),
     },
     "holdall.artifacts": {
+        "artifact_versions": lambda w: holdall.artifacts.artifact_versions(f"{w.uri}/{TEXT}"),
         "diff": lambda w: holdall.artifacts.diff(w.uri, w.uri),
         "download_artifacts": lambda w: holdall.artifacts.download_artifacts(w.uri, dst_path=w.to),
         "list_artifacts": lambda w: holdall.artifacts.list_artifacts(w.uri),
@@ -238,6 +240,7 @@ READS: dict[str, dict[str, Verb]] = {
         "inputs": lambda w: w.run.inputs,
         "outputs": lambda w: w.run.outputs,
         "to_dictionary": lambda w: w.run.to_dictionary(),
+        "versions": lambda w: w.run.versions(TEXT),
         "state": lambda w: w.run.state,
         "flush": lambda w: w.run.flush(),  # of a process that logged nothing
     },
@@ -252,6 +255,7 @@ READS: dict[str, dict[str, Verb]] = {
         "open": lambda w: w.store.artifacts.open(f"{w.uri}/{TEXT}").read(),
         "read": lambda w: w.store.artifacts.read(f"{w.uri}/{TEXT}"),
         "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
+        "versions": lambda w: w.store.artifacts.versions(f"{w.uri}/{TEXT}"),
     },
     "Experiments": {
         "active": lambda w: w.store.experiments.active(w.experiment),
@@ -314,7 +318,7 @@ WRITES: dict[str, set[str]] = {
     "holdall.Client": names("""
         copy_model_version create_experiment create_model_version create_registered_model create_run
         delete_experiment delete_experiment_tag delete_logged_model_tag delete_model_version delete_model_version_tag
-        log_outputs update_run
+        log_outputs update_run delete_artifact trim_artifacts
         delete_registered_model delete_registered_model_alias delete_registered_model_tag delete_run delete_tag
         log_artifact log_artifacts log_batch log_dict log_figure log_image log_inputs log_metric log_model_params
         log_param log_stream log_table log_text rename_registered_model restore_experiment restore_run
@@ -328,7 +332,7 @@ WRITES: dict[str, set[str]] = {
     "Run": names("""
         delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
-        restore set_tag set_tags delete_tag
+        restore set_tag set_tags delete_tag delete_artifact trim
     """),
     "Experiments": names("create delete ensure restore set_retention set_tag set_tags use"),
     "Models": names("log log_metrics log_params revise set_tags"),
@@ -353,7 +357,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     """)
     | {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType | type)},
     "holdall.Client": names("tracking_uri"),
-    "holdall.artifacts": names("Difference FileInfo"),
+    "holdall.artifacts": names("Difference FileInfo FileVersion"),
     "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
     "holdall.models": names("""
         ColSpec DataType LoggedModel Model ModelInfo ModelSignature ParamSchema ParamSpec Schema TensorSpec
@@ -586,6 +590,7 @@ LINES: dict[str, str] = {
     "artifact get": "artifact get {uri} -d {to}",
     "artifact cat": f"artifact cat {{uri}}/{TEXT}",
     "artifact diff": "artifact diff {uri} {uri}",
+    "artifact versions": f"artifact versions {{id}} {TEXT}",
     "run list": "run list --all",
     "run search": "run search metrics.loss>0",
     "run manifest": "run manifest {id}",
@@ -606,7 +611,9 @@ LINES: dict[str, str] = {
     "model predict": "model predict -m models:/forest/1 -i input.json",
 }
 LINES_THAT_WRITE = {
+    "artifact delete",
     "artifact log",
+    "artifact trim",
     "experiment delete",
     "experiment restore",
     "run delete",
