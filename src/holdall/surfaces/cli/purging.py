@@ -62,7 +62,8 @@ def _lines(plan: PurgePlan, limit: int | None) -> Iterator[str]:
     if plan.packs:
         yield f"  packs     {counted(len(plan.packs), 'pack')} of {format_size(plan.pack_bytes)} will be deleted"
     if plan.moving:
-        yield f"  copies    what {counted(len(plan.moving), 'other run')} need of these is copied to new packs first"
+        verb = "needs" if len(plan.moving) == 1 else "need"
+        yield f"  copies    what {counted(len(plan.moving), 'other run')} {verb} of these is copied to new packs first"
     yield from (f"  part      {child} is part of it, and stays" for child in plan.children)
     yield from (f"  deployed  at {where}" for where in plan.deployed_at)
     yield from (f"  stays     {_remains(left)}" for left in plan.remaining[:limit])
