@@ -11,6 +11,8 @@ from tests.support.garbage import DAY, HOUR, GarbageWorld
 from tests.support.logs import entries_of, ops_of
 from tests.support.stores import Serial, tiny_location
 
+from holdall.collecting.collector import Collector, Policy
+from holdall.engines.threads import ThreadEngine
 from holdall.errors import LiveContentError, StorageError, UnknownAgeError
 from holdall.format.layout import GARBAGE, HINTS, PackName, generation_key, log_key, parse_key, run_log
 from holdall.format.records import encode_generation, parse_generation
@@ -290,6 +292,30 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be(world: GarbageWorld) ->
     assert world.seen.count("put") == world.seen.count("delete") == world.seen.count("delete_many") == 0
     done = world.collect(delay=0, seed=8)
     assert (told.garbage.packs, told.garbage.bytes) == (done.freed.packs, done.freed.bytes)
+
+
+def test_a_dry_run_counts_what_is_to_be_purged_as_garbage(world: GarbageWorld) -> None:
+    """As it will be by then: nobody should have to collect twice to know what a collection frees."""
+    alone = world.collect(dry_run=True, delay=0)
+    doomed = run_log(world.kept[0].id)
+    location = tiny_location(world.seen, seed=3, create=False, pool=Serial())
+    with ThreadEngine(1) as engine:
+        told = Collector(location, engine, Policy(delay=0)).plan([doomed])
+    assert told.garbage.packs > alone.garbage.packs
+    assert told.runs == alone.runs
+    world.purge(world.kept.pop(0))
+    assert world.collect(delay=0, seed=8).freed.packs == told.garbage.packs
+    world.check()
+
+
+def test_a_dry_run_says_about_how_many_requests_it_would_take(world: GarbageWorld) -> None:
+    """Within a factor of two, with an open session and without."""
+    for seed in (11, 12):
+        told = world.collect(dry_run=True, delay=0, seed=seed)
+        world.seen.requests.clear()
+        world.collect(delay=0, seed=seed + 10)
+        assert len(world.seen.requests) / 2 <= told.requests <= 2 * len(world.seen.requests)
+        world.log("open", finish=False)
 
 
 # --- whatever happens to it

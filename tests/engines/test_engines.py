@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import holdall
+from holdall.collecting.collector import Collector, Policy
 from holdall.engines.mapping import TRIES, Engine
 from holdall.engines.opening import ENGINES, open_engine
 from holdall.engines.threads import ThreadEngine
@@ -75,6 +78,25 @@ def test_a_functions_own_error_is_raised_as_it_is(engine: Engine) -> None:
     assert type(caught.value) is ArtifactExistsError
     assert caught.value.path == "path 2"
     assert list(engine.map(square, [3])) == [9]
+
+
+def test_a_collection_reads_and_fences_by_any_engine(engine: Engine, tmp_path: Path) -> None:
+    """Workers read the runs and write the fences; the same packs go."""
+    store = holdall.open(str(tmp_path / "store"))
+    for name in ("kept", "open"):
+        run = store.runs.start(name=name)
+        run.log_bytes(random.Random(name).randbytes(300_000), "a.bin")
+        if name == "kept":
+            run.finish()
+    pack = next((tmp_path / "store" / "packs").glob("*/*"))
+    orphan = tmp_path / "store" / "packs" / "ab" / ("ab" * 16 + "-00000000")
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_bytes(pack.read_bytes())
+    found = Collector(store._location, engine, Policy(delay=0)).perform()
+    assert (found.freed.packs, found.fenced) == (1, 1)
+    assert not orphan.exists()
+    run.finish()
+    assert store.maintenance.check().intact
 
 
 @of_processes

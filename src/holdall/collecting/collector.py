@@ -11,7 +11,7 @@ said of a generation, only this coordinator says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -27,11 +27,16 @@ from holdall.errors import UnknownAgeError
 from holdall.format.layout import PACKS, RUNS, PackName, parse_key
 from holdall.format.records import MOST_CONDEMNED
 from holdall.storage.bucket import ObjectInfo
+from holdall.storage.deleting import BATCH as PAGE
 from holdall.storage.server_clock import keeps_versions, server_time
 from holdall.trees.location import Location
 
 DELAY: Final = 24 * 3600 * 1000  # ms that a pack is left alone, however useless it looks
 _FOLDERS: Final = 256  # of packs, by the first byte of their session
+_ALWAYS: Final = 7  # requests: the descriptor, the canary, the time, generations, a sample of packs
+_FOR_A_RUN: Final = 3  # its newest entry, its tree, a recipe
+_FOR_A_FENCE: Final = 6  # a listing, reading, the fence, and reading again
+_FOR_A_PACK: Final = 5  # its footer, and four hints
 _DOUBTFUL: Final = 2  # times as many packs as a guess says
 
 
@@ -78,15 +83,21 @@ class Collector:
         self._next = 0
         self._damaged: frozenset[PackName] = frozenset()
         self._marks = Marks(0, b"")
+        self._doomed: frozenset[str] = frozenset()
+        self._entries = 0  # of runs' logs
 
-    def plan(self) -> Collection:
+    def plan(self, doomed: Iterable[str] = ()) -> Collection:
         """Return what a collection would do now; nothing is written.
+
+        Args:
+            doomed: The logs of runs that it would purge before.
 
         Raises:
             LiveContentError: What runs refer to cannot be told.
         """
         self._found.dry_run = True
         self._found.now = self._location.clock()
+        self._doomed = frozenset(doomed)
         self._survey()
         for work in self._work:
             self._foresee(work)
@@ -136,7 +147,8 @@ class Collector:
         watched = frozenset[PackName]().union(*(work.packs for work in self._work))
         self._marks = Marks(self._expected(), self._location.entropy(16), watched)
         mark(self._location, self._engine, self._marks, self._runs())
-        self._found.runs, self._found.purged = len(self._marks.seen), self._marks.purged
+        self._found.runs = len(self._marks.seen) + len(self._doomed)
+        self._found.purged = self._marks.purged
         if not self._found.dry_run:
             self._close_idle()
         self._packs(watched)
@@ -147,9 +159,11 @@ class Collector:
     def _runs(self) -> Iterator[RunHead]:
         """Yield the runs; of a dry run, it is at least as late as the newest entry says."""
         for run in list_runs(self._bucket):
+            self._entries += run.head.n - run.head.first + 1
             if self._found.dry_run:
                 self._found.now = max(self._found.now, run.head.modified or 0)
-            yield run
+            if run.log not in self._doomed:
+                yield run
 
     def _expected(self) -> int:
         """Return about how many packs there are, by one of their 256 folders."""
@@ -247,4 +261,12 @@ class Collector:
         work.report.deleted = Amount(len(gone), sum(self._sizes.get(pack, 0) for pack in gone))
 
     def _requests(self) -> int:
-        return 0
+        """Return about how many requests a collection would take: what this one took, and what it did not do."""
+        due = [work for work in self._work if not work.report.waiting]
+        deleted = sum(work.report.deleted.packs for work in due)
+        generations = len(due) + -(-self._found.garbage.packs // self._policy.most)
+        if not self._policy.quarantine:
+            deleted += self._found.garbage.packs
+        pages = -(-self._found.all.packs // PAGE) + (3 if generations else 1) * -(-self._entries // PAGE)
+        runs = _FOR_A_RUN * self._found.runs + (_FOR_A_FENCE * len(self._marks.open) if generations else 0)
+        return _ALWAYS + pages + runs + 3 * generations + _FOR_A_PACK * deleted + 3 * -(-deleted // PAGE)

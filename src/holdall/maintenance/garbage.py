@@ -10,6 +10,7 @@ from holdall.collecting.collector import Collector, Policy
 from holdall.collecting.plan import Collection
 from holdall.engines.opening import open_engine
 from holdall.errors import InvalidArgumentError, UnknownAgeError
+from holdall.format.layout import run_log
 from holdall.retention.due import due
 from holdall.retention.performing import perform
 from holdall.runs.policy import RetentionPolicy
@@ -74,7 +75,8 @@ class GarbageVerbs:
             plan = due(self._location, self._now(dry_run=dry_run), override=override, experiments=experiments)
             left = set() if dry_run else set(perform(self._location, plan).left)
             collector = Collector(self._location, workers_of, policy)
-            found = collector.plan() if dry_run else collector.perform()
+            doomed = [run_log(run.run_id) for run in plan.purge]
+            found = collector.plan(doomed) if dry_run else collector.perform()
         found.expired = {run.run_id: run.why for run in plan.expire if run.run_id not in left}
         found.retired = {run.run_id: run.why for run in plan.purge if run.run_id not in left}
         found.deleted = {run.run_id: run.why for run in plan.waiting}
