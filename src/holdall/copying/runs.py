@@ -13,17 +13,16 @@ all of them, and who is killed leaves what the next copy goes on with.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from itertools import chain
 from typing import Final
 
 from holdall.chunks.observer import SILENT, Transfer
-from holdall.copying.facts import missing_points, new_points, parts, said, status_ops
-from holdall.copying.files import FileCopy, Sent, missing_entries, place_environment
+from holdall.copying.facts import missing_points
+from holdall.copying.files import missing_entries
+from holdall.copying.filling import ChangedError, Comparison, Filling
 from holdall.copying.lineage import current_mark, load_view, stranger
-from holdall.copying.marks import Mark, facts_of, mark_of, points_of
+from holdall.copying.marks import Mark, facts_of, mark_of
 from holdall.copying.report import (
     CHANGES,
     CONFLICT,
@@ -36,13 +35,13 @@ from holdall.copying.report import (
     SKIPPED,
     RunCopy,
 )
-from holdall.errors import DamageError, IntegrityError, RunDeletedError, RunNotFoundError
+from holdall.copying.timelines import Step, steps
+from holdall.errors import DamageError, RegisteredPathError, RunDeletedError, RunNotFoundError
 from holdall.format.document import Json
-from holdall.format.entry import InlineBlob, LogEntry
+from holdall.format.entry import LogEntry
 from holdall.format.layout import run_log
-from holdall.format.manifest import manifest_digest, manifest_text
-from holdall.format.state import State
-from holdall.format.tree import Entry, Kind
+from holdall.format.ops import VERSIONED
+from holdall.trees.history import versions_in_order
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
@@ -51,48 +50,6 @@ from holdall.trees.view import View
 
 _LOOKS: Final = 2  # at what cannot be read
 _TRIES: Final = 8  # comparisons that others may overtake
-_ENDED: Final = ("FINISHED", "FAILED", "KILLED")
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A run here and there, and what is to be done.
-
-    Attributes:
-        run_id: Which.
-        outcome, detail: As `RunCopy`.
-        source, target: The run in both stores; None where it is in none, or need not be read.
-        mark: What the copy is of, once it was made.
-        before: What it was of until now.
-        fresh: What it lacks, ascending.
-    """
-
-    run_id: str
-    outcome: str
-    detail: str = ""
-    source: View | None = None
-    target: View | None = None
-    mark: Mark | None = None
-    before: Mark | None = None
-    fresh: Sequence[Entry] = field(default=(), repr=False)
-
-    def result(self, sent: Sent | None = None) -> RunCopy:
-        """Return it as users see it."""
-        files = [entry for entry in self.fresh if entry.kind is Kind.FILE]
-        sent = sent or Sent()
-        return RunCopy(
-            self.run_id,
-            self.outcome,
-            self.detail,
-            len(files),
-            sum(entry.size for entry in files),
-            sent.new_bytes,
-            sent.stored_bytes,
-        )
-
-
-class _ChangedError(Exception):
-    """The run in the destination is not any more what it was compared as."""
 
 
 class RunCopier:
@@ -151,7 +108,9 @@ class RunCopier:
             found = self.compare(run_id, newest)
             try:
                 return self._perform(found)
-            except (_ChangedError, RunDeletedError):
+            except RegisteredPathError as error:
+                return RunCopy(run_id, CONFLICT, f"the destination keeps what is registered: {error}")
+            except (ChangedError, RunDeletedError):
                 newest = None
         return RunCopy(run_id, CONFLICT, "others write to the run in the destination all the time")
 
@@ -172,7 +131,7 @@ class RunCopier:
         if not mark.entries:
             return Comparison(run_id, SKIPPED, "it is itself being copied there, and not whole yet")
         if target is None:
-            return Comparison(run_id, NEW, "", source, None, mark, None, [*source.paths.walk()])
+            return Comparison(run_id, NEW, "", source, None, mark, None, _steps(source))
         return self._both(run_id, source, target, mark, before)
 
     def _is_up_to(self, run_id: str, newest: int | None, mark: Mark) -> bool:
@@ -220,13 +179,17 @@ class RunCopier:
         return self._more(run_id, source, target, mark, before)
 
     def _more(self, run_id: str, source: View, target: View, mark: Mark, before: Mark) -> Comparison:
-        fresh, other = missing_entries(source.paths.walk(), target.paths.walk())
+        if source.state.versioned:
+            lacking, other = _steps(source, target), ""
+        else:
+            fresh, other = missing_entries(source.paths.walk(), target.paths.walk())
+            lacking = [Step(entries={entry.path: entry for entry in fresh})]
         if other:
             return Comparison(run_id, CONFLICT, f"the copy holds something else at {other!r}")
         if key := missing_points(source.state, target.state):
             return Comparison(run_id, CONFLICT, f"the copy has more measurements of {key!r}")
         outcome = MORE if before.entries else NEW
-        return Comparison(run_id, outcome, "", source, target, mark, before, fresh)
+        return Comparison(run_id, outcome, "", source, target, mark, before, lacking)
 
     def _continues(self, source: View, mark: Mark, before: Mark) -> bool:
         """Return whether a log goes on from where it was copied; that of a copy, which names the first, is believed."""
@@ -248,9 +211,10 @@ class RunCopier:
             return found.result() if found.outcome == DELETED else self._copy(found.run_id)
         session = self._open(found)
         try:
-            filling = _Filling(self._source, session, found, self._transfer)
+            filling = Filling(self._source, session, found, self._transfer)
             with nullcontext() if filling.small else self._sending:
-                return found.result(filling.finish())
+                sent = filling.finish()
+            return found.result(sent, filling.difference())
         finally:
             session.close()
 
@@ -260,19 +224,19 @@ class RunCopier:
         if found.target:
             session = Session.resume(self._target, log)
             if session is None:
-                raise _ChangedError
+                raise ChangedError
             return session
         assert found.source, "it is there to be copied,"
         assert found.mark, "as of some entry"
         state, session = found.source.state, Session(self._target, log)
         first: list[Json] = [
-            {"op": "create", "experiment": state.experiment},
+            {"op": "create", "experiment": state.experiment} | ({"paths": VERSIONED} if state.versioned else {}),
             {"op": "open", "session": session.id.hex()},
             Mark(found.mark.store).op(state.started),
         ]
         draft = Draft(first, time=state.started)
         if session.append(lambda: None if session.view.head else draft) is None:
-            raise _ChangedError
+            raise ChangedError
         return session
 
     def _append_alone(self, found: Comparison, op: str) -> None:
@@ -284,7 +248,7 @@ class RunCopier:
 
         def build() -> LogEntry | None:
             if facts_of(view.state) != facts:
-                raise _ChangedError
+                raise ChangedError
             mark = before.placed(view.next, before.points)
             return next_entry(self._target, journal.log, view, [{"op": op}, mark.op(self._target.clock())])
 
@@ -292,85 +256,11 @@ class RunCopier:
         append_entry(self._target, journal.create, build, view.absorb, view.follow)
 
 
-class _Filling:
-    """What a copy lacks, on its way into it."""
-
-    def __init__(self, source: Location, session: Session, found: Comparison, transfer: Transfer) -> None:
-        assert found.source, "it is there to be copied,"
-        assert found.source.head, "as of this entry"
-        assert found.mark
-        self._source, self._session, self._found = source, session, found
-        self._view, self._mark, self._head = found.source, found.mark, found.source.head
-        self._before = found.before or Mark(found.mark.store)
-        self._expected = facts_of(found.target.state if found.target else session.view.state)
-        self._files = FileCopy(source, found.source.paths.blobs, session, found.fresh, transfer)
-
-    @property
-    def small(self) -> bool:
-        """Return whether nothing of it goes to packs."""
-        return self._files.small
-
-    def finish(self) -> Sent:
-        """Say all that the copy lacks, and end its session with the entry that moves the mark.
-
-        Raises:
-            _ChangedError: Others have changed the copy.
-        """
-        if self._found.fresh:
-            self._files.stage()
-        last: list[Json] | None = None
-        for ops in self._small_parts():
-            if last is not None:
-                self._say(last)
-            last = ops
-        self._session.close_with(lambda: self._last(last or []))
-        self._compare_manifests()
-        return self._files.sent
-
-    def _small_parts(self) -> Iterator[list[Json]]:
-        """Yield what is said beside the files, as operations of one entry each."""
-        source, copy = self._view.state, self._session.view.state
-        clean = points_of(copy) == self._before.points and self._mark.store == self._source.descriptor.store
-        first = self._before.entries if clean else 0
-        taken = {} if clean else {key: last[3] for key, last in copy.metrics.items()}
-        batches = [n for n in source.batches if n >= first]
-        points = new_points(self._view.paths.blobs.journal.each(batches), taken)
-        return parts(chain(said(source, copy), points))
-
-    def _say(self, ops: list[Json]) -> None:
-        self._session.append(lambda: Draft([*self._checked(ops), self._moved(self._before)], time=self._head.time))
-        self._expected = facts_of(self._session.view.state)
-
-    def _last(self, ops: list[Json]) -> Draft:
-        """Return the entry that completes the copy."""
-        source, copy = self._view.state, self._session.view.state
-        self._checked(ops)
-        blobs: list[InlineBlob] = []
-        commit: list[Json] = []
-        if self._found.fresh:
-            op, blobs = self._files.draft()
-            commit = [op]
-        if source.environment and (not copy.environment or copy.environment.id != source.environment.id):
-            blobs_of = self._view.paths.blobs
-            commit.append(place_environment(blobs_of, source.environment, self._session.writer(), blobs))
-        status = status_ops(source, copy)
-        final = bool(status) and source.status in _ENDED
-        time = source.ended if final and source.ended is not None else self._head.time
-        return Draft([*ops, *commit, *status, self._moved(self._mark, source)], blobs, final=final, time=time)
-
-    def _checked(self, ops: list[Json]) -> list[Json]:
-        """Return the operations; raise a _ChangedError if the copy is not what they were made for."""
-        if facts_of(self._session.view.state) != self._expected:
-            raise _ChangedError
-        return ops
-
-    def _moved(self, mark: Mark, state: State | None = None) -> Json:
-        """Return the operation that sets the mark, as the next entry says it."""
-        points = points_of(state) if state else mark.points
-        return mark.placed(self._session.view.next, points).op(self._session.location.clock())
-
-    def _compare_manifests(self) -> None:
-        """Hold what the copy's log now says against the source's."""
-        there, here = (manifest_digest(manifest_text(view.paths.walk())) for view in (self._view, self._session.view))
-        if there != here:
-            raise IntegrityError(self._session.journal.log, f"its manifest is {here}, and that of the source {there}")
+def _steps(source: View, target: View | None = None) -> list[Step]:
+    """Return all that a copy lacks; of a versioned run, what its paths held before as well."""
+    if not source.state.versioned:
+        return [Step(entries={entry.path: entry for entry in source.paths.walk()})]
+    versions = versions_in_order(source.paths)
+    if target is None:
+        return steps(source.paths.walk(), versions, (), ())
+    return steps(source.paths.walk(), versions, target.paths.walk(), versions_in_order(target.paths))
