@@ -12,6 +12,7 @@ from tests.support.faulty import Crash, FaultyBucket
 from tests.support.logs import entries_of, ops_of
 from tests.support.stores import tiny_location, tiny_store
 
+from holdall.collecting.following import follow
 from holdall.errors import RunNotFoundError
 from holdall.format.layout import log_key, run_log
 from holdall.retention.due import RetentionPlan, due
@@ -21,6 +22,8 @@ from holdall.runs.run import Run
 from holdall.storage.bucket import Bucket
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
+from holdall.trees.journal import Journal
+from holdall.trees.log import next_entry
 
 
 class World:
@@ -244,6 +247,22 @@ def test_a_late_entry_below_a_purge_is_swept() -> None:
     assert log_key(run_log(id), 0) not in world.bucket.objects
     with pytest.raises(RunNotFoundError):
         world.fresh().runs.get(id).state  # noqa: B018
+
+
+def test_fences_do_not_keep_a_dead_writers_run() -> None:
+    """Collectors write into its log for ever; seven days after the last entry of its writer it counts as ended."""
+    world = World(runs=0, expire="30d")
+    run = world.store.runs.start(experiment="e", name="run 7")
+    run.log_bytes(b"x", "a")
+    location = tiny_location(world.bucket, seed=53, create=False)
+    for generation in range(30):
+        assert world.due().empty, generation
+        world.bucket.now += DAY
+        view = follow(location, run_log(run.id))
+        entry = next_entry(location, run_log(run.id), view, [{"op": "fence", "generation": generation}])
+        Journal(location.bucket, location.pool, run_log(run.id)).create(entry)
+    assert [one.run_id for one in world.due().expire] == [run.id]
+    assert world.collect().expired == (run.id,)
 
 
 def test_where_the_bucket_tells_no_times_nothing_is_old(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from holdall.format.entry import LogEntry
 from holdall.format.layout import log_key, run_log
 from holdall.retention.rules import Subject, held_by, judge, subject_of
 from holdall.runs.experiment import Experiments
@@ -26,6 +27,8 @@ from holdall.trees.location import Location
 from holdall.trees.salvage import UNREADABLE
 
 _SOUGHT: Final = 64  # entries behind a tombstone, of which it is believed that it is among them
+_FENCES: Final = 256  # entries of collectors behind the last of a writer, likewise
+_OF_COLLECTORS: Final = {"fence", "close"}
 _UNREADABLE: Final = "not all of its log can be read"
 _OTHERS: Final = "some run of the store cannot be read, and nothing is purged before that is mended"
 _log = logging.getLogger("holdall")
@@ -88,17 +91,19 @@ def due(
         experiments: Ids of the experiments whose runs may be deleted; all when None. Deleted runs are purged anyway.
 
     Cost: a listing of the runs' logs and of the experiments', a GET for each entry of these, one for each run that has
-        changed since it was last looked at from here, and one for each run that was deleted less than seven days ago.
+        changed since it was last looked at from here, and one or more for each run that was deleted less than seven
+        days ago or has an open session.
     """
     found = survey(location, None)
     if now is None:
         _log.warning("%s does not tell the time: nothing is deleted for its age", location.bucket.url)
     policies = _policies(location, override, experiments)
-    why = judge(_subjects(found, now), policies, now or 0)
+    touched = _touched(location, found, now)
+    why = judge(_subjects(found, touched, now), policies, now or 0)
     alive = {run.run_id: (run, head) for run, head in found.runs if run.lifecycle_stage != "deleted"}
     gone = [(run, head) for run, head in found.runs if run.lifecycle_stage == "deleted"]
     times = dict(zip((run.run_id for run, _ in gone), _deleted_at(location, gone, now), strict=True))
-    judged = [(run, head, _why_waiting(found, run, head, times[run.run_id], now)) for run, head in gone]
+    judged = [(run, head, _why_waiting(found, run, touched, times[run.run_id], now)) for run, head in gone]
     return RetentionPlan(
         expire=tuple(
             _due(run, head, f"the policy of its experiment does not keep it: {policies[run.experiment_id]}")
@@ -130,11 +135,30 @@ def _policies(
     return {id: policy for id, policy in policies.items() if policy}
 
 
-def _subjects(found: Survey, now: int | None) -> list[Subject]:
+def _touched(location: Location, found: Survey, now: int | None) -> dict[str, int | None]:
+    """Return when each run was last written to by other than a collector; None where that is not known."""
+    times = {run.run_id: head.modified if now is not None else None for run, head in found.runs}
+    alive = [(run, head) for run, head in found.runs if run.open and now is not None]
+    seen = location.pool.map(lambda pair: _written(location, *pair), alive)
+    return times | {run.run_id: time for (run, _), time in zip(alive, seen, strict=True)}
+
+
+def _written(location: Location, run: RunSummary, head: Head) -> int | None:
+    """Return when a run with an open session was last written to: collectors fence it, whoever is dead."""
+    log = run_log(run.run_id)
+    journal = Journal(location.bucket, location.pool, log)
+    for n in range(head.n, max(head.n - _FENCES, -1), -1):
+        entry = journal.read_or_damage(n)
+        if not isinstance(entry, LogEntry) or entry.state or not {op["op"] for op in entry.ops} <= _OF_COLLECTORS:
+            return head.modified if n == head.n else _modified(location, log_key(log, n))
+    return head.modified
+
+
+def _subjects(found: Survey, touched: Mapping[str, int | None], now: int | None) -> list[Subject]:
     """Return all runs as they are judged; one that cannot be read, or only partly, holds itself and what is near."""
     subjects = []
-    for run, head in found.runs:
-        subject = subject_of(run, head.modified if now is not None else None, now or 0)
+    for run, _ in found.runs:
+        subject = subject_of(run, touched[run.run_id], now or 0)
         if run.run_id in found.partly:
             subject = Subject(run.run_id, run.experiment_id, subject.parent, "", 0, None, {}, _UNREADABLE)
         subjects.append(subject)
@@ -142,11 +166,13 @@ def _subjects(found: Survey, now: int | None) -> list[Subject]:
     return [*subjects, *lost]
 
 
-def _why_waiting(found: Survey, run: RunSummary, head: Head, deleted: int | None, now: int | None) -> str:
+def _why_waiting(
+    found: Survey, run: RunSummary, touched: Mapping[str, int | None], deleted: int | None, now: int | None
+) -> str:
     """Return why a deleted run is not purged yet; empty if it is time."""
     if found.partly or found.unreadable:
         return _UNREADABLE if run.run_id in found.partly else _OTHERS
-    if held := held_by(run, head.modified, now or 0):
+    if held := held_by(run, touched[run.run_id], now or 0):
         return held
     if now is None or deleted is None:
         return "the bucket does not tell when it was deleted"
@@ -173,6 +199,9 @@ def _tombstone_time(location: Location, run: RunSummary, head: Head, now: int) -
         if any(op["op"] == "tombstone" for op in entry.ops):
             if n == head.n:
                 break
-            key = log_key(log, n)
-            return next((info.modified for info in location.bucket.list(key, limit=1) if info.key == key), None)
+            return _modified(location, log_key(log, n))
     return head.modified
+
+
+def _modified(location: Location, key: str) -> int | None:
+    return next((info.modified for info in location.bucket.list(key, limit=1) if info.key == key), None)
