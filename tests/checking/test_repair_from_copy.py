@@ -70,19 +70,21 @@ def fill(store: Store) -> list[str]:
     third = store.runs.start()
     third.log_stream(io.BytesIO(TOGETHER[3] * 9), "alone.bin")
     third.finish()
-    third.delete()
     return [first.id, second.id, third.id]
 
 
 class Copied:
-    """A store and its copies: `mirror` object by object, `copy` with the same runs and files in packs of its own."""
+    """A store and its copies: `mirror` object by object, `made` by copying runs, `copy` with yet other packs."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
-        self.runs = fill(located(MemoryBucket("lost", self.objects), 1, 2, create=True))
-        self.mirror = MemoryBucket("mirror", dict(self.objects))
-        self.copy = MemoryBucket("copy")
+        whole, self.copy, self.made = MemoryBucket("whole", self.objects), MemoryBucket("copy"), MemoryBucket("made")
+        self.runs = fill(located(whole, 1, 2, create=True))
+        opened(whole).maintenance.copy_to(Store(tiny_location(self.made, seed=4)))
         assert fill(located(self.copy, 1, 3, create=True)) == self.runs
+        for bucket in (whole, self.copy):  # the last is deleted; who copies runs copies none that is
+            opened(bucket).runs.get(self.runs[2]).delete()
+        self.mirror = MemoryBucket("mirror", dict(self.objects))
         assert not set(packs_in(self.copy)) & set(packs_in(self.mirror))
         self.in_packs = [self.runs[0], self.runs[2]]  # those whose listings are not in log entries
         self.contents = contents(MemoryBucket("whole", self.objects), self.runs)
@@ -130,7 +132,7 @@ def heal(bucket: MemoryBucket, donor: MemoryBucket) -> list[RunRepair]:
     return done
 
 
-@pytest.mark.parametrize("kind", ["mirror", "copy"])
+@pytest.mark.parametrize("kind", ["mirror", "copy", "made"])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_pack_in_turn_is_healed(copied: Copied, kind: str, damage: Damage) -> None:
     """Flipped, cut or gone: all files of all runs are as they were, nothing needs the pack, and a check says so."""
@@ -150,7 +152,7 @@ def test_every_pack_in_turn_is_healed(copied: Copied, kind: str, damage: Damage)
         assert opened(bucket).maintenance.repair(source=opened(donor)) == []
 
 
-@pytest.mark.parametrize("kind", ["mirror", "copy"])
+@pytest.mark.parametrize("kind", ["mirror", "copy", "made"])
 def test_all_packs_lost_at_once_are_healed(copied: Copied, kind: str) -> None:
     """Where no pack is left, every byte comes from the copy."""
     bucket = copied.lost()
@@ -176,7 +178,7 @@ def test_without_a_copy_a_run_whose_listing_is_lost_stays_lost(copied: Copied) -
 
 def test_what_nothing_here_proves_is_said(copied: Copied) -> None:
     """The paths of a run whose listing is lost are the copy's word; those that a mirror's node proves are not."""
-    for kind, said in (("mirror", False), ("copy", True)):
+    for kind, said in (("mirror", False), ("copy", True), ("made", True)):
         bucket = copied.lost()
         for key in packs_in(bucket):
             del bucket.objects[key]
@@ -319,7 +321,7 @@ def test_a_place_that_cannot_be_the_copy_is_refused(copied: Copied) -> None:
         opened(copied.lost()).maintenance.repair(source=opened(copied.lost()))
 
 
-@pytest.mark.parametrize("kind", ["mirror", "copy"])
+@pytest.mark.parametrize("kind", ["mirror", "copy", "made"])
 def test_a_repair_that_is_killed_at_any_request_goes_on(copied: Copied, kind: str) -> None:
     """Before and after each request that writes: the next repair completes what was begun, and nothing is lost."""
     donor: MemoryBucket = getattr(copied, kind)

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from holdall.copying.bundles import write_bundle
 from holdall.copying.copy import Manner, Wanted, copy_store
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
-from holdall.engines.opening import open_engine
 from holdall.errors import ExperimentNotFoundError
 from holdall.format.layout import EXPERIMENTS, experiment_id, is_experiment_id
+from holdall.maintenance.workers import open_workers
 from holdall.runs.arguments import listed
 from holdall.storage.bundle import bundle_path
 from holdall.storage.schemes import bucket_at
@@ -93,9 +93,9 @@ class CopyVerbs:
             [self._experiment(name) for name in listed("experiments", experiments or (), "['vision']")],
             listed("models", models or (), "['fraud']"),
         )
-        with open_engine(engine, workers) as opened:
+        there = self._other(destination, options)
+        with open_workers(engine, workers, self._location, there) as opened:
             manner = Manner(dry_run, keep_aliases, deletions)
-            there = self._other(destination, options)
             if (bundle := bundle_path(there.bucket)) and not dry_run:
                 return write_bundle(self._location, bundle, wanted, manner, opened, tell)
             return copy_store(self._location, there, wanted, manner, opened, tell)

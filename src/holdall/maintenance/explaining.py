@@ -9,10 +9,10 @@ from holdall.collecting.collector import DELAY
 from holdall.collecting.explaining import Explanation, explain_content, explain_pack, pack_of
 from holdall.collecting.following import follow
 from holdall.collecting.generations import undo
-from holdall.engines.opening import open_engine
 from holdall.errors import InvalidArgumentError, LogGapError, RunNotFoundError
 from holdall.format.layout import run_log
 from holdall.format.state import State
+from holdall.maintenance.workers import open_workers
 from holdall.retention.due import RetentionPlan, due
 from holdall.trees.location import Location
 
@@ -47,7 +47,7 @@ class ExplainVerbs:
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         if found := _RUN.fullmatch(what):
             return self._explain_run(found[1])
-        with open_engine(engine) as workers:
+        with open_workers(engine, None, self._location) as workers:
             if pack := pack_of(what):
                 return explain_pack(self._location, workers, pack, self._location.clock(), DELAY)
             if found := _DIGEST.fullmatch(what):

@@ -8,9 +8,9 @@ from typing import Final
 
 from holdall.collecting.collector import Collector, Policy
 from holdall.collecting.plan import Collection
-from holdall.engines.opening import open_engine
 from holdall.errors import InvalidArgumentError, UnknownAgeError
 from holdall.format.layout import run_log
+from holdall.maintenance.workers import open_workers
 from holdall.retention.due import due
 from holdall.retention.performing import perform
 from holdall.runs.policy import RetentionPolicy
@@ -71,7 +71,7 @@ class GarbageVerbs:
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         policy = Policy(milliseconds("delay", delay), milliseconds("quarantine", quarantine))
-        with open_engine(engine, workers) as workers_of:
+        with open_workers(engine, workers, self._location) as workers_of:
             plan = due(self._location, self._now(dry_run=dry_run), override=override, experiments=experiments)
             left = set() if dry_run else set(perform(self._location, plan).left)
             collector = Collector(self._location, workers_of, policy)
