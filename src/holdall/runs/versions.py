@@ -116,7 +116,10 @@ def earlier_version(view: View, path: str, version: int) -> Entry:
     for until, entry in _earlier(view, check_path(path)):
         if until == version:
             return entry
-    raise ArtifactNotFoundError(view.run_id, f"{path} (version {version})")
+    error = ArtifactNotFoundError(view.run_id, f"{path} (version {version})")
+    error.hint = "run.versions(path) lists the versions of a path that are kept"
+    error.shell_hint = "`holdall artifact versions RUN_ID PATH` lists the versions that are kept"
+    raise error
 
 
 def same_content(view: View, path: str, entry: Entry) -> Entry | None:
