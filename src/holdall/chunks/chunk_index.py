@@ -59,7 +59,10 @@ def smallest_ids(ids: Iterable[bytes], payload: int) -> list[bytes]:
 
 
 class ChunkIndex:
-    """The packs that a session may refer to, and where each of their blobs is. Safe between threads."""
+    """The packs that a session may refer to, and where each of their blobs is. Safe between threads.
+
+    Attributes: avoided (packs that it is to refer to no more, though nothing is wrong with them: they are emptied).
+    """
 
     def __init__(self, bucket: Bucket, pool: Pool, verifier: PackVerifier | None = None) -> None:
         self._bucket, self._pool = bucket, pool
@@ -69,7 +72,7 @@ class ChunkIndex:
         self._looking = threading.RLock()  # one thread at a time looks at the garbage; taken before the other
         self._condemned: frozenset[PackName] | None = None  # None: it was not looked at yet
         self._owed: set[int] = set()  # generations of fences that were met and not read yet
-        self._avoided: frozenset[PackName] = frozenset()
+        self.avoided: frozenset[PackName] = frozenset()
         self._era = 0
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
@@ -324,15 +327,11 @@ class ChunkIndex:
         condemned = self._condemned
         if condemned is None or self._owed:
             condemned = self._look()
-        for found in (self._verifier.damage.packs, self._avoided):
+        for found in (self._verifier.damage.packs, self.avoided):
             if not found <= condemned:
                 with self._lock:
                     condemned = self._exclude(frozenset(found))
         return condemned
-
-    def avoid(self, packs: frozenset[PackName]) -> None:
-        """Refer to nothing in these packs, though nothing is wrong with them: they are being emptied."""
-        self._avoided = packs
 
     def _look(self) -> frozenset[PackName]:
         """Look at the garbage (W2), where that was not done in this era, and read what fences speak of (W4)."""

@@ -97,7 +97,7 @@ class Compactor:
         if session is None:
             return 0
         try:
-            session.chunk_index.avoid(self._packs)
+            session.chunk_index.avoided = self._packs
             moving = _Moving(session, self._packs, self._copies)
             session.append(lambda: Draft([], state=moving.state), closing=True)
         finally:
