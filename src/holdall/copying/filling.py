@@ -185,8 +185,10 @@ class Filling:
         there, here = (manifest_digest(manifest_text(view.paths.walk())) for view in (self._view, self._session.view))
         if there != here:
             return f"the copy's manifest is {here}, and that of the source {there}"
-        if self._view.state.versioned and _kept(self._versions) != _kept(versions_in_order(self._session.view.paths)):
-            return "the copy's earlier versions are not those of the source"
+        kept = _kept(versions_in_order(self._session.view.paths))
+        for path, wanted in _kept(self._versions).items():
+            if kept.get(path, [])[-len(wanted) :] != wanted:
+                return f"the copy's earlier versions of {path!r} are not those of the source"
         return ""
 
 

@@ -81,6 +81,8 @@ def trims(
 ) -> list[Json]:
     """Return what ends the copy's earlier versions but for as many of each path as the source keeps.
 
+    What ends those of a path ends those below it as well: where these are to stay, some more of the path do, too.
+
     Args:
         source, copy: Earlier versions, in both stores, before the step.
         step: What entry `n` of the copy does.
@@ -94,10 +96,11 @@ def trims(
     for path in {*step.removed, *step.entries}:
         if path in here and here[path].kind is not Kind.DIRECTORY and not _same(step.entries.get(path), here[path]):
             there[path].append(n)
+    wanted = {path: sorted(numbers)[max(len(numbers) - len(kept[path]), 0) :] for path, numbers in there.items()}
     for path, numbers in there.items():
-        numbers.sort()
-        if surplus := len(numbers) - len(kept[path]):
-            ops += [trim_op(path, numbers[surplus - 1] + 1)] if surplus > 0 else []
+        below = min((n for other in wanted if other.startswith(f"{path}/") for n in wanted[other]), default=n + 1)
+        surplus = [number for number in numbers if number not in wanted[path] and number < below]
+        ops += [trim_op(path, max(surplus) + 1)] if surplus else []
     return ops
 
 
