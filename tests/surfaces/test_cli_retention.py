@@ -68,6 +68,21 @@ def test_a_purge_says_what_goes_asks_and_leaves_no_byte(shell: Shell) -> None:
     assert "no run" in shell("run", "restore", leak, code=1)
 
 
+def test_runs_that_hold_the_same_are_purged_together(shell: Shell) -> None:
+    """None of them keeps the content of another, and the plan names none of them as one that does."""
+    ids = [shell.log("leak.txt") for _ in range(3)]
+    told = shell("run", "purge", *ids, "--yes")
+    assert "stays" not in told
+    assert grep(LocalBucket(shell.folder / "store"), SECRET) == []
+
+
+def test_an_open_run_is_said_to_be_open(shell: Shell) -> None:
+    """Its process may upload the content anew."""
+    with Store.open(str(shell.folder / "store")).runs.start() as run:
+        run.log_bytes(SECRET, "leak.txt")
+        assert "  open      a process may be writing to it" in shell("run", "purge", run.id, "--dry-run")
+
+
 def test_a_purge_of_what_is_registered_names_the_versions(shell: Shell) -> None:
     """With how to go on; nothing is changed."""
     leak = shell.log("leak.txt")

@@ -61,6 +61,7 @@ class PurgePlan:
         deleted, purged: Whether it is deleted already; purged already, so that this finishes what was interrupted.
         children: Runs that are part of it; they stay.
         deployed_at: Where what it holds is in use.
+        sessions: How many sessions are open in its log: a process that goes on may upload content anew, and leave it.
         remaining: What still holds content of it afterwards.
         packs: Those that go, by name, and what they take in bytes.
         moving: Runs of which other content lies in these packs, and is copied to new ones first.
@@ -74,6 +75,7 @@ class PurgePlan:
     purged: bool
     children: tuple[str, ...]
     deployed_at: tuple[str, ...]
+    sessions: int
     remaining: tuple[Remaining, ...]
     packs: tuple[str, ...]
     pack_bytes: int
@@ -115,6 +117,7 @@ def plan_purge(location: Location, run_id: str) -> PurgePlan:
         purged=doomed.purged,
         children=tuple(run.run_id for run, _ in found.runs if run.tags.get(PARENT) == run_id),
         deployed_at=tuple(deployed_at(state.tags)) if state else (),
+        sessions=len(state.sessions) if state else 0,
         remaining=tuple(_remaining(doomed, needed, versions)),
         packs=tuple(sorted(map(str, targets))),
         pack_bytes=_size_of(location, targets),

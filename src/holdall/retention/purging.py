@@ -7,8 +7,8 @@
     5. records of damage of these packs and the older entries of the log are removed
 
 Killed anywhere before 3, the next purge begins again. After it nothing refers to the packs, so that the next purge
-takes them, or any collection. A writer that refers to one of them between 2 and 4 is seen by the collection, which
-spares that pack; then it is done again.
+takes them, or any collection. At last it is planned once more: a writer that refers to one of the packs between 2 and
+4 is seen by the collection, which spares that pack; then it is done again.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
         IntegrityError: What another run needs of a pack that goes is damaged: nothing of that pack is deleted.
         DamageError: What some run refers to cannot be told: nothing is deleted.
 
-    Cost: as planning it; what is copied; a generation of the garbage collection; a listing of all hints.
+    Cost: as planning it twice; what is copied; a generation of the garbage collection; a listing of all hints.
     """
     location.ready_to_write()
     if not plan.purged:
@@ -79,11 +79,11 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
             moved.add(run_id)
         _append_purge(location, now)
         gone.update(collect(now.names) if now.packs else ())
-        if now.names <= gone:
+        now = plan_purge(location, plan.run_id)  # what it said may be old: others purge runs, too
+        if not now.packs:
             break
-        now = plan_purge(location, plan.run_id)
     _remove_damage(location.bucket, gone)
-    left = now.names - gone
+    left = now.names
     if not left:  # they tell which packs these are
         remove_older(location, plan.run_id)
     return Purged(plan, True, tuple(sorted(map(str, gone))), tuple(sorted(map(str, left))), tuple(sorted(moved)))

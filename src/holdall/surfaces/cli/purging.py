@@ -39,7 +39,7 @@ def purge(run_ids: Sequence[str], dry_run: bool, verbose: bool, yes: bool, as_js
     ids = list(dict.fromkeys(run_of(store, text).id for text in run_ids))
     plans = [store.maintenance.plan_purge(id) for id in ids]
     for plan in plans:
-        for line in _lines(plan, limit=None if verbose else _SHOWN):
+        for line in _lines(plan, also=ids, limit=None if verbose else _SHOWN):
             (tell if as_json else say)(printable(line))
     done: list[Purged] = []
     if not dry_run:
@@ -53,7 +53,8 @@ def purge(run_ids: Sequence[str], dry_run: bool, verbose: bool, yes: bool, as_js
     sys.exit(1 if any(each.left for each in done) else 0)
 
 
-def _lines(plan: PurgePlan, limit: int | None) -> Iterator[str]:
+def _lines(plan: PurgePlan, also: Sequence[str], limit: int | None) -> Iterator[str]:
+    """Yield what purging a run would do, together with others."""
     if plan.purged and not plan.packs:
         yield f"purged already  {plan.run_id}"
         return
@@ -64,11 +65,14 @@ def _lines(plan: PurgePlan, limit: int | None) -> Iterator[str]:
     if plan.moving:
         verb = "needs" if len(plan.moving) == 1 else "need"
         yield f"  copies    what {counted(len(plan.moving), 'other run')} {verb} of these is copied to new packs first"
-    yield from (f"  part      {child} is part of it, and stays" for child in plan.children)
+    if plan.sessions:
+        yield "  open      a process may be writing to it: stop that first, or it may upload the content anew"
+    yield from (f"  part      {child} is part of it, and stays" for child in plan.children if child not in also)
     yield from (f"  deployed  at {where}" for where in plan.deployed_at)
-    yield from (f"  stays     {_remains(left)}" for left in plan.remaining[:limit])
-    if limit is not None and len(plan.remaining) > limit:
-        yield f"  stays     ... and in {len(plan.remaining) - limit} more files; --verbose lists them"
+    remaining = [left for left in plan.remaining if left.uri.split("/")[1] not in also]
+    yield from (f"  stays     {_remains(left)}" for left in remaining[:limit])
+    if limit is not None and len(remaining) > limit:
+        yield f"  stays     ... and in {len(remaining) - limit} more files; --verbose lists them"
 
 
 def _remains(left: Remaining) -> str:
