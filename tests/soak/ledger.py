@@ -72,6 +72,7 @@ class Account:
         counts: How often what was said.
         losses: What workers found to be missing.
         bytes: How much was logged and acknowledged.
+        freed: Packs that collectors said they deleted.
     """
 
     folder: Path
@@ -80,6 +81,7 @@ class Account:
     counts: Counter[str] = field(default_factory=Counter)
     losses: list[str] = field(default_factory=list)
     bytes: int = 0
+    freed: int = 0
     _read: Counter[Path] = field(default_factory=Counter)  # bytes of each ledger
     _early: list[list[Any]] = field(default_factory=list)  # what is told of runs whose beginning comes later
 
@@ -116,6 +118,8 @@ class Account:
             self.runs[told[0]].doubtful = (what, verb) != ("did", "restore")
         elif verb == "register":
             self.models[told[0], told[1]] = (told[2], told[3])
+        elif verb == "collect":
+            self.freed += told[0]
         elif what == "lost":
             self.losses.append(f"{verb}: {told}")
         self.counts[f"{what} {verb}"] += 1

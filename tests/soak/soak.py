@@ -24,13 +24,17 @@ from pathlib import Path
 from typing import Final
 
 from tests.soak.ledger import Account, Ledger
-from tests.soak.workers import Reader, Worker, Writer, wrong
+from tests.soak.workers import Collector, Reader, Worker, Writer, wrong
 from tests.support.stores import TINY
 from tests.support.worker import Place
 
 from holdall.format.layout import GARBAGE, PACKS
 
-CREW: Final[dict[str, tuple[type[Worker], int]]] = {"writer": (Writer, 8), "reader": (Reader, 2)}
+CREW: Final[dict[str, tuple[type[Worker], int]]] = {
+    "writer": (Writer, 8),
+    "reader": (Reader, 2),
+    "collector": (Collector, 1),
+}
 TEMPLATE: Final = replace(TINY, pack_size=48 << 10)
 
 
@@ -67,7 +71,7 @@ class Soak:
             self._start(name, until)
         while time.time() < until - 2:
             time.sleep(chance.uniform(0.1, 0.6))
-            self._disturb(chance.choice(names), chance, until)
+            self._disturb(chance.choice([*names, "collector-0"]), chance, until)
         for pid in self._running.values():
             self._end(pid, until + 60)
         return self._verified()
@@ -113,7 +117,8 @@ class Soak:
                 account.losses.append(f"models:/{name}/{version} is {found}")
             if problem := wrong(store, run, path, account):
                 account.losses.append(f"models:/{name}/{version}: {problem}")
-        account.losses += map(str, store.maintenance.check().problems)
+        problems = store.maintenance.check().problems
+        account.losses += [str(problem) for problem in problems if not problem.harmless]
         return account
 
 
@@ -141,7 +146,8 @@ def told(soak: Soak, account: Account) -> str:
             f"{account.counts['did log'] + account.counts['did replace']} files acknowledged, {account.bytes:,} bytes, "
             f"in {len(account.runs)} runs; {account.counts['did read']} read meanwhile",
             f"{sum(soak.kills.values())} kills: {dict(soak.kills)}",
-            f"{generations} generations; {sum(key.startswith(PACKS) for key in keys)} packs are left",
+            f"{generations} generations deleted {account.freed} packs and more, as some collectors were killed; "
+            f"{sum(key.startswith(PACKS) for key in keys)} packs are left",
             f"what was done: {dict(account.counts)}",
             f"failed by name: {failed}",
             f"{len(account.losses)} losses; seed {soak.seed}",

@@ -9,6 +9,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +23,12 @@ from holdall.errors import (
     NotFoundError,
     RunNotFoundError,
 )
+from holdall.retention.performing import append_purge
 from holdall.runs.run import Run
 from holdall.store import Store
 
 PATIENCE: Final = 5.0  # seconds after which a reader that still fails has failed for good
 BLOCKS: Final = 150
-SERIES: Final = "series"  # the experiment whose runs retention may delete
 
 
 class Worker:
@@ -114,7 +115,7 @@ class Writer(Worker):
         if mine is not None and mine.versioned:
             verbs += [(self.replace, 12), (self.remove, 3)]
         if mine is not None and mine.owner == self.name:
-            verbs += [(self.delete, 1)]
+            verbs += [(self.delete, 2)]
         return verbs
 
     def _a_run(self) -> Run:
@@ -122,9 +123,9 @@ class Writer(Worker):
         known = [id for id, fate in self.glance().runs.items() if not fate.doubtful]
         if known and self.random.random() < 0.5:
             return self.store.runs.resume(self.random.choice(known[-40:]))
-        doomed = self.random.random() < 0.3
-        run = self.store.runs.start(experiment=SERIES if doomed else "kept")
-        self.ledger.write("did", "run", run.run_id, doomed, False)
+        versioned = self.random.random() < 0.5
+        run = self.store.runs.start(experiment="soak", paths="versioned" if versioned else "immutable")
+        self.ledger.write("did", "run", run.run_id, False, versioned)
         return run
 
     def _spec(self) -> Spec:
@@ -163,10 +164,20 @@ class Writer(Worker):
         self.run = None
 
     def replace(self, run: Run) -> None:
-        """Overwrite a path of its own in a versioned run."""
+        """Rewrite a path of its own in a versioned run, as training does, and give up what was there before."""
+        spec, path = self._spec(), f"{self.name}/last-{self.random.randrange(3)}"
+        self.ledger.write("will", "replace", run.run_id, path, spec)
+        run.log_bytes(content(spec), path, on_conflict="replace", keep_last=self.random.choice((1, 1, 3)))
+        self.ledger.write("did", "replace", run.run_id, path, spec)
 
     def remove(self, run: Run) -> None:
         """Remove a path of its own from a versioned run."""
+        path = f"{self.name}/last-{self.random.randrange(3)}"
+        if [spec for spec in self.look().runs[run.run_id].paths.get(path, ()) if spec is not None]:
+            self.ledger.write("will", "remove", run.run_id, path)
+            with suppress(ArtifactNotFoundError):  # a process before this one may have been killed at it
+                run.delete_artifact(path)
+            self.ledger.write("did", "remove", run.run_id, path)
 
     def register(self, run: Run) -> None:
         """Make a version of what it logs next; from then on nothing may delete it."""
@@ -180,13 +191,17 @@ class Writer(Worker):
         self.store.registry.set_alias(model, "champion", version.version)
 
     def delete(self, run: Run) -> None:
-        """Delete a run of its own; half of them come back."""
+        """Delete a run of its own; some come back, others are purged, so that their packs are garbage."""
         self.ledger.write("will", "delete", run.run_id)
         run.delete()
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.4:
             self.ledger.write("will", "restore", run.run_id)
             run.restore()
             self.ledger.write("did", "restore", run.run_id)
+        else:
+            self.ledger.write("will", "purge", run.run_id)
+            append_purge(self.store._location, run.run_id, lambda _: True)
+            self.ledger.write("did", "purge", run.run_id)
         self.run = None
 
 
@@ -215,6 +230,14 @@ class Reader(Worker):
             time.sleep(0.3)
             self.look()
         return ""
+
+
+class Collector(Worker):
+    """Collects garbage of any age, with and without a quarantine."""
+
+    def step(self) -> None:
+        found = self.store.maintenance.gc(delay=self.random.choice((0, 1, 5)), quarantine=self.random.choice((0, 0, 2)))
+        self.ledger.write("did", "collect", found.freed.packs, found.freed.bytes)
 
 
 def wrong(store: Store, run: str, path: str, account: Account) -> str:

@@ -21,6 +21,7 @@ import argparse
 import io
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -60,7 +61,7 @@ class Serialised:
     def __call__(self, environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
         """Answer one request."""
         body = _read(environ)
-        if not environ.get("wsgi.input_terminated") and len(body) < int(environ.get("CONTENT_LENGTH") or 0):
+        if not environ.get("wsgi.input_terminated") and len(body) < _announced(environ):
             # Its client was cut off. moto would keep the half that came, which no S3 does.
             start_response("400 Bad Request", [("Content-Type", "application/xml"), ("Connection", "close")])
             self._write(environ, "400 Bad Request", len(body), len(_CUT_OFF))
@@ -92,6 +93,12 @@ class Serialised:
         with self._log_lock:
             self._log.write(json.dumps(line) + "\n")
             self._log.flush()
+
+
+def _announced(environ: dict[str, Any]) -> float:
+    """Return the length that the head says; where it was cut off itself, before it could, nothing is enough."""
+    missing = environ["REQUEST_METHOD"] == "PUT" and not environ.get("CONTENT_LENGTH")
+    return math.inf if missing else int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _read(environ: dict[str, Any]) -> bytes:

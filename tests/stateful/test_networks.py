@@ -1,0 +1,130 @@
+"""What networks do to connections, in front of a real server: operations finish or fail by name, and lose nothing."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.support.proxy import Proxy, Trouble, faulty_proxy
+from tests.support.servers import Server
+from tests.support.stores import TINY, entropy
+
+from holdall.errors import CommitStateUnknownError, StorageError
+from holdall.storage.s3 import LANES
+from holdall.storage.schemes import bucket_at
+from holdall.store import Store
+
+IMPATIENT = {"connect_timeout": 0.3, "read_timeout": 0.3}
+DEADLINE = 2.0  # seconds that one request may take, all attempts together
+HANGS = 60.0  # seconds after which an operation of a dozen requests hangs
+DATA = entropy(41)(70_000)
+KINDS = ("reset", "cut", "stall", "half", "drip", "delay")
+ONCE = [
+    Trouble(kind, after, up)
+    for kind in ("reset", "cut", "delay")
+    for after, up in ((0, False), (100, False), (300, True))
+]
+ONCE += [Trouble(kind, 100, seconds=0.4) for kind in ("stall", "half", "drip")] + [Trouble("stall", 300, up=True)]
+
+
+class Net:
+    """A store of its own on a server, seen directly and through a proxy."""
+
+    def __init__(self, server: Server, proxy: Proxy, lane: str) -> None:
+        self.url, self.proxy, self._server, self._lane = f"{server.new_bucket()}/store", proxy, server, lane
+        self.direct()._location.create(TINY)
+        self.known: dict[tuple[str, str], bytes] = {}
+
+    def direct(self) -> Store:
+        return Store.open(self.url, self._server.options)
+
+    def through(self) -> Store:
+        """A client of its own, whose first connection meets what is planned next."""
+        options = {**self._server.options, "endpoint_url": self.proxy.url, "config_kwargs": IMPATIENT}
+        return Store.open(self.url, options, s3_lane=self._lane, deadline=DEADLINE)
+
+    def holds(self) -> None:
+        """All that was acknowledged reads back, and the store is intact."""
+        store = self.direct()
+        assert store.maintenance.check().problems == []
+        assert {(run, path): store.runs.get(run).read(path) for run, path in self.known} == self.known
+
+
+@contextmanager
+def net_of(server: Server, lane: str) -> Iterator[Net]:
+    with faulty_proxy(server.url) as proxy:
+        yield Net(server, proxy, lane)
+
+
+def log(net: Net, store: Store, folder: Path) -> None:
+    """Small and large content."""
+    run = store.runs.start()
+    for path, data in (("small", b"alpha"), ("large", DATA)):
+        run.log_bytes(data, path)
+        net.known[run.run_id, path] = data
+    run.finish()
+
+
+def download(net: Net, store: Store, folder: Path) -> None:
+    """Whole files, or none under their names."""
+    run = next(run for run, path in net.known if path == "large")
+    try:
+        store.runs.get(run).download(None, folder)
+    finally:
+        found = {file.name: file.read_bytes() for file in folder.rglob("*") if not file.name.endswith(".partial")}
+        assert all(data == net.known[run, name] for name, data in found.items())
+
+
+OPERATIONS: dict[str, Callable[[Net, Store, Path], None]] = {"log": log, "download": download}
+
+
+def ended(work: Callable[[], None]) -> Exception | None:
+    """How it ended: with None, or with an error of storage; it may not hang, nor fail in another way."""
+    outcome: list[Exception | None] = []
+
+    def attempt() -> None:
+        try:
+            work()
+            outcome.append(None)
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(HANGS)
+    assert outcome, "it hangs:\n" + "".join(traceback.format_stack(sys._current_frames()[thread.ident or 0]))
+    assert outcome[0] is None or isinstance(outcome[0], (StorageError, CommitStateUnknownError)), outcome[0]
+    return outcome[0]
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.long
+def test_one_trouble_stops_nothing(name: str, lane: str, moto: Server, tmp_path: Path) -> None:
+    """A connection that breaks once, in whatever way and direction, is one attempt more, and the operation succeeds."""
+    with net_of(moto, lane) as net:
+        log(net, net.direct(), tmp_path)
+        for n, trouble in enumerate(ONCE):
+            net.proxy.plan(*[None] * (n % 5), trouble)
+            assert ended(partial(OPERATIONS[name], net, net.through(), tmp_path / str(n))) is None, trouble
+            net.proxy.clear()
+        assert net.proxy.met >= len(ONCE) - 3
+        net.holds()
+
+
+def test_a_put_whose_head_was_cut_off_creates_nothing(moto: Server) -> None:
+    """Also where the length is what was cut: a server that took nothing for the whole would hand out nothing later."""
+    bucket, parts = moto.new_bucket().removeprefix("s3://"), urlsplit(moto.url)
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall(f"PUT /{bucket}/key HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 400 " in connection.recv(1000)
+    assert list(bucket_at(f"s3://{bucket}", moto.options).list()) == []
