@@ -66,7 +66,7 @@ def check(
         runs: Runs of a shard, about.
 
     Cost: reads every object once and every file once more; when quick, only logs, nodes, recipes and footers. In one
-        piece it holds about 300 bytes for each blob. In shards it holds about 300 bytes for each pack here, and a
+        piece it holds about 300 bytes for each blob. In shards it holds about 400 bytes for each pack here, and a
         worker no more than a few hundred packs' rows and one run's listing; every pack's footer is read once more for
         each shard of runs that refers to it, and once for each of its hints; shared files are read once a shard.
     """
