@@ -148,19 +148,19 @@ def test_hints_that_lead_nowhere_new_are_not_asked_for_ever() -> None:
 def test_a_chunk_that_is_stored_again_leaves_its_hint_to_another() -> None:
     """Hints to a pack are for chunks that were new: the others' lead elsewhere already."""
     known, old, new = ChunkIndex(MemoryBucket(), Serial()), ids_of(4, 5), ids_of(5, 5)
-    known.prefer_for_hint(min(new), again=old)
-    assert known.select_hinted(old + new, 10) == [min(new)]
-    known.prefer_for_hint(min(new), again=old)
-    assert known.select_hinted(old, 10) == [min(old)]
+    known.hints.prefer(min(new), again=old)
+    assert known.hints.select(old + new, 10) == [min(new)]
+    known.hints.prefer(min(new), again=old)
+    assert known.hints.select(old, 10) == [min(old)]
 
 
 def test_what_was_sought_gets_a_hint() -> None:
     """Who writes the same stream again asks for the same chunk first, and finds the pack in its first window."""
     known, first, later = ChunkIndex(MemoryBucket(), Serial()), sorted(ids_of(6, 8))[4:], sorted(ids_of(6, 8))[:4]
-    known.prefer_for_hint(first[0])
+    known.hints.prefer(first[0])
     known.add_footer(PackName(b"a" * 16, 0), footer_of(first + later))
-    assert known.select_hinted(first + later, 10) == [min(later), first[0]]
-    assert len(known.select_hinted(first + later, 32 << 20)) == 4
+    assert known.hints.select(first + later, 10) == [min(later), first[0]]
+    assert len(known.hints.select(first + later, 32 << 20)) == 4
 
 
 def test_all_copies_of_a_chunk_are_known_until_their_packs_are_condemned() -> None:

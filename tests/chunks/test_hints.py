@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdall.chunks.chunk_index import smallest_ids
+from holdall.chunks.hints import smallest_ids
 
 MIB = 1 << 20
 IDS = [bytes([n]) * 32 for n in (7, 3, 9, 1, 8, 2)]

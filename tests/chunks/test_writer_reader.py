@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
-from holdall.chunks.chunk_index import ChunkIndex, smallest_ids
+from holdall.chunks.chunk_index import ChunkIndex
+from holdall.chunks.hints import smallest_ids
 from holdall.chunks.packer import PackNames
 from holdall.chunks.pending import WrittenStream
 from holdall.chunks.pool import Pool

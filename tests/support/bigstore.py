@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from holdall.chunks.chunk_index import PER_PACK, smallest_ids
+from holdall.chunks.hints import PER_PACK, smallest_ids
 from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.format.codec import UNCOMPRESSED

@@ -74,7 +74,7 @@ class Versions:
         data = bytes(builder.finish())
         self._bucket.put(name.key, data)
         known.add_footer(name, parse_footer(data, str(name)))
-        for chunk in known.select_hinted([row.id for row in rows], builder.size):
+        for chunk in known.hints.select([row.id for row in rows], builder.size):
             try:
                 self._bucket.put(hint_key(chunk), encode_hint(chunk, name))
             except ObjectExistsError:

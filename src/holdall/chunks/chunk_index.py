@@ -6,15 +6,10 @@ of what it is about to write; a hint names a pack, and that pack's footer, read
 by this session, is what it believes. While a stream runs along a known pack,
 the next pack's footer is loaded without asking, and those behind it ahead of
 its coming there. SPEC.md, "Hints" and "Garbage" (W2, W3).
-
-A hint is created once, so one that leads to a damaged pack stays. Then the next
-smallest chunk ids are asked for, and get the hints of the new copy. One that
-leads to a pack that is gone is replaced by whoever stores its chunk again.
 """
 
 from __future__ import annotations
 
-import heapq
 import threading
 from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future
@@ -22,19 +17,17 @@ from typing import Final, NamedTuple
 
 from holdall.chunks.damage import Damage
 from holdall.chunks.garbage import look_at_garbage, packs_of_fence
+from holdall.chunks.hints import Hints
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import DamageError, ObjectNotFoundError, StorageError
-from holdall.format.document import MAX_DOCUMENT
-from holdall.format.layout import PackName, hint_key, parse_key
+from holdall.format.layout import PackName, parse_key
 from holdall.format.pack import Footer
-from holdall.format.records import parse_hint
 from holdall.format.reference import CHUNK, Ref
 from holdall.storage.bucket import Bucket
 
 PAGE: Final = 1000  # keys: what one request lists
-PER_PACK: Final = 4  # hints for each 32 MiB of payload
 CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
 COPIES: Final = 4  # places remembered of one chunk
 _ABANDONED: Final = 4  # sessions that never closed whose packs are looked for,
@@ -50,24 +43,19 @@ class _Found(NamedTuple):
     footer: Footer | None
 
 
-def smallest_ids(ids: Iterable[bytes], payload: int) -> list[bytes]:
-    """Return the smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
-
-    From a mebibyte on there are two at least: a lone one may be of the one small file that the next run has not.
-    """
-    return heapq.nsmallest(max(-(-PER_PACK * payload // (32 << 20)), 2 if payload >= 1 << 20 else 1), ids)
-
-
 class ChunkIndex:
     """The packs that a session may refer to, and where each of their blobs is. Safe between threads.
 
-    Attributes: avoided (packs that it is to refer to no more, though nothing is wrong with them: they are emptied).
+    Attributes:
+        avoided: Packs that it is to refer to no more, though nothing is wrong with them: they are emptied.
+        hints: What leads to more of them.
     """
 
     def __init__(self, bucket: Bucket, pool: Pool, verifier: PackVerifier | None = None) -> None:
         self._bucket, self._pool = bucket, pool
         self._verifier = verifier or PackVerifier(bucket, pool, Damage())
         self._reader = ChunkReader(bucket, pool)
+        self.hints = Hints(bucket, pool, self._verifier.damage)
         self._lock = threading.Lock()  # what is known changes under it, in uploads' threads too
         self._looking = threading.RLock()  # one thread at a time looks at the garbage; taken before the other
         self._condemned: frozenset[PackName] | None = None  # None: it was not looked at yet
@@ -77,17 +65,12 @@ class ChunkIndex:
         self._refs: dict[bytes, tuple[Ref, ...]] = {}  # each blob's copies, never none
         self._packs: dict[PackName, tuple[bytes, ...]] = {}
         self._own: set[bytes] = set()  # the session whose knowledge it is, once it writes
-        self._hinted: dict[bytes, PackName] = {}  # where hints led,
-        self._unusable: set[PackName] = set()  # and which packs are damaged, or were not there
-        self._gone: set[PackName] = set()  # those of them that are not there for sure
         self._last_chunks: dict[PackName, bytes] = {}  # the last chunk of each pack that was not followed
         self._reached: PackName | None = None  # the last that was followed to, and after how many steps in a row
         self._steps = 0
         self._prefetched: dict[PackName, Future[_Found]] = {}  # asked for before it is needed
         self._left_early: set[PackName] = set()  # packs that a stream left before their end
         self._abandoned: list[bytes] = []  # sessions of the same log that may have left packs without hints
-        self._preferred: set[bytes] = set()  # chunks that should get a hint,
-        self._rewritten: set[bytes] = set()  # and that need none
 
     def get(self, blob: bytes) -> Ref | None:
         """Return where a blob is, in a pack that may be referred to; of several copies the one met first."""
@@ -97,38 +80,6 @@ class ChunkIndex:
     def copies(self, blob: bytes) -> tuple[Ref, ...]:
         """Return all places of a blob that may be referred to: what was stored again against fragments has several."""
         return self._refs.get(blob, ())
-
-    def select_hinted(self, chunks: Sequence[bytes], payload: int) -> list[bytes]:
-        """Return the chunk ids that get a hint, of a pack with so many bytes of payload.
-
-        Those that were stored again come last: a hint is created once, so
-        theirs leads to the older copy. And one is the first that `prefer_for_hint` named.
-        """
-        alone = [
-            chunk
-            for chunk in chunks
-            if chunk not in self._rewritten and (not self.has_bad_hint(chunk) or self.lost_pack(chunk))
-        ]
-        sought = next((chunk for chunk in alone if chunk in self._preferred), None)
-        for done in (self._rewritten, self._preferred):
-            done.difference_update(chunks)
-        found = smallest_ids(alone or chunks, payload)
-        return found if sought is None or sought in found else [*found[: PER_PACK - 1], sought]
-
-    def prefer_for_hint(self, chunk: bytes, *, again: Iterable[bytes] = ()) -> None:
-        """Give a chunk a hint, as the next writer of its stream asks for it first; note those that are stored again."""
-        self._preferred.add(chunk)
-        self._rewritten.update(again)
-
-    def has_bad_hint(self, chunk: bytes) -> bool:
-        """Return whether the chunk's hint was seen to lead to a pack that is no use to anybody."""
-        pack = self._hinted.get(chunk)
-        return pack in self._unusable or pack in self._verifier.damage.packs
-
-    def lost_pack(self, chunk: bytes) -> PackName | None:
-        """Return the pack that the chunk's hint was seen to lead to, if that pack is gone: then the hint is no use."""
-        pack = self._hinted.get(chunk)
-        return pack if pack in self._gone else None
 
     def is_allowed(self, ref: Ref) -> bool:
         """Return whether a blob's place may be referred to, as far as this session has met the collector."""
@@ -204,15 +155,14 @@ class ChunkIndex:
         that was abandoned.
         """
         condemned = self.condemned()  # W2 comes before any footer
-        hinted = {chunk: pack for chunk, pack in zip(ids, self._pool.map(self._read_hint, ids), strict=True) if pack}
-        self._hinted.update(hinted)
+        hinted = self.hints.read(ids)
         left = self._list_abandoned() if len(hinted) < len(ids) else set()
         unknown = sorted((left | {*hinted.values()}) - self._packs.keys() - condemned)
         footers = self._pool.map(self._read_footer, unknown)
         # Learned in order, so that of two packs with one chunk the same is always chosen.
         believed = [self._add_if_found(pack, found) for pack, found in zip(unknown, footers, strict=True)]
-        self._unusable.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
-        return any(believed) or any(map(self.has_bad_hint, hinted))
+        self.hints.unusable.update(pack for pack, there in zip(unknown, believed, strict=True) if not there)
+        return any(believed) or any(map(self.hints.is_bad, hinted))
 
     def set_abandoned(self, sessions: Iterable[bytes]) -> None:
         """Name sessions that never closed: killed between a pack and its hints, they left what only a listing finds."""
@@ -340,8 +290,8 @@ class ChunkIndex:
                 owed = frozenset(self._owed)  # of fences met before the listing, which shows their generations
                 found = look_at_garbage(self._bucket)
                 with self._lock:
-                    self._unusable |= found.damaged
-                    self._condemned = found.condemned | self._unusable
+                    self.hints.unusable |= found.damaged
+                    self._condemned = found.condemned | self.hints.unusable
                     self._owed -= owed & found.generations
             named = {generation: packs_of_fence(self._bucket, generation) for generation in sorted(self._owed)}
             with self._lock:
@@ -355,8 +305,9 @@ class ChunkIndex:
     def _begin_again(self) -> None:
         """Believe no footer so far, and look at the garbage anew before the next (W6, W7)."""
         with self._lock:
-            for known in (self._refs, self._packs, self._last_chunks, self._hinted, self._prefetched):
+            for known in (self._refs, self._packs, self._last_chunks, self._prefetched):
                 known.clear()
+            self.hints.forget()
             self._condemned = None
             self._era += 1  # not before: who sees the new era finds that it has not looked
 
@@ -369,13 +320,6 @@ class ChunkIndex:
             self._remove(pack)
         return self._condemned
 
-    def _read_hint(self, chunk: bytes) -> PackName | None:
-        """Read which pack a hint names; one that is missing or damaged costs space, never correctness."""
-        try:
-            return parse_hint(self._bucket.get(hint_key(chunk), limit=MAX_DOCUMENT), chunk)
-        except (StorageError, DamageError):
-            return None
-
     def _read_footer(self, pack: PackName) -> _Found:
         """Read a pack's footer; one that is gone, damaged or unreadable is as good as unknown."""
         era = self.begin_reading()
@@ -383,7 +327,7 @@ class ChunkIndex:
             return _Found(era, self._reader.footer(pack))
         except (StorageError, DamageError) as error:
             if isinstance(error, ObjectNotFoundError):
-                self._gone.add(pack)
+                self.hints.gone.add(pack)
             return _Found(era, None)
 
     def _add_if_found(self, pack: PackName, found: _Found) -> bool:

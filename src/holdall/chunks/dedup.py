@@ -16,8 +16,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from holdall.chunks.chunk_index import PER_PACK, ChunkIndex
+from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.defrag import FragmentationLimiter
+from holdall.chunks.hints import PER_PACK
 from holdall.format.reference import Ref
 
 _LITTLE: Final = 16 << 10  # bytes that are sooner stored again than guessed or, in a large window, asked for
@@ -57,7 +58,7 @@ class Deduplicator:
         if _bytes(missing) >= _LITTLE:
             missing = self._match(window, guess=True)
         for _ in range(_ROUNDS):
-            smallest = sorted({chunk.id for chunk in missing if not self._index.has_bad_hint(chunk.id)})[:PER_PACK]
+            smallest = sorted({chunk.id for chunk in missing if not self._index.hints.is_bad(chunk.id)})[:PER_PACK]
             if not _is_much(missing, window) or not self._index.load_hinted(smallest):
                 break
             missing = self._match(window, guess=True)
@@ -97,7 +98,7 @@ class Deduplicator:
     def _mark_for_hint(self, new: set[bytes], window: Sequence[ChunkQuery], chosen: Sequence[Ref | None]) -> None:
         """Give one new chunk a hint: where a window is new in part, its pack has chunks of other windows too."""
         stored = {chunk.id for chunk, ref in zip(window, chosen, strict=True) if ref is None}
-        self._index.prefer_for_hint(min(new), again=stored - new)
+        self._index.hints.prefer(min(new), again=stored - new)
 
     def _select(self, chunks: Sequence[ChunkQuery]) -> list[Ref | None]:
         """Return the places of one stream's chunks."""

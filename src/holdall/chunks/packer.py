@@ -16,12 +16,10 @@ from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.pool import Batch, Pool
-from holdall.errors import DamageError, ObjectExistsError, StorageError
-from holdall.format.document import MAX_DOCUMENT
+from holdall.errors import ObjectExistsError
 from holdall.format.encoder import Encoded
-from holdall.format.layout import PackName, hint_key
+from holdall.format.layout import PackName
 from holdall.format.pack import TRAILER, Footer, PackBuilder
-from holdall.format.records import encode_hint, parse_hint
 from holdall.format.reference import CHUNK, Ref
 from holdall.storage.bucket import Bucket
 
@@ -183,8 +181,8 @@ class Packer:
         for upload in done:
             self._buffers.release(upload.buffer)
             chunks = [row.id for row in upload.builder.rows if row.kind == CHUNK]
-            for chunk in self._index.select_hinted(chunks, upload.builder.size):
-                self._hints.submit(self._put_hint, chunk, upload.name)
+            for chunk in self._index.hints.select(chunks, upload.builder.size):
+                self._hints.submit(self._index.hints.put, chunk, upload.name)
 
     def _upload(self, name: PackName, builder: PackBuilder, sent: int) -> None:
         body = builder.size
@@ -197,18 +195,3 @@ class Packer:
                 raise
         self._transfer.add(sent)
         self._index.add_footer(name, Footer(body, b"", tuple(builder.rows)), era)
-
-    def _put_hint(self, chunk: bytes, name: PackName) -> None:
-        """Put a hint, which is advice: one that fails costs space later.
-
-        One to a pack that is gone is deleted before. Another writer may do the same at this moment: the hint is looked
-        at again, so that what the other put is seldom deleted; where it is, that costs space, as any lost hint does.
-        """
-        key = hint_key(chunk)
-        try:
-            lost = self._index.lost_pack(chunk)
-            if lost and parse_hint(self._bucket.get(key, limit=MAX_DOCUMENT), chunk) == lost:
-                self._bucket.delete(key)
-            self._bucket.put(key, encode_hint(chunk, name))
-        except (StorageError, DamageError):
-            return

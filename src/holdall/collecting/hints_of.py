@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdall.chunks.chunk_index import smallest_ids
+from holdall.chunks.hints import smallest_ids
 from holdall.chunks.reader import ChunkReader
 from holdall.errors import DamageError, StorageError, TransientStorageError
 from holdall.format.document import MAX_DOCUMENT
