@@ -60,7 +60,7 @@ class CopyVerbs:
             experiments: Names or ids of experiments, whose runs are copied.
             models: Names of registered models, with all versions, aliases and the runs of these; or `fraud@champion`,
                 `fraud/3`: that version becomes the next one of the destination's model of this name.
-            options: For the destination's bucket, where it is an address.
+            options: For the destination, where it is an address, as `open` takes them.
             dry_run: Whether only to say what would be done.
             keep_aliases: Whether aliases stay where they are in the destination; else they follow.
             deletions: Whether runs, and versions of models, that were deleted here since they were copied are deleted
@@ -105,9 +105,12 @@ class CopyVerbs:
         if not isinstance(destination, str):
             location: Location = destination.maintenance._location
             return location
-        here, bucket = self._location, bucket_at(destination, options)
-        there = Location(bucket, here.pool, here.clock, here.entropy, here.sleep, here.writer, None, here.trusted)
-        there.verifier.verify_all = here.verifier.verify_all
+        here, given = self._location, dict(options or {})
+        verify_all = given.pop("verify_shared", here.verifier.verify_all)
+        trusted, may_create = bool(given.get("unsafe_single_writer")), given.pop("create", True)
+        bucket = bucket_at(destination, given)
+        there = Location(bucket, here.pool, here.clock, here.entropy, here.sleep, here.writer, None, trusted)
+        there.verifier.verify_all, there.may_create = bool(verify_all), bool(may_create)
         return there
 
     def _experiment(self, name: str) -> str:
