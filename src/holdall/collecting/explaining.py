@@ -86,7 +86,7 @@ def explain_pack(location: Location, engine: Engine, pack: PackName, now: int, d
     held = _ask(location, engine, partial(_of_pack, pack))
     holders = tuple(one.holder for one in held if one.extents)
     extents = frozenset(chain.from_iterable(one.extents for one in held))
-    why = [f"{len(holders)} runs refer to it"] if holders else []
+    why = [_told(holders)] if holders else []
     why += [f"the session that wrote it is open in run {one.holder.run_id}" for one in held if one.own]
     why += _generations(location, pack)
     young = info.modified is not None and delay and now - info.modified < delay
@@ -109,7 +109,7 @@ def explain_content(location: Location, engine: Engine, algorithm: str, sought: 
     holders = tuple(one.holder for one in _ask(location, engine, ask))
     if not holders:
         raise GarbageNotFoundError(f"run that refers to {name}", location.bucket.url)
-    return Explanation(name, why=[f"{len(holders)} runs refer to it"], holders=holders)
+    return Explanation(name, why=[_told(holders)], holders=holders)
 
 
 def _ask(location: Location, engine: Engine, ask: partial[_Held | None]) -> list[_Held]:
@@ -168,6 +168,10 @@ def _blobs(view: ExactView, entry: Entry) -> Iterator[Ref]:
 
 def _holder(id: str, view: ExactView, paths: Sequence[str] = (), size: int = 0) -> Holder:
     return Holder(id, view.state.deleted, tuple(paths[:_PATHS]), size, len(view.state.sessions))
+
+
+def _told(holders: Sequence[Holder]) -> str:
+    return f"{len(holders)} runs refer to it" if len(holders) > 1 else "one run refers to it"
 
 
 def _generations(location: Location, pack: PackName) -> list[str]:

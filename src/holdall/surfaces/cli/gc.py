@@ -178,7 +178,8 @@ def _kept(found: Collection) -> list[str]:
 def _others(found: Collection) -> list[str]:
     lines = [f"closed      run {run}: no entry of its session for seven days" for run in found.closed]
     if found.entries:
-        lines.append(f"purged      {counted(found.entries, 'log entry')[:-1]}ies of purged runs deleted")
+        entries = f"{found.entries} log {'entry' if found.entries == 1 else 'entries'}"
+        lines.append(f"purged      {entries} of purged runs deleted")
     lines += [f"refused     {key}: {why}" for key, why in sorted(found.refused.items())]
     if found.versioned:
         lines.append("versioned   the bucket keeps old versions: space comes back when its lifecycle expires them")
