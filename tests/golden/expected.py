@@ -170,6 +170,14 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "purged": {
+        "21b111cb671379b25a64a221c3bdf6ff": (
+            "sha256:3c72e99576dd0f57cf126f939a297bd5fe470978fbc286008d218fc8d849266b",
+            {
+                "note.txt": "78051faade059d70866df6a3fb83ef348721fd74a87e93ef95c493f87d0d236b",
+            },
+        ),
+    },
     "repaired": {
         "21b111cb4521bf71580ffdf987112b84": (
             "sha256:e6035d2a99cf8f68e247415e10a30399f4a9b09a3861b5ef1811a5e7d6623f15",

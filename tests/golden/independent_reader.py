@@ -213,6 +213,11 @@ def manifest(paths: dict[str, Entry]) -> str:
     return text
 
 
+def is_purged(run: Path) -> bool:
+    newest, _ = document(min((run / "log").glob("[0-9a-f]" * 16)), 4 * MIB)
+    return any(op["op"] == "purge" for op in newest["ops"])  # "A purged log": nothing else of it counts
+
+
 def read_store(folder: str | Path) -> dict[str, dict[str, Entry]]:
     """All runs of a store, each read from its newest state on and, where no pack is damaged, from its beginning."""
     assert "holdall" not in sys.modules, "this reader is worth nothing where the program is at hand"
@@ -221,6 +226,8 @@ def read_store(folder: str | Path) -> dict[str, dict[str, Entry]]:
     for field, value in {**KNOWN, "chunker": {**about["chunker"], "name": "fastcdc2020"}}.items():
         assert about[field] == value, f"{field} {about[field]!r} is unknown"
     for path in sorted(root.glob("runs/*")):
+        if is_purged(path):
+            continue
         run = Run(root, f"runs/{path.name}")
         runs[path.name] = run.fold(run.entries[-1]["state_at"] or 0)
         damaged = [*root.glob("gc/damaged/*")]  # then only what the newest state says need be there: "State", "Garbage"

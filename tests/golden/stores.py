@@ -17,7 +17,7 @@ from holdall.format.chunking import Chunker
 from holdall.format.codec import encode, encode_planes
 from holdall.format.damage import DamageRecord
 from holdall.format.digest import blob_id, sha256
-from holdall.format.layout import RUNS, PackName, generation_key, hint_key, parse_key
+from holdall.format.layout import RUNS, PackName, generation_key, hint_key, log_key, parse_key
 from holdall.format.pack import PackBuilder, parse_footer
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.records import encode_generation
@@ -282,9 +282,44 @@ def versioned() -> World:
     return world
 
 
+def purged() -> World:
+    """Runs that were purged: of their logs most entries are left, or a few, or only the last; and one that was not."""
+    world = World("purged", chunker=SMALL, pack_size=8 << 10)
+    session = world.begin()
+    commit(session, [file("note.txt", b"kept\n")])
+    end(session)
+    for left in ((0, 1, 2, 3, 4), (1, 3), ()):
+        world.another_process()
+        session = world.begin()
+        commit(session, [file("secret.txt", b"hunter2\n")])
+        commit(session, [file("another.txt", text("secret", 500))])
+        end(session)
+        session = Session.resume(world.location, session.journal.log) or session
+        session.append(lambda: Draft([{"op": "tombstone"}]))
+        purge = session.append(lambda: Draft([{"op": "purge"}]), closing=True)
+        assert purge
+        for n in range(purge.n):
+            if n not in left:
+                world.bucket.delete(log_key(session.journal.log, n))
+    return world
+
+
 MAKERS: Final[dict[str, Callable[[], World]]] = {
     maker.__name__: maker
-    for maker in (inline, packed, planned, planes, states, folded, crashed, garbage, pinned, repaired, versioned)
+    for maker in (
+        inline,
+        packed,
+        planned,
+        planes,
+        states,
+        folded,
+        crashed,
+        garbage,
+        pinned,
+        repaired,
+        versioned,
+        purged,
+    )
 }
 
 

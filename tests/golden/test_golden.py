@@ -18,13 +18,14 @@ from tests.golden.expected import EXPECTED
 from tests.golden.stores import MAKERS
 
 from holdall.chunks.pool import Pool
-from holdall.errors import ArtifactNotFoundError
+from holdall.errors import ArtifactNotFoundError, RunNotFoundError
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 
 HERE = Path(__file__).parent
 STORES = HERE / "v1"
 EARLIER = {"registered"}  # of a writer whose pins said no path: read for ever, written no more
+PURGED = {"purged": 3}  # runs of which nothing is read
 ORPHANS = {"crashed": 1, "garbage": 1}  # packs that a dead writer left; all other stores have none
 
 every_store = pytest.mark.parametrize("name", sorted(EXPECTED))
@@ -61,7 +62,11 @@ def test_the_writer_writes_every_byte_as_it_did(name: str) -> None:
 def test_what_was_logged_is_read_back(name: str) -> None:
     """Every run of a golden store holds exactly the expected paths and bytes."""
     runs = {key.split("/")[1] for key in load(STORES / name) if key.startswith("runs/")}
-    assert runs == EXPECTED[name].keys()
+    gone = runs - EXPECTED[name].keys()
+    assert len(gone) == len(runs) - len(EXPECTED[name]) == PURGED.get(name, 0)
+    for run_id in gone:
+        with pytest.raises(RunNotFoundError):
+            opened(name).runs.get(run_id).manifest  # noqa: B018
     for run_id, (manifest_digest, files) in EXPECTED[name].items():
         run = opened(name).runs.get(run_id)
         assert run.manifest == files

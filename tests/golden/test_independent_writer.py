@@ -90,7 +90,8 @@ def test_a_reader_may_begin_at_its_checkpoint(written: Session) -> None:
 def test_every_golden_checkpoint_is_the_state_before_it(name: str) -> None:
     """What the law's table makes of the entries before a checkpoint is what it says, field by field."""
     tried = 0
-    for path in (Path(__file__).parent / "v1" / name / "runs").glob("*"):
+    runs = (Path(__file__).parent / "v1" / name / "runs").glob("*")
+    for path in (run for run in runs if not independent_reader.is_purged(run)):
         entries = independent_reader.Run(path.parents[1], f"runs/{path.name}").entries
         for n, entry in enumerate(entries):
             if told := entry.get("state"):
