@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -19,6 +19,7 @@ from holdall.format.layout import PACKS, RUNS, PackName
 from holdall.format.recipe import parse_recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry
+from holdall.trees.history import earlier_entries
 from holdall.trees.location import Location
 from holdall.trees.references import references
 from holdall.trees.salvage import UNREADABLE
@@ -148,15 +149,21 @@ def _of_pack(pack: PackName, id: str, view: ExactView) -> _Held | None:
 
 
 def _of_file(sought: bytes, id: str, view: ExactView) -> _Held | None:
-    paths = [entry.path for entry in view.paths.walk() if entry.sha256 == sought]
+    paths = _paths(view, lambda entry: entry.sha256 == sought)
     return _Held(_holder(id, view, paths)) if paths else None
 
 
 def _of_blob(sought: bytes, id: str, view: ExactView) -> _Held | None:
-    paths = [entry.path for entry in view.paths.walk() if any(ref.id == sought for ref in _blobs(view, entry))]
+    paths = _paths(view, lambda entry: any(ref.id == sought for ref in _blobs(view, entry)))
     if not paths and all(ref.id != sought for ref in references(view)):
         return None
     return _Held(_holder(id, view, paths))
+
+
+def _paths(view: ExactView, fits: Callable[[Entry], bool]) -> list[str]:
+    """Return the paths that hold something, or do in an earlier version."""
+    every = chain(view.paths.walk(), earlier_entries(view.paths))
+    return list(dict.fromkeys(entry.path for entry in every if fits(entry)))
 
 
 def _blobs(view: ExactView, entry: Entry) -> Iterator[Ref]:
