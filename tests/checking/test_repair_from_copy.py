@@ -13,7 +13,8 @@ from tests.support.logs import packs_in
 from tests.support.stores import entropy, tiny_location
 
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, TransientStorageError
-from holdall.format.layout import EXPERIMENTS, RUNS, log_key, run_log
+from holdall.format.layout import EXPERIMENTS, RUNS, PackName, generation_key, log_key, run_log
+from holdall.format.records import encode_generation
 from holdall.storage.memory import MemoryBucket
 from holdall.store import RunRepair, Store
 from holdall.trees.session import Draft
@@ -372,3 +373,33 @@ def test_blobs_of_a_mirror_come_by_the_stretch(copied: Copied) -> None:
     opened(bucket).maintenance.repair(source=Store(tiny_location(asked, create=False)), dry_run=True)
     chunks = opened(copied.mirror).maintenance.check(quick=True).blobs
     assert asked.count("get_range") < chunks / 2
+
+
+def test_what_a_collector_took_for_unused_is_copied_when_its_entry_comes_back(copied: Copied) -> None:
+    """The entries that referred to packs were lost, so these are condemned: they go, and the run is whole."""
+    bucket = copied.lost()
+    for key in [key for key in copied.logs if key.startswith(run_log(copied.runs[0])) and not key.endswith("f" * 16)]:
+        del bucket.objects[key]
+    unused = [PackName.parse(key.rpartition("/")[2], key) for key in opened(bucket).maintenance.check().orphans]
+    assert len(unused) > 2
+    bucket.put(generation_key(0, "condemn"), encode_generation(0, "condemn", unused))
+    plans = opened(bucket, 22).maintenance.repair(source=opened(copied.mirror))
+    assert [plan.run_id for plan in plans] == copied.runs[:1]
+    for pack in unused:
+        del bucket.objects[pack.key]
+    assert contents(bucket, copied.runs) == copied.contents
+    assert facts(bucket, copied.runs) == copied.facts
+    assert opened(bucket).maintenance.check().intact
+
+
+def test_a_damaged_pack_may_be_collected_once_it_is_healed(copied: Copied) -> None:
+    """Nothing needs it then: the next collection deletes it, and all files are there."""
+    key = packs_in(copied.lost())[0]
+    bucket = copied.lost()
+    flipped(bucket, key)
+    heal(bucket, copied.mirror)
+    found = opened(bucket, 23).maintenance.gc(delay=0)
+    assert found.freed.packs == 1
+    assert key not in bucket.objects
+    assert contents(bucket, copied.runs) == copied.contents
+    assert opened(bucket).maintenance.check().intact

@@ -34,6 +34,7 @@ from holdall.checking.mending import (
 from holdall.checking.plans import FileRepair, LogRepair, RunRepair
 from holdall.checking.twins import HeldFiles, InlineCopies, Twins
 from holdall.chunks.copies import WholeCopies
+from holdall.chunks.garbage import look_at_garbage
 from holdall.errors import DamageError, IntegrityError, RunNotFoundError
 from holdall.format.layout import EXPERIMENTS, MODELS, NAMES, RUNS, is_run_id
 from holdall.format.reference import Ref, ref_from_json
@@ -109,8 +110,12 @@ class Repair:
 
         Cost: three PUTs, and the packs for what is copied; one for each log entry that is put back.
         """
-        known, log = self._known, RUNS + plan.run_id
-        known.entries.put_back(self._location)
+        log = RUNS + plan.run_id
+        self._known.entries.put_back(self._location)
+        if self._known.entries.missing and (condemned := look_at_garbage(self._location.bucket).condemned):
+            self._copies.distrust(condemned)  # an entry that came back may refer to what a collector took for unused
+            plan = self._plan(plan.run_id)
+        known = self._known
         if plan.lost or not (plan.listing or any(not file.lost for file in plan.files)):
             return
         session = Session.resume(

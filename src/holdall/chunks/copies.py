@@ -60,6 +60,10 @@ class WholeCopies(ChunkReader):
         """Return whether a blob lies in a pack that is damaged or gone."""
         return isinstance(ref.location, PackName) and not self._good(ref.location)
 
+    def distrust(self, packs: Iterable[PackName]) -> None:
+        """Take no blob's word for it that it stays in these packs: who needs it there needs a copy."""
+        self._damaged.update(packs)
+
     def borrowable(self, ref: Ref) -> PackName | None:
         """Return the whole pack that has a blob, or that it was found in; None where it must be copied."""
         place = self.found.get(ref.id, ref).location
