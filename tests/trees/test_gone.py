@@ -11,6 +11,7 @@ from tests.support.stores import tiny_store
 from holdall.errors import AccessDeniedError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import GARBAGE, PACKS, PackName, log_key, parse_key, run_log
 from holdall.format.records import parse_hint
+from holdall.trees.session import Draft
 from holdall.trees.source import bytes_item
 from holdall.trees.transaction import Transaction
 
@@ -80,6 +81,23 @@ def test_threads_whose_session_was_closed_begin_again_together(world: World) -> 
     other.publish()
     assert world.run.read("second.bin") == BIG
     assert len(ops_of(entries_of(world.bucket, world.run.id), "open")) == 3
+
+
+def test_what_a_draft_takes_in_counts_for_its_entry(world: World) -> None:
+    """Who meets the close, or the deletion of the run, while it makes an entry does not write it behind them."""
+    session = world.transaction()._session
+    world.close_sessions()
+
+    def build() -> Draft:
+        session.follow()
+        return Draft([{"op": "tag", "key": "k", "value": "v"}])
+
+    session.append(build)
+    opened, tagged = entries_of(world.bucket, world.run.id)[-2:]
+    assert (opened.ops[0]["op"], tagged.ops[0]["op"]) == ("open", "tag")
+    world.append({"op": "tombstone"})
+    with pytest.raises(RunDeletedError):
+        session.append(build)
 
 
 def test_a_session_that_another_closed_ends_quietly(world: World) -> None:

@@ -271,7 +271,10 @@ class Session:
             self._begin_again()
             return self._build(build, closing=closing)
         self._drop_repeated()
+        known = self.view.next
         draft = build()
+        if draft and self.view.next != known:  # it looked at the log, and all that is said above may be so no longer
+            return self._build(build, closing=closing)
         return self._entry(draft) if draft else None
 
     def _begin_again(self) -> None:
