@@ -15,6 +15,7 @@ from holdall.collecting.at_once import collect_packs
 from holdall.errors import DamageError, RunHeldError, RunNotFoundError
 from holdall.format.damage import DamageRecord
 from holdall.format.layout import PackName, run_log
+from holdall.retention.performing import remove_older
 from holdall.retention.purge_plan import SAME_CHUNKS, SAME_FILE, PurgePlan, plan_purge
 from holdall.retention.purging import Purged, purge
 from holdall.runs.run import Run
@@ -290,6 +291,27 @@ def test_what_a_versioned_run_held_goes_as_well(world: World) -> None:
         assert grep(world.bucket, SECRET + noise(9000 + 500 * seed, 200)) == []
     kept = [version.version for version in other.versions("last.bin")]
     assert [other.read("last.bin", version=each) for each in kept] == [with_secrets(9000 + 500 * n) for n in (8, 7)]
+    world.is_whole()
+
+
+def test_a_collection_may_sweep_the_log_meanwhile(world: World) -> None:
+    """What the run was made of is known to the purge all the same, also in a second round."""
+    location, store = world.location(), world.fresh(40)
+    rounds: list[int] = []
+
+    def swept(packs: frozenset[PackName]) -> Collection[PackName]:
+        if not rounds:
+            run = store.runs.start(experiment="e", name="late")
+            run._writing().chunk_index.load_footers(packs)
+            run.log_bytes(noise(2), "late.bin")
+            run.finish()
+            assert remove_older(world.location(41), world.leak.id)
+        rounds.append(len(packs))
+        return collect_packs(location, packs)
+
+    done = purge(location, plan_purge(location, world.leak.id), swept)
+    assert (done.left, len(rounds)) == ((), 2)
+    assert grep(world.bucket, SECRET) == []
     world.is_whole()
 
 

@@ -87,8 +87,13 @@ class PurgePlan:
         return frozenset(PackName.parse(pack, "a plan") for pack in self.packs)
 
 
-def plan_purge(location: Location, run_id: str) -> PurgePlan:
+def plan_purge(location: Location, run_id: str, doomed: Doomed | None = None) -> PurgePlan:
     """Return what purging a run would do; nothing is written.
+
+    Args:
+        location: The store.
+        run_id: Which run.
+        doomed: What it is made of, if that was found out before; it is looked at as it is now when None.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -99,7 +104,7 @@ def plan_purge(location: Location, run_id: str) -> PurgePlan:
         entry of the run's log, and what searching costs.
     """
     location.descriptor  # noqa: B018  # a store that is not there is named as such
-    doomed = doomed_of(location, run_id)
+    doomed = doomed or doomed_of(location, run_id)
     state = doomed.view.state if doomed.view else None
     versions = _versions(location)
     if state and not doomed.purged:

@@ -24,6 +24,7 @@ from holdall.errors import DamageError, ObjectNotFoundError, RunHeldError
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import PackName, damage_key, hint_key, parse_key
 from holdall.format.records import parse_hint
+from holdall.retention.doomed import doomed_of
 from holdall.retention.performing import append_purge, append_tombstone, remove_older
 from holdall.retention.purge_plan import PurgePlan, plan_purge
 from holdall.storage.bucket import Bucket
@@ -66,6 +67,7 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
     Cost: as planning it twice; what is copied; a generation of the garbage collection; a listing of all hints.
     """
     location.ready_to_write()
+    doomed = doomed_of(location, plan.run_id)  # now: a collection may sweep the older entries, which tell of it
     if not plan.purged:
         append_tombstone(location, plan.run_id)
     gone: set[PackName] = set()
@@ -79,7 +81,7 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
             moved.add(run_id)
         _append_purge(location, now)
         gone.update(collect(now.names) if now.packs else ())
-        now = plan_purge(location, plan.run_id)  # what it said may be old: others purge runs, too
+        now = plan_purge(location, plan.run_id, doomed)  # what it said may be old: others purge runs, too
         if not now.packs:
             break
     _remove_damage(location.bucket, gone)
