@@ -11,7 +11,7 @@ from tests.support.logs import entries_of, ops_of
 from tests.support.stores import Serial, tiny_location
 
 from holdall.errors import AccessDeniedError, GarbageNotFoundError, GenerationDecidedError, NotDeletedError
-from holdall.format.layout import GARBAGE, PackName, damage_key, generation_key, parse_key
+from holdall.format.layout import GARBAGE, PackName, damage_key, generation_key, log_key, parse_key, run_log
 from holdall.format.records import parse_generation, quarantine_end
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
@@ -242,3 +242,40 @@ def test_entries_of_purged_runs_that_cannot_be_deleted_are_named(world: GarbageW
     assert found.refused
     assert all(key.startswith("runs/") for key in found.refused)
     assert world.collect(seed=8).complete
+
+
+def test_a_run_that_is_purged_while_it_is_fenced_stops_nothing(world: GarbageWorld) -> None:
+    """Its entries vanish between the listing and the reading of its log: it is looked at anew, and needs no fence."""
+    run = world.log("open", finish=False)
+    log = run_log(run.id)
+    purged: list[str] = []
+
+    def purge(n: int, phase: str, verb: str, key: str) -> None:
+        condemned = generation_key(0, "condemn") in world.inner.objects
+        if (phase, verb) == ("before", "get") and key.startswith(log) and condemned and not purged:
+            purged.append(key)
+            world.purge(run)
+            keys = sorted(key for key in world.inner.objects if key.startswith(log))
+            world.inner.delete_many(keys[1:])
+
+    world.seen.on = purge
+    found = world.collect()
+    assert purged
+    assert found.fenced == 0
+    assert found.freed.packs > 0
+    world.check()
+
+
+def test_an_old_entry_that_is_damaged_does_not_stop_a_collection(world: GarbageWorld) -> None:
+    """Only a checkpoint and what follows it are needed; the session that it opened is not closed, as nobody knows."""
+    run = killed(world, "holdall 0.2.0")
+    for n in range(70):
+        run.log_metric("loss", n)
+        run.flush()
+    key = log_key(run_log(run.id), 0)
+    assert max(entry.state_at or 0 for entry in entries_of(world.inner, run.id)) > 0
+    world.inner.objects[key] = world.inner.objects[key][:-90]
+    world.clock.now += 8 * DAY
+    found = world.collect()
+    assert not found.closed
+    assert found.freed.packs > 0

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from holdall.collecting.following import ExactView, entry_time, follow
 from holdall.collecting.marks import LiveRun
 from holdall.engines.mapping import Engine
+from holdall.errors import HoldallError, LogGapError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.layout import log_key
@@ -24,6 +26,7 @@ from holdall.trees.log import append_entry, next_entry
 
 IDLE: Final = 7 * 24 * 3600 * 1000  # ms without an entry, after which a session may be closed
 _AWARE: Final = (0, 2)  # the version of holdall from which on writers know W6
+_TRIES: Final = 3  # of a log that is purged while it is read
 _WRITER: Final = re.compile(r"holdall (\d{1,4})\.(\d{1,4})(?![0-9])")
 
 
@@ -36,14 +39,20 @@ def fence_all(location: Location, engine: Engine, logs: Iterable[str], generatio
 
 
 def _fence(location: Location, generations: tuple[int, ...], log: str) -> int:
-    view = follow(location, log)
+    """Fence a log, and return whether that took an entry. One that is purged meanwhile has gaps, and needs none."""
+    for _ in range(_TRIES):
+        with suppress(LogGapError):
+            return int(_fence_as_read(location, generations, follow(location, log)))
+    return int(_fence_as_read(location, generations, follow(location, log)))
 
+
+def _fence_as_read(location: Location, generations: tuple[int, ...], view: ExactView) -> bool:
     def ops() -> list[Json]:
         state = view.state
         owed = [g for g in generations if g not in state.fences]
         return [{"op": "fence", "generation": g} for g in owed] if state.sessions and not state.purged else []
 
-    return int(_append(location, view, ops))
+    return _append(location, view, ops)
 
 
 def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
@@ -64,7 +73,10 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
     if last is None or now - last < IDLE:
         return ()
     aware = _aware_sessions(location, run)
-    view = follow(location, log)
+    try:
+        view = follow(location, log)
+    except LogGapError:  # it was purged just now
+        return ()
     closed: list[str] = []
 
     def ops() -> list[Json]:
@@ -76,9 +88,15 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
 
 
 def _aware_sessions(location: Location, run: LiveRun) -> set[str]:
-    """Return those open sessions of a run whose writer, as the entry that opened it says, knows W6."""
+    """Return those open sessions of a run whose writer, as the entry that opened it says, knows W6.
+
+    An old entry that cannot be read says nothing of a session; nobody needs it for anything else.
+    """
+    journal = Journal(location.bucket, location.pool, run.log)
     sought, found = set(run.sessions), set()
-    for entry in Journal(location.bucket, location.pool, run.log).walk(run.n + 1):
+    for entry in (journal.read_or_damage(n) for n in range(run.n + 1)):
+        if isinstance(entry, HoldallError):
+            continue
         opened = {op["session"] for op in entry.ops if op["op"] == "open"} & sought
         found |= opened if _knows_w6(entry.writer) else set()
         sought -= opened
