@@ -64,6 +64,7 @@ class Manner:
     dry_run: bool = False
     keep_aliases: bool = False
     deletions: bool = False
+    verify: bool = True
 
 
 class _Shard(NamedTuple):
@@ -91,6 +92,7 @@ class _Job:
             self.source,
             self.target,
             deletions=self.manner.deletions,
+            verify=self.manner.verify,
             transfer=self.transfer,
             sending=self.sending.get(threading.Lock),
         )
@@ -108,6 +110,7 @@ def copy_store(
         wanted: What of it.
         manner: `dry_run`: only say what would be done. `keep_aliases`: aliases of registered models stay where they
             are in the destination. `deletions`: what was deleted at the source since it was copied is deleted there.
+            `verify`: each file is read whole and hashed, also where the destination has pieces of it.
         engine: Does the work, run by run.
         tell: Is told what became of each run and model, as soon as that is known.
 

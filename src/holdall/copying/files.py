@@ -49,6 +49,7 @@ class FileCopy:
         session: Of the run in the other store.
         entries: What is to be copied, ascending.
         transfer: Is told how far it has come.
+        verify: Whether each file is hashed whole, also where the other store has pieces of it.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class FileCopy:
         session: Session,
         entries: Sequence[Entry],
         transfer: Transfer = SILENT,
+        verify: bool = True,
     ) -> None:
+        self._verify = verify
         self._source, self._blobs, self._session, self._entries = source, blobs, session, entries
         self._transfer = transfer
         self._writer: ChunkWriter | None = None
@@ -187,7 +190,7 @@ class FileCopy:
         reader = StoredReader(source.bucket, source.pool, source.damage, self._blobs.read)
         target = self._session.location
         window = min(target.descriptor.pack_size, target.pool.memory // 8)
-        whole = target.verifier.verify_all and not parts_of_files
+        whole = self._verify and not parts_of_files
         return Relay(reader, writer, window=window, whole=whole, hashes=not parts_of_files, transfer=self._transfer)
 
 

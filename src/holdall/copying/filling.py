@@ -77,7 +77,9 @@ class ChangedError(Exception):
 class Filling:
     """What a copy lacks, on its way into it."""
 
-    def __init__(self, source: Location, session: Session, found: Comparison, transfer: Transfer) -> None:
+    def __init__(
+        self, source: Location, session: Session, found: Comparison, transfer: Transfer, *, verify: bool
+    ) -> None:
         assert found.source, "it is there to be copied,"
         assert found.source.head, "as of this entry"
         assert found.mark
@@ -85,7 +87,8 @@ class Filling:
         self._view, self._mark, self._head = found.source, found.mark, found.source.head
         self._before = found.before or Mark(found.mark.store)
         self._expected = facts_of(found.target.state if found.target else session.view.state)
-        copies = [FileCopy(source, found.source.paths.blobs, session, step.ascending, transfer) for step in found.steps]
+        blobs = found.source.paths.blobs
+        copies = [FileCopy(source, blobs, session, step.ascending, transfer, verify) for step in found.steps]
         self._files = [*zip(found.steps, copies, strict=True)]
         self._versions = versions_in_order(found.source.paths)
 

@@ -58,6 +58,7 @@ class RunCopier:
     Args:
         source, target: The stores.
         deletions: Whether a run that was deleted or purged at the source since it was copied is deleted as well.
+        verify: Whether each file is read whole and hashed, also where the destination has pieces of it.
         transfer: Is told how far the files have come.
         sending: Is held by who sends to packs: of two runs that share chunks, both would send them.
     """
@@ -68,11 +69,12 @@ class RunCopier:
         target: Location,
         *,
         deletions: bool = False,
+        verify: bool = True,
         transfer: Transfer = SILENT,
         sending: threading.Lock | None = None,
     ) -> None:
         self._source, self._target, self._deletions, self._transfer = source, target, deletions, transfer
-        self._sending = sending or threading.Lock()
+        self._sending, self._verify = sending or threading.Lock(), verify
 
     def copy(self, run_id: str, newest: int | None = None) -> RunCopy:
         """Copy a run, or bring its copy up to date.
@@ -211,7 +213,7 @@ class RunCopier:
             return found.result() if found.outcome == DELETED else self._copy(found.run_id)
         session = self._open(found)
         try:
-            filling = Filling(self._source, session, found, self._transfer)
+            filling = Filling(self._source, session, found, self._transfer, verify=self._verify)
             with nullcontext() if filling.small else self._sending:
                 sent = filling.finish()
             return found.result(sent, filling.difference())

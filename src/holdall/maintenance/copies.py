@@ -43,6 +43,7 @@ class CopyVerbs:
         dry_run: bool = False,
         keep_aliases: bool = False,
         deletions: bool = False,
+        verify: bool = True,
         engine: str = "threads",
         workers: int | None = None,
         tell: Callable[[RunCopy | ModelCopy], object] | None = None,
@@ -65,6 +66,8 @@ class CopyVerbs:
             keep_aliases: Whether aliases stay where they are in the destination; else they follow.
             deletions: Whether runs, and versions of models, that were deleted here since they were copied are deleted
                 there as well; else they are only named.
+            verify: Whether each file that is new there is read whole and held against its SHA-256; else only what is
+                sent is read, and each piece of it held against its digest.
             engine: `threads`, `ray` or `dask`; the last two copy runs on many machines.
             workers: How many runs at once; as many as the engine has workers when None.
             tell: Is told what became of each run and model.
@@ -95,7 +98,7 @@ class CopyVerbs:
         )
         there = self._other(destination, options)
         with open_workers(engine, workers, self._location, there) as opened:
-            manner = Manner(dry_run, keep_aliases, deletions)
+            manner = Manner(dry_run, keep_aliases, deletions, verify)
             if (bundle := bundle_path(there.bucket)) and not dry_run:
                 return write_bundle(self._location, bundle, wanted, manner, opened, tell)
             return copy_store(self._location, there, wanted, manner, opened, tell)
