@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from tests.support.faulty import Crash, Fault, FaultyBucket
-from tests.support.logs import entries_of, packs_in
+from tests.support.logs import entries_of, ops_of, packs_in
 from tests.support.stores import tiny_store
 
 from holdall.errors import (
@@ -21,9 +22,10 @@ from holdall.errors import (
     RunNotVersionedError,
 )
 from holdall.format.layout import run_log
+from holdall.runs import writing
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
-from holdall.trees import session
+from holdall.trees import replacing, session
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.references import references
@@ -176,6 +178,25 @@ def test_versions_are_trimmed_later(bucket: MemoryBucket, run: Run) -> None:
     run.trim(keep_last=2)
     assert len(entries_of(bucket, run.id)) == count
     assert [texts(run, path) for path in ("b/last.txt", "gone.txt")] == [["4", "3"], ["4", "3"]]
+    assert intact(bucket)
+
+
+def test_more_versions_are_trimmed_than_one_entry_has_room_for(
+    bucket: MemoryBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest goes into entries behind it; with the commit, and later."""
+    monkeypatch.setattr(replacing, "MOST_TRIMS", 3)
+    monkeypatch.setattr(writing, "MOST_TRIMS", 3)
+    run = tiny_store(bucket).runs.start(paths="versioned")
+    for epoch in range(3):
+        for n in range(8):
+            (tmp_path / f"{n}.txt").write_text(f"{epoch} {n}")
+        run.log_artifacts(tmp_path, on_conflict="replace", keep_last=2)
+    trims = [len(ops_of([entry], "trim")) for entry in entries_of(bucket, run.id)]
+    assert [count for count in trims if count] == [3, 3, 2]
+    assert [len(run.versions(f"{n}.txt")) for n in range(8)] == [2] * 8
+    run.trim(keep_last=1)
+    assert [len(run.versions(f"{n}.txt")) for n in range(8)] == [1] * 8
     assert intact(bucket)
 
 

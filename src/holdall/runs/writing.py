@@ -18,7 +18,7 @@ from holdall.runs.metrics import metric_ops, param_op, tag_op
 from holdall.runs.reading import join_path
 from holdall.runs.versions import OnConflict, checked_count, replacing
 from holdall.trees.native import named
-from holdall.trees.replacing import removal, trims_below
+from holdall.trees.replacing import MOST_TRIMS, removal, trims_below
 from holdall.trees.session import Draft
 from holdall.trees.source import Item, bytes_item, local_items
 from holdall.trees.transaction import ExtraOps, Published, Transaction
@@ -287,10 +287,11 @@ class RunWriter(RunLifecycle):
             ['epoch 3', 'epoch 2']
         """
         at, most = check_path(path) if path else "", checked_count(keep_last)
-        self._give_up(lambda view: trims_below(view, at, most))
+        while self._give_up(lambda view: trims_below(view, at, most)[:MOST_TRIMS]):
+            pass  # until nothing is left, as an entry has room for so many
 
-    def _give_up(self, ops_for: Callable[[View], list[Json]]) -> None:
-        """Append what a versioned run gives up; where there is nothing, the log is looked at again first."""
+    def _give_up(self, ops_for: Callable[[View], list[Json]]) -> bool:
+        """Append what a versioned run gives up, and return whether there was anything; the log is looked at if not."""
         session = self._writing()
 
         def draft() -> Draft | None:
@@ -301,7 +302,7 @@ class RunWriter(RunLifecycle):
             ops = ops_for(session.view)
             return Draft(ops) if ops else None
 
-        session.append(draft)
+        return session.append(draft) is not None
 
     def _log_items(
         self,

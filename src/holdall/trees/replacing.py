@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from holdall.errors import ArtifactNotFoundError, RunNotVersionedError
 from holdall.format.changes import remove_op, trim_op
 from holdall.format.document import Json
 from holdall.format.tree import Entry, Kind
 from holdall.trees.history import Version, earlier_versions
+from holdall.trees.session import Draft, Session
 from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
+
+MOST_TRIMS: Final = 4_000  # operations of them in one entry; what is left goes into the next ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,34 @@ def trims_for(view: View, entries: Sequence[Entry], keep_last: int, *, began: in
     paths = versioned_paths(view)
     there = paths.lookup(files).there
     replaced = {path for path in files if path in there and there[path].kind is not Kind.DIRECTORY}
-    known = _numbers(earlier_versions(paths))
+    known = _numbers(earlier_versions(paths, files[0] if len(files) == 1 else ""))
     ops = []
     for path in files:
         numbers = sorted({*known.get(path, ()), *([began] if path in replaced else ())}, reverse=True)
         ops += [trim_op(path, number + 1) for number in numbers[keep_last - 1 : keep_last]]
     return ops
+
+
+class Trimming:
+    """What a commit ends of the earlier versions of its paths, so that only some are kept."""
+
+    def __init__(self, session: Session, replacing: Replacing | None) -> None:
+        self._session, self._most = session, replacing.keep_last if replacing else None
+        self._left: list[Json] = []
+
+    def ops(self, entries: Sequence[Entry]) -> list[Json]:
+        """Return what goes into the entry that commits these; asked again after a lost race."""
+        if self._most is None:
+            return []
+        view = self._session.view
+        ops = trims_for(view, entries, self._most, began=view.next)
+        self._left = ops[MOST_TRIMS:]
+        return ops[:MOST_TRIMS]
+
+    def write_rest(self) -> None:
+        """Write what that entry had no room for, in entries behind it."""
+        for at in range(0, len(self._left), MOST_TRIMS):
+            self._session.append(partial(Draft, self._left[at : at + MOST_TRIMS]))
 
 
 def removal(view: View, path: str) -> list[Json]:

@@ -38,7 +38,7 @@ from holdall.format.reference import CHUNK, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.trees import tree_builder
 from holdall.trees.conflicts import fresh_paths, with_parents
-from holdall.trees.replacing import Replacing, trims_for
+from holdall.trees.replacing import Replacing, Trimming
 from holdall.trees.session import Draft, Session
 from holdall.trees.snapshot import INLINE, InlineBlobs
 from holdall.trees.source import Item
@@ -93,7 +93,7 @@ class Transaction:
     ) -> None:
         self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
         self._era = session.chunk_index.era  # in which it was found out where its chunks are
-        self._replacing = replacing
+        self._replacing, self._trimming = replacing, Trimming(session, replacing)
         self._unchanged = UnchangedFiles(session.location, session.chunk_index)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
@@ -141,6 +141,7 @@ class Transaction:
                 staged.name()
             entry = self._session.append(self._draft)
             self._keep(committed=entry is not None)
+            self._trimming.write_rest()
             self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
         entries = tuple(staged.entry for staged in self._staged.values())
         return Published(entries, *self._counts, committed=True) if entry else Published(entries)
@@ -250,13 +251,9 @@ class Transaction:
             "new_bytes": new,
             "stored_bytes": stored,
         } | ({"again_bytes": again} if again else {})
-        more = [*self._trims(fresh), *(self._extra_ops(self._session.view) if self._extra_ops else ())]
+        trims = self._trimming.ops([staged.entry for staged in fresh])
+        more = [*trims, *(self._extra_ops(self._session.view) if self._extra_ops else ())]
         return Draft([op, *more], blobs)
-
-    def _trims(self, fresh: Sequence[Staged]) -> list[Json]:
-        """Return what ends earlier versions of what is committed, so that only some are kept."""
-        most, view = self._replacing.keep_last if self._replacing else None, self._session.view
-        return trims_for(view, [staged.entry for staged in fresh], most, began=view.next) if most else []
 
     def _without_stale_conflicts(self) -> list[Staged]:
         """Return as `_without_conflicts`; in a versioned run what is there may be gone, so that is looked at again."""
