@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -12,9 +13,11 @@ from tests.support.faulty import Crash, Fault, FaultyBucket
 from tests.support.logs import packs_in
 from tests.support.stores import entropy, tiny_location
 
+from holdall.chunks.pool import Pool
 from holdall.errors import InvalidArgumentError, StoreNotFoundError, TransientStorageError
 from holdall.format.layout import EXPERIMENTS, RUNS, PackName, generation_key, log_key, run_log
 from holdall.format.records import encode_generation
+from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.store import RunRepair, Store
 from holdall.trees.session import Draft
@@ -399,7 +402,27 @@ def test_a_damaged_pack_may_be_collected_once_it_is_healed(copied: Copied) -> No
     flipped(bucket, key)
     heal(bucket, copied.mirror)
     found = opened(bucket, 23).maintenance.gc(delay=0)
-    assert found.freed.packs == 1
+    assert found.freed.packs >= 1  # and what only superseded states name
     assert key not in bucket.objects
     assert contents(bucket, copied.runs) == copied.contents
     assert opened(bucket).maintenance.check().intact
+
+
+@pytest.mark.parametrize("engine", ["threads", "dask"])
+def test_many_workers_heal_as_one_does(copied: Copied, engine: str, tmp_path: Path) -> None:
+    """The same plans in the same order, and the same runs whole; a shard that is done again finds nothing left."""
+    if engine == "dask":
+        pytest.importorskip("distributed", reason="pip install 'holdall[dask]'")
+    folders = [LocalBucket(tmp_path / name) for name in ("store", "mirror")]
+    for folder in folders:
+        for key, data in copied.objects.items():
+            folder.put(key, data)
+    here, mirror = (Store._over(folder, Pool()) for folder in folders)
+    for key in packs_in(folders[0]):
+        folders[0].delete(key)
+    expected = here.maintenance.repair(source=mirror, dry_run=True)
+    assert len(expected) == 3
+    assert here.maintenance.repair(source=mirror, engine=engine, workers=2, dry_run=True) == expected
+    assert here.maintenance.repair(source=mirror, engine=engine, workers=2) == expected
+    assert here.maintenance.repair(source=mirror, engine=engine, workers=2) == []
+    assert here.maintenance.check().intact
