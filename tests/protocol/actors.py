@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.protocol.schedule import Request, Schedule, ScheduledBucket
-from tests.support.stores import Serial, tiny_location
+from tests.protocol.schedule import Request, Schedule, ScheduledBucket, TurnLock
+from tests.support.stores import Serial, TrustingVerifier, tiny_location
 
 from holdall.collecting.collector import Collector, Policy
 from holdall.collecting.generations import list_garbage, read_condemned, settle
@@ -24,6 +24,9 @@ from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
 from holdall.trees.references import packs_needed
+from holdall.trees.session import Session
+from holdall.trees.source import bytes_item
+from holdall.trees.transaction import Transaction
 from holdall.trees.view import View
 
 OLD = random.Random(0).randbytes(5_000)  # what run D holds, in packs P0
@@ -50,6 +53,7 @@ class World:
     Attributes:
         runs: The id of each run, by its name.
         kept: What each run holds for sure, as it was acknowledged: by run and path.
+        versioned: The names of runs that are to be versioned.
         schedule: The actors' turns.
     """
 
@@ -59,6 +63,7 @@ class World:
         self._location = tiny_location(self.bucket, seed=seed, pool=Serial())
         self.runs: dict[str, str] = {}
         self.kept: dict[tuple[str, str], bytes] = {}
+        self.versioned: set[str] = set()
         self._needed: dict[str, tuple[int, frozenset[PackName]]] = {}
         run = Store(self._location).runs.start()
         run.log_bytes(OLD, "old.bin")
@@ -75,23 +80,52 @@ class World:
 
     def shared_run(self, name: str) -> None:
         """A run that is there before the writers come."""
-        run = Store(self._location).runs.start()
+        run = Store(self._location).runs.start(paths="versioned" if name in self.versioned else None)
         run.finish()
         self.runs[name] = run.id
 
+    def shared_session(self, name: str) -> Session:
+        """A session in a run that is there, for several actors as its threads."""
+        location = self.location(name)
+        location.verifier = TrustingVerifier()  # which asks for nothing while it holds a lock
+        session = Session.resume(location, run_log(self.runs[name]))
+        assert session is not None
+        session.lock = session.chunk_index._looking = TurnLock(self.schedule)  # type: ignore[assignment]  # as a lock is
+        return session
+
+    def write_as_thread(self, session: Session, name: str, parts: Sequence[bytes]) -> None:
+        """The program of one thread of a session: a commit for each of these."""
+        run_id = session.journal.log.rpartition("/")[2]
+        for n, data in enumerate(parts):
+            try:
+                transaction = Transaction(session)
+                transaction.stage([bytes_item(f"{name}{n}.bin", data)])
+                transaction.publish()
+                self.kept[run_id, f"{name}{n}.bin"] = data
+            except FencedOffError:
+                continue
+
     def write(self, name: str, run_name: str, parts: Sequence[bytes]) -> None:
-        """A writer's program: logs each of these as a file, and ends the run. What fails is tried once more."""
+        """A writer's program: logs each of these as a file, and ends the run. What fails is tried once more.
+
+        In a versioned run it is one file, whose earlier versions are given up.
+        """
         store = Store(self.location(name))
+        versioned = run_name in self.versioned
         if run_name in self.runs:
             run: Run = store.runs.get(self.runs[run_name])
         else:
-            run = store.runs.start()
+            run = store.runs.start(paths="versioned" if versioned else None)
             self.runs[run_name] = run.id
         for n, data in enumerate(parts):
-            path = f"{name}{n}.bin"
+            path = f"{name}.bin" if versioned else f"{name}{n}.bin"
             for _ in range(3):
                 try:
-                    run.log_bytes(data, path)
+                    if versioned:
+                        self.kept.pop((run.id, path), None)  # until it is acknowledged, either may be there
+                        run.log_bytes(data, path, on_conflict="replace", keep_last=1)
+                    else:
+                        run.log_bytes(data, path)
                     self.kept[run.id, path] = data
                     break
                 except (FencedOffError, TransientStorageError):

@@ -106,6 +106,25 @@ class Schedule:
             raise AssertionError(f"{self._turn} waits for something that is no request")
 
 
+class TurnLock:
+    """A reentrant lock for actors: who waits for it looks again at each of its turns. It is held across requests."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule, self._owner, self._depth = schedule, "", 0
+
+    def __enter__(self) -> TurnLock:
+        me = threading.current_thread().name
+        while self._owner not in ("", me):
+            self._schedule.asked(Request("lock", self._owner))
+        self._owner, self._depth = me, self._depth + 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._owner = ""
+
+
 class ScheduledBucket:
     """A memory bucket whose every request waits for its turn."""
 

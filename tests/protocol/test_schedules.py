@@ -100,20 +100,39 @@ def collector(world: World, name: str, drawn: random.Random) -> Callable[[], obj
 
 
 def play(seed: int) -> None:
-    """One random schedule of two or three writers, collectors that are killed, and a purge, by changing priorities."""
+    """One random schedule of one to three writers, collectors that are killed, and a purge, by changing priorities."""
     drawn = random.Random(seed)
     world = World(seed)
+    world.versioned = {run for run in "AC" if drawn.random() < 0.4}
     if drawn.random() < 0.5:
         world.shared_run("A")
     writers = {"A": "A", "B": drawn.choice("AB"), "C": "C"}
     for name, run in list(writers.items())[: drawn.randint(1, 3)]:
-        data = [OLD if drawn.random() < 0.6 else content("A", n) for n in range(drawn.randint(1, 2))]
-        world.schedule.add(name, partial(world.write, name, run, data))
+        parts = drawn.choices([OLD, content("A", 0), content("A", 1)], k=drawn.randint(1, 3))
+        world.schedule.add(name, partial(world.write, name, run, parts))
+    finish(world, drawn)
+
+
+def play_threads(seed: int) -> None:
+    """As `play`, with two writers that are threads of one session."""
+    drawn = random.Random(seed)
+    world = World(seed)
+    world.shared_run("A")
+    session = world.shared_session("A")
+    for name in "AB":
+        parts = drawn.choices([OLD, content("A", 0), content("A", 1)], k=drawn.randint(1, 2))
+        world.schedule.add(name, partial(world.write_as_thread, session, name, parts))
+    finish(world, drawn)
+    session.close()
+
+
+def finish(world: World, drawn: random.Random) -> None:
+    """Add collectors and play all to the end: mostly the actor of the highest priority, which changes now and then."""
     for j in range(drawn.randint(1, 2)):
         world.schedule.add(f"G{j}", collector(world, f"G{j}", drawn))
     purge_at, kill_at = drawn.randint(0, 60), drawn.randint(0, 150)
     changes = {drawn.randint(0, 150) for _ in range(6)}
-    priority = {name: drawn.random() for name in "ABCG" for name in (name, "G0", "G1", "G2")}
+    priority = {name: drawn.random() for name in ("A", "B", "C", "G0", "G1", "G2")}
     at = 0
     while names := world.schedule.names:
         if at == purge_at:
@@ -121,9 +140,11 @@ def play(seed: int) -> None:
         if at == kill_at and (victims := [name for name in names if name.startswith("G")]):
             world.schedule.kill(drawn.choice(victims))
             world.schedule.add("G2", collector(world, "G2", drawn))
+            names = world.schedule.names
         if at in changes:
             priority[drawn.choice(names)] = drawn.random()
-        name = max(names, key=priority.__getitem__) if drawn.random() < 0.9 else drawn.choice(names)
+        able = [name for name in names if (request := world.schedule.pending(name)) and request.verb != "lock"]
+        name = drawn.choice(names) if drawn.random() < 0.1 else max(able or names, key=priority.__getitem__)
         world.check(world.schedule.step(name))
         at += 1
     world.check_contents()
@@ -136,5 +157,15 @@ def test_no_order_of_requests_loses_anything(batch: int) -> None:
     for seed in range(batch * EACH, (batch + 1) * EACH):
         try:
             play(seed)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+
+
+@pytest.mark.parametrize("batch", range(BATCHES // 2))
+def test_no_order_of_requests_of_threads_loses_anything(batch: int) -> None:
+    """The same for threads that share a session: each obeys the fences and the close that the other met."""
+    for seed in range(batch * EACH, (batch + 1) * EACH):
+        try:
+            play_threads(seed)
         except Exception as error:
             raise AssertionError(f"seed {seed}: {error}") from error
