@@ -9,7 +9,7 @@ import pytest
 from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
-from holdall.errors import RunDeletedError, RunNotFoundError
+from holdall.errors import LogGapError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import log_key, parse_key, run_log
 from holdall.naming.pins import pin, unpin
 from holdall.runs.run import Run
@@ -161,6 +161,30 @@ def test_a_late_entry_below_a_purge_harms_nothing() -> None:
         fresh.runs.get(world.run.id).state  # noqa: B018
     assert fresh.maintenance.check().problems == []
     assert len(fresh.runs.search()) == 1
+
+
+def test_a_purge_while_measurements_are_read_is_no_damage() -> None:
+    """The entries that have them are gone when they are asked for; one that is missing otherwise is damage."""
+    world = World()
+    world.run.finish()
+    bucket = FaultyBucket(world.bucket)
+    run = tiny_store(bucket, create=False, seed=11).runs.get(world.run.id)
+    batch = log_key(world.log, run.state.batches[0])
+
+    def purge(_: int, when: str, verb: str, key: str) -> None:
+        if (when, verb, key) == ("before", "get", batch):
+            bucket.on = None
+            world.purge()
+            world.drop(LEFT["none"])
+
+    bucket.on = purge
+    with pytest.raises(RunNotFoundError):
+        run.history("loss")
+    damaged = World()
+    damaged.run.finish()
+    del damaged.bucket.objects[batch]
+    with pytest.raises(LogGapError):
+        tiny_store(damaged.bucket, create=False, seed=12).runs.get(damaged.run.id).history("loss")
 
 
 @pytest.mark.parametrize("look", ["search", "state"])

@@ -19,6 +19,7 @@ from holdall.errors import (
     DamageError,
     IncompleteError,
     IntegrityError,
+    LogGapError,
     RunNotFoundError,
     VersionChangedError,
 )
@@ -135,7 +136,11 @@ class RunReader:
             [(0, 0.9), (1, 0.2)]
         """
         view = self._view()
-        return history(view.paths.blobs.journal, view, key)
+        try:
+            return history(view.paths.blobs.journal, view, key)
+        except LogGapError:
+            self._view()  # says so if the run was purged meanwhile
+            raise
 
     @property
     def environment(self) -> dict[str, Any]:
