@@ -37,7 +37,7 @@ from holdall.format.reference import CHUNK, Ref, encode_as
 from holdall.storage.bucket import Bucket
 
 _LIMIT: Final = 4 << 20  # bytes of one request: a window of them is on its way at once
-_AHEAD: Final = 2  # windows that are fetched while one is packed
+_AHEAD: Final = 1  # windows that are fetched while one is packed: each is held encoded and decoded
 
 
 class Hasher(Protocol):

@@ -160,4 +160,7 @@ def _extra(extra: bytes) -> bytes:
 
 
 def _refuse(what: str, detail: str) -> NoReturn:
-    raise FormatError(what, detail)
+    error = FormatError(what, detail)
+    error.hint = "bring the file again, or make it again with open(url).maintenance.copy_to('name.zip')"
+    error.shell_hint = "bring the file again, or make it again with `holdall store bundle write`"
+    raise error
