@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from holdall.missing_names import explaining
 from holdall.modeling.files import torch_files
 from holdall.modeling.saving.keywords import LogOptions, SaveOptions
-from holdall.store import ModelInfo, PyFuncModel
+from holdall.store import ModelInfo, OnConflict, PyFuncModel
 from holdall.surfaces.fluent import models
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.autologging import autolog_flavor as autolog
@@ -126,7 +126,15 @@ def load_model(model_uri: str | os.PathLike[str], dst_path: str | None = None, *
     return models.load_model(model_uri, dst_path, flavor=_FLAVOR, **kwargs)
 
 
-def log_state_dict(state_dict: Mapping[str, Any], artifact_path: str, run_id: str | None = None, **kwargs: Any) -> None:
+def log_state_dict(
+    state_dict: Mapping[str, Any],
+    artifact_path: str,
+    run_id: str | None = None,
+    *,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
+    **kwargs: Any,
+) -> None:
     """Log weights without a module, as files of the active run.
 
     Args:
@@ -134,6 +142,7 @@ def log_state_dict(state_dict: Mapping[str, Any], artifact_path: str, run_id: st
             such as an optimizer's, becomes `state_dict.pth`.
         artifact_path: The folder of the run to put the file in.
         run_id: The run; the active one when None.
+        on_conflict, keep_last: As for `holdall.log_artifact`: how a versioned run's checkpoint is replaced.
         kwargs: Of `torch.save`; with any, the file is `state_dict.pth`, which MLflow reads.
 
     Raises:
@@ -150,7 +159,7 @@ def log_state_dict(state_dict: Mapping[str, Any], artifact_path: str, run_id: st
     """
     with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
         save_state_dict(state_dict, folder, **kwargs)
-        log_artifacts(folder, artifact_path, run_id)
+        log_artifacts(folder, artifact_path, run_id, on_conflict=on_conflict, keep_last=keep_last)
 
 
 def save_state_dict(state_dict: Mapping[str, Any], path: str | os.PathLike[str], **kwargs: Any) -> None:

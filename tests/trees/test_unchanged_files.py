@@ -470,6 +470,21 @@ def test_after_a_fence_a_file_that_is_gone_too_fails_by_name(staged: tuple[World
     assert isinstance(caught.value.__context__.__context__, FencedOffError)  # type: ignore[union-attr]
 
 
+def test_in_a_versioned_run_an_unchanged_file_is_read_once(tmp_path: Path) -> None:
+    """Logged again it is no version and not read; changed, it is read, and replaces; so is what it was before."""
+    world = World(tmp_path)
+    run = Store(world.location()).runs.start(paths="versioned")
+    other = random.Random(2).randbytes(SIZE)
+    for content, versions in ((CONTENT, 1), (CONTENT, 1), (other, 2), (other, 2), (CONTENT, 3)):
+        changed = content != world.place.read_bytes()  # the world has logged the first already
+        if changed:
+            world.place.write_bytes(content)
+        with opened(world.place.name) as opens:
+            run.log_artifact(world.place, on_conflict="replace")
+        assert (bool(opens), len(run.versions("model.bin"))) == (changed, versions)
+    assert world.holds(run)
+
+
 # --- the setting
 
 

@@ -391,6 +391,18 @@ def answer_of_graph(model: Any) -> Any:
         return model(torch.from_numpy(DATA)).numpy()
 
 
+def test_the_last_checkpoint_of_a_versioned_run_is_replaced(here: Path) -> None:
+    """`log_state_dict` takes what other verbs that log files take; the weights before it can be read."""
+    with holdall.start_run(nested=True, paths="versioned") as run:
+        for epoch in range(4):
+            weights = {"w": torch.full((2,), float(epoch))}
+            holdall.pytorch.log_state_dict(weights, "last", on_conflict="replace", keep_last=2)
+    _, before = run.versions("last/state_dict.safetensors")
+    run.download("last/state_dict.safetensors", here / "before", version=before.version)
+    for place, epoch in ((f"runs:/{run.id}/last", 3), (str(here / "before" / "last"), 2)):
+        assert holdall.pytorch.load_state_dict(place)["w"].tolist() == [epoch, epoch]
+
+
 def test_state_dicts_are_kept_without_code(here: Path) -> None:
     """Names and tensors as safetensors; an optimizer's as torch has it; MLflow's are read as well."""
     theirs = pytest.importorskip("mlflow.pytorch")
