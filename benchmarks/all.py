@@ -32,6 +32,7 @@ QUESTIONS = (
     "models",
     "lanes",
     "numbers",
+    "space",
 )
 
 

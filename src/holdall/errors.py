@@ -873,7 +873,8 @@ class GenerationDecidedError(ReloadError):
         self.generation, self.packs = generation, packs
 
     def __str__(self) -> str:
-        return f"garbage generation {self.generation} deletes {self.packs} packs already, and cannot be undone"
+        packs = "1 pack" if self.packs == 1 else f"{self.packs} packs"
+        return f"garbage generation {self.generation} deletes {packs} already, and cannot be undone"
 
 
 # --- restore from a copy --------------------------------------------------------

@@ -81,7 +81,7 @@ def test_what_deleting_would_free(lab: Lab) -> None:
     assert 100_000 < alone["packs"] < 105_000
     assert {one["run_id"] for one in alone["sharing"]} == {lab.one, lab.other}
     told = lab("store", "du", "-e", "a", "-e", "b", "--if-deleted")
-    assert "would come back, if 3 runs went" in told
+    assert "would come back, a week after 3 runs were deleted" in told
     assert "shares" not in told
     before = lab.bytes
     assert "shares   " in lab("store", "du", "--run", lab.other, "--if-deleted")

@@ -34,7 +34,7 @@ _PARTS: Final = {
     "foreign": "foreign: not holdall's",
 }
 _TWICE: Final = {
-    "folded": "of logs is told again by later checkpoints; small files in it are in packs since, and there twice",
+    "folded": "of these logs is told again by later checkpoints: small files in it lie in packs by now, too",
     "again": "was stored again though it was there, to keep files in few pieces (size before compression)",
 }
 _SHARERS: Final = 10  # runs that are named
@@ -157,8 +157,9 @@ def _if_deleted(there: Store, experiment_ids: Sequence[str], run_ids: Sequence[s
 
 
 def _show_freed(found: Freed) -> None:
+    runs = f"{counted(len(found.run_ids), 'run')} {'was' if len(found.run_ids) == 1 else 'were'}"
     rows = [
-        [format_size(found.total), f"would come back, if {counted(len(found.run_ids), 'run')} went:"],
+        [format_size(found.total), f"would come back, a week after {runs} deleted:"],
         [format_size(found.packs), "  packs that nothing else needs"],
         [format_size(found.logs), "  logs"],
         [format_size(found.dead), "would be dead inside packs that other runs need, and stay as long as these do"],
