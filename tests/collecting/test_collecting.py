@@ -16,6 +16,7 @@ from holdall.engines.threads import ThreadEngine
 from holdall.errors import LiveContentError, StorageError, UnknownAgeError
 from holdall.format.layout import GARBAGE, HINTS, PackName, generation_key, log_key, parse_key, run_log
 from holdall.format.records import encode_generation, parse_generation
+from holdall.runs.run import Run
 from holdall.storage.bucket import ObjectInfo
 from holdall.store import Store
 
@@ -137,6 +138,28 @@ def test_an_open_session_is_fenced_before_the_verdict(world: GarbageWorld) -> No
     assert asked.index(generation_key(0, "condemn")) < fence < asked.index(generation_key(0, "verdict"))
     assert not any(ops_of(entries_of(world.inner, kept.id), "fence") for kept in world.kept)
     run.finish()
+    world.check()
+
+
+def test_a_session_that_opened_after_the_first_mark_is_fenced(world: GarbageWorld) -> None:
+    """It looked at `gc/` before the generation began, and commits after the second mark: the fence is all it has."""
+    store = Store(tiny_location(world.inner, seed=5, create=False, pool=Serial()))
+    data = random.Random("purged 0").randbytes(66_000)
+    runs: list[Run] = []
+
+    def write(n: int, phase: str, verb: str, key: str) -> None:
+        if (phase, verb, key) == ("before", "list", "packs/") and not runs:
+            runs.append(store.runs.start(name="between"))
+            runs[0].log_bytes(random.Random("begin").randbytes(66_000), "begin.bin")
+        if (phase, verb, key) == ("before", "put", generation_key(0, "verdict")):
+            runs[0].log_bytes(data, "own.bin")
+
+    world.seen.on = write
+    found = world.collect()
+    assert (found.fenced, found.generations[0].spared) == (1, 0)
+    world.seen.on = None
+    runs[0].finish()
+    assert runs[0].read("own.bin") == data
     world.check()
 
 
@@ -376,6 +399,20 @@ def test_an_error_at_any_request_loses_nothing(verb: str, act: str) -> None:
         if fault.met < at:
             return
     pytest.fail("it makes more requests than expected")
+
+
+def test_who_finds_its_generation_done_deletes_nothing_more(world: GarbageWorld) -> None:
+    """It slept while another finished: a deletion that comes so late must not be sent at all."""
+
+    def overtake(n: int, phase: str, verb: str, key: str) -> None:
+        if (phase, verb, key) == ("after", "put", generation_key(0, "verdict")):
+            world.collect(bucket=FaultyBucket(world.inner), seed=9)
+
+    world.seen.on = overtake
+    assert world.collect().generations[0].done
+    assert world.seen.count("delete_many", "packs/") == 0
+    assert words(world) == [(0, "condemn"), (0, "done"), (0, "verdict")]
+    world.check()
 
 
 def test_two_collectors_side_by_side_delete_the_same(world: GarbageWorld) -> None:
