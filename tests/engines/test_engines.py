@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -149,3 +150,13 @@ def test_an_engine_that_cannot_be_is_refused(name: str, workers: int | None, tol
     """By name, and by the number of its workers."""
     with pytest.raises(InvalidArgumentError, match=told):
         open_engine(name, workers)
+
+
+def test_a_script_that_starts_dask_unguarded_is_told_so(tmp_path: Path) -> None:
+    """Dask's processes run the script anew: without a guard they would begin it once more, and do not start."""
+    pytest.importorskip("distributed", reason="pip install 'holdall[dask]'")
+    script = tmp_path / "script.py"
+    script.write_text("from holdall.engines.opening import open_engine\nopen_engine('dask', 1)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1
+    assert "if __name__ == '__main__':" in done.stderr

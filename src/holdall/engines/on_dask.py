@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from holdall.engines.mapping import Engine, LostError, attempt
+from holdall.errors import WorkerLostError
 from holdall.libraries import library
 
 S = TypeVar("S")
 T = TypeVar("T")
+_MAIN: Final = "a script that starts processes keeps its work below `if __name__ == '__main__':`"
 
 
 class DaskEngine(Engine):
@@ -30,7 +32,12 @@ class DaskEngine(Engine):
         config = library("dask", "work on a Dask cluster").config
         if config.get("scheduler-address", None):
             return self._dask.Client()
-        return self._dask.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+        local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
+        try:
+            return self._dask.Client(**local)
+        except RuntimeError as error:
+            reason = f"its processes did not start ({error}); {_MAIN}"
+            raise WorkerLostError("the first shard", self.name, reason) from error
 
     def _submit(self, function: Callable[[S], T], shard: S) -> Any:
         return self._client.submit(attempt, function, shard, pure=False)
