@@ -307,6 +307,23 @@ def test_deleted_and_purged_runs_are_not_copied() -> None:
     assert known(stores.copy.runs.get(run.id)) == known(stores.source.runs.get(run.id))
 
 
+def test_a_run_that_was_purged_leaves_its_copy_until_that_is_asked_for() -> None:
+    """A purge at the source is told; with `deletions` the copy is deleted, not purged: it can be restored there."""
+    stores = pair()
+    with stores.source.runs.start() as run:
+        large(run)
+    stores.run()
+    stores.source.maintenance.purge(run.id)
+    (copied,) = stores.run().runs
+    assert (copied.outcome, copied.detail) == ("skipped", "it was purged since it was copied; its copy stays")
+    assert stores.outcomes(deletions=True) == ["deleted"]
+    mine = stores.copy.runs.get(run.id)
+    assert mine.info.lifecycle_stage == "deleted"
+    mine.restore()
+    assert mine.read("big.bin") == noise(70_000)
+    assert stores.outcomes() == ["conflict"]
+
+
 def test_a_copy_that_was_deleted_stays_deleted() -> None:
     """What somebody deleted in the destination does not come back by copying."""
     stores = pair()
