@@ -14,24 +14,18 @@ from typing import Any
 from holdall.storage.bucket import Bucket
 
 
-class KilledBucket:
-    """A folder's objects; request `at`, from 1 and in the order of all threads, is the process's last.
+class Requests:
+    """The requests of a process; request `at`, from 1 and in the order of all threads and buckets, is its last."""
 
-    Whatever it is (each method is one) and however it is answered; a listing is one request, whole.
-    """
-
-    def __init__(self, inner: Bucket, at: int, moment: str) -> None:
-        self.inner, self.at, self.moment, self.requests = inner, at, moment, 0
+    def __init__(self, at: int = 0, moment: str = "never") -> None:
+        self.at, self.moment, self.count = at, moment, 0
         self._lock = threading.Lock()
 
-    def __getattr__(self, verb: str) -> Any:
-        asked = getattr(self.inner, verb)
-        return asked if isinstance(asked, str) else partial(self._ask, asked)  # such as `url`
-
-    def _ask(self, asked: Callable[..., object], *arguments: object, **options: object) -> object:
+    def ask(self, asked: Callable[..., object], *arguments: object, **options: object) -> object:
+        """Send one, whatever it is and however it is answered; a listing is one request, whole."""
         with self._lock:
-            self.requests += 1
-            number = self.requests
+            self.count += 1
+            number = self.count
         self._pass(number, "before")
         try:
             found = asked(*arguments, **options)
@@ -42,6 +36,17 @@ class KilledBucket:
     def _pass(self, number: int, moment: str) -> None:
         if (number, moment) == (self.at, self.moment):
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class CountedBucket:
+    """A bucket whose requests are counted among those of its process: each of its methods is one."""
+
+    def __init__(self, inner: Bucket, requests: Requests) -> None:
+        self.inner, self._requests = inner, requests
+
+    def __getattr__(self, verb: str) -> Any:
+        asked = getattr(self.inner, verb)
+        return partial(self._requests.ask, asked) if callable(asked) else asked  # such as `url`
 
 
 def dies(work: Callable[[], object]) -> bool:
