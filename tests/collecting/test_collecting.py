@@ -11,6 +11,8 @@ from tests.support.garbage import DAY, HOUR, GarbageWorld
 from tests.support.logs import entries_of, ops_of
 from tests.support.stores import Serial, tiny_location
 
+from holdall.chunks.pool import Pool
+from holdall.collecting.at_once import collect_packs
 from holdall.collecting.collector import Collector, Policy
 from holdall.engines.threads import ThreadEngine
 from holdall.errors import LiveContentError, StorageError, UnknownAgeError
@@ -204,6 +206,17 @@ def test_more_than_a_generation_may_have_go_one_after_another(world: GarbageWorl
     assert len(found.generations) > 1
     assert all(one.done and one.condemned.packs <= 3 for one in found.generations)
     assert world.collect(seed=8).garbage.packs == 0
+    world.check()
+
+
+def test_any_number_of_packs_is_collected_at_once(world: GarbageWorld) -> None:
+    """By as many generations as it takes; what runs need is spared in each."""
+    packs = frozenset(world.packs())
+    location = tiny_location(world.inner, seed=4, create=False, pool=Pool(workers=2))
+    gone = collect_packs(location, packs, most=5)
+    assert gone == packs - world.packs()
+    assert gone
+    assert len(words(world)) == 3 * -(-len(packs) // 5)
     world.check()
 
 

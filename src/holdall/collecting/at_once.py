@@ -6,6 +6,8 @@ all is spared. Killed anywhere, the next collection finishes it.
 
 from __future__ import annotations
 
+from itertools import islice
+
 from holdall.collecting.fencing import fence_all
 from holdall.collecting.following import list_runs
 from holdall.collecting.generations import list_garbage, settle
@@ -13,11 +15,17 @@ from holdall.collecting.marks import Marks, mark
 from holdall.collecting.sweeping import sweep
 from holdall.engines.opening import open_engine
 from holdall.format.layout import PackName
+from holdall.format.records import MOST_CONDEMNED
 from holdall.trees.location import Location
 
 
-def collect_packs(location: Location, packs: frozenset[PackName]) -> frozenset[PackName]:
+def collect_packs(location: Location, packs: frozenset[PackName], *, most: int = MOST_CONDEMNED) -> frozenset[PackName]:
     """Delete those of some packs that no run refers to, and return which these are; not those that were refused.
+
+    Args:
+        location: The store.
+        packs: Any number of packs.
+        most: How many one generation takes: more of them go by several, one after the other.
 
     Raises:
         LiveContentError: What some run refers to cannot be told; nothing was deleted.
@@ -26,6 +34,15 @@ def collect_packs(location: Location, packs: frozenset[PackName]) -> frozenset[P
         deletion.
     """
     location.ready_to_write()
+    left = iter(sorted(packs))
+    gone = frozenset[PackName]()
+    while some := frozenset(islice(left, most)):
+        gone |= _collect(location, some)
+    return gone
+
+
+def _collect(location: Location, packs: frozenset[PackName]) -> frozenset[PackName]:
+    """Delete what one generation may name."""
     bucket = location.bucket
     marks = Marks(len(packs), location.entropy(16), packs)
     with open_engine() as engine:
