@@ -12,6 +12,8 @@ from tests.support.logs import entries_of, ops_of, packs_in
 from tests.support.stores import tiny_store
 
 from holdall.errors import InvalidArgumentError, RunNotFoundError, StoreNotFoundError
+from holdall.format.document import encode_document
+from holdall.format.layout import log_key
 from holdall.format.pack import parse_pack
 from holdall.format.reference import CHUNK
 from holdall.runs.run import Run
@@ -354,6 +356,41 @@ def test_a_damaged_run_is_named_and_the_others_are_copied() -> None:
     assert {copied.run_id: copied.outcome for copied in report.runs} == {broken.id: "damaged", whole.id: "new"}
     assert not report.complete
     assert stores.copy.runs.get(broken.id).manifest == {}
+
+
+def test_a_run_of_a_later_version_is_named_and_the_others_are_copied() -> None:
+    """An operation that this version does not know keeps its run from being copied, and no other one."""
+    stores = pair()
+    with stores.source.runs.start() as strange:
+        small(strange)
+    with stores.source.runs.start() as whole:
+        small(whole)
+    head = entries_of(stores.here, strange.id)[-1]
+    body = {name: getattr(head, name) for name in ("log", "writer", "time", "state_at")} | {"n": head.n + 1}
+    body |= {"write_id": "0" * 31 + "1", "prev": head.sha256, "ops": [{"op": "teleport"}]}
+    stores.here.inner.put(log_key(head.log, head.n + 1), encode_document(body))
+    outcomes = {copied.run_id: (copied.outcome, copied.detail) for copied in stores.run().runs}
+    assert outcomes[whole.id][0] == "new"
+    assert outcomes[strange.id][0] == "damaged"
+    assert "teleport" in outcomes[strange.id][1]
+
+
+def test_what_is_registered_in_the_destination_stays_as_it_is() -> None:
+    """A file that the source has added below a path that the destination has registered is a conflict, by name."""
+    stores = pair()
+    run = stores.source.runs.start()
+    run.log_bytes(b"weights", "model/weights.bin")
+    stores.run()
+    stores.copy.registry.register(f"runs:/{run.id}/model", "mine")
+    run.log_metric("loss", 0.5)
+    run.flush()
+    assert stores.outcomes() == ["more"]
+    run.log_bytes(b"more", "model/more.txt")
+    (copied,) = stores.run().runs
+    assert copied.outcome == "conflict"
+    assert "model/more.txt" in copied.detail
+    assert stores.copy.registry.get_version("mine", 1).digest
+    assert list(stores.copy.runs.get(run.id).manifest) == ["model/weights.bin"]
 
 
 def test_a_store_is_not_copied_to_itself_nor_from_nowhere() -> None:

@@ -36,7 +36,7 @@ from holdall.copying.report import (
     RunCopy,
 )
 from holdall.copying.timelines import Step, steps
-from holdall.errors import DamageError, RegisteredPathError, RunDeletedError, RunNotFoundError
+from holdall.errors import DamageError, RegisteredPathError, RunDeletedError, RunNotFoundError, UnsupportedFeatureError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.layout import run_log
@@ -100,7 +100,7 @@ class RunCopier:
         for _ in range(_LOOKS):
             try:
                 return work(run_id, newest)
-            except DamageError as error:
+            except (DamageError, UnsupportedFeatureError) as error:
                 found = RunCopy(run_id, DAMAGED, str(error))
             newest = None
         return found
