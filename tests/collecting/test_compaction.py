@@ -135,6 +135,28 @@ def test_killed_at_any_request_nothing_is_lost() -> None:
     _whole(bucket, runs, steps=4)
 
 
+def test_a_collection_in_between_takes_nothing_that_lives() -> None:
+    """At each request of a compaction another process collects all that it may; nothing is lost, and it ends."""
+    made = MemoryBucket()
+    _, runs = _series(made, steps=4, last=2)
+    counter = FaultyBucket(MemoryBucket("memory", dict(made.objects)))
+    tiny_store(counter, seed=7, create=False, pool=Serial()).maintenance.compact(0)
+    for k in range(1, len(counter.requests) + 1, 2):
+        bucket = MemoryBucket("memory", dict(made.objects))
+        faulty = FaultyBucket(bucket, on=_collects_at(k, bucket))
+        assert tiny_store(faulty, seed=7, create=False, pool=Serial()).maintenance.compact(0).failed == {}
+        _collect(bucket)
+        _whole(bucket, runs, steps=4)
+
+
+def _collects_at(k: int, bucket: MemoryBucket) -> Callable[[int, str, str, str], None]:
+    def on(number: int, when: str, verb: str, key: str) -> None:
+        if (number, when) == (k, "before"):
+            _collect(bucket)
+
+    return on
+
+
 def _dies_at(k: int) -> Callable[[int, str, str, str], None]:
     def on(number: int, when: str, verb: str, key: str) -> None:
         if number == k and when == ("after" if k % 2 else "before"):
