@@ -180,3 +180,11 @@ def test_a_listing_of_a_run_that_is_purged_says_that_it_is_not_there(way: str, w
     world.overtake(world.purge, 1)
     with pytest.raises(RunNotFoundError):
         LISTS[way](world)
+
+
+def test_check_needs_only_what_the_newest_entry_needs(world: World) -> None:
+    """Packs that only superseded trees refer to may be gone: that is what a collection leaves, and no damage."""
+    world.move()
+    assert [found for found in world.writer.maintenance.check().problems if not found.harmless] == []
+    world.lose()
+    assert [found for found in world.writer.maintenance.check().problems if not found.harmless] != []
