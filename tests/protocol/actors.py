@@ -9,6 +9,7 @@ from tests.protocol.schedule import Request, Schedule, ScheduledBucket, TurnLock
 from tests.support.stores import Serial, TrustingVerifier, tiny_location
 
 from holdall.collecting.collector import Collector, Policy
+from holdall.collecting.compaction import Compactor
 from holdall.collecting.generations import list_garbage, read_condemned, settle
 from holdall.engines.mapping import Engine, S, T
 from holdall.errors import FencedOffError, IntegrityError, ReloadError, RunNotFoundError, TransientStorageError
@@ -140,6 +141,12 @@ class World:
     def collect(self, name: str) -> None:
         """A collector's program, that of `holdall gc` without a delay."""
         Collector(self.location(name), InOrder(), Policy(delay=0)).perform()
+
+    def compact(self, name: str, chosen: Callable[[PackName], bool]) -> None:
+        """A compactor's program: empties some packs, and leaves them to a collector."""
+        location = self.location(name)
+        packs = frozenset(filter(chosen, _packs_in(location.bucket)))
+        Compactor(location, packs).move(list(self.runs.values()))
 
     def purge(self, run_name: str) -> None:
         """Purge a deleted run."""

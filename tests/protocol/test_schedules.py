@@ -91,12 +91,13 @@ def collector(world: World, name: str, drawn: random.Random) -> Callable[[], obj
     """The collector of `holdall gc`, or one that condemns any packs, and perhaps closes sessions instead of fencing."""
     if drawn.random() < 0.5:
         return partial(world.collect, name)
-    lot, share, closes = drawn.randbytes(8), drawn.random(), drawn.random() < 0.5
+    return PlayedCollector(world, name, some(drawn), closes=drawn.random() < 0.5)
 
-    def chosen(pack: PackName) -> bool:
-        return random.Random(lot + str(pack).encode()).random() < share
 
-    return PlayedCollector(world, name, chosen, closes=closes)
+def some(drawn: random.Random) -> Callable[[PackName], bool]:
+    """A choice of packs by lot, the same whenever it is asked."""
+    lot, share = drawn.randbytes(8), drawn.random()
+    return lambda pack: random.Random(lot + str(pack).encode()).random() < share
 
 
 def play(seed: int) -> None:
@@ -127,12 +128,14 @@ def play_threads(seed: int) -> None:
 
 
 def finish(world: World, drawn: random.Random) -> None:
-    """Add collectors and play all to the end: mostly the actor of the highest priority, which changes now and then."""
+    """Add collectors, perhaps a compactor; play all to the end, mostly who has the highest priority, which changes."""
     for j in range(drawn.randint(1, 2)):
         world.schedule.add(f"G{j}", collector(world, f"G{j}", drawn))
+    if drawn.random() < 0.3:
+        world.schedule.add("M", partial(world.compact, "M", some(drawn)))
     purge_at, kill_at = drawn.randint(0, 60), drawn.randint(0, 150)
     changes = {drawn.randint(0, 150) for _ in range(6)}
-    priority = {name: drawn.random() for name in ("A", "B", "C", "G0", "G1", "G2")}
+    priority = {name: drawn.random() for name in ("A", "B", "C", "G0", "G1", "G2", "M")}
     at = 0
     while names := world.schedule.names:
         if at == purge_at:

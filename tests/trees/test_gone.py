@@ -11,7 +11,7 @@ from tests.support.stores import tiny_store
 from holdall.errors import AccessDeniedError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import GARBAGE, PACKS, PackName, log_key, parse_key, run_log
 from holdall.format.records import parse_hint
-from holdall.trees.session import Draft
+from holdall.trees.session import Draft, Session
 from holdall.trees.source import bytes_item
 from holdall.trees.transaction import Transaction
 
@@ -162,6 +162,17 @@ def test_nothing_is_written_behind_a_purge(world: World) -> None:
     with pytest.raises((RunNotFoundError, RunDeletedError)):
         world.run.delete()
     assert len(entries_of(world.bucket, world.run.id)) == last
+
+
+def test_no_checkpoint_is_written_behind_a_purge(world: World) -> None:
+    """Who moves the content of a deleted run, to mend it or to empty its packs, is overtaken, too."""
+    world.append({"op": "tombstone"})
+    session = Session.resume(world.location, run_log(world.run.id), deleted=True)
+    assert session is not None
+    world.append({"op": "purge"})
+    assert session.append(lambda: Draft([]), closing=True) is None
+    session.close()
+    assert entries_of(world.bucket, world.run.id)[-1].ops == ({"op": "purge"},)
 
 
 def test_a_restore_that_a_purge_overtakes_says_so(world: World) -> None:

@@ -122,7 +122,7 @@ class Session:
         session.view = view
         session.chunk_index.set_abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
         draft = Draft([session._op("open"), *ops], opening=True)
-        if session.append(lambda: None if session.view.state.purged else draft, closing=deleted) is None:
+        if session.append(lambda: draft, closing=deleted) is None:
             return None
         _open_sessions.add(session)
         return session
@@ -146,10 +146,10 @@ class Session:
         Args:
             build: Makes the entry from `view` as it is now. Called again after
                 each lost race; it may raise, or return None when nothing is left to do.
-            closing: Whether this only ends the session, which a deleted run allows.
+            closing: Whether this adds nothing to the run, which one that is deleted allows.
 
         Returns:
-            The entry as it was written.
+            The entry as it was written; None if there was nothing to do, or the run was purged: nothing follows that.
 
         Raises:
             RunDeletedError: The run was deleted.
@@ -237,26 +237,9 @@ class Session:
                 _open_sessions.discard(self)  # if this fails, it is not tried again
             if not self.closed:
                 if ops or not self._shut or self._buffer:
-                    self.append(lambda: self._closing(ops, final=final), closing=not final)
+                    self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
                 self.closed = True
         _open_sessions.discard(self)
-
-    def _closing(self, ops: Sequence[Json], *, final: bool) -> Draft | None:
-        return None if self.view.state.purged else Draft([*ops, self._op("close")], final=final)
-
-    def close_with(self, build: Callable[[], Draft | None]) -> LogEntry | None:
-        """End the session (W5) in the entry that `build` makes. Returns, raises and cost: as `append`."""
-
-        def closing() -> Draft | None:
-            draft = build()
-            return replace(draft, ops=[*draft.ops, self._op("close")]) if draft else None
-
-        with self.lock:
-            written = self.append(closing)
-            self.closed = written is not None
-        if written:
-            _open_sessions.discard(self)
-        return written
 
     def _op(self, name: str) -> Json:
         return {"op": name, "session": self.id.hex()}
@@ -267,7 +250,9 @@ class Session:
             raise RunEndedError(self._run_id)
         if not closing and (self.view.state.deleted or self.view.state.purged):
             raise RunDeletedError(self._run_id)
-        if self._shut and not self.view.state.purged:
+        if self.view.state.purged:  # nothing follows a purge
+            return None
+        if self._shut:
             self._begin_again()
             return self._build(build, closing=closing)
         self._drop_repeated()
@@ -283,7 +268,7 @@ class Session:
         draft = Draft([{"op": "open", "session": fresh.hex()}], opening=True)
         self._shut = False
         try:
-            opened = self.append(lambda: None if self.view.state.purged else draft, closing=True)
+            opened = self.append(lambda: draft, closing=True)
         except BaseException:
             self._shut = True
             raise
