@@ -58,6 +58,7 @@ def test_a_policy_replaces_the_one_before() -> None:
     policy = store.experiments.set_retention(id, last=4, best=("metrics.`loss` desc", 5))
     assert store.experiments.retention(id) == policy == RetentionPolicy(None, 4, ("metrics.`loss` desc", 5))
     assert json.loads(store.experiments.get(id).tags[RETENTION]) == {"last": 4, "best": ["metrics.`loss` desc", 5]}
+    assert RetentionPolicy(best=["metrics.loss", 5]) == RetentionPolicy(best=("metrics.loss", 5))  # type: ignore[arg-type]
     store.experiments.set_retention(id)
     assert (store.experiments.retention(id), store.experiments.get(id).tags) == (None, {})
     store.experiments.delete(id)

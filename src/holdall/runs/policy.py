@@ -54,6 +54,8 @@ class RetentionPolicy:
             raise InvalidArgumentError(f"expire={self.expire!r} is no time such as '90d', '12h' or '2w'")
         if self.last is not None and not _is_number(self.last):
             raise InvalidArgumentError(f"last={self.last!r} is no number of runs, from 1 to {_MOST}")
+        if isinstance(self.best, list):  # as JSON has it
+            object.__setattr__(self, "best", tuple(self.best))
         if self.best is not None:
             self._check_best(self.best)
 
@@ -115,8 +117,7 @@ def parse_policy(tags: Mapping[str, str], experiment: str) -> RetentionPolicy | 
 def _policy_of(body: Any) -> RetentionPolicy:
     if not isinstance(body, dict) or not body.keys() <= {"expire", "last", "best"}:
         raise InvalidArgumentError("it is no object with expire, last and best alone")
-    best = body.get("best")
-    return RetentionPolicy(body.get("expire"), body.get("last"), tuple(best) if isinstance(best, list) else best)
+    return RetentionPolicy(body.get("expire"), body.get("last"), body.get("best"))
 
 
 def _is_number(value: object) -> bool:
