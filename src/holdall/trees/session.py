@@ -241,6 +241,20 @@ class Session:
                 self.closed = True
         _open_sessions.discard(self)
 
+    def close_with(self, build: Callable[[], Draft | None]) -> LogEntry | None:
+        """End the session (W5) in the entry that `build` makes. Returns, raises and cost: as `append`."""
+
+        def closing() -> Draft | None:
+            draft = build()
+            return replace(draft, ops=[*draft.ops, self._op("close")]) if draft else None
+
+        with self.lock:
+            written = self.append(closing)
+            self.closed = written is not None
+        if written:
+            _open_sessions.discard(self)
+        return written
+
     def _op(self, name: str) -> Json:
         return {"op": name, "session": self.id.hex()}
 
