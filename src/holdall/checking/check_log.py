@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias, TypeVar
+from dataclasses import replace
+from typing import TypeAlias, TypeVar
 
 from holdall.checking.changing import ChangingPaths
-from holdall.chunks.reader import ChunkReader
-from holdall.errors import FormatError, HoldallError, IntegrityError, LogGapError
+from holdall.checking.content import Claim, Content
+from holdall.checking.listed_entries import Note, each_listed
+from holdall.errors import FormatError, HoldallError, IntegrityError
 from holdall.format import digest
 from holdall.format.changes import Trimmed
 from holdall.format.document import Json
@@ -23,98 +24,14 @@ from holdall.format.tree import Entry, Kind
 from holdall.trees.addresses import log_uri
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.history import versions_of_state
-from holdall.trees.journal import Journal, check_chain
+from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.tree import Tree
 from holdall.trees.versioned_paths import VersionedPaths
 from holdall.trees.view import View
 
 Refer: TypeAlias = Callable[[Ref, str, bool], None]
-Note: TypeAlias = Callable[[str], None]
 K = TypeVar("K")
-Claim: TypeAlias = tuple[Ref, int, bytes]  # that what is there has this size and SHA-256
-_AT_ONCE: Final = 128  # entries read side by side
-_CHUNKS: Final = 256  # of a file that are held at once,
-_BYTES: Final = 32 << 20  # and about the bytes of them
-
-
-def each_listed(
-    journal: Journal, listed: Iterable[int], note: Note, read: Mapping[int, LogEntry | HoldallError] | None = None
-) -> Iterator[LogEntry | None]:
-    """Yield the entries that a listing showed, the oldest first; None where some are missing or one is damaged.
-
-    Each is held against the one before it, where that could be read.
-
-    Args:
-        journal: The log.
-        listed: The numbers of its entries that were listed.
-        note: Is told what is wrong.
-        read: Entries that were fetched already, or what is wrong with them.
-    """
-    before: LogEntry | None = None
-    following = 0
-    for n, entry in _each(journal, sorted(listed), read or {}):
-        if n != following:
-            note(str(LogGapError(journal.log, following)) + (f", and all to {n - 1}" if n - 1 > following else ""))
-            before = None
-            yield None
-        following = n + 1
-        try:
-            if isinstance(entry, HoldallError):
-                raise entry
-            check_chain(before, entry)
-        except HoldallError as error:
-            note(str(error))
-            yield None
-        before = None if isinstance(entry, HoldallError) else entry
-        if before:
-            yield before
-
-
-def _each(
-    journal: Journal, numbers: Sequence[int], read: Mapping[int, LogEntry | HoldallError]
-) -> Iterator[tuple[int, LogEntry | HoldallError]]:
-    for at in range(0, len(numbers), _AT_ONCE):
-        some = numbers[at : at + _AT_ONCE]
-        wanted = [n for n in some if n not in read]
-        found = {**read, **dict(zip(wanted, journal.try_many(wanted), strict=True))}
-        yield from ((n, found[n]) for n in some)
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The bytes of a file, once however many paths share them. Attributes: user (a path that has it)."""
-
-    blobs: RunBlobReader | ChunkReader
-    entry: Entry
-    user: str
-
-    def verify(self) -> None:
-        """Read all of the content.
-
-        Raises:
-            IntegrityError: It is not what was logged.
-        """
-        hasher = digest.file_hash()
-        for data in self._pieces():
-            hasher.update(data)
-        if hasher.digest() != self.entry.sha256:
-            raise IntegrityError(self.user, "its content has another SHA-256 than was logged", self.entry.path)
-
-    def _pieces(self) -> Iterator[bytes]:
-        assert self.entry.content
-        data = self.blobs.read([self.entry.content])[0]
-        if self.entry.whole:
-            yield data
-            return
-        chunks = parse_recipe(data).chunks
-        some: list[Ref] = []
-        for ref in chunks:
-            some.append(ref)
-            if len(some) == _CHUNKS or sum(each.raw for each in some) >= _BYTES:
-                yield from self.blobs.read(some)
-                some = []
-        yield from self.blobs.read(some)
 
 
 class LogCheck:

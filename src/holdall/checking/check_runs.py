@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
 
-from holdall.checking.check_log import Claim, Content, LogCheck
+from holdall.checking.check_log import LogCheck
 from holdall.checking.check_packs import Footers, Rows
+from holdall.checking.content import Claim, Content
 from holdall.checking.findings import Problem
 from holdall.errors import HoldallError
 from holdall.format.layout import RUNS, PackName
@@ -124,35 +125,43 @@ class _RunsCheck:
         self._users: defaultdict[PackName, set[str]] = defaultdict(set)
         self._pending: defaultdict[PackName, set[Ref]] = defaultdict(set)
         self._waiting = 0
+        self._claims: set[Claim] = set()  # that were looked into
 
     def run(self, *, quick: bool) -> RunsSeen:
-        contents: dict[Claim, Content] = {}
         seen = self._seen
         for log, listed in self._shard.logs(self._location).items():
             seen.runs += 1
             seen.entries += len(listed)
-            self._log(log, listed, contents)
+            contents = self._log(log, listed)
             self._ask()
-        for claim, content in contents.items() if not quick else ():
-            try:
-                content.verify()
-            except HoldallError as error:
-                seen.unread[claim] = Problem(content.user, str(error), (content.user,))
+            if not quick:
+                self._read(contents)
         seen.used = set(self._users)
         seen.users = {pack: users for pack, users in self._users.items() if pack in self._known_bad or pack in seen.bad}
         return seen
 
-    def _log(self, log: str, listed: Sequence[int], contents: dict[Claim, Content]) -> None:
+    def _read(self, contents: Mapping[Claim, Content]) -> None:
+        """Compute every file's SHA-256 anew, content that is shared once; a run at a time, as each holds its nodes."""
+        for claim, content in contents.items():
+            if claim in self._claims:
+                continue
+            self._claims.add(claim)
+            try:
+                content.verify()
+            except HoldallError as error:
+                self._seen.unread[claim] = Problem(content.user, str(error), (content.user,))
+
+    def _log(self, log: str, listed: Sequence[int]) -> Mapping[Claim, Content]:
+        """Fold a log, and return what its files hold."""
         following = LogCheck(self._location, log, self._refer, partial(self._note, log))
         following.fold(listed)
-        for claim, content in following.contents.items():
-            contents.setdefault(claim, content)
         self._seen.files += following.files
         self._seen.bytes += following.bytes
         if state := following.state:
             self._seen.states[log] = State(experiment=state.experiment, pins=state.pins, purged=state.purged)
             if following.whole and not state.purged:
                 self._versions_of(log.removeprefix(RUNS), following.entries)
+        return following.contents
 
     def _versions_of(self, run_id: str, entries: Sequence[Entry]) -> None:
         """Check that what was registered of a run is there, and nothing besides."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from holdall.checking.check_links import Links
-from holdall.checking.check_log import each_listed
 from holdall.checking.check_packs import Footers, Rows
 from holdall.checking.findings import Problem
+from holdall.checking.listed_entries import each_listed
 from holdall.errors import FormatError, HoldallError
 from holdall.format.damage import parse_damage
 from holdall.format.document import MAX_DOCUMENT

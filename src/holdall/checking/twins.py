@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeAlias
 
-from holdall.checking.check_log import Content
+from holdall.checking.content import Content
 from holdall.chunks.copies import WholeCopies
 from holdall.chunks.delivery import decode_verified
 from holdall.chunks.reader import ChunkReader
