@@ -238,6 +238,31 @@ def test_one_small_file_is_one_request() -> None:
     assert [verb for verb, _ in faulty.requests] == ["put", "put"]
 
 
+@pytest.mark.parametrize("entries", [0, 70])
+def test_a_state_leaves_out_what_was_given_up_since_the_one_before(
+    bucket: MemoryBucket, run: Run, entries: int
+) -> None:
+    """Removed paths and trimmed versions that the state before knew; whether it ends the run, or is one on the way."""
+    for path in ("a", "b", "d/x", "d/y"):
+        for epoch in range(3):
+            run.log_text(f"{path} {epoch}", path, on_conflict="replace")
+    run.finish()
+    again = tiny_store(bucket, create=False, seed=7).runs.resume(run.id)
+    again.delete_artifact("d")
+    again.log_text("a 3", "a", on_conflict="replace", keep_last=2)
+    again.trim("d/x", keep_last=1)
+    for n in range(entries):
+        again.log_text(f"{n}", "n", on_conflict="replace", keep_last=1)
+    if not entries:
+        again.finish()
+    seen = afresh(bucket, run)
+    assert list(seen.manifest) == ["a", "b", *(["n"] if entries else [])]
+    assert texts(seen, "a") == ["a 3", "a 2"]
+    assert texts(seen, "b") == ["b 2", "b 1", "b 0"]
+    assert (texts(seen, "d/x"), texts(seen, "d/y")) == (["d/x 2"], ["d/y 2", "d/y 1", "d/y 0"])
+    assert intact(bucket)
+
+
 # --- races, lost answers, crashes ---
 
 
@@ -371,3 +396,19 @@ def test_what_was_trimmed_is_referred_to_no_more(bucket: MemoryBucket, run: Run,
     found = [again.read("last.bin", version=one.version) for one in again.versions("last.bin")]
     assert found == [noise(epoch, 66_000) for epoch in (49, 48, 47)]
     assert tiny_store(bucket, create=False, seed=9).maintenance.check().intact  # hints to what is gone harm nobody
+
+
+def test_the_listing_of_many_versions_is_referred_to(bucket: MemoryBucket, run: Run, tmp_path: Path) -> None:
+    """Too large for an entry, it lies in packs, which are needed."""
+    for epoch in range(3):
+        for n in range(400):
+            (tmp_path / noise(n, 80).hex()).write_text(f"{epoch}")
+        run.log_artifacts(tmp_path, on_conflict="replace")
+    run.finish()
+    live = needed(bucket, run)
+    for key in packs_in(bucket):
+        if key not in live:
+            bucket.delete(key)
+    again = afresh(bucket, run)
+    assert texts(again, noise(7, 80).hex()) == ["2", "1", "0"]
+    assert tiny_store(bucket, create=False, seed=9).maintenance.check().intact

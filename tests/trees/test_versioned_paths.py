@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -230,7 +231,7 @@ def test_a_check_names_a_checkpoint_of_other_versions(bucket: MemoryBucket, chan
     assert checked(bucket)
 
 
-def test_what_a_lost_entry_may_have_changed_is_not_given_as_certain(bucket: MemoryBucket) -> None:
+def test_what_a_lost_entry_may_have_changed_is_not_given_as_certain(bucket: MemoryBucket, tmp_path: Path) -> None:
     """A path that was committed before it is refused; one that was committed behind it is read; a listing says so."""
     run = versioned(bucket)
     run.log_text("before", "a")
@@ -247,6 +248,9 @@ def test_what_a_lost_entry_may_have_changed_is_not_given_as_certain(bucket: Memo
     assert {entry.path for entry in found} == {"a", "c"}
     with pytest.raises(DamageError):
         again.versions("a")
+    with pytest.raises(IncompleteError):
+        again.download("a", tmp_path)
+    assert again.download("c", tmp_path).read_text() == "behind"
 
 
 def test_a_versioned_run_without_its_first_entry_goes_on_as_one(bucket: MemoryBucket) -> None:
