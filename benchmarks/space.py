@@ -89,7 +89,7 @@ class Series:
 class Ours(Series):
     """A store in a folder; whoever uses it has what a user has."""
 
-    first = 0
+    whole = True  # whether it logs the whole series, or its last alone
 
     def logged(self) -> int:
         """As a training job does."""
@@ -97,7 +97,7 @@ class Ours(Series):
 
         self._store = holdall.open(str(self.folder / "store"))
         self._runs = []
-        for path in self._steps(self.first):
+        for path in self._steps(0 if self.whole else STEPS - KEPT):
             with self._store.runs.start(experiment="train") as run:
                 run.log_artifact(path)
             self._runs.append(run)
@@ -126,7 +126,7 @@ class Ours(Series):
 
         store = holdall.open(str(self.folder / "versioned"))
         with store.runs.start(experiment="train", paths="versioned") as run:
-            for path in self._steps(self.first):
+            for path in self._steps(0 if self.whole else STEPS - KEPT):
                 run.log_artifact(path, on_conflict="replace")
                 run.trim(keep_last=KEPT)
         back(self.folder / "versioned")
@@ -149,7 +149,7 @@ class Ours(Series):
 class Alone(Ours):
     """A store that never held anything but the three."""
 
-    first = STEPS - KEPT
+    whole = False
 
     def kept(self) -> int:
         """There is nothing to give up."""

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from benchmarks import cpu
+from benchmarks import cpu, space
 from benchmarks.all import QUESTIONS
 from benchmarks.answer import Answer, text_of, verdict
 from benchmarks.data import random_file, same, small_files, weights_file
@@ -114,6 +114,19 @@ def test_every_question_can_be_asked(name: str) -> None:
     question = import_module(f"benchmarks.{name}")
     assert question.__doc__
     assert callable(question.ask)
+
+
+def test_a_series_takes_what_its_last_three_checkpoints_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within five per cent, once it is compacted; a deleted experiment leaves stubs."""
+    monkeypatch.setattr(space, "STEPS", 4)
+    alone, ours = (make(tmp_path / make.__name__, 3_000_000, "adapters") for make in (space.Alone, space.Ours))
+    for series in (alone, ours):
+        series.folder.mkdir()
+    needed, logged = alone.logged(), ours.logged()
+    kept = ours.kept()
+    assert needed < kept < logged
+    assert ours.compacted() < 1.05 * needed
+    assert ours.emptied() < 0.02 * needed
 
 
 def test_the_profile_names_the_threads_that_work(
