@@ -35,6 +35,7 @@ CREW: Final[dict[str, tuple[type[Worker], int]]] = {
     "reader": (Reader, 2),
     "collector": (Collector, 1),
 }
+PATIENCE: Final = 240.0  # seconds after the end in which a worker may finish what it is at
 TEMPLATE: Final = replace(TINY, pack_size=48 << 10)
 
 
@@ -48,6 +49,7 @@ class Soak:
         seconds: How long the workers work.
         seed: Of all choices but the operating system's.
         pause: Seconds that a worker rests between two things, at most.
+        every: Seconds from one kill to the next, about: a collector must get somewhere now and then.
         kills: How often each kind was killed.
     """
 
@@ -56,6 +58,7 @@ class Soak:
     seconds: float
     seed: int
     pause: float = 0.0
+    every: float = 0.35
     kills: Counter[str] = field(default_factory=Counter)
     _running: dict[str, int] = field(default_factory=dict)
     _starts: int = 0
@@ -70,10 +73,10 @@ class Soak:
         for name in names:
             self._start(name, until)
         while time.time() < until - 2:
-            time.sleep(chance.uniform(0.1, 0.6))
-            self._disturb(chance.choice([*names, "collector-0"]), chance, until)
+            time.sleep(chance.uniform(0.3, 1.7) * self.every)
+            self._disturb(chance.choice(names), chance, until)
         for pid in self._running.values():
-            self._end(pid, until + 60)
+            self._end(pid, until + PATIENCE)
         return self._verified()
 
     def _disturb(self, name: str, chance: random.Random, until: float) -> None:
@@ -162,6 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("url", help="where the store is to be: a new prefix or folder")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds that a worker rests after a step, at most")
+    parser.add_argument("--every", type=float, default=0.35, help="seconds from one kill to the next, about")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--endpoint", help="of an S3 server that takes the keys test and test")
     asked = parser.parse_args(arguments)
@@ -169,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
         notes.mkdir()
-        soak = Soak(Place(asked.url, options), notes, asked.minutes * 60, asked.seed, asked.pause)
+        soak = Soak(Place(asked.url, options), notes, asked.minutes * 60, asked.seed, asked.pause, asked.every)
         account = soak.run()
         print(told(soak, account), flush=True)
     return 1 if account.losses else 0

@@ -15,6 +15,8 @@ from holdall.errors import AccessDeniedError
 from holdall.format.layout import PACKS, RUNS
 from holdall.retention.performing import append_purge
 from holdall.storage.memory import MemoryBucket
+from holdall.storage.server_clock import server_time
+from holdall.storage.wrappers import RetryBucket
 from holdall.store import Store
 from holdall.trees.location import Location
 
@@ -118,3 +120,12 @@ def test_credentials_that_end_in_an_upload_leave_what_was_sent(at: int) -> None:
     assert set(sent) <= set(packs_in(bucket))
     assert sum(len(bucket.objects[key]) for key in packs_in(bucket)) < len(DATA) * 1.1 + 12_000
     assert Store(client(bucket, 3)).runs.get(run.run_id).read("b") == DATA
+
+
+def test_the_servers_clock_is_read_though_an_answer_is_lost() -> None:
+    """The object that is created to see its time may be there already, by the try before."""
+    faulty = FaultyBucket(MemoryBucket())
+    faulty.plan(Fault("put", "lose", key="probe/"))
+    assert server_time(RetryBucket(faulty, sleep=lambda _: None), "0" * 32) > 0
+    assert faulty.count("put", "probe/") == 2
+    assert list(faulty.list("probe/")) == []
