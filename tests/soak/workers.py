@@ -217,7 +217,7 @@ class Reader(Worker):
             self.store = self.place.store()
         run, fate = self.random.choice(known)
         path = self.random.choice(list(fate.paths))
-        if (problem := self._problem(run, path)) and not self.account.runs[run].doubtful:
+        if (problem := self._problem(run, path)) and not self.look().runs[run].doubtful:
             self.ledger.write("lost", "read", run, path, problem)
         self.ledger.write("did", "read", run, path)
 
