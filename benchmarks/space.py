@@ -262,6 +262,7 @@ def ask(options: Options) -> Iterator[Question]:
         notes=(
             *(f"{kind}: {text}; the rest is frozen." for kind, text in KINDS.items()),
             "A ratio is theirs / ours; `three alone` is our store that never held anything else.",
+            "What is left of a deleted experiment are the stubs of its 50 runs, half a kilobyte each: 26 and 29 kB.",
         ),
     )
 
