@@ -412,3 +412,23 @@ def test_the_listing_of_many_versions_is_referred_to(bucket: MemoryBucket, run: 
     again = afresh(bucket, run)
     assert texts(again, noise(7, 80).hex()) == ["2", "1", "0"]
     assert tiny_store(bucket, create=False, seed=9).maintenance.check().intact
+
+
+@pytest.mark.parametrize("keep_last", [1, 2])
+def test_who_reads_a_file_while_it_is_replaced_reads_it_or_is_told(
+    bucket: MemoryBucket, run: Run, keep_last: int
+) -> None:
+    """Kept as an earlier version it is read to its end; given up and collected, it is not there any more."""
+    run.log_bytes(noise("first"), "last.bin")
+    with afresh(bucket, run).open("last.bin") as file:
+        head = file.read(10)
+        run.log_bytes(noise("second"), "last.bin", on_conflict="replace", keep_last=keep_last)
+        live = needed(bucket, run)
+        for key in packs_in(bucket):
+            if key not in live:
+                bucket.delete(key)
+        if keep_last == 2:
+            assert head + file.read() == noise("first")
+        else:
+            with pytest.raises(ArtifactNotFoundError):
+                file.read()
