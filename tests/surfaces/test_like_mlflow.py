@@ -200,11 +200,13 @@ def test_the_script_speaks_every_verb() -> None:
         for name in ast.walk(ast.parse(VERBS.read_text()))
         if isinstance(name, ast.Attribute)
     }
-    beyond = {"get_metric_history", "load_model", "log_model", "set_store"}
+    beyond = {"get_metric_history", "load_model", "log_model", "set_experiment_retention", "set_store"}
     beyond_artifacts = {"Difference", "FileInfo", "diff", "load_table", "open_artifact", "read_ranges"}
+    beyond_artifacts |= {"FileVersion", "artifact_versions"}
+    beyond_client = {"artifact_versions", "delete_artifact", "trim_artifacts"}
     nouns = {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType | type)}
     verbs = {("mlflow", name) for name in set(holdall.__all__) - beyond - nouns}
-    verbs |= {("client", name) for name in dir(holdall.Client) if not name.startswith("_")}
+    verbs |= {("client", name) for name in set(dir(holdall.Client)) - beyond_client if not name.startswith("_")}
     verbs |= {("mlflow.artifacts", name) for name in set(holdall.artifacts.__all__) - beyond_artifacts}
     assert verbs - spoken == set()
     assert len(verbs) > 85
