@@ -10,7 +10,8 @@ from typing import Final
 from holdall.collecting.generations import is_done
 from holdall.collecting.hints_of import hints_of
 from holdall.errors import NotDeletedError
-from holdall.format.layout import PackName, damage_key, log_key, parse_key
+from holdall.format.layout import PackName, damage_key, log_key
+from holdall.trees.heads import entry_keys
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 
@@ -55,15 +56,20 @@ def purge_entries(location: Location, log: str) -> tuple[int, dict[str, str]]:
 
     Cost: a listing of the log, a GET, and the deletion.
     """
-    journal = Journal(location.bucket, location.pool, log)
-    purge = journal.purge()
-    if purge is None:
-        return 0, {}
-    keys = (parse_key(info.key) for info in location.bucket.list(f"{log}/log/"))
-    older = [log_key(log, key.number) for key in keys if key and key.kind == "log" and key.number < purge.n]
-    swept = Swept()
+    older, swept = older_entries(location, log), Swept()
     refused = _delete(location, older, swept)
     return len(older) - len(refused), swept.refused
+
+
+def older_entries(location: Location, log: str) -> list[str]:
+    """Return the keys of a purged log's entries before its purge; none if it is not purged.
+
+    Cost: a listing of the log, and a GET.
+    """
+    purge = Journal(location.bucket, location.pool, log).purge()
+    if purge is None:
+        return []
+    return [log_key(log, key.number) for key in entry_keys(location.bucket.list(f"{log}/log/")) if key.number < purge.n]
 
 
 def _delete(location: Location, keys: Sequence[str], swept: Swept) -> set[str]:

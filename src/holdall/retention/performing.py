@@ -9,19 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from holdall.collecting.sweeping import older_entries
+from holdall.errors import NotDeletedError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
-from holdall.format.layout import log_key, run_log
+from holdall.format.layout import run_log
 from holdall.format.state import State
 from holdall.retention.due import Due, RetentionPlan
 from holdall.runs.metrics import tag_op
 from holdall.runs.policy import EXPIRED, KEEP
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.heads import entry_keys
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
@@ -51,7 +53,7 @@ def perform(location: Location, plan: RetentionPlan) -> Retained:
     location.ready_to_write()
     expired = _side_by_side(partial(_expire, location), plan.expire)
     purged = _side_by_side(partial(_purge, location), plan.purge)
-    _side_by_side(lambda one: bool(remove_older(location, one.run_id)), plan.sweep)
+    _side_by_side(partial(_sweep, location), plan.sweep)
     done = {*expired, *purged}
     return Retained(
         tuple(expired),
@@ -93,14 +95,12 @@ def may_be_purged(state: State) -> bool:
 def remove_older(location: Location, run_id: str) -> int:
     """Remove all entries of a purged run but that which purges it, and return how many there were.
 
+    Raises:
+        NotDeletedError: The bucket keeps some, by a lock or a rule of its own.
+
     Cost: a listing of its log, a GET, and a DELETE for each entry, or for a thousand of them.
     """
-    log = run_log(run_id)
-    purge = Journal(location.bucket, location.pool, log).purge()
-    if purge is None:
-        return 0
-    listed = entry_keys(location.bucket.list(f"{log}/log/"))
-    keys = [log_key(log, key.number) for key in listed if key.number < purge.n]
+    keys = older_entries(location, run_log(run_id))
     location.bucket.delete_many(keys)
     return len(keys)
 
@@ -114,7 +114,13 @@ def _expire(location: Location, one: Due) -> bool:
 def _purge(location: Location, one: Due) -> bool:
     if not append_purge(location, one.run_id, lambda view: _is_at(view, one.n)):
         return False
-    remove_older(location, one.run_id)
+    return _sweep(location, one)
+
+
+def _sweep(location: Location, one: Due) -> bool:
+    """Remove what is before a purge; what the bucket keeps, by a lock, the garbage collection tries again and names."""
+    with suppress(NotDeletedError):
+        remove_older(location, one.run_id)
     return True
 
 
