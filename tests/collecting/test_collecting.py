@@ -92,6 +92,22 @@ def test_a_pack_of_an_open_session_is_left_alone(world: GarbageWorld) -> None:
     assert other.id not in found.closed
 
 
+def test_what_an_open_session_has_replaced_is_garbage(world: GarbageWorld) -> None:
+    """A job that runs for a week and rewrites its checkpoint gives the space of the older ones back meanwhile."""
+    run = world.store.runs.start(name="week", paths="versioned")
+    for step in range(4):
+        run.log_bytes(random.Random(step).randbytes(70_000), "last.pt", on_conflict="replace", keep_last=1)
+    before = len(world.packs())
+    world.clock.now += 2 * DAY
+    found = world.collect()
+    assert (found.freed.packs >= 3, found.unfinished.packs) == (True, 0)
+    assert len(world.packs()) == before - found.freed.packs
+    run.log_bytes(random.Random(9).randbytes(70_000), "last.pt", on_conflict="replace", keep_last=1)
+    assert run.open("last.pt").read() == random.Random(9).randbytes(70_000)
+    run.finish()
+    world.check()
+
+
 def test_what_is_logged_while_it_is_condemned_is_stored_anew(world: GarbageWorld) -> None:
     """The same content as in a condemned pack: the writer keeps away from it, and its copy stays."""
     session: list[object] = []

@@ -179,21 +179,39 @@ class Collector:
     def _packs(self, watched: frozenset[PackName]) -> None:
         """List the packs, and find what nothing refers to."""
         sessions = self._marks.sessions
+        under_way: list[tuple[PackName, ObjectInfo]] = []  # the last packs of an open session so far
         for info in self._bucket.list(PACKS):
             key = parse_key(info.key)
             if key is None or key.pack is None:
                 continue
             self._found.all.add(info.size)
+            if under_way and under_way[0][0].session != key.pack.session:
+                self._not_committed(under_way)
             if key.pack in watched:
                 self._sizes[key.pack] = info.size
                 self._found.waiting.add(info.size)
-            elif key.pack not in self._marks.live:
-                self._unreferenced(info, key.pack, sessions)
+            elif key.pack in self._marks.live:
+                self._given_up(under_way)
+            elif key.pack.session in sessions:
+                under_way.append((key.pack, info))
+            else:
+                self._unreferenced(info, key.pack)
+        self._not_committed(under_way)
 
-    def _unreferenced(self, info: ObjectInfo, pack: PackName, sessions: set[bytes]) -> None:
-        if pack.session in sessions:
+    def _not_committed(self, packs: list[tuple[PackName, ObjectInfo]]) -> None:
+        """Leave the newest packs of an open session alone: they are likely to be committed next."""
+        for _, info in packs:
             self._found.unfinished.add(info.size)
-        elif self._is_young(info):
+        packs.clear()
+
+    def _given_up(self, packs: list[tuple[PackName, ObjectInfo]]) -> None:
+        """Judge packs of an open session that has committed later ones: what it held there was replaced since."""
+        for pack, info in packs:
+            self._unreferenced(info, pack)
+        packs.clear()
+
+    def _unreferenced(self, info: ObjectInfo, pack: PackName) -> None:
+        if self._is_young(info):
             self._found.young.add(info.size)
         else:
             self._found.garbage.add(info.size)

@@ -202,10 +202,15 @@ def _collectable(clock: int) -> Callable[[Census, Survey], Collectable]:
     """
 
     def rule(census: Census, survey: Survey) -> Collectable:
-        writing = {session for run in survey.runs for session in run.sessions}
+        committed = {bytes.fromhex(session): -1 for run in survey.runs for session in run.sessions}
+        for pack in census.packs:  # up to which number, of each session that is open
+            if pack.session in committed and any(True for _ in survey.rows(pack)):
+                committed[pack.session] = max(committed[pack.session], pack.number)
         now = max(clock, census.newest or 0)
         return lambda pack, modified: (
-            pack.session.hex() not in writing and modified is not None and now - modified >= DELAY
+            pack.number < committed.get(pack.session, pack.number + 1)
+            and modified is not None
+            and now - modified >= DELAY
         )
 
     return rule
