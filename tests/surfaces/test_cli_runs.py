@@ -176,8 +176,10 @@ def test_deleting_shows_its_plan_and_asks(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 
 def test_scripts_delete_with_yes(lab: Lab) -> None:
-    """`--yes` asks nobody; as JSON, what was deleted is told."""
-    assert lab.json("run", "delete", lab.first, lab.second, "--yes") == {"deleted": [lab.first, lab.second]}
+    """`--yes` asks nobody; as JSON, what was deleted is told, and until when it can be restored (ms since 1970)."""
+    told = lab.json("run", "delete", lab.first, lab.second, "--yes")
+    assert told.pop("restorable_until") > 1_700_000_000_000
+    assert told == {"deleted": [lab.first, lab.second]}
     assert lab("run", "list") == ""
 
 
