@@ -366,6 +366,8 @@ class Transaction:
             with self._unchanged.open(item) as stream:
                 staged.written = writer.write(stream)
         except SourceUnreadableError:
+            if staged.recalled:  # it was not read yet: the disk's error says what to do
+                raise
             raise error from None
         writer.resolve_pending()
         staged.recalled = False
