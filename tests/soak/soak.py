@@ -16,15 +16,15 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from tests.soak.ledger import Account, Ledger
 from tests.soak.workers import Collector, Reader, Worker, Writer, wrong
+from tests.support.killing import fork
 from tests.support.stores import TINY
 from tests.support.worker import Place
 
@@ -66,7 +66,7 @@ class Soak:
     def run(self) -> Account:
         """Run it, and return the account with what is missing."""
         # In a child, for threads are not forked, and this process is to have none.
-        made = _fork(lambda: self.place.store()._location.create(TEMPLATE))
+        made = fork(lambda: self.place.store()._location.create(TEMPLATE))
         assert os.waitpid(made, 0)[1] == 0
         chance, until = random.Random(self.seed), time.time() + self.seconds
         names = [f"{kind}-{n}" for kind, (_, count) in CREW.items() for n in range(count)]
@@ -95,7 +95,7 @@ class Soak:
         self._starts += 1
         seed = self.seed * 1_000_003 + self._starts
         kind = CREW[name.partition("-")[0]][0]
-        self._running[name] = _fork(lambda: kind(self.place, self.folder, name, seed).work(until, self.pause))
+        self._running[name] = fork(lambda: kind(self.place, self.folder, name, seed).work(until, self.pause))
 
     def _end(self, pid: int, until: float) -> None:
         """Wait for a worker that has seen the time; one that does not end hangs, which is a loss."""
@@ -123,20 +123,6 @@ class Soak:
         problems = store.maintenance.check().problems
         account.losses += [str(problem) for problem in problems if not problem.harmless]
         return account
-
-
-def _fork(work: Callable[[], object]) -> int:
-    """Do something in a child, and return its id."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(1)
-    return pid
 
 
 def told(soak: Soak, account: Account) -> str:

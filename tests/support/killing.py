@@ -49,8 +49,8 @@ class CountedBucket:
         return partial(self._requests.ask, asked) if callable(asked) else asked  # such as `url`
 
 
-def dies(work: Callable[[], object]) -> bool:
-    """Whether a child that does this is killed; False if it comes to its end, and an error there is one here."""
+def fork(work: Callable[[], object]) -> int:
+    """Do something in a child, and return its id; the child ends with 1 where that fails."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -60,7 +60,12 @@ def dies(work: Callable[[], object]) -> bool:
             traceback.print_exc()
         finally:
             os._exit(1)
-    _, status = os.waitpid(pid, 0)
+    return pid
+
+
+def dies(work: Callable[[], object]) -> bool:
+    """Whether a child that does this is killed; False if it comes to its end, and an error there is one here."""
+    _, status = os.waitpid(fork(work), 0)
     code = os.waitstatus_to_exitcode(status)
     assert code in (0, -signal.SIGKILL), f"the child failed with {code}: see its traceback"
     return code != 0

@@ -11,25 +11,12 @@ from __future__ import annotations
 from typing import Final
 
 from holdall.format.document import Json
-from holdall.format.entry import LogEntry
 from holdall.format.layout import experiment_log
-from holdall.format.state import State
+from holdall.runs.experiment import ExperimentFold
 from holdall.trees.location import Location
 from holdall.trees.log import Log
 
 _AT_HOME: Final = frozenset(("holdall.retention",))
-
-
-class _Folded:
-    """What an experiment's log adds up to: its name, and the rest."""
-
-    def __init__(self) -> None:
-        self.name, self.state = "", State()
-
-    def apply(self, entry: LogEntry) -> None:
-        self.state.apply(entry)
-        if entry.n == 0:
-            self.name = str(entry.ops[0].get("name", ""))
 
 
 def copy_experiment(source: Location, target: Location, id: str) -> str:
@@ -40,7 +27,7 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
 
     Cost: a listing and a GET for each entry in both stores; a PUT if there is something to say.
     """
-    there, here = (Log(location, experiment_log(id), _Folded) for location in (source, target))
+    there, here = (Log(location, experiment_log(id), ExperimentFold) for location in (source, target))
     if there.follow() is None:
         return f"its experiment {id} is not there"
     here.follow()
@@ -53,7 +40,7 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
     return f"experiment {here.state.name!r} was deleted in the destination" if here.state.state.deleted else ""
 
 
-def _ops(there: _Folded, here: _Folded | None) -> list[Json]:
+def _ops(there: ExperimentFold, here: ExperimentFold | None) -> list[Json]:
     tags = {key: value for key, value in there.state.tags.items() if key not in _AT_HOME}
     begin: list[Json] = [] if here else [{"op": "create", "name": there.name}]
     if here and here.state.deleted:

@@ -182,7 +182,7 @@ class Experiments(PolicyVerbs):
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         heads = list_heads(self._location.bucket, EXPERIMENTS)
-        logs = {Log(self._location, log, _Folded): head for log, head in heads.items()}
+        logs = {Log(self._location, log, ExperimentFold): head for log, head in heads.items()}
         follow_many(self._location, logs, _called)
         found = [self._record(log) for log in logs if log.head]
         return sorted(found, key=lambda one: (-one.creation_time, one.name))
@@ -237,7 +237,7 @@ class Experiments(PolicyVerbs):
         """
         ops = [tag_op(key, value) for key, value in named_values("tags", tags).items()]
 
-        def build(found: _Folded) -> list[Json]:
+        def build(found: ExperimentFold) -> list[Json]:
             if found.state.deleted:
                 raise ExperimentDeletedError(found.name, id)
             return ops
@@ -280,19 +280,19 @@ class Experiments(PolicyVerbs):
         here = self._location.bucket.url
         return isinstance(place, str) and place.removeprefix("file://").rstrip("/") in (here, here.rstrip("/"))
 
-    def _begin(self, name: str, tags: Mapping[str, Any]) -> tuple[Log[_Folded], bool]:
+    def _begin(self, name: str, tags: Mapping[str, Any]) -> tuple[Log[ExperimentFold], bool]:
         """Create an experiment. Returns its log, and whether it was this call that created it."""
         first: list[Json] = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
         log = self._log(experiment_id(name))
         return log, log.append(lambda: [] if log.head else first) is not None
 
-    def _change(self, id: str, build: Callable[[_Folded], Sequence[Json]]) -> None:
+    def _change(self, id: str, build: Callable[[ExperimentFold], Sequence[Json]]) -> None:
         """Append what `build` makes of an experiment's current state. Raises and cost: as `get`; and one PUT."""
         self._location.ready_to_write()
         log = self._find(id)
         log.append(lambda: build(log.state))
 
-    def _find(self, id: str) -> Log[_Folded]:
+    def _find(self, id: str) -> Log[ExperimentFold]:
         """Return the log of an experiment as it is now. Raises and cost: as `get`."""
         location = self._location
         if not isinstance(id, str):
@@ -304,10 +304,10 @@ class Experiments(PolicyVerbs):
                 return log
         raise ExperimentNotFoundError(id, location.bucket.url)
 
-    def _log(self, id: str) -> Log[_Folded]:
-        return Log(self._location, experiment_log(id), _Folded)
+    def _log(self, id: str) -> Log[ExperimentFold]:
+        return Log(self._location, experiment_log(id), ExperimentFold)
 
-    def _record(self, log: Log[_Folded]) -> Experiment:
+    def _record(self, log: Log[ExperimentFold]) -> Experiment:
         """Return what a log that was followed says of its experiment."""
         found, id = log.state, log.log.removeprefix(EXPERIMENTS)
         state, here = found.state, self._location.bucket.url
@@ -316,7 +316,7 @@ class Experiments(PolicyVerbs):
         )
 
 
-class _Folded:
+class ExperimentFold:
     """What the entries of an experiment's log add up to."""
 
     def __init__(self) -> None:
