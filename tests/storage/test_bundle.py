@@ -207,6 +207,22 @@ def test_what_would_have_to_be_unpacked_is_refused(tmp_path: Path) -> None:
         BundleBucket(made).get("packs/bomb")
 
 
+def test_members_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    """A small file cannot say that it holds a thousand times its own length, by rows that lead to the same bytes."""
+    path = tmp_path / "overlapping.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("a", b"x" * 1000)
+    assert BundleBucket(path).get("a") == b"x" * 1000
+    with zipfile.ZipFile(path, "a") as made:
+        for number in range(5):
+            again = zipfile.ZipInfo(f"again {number}")
+            again.file_size, again.compress_size, again.header_offset = 1000, 1000, 0
+            made.filelist.append(again)
+        made._didModify = True  # type: ignore[attr-defined]  # so that the directory is written anew
+    with pytest.raises(FormatError, match="where another member"):
+        BundleBucket(path).get("a")
+
+
 def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
     """One key is one object."""
     made = tmp_path / "twice.zip"

@@ -58,11 +58,15 @@ def read_directory(read: ReadAt, size: int, what: str) -> dict[str, Member]:
     if offset + length > size or count > MAX_MEMBERS or length > _MAX_DIRECTORY or length < _ROW.size * count:
         _refuse(what, f"a directory of {count} members in {length} bytes at {offset} cannot be")
     found: dict[str, Member] = {}
+    room = offset
     for name, member in _rows(read(offset, length), count, what):
         if name in found:
             _refuse(what, f"it has two members of the name {name!r}")
         if member.header + _LOCAL.size + member.size > offset:
             _refuse(what, f"{name!r} does not lie before its directory")
+        room -= _LOCAL.size + member.size
+        if room < 0:  # else a small file could hold any number of bytes
+            _refuse(what, f"{name!r} lies where another member does")
         found[name] = member
     return found
 
