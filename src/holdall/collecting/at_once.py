@@ -10,7 +10,7 @@ from itertools import islice
 
 from holdall.collecting.fencing import fence_all
 from holdall.collecting.following import list_runs
-from holdall.collecting.generations import list_garbage, settle
+from holdall.collecting.generations import decide, list_garbage, settle
 from holdall.collecting.marks import Marks, mark
 from holdall.collecting.sweeping import sweep
 from holdall.engines.opening import open_engine
@@ -53,8 +53,8 @@ def _collect(location: Location, packs: frozenset[PackName]) -> frozenset[PackNa
             number += 1  # another collector's
         fence_all(location, engine, (run.log for run in list_runs(bucket) if marks.may_be_open(run)), [number])
         mark(location, engine, marks, list_runs(bucket))
-    verdict, _ = settle(bucket, number, "verdict", packs - marks.needed)
-    swept = sweep(location, number, verdict, state.damaged)
+    verdict = decide(bucket, number, packs, marks.needed)
+    swept = sweep(location, number, verdict, state.damaged, marks.needed)
     if swept.done:
         settle(bucket, number, "done", verdict)
     return frozenset(pack for pack in verdict if pack.key not in swept.refused)

@@ -18,7 +18,7 @@ from typing import Final
 
 from holdall.collecting.fencing import close_idle, fence_all
 from holdall.collecting.following import RunHead, list_runs
-from holdall.collecting.generations import list_garbage, read_condemned, settle
+from holdall.collecting.generations import decide, list_garbage, read_condemned, settle
 from holdall.collecting.marks import Marks, mark
 from holdall.collecting.plan import Amount, Collection, GenerationReport, PackList
 from holdall.collecting.sweeping import Swept, purge_entries, sweep
@@ -250,8 +250,8 @@ class Collector:
             self._sweep(work)
 
     def _sweep(self, work: _Work) -> None:
-        verdict, _ = settle(self._bucket, work.number, "verdict", work.packs - self._marks.needed)
-        swept = sweep(self._location, work.number, verdict, self._damaged)
+        verdict = decide(self._bucket, work.number, work.packs, self._marks.needed)
+        swept = sweep(self._location, work.number, verdict, self._damaged, self._marks.needed)
         if swept.done:
             settle(self._bucket, work.number, "done", verdict)
         self._report(work, verdict, swept)

@@ -20,6 +20,7 @@ from holdall.errors import HoldallError, LogGapError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.layout import log_key
+from holdall.trees.heads import entry_keys
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
@@ -66,7 +67,7 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
     Returns:
         The sessions that were closed.
 
-    Cost: one listing; for a run that is idle the entries of its log, and a PUT.
+    Cost: one listing; for a run that is idle another, the entries of its log, and a PUT.
     """
     log, active = run.log, run.active
     last = entry_time(location.bucket, log_key(log, active))
@@ -94,7 +95,8 @@ def _aware_sessions(location: Location, run: LiveRun) -> set[str]:
     """
     journal = Journal(location.bucket, location.pool, run.log)
     sought, found = set(run.sessions), set()
-    for entry in (journal.read_or_damage(n) for n in range(run.n + 1)):
+    listed = location.bucket.list(f"{run.log}/log/")  # numbers are claims: what is not listed is not asked for
+    for entry in map(journal.read_or_damage, sorted(key.number for key in entry_keys(listed))):
         if isinstance(entry, HoldallError):
             continue
         opened = {op["session"] for op in entry.ops if op["op"] == "open"} & sought

@@ -18,7 +18,7 @@ from holdall.errors import (
     ObjectNotFoundError,
 )
 from holdall.format.document import MAX_DOCUMENT
-from holdall.format.layout import GARBAGE, PackName, generation_key, parse_key
+from holdall.format.layout import GARBAGE, GENERATIONS, PackName, generation_key, parse_key
 from holdall.format.records import encode_generation, parse_generation, quarantine_end
 from holdall.storage.bucket import Bucket
 
@@ -90,12 +90,15 @@ def settle(
         The packs that it names, and whether it was created just now.
 
     Raises:
-        GarbageStateError: What is there cannot be read.
+        GarbageStateError: What is there cannot be read, or no number is left for a generation.
 
     Cost: one PUT; a GET where it is there.
     """
     named = sorted(packs)
     key = generation_key(generation, word)
+    if generation >= GENERATIONS:
+        last = generation_key(generation - 1, "").rstrip("/")
+        raise GarbageStateError(f"{bucket.url}/{last}", "it has the last number there is, so no generation follows it")
     data = encode_generation(generation, word, named, until)
     try:
         bucket.put(key, data)
@@ -106,6 +109,30 @@ def settle(
         return parse_generation(there, generation, word), there == data
     except DamageError as error:
         raise GarbageStateError(f"{bucket.url}/{key}", str(error)) from error
+
+
+def decide(
+    bucket: Bucket, generation: int, condemned: frozenset[PackName], needed: Iterable[PackName]
+) -> frozenset[PackName]:
+    """Create the verdict of a generation, or take the one that is there, and return what it names.
+
+    Args:
+        bucket: Of the store.
+        generation: Which.
+        condemned: What its `condemn` names.
+        needed: What runs refer to.
+
+    Raises:
+        GarbageStateError: What is there cannot be read, or names other packs than were condemned: no writer keeps away
+            from these, so nothing of the generation may be deleted.
+
+    Cost: as `settle`.
+    """
+    verdict, _ = settle(bucket, generation, "verdict", condemned.difference(needed))
+    if others := verdict - condemned:
+        where = f"{bucket.url}/{generation_key(generation, 'verdict')}"
+        raise GarbageStateError(where, f"it names {len(others)} packs that were not condemned, such as {min(others)}")
+    return verdict
 
 
 def is_done(bucket: Bucket, generation: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -16,6 +16,7 @@ from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 
 _BATCH: Final = 1000  # packs between two looks whether somebody else was done
+_NEEDED: Final = "a run refers to it, though the verdict of generation {} names it"
 
 
 @dataclass(slots=True)
@@ -27,16 +28,20 @@ class Swept:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def sweep(location: Location, generation: int, packs: Iterable[PackName], damaged: frozenset[PackName]) -> Swept:
+def sweep(
+    location: Location, generation: int, packs: Set[PackName], damaged: Set[PackName], needed: Set[PackName]
+) -> Swept:
     """Delete the packs of a verdict, their hints before them, and records of damage after them.
 
+    What runs need of them stays, and counts as refused: no collector that keeps the rules makes such a verdict.
     Stops where another collector finished the generation meanwhile: then a request of this one may come so late that
     it must not come at all.
 
     Cost: one listing for each thousand packs, and their deletion; five reads for the hints of each pack.
     """
-    swept = Swept()
-    left = iter(sorted(packs))
+    kept = packs & needed
+    swept = Swept(not kept, refused={pack.key: _NEEDED.format(generation) for pack in kept})
+    left = iter(sorted(packs - kept))
     while some := list(islice(left, _BATCH)):
         if is_done(location.bucket, generation):
             return swept

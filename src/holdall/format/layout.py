@@ -25,6 +25,7 @@ NAMES: Final = "names/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
+GENERATIONS: Final = 2**53  # the number of each is below: a fence says it as a count
 _MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"  # a model that a run logged
 _REGISTERED: Final = r"[0-9a-f]{32}"
 _NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
@@ -45,6 +46,7 @@ SHAPES: Final = {
 }
 
 _OF_A_PACK: Final = ("pack", "damaged")
+_OF_A_GENERATION: Final = ("condemn", "verdict", "done")
 
 
 class PackName(NamedTuple):
@@ -104,6 +106,8 @@ def parse_key(key: str) -> Key | None:
                 return Key(kind, pack=PackName.parse(parts["pack"], key))
             if kind not in _OF_A_PACK:
                 number = _LAST - int(parts.get("down") or "0", 16)
+                if kind in _OF_A_GENERATION and number >= GENERATIONS:
+                    return None
                 return Key(kind, parts.get("log") or "", number, None, parts.get("chunk") or "")
     return None
 
