@@ -7,6 +7,7 @@ import pickle
 import struct
 import zipfile
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -215,8 +216,8 @@ def test_members_that_share_bytes_are_refused(tmp_path: Path) -> None:
     assert BundleBucket(path).get("a") == b"x" * 1000
     with zipfile.ZipFile(path, "a") as made:
         for number in range(5):
-            again = zipfile.ZipInfo(f"again {number}")
-            again.file_size, again.compress_size, again.header_offset = 1000, 1000, 0
+            again = copy(made.getinfo("a"))
+            again.filename = f"again {number}"
             made.filelist.append(again)
         made._didModify = True  # type: ignore[attr-defined]  # so that the directory is written anew
     with pytest.raises(FormatError, match="where another member"):
