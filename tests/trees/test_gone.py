@@ -144,6 +144,26 @@ def test_a_fence_whose_generation_is_gone_makes_every_footer_be_read_again(world
     assert world.run.read("a.bin") == OTHER
 
 
+def test_a_thousand_fences_at_once_take_one_look(world: World) -> None:
+    """Whether their generations were ever there or not: nothing that was read counts, and no two requests for each."""
+    transaction = world.transaction()
+    transaction.stage([bytes_item("second.bin", BIG), bytes_item("a.bin", OTHER)])
+    transaction._chunks.flush()
+    own = [pack for pack in world.packs() if pack not in world.old]
+    gone, going = [*world.old[::2], *own[::2]], own[1::4]
+    world.declare("condemn", gone, 7)
+    world.sweep(gone)
+    world.declare("done", gone, 7)
+    world.declare("condemn", going, 8)
+    world.append(*({"op": "fence", "generation": generation} for generation in range(1000)))
+    transaction.publish()
+    world.sweep(going)
+    assert len(world.requests("list", GARBAGE)) == 2
+    assert len(world.requests("get", GARBAGE)) == 1
+    assert world.run.read("second.bin") == BIG
+    assert world.run.read("a.bin") == OTHER
+
+
 # --- behind a purge nothing is written
 
 

@@ -34,6 +34,7 @@ _ABANDONED: Final = 4  # sessions that never closed whose packs are looked for,
 _LAST: Final = 8  # and how many of each: hints are missing of those that were on their way
 _AT_ONCE: Final = 256  # packs whose footers are held against what is wanted before the next are loaded
 _AHEAD: Final = 2  # footers that are asked for ahead of a walk
+_MOST_OWED: Final = 64  # fences whose generations are read one by one; of more, one listing tells the same
 
 
 class _Found(NamedTuple):
@@ -286,13 +287,15 @@ class ChunkIndex:
     def _look(self) -> frozenset[PackName]:
         """Look at the garbage (W2), where that was not done in this era, and read what fences speak of (W4)."""
         with self._looking:
+            if len(self._owed) > _MOST_OWED:
+                self._begin_again()
             if self._condemned is None:
-                owed = frozenset(self._owed)  # of fences met before the listing, which shows their generations
+                owed = frozenset(self._owed)  # met before the listing, which shows their generations if there are any
                 found = look_at_garbage(self._bucket)
                 with self._lock:
                     self.hints.unusable |= found.damaged
                     self._condemned = found.condemned | self.hints.unusable
-                    self._owed -= owed & found.generations
+                    self._owed -= owed if len(owed) > _MOST_OWED else owed & found.generations
             named = {generation: packs_of_fence(self._bucket, generation) for generation in sorted(self._owed)}
             with self._lock:
                 condemned = self._exclude(frozenset().union(*(packs or () for packs in named.values())))
