@@ -294,6 +294,18 @@ def test_what_a_versioned_run_held_goes_as_well(world: World) -> None:
     world.is_whole()
 
 
+def test_trimming_a_small_file_removes_no_secret(world: World) -> None:
+    """The run's log has it until the run is purged, as the guide says."""
+    run = world.fresh(60).runs.start(name="versioned", paths="versioned")
+    for data in (b"a small secret", b"clean"):
+        run.log_bytes(data, "small.txt", on_conflict="replace", keep_last=1)
+    run.finish()
+    assert grep(world.bucket, b"a small secret")
+    location = world.location()
+    purge(location, plan_purge(location, run.id), partial(collect_packs, location))
+    assert grep(world.bucket, b"a small secret") == []
+
+
 def test_a_collection_may_sweep_the_log_meanwhile(world: World) -> None:
     """What the run was made of is known to the purge all the same, also in a second round."""
     location, store = world.location(), world.fresh(40)

@@ -4,7 +4,8 @@
     going on    what has not ended stays; without an entry for seven days it counts as killed
     expire      its last entry is younger than that
     last        it is among the newest of the finished runs of its group, or newer than the last of these
-    best        it is among the best of them by a metric
+    best        it is among the best of them by a metric; one that no run of the experiment has is taken
+                for misspelt, and keeps all that finished
 
 A group is the runs of an experiment that are part of no other run, or the
 children of one run: so a series of checkpoints, a child run each, has its own
@@ -104,6 +105,7 @@ def judge(runs: Sequence[Subject], policies: Mapping[str, RetentionPolicy], now:
     judging = _Judging(runs, policies, now)
     judging.keep_held()
     judging.keep_by_themselves()
+    judging.keep_unmeasured()
     judging.keep_in_groups()
     judging.keep_parents()
     return {run.run_id: judging.why.get(run.run_id, "") for run in runs if not run.deleted}
@@ -139,6 +141,14 @@ class _Judging:
             policy = self._policies.get(run.experiment)
             if reason := "its experiment has no policy" if policy is None else self._own_reason(run, policy):
                 self.why.setdefault(run.run_id, reason)
+
+    def keep_unmeasured(self) -> None:
+        """Keep what finished where no run of the experiment has the metric of `best`: a misspelt name deletes none."""
+        by = {experiment: policy.order.field.key for experiment, policy in self._policies.items() if policy.order}
+        measured = {run.experiment for run in self._runs.values() if by.get(run.experiment) in run.metrics}
+        for run in self._runs.values():
+            if run.experiment in by and run.experiment not in measured and run.status == "FINISHED":
+                self.why.setdefault(run.run_id, f"no run of its experiment has metrics.{by[run.experiment]}")
 
     def keep_in_groups(self) -> None:
         """Keep the last and the best, in groups from the top down: only what stays has a group of children."""
