@@ -99,6 +99,12 @@ def test_a_wrong_time_or_engine_is_a_wrong_call(lab: Lab) -> None:
     """Nothing is tried."""
     assert "is no time such as" in lab("gc", "--delay", "yesterday", code=2)
     assert "none of threads, ray, dask" in lab("gc", "--engine", "spark", code=2)
+    assert "--workers" in lab("gc", "--workers", "0", code=2)
+
+
+def test_a_collection_takes_as_many_workers_as_are_asked_for(lab: Lab) -> None:
+    """As a check, a repair and a copy do; what is found is the same."""
+    assert lab.json("gc", "--dry-run", "--workers", "1")["runs"] == lab.json("gc", "--dry-run")["runs"]
 
 
 def test_a_damaged_log_stops_it_with_the_runs_name(lab: Lab) -> None:

@@ -32,7 +32,7 @@ def test_a_collection_deletes_what_no_rule_keeps(shell: Shell) -> None:
     found = shell.json("gc")
     assert set(found["expired"]) == set(ids[:2])
     assert [run["run_id"] for run in shell.json("run", "list")] == ids[2:]
-    assert "deleted     2 runs, not purged: it can still be restored" in shell("gc")
+    assert "deleted     2 runs, each not purged: it can still be restored" in shell("gc")
     shell("run", "restore", ids[0])
     assert shell.json("gc")["expired"] == {}, "what was restored stays"
 
@@ -91,8 +91,19 @@ def test_a_purge_of_what_is_registered_names_the_versions(shell: Shell) -> None:
     store.registry.set_alias("fraud", "champion", 1)
     told = shell("run", "purge", leak, "--yes", code=1)
     assert "it is held by models:/fraud/1 (@champion)" in told
-    assert "hint:" in told
+    assert "delete_model_version" in told
     assert shell.json("run", "list")[0]["run_id"] == leak
+
+
+def test_an_earlier_version_that_holds_the_content_is_told_as_such(shell: Shell) -> None:
+    """What the path holds now is clean, and would make the plan look wrong."""
+    leak = shell.log("leak.txt")
+    other = shell.json("artifact", "log", "leak.txt", "--versioned")["run_id"]
+    (shell.folder / "leak.txt").write_text("clean")
+    shell("artifact", "log", "leak.txt", "--run", other, "--replace")
+    told = shell("run", "purge", leak, "--dry-run")
+    assert f"  stays     runs:/{other}/leak.txt: the same content as leak.txt (an earlier version)" in told
+    assert [left["earlier"] for left in shell.json("run", "purge", leak, "--dry-run")[0]["remaining"]] == [True]
 
 
 def test_a_run_that_a_version_holds_is_deleted_and_kept(shell: Shell) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from typing import Final
 
 from holdall.errors import RunHeldError
@@ -42,6 +42,7 @@ class Remaining:
         what: "the same file", or "parts of it".
         deleted: Whether that run is deleted, and will be purged itself.
         held_by: Versions of registered models, with their aliases, and places where it is deployed.
+        earlier: Whether an earlier version of that path holds it, which a versioned run keeps.
     """
 
     uri: str
@@ -49,6 +50,7 @@ class Remaining:
     what: str
     deleted: bool
     held_by: tuple[str, ...] = ()
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +157,15 @@ def _called(version: ModelVersion) -> str:
 def _remaining(doomed: Doomed, needed: Needed, versions: defaultdict[str, list[ModelVersion]]) -> Iterable[Remaining]:
     """Yield the files of other runs that have content of the doomed one."""
     for run_id, view in sorted(needed.views.items()):
-        for entry in chain(view.paths.walk(), earlier_entries(view.paths)):
+        now, before = view.paths.walk(), earlier_entries(view.paths)
+        for entry, earlier in chain(zip(now, repeat(False)), zip(before, repeat(True))):
             path = doomed.files.get(entry.sha256) if entry.content else None
             if path is not None or _shares(view, entry, doomed):
                 holding = [each for each in versions[run_id] if _is_below(entry.path, each.path)]
                 held = [*map(_called, holding), *(f"deployed at {where}" for where in deployed_at(view.state.tags))]
                 what = SAME_CHUNKS if path is None else SAME_FILE
                 uri = run_uri(run_id, entry.path)
-                yield Remaining(uri, path or "", what, view.state.deleted, tuple(held))
+                yield Remaining(uri, path or "", what, view.state.deleted, tuple(held), earlier)
 
 
 def _shares(view: View, entry: Entry, doomed: Doomed) -> bool:

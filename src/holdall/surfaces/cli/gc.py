@@ -25,6 +25,7 @@ from holdall.terminal import printable
 @click.option("--delay", default="24h", show_default=True, help="Leave packs alone that are younger.")
 @click.option("--quarantine", default="0", show_default=True, help="Wait so long between condemning and deleting.")
 @click.option("--engine", default="threads", show_default=True, help="What reads the runs: threads, ray or dask.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many shards of runs are read at once.")
 @click.option(
     "--compact",
     type=click.FloatRange(min=0),
@@ -44,6 +45,7 @@ def gc(
     delay: str,
     quarantine: str,
     engine: str,
+    workers: int | None,
     compact: float | None,
     explain: str | None,
     undo: int | None,
@@ -83,6 +85,7 @@ def gc(
         delay=delay,
         quarantine=quarantine,
         engine=engine,
+        workers=workers,
         override=policy if policy.has_rules else None,
         experiments=chosen,
     )
@@ -138,14 +141,15 @@ def _runs(found: Collection) -> list[str]:
     lines = [f"expired     run {id} {would or 'was '}deleted: {why}" for id, why in found.expired.items()]
     lines += [f"purged      run {id} {would or 'was '}purged: {why}" for id, why in found.retired.items()]
     for why, count in sorted(Counter(found.deleted.values()).items()):
-        lines.append(f"deleted     {counted(count, 'run')}, not purged: {why}")
+        each = "" if count == 1 else "each "
+        lines.append(f"deleted     {counted(count, 'run')}, {each}not purged: {why}")
     return lines
 
 
 def _garbage(found: Collection) -> list[str]:
     if not found.garbage.packs:
         return ["garbage     none"]
-    word = "would be deleted" if found.dry_run else "nothing refers to them"
+    word = "would be deleted" if found.dry_run else f"nothing refers to {'it' if found.garbage.packs == 1 else 'them'}"
     return [f"garbage     {_amount(found.garbage)}: {word}"]
 
 

@@ -45,7 +45,10 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     errors.OversizedPayloadError: "give fewer rows at once, or start the server with a larger --max-memory",
     errors.UnknownFlavorError: "install the package that brings a flavor for it",
     errors.RunDeletedError: "take the deletion back with `holdall run restore RUN_ID`",
-    errors.RunHeldError: "delete what holds it first, in Python; then nothing relies on what the run holds",
+    errors.RunHeldError: (
+        "delete what holds it first, in Python: versions with holdall.Client().delete_model_version(NAME, VERSION), "
+        "the tag with holdall.Client().delete_tag(RUN_ID, 'holdall.keep'); then nothing relies on what the run holds"
+    ),
     errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
     errors.WorkerLostError: (
         "see whether workers have enough memory, and run it again: what was written is kept; or use --engine threads"

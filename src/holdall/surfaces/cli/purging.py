@@ -77,7 +77,7 @@ def _lines(plan: PurgePlan, also: Sequence[str], limit: int | None) -> Iterator[
 
 def _remains(left: Remaining) -> str:
     what = f"the same content as {left.path}" if left.path else "parts of its content"
-    facts = [*left.held_by, *["deleted"] * left.deleted]
+    facts = [*["an earlier version"] * left.earlier, *left.held_by, *["deleted"] * left.deleted]
     return f"{left.uri}: {what}" + f" ({', '.join(facts)})" * bool(facts)
 
 
