@@ -756,7 +756,7 @@ class DestinationError(HoldallError):
     """A local folder does not take what is written into it. Attributes: path, reason."""
 
     error_code = "INVALID_PARAMETER_VALUE"
-    hint = "mend the folder or choose another one, and fetch again; no file there is half written"
+    hint = "mend that place or choose another one, and do it again; no file there is half written"
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)

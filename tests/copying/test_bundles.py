@@ -31,8 +31,9 @@ def test_a_bundle_opens_as_a_store_and_is_copied_on(tmp_path: Path) -> None:
     assert [found.info.run_id for found in bundle.runs.search("metrics.loss < 1")] == [run.id]
     assert bundle.artifacts.read("models:/fraud@champion/weights.bin") == noise(90_000)
     assert intact(bundle)
-    with pytest.raises(StorageError, match="only read"):
+    with pytest.raises(StorageError, match="only read") as refused:
         bundle.runs.start()
+    assert "bundle read" in refused.value.hint
     assert bundle.maintenance.copy_to(stores.copy).complete
     assert known(stores.copy.runs.get(run.id)) == known(stores.source.runs.get(run.id))
     assert stores.copy.registry.get_version_by_alias("fraud", "champion").run_id == run.id

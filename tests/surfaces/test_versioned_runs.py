@@ -199,6 +199,8 @@ def test_a_shell_does_all_of_it(tmp_path: Path) -> None:
     assert len(shell.json("artifact", "versions", run_id, "f.txt")) == 1
     plain = shell.json("artifact", "log", "f.txt")["run_id"]
     assert "--versioned" in shell("artifact", "log", "f.txt", "--run", plain, "--replace", code=2)
+    assert "begin one with --versioned" in shell("artifact", "log", "f.txt", "--replace", code=2)
+    shell("artifact", "log", "f.txt", "--replace", "--versioned")
     shell("artifact", "log", "f.txt", "--run", run_id, "--versioned", code=2)
     shell("artifact", "log", "f.txt", "--run", run_id, "--keep-last", "2", code=2)
     shell("artifact", "delete", f"runs:/{run_id}/f.txt", code=2)

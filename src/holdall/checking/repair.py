@@ -49,7 +49,8 @@ from holdall.trees.session import Draft, Session
 from holdall.trees.view import View
 
 _UNLISTED: Final = (
-    "that lists its paths, which nothing else tells: only that object, put back from a copy, brings them back; "
+    "that lists its paths, which nothing else tells: only that object, put back from a copy, or repairing from a "
+    "copy of the store brings them back; "
     "what was logged again is whole in its new run, and parameters, metrics and tags are read as ever"
 )
 

@@ -35,7 +35,8 @@ from holdall.storage.zip_directory import MAX_MEMBERS, Member, begin_of, read_di
 
 SUFFIX: Final = ".zip"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # so that the same objects make the same file
-_READ_ONLY: Final = "a bundle is only read: copy it into a store with `holdall store bundle read`, and write there"
+_READ_ONLY: Final = "a bundle is only read"
+_READ_IT: Final = "copy it into a store with `holdall store bundle read FILE DESTINATION`, and write there"
 _NOTHING_DELETED: Final = "nothing is deleted from a bundle"
 
 
@@ -105,13 +106,18 @@ class BundleBucket:
             yield ObjectInfo(name, opened.members[name].size)
 
     def put(self, key: str, data: Bytes) -> None:  # noqa: ARG002  # a bucket has it
-        raise StorageError(self.url, key, _READ_ONLY)
+        raise self._read_only(key)
 
     def delete(self, key: str) -> None:
-        raise StorageError(self.url, key, _READ_ONLY)
+        raise self._read_only(key)
 
     def delete_many(self, keys: Sequence[str]) -> None:
-        raise StorageError(self.url, next(iter(keys), ""), _READ_ONLY)
+        raise self._read_only(next(iter(keys), ""))
+
+    def _read_only(self, key: str) -> StorageError:
+        error = StorageError(self.url, key, _READ_ONLY)
+        error.hint = _READ_IT
+        return error
 
     def _open(self, key: str) -> _Opened:
         try:

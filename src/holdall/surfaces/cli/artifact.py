@@ -90,6 +90,8 @@ def log(
         )
     if keep_last and not replace:
         raise click.UsageError("--keep-last is for what may be replaced: give --replace with it")
+    if replace and not (run_id or versioned):
+        raise click.UsageError("--replace is for a versioned run: name one with --run, or begin one with --versioned")
     store, settings = opened(), read_settings()
     items = Run._items_of(path, directory)  # what is wrong with these is no run's failure
     if run_id:

@@ -17,7 +17,7 @@ from holdall.terminal import printable
 
 @program.group("store")
 def store() -> None:
-    """Create, test, check, repair and measure a store.
+    """Create, test, check, repair, measure and copy stores.
 
     \b
     Example: holdall store check --quick
