@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.stores import tiny_store
 
 from holdall.errors import InvalidArgumentError, RunNotFoundError, StoreNotFoundError
 from holdall.format.document import encode_document
-from holdall.format.layout import log_key
+from holdall.format.entry import encode_entry, parse_entry
+from holdall.format.layout import experiment_id, experiment_log, log_key
 from holdall.format.pack import parse_pack
 from holdall.format.reference import CHUNK
 from holdall.runs.run import Run
@@ -337,6 +339,26 @@ def test_a_copy_that_was_deleted_stays_deleted() -> None:
     (copied,) = stores.run().runs
     assert (copied.outcome, copied.detail) == ("skipped", "it was deleted in the destination")
     assert stores.copy.runs.get(run.id).info.lifecycle_stage == "deleted"
+
+
+@pytest.mark.parametrize("wrong", ["torn", "another's name"])
+def test_an_experiment_that_cannot_be_believed_keeps_its_own_runs_from_being_copied(wrong: str) -> None:
+    """Its runs are named, nothing of it comes to be in the destination, and the runs of others are copied."""
+    stores = pair()
+    whole, broken = (stores.source.runs.start(experiment=name) for name in ("whole", "broken"))
+    for run in (whole, broken):
+        run.log_bytes(b"hello", "small.txt")
+        run.finish()
+    log, bucket = experiment_log(experiment_id("broken")), stores.here.inner
+    data = bucket.get(log_key(log, 0))
+    first = parse_entry(data, log, 0)
+    lie = encode_entry(replace(first, ops=({"op": "create", "name": "whole"},)))
+    bucket.delete(log_key(log, 0))
+    bucket.put(log_key(log, 0), data[:20] if wrong == "torn" else lie)
+    report = stores.run()
+    assert {copied.run_id: copied.outcome for copied in report.runs} == {broken.id: "conflict", whole.id: "new"}
+    assert [found.name for found in stores.copy.experiments.search()] == ["whole"]
+    assert intact(stores.copy)
 
 
 def test_a_damaged_run_is_named_and_the_others_are_copied() -> None:

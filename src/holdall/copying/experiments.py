@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdall.errors import DamageError, UnsupportedFeatureError
 from holdall.format.document import Json
-from holdall.format.layout import experiment_log
+from holdall.format.layout import experiment_id, experiment_log
 from holdall.runs.experiment import ExperimentFold
 from holdall.trees.location import Location
 from holdall.trees.log import Log
@@ -28,9 +29,14 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
     Cost: a listing and a GET for each entry in both stores; a PUT if there is something to say.
     """
     there, here = (Log(location, experiment_log(id), ExperimentFold) for location in (source, target))
-    if there.follow() is None:
-        return f"its experiment {id} is not there"
-    here.follow()
+    try:
+        if there.follow() is None:
+            return f"its experiment {id} is not there"
+        here.follow()
+    except (DamageError, UnsupportedFeatureError) as error:
+        return f"its experiment cannot be read: {error}"
+    if experiment_id(there.state.name) != id:
+        return f"its experiment {id} says that it is called {there.state.name!r}, which is the name of another"
 
     def lacking() -> list[Json]:
         return _ops(there.state, here.state if here.head else None)
