@@ -176,6 +176,15 @@ def test_what_looks_at_runs_sees_what_paths_hold_now(store: holdall.Store) -> No
     assert not run.diff(None, other, None).changed
 
 
+@pytest.mark.parametrize("version", ["current", "2", 2.0, True])
+def test_a_version_is_a_number(store: holdall.Store, version: Any) -> None:
+    """None is what the path holds now; anything else is a wrong call, no version that went."""
+    run = store.runs.start(paths="versioned")
+    run.log_text("1", "f.txt")
+    with pytest.raises(InvalidArgumentError, match="or None, not"):
+        run.read("f.txt", version=version)
+
+
 def test_a_shell_does_all_of_it(tmp_path: Path) -> None:
     """Begin, replace, list versions, read one, delete, trim; what does not go together is refused."""
     shell = Shell(tmp_path)

@@ -112,7 +112,10 @@ def earlier_version(view: View, path: str, version: int) -> Entry:
 
     Raises:
         ArtifactNotFoundError: There is no such version, or it is kept no longer.
+        InvalidArgumentError: That is no number of a version.
     """
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise InvalidArgumentError(f"version is a number that run.versions(path) lists, or None, not {version!r}")
     for until, entry in _earlier(view, check_path(path)):
         if until == version:
             return entry
