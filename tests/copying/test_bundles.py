@@ -115,3 +115,15 @@ def test_the_command_line_copies_and_bundles(tmp_path: Path) -> None:
         more.log_metric("loss", 0.25)
     assert "conflict  run" in shell("store", "copy", "store", "copy", code=1)
     shell("store", "bundle", "write", "store", "a.tar", code=2)
+
+
+def test_a_model_that_cannot_be_copied_is_told_without_a_count(tmp_path: Path) -> None:
+    """A model that was promoted by version is not copied as a whole, too; nothing of it was counted."""
+    shell = Shell(tmp_path)
+    (tmp_path / "data.txt").write_bytes(b"data")
+    id = shell.log("data.txt")
+    Store.open(str(shell.folder / "store")).registry.register(f"runs:/{id}/data.txt", "fraud")
+    store, prod = str(shell.folder / "store"), str(shell.folder / "prod")
+    shell("store", "copy", store, prod, "--model", "fraud/1")
+    told = shell("store", "copy", store, prod, "--model", "fraud", code=1)
+    assert "conflict  model fraud: another model is called 'fraud' in the destination" in told

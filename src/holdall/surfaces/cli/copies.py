@@ -109,7 +109,8 @@ def _of_run(run: RunCopy) -> str:
 
 
 def _of_model(model: ModelCopy) -> str:
-    number = f"/{model.version}" if model.version is not None else f"  {counted(model.versions, 'version')}"
+    versions = f"  {counted(model.versions, 'version')}" * bool(model.versions)
+    number = versions if model.version is None else f"/{model.version}"
     return f"model {model.name}{number}" + "".join(f"  @{alias}" for alias in model.moved)
 
 
