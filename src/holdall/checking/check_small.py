@@ -33,7 +33,7 @@ from holdall.format.layout import (
     parse_key,
     parse_model_id,
 )
-from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint
+from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint, quarantine_end
 from holdall.format.registered import Holder, Registered, Version
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -61,13 +61,24 @@ class SmallCheck:
             with self._noting(CANARY):
                 if keys["canary"] and self._small(CANARY) != encode_canary(store):
                     raise FormatError(CANARY, "it is not the canary of this store")
-        for key in [*keys["condemn"], *keys["verdict"], *keys["done"]]:
-            name = generation_key(key.number, key.kind)
-            with self._noting(name):
-                parse_generation(self._small(name), key.number, key.kind)
+        self._generations([*keys["condemn"], *keys["verdict"], *keys["done"]])
         for pack in [key.pack for key in keys["damaged"] if key.pack]:
             with self._noting(damage_key(pack), harmless=True):
                 parse_damage(self._small(damage_key(pack)), pack)
+
+    def _generations(self, keys: Sequence[Key]) -> None:
+        """Check generations of garbage, one after the other: each may name very many packs."""
+        before, condemned = -1, frozenset[PackName]()
+        for key in sorted(keys, key=lambda key: (key.number, key.kind)):  # `condemn` is the first of its generation
+            name = generation_key(key.number, key.kind)
+            with self._noting(name):
+                data = self._small(name)
+                packs = parse_generation(data, key.number, key.kind)
+                if key.kind == "condemn":
+                    quarantine_end(data, key.number)
+                    before, condemned = key.number, packs
+                if key.kind == "verdict" and key.number == before and not packs <= condemned:
+                    raise FormatError(name, "it names packs that were not condemned, and no collection goes by it")
 
     def logs(self, numbers: Mapping[str, Sequence[int]]) -> None:
         """Fold the logs of experiments, models and names. Cost: a GET for each entry."""
