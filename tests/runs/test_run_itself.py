@@ -14,7 +14,7 @@ from tests.support.faulty import FaultyBucket
 
 import holdall
 from holdall.chunks.pool import Pool
-from holdall.errors import RunNotFoundError
+from holdall.errors import RunDeletedError, RunNotFoundError
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 from holdall.surfaces.fluent import active
@@ -82,6 +82,19 @@ def test_a_block_leaves_a_run_as_it_is_that_it_only_reads(store: Store) -> None:
     with Store._over(store._location.bucket, Pool()).runs.get(run.id) as other:
         other.later(other.log_text, "more", "more.txt")
     assert (run.record.info.status, list(run.manifest)) == ("FINISHED", ["more.txt"])
+
+
+def test_who_saw_it_deleted_writes_once_another_restored_it(store: Store) -> None:
+    """A deletion that a writer met is looked at again before the next refusal: it may have been undone."""
+    run = store.runs.start()
+    other = Store._over(store._location.bucket, Pool()).runs.get(run.id)
+    other.delete()
+    for path in ("a", "b"):
+        with pytest.raises(RunDeletedError):
+            run.log_text("lost", path)
+    other.restore()
+    run.log_text("kept", "c")
+    assert list(other.manifest) == ["c"]
 
 
 def test_who_the_run_is_costs_its_writer_no_request(bucket: FaultyBucket, store: Store) -> None:

@@ -155,7 +155,7 @@ class Session:
             RunDeletedError: The run was deleted.
             CommitStateUnknownError: The bucket stopped answering at the decisive moment.
 
-        Cost: one PUT; for each lost race a GET, a listing and what else was missed.
+        Cost: one PUT; for each lost race a GET, a listing and what else was missed; a listing before it refuses.
         """
         with self.lock:
             written = append_entry(
@@ -262,6 +262,8 @@ class Session:
         """Return the next entry, given the log as it is known now; None when there is nothing to write."""
         if self.closed:
             raise RunEndedError(self._run_id)
+        if self.view.state.deleted and not closing and not self.view.state.purged:
+            self._follow()  # another may have restored it since that was seen
         if not closing and (self.view.state.deleted or self.view.state.purged):
             raise RunDeletedError(self._run_id)
         if self.view.state.purged:  # nothing follows a purge
