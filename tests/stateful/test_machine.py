@@ -9,9 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from random import Random
-from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -24,76 +22,24 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.stateful.clients import CONTENTS, STORE, Client, Held, Known, held_by
+from tests.stateful.races import COURSES, FICKLE, PATH, Course, Race
 from tests.support.depth import DEEP
-from tests.support.faulty import Crash, FaultyBucket
+from tests.support.faulty import Crash
 from tests.support.stepped import AtOnce, Stepped
-from tests.support.stores import Serial, entropy, tiny_location
+from tests.support.stores import Serial, tiny_location
 
 from holdall.collecting.collector import Collector, Policy
-from holdall.errors import ArtifactNotFoundError, FencedOffError, RunDeletedError, RunNotFoundError
-from holdall.format.chunking import Chunker
-from holdall.format.layout import generation_key, parse_key
-from holdall.format.records import Descriptor, encode_generation
-from holdall.retention.performing import append_purge
+from holdall.errors import FencedOffError, RunDeletedError, RunNotFoundError
+from holdall.format.layout import PACKS, generation_key, parse_key
+from holdall.format.records import encode_generation
+from holdall.retention.due import due
+from holdall.retention.performing import append_purge, perform
+from holdall.runs.policy import DAY
 from holdall.storage.bucket import Bucket
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.trees import session
-
-STORE: Final = Descriptor("0" * 32, 0, Chunker(4096, 16384, 32768), 40_000)
-# Small ones go into entries, the others into packs; they share chunks.
-BASE: Final = entropy(51)(140_000)
-CONTENTS: Final = [b"a", b"b" * 500, BASE[:70_000], BASE[:90_000], BASE[70_000:], BASE]
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a path holds now, if anything, and what it held before, the oldest first."""
-
-    now: bytes | None = None
-    before: tuple[bytes, ...] = ()
-
-
-@dataclass
-class Known:
-    """What a run must show.
-
-    Attributes:
-        versioned: Whether its paths may be replaced.
-        stage: "active", "deleted" or "purged".
-        paths: What each path holds and held.
-        pinned: Whether a version of a registered model is below it.
-        slow: What a slow writer may log, or may never.
-    """
-
-    versioned: bool
-    stage: str = "active"
-    paths: dict[str, Held] = field(default_factory=dict)
-    pinned: bool = False
-    slow: dict[str, bytes] = field(default_factory=dict)
-
-
-class Doom:
-    """Dies before request `at`, and gets nothing through from then on."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-
-    def __call__(self, number: int, moment: str, verb: str, key: str) -> None:
-        if moment == "before" and self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise Crash
-
-
-class Client:
-    """A process: a store of its own, with what it remembers."""
-
-    def __init__(self, bucket: Bucket, seed: int) -> None:
-        self.doom = Doom()
-        self.location = tiny_location(FaultyBucket(bucket, on=self.doom), seed=seed, create=False, pool=Serial())
-        self.store = Store(self.location)
-
 
 WHO = st.sampled_from(["ann", "bob"])
 AT = st.one_of(st.none(), st.integers(0, 25))
@@ -108,6 +54,9 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.bucket, self.seeds = MemoryBucket(), itertools.count(1)
         tiny_location(self.bucket, create=False, pool=Serial()).create(STORE)
+        self.copied = tiny_location(MemoryBucket("copy"), seed=10**6, create=False, pool=Serial())
+        self.copied.create(STORE)
+        self._fresh().experiments.set_retention(self._fresh().experiments.create("e"), last=1)
         self.clients = {who: self._client() for who in ("ann", "bob")}
         self.known: dict[str, Known] = {}
         self.versions: dict[str, tuple[str, str]] = {}  # version -> run, path
@@ -259,12 +208,12 @@ class Machine(RuleBasedStateMachine):
             self._dies(who, at, lambda store: store.runs.get(one[0]).restore())
             self._look(one[0], {"active", "deleted"})
 
-    @rule(who=WHO, which=WHICH, at=AT)
-    def purge(self, who: str, which: int, at: int | None) -> None:
-        """What is deleted and not held goes for good."""
-        if one := self._one(which, "deleted"):
+    @rule(who=WHO, which=WHICH, stage=st.sampled_from(["active", "deleted", "deleted"]), at=AT)
+    def purge(self, who: str, which: int, stage: str, at: int | None) -> None:
+        """What is deleted and not held goes for good; what is active stays."""
+        if one := self._one(which, stage):
             self._dies(who, at, lambda store: append_purge(store._location, one[0], lambda _: True))
-            self._look(one[0], {"deleted"} if one[1].pinned else {"deleted", "purged"})
+            self._look(one[0], {stage} if one[1].pinned or stage == "active" else {stage, "purged"})
 
     @rule(who=WHO, which=WHICH, at=AT)
     def discard(self, who: str, which: int, at: int | None) -> None:
@@ -272,7 +221,7 @@ class Machine(RuleBasedStateMachine):
         if len([known for known in self.known.values() if known.stage == "active"]) > 2:
             self.finish(who, which, None)
             self.delete(who, which, None)
-            self.purge(who, 0, at)
+            self.purge(who, 0, "deleted", at)
 
     def _look(self, run: str, possible: set[str]) -> None:
         """Resolve a doubt by what the store says."""
@@ -348,6 +297,60 @@ class Machine(RuleBasedStateMachine):
         self._condemn(chance)
         self._collect(self.bucket)
 
+    @rule(courses=st.lists(COURSES, min_size=1, max_size=3))
+    def race(self, courses: list[Course]) -> None:
+        """A writer comes upon packs that a collector is after, each wherever it may be by then."""
+        for course in courses:
+            self._let_go(FICKLE[course.content])
+            self.start("ann", b"a", versioned=True)
+            run = list(self.known)[-1]
+            race = Race(self.bucket, self.seeds, run, course)
+            race.go()
+            found = held_by(self._fresh(), run, PATH)
+            assert found in race.may_hold
+            self.known[run].paths[PATH] = found
+
+    def _let_go(self, content: bytes) -> None:
+        """Purge the runs that hold what a race is about, but for those that are pinned."""
+        for run, known in self.known.items():
+            if not known.pinned and known.stage != "purged" and known.paths.get(PATH, Held()).now == content:
+                store = self._fresh()
+                if known.stage == "active":
+                    store.runs.get(run).delete()
+                assert append_purge(store._location, run, lambda _: True)
+                known.stage = "purged"
+
+    # --- retention and copies
+
+    @rule(days=st.sampled_from([0, 3, 8]))
+    def expire(self, days: int) -> None:
+        """The policy of the experiment, so much later: what is pinned or goes on stays, and the last that ended."""
+        location = self._fresh()._location
+        plan = due(location, self.bucket.clock() + days * DAY)
+        assert not any(self.known[one.run_id].pinned for one in (*plan.expire, *plan.purge))
+        assert all(self.known[one.run_id].stage == "active" for one in plan.expire)
+        assert all(self.known[one.run_id].stage == "deleted" for one in plan.purge)
+        assert days >= 7 or not plan.purge
+        done = perform(location, plan)
+        assert not done.left
+        for run in (*done.expired, *done.purged):
+            self._look(run, {"deleted" if run in done.expired else "purged"})
+
+    @rule()
+    def copy(self) -> None:
+        """All that is there is there as well; what is copied once is not sent again."""
+        for _ in range(2):
+            before = set(self.copied.bucket.objects)  # type: ignore[attr-defined]
+            report = self._fresh().maintenance.copy_to(Store(self.copied), workers=1)
+            # a version whose run is deleted is named, and waits
+            assert report.complete or any(one.pinned and one.stage == "deleted" for one in self.known.values())
+        assert not any(key.startswith(PACKS) for key in set(self.copied.bucket.objects) - before)  # type: ignore[attr-defined]
+        copy = Store(tiny_location(self.copied.bucket, seed=next(self.seeds), create=False, pool=Serial()))
+        assert copy.maintenance.check().problems == []
+        for run, known in self.known.items():
+            if known.stage == "active":
+                assert copy.runs.get(run).manifest == self._fresh().runs.get(run).manifest
+
     # --- what holds after each step
 
     @invariant()
@@ -369,18 +372,6 @@ class Machine(RuleBasedStateMachine):
             if one:
                 one.kill()
         session._open_sessions.clear()
-
-
-def held_by(store: Store, run_id: str, path: str) -> Held:
-    """What the store says that a path holds and held."""
-    run = store.runs.get(run_id)
-    try:
-        found = run.versions(path)
-    except ArtifactNotFoundError:
-        return Held()
-    now = [run.read(path) for version in found if version.current]
-    before = [run.read(path, version=version.version) for version in found if not version.current]
-    return Held(now[0] if now else None, tuple(reversed(before)))
 
 
 @pytest.mark.long

@@ -39,11 +39,13 @@ class Stepped:
     Attributes:
         done: Whether it came to its end, or was killed.
         error: What it failed with.
+        next: The request that it is about to send, a verb and a key.
     """
 
     def __init__(self, bucket: Bucket, work: Callable[[Bucket], object]) -> None:
         self.done = self._dead = False
         self.error: BaseException | None = None
+        self.next = ("", "")
         self._go, self._waits = threading.Semaphore(0), threading.Semaphore(0)
         seen = FaultyBucket(bucket, on=self._pause)
         self._thread = threading.Thread(target=self._run, args=[work, seen], daemon=True)
@@ -64,6 +66,7 @@ class Stepped:
     def _pause(self, number: int, moment: str, verb: str, key: str) -> None:
         if moment == "before":
             if not self._dead:
+                self.next = (verb, key)
                 self._waits.release()
                 self._go.acquire()
             if self._dead:
@@ -79,11 +82,15 @@ class Stepped:
         if self.error:
             raise self.error
 
-    def finish(self) -> None:
-        """Let it come to its end."""
-        while not self.done:
+    def until(self, reached: Callable[[str, str], bool]) -> None:
+        """Let it come to a request of which this is true, or to its end."""
+        while not self.done and not reached(*self.next):
             self.step()
         self.step(0)
+
+    def finish(self) -> None:
+        """Let it come to its end."""
+        self.until(lambda verb, key: False)
 
     def kill(self) -> None:
         """Let it die before its next request."""
