@@ -46,8 +46,8 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     errors.UnknownFlavorError: "install the package that brings a flavor for it",
     errors.RunDeletedError: "take the deletion back with `holdall run restore RUN_ID`",
     errors.RunHeldError: (
-        "delete what holds it first, in Python: versions with holdall.Client().delete_model_version(NAME, VERSION), "
-        "the tag with holdall.Client().delete_tag(RUN_ID, 'holdall.keep'); then nothing relies on what the run holds"
+        "delete the versions or the tag that hold it; `holdall guide retention` shows how; then nothing relies on what "
+        "the run holds"
     ),
     errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
     errors.WorkerLostError: (
