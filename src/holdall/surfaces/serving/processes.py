@@ -43,6 +43,7 @@ from holdall.surfaces.serving.service import Service, load
 
 _log: Final = logging.getLogger("holdall")
 _GRACE: Final = 5.0  # seconds that a process has for its end beyond what a request may take
+_AGAIN: Final = 5.0  # seconds after which a process that has not ended is told once more
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -103,6 +104,8 @@ class _Worker:
             return False
 
     def end(self, patience: float) -> None:
+        self.process.join(_AGAIN)
+        self.process.terminate()  # what it imported when the first came may have swallowed it
         self.process.join(patience)
         if self.process.is_alive():
             self.process.kill()
