@@ -25,7 +25,7 @@ REPLAYED = (
     "W1", "W1b", "W2", "W3a", "W3b", "W4", "W4a", "W4o", "W5", "W6", "W6s", "W7", "W8",
     "G4", "G5", "G5l", "G5t", "G6", "G6o", "G6d", "Gf", "G7", "G8",
 )  # fmt: skip
-BATCHES, EACH = (120, 25) if DEEP else (12, 25)
+BATCHES, EACH = (120, 25) if DEEP else (8, 25)
 _NOTHING = GarbageListing(frozenset(), frozenset(), frozenset())
 
 
