@@ -7,10 +7,12 @@ import os
 import signal
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.bigstore import put_pack
+from tests.support.depth import DEEP
 from tests.support.logs import packs_in
 from tests.support.stores import TINY, entropy, tiny_location
 
@@ -145,7 +147,7 @@ def test_a_worker_holds_no_more_of_a_larger_shard(request: pytest.FixtureRequest
     )
 
 
-@pytest.fixture(params=["threads", "ray", "dask"])
+@pytest.fixture(params=["threads", "ray", "dask"] if DEEP else ["threads", "ray"])
 def engine(request: pytest.FixtureRequest) -> str:
     if request.param in LIBRARIES:
         pytest.importorskip(LIBRARIES[request.param], reason=f"pip install 'holdall[{request.param}]'")
@@ -172,6 +174,11 @@ class Deadly(LocalBucket):
         return super().get(key, limit=limit)
 
 
+def without_details(found: Findings) -> Findings:
+    """The same findings: of a file with two bad packs, either may be met first."""
+    return replace(found, problems=[replace(problem, detail="") for problem in found.problems])
+
+
 @pytest.mark.long
 def test_the_findings_do_not_depend_on_the_engine(engine: str, tmp_path: Path) -> None:
     """Threads, Ray, Dask: the same findings on a damaged store, also where a worker is killed in the middle."""
@@ -192,7 +199,7 @@ def test_the_findings_do_not_depend_on_the_engine(engine: str, tmp_path: Path) -
     if engine == "threads":
         located = location
     with open_engine(engine, workers=2) as opened:
-        assert check(located, engine=opened, one_shard=0, runs=3) == whole
+        assert without_details(check(located, engine=opened, one_shard=0, runs=3)) == without_details(whole)
     assert (tmp_path / "killed").exists() == (engine != "threads")
 
 

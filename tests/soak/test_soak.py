@@ -20,7 +20,7 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, record_property: Callable[
     """Whoever is killed or sleeps, and when: what was acknowledged reads back byte by byte, and the store is intact."""
     notes = tmp_path / "notes"
     notes.mkdir()
-    soak = Soak(Place(str(tmp_path / "store")), notes, SECONDS, seed=random.randrange(10**6), pause=0.4)
+    soak = Soak(Place(str(tmp_path / "store")), notes, SECONDS, seed=random.randrange(10**6), pause=0.8)
     account = soak.run()
     record_property("counted", f"soak: {told(soak, account).splitlines()[:3]}")
     assert account.losses == [], told(soak, account)

@@ -377,5 +377,5 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.long
 def test_nothing_is_lost_whatever_happens() -> None:
     """Whatever two clients and a collector do, and whenever they die."""
-    count, steps = (600, 60) if DEEP else (14, 30)
+    count, steps = (600, 60) if DEEP else (10, 30)
     run_state_machine_as_test(Machine, settings=settings(max_examples=count, stateful_step_count=steps))
