@@ -103,6 +103,7 @@ from holdall.errors import (
     UnsupportedFileError,
     UntrustedModelError,
     VersionChangedError,
+    WorkerDiedError,
     WorkerLostError,
 )
 from holdall.exceptions import (
@@ -303,6 +304,7 @@ __all__ = [
     "UntrustedModelError",
     "VersionChangedError",
     "ViewType",
+    "WorkerDiedError",
     "WorkerLostError",
     "active_run",
     "artifacts",

@@ -50,6 +50,7 @@
     │   ├── FencedOffError             content was collected before it was committed
     │   ├── CommitStateUnknownError    a commit may or may not have happened
     │   ├── WorkerLostError            workers of a cluster died over the same piece of work
+    │   │   └── WorkerDiedError        a worker process of this process died
     │   └── GenerationDecidedError     a garbage generation deletes packs already, and cannot be undone
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
@@ -861,6 +862,22 @@ class WorkerLostError(ReloadError):
 
     def __str__(self) -> str:
         return f"every worker of {self.engine} that was given {self.shard} was lost: {self.reason}"
+
+
+class WorkerDiedError(WorkerLostError):
+    """A worker process died before it answered; nothing that was committed is lost. Attributes: pid, reason."""
+
+    hint = (
+        "do the same again: another takes its place; if memory ran out, lower HOLDALL_WORKERS or HOLDALL_MEMORY first"
+    )
+
+    def __init__(self, pid: int, reason: str) -> None:
+        HoldallError.__init__(self, pid, reason)
+        self.pid, self.reason = pid, reason
+        self.shard, self.engine = "its work", "HOLDALL_WORKERS"
+
+    def __str__(self) -> str:
+        return f"worker process {self.pid} died over its work: {self.reason}"
 
 
 class GenerationDecidedError(ReloadError):

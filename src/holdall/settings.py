@@ -3,7 +3,8 @@
 | variable | meaning | default |
 |---|---|---|
 | `HOLDALL_STORE` | where the store is | `./holdall-store` |
-| `HOLDALL_MEMORY` | bytes that transfers may hold at once; `64M`, `1G` | `256M` |
+| `HOLDALL_WORKERS` | processes that share large transfers (`holdall guide cores`) | one a core; `0` below 4 |
+| `HOLDALL_MEMORY` | bytes that transfers and workers may hold at once; `64M`, `1G` | `256M`; `64M` a worker if more |
 | `HOLDALL_EXPERIMENT` | the experiment of new runs, by name; else `MLFLOW_EXPERIMENT_NAME` | `Default` |
 | `HOLDALL_RUN_NAME` | what a new run is called; else `MLFLOW_RUN_NAME` | a random name |
 | `HOLDALL_RUN_ID` | the run that the first `start_run` goes on with; else `MLFLOW_RUN_ID` | a new one |
@@ -42,7 +43,7 @@ from typing import Any, Final
 
 from holdall.progress import observer_for
 from holdall.sizes import parse_size
-from holdall.store import DEADLINE, EVERYBODY, MEMORY, POLICIES, Store, Trust
+from holdall.store import DEADLINE, EVERYBODY, POLICIES, Store, Trust
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -53,7 +54,8 @@ class Settings:
     """Attributes: as in the table above; None where nothing is set."""
 
     store: str = "./holdall-store"
-    memory: int = MEMORY
+    memory: int | None = None
+    workers: int | None = None
     experiment: str | None = None
     run_name: str | None = None
     cache: Path | None = None
@@ -87,6 +89,7 @@ class Settings:
             url or self.store,
             options,
             memory=self.memory,
+            workers=self.workers,
             cache=self.cache,
             observer=observer_for(self.progress, sys.stderr),
             s3_lane=self.s3_lane,
@@ -105,10 +108,11 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     given = os.environ if environment is None else environment
     default = Settings()
-    memory = given.get("HOLDALL_MEMORY")
+    memory = given.get("HOLDALL_MEMORY", "").strip()
     return Settings(
         store=given.get("HOLDALL_STORE") or default.store,
-        memory=parse_size("HOLDALL_MEMORY", memory) if memory else default.memory,
+        memory=parse_size("HOLDALL_MEMORY", memory) if memory else None,
+        workers=_workers(given),
         experiment=given.get("HOLDALL_EXPERIMENT") or given.get("MLFLOW_EXPERIMENT_NAME") or None,
         run_name=given.get("HOLDALL_RUN_NAME") or given.get("MLFLOW_RUN_NAME") or None,
         run_id=given.get("HOLDALL_RUN_ID") or given.get("MLFLOW_RUN_ID") or None,
@@ -145,6 +149,13 @@ def _count(given: Mapping[str, str], name: str) -> int | None:
     named = given.get(name, "").strip()
     if named and not re.fullmatch(r"[1-9]\d{0,6}", named):
         raise ValueError(f"{name}={named!r} is not a whole number such as 3")
+    return int(named) if named else None
+
+
+def _workers(given: Mapping[str, str]) -> int | None:
+    named = given.get("HOLDALL_WORKERS", "").strip()
+    if named and not re.fullmatch(r"\d{1,4}", named):
+        raise ValueError(f"HOLDALL_WORKERS={named!r} is not a whole number such as 8, or 0")
     return int(named) if named else None
 
 

@@ -46,7 +46,7 @@ from holdall.naming.uris import MODELS, check_name, parse_model_uri
 from holdall.retention.due import Due, RetentionPlan
 from holdall.retention.purge_plan import PurgePlan, Remaining
 from holdall.retention.purging import Purged
-from holdall.runs.arguments import listed
+from holdall.runs.arguments import listed, yes_or_no
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.differences import Difference
 from holdall.runs.environment import capture
@@ -86,6 +86,8 @@ from holdall.terminal import guard_log
 from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
 from holdall.trees.stat_cache import StatCache
+from holdall.workers.cores import default_memory, default_workers, memory_limit
+from holdall.workers.crew import NOBODY, Crew, crew_of
 
 __all__ = [
     "DEADLINE",
@@ -178,8 +180,6 @@ __all__ = [
 ]
 
 guard_log()  # whatever is logged below here may name what strangers named
-
-MEMORY = 256 << 20
 
 
 class Store(Shown):
@@ -299,7 +299,8 @@ class Store(Shown):
         url: str,
         options: Mapping[str, Any] | None = None,
         *,
-        memory: int = MEMORY,
+        memory: int | None = None,
+        workers: int | None = None,
         cache: Path | None = None,
         observer: Observer = SILENT,
         s3_lane: str | None = None,
@@ -314,7 +315,8 @@ class Store(Shown):
             url: A folder, `file://`, `s3://bucket/prefix`, `gs://`, `az://` or `memory://`.
             options: What the storage library takes: for S3 `endpoint_url`, `profile`,
                 `key`, `secret`, `token`, `anon`, `requester_pays`, `s3_additional_kwargs`, ...
-            memory: Bytes that transfers may hold at once.
+            memory: Bytes that transfers may hold at once, those in workers too; None: as many as go with the workers.
+            workers: Processes that share large transfers; 0: none; None: one for each usable core, from four on.
             cache: A folder for what searching and the stat cache remember; nowhere when None.
             observer: Is told how far transfers are.
             s3_lane: The client for S3 where no option `lane` names one: `boto3` or `s3fs`.
@@ -341,12 +343,15 @@ class Store(Shown):
             'FINISHED'
         """
         options = dict(options or {})
-        verify_shared = _yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
-        create = _yes_or_no("create", options.pop("create", create))
+        verify_shared = yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
+        create = yes_or_no("create", options.pop("create", create))
         trusted = bool(options.get("unsafe_single_writer"))
+        workers = default_workers() if workers is None else workers
+        memory = default_memory(workers, memory_limit()) if memory is None else memory
         found = cls._over(
             bucket_at(url, options, s3_lane=s3_lane, deadline=deadline),
             Pool(memory=memory),
+            crew_of(workers, memory),
             trusted=trusted,
             cache=cache,
             observer=observer,
@@ -361,6 +366,7 @@ class Store(Shown):
         cls,
         bucket: Bucket,
         pool: Pool,
+        crew: Crew = NOBODY,
         *,
         trusted: bool = False,
         cache: Path | None = None,
@@ -372,15 +378,10 @@ class Store(Shown):
         location = Location(
             bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
         )
+        location.crew = crew
         location.stat_cache = StatCache(cache) if stat_cache and cache else None
         location.verifier.verify_all = verify_shared
         return cls(location)
-
-
-def _yes_or_no(name: str, given: object) -> bool:
-    if not isinstance(given, bool):
-        raise ValueError(f"{name}={given!r} is neither true nor false")
-    return given
 
 
 def _now() -> int:

@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
-from holdall.storage.per_process import PerProcess
+from holdall.workers.per_process import PerProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -34,7 +34,7 @@ from holdall.errors import IntegrityError, ObjectTooShortError, StorageError
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
-from holdall.storage.per_process import PerProcess
+from holdall.workers.per_process import PerProcess
 
 _MAX_RESULTS: Final = 1 << 18  # answers that are remembered: packs, or chunks where each is tried
 _ATTEMPTS: Final = 2  # networks err more often than disks

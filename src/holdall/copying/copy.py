@@ -29,9 +29,9 @@ from holdall.copying.runs import RunCopier
 from holdall.engines.mapping import Engine
 from holdall.errors import InvalidArgumentError, RunNotFoundError, StoreExistsError, StoreNotFoundError
 from holdall.format.layout import EXPERIMENTS, RUNS, is_run_id
-from holdall.storage.per_process import PerProcess
 from holdall.trees.heads import list_heads
 from holdall.trees.location import Location
+from holdall.workers.per_process import PerProcess
 
 Tell: TypeAlias = Callable[["RunCopy | ModelCopy"], object]
 

@@ -26,6 +26,13 @@ def named_values(what: str, given: Mapping[str, T] | None) -> dict[str, T]:
     return dict(given.items())
 
 
+def yes_or_no(name: str, given: object) -> bool:
+    """Return a truth value. Raises: ValueError if it is none."""
+    if not isinstance(given, bool):
+        raise ValueError(f"{name}={given!r} is neither true nor false")
+    return given
+
+
 def listed(what: str, given: Iterable[T] | None, example: str) -> list[T]:
     """Return what a list holds; an empty list for None.
 

@@ -29,9 +29,9 @@ from holdall.errors import (
     StorageError,
 )
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
-from holdall.storage.per_process import PerProcess
 from holdall.storage.renaming import rename_if_free
 from holdall.storage.zip_directory import MAX_MEMBERS, Member, begin_of, read_directory
+from holdall.workers.per_process import PerProcess
 
 SUFFIX: Final = ".zip"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # so that the same objects make the same file

@@ -37,7 +37,7 @@ from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.causes import causes
 from holdall.storage.credentials import warn_if_pickled
 from holdall.storage.deleting import raise_refused, try_delete
-from holdall.storage.per_process import PerProcess
+from holdall.workers.per_process import PerProcess
 
 T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}

@@ -27,7 +27,6 @@ from typing import Any
 
 from holdall.errors import MissingBackendError
 from holdall.storage.bucket import Bytes
-from holdall.storage.per_process import PerProcess
 from holdall.storage.s3_client import (
     METHODS,
     Answer,
@@ -42,6 +41,7 @@ from holdall.storage.s3_client import (
     set_checksums,
     unset_checksums,
 )
+from holdall.workers.per_process import PerProcess
 
 # A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
 PIECE = 128 * 1024

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from holdall.errors import StorageError, UnsafeBucketError
 from holdall.storage.credentials import warn_if_pickled
-from holdall.storage.per_process import PerProcess
+from holdall.workers.per_process import PerProcess
 
 OPTIONS = {
     "anon",

@@ -41,6 +41,7 @@ from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.wrappers import with_shorter_deadline
 from holdall.trees.damage import record_damage
 from holdall.trees.stat_cache import StatCache
+from holdall.workers.crew import NOBODY, Crew
 
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
 _WHOLE: Final = 60.0  # and beyond which none is sent again
@@ -79,6 +80,7 @@ class Location:
     ticks: Callable[[], float] = monotonic
     may_create: bool = True  # whether the first writing makes a store where none is
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
+    crew: Crew = NOBODY  # the worker processes that share large work
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     _descriptor: Descriptor | None = field(default=None, init=False)

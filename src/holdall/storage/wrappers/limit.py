@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
-from holdall.storage.per_process import PerProcess
 from holdall.storage.wrappers.steps import SteppedListing
+from holdall.workers.per_process import PerProcess
 
 
 class LimitBucket:

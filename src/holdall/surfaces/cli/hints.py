@@ -50,6 +50,9 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
         "the run holds"
     ),
     errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
+    errors.WorkerDiedError: (
+        "run it again: another worker takes its place; if memory ran out, lower HOLDALL_WORKERS or HOLDALL_MEMORY first"
+    ),
     errors.WorkerLostError: (
         "see whether workers have enough memory, and run it again: what was written is kept; or use --engine threads"
     ),

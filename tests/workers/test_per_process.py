@@ -7,7 +7,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from holdall.storage.per_process import PerProcess
+from holdall.workers.per_process import PerProcess
 
 
 def test_it_is_made_once_when_it_is_first_asked_for() -> None:
