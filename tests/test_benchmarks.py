@@ -18,6 +18,7 @@ from benchmarks.measured import PeerFailedError, Taken, measure
 from benchmarks.peers.on_disk import Copies, holdall_in, on_disk
 from benchmarks.plot import draw
 from benchmarks.rounds import Options, Question, Work, answer
+from benchmarks.spent import ROOT, Side, spent
 from benchmarks.table import write_table
 
 
@@ -134,7 +135,39 @@ def test_the_profile_names_the_threads_that_work(
 ) -> None:
     """Each of the two files is logged twice, and each time some thread is named."""
     monkeypatch.setattr(cpu, "PLAIN", Options(scratch=tmp_path / "scratch", data=tmp_path / "data"))
-    monkeypatch.setattr(sys, "argv", ["cpu", "--size", "16M"])
+    monkeypatch.setattr(sys, "argv", ["cpu", "--threads", "--size", "16M"])
     cpu.main()
     told = capsys.readouterr().out
     assert [told.count(word) for word in ("SHA-256", "fresh: ", "again: ", "by threads:\n    ")] == [2, 2, 2, 4]
+
+
+def test_what_a_verb_takes_of_processors_is_told_of_two_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of each kind three verbs, each of this checkout and of the one that is named, and their ratio."""
+    monkeypatch.setattr(cpu, "PLAIN", Options(scratch=tmp_path / "scratch", data=tmp_path / "data"))
+    small = ["--size", "300000", "--files", "5", "--rounds", "1", "--kinds", "text", "files"]
+    monkeypatch.setattr(sys, "argv", ["cpu", *small, "--against", str(ROOT)])
+    cpu.main()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [
+        [kind, verb] for kind in ("text", "files") for verb in ("fresh", "again", "get")
+    ]
+    assert all(float(figure) > 0 for row in rows for figure in row[2:])
+    assert {len(row) for row in rows} == {5}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives us what has lost its parent")
+def test_what_outlives_its_process_is_counted_with_it(tmp_path: Path) -> None:
+    """A child that works on after its parent ended is the verb's cost as well."""
+    package = tmp_path / "src" / "holdall"
+    package.mkdir(parents=True)
+    work = "import time\nwhile time.process_time() < 0.5: pass"
+    (package / "__init__.py").write_text(
+        "import contextlib, subprocess, sys, types\n"
+        "set_store = log_text = log_artifact = lambda *_: None\n"
+        "artifacts = types.SimpleNamespace(load_text=lambda _: None)\n"
+        "start_run = lambda: contextlib.nullcontext(types.SimpleNamespace(id=1))\n"
+        f"def log_artifact(_): subprocess.Popen([sys.executable, '-c', {work!r}], stdout=-3)\n"
+    )
+    assert spent(Side.at("stand-in", tmp_path), "log", url="u", path=str(tmp_path / "none")).seconds >= 0.4
