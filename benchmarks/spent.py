@@ -123,7 +123,7 @@ def main() -> None:
     _warm_up(arguments["url"] + "-warm")
     holdall.set_store(arguments["url"])
     before = _used(resource.RUSAGE_SELF) + _used(resource.RUSAGE_CHILDREN)
-    facts = {"log": _log, "get": _get}[verb](**arguments)
+    facts = _log(**arguments) if verb == "log" else _get(**arguments)
     print(json.dumps({"before": before, "facts": facts}))
 
 
