@@ -18,7 +18,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +31,7 @@ from tests.support.stores import TINY
 from tests.support.worker import Place
 
 from holdall.format.layout import GARBAGE, PACKS
+from holdall.store import Store
 
 CREW: Final[dict[str, tuple[type[Worker], int]]] = {
     "writer": (Writer, 8),
@@ -110,19 +113,25 @@ class Soak:
     def _verified(self) -> Account:
         """Read back all that was acknowledged; what is missing is added to the losses."""
         account, store = Account(self.folder).catch_up(), self.place.store()
-        for run, fate in account.runs.items():
-            for path in [] if fate.doubtful else fate.paths:
-                if problem := wrong(store, run, path, account):
-                    account.losses.append(f"{run} {path}: {problem}")
+        certain = [run for run, fate in account.runs.items() if not fate.doubtful]
+        with ThreadPoolExecutor(8) as threads:  # of a run in one thread: its log is then read once
+            account.losses += [lost for found in threads.map(partial(_lost, store, account), certain) for lost in found]
         for (name, version), (run, path) in account.models.items():
             found = store.registry.resolve(f"models:/{name}/{version}")
             if found != f"runs:/{run}/{path}":
                 account.losses.append(f"models:/{name}/{version} is {found}")
-            if problem := wrong(store, run, path, account):
+            if problem := wrong(store.runs.get(run), path, account):
                 account.losses.append(f"models:/{name}/{version}: {problem}")
         problems = store.maintenance.check().problems
         account.losses += [str(problem) for problem in problems if not problem.harmless]
         return account
+
+
+def _lost(store: Store, account: Account, run: str) -> list[str]:
+    """What is wrong with the content of a run, read back whole."""
+    opened = store.runs.get(run)  # once, as its log is long
+    found = {path: wrong(opened, path, account) for path in account.runs[run].paths}
+    return [f"{run} {path}: {problem}" for path, problem in found.items() if problem]
 
 
 def told(soak: Soak, account: Account) -> str:

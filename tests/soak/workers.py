@@ -240,11 +240,11 @@ class Collector(Worker):
         self.ledger.write("did", "collect", found.freed.packs, found.freed.bytes)
 
 
-def wrong(store: Store, run: str, path: str, account: Account) -> str:
+def wrong(run: Run, path: str, account: Account) -> str:
     """What is wrong with a file, or nothing."""
-    possible = account.runs[run].paths[path]
+    possible = account.runs[run.run_id].paths[path]
     try:
-        found = store.runs.get(run).read(path)
+        found = run.read(path)
     except (ArtifactNotFoundError, RunNotFoundError) as error:
         return "" if None in possible else f"missing: {error}"
     except HoldallError as error:
