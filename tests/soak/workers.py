@@ -25,7 +25,6 @@ from holdall.errors import (
 )
 from holdall.retention.performing import append_purge
 from holdall.runs.run import Run
-from holdall.store import Store
 
 PATIENCE: Final = 5.0  # seconds after which a reader that still fails has failed for good
 BLOCKS: Final = 150
@@ -224,7 +223,7 @@ class Reader(Worker):
     def _problem(self, run: str, path: str) -> str:
         """Read until it is right, or has been wrong for too long."""
         end = time.monotonic() + PATIENCE
-        while problem := wrong(self.store, run, path, self.account):
+        while problem := wrong(self.store.runs.get(run), path, self.account):
             if time.monotonic() > end:
                 return problem
             time.sleep(0.3)
