@@ -78,12 +78,13 @@ def test_every_dependency_has_a_floor_and_a_reason() -> None:
     assert [line for line in requirements if not re.search(r"[>=]=\d", line)] == []
 
 
-def test_the_environment_is_read_in_two_places() -> None:
-    """By the settings; and copied, unread, for the programs that say what ran where."""
+def test_the_environment_is_read_in_one_place() -> None:
+    """By the settings; and copied, unread, for the programs that say what ran where, and for worker processes."""
     files = (ROOT / "src").rglob("*.py")
     assert {f.name for f in files if re.search(r"os\.(environ|getenv)", f.read_text())} == {
         "settings.py",
         "environment.py",
+        "surroundings.py",
     }
 
 

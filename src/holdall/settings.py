@@ -26,9 +26,10 @@ Of MLflow's variables these are read, and `MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_
 store is named by `HOLDALL_STORE` alone. Nor is `MLFLOW_EXPERIMENT_ID`, a number of that database.
 
 Nothing else in holdall reads the environment, nor more than these and, for
-their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. One exception: when a run
-starts, `runs/environment.py` copies all of it for git and nvidia-smi, which it
-calls, and looks at no value. The AWS variables are read by the AWS libraries.
+their defaults, `XDG_CACHE_HOME`, `HOME` and `TERM`. Two exceptions copy all of
+it and look at no value: when a run starts, `runs/environment.py` does, for git
+and nvidia-smi, which it calls; and `workers/surroundings.py`, for the workers.
+The AWS variables are read by the AWS libraries.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ that claim at once share what there is, and who gets none works in this process.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +40,10 @@ _STARTING: Final = 60.0  # seconds that a start may take, on a machine that does
 _SETTLING: Final = 5.0  # seconds that a cancelled call may take to end
 _AGAIN: Final = 60.0  # seconds after which a start that failed is tried again
 _log: Final = logging.getLogger("holdall")
+
+# What is done at the end of a process is done in it: no thread can be started any more, hence no worker.
+_process_ends: Final = threading.Event()
+getattr(threading, "_register_atexit", atexit.register)(_process_ends.set)
 
 
 class Crew:
@@ -80,13 +86,11 @@ class Crew:
         """
         members = self._of_this_process()
         taken = members.take(most, self.share) if members else []
-        clean = False
         try:
             yield taken
-            clean = True
         finally:
             if members and taken:
-                members.give_back(taken, patient=clean)
+                members.give_back(taken)
 
     def close(self) -> None:
         """Let all workers of this process go; those that somebody has, when they are given back."""
@@ -94,7 +98,7 @@ class Crew:
             members.close()
 
     def _of_this_process(self) -> _Members | None:
-        if self.count == 0 or process.inside() or not starting.can_start():
+        if self.count == 0 or _process_ends.is_set() or process.inside() or not starting.can_start():
             return None
         return self._members.get(lambda: _Members(self.count, self._idle))
 
@@ -105,6 +109,7 @@ class _Members:
     def __init__(self, count: int, idle: float) -> None:
         self._most, self._patience = count, idle
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._count = 0  # that live, or are being started
         self._idle: list[tuple[Worker, float]] = []  # and since when; the one that was used last is last
         self._refused: float | None = None  # when one could not be started
@@ -160,14 +165,16 @@ class _Members:
             many = "a worker process" if missing == 1 else f"{missing} worker processes"
             _log.warning("%s could not be started, so work goes on with fewer or none: %s", many, error)
 
-    def give_back(self, taken: list[Worker], *, patient: bool) -> None:
+    def give_back(self, taken: list[Worker]) -> None:
         """Take workers back, without calls that are out; kill those that do not let them go."""
+        if os.getpid() != self._pid:  # a fork within a claim: they are the parent's
+            return
         try:
             for worker in taken:
                 if worker.busy:
                     worker.cancel()
             for worker in taken:
-                if not worker.settle(_SETTLING if patient or worker.busy else 0):
+                if not worker.settle(_SETTLING):
                     worker.kill()
         except BaseException:  # interrupted once more
             for worker in taken:

@@ -46,11 +46,16 @@ class FrameWriter:
         """Return whether the descriptor was given up."""
         return self._descriptor < 0
 
+    def abandon(self) -> int:
+        """Do as `close`, without waiting for a thread that is writing: in a forked child there is none."""
+        given_up, self._descriptor = self._descriptor, -1
+        self._lock = threading.Lock()
+        return given_up
+
     def close(self) -> int:
         """Give the descriptor up, and return it for closing; -1 if it was given up before."""
         with self._lock:
-            given_up, self._descriptor = self._descriptor, -1
-        return given_up
+            return self.abandon()
 
 
 def read_frame(descriptor: int) -> bytes | None:

@@ -12,6 +12,7 @@ Calls are numbered by the parent and answered in their order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +25,13 @@ class Begin:
         memory: Bytes that the worker may hold.
         folder: The parent's working directory; None if that is gone.
         level: The level of the parent's log.
+        environment: The parent's, where it is another one than before; else None.
     """
 
     memory: int
     folder: str | None
     level: int
+    environment: Mapping[bytes, bytes] | None
 
 
 @dataclass(frozen=True, slots=True)

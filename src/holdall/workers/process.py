@@ -28,7 +28,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
-from holdall.workers import failures
+from holdall.workers import failures, surroundings
 from holdall.workers.frames import MAX_FRAME, BrokenFrameError, FrameWriter, read_frame
 from holdall.workers.messages import Begin, Call, Cancel, End, Hello, Logged, Raised, Returned, Told
 
@@ -46,6 +46,7 @@ class _Here:
         self.cancelled = 0  # all calls up to this one
         self.memory = 0
         self.kept: dict[Any, Any] = {}
+        self.cached: dict[Any, Any] = {}
         self.releases: list[Callable[[], object]] = []
 
 
@@ -67,6 +68,11 @@ def notify(value: Any) -> None:
 def kept() -> dict[Any, Any]:
     """Return a mapping whose values stay between the calls of one claim."""
     return _of_this_process().kept
+
+
+def cached() -> dict[Any, Any]:
+    """Return a mapping whose values stay for later claims, such as connections, while the environment is the same."""
+    return _of_this_process().cached
 
 
 def at_release(release: Callable[[], object]) -> None:
@@ -157,13 +163,18 @@ def _take(message: Any, here: _Here) -> None:
         case Call():
             _answer(message, here)
         case Begin():
-            here.memory = message.memory
-            logging.getLogger("holdall").setLevel(message.level)
-            if message.folder is not None:
-                with suppress(OSError):
-                    os.chdir(message.folder)
+            _begin(message, here)
         case End():
             _release(here)
+
+
+def _begin(message: Begin, here: _Here) -> None:
+    here.memory = message.memory
+    surroundings.take_level(message.level)
+    surroundings.take_folder(message.folder)
+    if message.environment is not None:
+        surroundings.take_environment(message.environment)
+        here.cached = {}
 
 
 def _answer(call: Call, here: _Here) -> None:

@@ -57,8 +57,21 @@ def can_start() -> bool:
     return not getattr(sys, "frozen", False) and bool(_INTERPRETER.fullmatch(Path(executable).name))
 
 
+def _stamp() -> int:
+    """Return when the files of holdall were installed; 0 where they are in an archive."""
+    try:
+        return Path(__file__).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+_imported: Final = _stamp()
+
+
 def start() -> Started:
     """Start a process. Raises: OSError, where the system refuses: too many processes or files, no such program."""
+    if _stamp() != _imported:  # a worker would import other code than this process has
+        raise OSError(f"holdall was installed anew after this process imported it, at {Path(__file__).parent}")
     theirs, calls = os.pipe()
     try:
         answers, theirs_too = os.pipe()

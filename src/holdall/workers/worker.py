@@ -8,6 +8,7 @@ zombie stays.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import pickle
@@ -15,30 +16,41 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
+from itertools import count
 from typing import Any, Final, TypeVar
 
 from holdall.errors import WorkerDiedError
-from holdall.workers import failures, starting
+from holdall.workers import failures, starting, surroundings
 from holdall.workers.frames import BrokenFrameError, FrameWriter, read_frame
 from holdall.workers.messages import Begin, Call, Cancel, End, Hello, Logged, Raised, Returned, Told
 
 T = TypeVar("T")
 _ENDING: Final = 5.0  # seconds that a process may take to end once its pipe has
-_descriptors: set[int] = set()  # of pipes to workers, in this process
+_LEAVING: Final = 1.0  # and that this process waits for them at its own end
+_alive: set[Worker] = set()  # workers of this process
 
 
 def _forget_in_child() -> None:
     """Close the pipes in a forked child: a worker must see its parent's end, and the child gets workers of its own."""
-    while _descriptors:
-        with suppress(OSError):
-            os.close(_descriptors.pop())
+    while _alive:
+        _alive.pop().forget()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
+
+
+@atexit.register
+def _dismiss_all() -> None:
+    """Let all workers of this process end, and wait a moment for that."""
+    leaving, until = list(_alive), time.monotonic() + _LEAVING
+    for worker in leaving:
+        worker.dismiss()
+    for worker in leaving:
+        worker.join(max(0.0, until - time.monotonic()))
 
 
 class _Out:
@@ -60,25 +72,26 @@ class Worker:
     """
 
     def __init__(self, on_idle: Callable[[Worker], bool], look: float) -> None:
+        self._environment = surroundings.environment()
         started = starting.start()
         self._process, self._answers = started.process, started.answers
         self._calls = FrameWriter(started.calls)
         self.pid: int = started.process.pid
         self.memory = 0
         self.ready: Future[None] = Future()
-        self._lock = threading.Lock()
+        self._numbers = count(1)
         self._number = 0
         self._out: dict[int, _Out] = {}
         self._lost: str | None = None
         self._on_idle, self._look = on_idle, look
-        _descriptors.update((started.calls, started.answers))
+        self._thread = threading.Thread(target=self._read, name="holdall-worker", daemon=True)
+        _alive.add(self)
         try:
             starting.greet(started.calls)
-            threading.Thread(target=self._read, name="holdall-worker", daemon=True).start()
+            self._thread.start()
         except BaseException:  # no more threads, say
             self.kill()
-            self._close(self._answers)
-            self._process.wait()
+            self._end("it could not be listened to")
             raise
 
     @property
@@ -112,10 +125,8 @@ class Worker:
         """
         pickled = pickle.dumps((function, args), protocol=5)
         out = _Out(notify)
-        with self._lock:
-            self._number += 1
-            number = self._number
-            self._out[number] = out
+        self._number = number = next(self._numbers)
+        self._out[number] = out
         try:
             self._send(Call(number, pickled))
         except BaseException:
@@ -128,7 +139,10 @@ class Worker:
     def begin(self, memory: int) -> None:
         """Begin a claim, with so many bytes to work with."""
         self.memory = memory
-        self._send(Begin(memory, _folder(), logging.getLogger("holdall").getEffectiveLevel()))
+        now = surroundings.environment()
+        changed = now if now != self._environment else None
+        self._environment = now
+        self._send(Begin(memory, surroundings.folder(), surroundings.level(), changed))
 
     def end(self) -> None:
         """End the claim: what was kept for it is let go."""
@@ -149,12 +163,25 @@ class Worker:
 
     def dismiss(self) -> None:
         """Let the process end, at once, whatever it does: it sees the end of the pipe."""
-        self._close(self._calls.close())
+        _close(self._calls.close())
 
     def kill(self) -> None:
         """End the process, also one that does not look."""
+        self._process.kill()  # first: a thread that writes to it would keep the pipe from being closed
         self.dismiss()
-        self._process.kill()
+
+    def join(self, patience: float) -> None:
+        """Wait until the process has ended and every call has failed."""
+        if self._thread.is_alive():
+            self._thread.join(patience)
+
+    def forget(self) -> None:
+        """Leave the process to the one that this one was forked from. Takes no lock: nobody may be left to free it."""
+        self._lost = "it belongs to the process that this one was forked from"
+        for descriptor in (self._calls.abandon(), self._answers):
+            _close(descriptor)
+        self._answers = -1
+        self._process.returncode = 0  # else it is missed as a child of this process
 
     # --- the reading thread ---
 
@@ -212,9 +239,14 @@ class Worker:
                 self._send(Cancel(told.number))
 
     def _end(self, reason: str) -> None:
+        if reason:
+            self.kill()
         self.dismiss()
-        self._close(self._answers)
-        self._lost = reason or _ending(self._reap())
+        answers, self._answers = self._answers, -1
+        _close(answers)
+        ending = _ending(self._reap())
+        self._lost = reason or ending
+        _alive.discard(self)
         self._fail_all()
 
     def _reap(self) -> int | None:
@@ -235,18 +267,11 @@ class Worker:
             with suppress(KeyError):  # another thread does the same
                 self._out.popitem()[1].future.set_exception(WorkerDiedError(self.pid, reason))
 
-    @staticmethod
-    def _close(descriptor: int) -> None:
-        if descriptor >= 0:
-            _descriptors.discard(descriptor)
+
+def _close(descriptor: int) -> None:
+    if descriptor >= 0:
+        with suppress(OSError):
             os.close(descriptor)
-
-
-def _folder() -> str | None:
-    try:
-        return str(Path.cwd())
-    except OSError:
-        return None
 
 
 def _ending(code: int | None) -> str:
