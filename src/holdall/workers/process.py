@@ -32,7 +32,7 @@ from holdall.workers import failures, surroundings
 from holdall.workers.frames import MAX_FRAME, BrokenFrameError, FrameWriter, read_frame
 from holdall.workers.messages import Begin, Call, Cancel, End, Hello, Logged, Raised, Returned, Told
 
-_LOOK: Final = 5.0  # seconds between two looks for the parent
+_LOOK: Final = 1.0  # seconds between two looks for the parent
 _CANCEL: Final = signal.SIGUSR1
 _QUIET: Final = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")  # whose threads nobody needs here, once for each core
 

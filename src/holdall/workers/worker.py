@@ -84,7 +84,7 @@ class Worker:
         self._out: dict[int, _Out] = {}
         self._lost: str | None = None
         self._on_idle, self._look = on_idle, look
-        self._thread = threading.Thread(target=self._read, name="holdall-worker", daemon=True)
+        self._thread = threading.Thread(target=self._read, name=f"holdall-worker-{self.pid}", daemon=True)
         _alive.add(self)
         try:
             starting.greet(started.calls)
