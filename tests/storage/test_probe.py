@@ -108,8 +108,8 @@ def test_each_broken_promise_is_found(kind: type[MemoryBucket], first: str) -> N
 def test_a_stale_listing_is_found() -> None:
     """List-after-write is a promise, too."""
     faulty = FaultyBucket(MemoryBucket())
-    faulty.plan(Fault("list", "stale", newest=1))
-    assert broken(probe(faulty, token=TOKEN)) == ["list after write"]
+    faulty.plan(Fault("list", "stale", newest=100, times=None))
+    assert broken(probe(faulty, token=TOKEN)) == ["list after write", "list order and limit"]
 
 
 def test_a_probe_that_fails_cleans_up() -> None:

@@ -77,9 +77,23 @@ class Experiments(PolicyVerbs):
             >>> store.experiments.ensure("vision") == store.experiments.ensure("vision")
             True
         """
+        return self._ensured(name, self._newest(name))
+
+    def _ensured_by_writer(self, name: str) -> str:
+        """Create the experiment as `ensure`, and make sure meanwhile that the store may be written to.
+
+        Cost: as `ensure`; the first time in a process, what `Location.ready_to_write` costs, beside the listing.
+        """
+        return self._ensured(name, self._location.ready_to_write_while(lambda: self._newest(name)))
+
+    def _newest(self, name: str) -> int | None:
+        """Return the number of the newest entry of its log; 0 where it is known, None where there is none."""
         id = experiment_id(_checked(name))
+        return 0 if id in self._known else self._log(id).journal.newest()
+
+    def _ensured(self, name: str, newest: int | None) -> str:
+        id = experiment_id(name)
         if id not in self._known:
-            newest = self._log(id).journal.newest()
             if newest is None:
                 self._begin(name, {})
             elif newest:  # what was only made was neither deleted nor anything else

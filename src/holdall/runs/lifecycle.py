@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, Self
 
 from holdall.chunks.pool import LogFuture, SerialExecutor
 from holdall.display import Facts, Shown
-from holdall.errors import RunEndedError, RunNotFoundError, RunNotVersionedError
+from holdall.errors import DamageError, RunEndedError, RunNotFoundError, RunNotVersionedError
 from holdall.format.document import Json
 from holdall.format.layout import run_log
 from holdall.format.state import State
@@ -239,6 +239,15 @@ class RunLifecycle(RunReader, Shown):
         """Return the run as this process knows it. Cost: no request."""
         session = self._hold.session
         return run_record(self.id, session.view.state if session else State())
+
+    @property
+    def _readable_environment(self) -> dict[str, Any]:
+        """Return the environment as this process knows it where it writes to the run, else as the log says now."""
+        session = self._hold.session
+        if session is not None and not session.closed:
+            with suppress(DamageError), session.lock:
+                return self._environment_in(session.view)
+        return super()._readable_environment
 
     # --- inside ---
 

@@ -145,7 +145,10 @@ class RunReader:
     @property
     def environment(self) -> dict[str, Any]:
         """Return what ran where: Python, packages, git, command line, hardware; empty if it was not recorded."""
-        data = self._reading(lambda view: [view.paths.blobs.read([ref])[0] for ref in [view.state.environment] if ref])
+        return self._reading(self._environment_in)
+
+    def _environment_in(self, view: View) -> dict[str, Any]:
+        data = [view.paths.blobs.read([ref])[0] for ref in [view.state.environment] if ref]
         return parse_object(data[0], f"run {self.id}", "its environment") if data else {}
 
     @property

@@ -106,7 +106,6 @@ class Runs:
         location, versioned = self._location, is_versioned(paths)
         said = _merged_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
         said |= {} if start_time is None else time_tag(STARTED, "start_time", start_time)
-        location.ready_to_write()
         owner = self._owner(experiment, experiment_id)
         self._check_parent(said.get(PARENT))
         id = run_id(owner, location.entropy(12))
@@ -297,9 +296,10 @@ class Runs:
         return joined(pd, parts)
 
     def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
+        """Return the id of a run's experiment, made if there is none; afterwards the store may be written to."""
         if experiment_id is None:
-            return self._experiments.ensure(experiment or DEFAULT)
-        return self._experiments.active(experiment_id).experiment_id
+            return self._experiments._ensured_by_writer(experiment or DEFAULT)
+        return self._location.ready_to_write_while(lambda: self._experiments.active(experiment_id).experiment_id)
 
     def _check_parent(self, id: str | None) -> None:
         if id is not None and not self.get(id)._is_open and self.get(id).state.deleted:
