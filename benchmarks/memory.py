@@ -11,7 +11,7 @@ from benchmarks.peers.ours import Holdall
 from benchmarks.rounds import Options, Question, Work, main, shown_size
 from benchmarks.server import s3_server
 
-MOST = 400 << 20
+MOST = 350 << 20
 
 
 @contextmanager

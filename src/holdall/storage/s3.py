@@ -74,9 +74,9 @@ class S3Bucket:
 
     def get(self, key: str, *, limit: int | None = None) -> bytes:
         """Read all bytes of an object, if it is not too long. Cost: one request."""
-        return self._read(key, None, limit)[0]
+        return bytes(self._read(key, None, limit)[0])
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """Read some bytes of an object. Cost: one request."""
         check_range(start, stop)
         if stop is None:
@@ -194,7 +194,7 @@ class S3Bucket:
         modified = int(when.timestamp() * 1000) if when is not None else None
         return ObjectInfo(item["Key"][len(self.prefix) :], int(item["Size"]), modified)
 
-    def _suffix(self, key: str, length: int) -> bytes:
+    def _suffix(self, key: str, length: int) -> Bytes:
         try:
             found, size = self._read(key, f"bytes=-{length}", length)
         except ObjectTooShortError:
@@ -207,7 +207,7 @@ class S3Bucket:
             raise TransientStorageError(self.url, key, f"{len(found)} bytes came for the last {length}")
         return found
 
-    def _read(self, key: str, span: str | None, most: int | None = None) -> tuple[bytes, int | None]:
+    def _read(self, key: str, span: str | None, most: int | None = None) -> tuple[Bytes, int | None]:
         """Read a body as long as announced, and the size of the whole object where it was told."""
         name = {"Bucket": self.bucket, "Key": self._key(key), **({"Range": span} if span else {})}
         answer, found = self._run(

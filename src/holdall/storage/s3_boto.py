@@ -11,7 +11,9 @@ loop moves what one core can.
           out again on the last step. A mock, which answers before that step,
           reads the file and has a copy of its own; mocks look whether an
           object is there and create it then, so they are asked in turn.
-    GET   one buffer of exactly the length that was announced and accepted.
+    GET   one buffer of exactly the length that was announced and accepted. A large
+          one is mapped and filled piece by piece: what a thread's allocator kept
+          of it would be kept for each thread.
 
 A connection that is silent for `read_timeout` is given up, and a piece that
 cannot be sent within `connect_timeout`; one that trickles is not.
@@ -27,6 +29,7 @@ from typing import Any
 
 from holdall.errors import MissingBackendError
 from holdall.storage.bucket import Bytes
+from holdall.storage.pages import LARGE, map_pages
 from holdall.storage.s3_client import (
     METHODS,
     Answer,
@@ -59,11 +62,12 @@ class BotoClient(S3Client):
         answer: Answer = self._send(operation, arguments)
         return answer
 
-    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
+    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, Bytes]:
         """Send GetObject, and read its body into one buffer."""
         answer = self._send("GetObject", arguments)
         with closing(answer["Body"]) as body:
-            found: bytes = body.read(body_length(answer))
+            size = body_length(answer)
+            found: Bytes = body.read(size) if size < LARGE else _read_mapped(body, size)
             body.read()  # nothing is left, and only then botocore compares checksums
         return answer, found
 
@@ -184,6 +188,16 @@ class _Pieces:
 
     def close(self) -> None:
         self._session.close()
+
+
+def _read_mapped(body: Any, size: int) -> memoryview:
+    """Read a body, or as much of it as there is, into memory that the allocator has nothing to do with."""
+    view = memoryview(map_pages(size))
+    filled = 0
+    while filled < size and (piece := body.read(min(PIECE, size - filled))):
+        view[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    return view[:filled].toreadonly()
 
 
 def _pieces(blocks: Any) -> Iterator[memoryview]:

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from holdall.errors import StorageError, UnsafeBucketError
+from holdall.storage.bucket import Bytes
 from holdall.storage.credentials import warn_if_pickled
 from holdall.workers.per_process import PerProcess
 
@@ -126,7 +127,7 @@ class S3Client:
         """
         raise NotImplementedError
 
-    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, bytes]:
+    def get_object(self, arguments: Mapping[str, Any], body_length: BodyLength) -> tuple[Answer, Bytes]:
         """Send GetObject; return the answer and its body, of which nothing is read before `body_length` accepts it."""
         raise NotImplementedError
 

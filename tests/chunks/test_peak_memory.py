@@ -1,0 +1,43 @@
+"""What a transfer may hold is what it holds: the peak of a fresh process, against a real S3 server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.servers import ROOT, Server
+from tests.support.stores import entropy
+
+MB = 1 << 20
+BUDGET = 96 * MB
+SIZE = 112 * MB  # three packs and a half: more than the budget has room for
+KEPT = 16 * MB  # the threads, connections and tables of zstd that come with the first large transfer
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is in /proc")
+def test_a_transfer_holds_its_budget_and_keeps_nothing(moto: Server, tmp_path: Path) -> None:
+    """Logging and fetching a file takes no more than the budget, and leaves nothing in the allocators of threads.
+
+    A host with many cores has an allocator for each thread, so this process is given as many here.
+    """
+    (tmp_path / "noise.bin").write_bytes(entropy(1)(SIZE))
+    asked = {
+        "url": f"{moto.new_bucket()}/store",
+        "options": moto.options,
+        "memory": BUDGET,
+        "path": str(tmp_path / "noise.bin"),
+        "into": str(tmp_path / "into"),
+    }
+    env = {**os.environ, "MALLOC_ARENA_MAX": "512", "HOLDALL_CACHE": "off"}
+    command = [sys.executable, "-m", "tests.support.peak", json.dumps(asked)]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100, check=True)
+    took = json.loads(done.stdout)
+    assert (tmp_path / "into/noise.bin").read_bytes() == (tmp_path / "noise.bin").read_bytes()
+    for work in ("log", "fetch"):
+        assert took[work]["peak"] < BUDGET, (work, took)
+        assert took[work]["kept"] < KEPT, (work, took)
