@@ -147,23 +147,24 @@ class _Members:
             for worker in begun:
                 worker.ready.result(_STARTING)
                 ready.append(worker)
-        except (OSError, RuntimeError, MemoryError, HoldallError, TimeoutError) as error:
+        except (OSError, RuntimeError, MemoryError, HoldallError) as error:  # a TimeoutError is the first
             ready = [worker for worker in begun if worker.ready.done() and not worker.ready.exception()]
-            self._complain(error, many - len(ready))
+            self._complain(str(error) or f"no answer within {_STARTING:g} s", many - len(ready))
         finally:
             for worker in begun:
                 if worker not in ready:
                     worker.kill()
+                    worker.join(_SETTLING)
             with self._lock:
                 self._count -= many - len(ready)
         return ready
 
-    def _complain(self, error: Exception, missing: int) -> None:
+    def _complain(self, reason: str, missing: int) -> None:
         self._refused = time.monotonic()
         if not self._complained:
             self._complained = True
             many = "a worker process" if missing == 1 else f"{missing} worker processes"
-            _log.warning("%s could not be started, so work goes on with fewer or none: %s", many, error)
+            _log.warning("%s could not be started, so work goes on with fewer or none: %s", many, reason)
 
     def give_back(self, taken: list[Worker]) -> None:
         """Take workers back, without calls that are out; kill those that do not let them go."""

@@ -1,0 +1,140 @@
+"""No worker outlives its parent, however that ends, and no signal that is meant for the parent disturbs one."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support.killing import fork
+
+from holdall.errors import WorkerDiedError
+from holdall.workers.crew import Crew
+
+MEMORY = 256 << 20
+PARENT = """
+import ctypes, os, signal, sys, threading, time
+from holdall.workers.crew import Crew
+def say(*words):
+    print(*words, flush=True)
+with Crew(2, 256 << 20).claim(2) as workers:
+    say(*(worker.pid for worker in workers))
+    futures = [worker.call(time.sleep, 60) for worker in workers]
+{work}
+"""
+ENDINGS = {
+    "killed": "    sys.stdin.read()",
+    "ended by a signal": "    os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
+    "gone without a word": "    os._exit(0)",
+    "failed": "    raise ValueError",
+    "left the claim": "    pass",
+    "a child of the parent lives on": "    sys.stdin.read() if os.fork() else time.sleep(3)",
+    "a child that Python knows not lives on": "    sys.stdin.read() if ctypes.PyDLL(None).fork() else time.sleep(3)",
+    "the end of a program that keeps its crew": "sys.exit()",
+    "gone while a thread waits": "    threading.Thread(target=futures[0].result, daemon=True).start()",
+}
+
+
+def wait_for_end(pid: int, seconds: float = 30) -> bool:
+    """Wait until a process has ended, and return whether it has."""
+    try:
+        watched = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([watched], [], [], seconds)[0])
+    finally:
+        os.close(watched)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes as Linux shows them")
+@pytest.mark.parametrize("how", ENDINGS)
+def test_no_worker_outlives_its_parent(how: str, python: Callable[..., list[str]]) -> None:
+    """Also in the middle of a long call, and where a forked child holds what the parent held."""
+    script = PARENT.format(work=ENDINGS[how])
+    command = [*python("holdall.workers.crew"), "-c", script]
+    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert parent.stdout
+    pids = [int(word) for word in parent.stdout.readline().split()]
+    assert len(pids) == 2
+    if "sys.stdin" in script:
+        parent.kill()
+    assert all(wait_for_end(pid) for pid in pids)
+    parent.communicate()
+
+
+def test_ctrl_c_is_reported_once(tmp_path: Path) -> None:
+    """SIGINT goes to all that the terminal has in the foreground: the parent says so, and nothing hangs."""
+    script = PARENT.format(work="    [future.result() for future in futures]")
+    (tmp_path / "script.py").write_text(script)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0
+    )
+    assert parent.stdout
+    pids = [int(word) for word in parent.stdout.readline().split()]
+    os.killpg(parent.pid, signal.SIGINT)
+    _, told = parent.communicate(timeout=60)
+    assert parent.returncode == -signal.SIGINT
+    assert len(re.findall(rb"^KeyboardInterrupt", told, re.MULTILINE)) == 1
+    assert b"worker process" not in told
+    assert all(wait_for_end(pid) for pid in pids)
+
+
+def test_a_forked_child_has_workers_of_its_own() -> None:
+    """The parent's do not answer it, and go on for the parent; the child's end with the child."""
+    crew, heard = Crew(1, MEMORY), os.pipe()
+    with crew.claim(1) as (worker,):
+
+        def work() -> None:
+            with pytest.raises(WorkerDiedError, match="forked from"):
+                worker.call(os.getpid).result(30)
+            with crew.claim(1) as (own,):
+                os.write(heard[1], str(own.call(os.getpid).result(30)).encode())
+
+        child = fork(work)
+        assert os.waitpid(child, 0)[1] == 0
+        theirs = int(os.read(heard[0], 100))
+        assert worker.call(os.getpid).result(30) == worker.pid != theirs
+    assert wait_for_end(theirs)
+    crew.close()
+    for descriptor in heard:
+        os.close(descriptor)
+
+
+def test_a_child_that_leaves_its_parents_claim_leaves_the_workers() -> None:
+    """A fork in the middle of a claim, whose child goes on as its parent does."""
+    crew = Crew(1, MEMORY)
+    with crew.claim(1) as (worker,):
+        members = crew._of_this_process()
+        assert members
+        child = fork(lambda: members.give_back([worker]))
+        assert os.waitpid(child, 0)[1] == 0
+        assert worker.call(os.getpid).result(30) == worker.pid
+    crew.close()
+
+
+def test_workers_close_what_their_parent_has_open() -> None:
+    """No descriptor of the parent's reaches them, also one that it lets its children inherit."""
+    crew, (there, here) = Crew(1, MEMORY), os.pipe()
+    os.set_inheritable(there, True)
+    with crew.claim(1) as (worker,):
+        assert worker.call(os.listdir, "/proc/self/fd").result(30)
+        open_there = {os.readlink(f"/proc/{worker.pid}/fd/{name}") for name in os.listdir(f"/proc/{worker.pid}/fd")}
+    assert os.readlink(f"/proc/self/fd/{there}") not in open_there
+    crew.close()
+    os.close(there)
+    os.close(here)
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    """A program that ends while it has workers warns of nothing, with every warning an error."""
+    script = PARENT.format(work=textwrap.dedent("sys.exit()"))
+    done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
