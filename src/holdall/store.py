@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from holdall.checking.findings import Findings
 from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
+from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
 from holdall.collecting.explaining import Explanation, Holder
@@ -171,10 +172,12 @@ __all__ = [
     "ViewType",
     "as_picture",
     "averages",
+    "beside",
     "dataset_of",
     "from_numpy",
     "from_pandas",
     "listed",
+    "side_by_side",
     "the_end",
     "without_extensions",
 ]

@@ -93,8 +93,12 @@ class Deployments:
             ['eu-west']
         """
         place = self._place(uri)
-        bodies = remarks(self._run_of(place.run_id).state.tags, _KIND)
-        return [_deployment(body) for body in bodies if texts(body, *_WORDS) and body["path"] == place.path]
+        return self._in(self._run_of(place.run_id), place.path)
+
+    def _in(self, run: Run, path: str) -> list[Deployment]:
+        """Do as `of`, of a path of a run, by the look that its handle takes."""
+        bodies = remarks(run.state.tags, _KIND)
+        return [_deployment(body) for body in bodies if texts(body, *_WORDS) and body["path"] == path]
 
     def _place(self, uri: str) -> Place:
         return Place(*self._registry.locate(uri)[:2])

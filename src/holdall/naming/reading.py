@@ -21,7 +21,7 @@ from holdall.naming.sources import Place, logged_model
 from holdall.naming.uris import LATEST, MODELS, ModelURI, check_stage, check_version, parse_model_uri
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import parse_uri
-from holdall.runs.reading import Promise
+from holdall.runs.promise import Promise
 from holdall.trees.location import Location
 from holdall.trees.log import Log
 
@@ -179,12 +179,11 @@ class RegistryReader:
             >>> path
             'model'
         """
-        if not uri.startswith(MODELS) or (meant := parse_model_uri(uri)).model_id:
-            place = self._place(uri)
+        place, version = self._place_and_version(uri)
+        if version is None:
             return place.run_id, place.path, None
-        version = self._version(meant)
         promise = Promise(f"{MODELS}{version.name}/{version.version}", version.path, version.digest)
-        return version.run_id, Place(version.run_id, version.path).below(meant.path).path, promise
+        return place.run_id, place.path, promise
 
     def version_at(self, uri: str) -> ModelVersion:
         """Return the version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`.
@@ -199,14 +198,18 @@ class RegistryReader:
 
     def _place(self, uri: str) -> Place:
         """Return the run and the path that an address means."""
+        return self._place_and_version(uri)[0]
+
+    def _place_and_version(self, uri: str) -> tuple[Place, ModelVersion | None]:
+        """Return the run and the path that an address means, and the version that it names, if it names one."""
         if not uri.startswith(MODELS):
-            return Place(*parse_uri(uri))
+            return Place(*parse_uri(uri)), None
         meant = parse_model_uri(uri)
         if meant.model_id:
             run_id, n = parse_model_id(meant.model_id) or ("", 0)
-            return logged_model(self._location, run_id, n).below(meant.path)
+            return logged_model(self._location, run_id, n).below(meant.path), None
         version = self._version(meant)
-        return Place(version.run_id, version.path).below(meant.path)
+        return Place(version.run_id, version.path).below(meant.path), version
 
     def _version(self, meant: ModelURI) -> ModelVersion:
         log = self._find(meant.name)

@@ -14,7 +14,7 @@ from holdall.format.layout import is_run_id
 from holdall.format.paths import check_path
 from holdall.format.tree import Kind
 from holdall.runs.differences import Difference
-from holdall.runs.reading import Promise
+from holdall.runs.promise import Promise
 from holdall.runs.record import FileInfo
 from holdall.runs.run import Run
 from holdall.runs.versions import FileVersion

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from holdall.chunks.beside import beside
 from holdall.errors import ArtifactNotFoundError
 from holdall.format.paths import sort_key
 from holdall.format.tree import Entry, Kind
 from holdall.runs.reading import RunReader
 from holdall.runs.record import FileInfo
+from holdall.runs.rereading import read_again
 from holdall.sizes import format_size
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.checkout import recipes
@@ -132,10 +134,12 @@ def diff(run_a: RunReader, path_a: str | None, run_b: RunReader, path_b: str | N
         ArtifactNotFoundError: A run holds nothing at its path.
         RunNotFoundError: There is no such run.
 
-    Cost: as listing both; and for files of several chunks that changed, one read of their recipes.
+    Cost: as listing both, side by side; and for files of several chunks that changed, one read of their recipes.
     """
     side_a, side_b = Side(run_a, path_a or ""), Side(run_b, path_b or "")
-    return run_a._reading(lambda a: run_b._reading(lambda b: _diff(side_a, a, side_b, b)))
+    with beside(run_b._view) as second:
+        a, b = run_a._view(), second()
+    return read_again(a, run_a._load, lambda a: read_again(b, run_b._load, lambda b: _diff(side_a, a, side_b, b)))
 
 
 def _diff(side_a: Side, view_a: View, side_b: Side, view_b: View) -> Difference:

@@ -8,9 +8,9 @@ exists. What is said about it later (tags, deletion) is a log like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from holdall.chunks.beside import side_by_side
 from holdall.display import Listing
 from holdall.errors import (
     ExperimentDeletedError,
@@ -44,7 +44,6 @@ EXPERIMENT: Final = Subject(
     unsortable=NOT_BY_TAGS,
 )
 _GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an experiment's deletion took along
-_TOGETHER: Final = 16  # runs that are deleted or restored side by side
 
 
 class Experiments(PolicyVerbs):
@@ -180,9 +179,8 @@ class Experiments(PolicyVerbs):
             >>> store.experiments.use("vision") == store.experiments.named("vision")
             True
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         log = self._log(experiment_id(name))
-        return self._record(log) if log.follow() else None
+        return self._record(log) if self._follow(log) else None
 
     def all(self) -> list[Experiment]:
         """Return every experiment, deleted ones too, the newest first; a damaged one is left out, with a warning.
@@ -194,8 +192,7 @@ class Experiments(PolicyVerbs):
             >>> [experiment.name for experiment in store.experiments.all()]
             ['vision']
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        heads = list_heads(self._location.bucket, EXPERIMENTS)
+        heads = self._location.beside_descriptor(lambda: list_heads(self._location.bucket, EXPERIMENTS))
         logs = {Log(self._location, log, ExperimentFold): head for log, head in heads.items()}
         follow_many(self._location, logs, _called)
         found = [self._record(log) for log in logs if log.head]
@@ -274,7 +271,7 @@ class Experiments(PolicyVerbs):
         """
         self._known.discard(id)
         self._change(id, lambda found: [] if found.state.deleted else [{"op": "tombstone"}])
-        _side_by_side(lambda run: run.delete({_GONE_WITH: id}), self._runs_of(id, None, "active"))
+        side_by_side(lambda run: run.delete({_GONE_WITH: id}), self._runs_of(id, None, "active"))
 
     def restore(self, id: str) -> None:
         """Undo a deletion, also of the runs that it took along. Cost: as `delete`.
@@ -288,7 +285,7 @@ class Experiments(PolicyVerbs):
         """
         self._change(id, lambda found: [{"op": "restore"}] if found.state.deleted else [])
         gone = self._runs_of(id, f"tags.`{_GONE_WITH}` = '{id}'", "deleted")
-        _side_by_side(lambda run: run.restore({_GONE_WITH: None}), gone)
+        side_by_side(lambda run: run.restore({_GONE_WITH: None}), gone)
 
     def _is_here(self, place: object) -> bool:
         here = self._location.bucket.url
@@ -312,11 +309,15 @@ class Experiments(PolicyVerbs):
         if not isinstance(id, str):
             raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
         if is_experiment_id(id):
-            location.descriptor  # noqa: B018  # a store that is not there is named as such
             log = self._log(id)
-            if log.follow():
+            if self._follow(log):
                 return log
         raise ExperimentNotFoundError(id, location.bucket.url)
+
+    def _follow(self, log: Log[ExperimentFold]) -> bool:
+        """Take in a log's entries; return whether there are any. Raises: StoreNotFoundError."""
+        newest = self._location.beside_descriptor(log.journal.newest)
+        return newest is not None and log.follow(newest) is not None
 
     def _log(self, id: str) -> Log[ExperimentFold]:
         return Log(self._location, experiment_log(id), ExperimentFold)
@@ -352,12 +353,6 @@ def _value(field: Field, found: Experiment) -> str | int | None:
         return found.tags.get(field.key)
     value: str | int = getattr(found, field.key)
     return value
-
-
-def _side_by_side(work: Callable[[Run], None], runs: Sequence[Run]) -> None:
-    """Do something to many runs at once; not in threads of the pool, as each gives work to it."""
-    with ThreadPoolExecutor(_TOGETHER) as threads:
-        list(threads.map(work, runs))
 
 
 def _checked(name: str) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from copy import copy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from holdall.errors import (
     ArtifactNotFoundError,
@@ -21,22 +21,21 @@ from holdall.errors import (
     IntegrityError,
     LogGapError,
     RunNotFoundError,
-    VersionChangedError,
 )
 from holdall.format.document import parse_object
 from holdall.format.layout import run_log
-from holdall.format.manifest import digest_below, manifest_digest, manifest_text
+from holdall.format.manifest import manifest_digest, manifest_text
 from holdall.format.paths import check_path
 from holdall.format.state import State
 from holdall.format.tree import Entry, Kind
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
+from holdall.runs.promise import Promise
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import opened, read_again, relocated, walk_again, watch
 from holdall.runs.selections import Selection, patterns_of, select, write_selection
 from holdall.runs.values import RunOutputs
 from holdall.runs.versions import FileVersion, earlier_version, versions_of
-from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
@@ -47,33 +46,6 @@ T = TypeVar("T")
 _log = logging.getLogger("holdall")
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What a registered version says of a path of its run. Attributes: version (its address), path, digest."""
-
-    version: str
-    path: str
-    digest: str
-
-    def hold(self, run_id: str, view: View) -> None:
-        """Raise VersionChangedError if the run holds other content there. Cost: the nodes below the path.
-
-        That some of the run cannot be read is no reason to refuse what is as it was registered.
-        """
-        entries: list[Entry] = []
-        incomplete: IncompleteError | None = None
-        try:
-            entries.extend(view.paths.walk(self.path))
-        except IncompleteError as error:
-            incomplete = error
-        found = digest_below(entries, self.path)
-        if found != self.digest and incomplete:
-            raise incomplete
-        if found != self.digest:
-            place = run_uri(run_id, self.path)
-            raise VersionChangedError(self.version, place, self.digest, found)
-
-
 class RunReader:
     """A run of a store, to be read.
 
@@ -82,6 +54,7 @@ class RunReader:
     """
 
     _promise: Promise | None = None  # of the version by which the run was found: nothing is read unless it is kept
+    _glance: list[View] | None = None  # what was seen, by a handle that looks once
 
     def __init__(self, location: Location, id: str) -> None:
         self._location, self.id = location, id
@@ -350,6 +323,15 @@ class RunReader:
             view, moved = relocated(self.id, self._load, selected, error)
             self._fetch(view, selected.but(moved), destination)
 
+    def _at_one_look(self) -> Self:
+        """Return another handle, which looks at the log once: for a command that says many things of the run.
+
+        It looks again where a pack that it needs is gone, as every reader does.
+        """
+        other = copy(self)
+        other._promise, other._glance = self._promise, []
+        return other
+
     # --- inside ---
 
     def _chosen(
@@ -376,6 +358,8 @@ class RunReader:
 
     def _view(self) -> View:
         """Return the run as it is now. Cost: one listing, and a GET for each entry since its last state."""
+        if self._glance:
+            return self._glance[0]
         view = self._load()
         if promise := self._promise:
             read_again(view, self._load, lambda view: promise.hold(self.id, view))
@@ -383,11 +367,13 @@ class RunReader:
 
     def _load(self) -> View:
         location = self._location
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
         journal = Journal(location.bucket, location.pool, run_log(self.id))
-        view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
+        newest = location.beside_descriptor(journal.newest)
+        view = View.as_of(newest, RunBlobReader(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
             raise RunNotFoundError(self.id, location.bucket.url)
+        if self._glance is not None:
+            self._glance[:] = [view]
         return watch(view)
 
 

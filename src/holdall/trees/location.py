@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final, TypeVar
 
+from holdall.chunks.beside import beside
 from holdall.chunks.damage import Damage
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
@@ -37,6 +39,7 @@ from holdall.format.records import Descriptor, encode_canary, encode_descriptor,
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
+from holdall.storage.per_process import PerProcess
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.wrappers import with_shorter_deadline
 from holdall.trees.damage import record_damage
@@ -86,6 +89,7 @@ class Location:
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     _descriptor: Descriptor | None = field(default=None, init=False)
+    _asking: PerProcess[threading.Lock] = field(default_factory=PerProcess, init=False)
     _writable_in: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -101,11 +105,28 @@ class Location:
             UnsupportedFeatureError: It needs a newer reader.
         """
         if self._descriptor is None:
-            try:
-                self._descriptor = parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
-            except ObjectNotFoundError as error:
-                raise StoreNotFoundError(self.bucket.url) from error
+            with self._asking.get(threading.Lock):  # threads that look beside one another ask once
+                self._descriptor = self._descriptor or self._read_descriptor()
         return self._descriptor
+
+    def _read_descriptor(self) -> Descriptor:
+        try:
+            return parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
+        except ObjectNotFoundError as error:
+            raise StoreNotFoundError(self.bucket.url) from error
+
+    def beside_descriptor(self, look: Callable[[], T]) -> T:
+        """Return what a first look at the store returns, while which the descriptor is read, if it is not known yet.
+
+        Nothing of the answer counts before the descriptor was accepted: what is wrong with that is raised first.
+
+        Raises: as `descriptor`, and what `look` raises.
+        """
+        if self._descriptor is not None:
+            return look()
+        with beside(look) as answer:
+            self.descriptor  # noqa: B018  # a store that is not there is named as such
+            return answer()
 
     def create(self, template: Descriptor | None = None, *, rounds: int = 3) -> Report:
         """Create a store here, if the bucket can keep one.

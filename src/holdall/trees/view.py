@@ -55,7 +55,11 @@ class View:
 
         Cost: one listing and one GET, and a GET for each entry since the last state.
         """
-        newest = blobs.journal.newest()
+        return cls.as_of(blobs.journal.newest(), blobs)
+
+    @classmethod
+    def as_of(cls, newest: int | None, blobs: RunBlobReader) -> View | None:
+        """Return the run as of the newest entry, given its number; None if there is none. Cost: as `load`'s GETs."""
         if newest is None:
             return None
         try:

@@ -33,6 +33,8 @@ from holdall.modeling.model import FILE, MAX_FILE, Model, config_of, parse_model
 from holdall.modeling.saving.exporting import refuse_taken, write_out
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.reading import RunReader, join_path
+from holdall.trees.addresses import run_uri
+from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
 
 Locate: TypeAlias = Callable[[str], tuple[str, str]]  # an address -> the run id and the path that it means
@@ -134,8 +136,7 @@ class ModelReader:
         if local is not None:
             return read_model(local)
         where = f"{str(uri).rstrip('/')}/{FILE}"
-        with self._artifacts.open(where) as file:
-            return check_names(parse_model(file.read(MAX_FILE + 1), where), where)
+        return _parsed(self._artifacts.open(where), where)
 
     def digest(self, uri: str | os.PathLike[str]) -> str:
         """Return one digest of all files of a model, the same in a store, fetched or copied.
@@ -197,18 +198,23 @@ class ModelReader:
 
     # --- inside ---
 
+    def _describe_in(self, run: RunReader, path: str) -> Model:
+        """Do as `describe`, of a path of a run, by the look that its handle takes."""
+        name = join_path(path, FILE)
+        return _parsed(run.open(name), run_uri(run.id, name))
+
+    def _digest_in(self, run: RunReader, path: str) -> str:
+        """Do as `digest`, of a path of a run, by the look that its handle takes."""
+        return manifest_digest(manifest_text(_entries_below(run, path)))
+
     def _entries(self, uri: str) -> list[Entry]:
         return self._entries_at(*self._locate(uri))
 
     def _entries_at(self, run_id: str, path: str) -> list[Entry]:
-        """Return a stored model's entries, by paths below its folder; empty directories are not fetched, nor here."""
-        entries = list(RunReader(self._location, run_id).entries(path or None))
-        if not entries:
-            raise ArtifactNotFoundError(run_id, path)
-        return [replace(each, path=_below(path, each.path)) for each in entries if each.kind is not Kind.DIRECTORY]
+        return _entries_below(RunReader(self._location, run_id), path)
 
     def _digest_at(self, run_id: str, path: str) -> str:
-        return manifest_digest(manifest_text(self._entries_at(run_id, path)))
+        return self._digest_in(RunReader(self._location, run_id), path)
 
     def _fetch(self, uri: str, target: Path) -> None:
         """Copy the file or folder at an address to a place of a model's folder."""
@@ -220,6 +226,19 @@ class ModelReader:
             return
         with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
             copy_local(self._artifacts.download(uri, folder), target)
+
+
+def _parsed(file: ArtifactReader, where: str) -> Model:
+    with file:
+        return check_names(parse_model(file.read(MAX_FILE + 1), where), where)
+
+
+def _entries_below(run: RunReader, path: str) -> list[Entry]:
+    """Return a stored model's entries, by paths below its folder; empty directories are not fetched, nor here."""
+    entries = list(run.entries(path or None))
+    if not entries:
+        raise ArtifactNotFoundError(run.id, path)
+    return [replace(each, path=_below(path, each.path)) for each in entries if each.kind is not Kind.DIRECTORY]
 
 
 def _below(folder: str, path: str) -> str:

@@ -41,8 +41,7 @@ class ModelRecords:
             >>> [model.model_id == logged.model_id for model in store.models.logged(run.id)]
             [True]
         """
-        state = self._run_of(run_id).state
-        return logged_models(run_id, state.tags, state.experiment)
+        return self._logged_by(self._run_of(run_id))
 
     def get(self, model_id: str) -> LoggedModel:
         """Return a logged model by its id.
@@ -158,6 +157,11 @@ class ModelRecords:
         self._remark(model, "metric", (point_of(each, run.id, on) for each in points), by=run)
 
     # --- inside ---
+
+    def _logged_by(self, run: Run) -> list[LoggedModel]:
+        """Return the models that a run logged, by the look that its handle takes."""
+        state = run.state
+        return logged_models(run.id, state.tags, state.experiment)
 
     def _say(self, model_id: str, kind: str, ops: Sequence[Mapping[str, Any]]) -> None:
         model, time = self.get(model_id), self._location.clock()

@@ -161,6 +161,7 @@ def get(
     Example: holdall artifact get runs:/RUN_ID/models -d fetched --exclude '*.tmp'
     """
     run, path = address_of(opened(), uri)
+    run = run._at_one_look()
     wanted = run._select(path or None, include=include, exclude=exclude, version=version)
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
@@ -186,6 +187,7 @@ def cat(uri: str, version: int | None) -> None:
     run, path = address_of(opened(), uri)
     if not path:
         raise _no_file(run, path)
+    run = run._at_one_look()
     try:
         file = run.open(path, version=version)
     except ArtifactNotFoundError as error:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from holdall.sizes import format_size
+from holdall.store import side_by_side
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.listing import listed
 from holdall.surfaces.cli.program import json_option, opened
@@ -31,12 +32,13 @@ def compare(run_ids: Sequence[str], everything: bool, as_json: bool) -> None:
     if len(run_ids) < 2:
         raise click.UsageError("it takes two runs to compare")
     store = opened()
-    runs = [run_of(store, text) for text in run_ids]
-    records = [found.record for found in runs]
+    runs = [run_of(store, text)._at_one_look() for text in run_ids]
+    records = side_by_side(lambda found: found.record, runs)
     sides: dict[str, list[Mapping[str, Any]]] = {
         kind: [getattr(record.data, kind) for record in records] for kind in _KINDS
     }
-    sides["artifacts"] = [{one["path"]: one for one in listed(found, "", deep=True)} for found in runs]
+    held = side_by_side(lambda found: listed(found, "", deep=True), runs)
+    sides["artifacts"] = [{one["path"]: one for one in artifacts} for artifacts in held]
     found = {kind: _differing(some, everything=everything) for kind, some in sides.items()}
     if as_json:
         show_json({"runs": [one.id for one in runs], **found})

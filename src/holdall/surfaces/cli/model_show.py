@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -19,8 +18,6 @@ from holdall.surfaces.cli.run import record_json
 from holdall.surfaces.cli.show import dataset_text
 from holdall.surfaces.cli.table import number, show_facts, show_json, show_table, when
 from holdall.surfaces.cli.writer import say
-
-_LOGGED = re.compile(r"models:/m-[0-9a-f]{32}-[0-9]+(/|$)")  # an id, which no registered model may be called
 
 
 @model.command("show")
@@ -91,16 +88,14 @@ class _Found:
 
     def __init__(self, store: Store, uri: str) -> None:
         self.store, self.uri = store, uri
-        run_id, self.path, _ = store.registry.locate(uri)
-        self.place = f"runs:/{run_id}/{self.path}".rstrip("/")
-        self.run = store.runs.get(run_id)
+        place, self.version = store.registry._place_and_version(uri)
+        self.path, self.place = place.path, place.uri
+        self.run = store.runs.get(place.run_id)._at_one_look()
         self.files = listed(self.run, self.path, deep=True)  # what is not there is not shown
         self.record: RunRecord = self.run.record
-        named = uri.startswith("models:/") and not _LOGGED.match(uri)
-        self.version = store.registry.version_at(uri) if named else None
-        self.logged = next((each for each in store.models.logged(run_id) if each.path == self.path), None)
-        self.digest = store.models.digest(self.place)
-        self.deployments: list[Deployment] = store.deployments.of(self.place)
+        self.logged = next((each for each in store.models._logged_by(self.run) if each.path == self.path), None)
+        self.digest = store.models._digest_in(self.run, self.path)
+        self.deployments: list[Deployment] = store.deployments._in(self.run, self.path)
 
     @property
     def relative(self) -> list[dict[str, Any]]:
@@ -110,7 +105,7 @@ class _Found:
     def described(self) -> tuple[tuple[str, ...], dict[str, str | None] | None]:
         """Return its flavors and its signature, if it is a model."""
         try:
-            found = self.store.models.describe(self.place)
+            found = self.store.models._describe_in(self.run, self.path)
         except (ArtifactNotFoundError, ContentError):  # files that are no model may be registered as well
             return (), None
         return tuple(found.flavors), found.signature.to_dict() if found.signature else None

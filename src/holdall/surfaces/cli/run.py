@@ -89,7 +89,7 @@ def manifest(run_id: str, digest: bool, as_json: bool) -> None:
     \b
     Example: holdall run manifest RUN_ID | (cd fetched && sha256sum -c)
     """
-    found = run_of(opened(), run_id)
+    found = run_of(opened(), run_id)._at_one_look()
     if as_json:
         show_json({"run_id": found.id, "digest": found.manifest_digest, "files": found.manifest})
         return

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from holdall.errors import ExperimentNotFoundError
 from holdall.sizes import format_size
-from holdall.store import Dataset, Run, RunRecord, Store
+from holdall.store import Dataset, Run, RunRecord, Store, beside
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.environment import main_facts
 from holdall.surfaces.cli.listing import listed, rows_of
@@ -29,31 +30,43 @@ def show(run_id: str, as_json: bool) -> None:
     Example: holdall run show RUN_ID
     """
     store = opened()
-    found = run_of(store, run_id)
+    found = run_of(store, run_id)._at_one_look()
     (_show_document if as_json else _show_text)(store, found)
 
 
 def _show_document(store: Store, found: Run) -> None:
     record, state = found.record, found.state
+    experiment, environment, artifacts = _read_together(store, found, deep=True)
     show_json(
         record_json(record)
-        | {"experiment_name": _experiment(store, record)}
+        | {"experiment_name": experiment}
         | {name: getattr(state, name) for name in ("files", "bytes", "new_bytes", "stored_bytes", "again_bytes")}
-        | {"environment": found._readable_environment, "artifacts": listed(found, "", deep=True)}
+        | {"environment": environment, "artifacts": artifacts}
     )
+
+
+def _read_together(store: Store, found: Run, *, deep: bool) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    """Return the experiment's name, the environment and the artifacts of a run, which do not wait for one another."""
+    record = found.record
+    with (
+        beside(lambda: _experiment(store, record)) as experiment,
+        beside(lambda: found._readable_environment) as environment,
+    ):
+        artifacts = listed(found, "", deep=deep)
+        return experiment(), environment(), artifacts
 
 
 def _show_text(store: Store, found: Run) -> None:
     record = found.record
-    show_facts(_identity(store, found, record))
+    experiment, environment, artifacts = _read_together(store, found, deep=False)
+    show_facts(_identity(experiment, found, record))
     data = record.data
     _section("params", sorted(data.params.items()))
     _section("metrics", ((key, number(value)) for key, value in sorted(data.metrics.items())))
     _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if _is_users(key)))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
-    _section("models", [(one.path, one.model_id) for one in store.models.logged(found.id)])
-    _section("environment", main_facts(found._readable_environment))
-    artifacts = listed(found, "", deep=False)
+    _section("models", [(one.path, one.model_id) for one in store.models._logged_by(found)])
+    _section("environment", main_facts(environment))
     if artifacts:
         say("\nartifacts")
         show_table([["", *row] for row in rows_of(artifacts)], right=[1])
@@ -68,13 +81,13 @@ def _is_users(key: str) -> bool:
     return key not in _ABOVE and not key.startswith(_OURS)
 
 
-def _identity(store: Store, found: Run, record: RunRecord) -> list[tuple[str, str]]:
+def _identity(experiment: str, found: Run, record: RunRecord) -> list[tuple[str, str]]:
     info, tags = record.info, record.data.tags
     status = info.status + ", deleted" * (info.lifecycle_stage == "deleted")
     facts = [
         ("run", info.run_name),
         ("id", info.run_id),
-        ("experiment", _experiment(store, record)),
+        ("experiment", experiment),
         ("part of", tags.get("mlflow.parentRunId", "")),
         ("about", tags.get("mlflow.note.content", "")),
         ("status", status),
