@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from holdall.chunks.damage import Damage
-from holdall.chunks.delivery import Delivery, PathOf, Receiver
+from holdall.chunks.delivery import Delivery, PathOf, Receiver, decode_verified
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.plan import LIMIT
 from holdall.chunks.pool import Pool
+from holdall.errors import IntegrityError, ObjectNotFoundError, ObjectTooShortError
 from holdall.format.digest import Bytes
 from holdall.format.layout import PackName
-from holdall.format.pack import TAIL, TRAILER, Footer, footer_length, parse_footer
+from holdall.format.pack import MAGIC, TAIL, TRAILER, Footer, footer_length, parse_footer
 from holdall.format.reference import Ref
 from holdall.storage.bucket import Bucket
 from holdall.storage.local import LocalBucket
@@ -28,6 +30,25 @@ from holdall.storage.local import LocalBucket
 _NEAR: Final = 4 << 20  # bytes of a range of a local disk
 _NEAR_AT_ONCE: Final = max(os.cpu_count() or 2, 2)
 _FAR_AT_ONCE: Final = 1 << 30  # as many as the pool has threads
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes of a pack as they were fetched, not verified: those from `start` on."""
+
+    pack: PackName
+    start: int
+    body: memoryview
+
+    def decoded(self, ref: Ref) -> bytes | None:
+        """Return a blob that lies in it, verified; None if it does not, or is not what was written."""
+        at = ref.offset - self.start
+        if ref.location != self.pack or at < 0 or at + ref.stored > len(self.body):
+            return None
+        try:
+            return decode_verified(ref, self.body[at : at + ref.stored], str(self.pack))
+        except IntegrityError:  # it is fetched anew, and then it is told
+            return None
 
 
 class ChunkReader:
@@ -73,6 +94,22 @@ class ChunkReader:
     def delivery(self, transfer: Transfer = SILENT) -> Delivery:
         """Open a context for several deliveries in one stream; they have ended when it is left."""
         return Delivery(self._bucket, self._pool, transfer, self._damage, limit=self._limit, at_once=self._at_once)
+
+    @property
+    def far(self) -> bool:
+        """Return whether a request is waited for, as it is not where a local disk answers."""
+        return self._at_once == _FAR_AT_ONCE
+
+    def stretch(self, ref: Ref, lead: int) -> Stretch | None:
+        """Return a blob's bytes as they are stored, with up to so many of what lies before it; None if that fails."""
+        pack = ref.location
+        assert isinstance(pack, PackName), "inline blobs are not fetched from packs"
+        start, stop = max(ref.offset - lead, len(MAGIC)), ref.offset + ref.stored
+        try:
+            body = self._pool.run_with_budget(stop - start, lambda: self._bucket.get_range(pack.key, start, stop))
+        except (ObjectNotFoundError, ObjectTooShortError):  # whoever reads the blob itself says what is wrong
+            return None
+        return Stretch(pack, start, memoryview(body))
 
     def footer(self, pack: PackName) -> Footer:
         """Read a pack's footer.

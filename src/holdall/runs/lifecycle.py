@@ -266,10 +266,10 @@ class RunLifecycle(RunReader, Shown):
         """Write through a session that this process has opened."""
         self._hold.session = session
 
-    def _view(self) -> View:
+    def _view(self, *, content: bool = False) -> View:
         """Return the run as it is now, with what this process has logged."""
         self.flush()
-        return super()._view()
+        return super()._view(content=content)
 
     def _writing(self) -> Session:
         """Return this process's open session in the run's log."""

@@ -37,7 +37,7 @@ from holdall.runs.selections import Selection, patterns_of, select, write_select
 from holdall.runs.values import RunOutputs
 from holdall.runs.versions import FileVersion, earlier_version, versions_of
 from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
-from holdall.trees.blobs import RunBlobReader
+from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
@@ -143,7 +143,7 @@ class RunReader:
     @property
     def _readable_manifest_text(self) -> tuple[str, IncompleteError | None]:
         """Return the manifest's lines that can be read, and the error that says why there may be more, or None."""
-        chosen = self._select()
+        chosen = self._reading(lambda view: self._chosen(view, None, None, None, None))
         return manifest_text(chosen.entries), chosen.incomplete
 
     @property
@@ -300,7 +300,10 @@ class RunReader:
             >>> run.download("report.txt", "fetched").read_text()
             'all is well\\n'
         """
-        self._reading(lambda view: self._fetch(view, self._chosen(view, path, include, exclude, version), destination))
+        self._reading(
+            lambda view: self._fetch(view, self._chosen(view, path, include, exclude, version), destination),
+            content=True,
+        )
         return Path(destination) / join_path(path, "")
 
     def _select(
@@ -312,7 +315,7 @@ class RunReader:
         version: int | None = None,
     ) -> Selection:
         """Return what `download` would write. Raises: as it does, but for unreadable parts and the folder."""
-        return self._reading(lambda view: self._chosen(view, path, include, exclude, version))
+        return self._reading(lambda view: self._chosen(view, path, include, exclude, version), content=True)
 
     def _fetch_selected(self, entries: Sequence[Entry] | Selection, destination: str | os.PathLike[str]) -> None:
         """Write what `_select` returned, or a part, into a local folder, each at its path. Raises: as `download`."""
@@ -350,17 +353,19 @@ class RunReader:
         write_selection(view, selection, Path(destination), self._location.observer)
 
     def _opened(self, path: str, version: int | None) -> ArtifactFile:
-        return opened(self.id, self._view(), self._load, path, version)
+        return opened(self.id, self._view(content=True), self._load, path, version)
 
-    def _reading(self, read: Callable[[View], T]) -> T:
+    def _reading(self, read: Callable[[View], T], *, content: bool = False) -> T:
         """Return what `read` makes of the run as it is now, and again if packs are collected meanwhile."""
-        return read_again(self._view(), self._load, read)
+        return read_again(self._view(content=content), self._load, read)
 
-    def _view(self) -> View:
-        """Return the run as it is now. Cost: one listing, and a GET for each entry since its last state."""
-        if self._glance:
-            return self._glance[0]
-        view = self._load()
+    def _view(self, *, content: bool = False) -> View:
+        """Return the run as it is now. Cost: one listing, and a GET for each entry since its last state.
+
+        `content`: whether content is going to be read, which may come with the tree then.
+        """
+        view = self._glance[0] if self._glance else self._load()
+        view.paths.blobs.lead = LEAD if content else 0
         if promise := self._promise:
             read_again(view, self._load, lambda view: promise.hold(self.id, view))
         return view

@@ -177,8 +177,9 @@ class ArtifactFile(io.RawIOBase):
 
     def _missing(self, wanted: Iterable[tuple[int, OnChunk]]) -> Iterator[tuple[Ref, OnChunk]]:
         for i, function in wanted:
-            if i in self._kept or not isinstance(self._chunks[i].location, PackName):
-                function(self._kept[i] if i in self._kept else self._blobs.read([self._chunks[i]])[0])
+            held = self._kept[i] if i in self._kept else self._blobs.at_hand(self._chunks[i])
+            if held is not None or not isinstance(self._chunks[i].location, PackName):
+                function(self._blobs.read([self._chunks[i]])[0] if held is None else held)
             else:
                 yield self._chunks[i], function
 

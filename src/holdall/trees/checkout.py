@@ -130,6 +130,9 @@ def _whole(
     for entry in entries:
         if entry.content is None:
             write_whole(entry, target[entry.path], b"")
+        elif (data := blobs.at_hand(entry.content)) is not None:
+            write_whole(entry, target[entry.path], data)
+            transfer.add(len(data))
         elif isinstance(entry.content.location, PackName):
             packed.append((entry.content, partial(write_whole, entry, target[entry.path])))
         else:

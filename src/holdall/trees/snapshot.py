@@ -23,7 +23,7 @@ from holdall.format.reference import JSON_BLOB, MAX_JSON_BLOB, NODE, Ref, encode
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees import tree_builder
-from holdall.trees.folding import Folded, Rows, base_of, fold, inline_bytes, single_commit_root
+from holdall.trees.folding import ONE_PLACE, Folded, Rows, base_of, fold, inline_bytes, single_commit_root
 from holdall.trees.tree import Tree
 from holdall.trees.tree_builder import PlaceNode
 from holdall.trees.versioned_paths import VersionedPaths
@@ -31,17 +31,17 @@ from holdall.trees.view import View
 
 INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
 _MOST_RAW: Final = MAX_INLINE // 4  # a commit's and a state's may be in one entry
-_ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
 _log = logging.getLogger("holdall")
 
 
 class InlineBlobs:
     """Blobs on their way into a log entry."""
 
-    def __init__(self, blobs: list[InlineBlob]) -> None:
+    def __init__(self, blobs: list[InlineBlob], *, reuse: bool = True) -> None:
+        """Add to these; a blob that is among them is not added again, unless `reuse` is False."""
         self.blobs = blobs
         self.size = self.raw = 0  # bytes added here, stored and decoded
-        self._index = {blob.id: index for index, blob in enumerate(blobs)}
+        self._index = {blob.id: index for index, blob in enumerate(blobs) if reuse}
 
     @property
     def fits(self) -> bool:
@@ -86,18 +86,35 @@ def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bo
 
 def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
     view.paths.check_whole()
-    folded = fold(view, writer)
-    state = replace(view.state, deltas=[], changes=[], inline=folded.inline)
-    carried = InlineBlobs(blobs)
-    added = len(blobs)
-    if not writer.unsent:
-        _plant(state, view, folded, partial(carried.place, kind=NODE), final=final)
-    if writer.unsent or not carried.fits:
-        del blobs[added:]
-        _plant(state, view, folded, partial(writer.put_blob, kind=NODE), final=final)
+    folded = fold(view, final=final)
+    state = replace(view.state, deltas=[], changes=[])
+    if not _in_entry(state, view, folded, writer, blobs, final=final):
+        folded = folded.moved(view.paths.blobs, writer.put_blob) if any(folded.moving) else folded
+        state.inline, added, carried = folded.inline, len(blobs), InlineBlobs(blobs)
+        if not writer.unsent:
+            _plant(state, view, folded, partial(carried.place, kind=NODE), final=final)
+        if writer.unsent or not carried.fits:
+            del blobs[added:]
+            _plant(state, view, folded, partial(writer.put_blob, kind=NODE), final=final)
     body = _body(state, writer)
     writer.flush()
     return body
+
+
+def _in_entry(
+    state: State, view: View, folded: Folded, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool
+) -> bool:
+    """Put content that moves as its run ends into the entry, with all nodes; return whether that fits."""
+    if not final or not any(folded.moving) or folded.inline > INLINE or writer.unsent:
+        return False
+    added, carried = len(blobs), InlineBlobs(blobs, reuse=False)  # a state refers to no blob of its entry's own ops
+    gathered = folded.moved(view.paths.blobs, carried.place)
+    _plant(state, view, gathered, partial(carried.place, kind=NODE), final=True)
+    if not carried.fits:
+        del blobs[added:]
+        return False
+    state.inline = gathered.inline
+    return True
 
 
 def restate(
@@ -153,7 +170,7 @@ def _tree(view: View, rows: Rows, place: PlaceNode, *, final: bool) -> Ref | Non
     if final:
         leaves = base.leaves()
         scattered = rows or len({leaf.ref.location for leaf in leaves}) > 1
-        if scattered and sum(leaf.ref.raw for leaf in leaves) < _ONE_PLACE:
+        if scattered and sum(leaf.ref.raw for leaf in leaves) < ONE_PLACE:
             paths = {entry.path: entry for entry in [*base.walk(), *rows.added] if entry.path not in rows.removed}
             return _built(sorted(paths.values(), key=lambda entry: sort_key(entry.path)), place)
     return _merged(base, rows, place)
