@@ -54,6 +54,21 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             {},
         ),
     },
+    "gathered": {
+        "21b111cbf4d9639ef37bd52cfe894b66": (
+            "sha256:99dedd4041c8d93bcc83847c6ce41ee87897b5446a044bbbf382006983054d9b",
+            {
+                **{
+                    f"tiny/{n:02}": "f5158912ebd73d92471dbf5d24bdf331e592728a6a3e0d7603b662df30a788cb"
+                    for n in range(0, 18, 2)
+                },
+                **{
+                    f"tiny/{n:02}": "bdffdddb0048d2b522ff4a71b292dbfbe890f4b34d6171371930e532a684e142"
+                    for n in range(1, 18, 2)
+                },
+            },
+        ),
+    },
     "inline": {
         "21b111cb7a620d3ca2f7b0203974a06e": (
             "sha256:56ff5668b24fd19960affb0707f7a6904a57ba231d291149449c80cb72af9134",

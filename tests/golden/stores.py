@@ -177,6 +177,16 @@ def folded() -> World:
     return world
 
 
+def gathered() -> World:
+    """Tiny commits that the run's end brings together: content inline in the entry of its own checkpoint."""
+    world = World("gathered")
+    session = world.begin()
+    for n in range(18):
+        commit(session, [file(f"tiny/{n:02}", text(f"tiny {n % 2}", 150))])
+    end(session)
+    return world
+
+
 def crashed() -> World:
     """A writer that died between its packs and its commit: an open session, and orphans with hints."""
     world = World("crashed", chunker=SMALL, pack_size=8 << 10)
@@ -313,6 +323,7 @@ MAKERS: Final[dict[str, Callable[[], World]]] = {
         planes,
         states,
         folded,
+        gathered,
         crashed,
         garbage,
         pinned,

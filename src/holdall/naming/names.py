@@ -37,7 +37,10 @@ class Names:
 
         Cost: two listings, and a GET for each entry of the name's log and for each of the model's that is new here.
         """
-        held = self._held(self._log(name_log(name)))
+        log = self._log(name_log(name))
+        log.find()
+        with log.lock:
+            held = copy(log.state)
         if held.id is None:
             return None
         model = self._models(held.id)

@@ -229,11 +229,9 @@ class RegistryReader:
 
     def _find(self, name: str) -> Log[Registered]:
         """Return the log of the model that has this name, as it is now."""
-        location = self._location
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
         id = self._names.holder(str(name))
         if id is None:
-            raise ModelNotFoundError(str(name), location.bucket.url, self._names.like(str(name)))
+            raise ModelNotFoundError(str(name), self._location.bucket.url, self._names.like(str(name)))
         return self._log(id)
 
     def _log(self, id: str) -> Log[Registered]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from holdall.chunks.beside import beside
+from holdall.chunks.beside import beside, side_by_side
 from holdall.errors import ArtifactNotFoundError
 from holdall.format.paths import sort_key
 from holdall.format.tree import Entry, Kind
@@ -143,7 +143,8 @@ def diff(run_a: RunReader, path_a: str | None, run_b: RunReader, path_b: str | N
 
 
 def _diff(side_a: Side, view_a: View, side_b: Side, view_b: View) -> Difference:
-    (old, blobs_a), (new, blobs_b) = _listing(side_a, view_a), _listing(side_b, view_b)
+    listings = side_by_side(lambda one: _listing(*one), [(side_a, view_a), (side_b, view_b)])
+    (old, blobs_a), (new, blobs_b) = listings
     both = [path for path in old if path in new]
     changed = [path for path in both if not old[path].same_as(new[path])]
     shared = _shared([old[path] for path in changed], blobs_a, [new[path] for path in changed], blobs_b)

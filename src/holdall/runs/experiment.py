@@ -180,7 +180,7 @@ class Experiments(PolicyVerbs):
             True
         """
         log = self._log(experiment_id(name))
-        return self._record(log) if self._follow(log) else None
+        return self._record(log) if log.find() else None
 
     def all(self) -> list[Experiment]:
         """Return every experiment, deleted ones too, the newest first; a damaged one is left out, with a warning.
@@ -310,14 +310,9 @@ class Experiments(PolicyVerbs):
             raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
         if is_experiment_id(id):
             log = self._log(id)
-            if self._follow(log):
+            if log.find():
                 return log
         raise ExperimentNotFoundError(id, location.bucket.url)
-
-    def _follow(self, log: Log[ExperimentFold]) -> bool:
-        """Take in a log's entries; return whether there are any. Raises: StoreNotFoundError."""
-        newest = self._location.beside_descriptor(log.journal.newest)
-        return newest is not None and log.follow(newest) is not None
 
     def _log(self, id: str) -> Log[ExperimentFold]:
         return Log(self._location, experiment_log(id), ExperimentFold)

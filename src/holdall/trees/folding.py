@@ -24,7 +24,7 @@ from holdall.trees.view import View
 
 FOLD: Final = 128 << 10  # inline bytes in a log before they move into a pack
 ONE_PLACE: Final = 4 << 20  # bytes of nodes that a run's end brings together
-SCATTERED: Final = 8  # entries that content may lie in when a run ends: who reads it gets each of them
+SCATTERED: Final = 16  # entries that content may lie in when a run ends: so many are fetched side by side
 PlaceContent: TypeAlias = Callable[[bytes, int], Ref]  # the bytes and the kind of a blob -> where it is
 
 

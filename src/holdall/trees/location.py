@@ -39,12 +39,12 @@ from holdall.format.records import Descriptor, encode_canary, encode_descriptor,
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
-from holdall.storage.per_process import PerProcess
 from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
 from holdall.storage.wrappers import with_shorter_deadline
 from holdall.trees.damage import record_damage
 from holdall.trees.stat_cache import StatCache
 from holdall.workers.crew import NOBODY, Crew
+from holdall.workers.per_process import PerProcess
 
 T = TypeVar("T")
 
