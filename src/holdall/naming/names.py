@@ -32,13 +32,15 @@ class Names:
         self._location, self._models = location, models
         self._logs: dict[tuple[int, str], Log[Holder]] = {}  # by process: a lock does not survive a fork
 
-    def holder(self, name: str) -> str | None:
+    def holder(self, name: str, *, likely: bool = False) -> str | None:
         """Return the id of the model that has this name, or None if no model has it.
+
+        `likely`: whether one will have it, so that the first claim is asked for beside the listing.
 
         Cost: two listings, and a GET for each entry of the name's log and for each of the model's that is new here.
         """
         log = self._log(name_log(name))
-        log.find()
+        log.find() if likely else log.follow()
         with log.lock:
             held = copy(log.state)
         if held.id is None:

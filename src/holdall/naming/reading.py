@@ -229,7 +229,7 @@ class RegistryReader:
 
     def _find(self, name: str) -> Log[Registered]:
         """Return the log of the model that has this name, as it is now."""
-        id = self._names.holder(str(name))
+        id = self._names.holder(str(name), likely=True)
         if id is None:
             raise ModelNotFoundError(str(name), self._location.bucket.url, self._names.like(str(name)))
         return self._log(id)
