@@ -27,7 +27,7 @@ from holdall.store import Run, Store
 from holdall.trees.heads import list_heads
 from holdall.trees.journal import Journal
 from holdall.trees.references import references
-from holdall.trees.view import read_views, run_name
+from holdall.trees.views import read_views, run_name
 
 DAY = 24 * 3600 * 1000
 NOW = 1_700_000_000_000  # as the clock of a tiny store says

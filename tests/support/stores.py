@@ -41,6 +41,8 @@ class Serial(Pool):
             future.set_exception(error)
         return future
 
+    submit_small = submit
+
     def submit_with_budget(self, size: int, task: Callable[[], T]) -> Future[T]:
         return self.submit(task)
 

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
@@ -26,9 +27,11 @@ from holdall.workers.per_process import PerProcess
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
+K = TypeVar("K")
 
 
 CPU_THREADS: Final = 4
+_SMALL: Final = 2  # threads for small requests, of those for all others: they wait, and hold next to nothing
 _worker = threading.local()
 
 
@@ -41,6 +44,7 @@ class _Threads:
 
     def __init__(self, workers: int, memory: int) -> None:
         self.io = ThreadPoolExecutor(workers, "holdall", _begin_worker)
+        self.small = ThreadPoolExecutor(workers * _SMALL, "holdall-small", _begin_worker)
         self.cpu = ThreadPoolExecutor(min(os.cpu_count() or 1, CPU_THREADS), "holdall-cpu", _begin_worker)
         self.free = memory
         self.holders = 0  # tasks that hold some of it
@@ -81,6 +85,10 @@ class Pool:
         and sixteen of them would spend a third of the time in taking turns.
         """
         return self._for_submitting().cpu.submit(task, *args, **kwargs)
+
+    def submit_small(self, task: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run a task in some thread, soon, that waits for a small answer: twice as many of those are under way."""
+        return self._for_submitting().small.submit(task, *args, **kwargs)
 
     def submit_with_budget(self, size: int, task: Callable[[], T]) -> Future[T]:
         """Wait until `size` bytes of the budget are free, then run a task that holds them until it ends."""
@@ -123,6 +131,34 @@ class Pool:
         if len(wanted) == 1:
             return [task(wanted[0])]  # a thread would only make it later
         return list(gather([self.submit(task, item) for item in wanted]))
+
+    def stream(
+        self, task: Callable[[U], T], groups: Iterable[tuple[K, Sequence[U]]], *, ahead: int
+    ) -> Iterator[tuple[K, list[T]]]:
+        """Yield each group's key and a small task's results for its items, in order, while later ones are under way.
+
+        No wave ends before the next begins: whenever a group is taken, tasks of those behind it are submitted.
+
+        Args:
+            task: As `submit_small` runs it.
+            groups: Taken one by one, some ahead; it may be another stream of this pool. A group may be empty.
+            ahead: Groups, and items of them, that are held at once, about.
+        """
+        held: deque[tuple[K, list[Future[T]]]] = deque()
+        items = 0
+        try:
+            for key, group in groups:
+                held.append((key, []))
+                for item in group:
+                    held[-1][1].append(self.submit_small(task, item))
+                items += len(group)
+                while held and (items >= ahead or len(held) >= ahead):
+                    items -= len(held[0][1])
+                    yield _take(held)
+            while held:
+                yield _take(held)
+        finally:
+            _cancel_and_wait(future for _, futures in held for future in futures)
 
     @staticmethod
     def _acquire(threads: _Threads, size: int) -> None:
@@ -275,6 +311,14 @@ class SerialExecutor:
             outcome.set_exception(error)
         finally:
             self._room.release()
+
+
+def _take(held: deque[tuple[K, list[Future[T]]]]) -> tuple[K, list[T]]:
+    """Wait for the first group; what fails leaves it where it is, to be cancelled with the others."""
+    key, futures = held[0]
+    results = [future.result() for future in futures]
+    held.popleft()
+    return key, results
 
 
 def gather(futures: Iterable[Future[T]]) -> Iterator[T]:

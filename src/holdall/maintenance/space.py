@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from holdall.measuring.survey import Survey
 from holdall.measuring.usage import Usage, usage
 from holdall.runs.record import RUN_NAME
 from holdall.trees.location import Location
-from holdall.trees.view import read_states
+from holdall.trees.views import read_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,18 @@ class SpaceVerbs:
         """
         store = self._location.descriptor.store
         found = Census(self._location.bucket, keep_packs=False)
-        told = read_states(self._location, found.heads.found)
-        states = [state for state in told if not state.purged]
+        told = Counter[str]()
+        for state in read_states(self._location, found.heads.found):
+            told["purged"] += state.purged
+            if not state.purged:
+                told.update(deleted=state.deleted, files=state.files, bytes=state.bytes)
         sizes, every = found.sizes, found.sizes.total()
         return Stats(
             store=store,
-            runs=len(found.heads.found) - len(told) + len(states),
-            deleted=sum(state.deleted for state in states),
-            files=sum(state.files for state in states),
-            bytes=sum(state.bytes for state in states),
+            runs=len(found.heads.found) - told["purged"],
+            deleted=told["deleted"],
+            files=told["files"],
+            bytes=told["bytes"],
             packs=found.counts["pack"],
             pack_bytes=sizes["pack"],
             log_bytes=sizes["log"],

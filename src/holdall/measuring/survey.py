@@ -39,7 +39,8 @@ from holdall.trees.location import Location
 from holdall.trees.lru import LruCache
 from holdall.trees.references import fetch_roots, listing_trees
 from holdall.trees.salvage import left_out
-from holdall.trees.view import View, read_views, run_name
+from holdall.trees.view import View
+from holdall.trees.views import read_views, run_name
 
 Stretch: TypeAlias = tuple[PackName, int, int, int]  # first byte, byte after the last, blobs
 Row: TypeAlias = tuple[int, bool, int, int, int]  # run, whether it lists paths, then as a stretch

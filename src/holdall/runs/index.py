@@ -1,36 +1,53 @@
 """What a search looks at: a summary of each run, read with as few requests as can be.
 
 Listing the runs' logs tells each one's newest entry; a run that has ended has
-all it ever said in that entry, so it costs one GET, once: a summary is kept on
-the local disk by store, run and newest entry with its size and time, and since
-an entry never changes neither does the summary. A store that was killed half way, or
-restored from a copy, has other entries of the same number. The cache may be
-deleted at any time.
+all it ever said in that entry, so it costs one GET, once: what it says is remembered by
+`remembered`. Nothing of one run waits for another: while the listing goes on, entries are on their way,
+and who asks for summaries gets each as soon as those before it are there. So a search holds as many runs
+as its caller keeps, and a few hundred more.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from itertools import groupby, islice
-from pathlib import Path
+from itertools import chain, groupby, islice
 from typing import Final
 
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, is_experiment_id, run_log
 from holdall.runs.arguments import listed
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
+from holdall.runs.remembered import Memory
 from holdall.runs.search import RunSummary
-from holdall.trees.heads import Head, entry_keys, list_heads
+from holdall.trees.heads import Head, KnownState, each_head, entry_keys
 from holdall.trees.journal import Journal
-from holdall.trees.local_cache import LocalCache
 from holdall.trees.location import Location
-from holdall.trees.view import View, read_views, run_name
+from holdall.trees.view import View
+from holdall.trees.views import Listed, run_name, stream_views
 
 _INFO = tuple(field.name for field in fields(RunInfo))
 _AT_ONCE: Final = 128  # logs looked at side by side
-_MOST: Final = 256 << 20  # bytes on the disk: about 100,000 runs
+_PAGE: Final = 512  # runs that are looked up in what is remembered together
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that a listing showed.
+
+    Attributes:
+        id: Of the run.
+        head: Of its log.
+        summary: What it says, as of that entry; None where it was purged or nothing of it can be read.
+        purged: Whether it was purged.
+        partly: Whether not all of its log can be read.
+    """
+
+    id: str
+    head: Head
+    summary: RunSummary | None
+    purged: bool = False
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +67,72 @@ class Survey:
     unreadable: frozenset[str] = frozenset()
 
 
-def summaries(location: Location, experiments: Iterable[str] | None) -> list[RunSummary]:
-    """Return the summaries of all runs of some experiments, or of the store. Cost: as `survey`."""
-    return [summary for summary, _ in survey(location, experiments).runs]
+def summaries(location: Location, experiments: Iterable[str] | None) -> Iterator[RunSummary]:
+    """Yield the summaries of all runs of some experiments, or of the store. Cost: as `each_run`."""
+    return (found.summary for found in each_run(location, experiments) if found.summary)
 
 
 def survey(location: Location, experiments: Iterable[str] | None) -> Survey:
-    """Return what is known of all runs of some experiments, or of the store.
+    """Return what is known of all runs of some experiments, or of the store. Cost: as `each_run`."""
+    every = list(each_run(location, experiments))
+    return Survey(
+        [(found.summary, found.head) for found in every if found.summary],
+        {found.id: found.head for found in every if found.purged},
+        frozenset(found.id for found in every if found.partly),
+        frozenset(found.id for found in every if not (found.summary or found.purged)),
+    )
 
-    Cost: a listing of their logs, and a GET for each run that has an entry
-    more than when it was last looked at from here.
+
+def each_run(location: Location, experiments: Iterable[str] | None) -> Iterator[Found]:
+    """Yield what is known of all runs of some experiments, or of the store, in the order of their ids.
+
+    Cost: a listing of their logs, and a GET for each run that has an entry more than when it was last looked at from
+    here; of one that goes on, a GET for each entry more. What was read is remembered as it comes, so that who is
+    interrupted goes on from there.
     """
     if experiments is not None:
         given = listed("ids of experiments", experiments, "['0123456789abcdef']")
         experiments = sorted({id for id in given if is_experiment_id(id)})  # no other can have runs
+    memory = Memory(location.cache, location.descriptor.store)
+    with memory:
+        for (run, head, known), view in stream_views(location, _wanted(location, experiments, memory), run_name):
+            found = known or _found(run, head, view, memory)
+            # A log is found by the beginning of the id alone.
+            if experiments is None or not found.summary or found.summary.experiment_id in experiments:
+                yield found
+
+
+def _wanted(
+    location: Location, experiments: Iterable[str] | None, memory: Memory
+) -> Iterator[tuple[tuple[str, Head, Found | None], Listed | None]]:
+    """Yield each run that a listing shows: with what is remembered of it, or else with what to read."""
     heads = _heads(location, experiments)
-    cache = _Cache(location.cache, location.descriptor.store)
-    found = cache.read(heads)
-    missing = {run_log(run): head for run, head in heads.items() if run not in found}
-    whole: dict[str, RunSummary | None] = {}
-    partly: dict[str, RunSummary | None] = {}  # not remembered: what they lack may be put back
-    for view in read_views(location, missing, run_name):
-        if view.head:
-            run = view.head.log.removeprefix(RUNS)
-            (whole if view.lost < 0 else partly)[run] = None if view.state.purged else _summary(run, view)
-    cache.write(whole, heads)
-    every = found | whole | partly
-    runs = [(summary, heads[run]) for run, summary in every.items() if summary]
-    if experiments is not None:  # a log is found by the beginning of the id alone
-        runs = [each for each in runs if each[0].experiment_id in experiments]
-    purged = {run: heads[run] for run, summary in every.items() if summary is None}
-    return Survey(runs, purged, frozenset(partly), frozenset(heads.keys() - every.keys()))
+    while page := dict(islice(heads, _PAGE)):
+        known = memory.summaries(page)
+        states = memory.states(page.keys() - known.keys())
+        for run, head in page.items():
+            if run in known:
+                yield (run, head, Found(run, head, known[run], purged=known[run] is None)), None
+            else:
+                yield (run, head, None), (run_log(run), head, states.get(run))
 
 
-def _heads(location: Location, experiments: Iterable[str] | None) -> dict[str, Head]:
-    """Return the head of each run's log, by run."""
-    prefixes = [RUNS] if experiments is None else [f"{RUNS}{id[:8]}" for id in dict.fromkeys(experiments)]
-    heads: dict[str, Head] = {}
-    for prefix in prefixes:
-        heads |= {log.removeprefix(RUNS): head for log, head in list_heads(location.bucket, prefix).items()}
-    return heads
+def _found(run: str, head: Head, view: View | None, memory: Memory) -> Found:
+    if view is None or view.head is None:
+        return Found(run, head, None)
+    summary = None if view.state.purged else _summary(run, view)
+    if view.lost < 0:  # what a run lacks may be put back
+        memory.keep(run, head, summary)
+        if summary and view.head.state is None:
+            memory.keep_state(run, KnownState(view.head.n, view.head.sha256, view.state))
+    return Found(run, head, summary, purged=summary is None, partly=view.lost >= 0)
+
+
+def _heads(location: Location, experiments: Iterable[str] | None) -> Iterator[tuple[str, Head]]:
+    """Yield each run, and the head of its log, while a listing goes on."""
+    prefixes = [RUNS] if experiments is None else dict.fromkeys(f"{RUNS}{id[:8]}" for id in experiments)
+    heads = chain.from_iterable(each_head(location.bucket.list(prefix)) for prefix in prefixes)
+    return ((log.removeprefix(RUNS), head) for log, head in heads)
 
 
 def _summary(run: str, view: View) -> RunSummary:
@@ -122,33 +165,3 @@ def record_of(summary: RunSummary) -> RunRecord:
     """Return the run that a summary is of."""
     info = RunInfo(**{name: getattr(summary, name) for name in _INFO})
     return RunRecord(info, RunData(summary.metrics, summary.params, summary.tags))
-
-
-class _Cache:
-    """Summaries on the local disk, of one store, None of purged runs; without a folder it holds nothing."""
-
-    def __init__(self, folder: Path | None, store: str) -> None:
-        # By version, so that a later one need not understand it.
-        self._file = LocalCache(folder, "summaries-3", "searching without the cache", most=_MOST) if folder else None
-        self._store = store
-
-    def read(self, heads: Mapping[str, Head]) -> dict[str, RunSummary | None]:
-        """Return those of the very objects that are the runs' newest entries now."""
-        stamps = {run.encode(): _name(head) for run, head in heads.items()}
-        bodies = self._file.get(self._store, stamps) if self._file else {}
-        known = {run.decode(): json.loads(body) for run, body in bodies.items()}
-        return {run: None if facts is None else RunSummary(**facts) for run, facts in known.items()}
-
-    def write(self, summaries: Mapping[str, RunSummary | None], heads: Mapping[str, Head]) -> None:
-        """Keep these."""
-        if self._file:
-            rows = (
-                (run.encode(), _name(heads[run]), json.dumps(summary and asdict(summary)).encode())
-                for run, summary in summaries.items()
-            )
-            self._file.put(self._store, rows)
-
-
-def _name(head: Head) -> bytes:
-    """Return what tells an entry from any other of its number, as a store has that was restored from an older copy."""
-    return f"{head.n}/{head.size}/{head.modified}".encode()

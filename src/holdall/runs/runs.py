@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from holdall.display import Listing
+from holdall.engines.threads import ThreadEngine
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
@@ -36,6 +37,7 @@ from holdall.trees.snapshot import InlineBlobs
 if TYPE_CHECKING:
     import pandas as pd
 
+_SIDE_BY_SIDE: Final = 16  # runs that are looked into at once
 _HOW: Final = """
     amber brave brisk calm clever dapper eager early fair fleet gentle glad happy keen kind lively lucky
     merry mild neat noble plain proud quick quiet rapid rare sharp shy silent sleek smart solid steady swift
@@ -196,8 +198,9 @@ class Runs:
             TypeError: `experiments` is one text instead of a list.
 
         Cost: a PUT for each run of this process that has something to write; a listing of the
-            runs' logs; a GET for each run that changed since the last search from here; and for
-            `artifacts` two requests for each run that all else fits.
+            runs' logs; a GET for each run that changed since the last search from here, and of one that
+            goes on for each entry more; and for `artifacts` two requests for each run that all else fits. With a
+            `limit` it holds about so many runs, however many there are.
 
         Example:
             >>> run.finish()
@@ -208,9 +211,11 @@ class Runs:
         for run in list(self._handles.values()):
             with suppress(RunDeletedError):  # by another process: what is buffered is lost, and no search's concern
                 run.flush()  # what this process logged is found by it
-        some = [s for s in summaries(self._location, experiments) if stage in (None, s.lifecycle_stage)]
-        fitting = (s for s in order.sorted(some) if self._fits(s, wanted))
-        return Listing(record_of(summary) for summary in islice(fitting, limit))
+        every = summaries(self._location, experiments)
+        some = (s for s in every if stage in (None, s.lifecycle_stage) and wanted.may_match(s))
+        if wanted.needs_artifacts:
+            return Listing(map(record_of, islice(self._holding(order.sorted(some), wanted), limit)))
+        return Listing(map(record_of, order.first(some, limit)))
 
     def flush(self) -> None:
         """Wait for what this process logs in the background, and write what waits for an entry.
@@ -231,11 +236,20 @@ class Runs:
         for failure in filter(None, failures):
             raise failure
 
-    def _fits(self, summary: RunSummary, wanted: Filter) -> bool:
-        """Return whether a run matches; one whose files cannot be read does not."""
-        with left_out(f"run {summary.run_id}"):
-            return wanted.matches(summary, lambda: self.get(summary.run_id).manifest)
-        return False
+    def _holding(self, some: Iterable[RunSummary], wanted: Filter) -> Iterator[RunSummary]:
+        """Yield those of some runs whose files match, several looked at side by side; none whose files cannot be read.
+
+        Not with the pool's threads: what reads a run gives work to these.
+        """
+
+        def holds(summary: RunSummary) -> bool:
+            with left_out(f"run {summary.run_id}"):
+                return wanted.matches(summary, lambda: self.get(summary.run_id).manifest)
+            return False
+
+        with ThreadEngine(_SIDE_BY_SIDE) as threads:
+            looked = threads.map(lambda summary: (summary, holds(summary)), some)
+            yield from (summary for summary, fits in looked if fits)
 
     def of(self, experiment_id: str, filter: str | None = None, stage: str | None = "active") -> list[Run]:
         """Return handles to the runs of an experiment. Args, cost: as `search`.
@@ -287,10 +301,15 @@ class Runs:
             found = self.search(f"tags.`{TABLES}` LIKE '%{quoted}%'", experiments=experiments)
             ids = [record.info.run_id for record in found]
         wanted = listed("extra columns", extra_columns, "['run_id']")
-        parts = []
-        for run in map(self.get, listed("ids of runs", ids, "[run.info.run_id]")):
+
+        def part(run: Run) -> Any:
             with left_out(f"the table of run {run.id}") if searched else nullcontext():
-                parts.append(run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {}))
+                return run.load_table(artifact_file, facts_of(run.record, wanted) if wanted else {})
+            return None
+
+        runs = map(self.get, listed("ids of runs", ids, "[run.info.run_id]"))
+        with ThreadEngine(_SIDE_BY_SIDE) as threads:
+            parts = [found for found in threads.map(part, runs) if found is not None]
         if not parts:
             raise TableNotFoundError(artifact_file)
         return joined(pd, parts)

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
+from typing import Final
 
 from holdall.runs.conditions import holds
 from holdall.runs.filters import RUN, Condition, Entity, Field, parse_conditions
@@ -23,6 +25,7 @@ from holdall.runs.ordering import Clause, parse_clauses, sort_by
 
 Artifacts = Callable[[], Mapping[str, str]]
 """The SHA-256 in hex of each file of a run, by path."""
+_ROOM: Final = 1_000  # runs that are held beside those that may be among the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,11 @@ class Filter:
     @property
     def needs_artifacts(self) -> bool:
         """Whether a run's files have to be known."""
-        return any(condition.field.entity is Entity.ARTIFACT for condition in self.conditions)
+        return any(map(_is_of_files, self.conditions))
+
+    def may_match(self, run: RunSummary) -> bool:
+        """Return whether a run fulfils all conditions but those on its files."""
+        return all(holds(each, _value(each.field, run)) for each in self.conditions if not _is_of_files(each))
 
     def matches(self, run: RunSummary, artifacts: Artifacts) -> bool:
         """Return whether a run fulfils the filter.
@@ -74,10 +81,9 @@ class Filter:
             run: What is known of it.
             artifacts: Tells its files; called once at most, and only if all else matches.
         """
-        of_files = [condition for condition in self.conditions if condition.field.entity is Entity.ARTIFACT]
-        others = (condition for condition in self.conditions if condition.field.entity is not Entity.ARTIFACT)
-        if not all(holds(condition, _value(condition.field, run)) for condition in others):
+        if not self.may_match(run):
             return False
+        of_files = [condition for condition in self.conditions if _is_of_files(condition)]
         files = artifacts() if of_files else {}
         return all(any(holds(condition, fact) for fact in _facts(files, condition.field)) for condition in of_files)
 
@@ -92,6 +98,15 @@ class Order:
         """Return the runs in order."""
         found = sorted(runs, key=lambda run: (-run.start_time, run.run_id))
         return sort_by(found, [(partial(_value, clause.field), clause.descending) for clause in self.clauses])
+
+    def first(self, runs: Iterable[RunSummary], limit: int | None) -> list[RunSummary]:
+        """Return the first so many of the runs in order, or all; of others only a few are held at a time."""
+        if limit is None:
+            return self.sorted(runs)
+        left, found = iter(runs), list[RunSummary]()
+        while some := list(islice(left, _ROOM + limit)):
+            found = self.sorted(found + some)[:limit]
+        return found
 
 
 def parse_filter(text: str | None) -> Filter:
@@ -120,6 +135,10 @@ def parse_order_by(clauses: Sequence[str] | None) -> Order:
 
 
 # --- conditions -----------------------------------------------------------------
+
+
+def _is_of_files(condition: Condition) -> bool:
+    return condition.field.entity is Entity.ARTIFACT
 
 
 def _value(field: Field, run: RunSummary) -> str | float | None:

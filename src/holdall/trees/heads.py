@@ -11,7 +11,22 @@ from dataclasses import dataclass
 
 from holdall.errors import LogGapError
 from holdall.format.layout import Key, parse_key
+from holdall.format.state import State
 from holdall.storage.bucket import Bucket, ObjectInfo
+
+
+@dataclass(slots=True)
+class KnownState:
+    """What a run's log amounts to up to an entry, as it was remembered: the next entry proves it, or nothing does.
+
+    Attributes:
+        n, sha256: Number and digest of that entry.
+        state: What it and all before it amount to, without paths.
+    """
+
+    n: int
+    sha256: str
+    state: State
 
 
 @dataclass(slots=True)
@@ -57,6 +72,17 @@ class Heads:
             newest.first = key.number
             if key.number == newest.oldest - 1:
                 newest.oldest = key.number
+
+
+def each_head(listing: Iterable[ObjectInfo]) -> Iterator[tuple[str, Head]]:
+    """Yield each log of a listing in the order of keys, and its head, as soon as all of its entries were seen."""
+    heads = Heads()
+    for info in listing:
+        heads.add(info)
+        if len(heads.found) > 1:
+            log = next(iter(heads.found))
+            yield log, heads.found.pop(log)
+    yield from heads.found.items()
 
 
 def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:

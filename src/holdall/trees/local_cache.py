@@ -34,7 +34,9 @@ _BROKEN: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (store TEXT, key BLOB, stamp BLOB, body BLOB, digest BLOB, PRIMARY KEY (store, key))
 """
-_MANY: Final = 256  # keys that are sooner found by reading all rows
+_MANY: Final = 256  # keys that are sooner found by reading all rows between the first and the last
+_ROW: Final = 200  # bytes of a row beside its key, which is there twice, and its body
+_ROOM: Final = 16 << 10  # bytes that room is made for at once
 _Row: TypeAlias = tuple[bytes, bytes, object, bytes]
 _log = logging.getLogger("holdall")
 _turn = threading.RLock()
@@ -67,7 +69,7 @@ class LocalCache:
         """
 
         def read(database: sqlite3.Connection) -> dict[bytes, bytes]:
-            rows = _all_rows(database, store) if len(stamps) >= _MANY else _rows(database, store, stamps)
+            rows = _rows_between(database, store, stamps) if len(stamps) >= _MANY else _rows(database, store, stamps)
             return {
                 key: body
                 for key, stamp, body, digest in rows
@@ -86,8 +88,13 @@ class LocalCache:
         def write(database: sqlite3.Connection) -> None:
             with database:
                 database.execute("BEGIN IMMEDIATE")
+                room = 0
                 for key, stamp, body in fitting:
-                    self._make_room(database, len(key) + len(body))
+                    length = 2 * len(key) + len(body) + _ROW
+                    if room < length:
+                        room = max(_ROOM, length)
+                        self._make_room(database, room)
+                    room -= length
                     row = (store, key, stamp, body)
                     database.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?)", (*row, _seal(*row)))
 
@@ -152,8 +159,11 @@ def _rows(database: sqlite3.Connection, store: str, keys: Iterable[bytes]) -> It
         )
 
 
-def _all_rows(database: sqlite3.Connection, store: str) -> Iterator[_Row]:
-    yield from database.execute("SELECT key, stamp, body, digest FROM entry WHERE store = ?", (store,))
+def _rows_between(database: sqlite3.Connection, store: str, keys: Iterable[bytes]) -> Iterator[_Row]:
+    """Yield all rows from the first of these keys to the last, for who asks for most of them."""
+    wanted = sorted(keys)
+    between = "SELECT key, stamp, body, digest FROM entry WHERE store = ? AND key BETWEEN ? AND ?"
+    yield from database.execute(between, (store, wanted[0], wanted[-1]))
 
 
 def _seal(store: str, key: bytes, stamp: bytes, body: bytes) -> bytes:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Final
 
 from holdall.errors import DamageError, FormatError, HoldallError, IntegrityError, LogGapError, RegisteredPathError
 from holdall.format.document import parse_object
 from holdall.format.entry import UNKNOWN, LogEntry
-from holdall.format.layout import RUNS
 from holdall.format.reference import Ref, ref_from_json
 from holdall.format.state import State, parse_checkpoint
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.heads import Head
-from holdall.trees.journal import Journal, check_chain
-from holdall.trees.location import Location
+from holdall.trees.heads import Head, KnownState
+from holdall.trees.journal import check_chain
 from holdall.trees.paths import Paths
-from holdall.trees.salvage import left_out
 from holdall.trees.versioned_paths import VersionedPaths
 
 _log = logging.getLogger("holdall")
-_AT_ONCE: Final = 128  # runs whose newest entries are fetched side by side
 _STATES_TRIED: Final = 4  # that cannot be read, one before the other, before all entries are read without any
 
 
@@ -134,12 +130,27 @@ class View:
 
     @classmethod
     def up_to(
-        cls, head: LogEntry, blobs: RunBlobReader, listed: Head | None = None, *, tries: int = _STATES_TRIED
+        cls,
+        head: LogEntry,
+        blobs: RunBlobReader,
+        listed: Head | None = None,
+        *,
+        tries: int = _STATES_TRIED,
+        before: Sequence[LogEntry | HoldallError] | None = None,
     ) -> View:
-        """Return the run as of an entry; `listed` tells which others exist. Cost: a GET for each since the last state.
+        """Return the run as of an entry.
+
+        Args:
+            head: The entry.
+            blobs: Reads the run.
+            listed: Tells which other entries exist, where they were listed.
+            tries: States that may be tried.
+            before: The entries from the last state on to `head`, or what is wrong with them, if they were fetched.
 
         Raises:
             DamageError: An entry is missing or damaged, or is not what the others say.
+
+        Cost: a GET for each entry since the last state, unless they are given.
         """
         if head.purges:
             return cls._purged(head, blobs)
@@ -147,15 +158,22 @@ class View:
         start = head.state_at or 0
         if listed:
             listed.check_reaches(head.log, start)
-        for entry in chain(blobs.journal.each(range(start, head.n)), [head]):
+        older = blobs.journal.each(range(start, head.n)) if before is None else map(_readable, before)
+        for entry in chain(older, [head]):
             if entry.n == start != 0 and entry.state is None:
                 raise FormatError(f"{head.log} entry {head.n}", f"it says that entry {start} carries a state")
             view.absorb(entry)
         return view
 
     @classmethod
-    def as_listed(cls, head: Head, newest: LogEntry | HoldallError, blobs: RunBlobReader) -> View:
-        """Return the run as of the head that a listing showed; a warning names what cannot be read.
+    def as_listed(
+        cls,
+        head: Head,
+        newest: LogEntry | HoldallError,
+        blobs: RunBlobReader,
+        before: Sequence[LogEntry | HoldallError] | None = None,
+    ) -> View:
+        """Return the run as of the head that a listing showed; a warning names what cannot be read. Args: as `up_to`.
 
         Raises:
             DamageError: Nothing of it can be read, or it is whole and not what a writer makes.
@@ -163,13 +181,28 @@ class View:
         try:
             if isinstance(newest, HoldallError):
                 raise newest
-            return cls.up_to(newest, blobs, head)
+            return cls.up_to(newest, blobs, head, before=before)
         except (LogGapError, FormatError) as error:
             view = cls._purged_meanwhile(blobs, error) or cls._around(head.n, blobs, error)
             if view.head is None:
                 raise
-            _log.warning("%s is told by what can be read of it: %s", run_name(view.head.log), error)
+            _log.warning("%s is told by what can be read of it: %s", f"run {view.run_id}", error)
             return view
+
+    @classmethod
+    def resumed(cls, known: KnownState, entries: Sequence[LogEntry], blobs: RunBlobReader) -> View:
+        """Return a run as of the last of the entries behind a state that was remembered; its paths are not known.
+
+        Raises:
+            FormatError: The entries do not continue just that state.
+        """
+        if entries[0].prev != known.sha256:
+            raise FormatError(f"{entries[0].log} entry {entries[0].n}", "it does not continue what was remembered")
+        view = cls(blobs)
+        view.state = known.state
+        for entry in entries:
+            view.absorb(entry)
+        return view
 
     @property
     def next(self) -> int:
@@ -275,35 +308,7 @@ class View:
         return state
 
 
-def read_views(location: Location, heads: Mapping[str, Head], name: Callable[[str], str]) -> Iterator[View]:
-    """Yield runs as of the heads that a listing showed, in order; a damaged one is left out, with a warning.
-
-    A run of which some entries can be read is told by these, and its `lost` says so.
-
-    Args:
-        location: The store.
-        heads: The head of each log.
-        name: What people call a log, for the warning.
-
-    Cost: a GET each, side by side, if they have ended; else one for each entry since the last state.
-    """
-    bucket, pool = location.bucket, location.pool
-    left = iter(heads.items())
-    while some := [(Journal(bucket, pool, log), head) for log, head in islice(left, _AT_ONCE)]:
-        newest = pool.map(lambda listed: listed[0].read_or_damage(listed[1].n), some)
-        for (journal, head), entry in zip(some, newest, strict=True):
-            view = None
-            with left_out(name(journal.log)):
-                view = View.as_listed(head, entry, RunBlobReader(bucket, pool, journal, location.damage))
-            if view:
-                yield view
-
-
-def run_name(log: str) -> str:
-    """Return what people call the run of a log."""
-    return f"run {log.removeprefix(RUNS)}"
-
-
-def read_states(location: Location, heads: Mapping[str, Head]) -> list[State]:
-    """Return the states of many runs; a damaged one is left out, with a warning. Cost: as `read_views`."""
-    return [view.state for view in read_views(location, heads, run_name)]
+def _readable(entry: LogEntry | HoldallError) -> LogEntry:
+    if isinstance(entry, HoldallError):
+        raise entry
+    return entry

@@ -1,0 +1,94 @@
+"""What searches remember of runs, on the local disk.
+
+    summary    run -> what a search looks at        believed of the very entry that is the log's newest
+    state      run -> what its log amounts to       of a run that goes on; proved by the entry behind it, or not used
+
+Both are kept by store, run and entry. Since an entry never changes neither does
+what it tells; a store that was killed half way, or restored from a copy, has other
+entries of the same number, and these have another size or time, and another digest. What is read is written every
+few hundred runs, and where a search is interrupted. The folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import fields, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+from holdall.errors import FormatError
+from holdall.format.state import State, parse_checkpoint
+from holdall.runs.search import RunSummary
+from holdall.trees.heads import Head, KnownState
+from holdall.trees.local_cache import LocalCache
+
+_MOST: Final = 256 << 20  # bytes on the disk: about 100,000 runs
+_TOGETHER: Final = 512  # rows that are written together
+_FACTS: Final = attrgetter(*(field.name for field in fields(RunSummary)))
+_STATE: Final = b"state/"  # before the id of a run: a key of its state
+
+
+class Memory:
+    """What is remembered of the runs of one store; without a folder nothing is.
+
+    As a context it writes what it was told at its end, whatever ends it.
+    """
+
+    def __init__(self, folder: Path | None, store: str) -> None:
+        # By version, so that a later one need not understand it.
+        self._file = LocalCache(folder, "summaries-4", "searching without the cache", most=_MOST) if folder else None
+        self._store = store
+        self._rows: list[tuple[bytes, bytes, bytes]] = []
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write()
+
+    def summaries(self, heads: Mapping[str, Head]) -> dict[str, RunSummary | None]:
+        """Return those of the very objects that are the runs' newest entries now; None of a run that was purged."""
+        if self._file is None:
+            return {}
+        found = self._file.get(self._store, {run.encode(): _name(head) for run, head in heads.items()})
+        known = ((run.decode(), json.loads(body)) for run, body in found.items())
+        return {run: None if facts is None else RunSummary(*facts) for run, facts in known}
+
+    def states(self, runs: Iterable[str]) -> dict[str, KnownState]:
+        """Return the states that are remembered of some runs."""
+        keys = {_STATE + run.encode(): b"" for run in runs} if self._file else {}
+        found: dict[str, KnownState] = {}
+        for key, body in (self._file.get(self._store, keys) if self._file else {}).items():
+            with suppress(FormatError):
+                n, sha256, state = json.loads(body)
+                found[key.removeprefix(_STATE).decode()] = KnownState(n, sha256, parse_checkpoint(state, None, "it"))
+        return found
+
+    def keep(self, run: str, head: Head, summary: RunSummary | None) -> None:
+        """Remember a summary; None of a run that was purged."""
+        facts = None if summary is None else _FACTS(summary)
+        self._add(run.encode(), _name(head), facts)
+
+    def keep_state(self, run: str, known: KnownState) -> None:
+        """Remember a state, without paths and where its measurements are."""
+        bare = replace(known.state, tree=None, versions=None, deltas=[], changes=[], environment=None, batches=[])
+        self._add(_STATE + run.encode(), b"", [known.n, known.sha256, State.to_json(bare)])
+
+    def _add(self, key: bytes, stamp: bytes, facts: object) -> None:
+        if self._file:
+            self._rows.append((key, stamp, json.dumps(facts, separators=(",", ":")).encode()))
+            if len(self._rows) >= _TOGETHER:
+                self._write()
+
+    def _write(self) -> None:
+        rows, self._rows = self._rows, []
+        if self._file and rows:
+            self._file.put(self._store, rows)
+
+
+def _name(head: Head) -> bytes:
+    """Return what tells an entry from any other of its number, as a store has that was restored from an older copy."""
+    return f"{head.n}/{head.size}/{head.modified}".encode()
