@@ -44,6 +44,7 @@ from holdall.storage.s3_client import (
     set_checksums,
     unset_checksums,
 )
+from holdall.storage.s3_times import read_times_quickly
 from holdall.workers.per_process import PerProcess
 
 # A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
@@ -96,6 +97,7 @@ class BotoClient(S3Client):
         except ImportError as error:
             raise MissingBackendError(self.url, "", "s3:// needs a package: pip install botocore") from error
         session = Session(profile=self.options.get("profile"), session_vars=session_vars())
+        read_times_quickly(session)
         names = unset_checksums(session)
         set_checksums(session, names, "when_required")
         client = self._create_client(session)

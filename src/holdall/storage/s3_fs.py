@@ -35,6 +35,7 @@ from holdall.storage.s3_client import (
     set_checksums,
     unset_checksums,
 )
+from holdall.storage.s3_times import read_times_quickly
 
 T = TypeVar("T")
 _ANNOUNCED, _SENT = "announced", "sent"
@@ -116,6 +117,7 @@ class S3fsClient(S3Client):
         except ImportError as error:
             raise _missing(self.url) from error
         session = AioSession(profile=self.options.get("profile"), session_vars=session_vars())
+        read_times_quickly(session)
         config = {"http_session_cls": _one_attempt(), **self._config()}
         own = {"session": session, "config_kwargs": config, "asynchronous": True}
         no_caches = {"skip_instance_cache": True, "use_listings_cache": False}
