@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -75,3 +76,35 @@ def test_a_pool_survives_pickling() -> None:
     pool = pickle.loads(pickle.dumps(Pool(workers=3, memory=77)))
     assert (pool._workers, pool._memory) == (3, 77)
     assert pool.map(abs, [-1, -2]) == [1, 2]
+
+
+def test_a_stream_keeps_its_order_and_holds_few() -> None:
+    """Groups come in order, also empty ones; no more of them are taken ahead than was said."""
+    taken: list[int] = []
+
+    def groups() -> Iterator[tuple[int, list[int]]]:
+        for n in range(100):
+            taken.append(n)
+            yield n, [n] * (n % 3)
+
+    for n, found in Pool(workers=2).stream(lambda item: item * 2, groups(), ahead=8):
+        assert found == [2 * n] * (n % 3)
+        assert len(taken) - n <= 9
+    assert len(taken) == 100
+
+
+def test_a_stream_gives_what_came_before_a_failure() -> None:
+    """Of a task or of what gives it work, here another stream: what is before the failure was yielded."""
+    pool = Pool(workers=4)
+
+    def fail_at_60(item: int) -> int:
+        if item == 60:
+            raise ValueError("60")
+        return item
+
+    first = pool.stream(fail_at_60, ((n, [n]) for n in range(100)), ahead=16)
+    second = pool.stream(abs, ((n, [n]) for n, _ in first), ahead=16)
+    found: list[int] = []
+    with pytest.raises(ValueError, match="60"):
+        found.extend(n for n, _ in second)
+    assert found == list(range(60))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from botocore.session import Session
 from botocore.utils import parse_timestamp
@@ -88,7 +90,12 @@ def test_both_lanes_read_times_so(lane: str, moto: Server, monkeypatch: pytest.M
 
     seen: list[str] = []
     usual = s3_times._usual
-    monkeypatch.setattr(s3_times, "_usual", lambda text: seen.append(text) or usual(text))
+
+    def noted(text: str) -> datetime | None:
+        seen.append(text)
+        return usual(text)
+
+    monkeypatch.setattr(s3_times, "_usual", noted)
     bucket = bucket_at(f"{moto.new_bucket()}/store", {**moto.options, "lane": lane})
     for key in ("a", "b"):
         bucket.put(key, b"1")

@@ -73,18 +73,24 @@ class LogCheck:
         """Return whether all commits could be followed."""
         return self._complete and not self._blind
 
-    def fold(self, listed: Iterable[int]) -> None:
-        """Check the entries that are there, one after the other; what is wrong with one is noted."""
+    def fold(self, listed: Iterable[int], read: Mapping[int, LogEntry | HoldallError] | None = None) -> None:
+        """Check the entries that are there, one after the other; what is wrong with one is noted.
+
+        Args:
+            listed: Their numbers.
+            read: All of them, or what is wrong with each, if they were fetched already.
+        """
         told = View(self._blobs)  # believes the states
         folded = View(self._blobs)  # believes only operations
         numbers = sorted(listed)
-        newest = dict(zip(numbers[-1:], self._journal.try_many(numbers[-1:]), strict=True))
+        newest = {n: read[n] for n in numbers[-1:]} if read else {}
+        newest = newest or dict(zip(numbers[-1:], self._journal.try_many(numbers[-1:]), strict=True))
         if any(isinstance(each, LogEntry) and each.purges for each in newest.values()):
             self.state = State(purged=True)
             return
         start = max((each.state_at or 0 for each in newest.values() if isinstance(each, LogEntry)), default=0)
         sound, state_at = True, None  # readers need the entries from `start` on: the last state and what follows it
-        for entry in each_listed(self._journal, numbers, self._note, newest):
+        for entry in each_listed(self._journal, numbers, self._note, read or newest):
             if entry is None:
                 sound = self._complete = False
                 continue

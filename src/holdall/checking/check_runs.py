@@ -13,6 +13,7 @@ from holdall.checking.check_packs import Footers, Rows
 from holdall.checking.content import Claim, Content
 from holdall.checking.findings import Problem
 from holdall.errors import HoldallError
+from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, PackName
 from holdall.format.manifest import digest_below
 from holdall.format.reference import Ref
@@ -21,9 +22,12 @@ from holdall.format.state import State
 from holdall.format.tree import Entry
 from holdall.trees.addresses import run_uri
 from holdall.trees.heads import entry_keys
+from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 
 Registered: TypeAlias = Mapping[str, Sequence[tuple[str, Version]]]  # by the run: the log of a model, and its version
+_AHEAD: Final = 128  # entries of other logs that are held while one is looked at
+_MOST: Final = 256  # entries of a log that are fetched so; a longer one is read a part at a time
 _PENDING: Final = 100_000  # references held until packs are asked
 
 
@@ -116,6 +120,10 @@ def check_runs(
     return _RunsCheck(location, Footers(location, known), bad, shard).run(quick=quick)
 
 
+def _wanted(log: str, listed: Sequence[int]) -> list[tuple[str, int]]:
+    return [(log, n) for n in listed] if len(listed) <= _MOST else []
+
+
 class _RunsCheck:
     """The check of one shard, and what it has found so far."""
 
@@ -128,11 +136,17 @@ class _RunsCheck:
         self._claims: set[Claim] = set()  # that were looked into
 
     def run(self, *, quick: bool) -> RunsSeen:
-        seen = self._seen
-        for log, listed in self._shard.logs(self._location).items():
+        seen, location = self._seen, self._location
+
+        def read(wanted: tuple[str, int]) -> LogEntry | HoldallError:
+            return Journal(location.bucket, location.pool, wanted[0]).read_or_error(wanted[1])
+
+        logs = self._shard.logs(location).items()
+        groups = (((log, listed), _wanted(log, listed)) for log, listed in logs)
+        for (log, listed), entries in location.pool.stream(read, groups, ahead=_AHEAD):
             seen.runs += 1
             seen.entries += len(listed)
-            contents = self._log(log, listed)
+            contents = self._log(log, listed, dict(zip(listed, entries, strict=False)))
             self._ask()
             if not quick:
                 self._read(contents)
@@ -151,10 +165,12 @@ class _RunsCheck:
             except HoldallError as error:
                 self._seen.unread[claim] = Problem(content.user, str(error), (content.user,))
 
-    def _log(self, log: str, listed: Sequence[int]) -> Mapping[Claim, Content]:
+    def _log(
+        self, log: str, listed: Sequence[int], read: Mapping[int, LogEntry | HoldallError]
+    ) -> Mapping[Claim, Content]:
         """Fold a log, and return what its files hold."""
         following = LogCheck(self._location, log, self._refer, partial(self._note, log))
-        following.fold(listed)
+        following.fold(listed, read)
         self._seen.files += following.files
         self._seen.bytes += following.bytes
         if state := following.state:

@@ -143,11 +143,13 @@ class Pool:
             task: As `submit_small` runs it.
             groups: Taken one by one, some ahead; it may be another stream of this pool. A group may be empty.
             ahead: Groups, and items of them, that are held at once, about.
+
+        Raises: the first failure of a task or of `groups`, when all groups before it were yielded.
         """
         held: deque[tuple[K, list[Future[T]]]] = deque()
-        items = 0
+        items, failed = 0, list[Exception]()
         try:
-            for key, group in groups:
+            for key, group in _until_failure(groups, failed):
                 held.append((key, []))
                 for item in group:
                     held[-1][1].append(self.submit_small(task, item))
@@ -157,6 +159,8 @@ class Pool:
                     yield _take(held)
             while held:
                 yield _take(held)
+            if failed:
+                raise failed[0]
         finally:
             _cancel_and_wait(future for _, futures in held for future in futures)
 
@@ -311,6 +315,14 @@ class SerialExecutor:
             outcome.set_exception(error)
         finally:
             self._room.release()
+
+
+def _until_failure(items: Iterable[U], failed: list[Exception]) -> Iterator[U]:
+    """Yield items; where taking one fails, say how instead, and end."""
+    try:
+        yield from items
+    except Exception as error:
+        failed.append(error)
 
 
 def _take(held: deque[tuple[K, list[Future[T]]]]) -> tuple[K, list[T]]:

@@ -93,9 +93,11 @@ def each_run(location: Location, experiments: Iterable[str] | None) -> Iterator[
     if experiments is not None:
         given = listed("ids of experiments", experiments, "['0123456789abcdef']")
         experiments = sorted({id for id in given if is_experiment_id(id)})  # no other can have runs
+    heads = _heads(location, experiments)
+    begun = location.beside_descriptor(lambda: list(islice(heads, 1)))
     memory = Memory(location.cache, location.descriptor.store)
     with memory:
-        for (run, head, known), view in stream_views(location, _wanted(location, experiments, memory), run_name):
+        for (run, head, known), view in stream_views(location, _wanted(chain(begun, heads), memory), run_name):
             found = known or _found(run, head, view, memory)
             # A log is found by the beginning of the id alone.
             if experiments is None or not found.summary or found.summary.experiment_id in experiments:
@@ -103,10 +105,9 @@ def each_run(location: Location, experiments: Iterable[str] | None) -> Iterator[
 
 
 def _wanted(
-    location: Location, experiments: Iterable[str] | None, memory: Memory
+    heads: Iterator[tuple[str, Head]], memory: Memory
 ) -> Iterator[tuple[tuple[str, Head, Found | None], Listed | None]]:
     """Yield each run that a listing shows: with what is remembered of it, or else with what to read."""
-    heads = _heads(location, experiments)
     while page := dict(islice(heads, _PAGE)):
         known = memory.summaries(page)
         states = memory.states(page.keys() - known.keys())

@@ -43,7 +43,8 @@ def _usual(text: str) -> datetime | None:
             return datetime.fromisoformat(text)
         if header := _HEADER.fullmatch(text):
             day, month, year, *clock = header.groups()
-            return datetime(int(year), _MONTHS[month], int(day), *map(int, clock), tzinfo=UTC)
+            hour, minute, second = map(int, clock)
+            return datetime(int(year), _MONTHS[month], int(day), hour, minute, second, tzinfo=UTC)
     except ValueError:  # such as the 30th of February, which botocore refuses in its own words
         pass
     return None

@@ -147,14 +147,14 @@ class Journal:
 
     def try_many(self, numbers: Iterable[int]) -> list[LogEntry | HoldallError]:
         """Return several entries, fetched side by side, or what is wrong with each."""
+        return self._pool.map(self.read_or_error, numbers)
 
-        def attempt(n: int) -> LogEntry | HoldallError:
-            try:
-                return self.read(n)
-            except HoldallError as error:
-                return error
-
-        return self._pool.map(attempt, numbers)
+    def read_or_error(self, n: int) -> LogEntry | HoldallError:
+        """Return entry n, or why it cannot be read, also where that is not its own fault."""
+        try:
+            return self.read(n)
+        except HoldallError as error:
+            return error
 
     def each(self, numbers: Iterable[int]) -> Iterator[LogEntry]:
         """Yield several entries, some at a time: behind a missing one, few are asked for."""

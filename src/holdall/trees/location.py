@@ -47,7 +47,6 @@ from holdall.workers.crew import NOBODY, Crew
 from holdall.workers.per_process import PerProcess
 
 T = TypeVar("T")
-
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
 _WHOLE: Final = 60.0  # and beyond which none is sent again
 _REFUSE: Final = "set_store(..., create=False) or HOLDALL_CREATE=never refuses that"

@@ -65,11 +65,11 @@ def uri_of(store: Store, uri: str) -> str:
     return f"{_SCHEME}{run.id}/{path}".rstrip("/")
 
 
-def experiments_of(store: Store, names: Sequence[str]) -> list[Experiment]:
-    """Return the experiments of these names or ids. Raises: ExperimentNotFoundError."""
+def experiments_of(store: Store, names: Sequence[str], there: Sequence[Experiment] | None = None) -> list[Experiment]:
+    """Return the experiments of these names or ids, of all that are `there`. Raises: ExperimentNotFoundError."""
     if not names:
         return []
-    there = store.experiments.all()
+    there = store.experiments.all() if there is None else there
     by_name = {found.experiment_id: found for found in there} | {found.name: found for found in there}
     for name in names:
         if name not in by_name:

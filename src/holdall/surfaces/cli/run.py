@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from holdall.sizes import format_size
-from holdall.store import RESTORABLE, RunRecord, Store
+from holdall.store import RESTORABLE, Experiment, RunRecord
 from holdall.surfaces.cli.address import experiment_option, experiments_of, run_argument, run_of
 from holdall.surfaces.cli.program import ask, json_option, opened, program
 from holdall.surfaces.cli.table import (
@@ -181,7 +181,8 @@ def _show_runs(
     as_json: bool,
 ) -> None:
     store = opened()
-    where = [found.experiment_id for found in experiments_of(store, experiments)]
+    there = store.experiments.all() if experiments else None
+    where = [found.experiment_id for found in experiments_of(store, experiments, there)]
     shown = {"deleted": "deleted", "all": None}.get(stage or "", "active")
     records = store.runs.search(
         filter, experiments=where or None, order_by=list(order_by) or None, limit=limit, stage=shown
@@ -189,11 +190,11 @@ def _show_runs(
     if as_json:
         show_json([record_json(record) for record in records])
     elif records:
-        _show_records(store, records)
+        _show_records(records, store.experiments.all() if there is None else there)
 
 
-def _show_records(store: Store, records: Sequence[RunRecord]) -> None:
-    names = {found.experiment_id: found.name for found in store.experiments.all()}
+def _show_records(records: Sequence[RunRecord], experiments: Sequence[Experiment]) -> None:
+    names = {found.experiment_id: found.name for found in experiments}
     ids = short_ids([record.info.run_id for record in records])
     called = {record.info.run_id: cut(record.info.run_name, _LONGEST) for record in records}
     rows = [["RUN", "NAME", "EXPERIMENT", "STATUS", "STARTED", "LASTED", "METRICS"]]
