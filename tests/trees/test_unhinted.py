@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.support.faulty import Crash, FaultyBucket
+from tests.support.faulty import Crash, Fault, FaultyBucket
 from tests.support.stores import Serial, tiny_store
 
-from holdall.format.layout import HINTS, PACKS
+from holdall.format.layout import HINTS, PACKS, RUNS, log_key
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -78,3 +78,32 @@ def test_looking_costs_one_listing_and_only_where_something_is_left() -> None:
     counted = FaultyBucket(bucket)
     log(opened(counted, 4).runs.start())
     assert counted.count("list", PACKS) == 0
+
+
+def test_who_dies_before_its_hints_has_committed() -> None:
+    """An entry goes beside the hints of its packs: without any of them the run holds the file, whole."""
+    inner, entry_one = MemoryBucket(), log_key("", 1)
+    tiny_store(inner)
+
+    def on(_: int, moment: str, verb: str, key: str) -> None:
+        if (verb, moment) == ("put", "after") and key.startswith(RUNS) and key.endswith(entry_one):
+            raise Crash
+
+    faulty = FaultyBucket(inner, on=on)
+    faulty.plan(Fault("put", "fail", HINTS, times=None))  # none of them has arrived by then
+    run = tiny_store(faulty, seed=1, create=False).runs.start()
+    with pytest.raises(Crash):
+        log(run)
+    session._open_sessions.clear()
+    assert not any(key.startswith(HINTS) for key in inner.objects)
+    assert opened(inner, 2).runs.get(run.id).read("w.bin") == CONTENT
+    assert opened(inner, 3).maintenance.check().intact
+
+
+def test_hints_are_there_when_a_verb_returns() -> None:
+    """A session is not closed before its hints were put: later nobody looks for packs that have none."""
+    inner = MemoryBucket()
+    tiny_store(inner)
+    faulty = FaultyBucket(inner)
+    log(tiny_store(faulty, seed=1, create=False).runs.start())
+    assert faulty.count("put", HINTS) == sum(key.startswith(HINTS) for key in inner.objects) >= 10

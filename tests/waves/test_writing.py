@@ -137,9 +137,9 @@ ROWS = [
     ),  # not 2: the canary says that the bucket is safe before anything is written (SPEC.md, "Committing")
     Row(start_new_experiment, 4, 5),
     Row(log_small_file, 1, 1),
-    Row(log_small_files, 5, 8),
-    Row(log_large_file, 9, 30),
-    Row(log_large_file_again, 9, 15),
+    Row(log_small_files, 3, 8),
+    Row(log_large_file, 6, 30),
+    Row(log_large_file_again, 7, 15),
     Row(finish, 1, 1),
     Row(log_model, 1, 1),
     Row(register_new, 15, 15),

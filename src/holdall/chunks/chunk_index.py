@@ -155,8 +155,9 @@ class ChunkIndex:
         Cost: one request for each id and one or two for each new pack, side by side; once, a listing for each session
         that was abandoned.
         """
-        condemned = self.condemned()  # W2 comes before any footer
-        hinted = self.hints.read(ids)
+        looking = None if self.has_garbage_state else self._pool.submit(self.condemned)
+        hinted = self.hints.read(ids)  # they only name packs; W2 comes before any footer
+        condemned = looking.result() if looking else self.condemned()
         left = self._list_abandoned() if len(hinted) < len(ids) else set()
         unknown = sorted((left | {*hinted.values()}) - self._packs.keys() - condemned)
         footers = self._pool.map(self._read_footer, unknown)

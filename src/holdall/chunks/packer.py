@@ -2,7 +2,9 @@
 
 A pack is built in a reused buffer and uploaded by the pool while the next one
 is filled; how many are on their way at once is what the budget has room for.
-Its hints follow when it was acknowledged, each a task of its own.
+Its hints follow when it was acknowledged, each a task of its own. An entry that
+refers to the packs need not wait for them: they are advice. A session closes
+when they were put, since its packs are looked for without them only until then.
 """
 
 from __future__ import annotations
@@ -143,8 +145,8 @@ class Packer:
         self._uploads.append(_Upload(self._name, builder, self._buffer, sent, done))
         self._builder, self._sent = None, 0  # not before: what is not on its way is still to be sent
 
-    def flush(self) -> None:
-        """Return when the bucket has acknowledged every pack.
+    def flush_packs(self) -> None:
+        """Return when the bucket has acknowledged every pack; their hints are on their way then.
 
         Raises:
             StorageError: It did not; nothing may refer to what was packed.
@@ -152,8 +154,16 @@ class Packer:
         self.close()
         while self._uploads:
             self._wait_for_upload()
-        self._hints.finish()
         self._buffers.clear()
+
+    def flush(self) -> None:
+        """Return when the bucket has acknowledged every pack, and hints lead there. Raises: as `flush_packs`."""
+        self.flush_packs()
+        self.finish_hints()
+
+    def finish_hints(self) -> None:
+        """Return when the hints of all packs that were acknowledged were put."""
+        self._hints.finish()
 
     def _fits(self, builder: PackBuilder, stored: int) -> bool:
         """Return whether a blob fits: many small ones have a footer so long that it fills a pack before they do."""

@@ -161,13 +161,22 @@ class ChunkWriter:
             pending.resolved = self._pack(pending.id, CHUNK, data)
 
     def flush(self) -> None:
-        """Return when the bucket has acknowledged every pack.
+        """Return when the bucket has acknowledged every pack, and hints lead there. Raises: as `flush_packs`."""
+        self.flush_packs()
+        self.finish_hints()
+
+    def flush_packs(self) -> None:
+        """Return when the bucket has acknowledged every pack; hints are on their way then.
 
         Raises:
             StorageError: It did not; nothing may refer to what was written.
         """
         self.resolve_pending()
-        self._packer.flush()
+        self._packer.flush_packs()
+
+    def finish_hints(self) -> None:
+        """Return when the hints of what was flushed were put, as they must be before the session closes."""
+        self._packer.finish_hints()
 
     def _pack(self, blob: bytes, kind: int, data: bytes) -> Ref:
         codec, stored = encode_as(kind, data)

@@ -140,6 +140,8 @@ class Transaction:
             for staged in self._staged.values():
                 staged.name()
             entry = self._session.append(self._draft)
+            if self._writer:
+                self._writer.finish_hints()  # that went beside the entry: who is killed meanwhile lacks only advice
             self._keep(committed=entry is not None)
             self._trimming.write_rest()
             self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
@@ -292,13 +294,13 @@ class Transaction:
             )
             if inline.fits:
                 if writer:
-                    writer.flush()
+                    writer.flush_packs()
                 return root, inline.blobs
         self._pack_small_files()
         self._chunks.resolve_pending()
         entries = [staged.place(self._chunks.put_blob) for staged in fresh]
         root, blobs = self._plant(entries)
-        self._chunks.flush()
+        self._chunks.flush_packs()
         return root, blobs
 
     def _plant(self, entries: Sequence[Entry]) -> tuple[Ref, list[InlineBlob]]:
