@@ -155,7 +155,7 @@ def _count(given: Mapping[str, str], name: str) -> int | None:
 
 def _workers(given: Mapping[str, str]) -> int | None:
     named = given.get("HOLDALL_WORKERS", "").strip()
-    if named and not re.fullmatch(r"\d{1,4}", named):
+    if named and not re.fullmatch(r"[0-9]{1,4}", named):
         raise ValueError(f"HOLDALL_WORKERS={named!r} is not a whole number such as 8, or 0")
     return int(named) if named else None
 

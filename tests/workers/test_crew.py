@@ -325,6 +325,19 @@ def test_who_is_idle_is_let_go() -> None:
     crew.close()
 
 
+def test_the_log_tells_how_many_were_started(caplog: pytest.LogCaptureFixture) -> None:
+    """And what each may hold, to whoever turns it on."""
+    caplog.set_level(logging.INFO, "holdall")
+    crew = Crew(2, MEMORY)
+    for _ in range(2):
+        with crew.claim(1):
+            pass
+    crew.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 worker processes were started, with 128.0 MiB of memory for the work of each"
+    ]
+
+
 def test_a_closed_crew_has_nobody() -> None:
     """Those who are idle go at once, those who are claimed when they are given back."""
     crew = Crew(2, MEMORY)

@@ -29,6 +29,7 @@ from functools import cache
 from typing import Final
 
 from holdall.errors import HoldallError
+from holdall.sizes import format_size
 from holdall.workers import process, starting
 from holdall.workers.per_process import PerProcess
 from holdall.workers.worker import Worker
@@ -122,7 +123,7 @@ class _Members:
             if self._refused is not None and time.monotonic() < self._refused + _AGAIN:
                 missing = 0
             self._count += max(0, missing)
-        found += self._start(missing)
+        found += self._start(missing, memory)
         for worker in found:
             worker.begin(memory)
         return found
@@ -137,7 +138,7 @@ class _Members:
                 found.append(worker)
         return found
 
-    def _start(self, many: int) -> list[Worker]:
+    def _start(self, many: int, memory: int) -> list[Worker]:
         """Start workers side by side; return those that could be started."""
         begun: list[Worker] = []
         ready: list[Worker] = []
@@ -157,6 +158,9 @@ class _Members:
                     worker.join(_SETTLING)
             with self._lock:
                 self._count -= many - len(ready)
+        if ready:
+            each = format_size(memory)
+            _log.info("%d worker processes were started, with %s of memory for the work of each", len(ready), each)
         return ready
 
     def _complain(self, reason: str, missing: int) -> None:
