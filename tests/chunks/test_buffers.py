@@ -15,7 +15,8 @@ from tests.support.stores import TINY, entropy
 
 from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
-from holdall.chunks.packer import Packer, PackNames
+from holdall.chunks.pack_names import PackNames
+from holdall.chunks.packer import Packer
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import StorageError

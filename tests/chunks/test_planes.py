@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from holdall.chunks.chunk_index import ChunkIndex
-from holdall.chunks.packer import PackNames
+from holdall.chunks.pack_names import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter

@@ -16,7 +16,7 @@ from tests.support.stores import TINY, entropy
 
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.hints import smallest_ids
-from holdall.chunks.packer import PackNames
+from holdall.chunks.pack_names import PackNames
 from holdall.chunks.pending import WrittenStream
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader

@@ -14,7 +14,7 @@ from tests.support.depth import examples
 from tests.support.stores import Serial
 
 from holdall.chunks.chunk_index import ChunkIndex
-from holdall.chunks.packer import PackNames
+from holdall.chunks.pack_names import PackNames
 from holdall.chunks.pool import Pool
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import FormatError

@@ -13,8 +13,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Future
+from functools import partial
 from typing import Final, NamedTuple
 
+from holdall.chunks.abandoned import last_packs
 from holdall.chunks.damage import Damage
 from holdall.chunks.garbage import look_at_garbage, packs_of_fence
 from holdall.chunks.hints import Hints
@@ -22,16 +24,14 @@ from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import DamageError, ObjectNotFoundError, StorageError
-from holdall.format.layout import PackName, parse_key
+from holdall.format.layout import PackName
 from holdall.format.pack import Footer
 from holdall.format.reference import CHUNK, Ref
 from holdall.storage.bucket import Bucket
 
-PAGE: Final = 1000  # keys: what one request lists
 CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
 COPIES: Final = 4  # places remembered of one chunk
-_ABANDONED: Final = 4  # sessions that never closed whose packs are looked for,
-_LAST: Final = 8  # and how many of each: hints are missing of those that were on their way
+_ABANDONED: Final = 4  # sessions that never closed whose packs are looked for
 _AT_ONCE: Final = 256  # packs whose footers are held against what is wanted before the next are loaded
 _AHEAD: Final = 2  # footers that are asked for ahead of a walk
 _MOST_OWED: Final = 64  # fences whose generations are read one by one; of more, one listing tells the same
@@ -42,6 +42,13 @@ class _Found(NamedTuple):
 
     era: int
     footer: Footer | None
+
+
+class GarbageState(NamedTuple):
+    """What a session tells its workers: what they must not refer to, and packs that may have no hints."""
+
+    condemned: tuple[PackName, ...]
+    abandoned: tuple[PackName, ...]
 
 
 class ChunkIndex:
@@ -71,7 +78,8 @@ class ChunkIndex:
         self._steps = 0
         self._prefetched: dict[PackName, Future[_Found]] = {}  # asked for before it is needed
         self._left_early: set[PackName] = set()  # packs that a stream left before their end
-        self._abandoned: list[bytes] = []  # sessions of the same log that may have left packs without hints
+        self._abandoned: list[bytes] = []  # sessions of the same log that may have left packs without hints,
+        self._left: set[PackName] = set()  # and such packs
 
     def get(self, blob: bytes) -> Ref | None:
         """Return where a blob is, in a pack that may be referred to; of several copies the one met first."""
@@ -118,6 +126,19 @@ class ChunkIndex:
     def era(self) -> int:
         """Return how often the session began again at W2: what was learned in an earlier era proves nothing."""
         return self._era
+
+    def for_workers(self) -> GarbageState:
+        """Return what workers must know before they read a footer: they take this session's look for their own (W2).
+
+        Cost: as `condemned`, and a listing or two for each session that was abandoned.
+        """
+        self.begin_reading()
+        return GarbageState(tuple(self.condemned()), tuple(self._list_abandoned()))
+
+    def take_state(self, state: GarbageState) -> None:
+        """Go by what another process of this session has seen of the garbage; it looks at what this one refers to."""
+        with self._lock:
+            self._condemned, self._left = frozenset(state.condemned), set(state.abandoned)
 
     def begin_reading(self) -> int:
         """Return the era in which footers that are read or written from now on count: its look at the garbage is done.
@@ -172,15 +193,8 @@ class ChunkIndex:
 
     def _list_abandoned(self) -> set[PackName]:
         asked, self._abandoned = self._abandoned, []  # once is enough
-        return set().union(*self._pool.map(self._last_packs, asked))
-
-    def _last_packs(self, session: bytes) -> list[PackName]:
-        begin = PackName(session, 0).key.removesuffix("00000000")
-        try:
-            found = [parse_key(info.key) for info in self._bucket.list(begin, limit=PAGE)]
-        except StorageError:
-            return []
-        return [key.pack for key in found if key and key.pack][-_LAST:]
+        left, self._left = self._left, set()
+        return left.union(*self._pool.map(partial(last_packs, self._bucket), asked))
 
     def load_next(self, ref: Ref, *, guess: bool = False) -> bool:
         """Load the footer of the next pack, where a stream has come to the end of a known one.

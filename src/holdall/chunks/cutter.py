@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
-from holdall.chunks.hashing import FileHash
+from holdall.chunks.hashing import FileHash, Unhashed
 from holdall.chunks.pool import Pool
 from holdall.format.chunking import Chunker
 from holdall.format.digest import blob_id
@@ -30,6 +30,28 @@ ALIGNMENT: Final = 8  # numbers that are aligned in their file are so in memory:
 def headroom(chunker: Chunker) -> int:
     """Return how many bytes of a buffer stay free: for what a block leaves uncut, and to begin aligned."""
     return chunker.max + -chunker.max % ALIGNMENT + ALIGNMENT
+
+
+@dataclass(slots=True)
+class Part:
+    """A part of a file: the chunks that begin in it, cut as those of the whole file are.
+
+    Where the chunks of a file begin depends on the one before alone, and a cut that was found from any other place
+    soon falls together with one of the file's. So a part is read from some way before `start`, which is cut and left
+    out, up to where the last chunk that begins before `stop` may end.
+
+    Attributes:
+        offset: Where the stream begins in the file: a multiple of `ALIGNMENT`.
+        start: Chunks that begin before it are left out, and those that begin at `stop` or behind it.
+        read: Returns so many bytes of the file from an offset, for a look at its headers.
+        begin: Where its first chunk begins, once that was found; None where there is none.
+    """
+
+    offset: int
+    start: int
+    stop: int
+    read: Callable[[int, int], bytes]
+    begin: int | None = None
 
 
 class Readable(Protocol):
@@ -111,9 +133,10 @@ class Cutter:
         self._block: Block | None = None
         self._thread: ThreadPoolExecutor | None = None
 
-    def cut(self, stream: Readable, owner: object) -> tuple[int, bytes | Future[bytes]]:
-        """Read a stream to its end; return its length, and its SHA-256 or a future of it."""
-        file, hash, size = _File(owner, self._chunker), FileHash(self._pool), 0
+    def cut(self, stream: Readable, owner: object, part: Part | None = None) -> tuple[int, bytes | Future[bytes]]:
+        """Read a stream to its end; return its length, and its SHA-256 or a future of it: of a part there is none."""
+        file, size = _File.of(owner, self._chunker, part), 0
+        hash = FileHash(self._pool) if part is None else Unhashed()
         block = self._block_with_room()
         start = block.filled
         try:
@@ -189,6 +212,16 @@ class _File:
     rest: bytes = b""  # that, as far as it was read
     spans: list[Span] = field(default_factory=list)
     sniffer: Sniffer = field(default_factory=Sniffer)
+    part: Part | None = None  # which alone is wanted of it
+
+    @classmethod
+    def of(cls, owner: object, chunker: Chunker, part: Part | None) -> _File:
+        """Return a file that nothing was cut of yet."""
+        file = cls(owner, chunker, part=part)
+        if part is not None and part.offset:
+            file.offset = part.offset
+            file.sniffer.begin_at(part.offset, part.read)
+        return file
 
     def cut(self, view: memoryview, start: int, stop: int, *, last: bool) -> Iterator[Chunk]:
         """Yield the chunks that end in a stretch; before it is room for the rest of the stretch before."""
@@ -208,6 +241,8 @@ class _File:
         spans, at = self.spans, 0
         for start, stop in itertools.pairwise([0, *ends]):
             low, high = self.offset + start, self.offset + stop
+            if self.part is not None and not self._is_wanted(self.part, low):
+                continue
             while spans[at].stop <= low:
                 at += 1
             span = spans[at]
@@ -215,6 +250,13 @@ class _File:
                 span = max(_within(spans[at:], high), key=lambda span: min(span.stop, high) - max(span.start, low))
             data = view[begin + start : begin + stop]
             yield Chunk(self.owner, blob_id(data), data, begin + start, span.item_size, (span.start - low) % 8)
+
+    def _is_wanted(self, part: Part, low: int) -> bool:
+        """Return whether a chunk that begins there is of the part, and note where the first of them does."""
+        wanted = part.start <= low < part.stop
+        if wanted and part.begin is None:
+            part.begin = low
+        return wanted
 
 
 def _within(spans: list[Span], high: int) -> Iterator[Span]:

@@ -9,10 +9,9 @@ when they were put, since its packs are looked for without them only until then.
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
@@ -43,24 +42,15 @@ class WriteStats:
     rewritten: int = 0
 
 
-class PackNames:
-    """The names of one session's packs, each given once, to any thread."""
-
-    def __init__(self, session: bytes) -> None:
-        self.begin(session)
-
-    def begin(self, session: bytes) -> None:
-        """Name packs after another session from now on."""
-        self._last = session, itertools.count()  # one value, so that no other thread sees half of it
+class Names(Protocol):
+    """Gives names to packs, each once."""
 
     @property
     def session(self) -> bytes:
         """Return the session that gives its name."""
-        return self._last[0]
+        ...
 
-    def __next__(self) -> PackName:
-        session, numbers = self._last
-        return PackName(session, next(numbers))  # next() is atomic
+    def __next__(self) -> PackName: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +72,7 @@ class Packer:
         bucket: Bucket,
         pool: Pool,
         index: ChunkIndex,
-        names: PackNames,
+        names: Names,
         pack_size: int,
         transfer: Transfer = SILENT,
     ) -> None:

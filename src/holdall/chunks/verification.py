@@ -98,6 +98,19 @@ class PackVerifier:
             self.start([ref])
         return proof.result()
 
+    def tried_packs(self) -> list[PackName]:
+        """Return the packs of which a blob was tried and found right."""
+        proofs = list(self._of_this_process().proofs.items())
+        return [pack for pack, proof in proofs if isinstance(pack, PackName) and _is_proved(proof)]
+
+    def take_over(self, packs: Iterable[PackName]) -> None:
+        """Believe what a worker of this process, or the process of this worker, has tried (W3a)."""
+        results, proved = self._of_this_process(), Future[bool]()
+        proved.set_result(True)
+        with results.lock:
+            for pack in packs:
+                results.proofs.setdefault(pack, proved)
+
     def _subject(self, ref: Ref) -> _Subject:
         assert isinstance(ref.location, PackName), "nothing else is borrowed"
         return ref if self.verify_all else ref.location
@@ -127,6 +140,10 @@ class PackVerifier:
 
     def _of_this_process(self) -> _Results:
         return self._results.get(_Results)
+
+
+def _is_proved(proof: Future[bool]) -> bool:
+    return proof.done() and not proof.cancelled() and proof.exception() is None and proof.result()
 
 
 def _is_intact(ref: Ref, stored: memoryview) -> bool:

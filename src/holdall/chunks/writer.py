@@ -31,11 +31,11 @@ from typing import Any, Final, TypeVar
 
 from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
-from holdall.chunks.cutter import BLOCK, Block, Cutter, Readable, headroom
+from holdall.chunks.cutter import BLOCK, Block, Cutter, Part, Readable, headroom
 from holdall.chunks.dedup import ChunkQuery, Deduplicator
 from holdall.chunks.encoding import Encoders
 from holdall.chunks.observer import SILENT, Transfer
-from holdall.chunks.packer import Packer, PackNames, WriteStats
+from holdall.chunks.packer import Names, Packer, WriteStats
 from holdall.chunks.pending import EncodingBlock, NamedBlock, NewChunk, PendingChunk, WrittenStream
 from holdall.chunks.pool import Pool
 from holdall.format import digest
@@ -57,7 +57,7 @@ class ChunkWriter:
         bucket: Bucket,
         pool: Pool,
         index: ChunkIndex,
-        names: PackNames,
+        names: Names,
         chunker: Chunker,
         pack_size: int,
         transfer: Transfer = SILENT,
@@ -93,10 +93,16 @@ class ChunkWriter:
         """Return whether a pack is in the making."""
         return self._packer.unsent
 
-    def write(self, stream: Readable) -> WrittenStream:
-        """Cut, hash and keep a stream. Its chunks have no place until `resolve_pending`."""
-        written = WrittenStream(next(self._numbers))
-        written.size, written.hashing = self._cutter.cut(stream, written)
+    def write(self, stream: Readable, part: Part | None = None, *, after: WrittenStream | None = None) -> WrittenStream:
+        """Cut, hash and keep a stream. Its chunks have no place until `resolve_pending`.
+
+        Args:
+            stream: What is read to its end.
+            part: Which part of a file it is, if it is one: then it has no hash.
+            after: The part before it, where that was written too: as one stream they are kept from being scattered.
+        """
+        written = WrittenStream(next(self._numbers) if after is None else after.number)
+        written.size, written.hashing = self._cutter.cut(stream, written, part)
         return written
 
     def resolve_pending(self) -> None:

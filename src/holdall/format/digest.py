@@ -28,6 +28,11 @@ def blob_id(*parts: Bytes) -> bytes:
     return hasher.digest()
 
 
+def blob_hash() -> blake3:
+    """Return a new BLAKE3-256 hasher."""
+    return blake3()
+
+
 def file_hash() -> hashlib._Hash:
     """Return a new SHA-256 hasher."""
     return hashlib.sha256()

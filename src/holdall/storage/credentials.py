@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from multiprocessing.context import get_spawning_popen
 from typing import Final
 
 from holdall.terminal import warn
 
 _SECRET: Final = re.compile(r"(?i)secret|token|password|credential|connection_string|sas|key$")
+_handed_over: Final = ContextVar("handed over", default=False)
+
+
+@contextmanager
+def handed_over() -> Iterator[None]:
+    """Say that what is pickled in this block goes to a process of this one's, by a pipe that nobody else reads."""
+    before = _handed_over.set(True)
+    try:
+        yield
+    finally:
+        _handed_over.reset(before)
 
 
 def warn_if_pickled(url: str, options: Mapping[str, object]) -> None:
@@ -17,7 +30,7 @@ def warn_if_pickled(url: str, options: Mapping[str, object]) -> None:
 
     A process that starts another hands them over in memory, which is no news.
     """
-    if get_spawning_popen() is None and (found := secrets_in(options)):
+    if get_spawning_popen() is None and not _handed_over.get() and (found := secrets_in(options)):
         warn(
             f"the pickle of the store at {url} holds {', '.join(found)} in clear: who reads it has them. Without "
             "these options a store finds its credentials where it is unpickled: in the environment, or by profile=",

@@ -64,6 +64,8 @@ class LocalBucket:
     as good as their `link`.
     """
 
+    shared = True  # by every process that opens it
+
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root).resolve()
         self._durable: set[Path] = set()  # folders whose own names are known to be on disk

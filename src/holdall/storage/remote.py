@@ -89,6 +89,11 @@ class RemoteBucket:
             raise UnsafeBucketError(self.url, "", reason + " (a single writer may pass unsafe_single_writer=True)")
         self._clients: PerProcess[Any] = PerProcess()
 
+    @property
+    def shared(self) -> bool:
+        """Return whether every process that opens it sees the same objects: of other schemes nobody knows."""
+        return self._scheme in CONDITIONAL
+
     def __getstate__(self) -> dict[str, Any]:
         warn_if_pickled(self.url, self._options)
         return self.__dict__

@@ -62,6 +62,8 @@ class S3Bucket:
         ValueError: An unknown option, or lane.
     """
 
+    shared = True  # by every process that opens it
+
     def __init__(self, url: str, options: Mapping[str, object] | None = None) -> None:
         self.url = url.rstrip("/")
         self.bucket, self.prefix = _split(self.url.removeprefix("s3://"))

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.observer import SILENT, Transfer
-from holdall.chunks.packer import PackNames
+from holdall.chunks.pack_names import PackNames
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import HoldallError, ParamExistsError, RegisteredPathError, RunDeletedError, RunEndedError
@@ -75,7 +75,7 @@ class Session:
         self.closed = False
         self.lock = threading.RLock()
         self._descriptor = descriptor
-        self._names = PackNames(self.id)
+        self.pack_names = PackNames(self.id)
         self._buffer = OpBuffer()
         self._tried = 0  # the entry for which a state was tried last
         self._shut = False  # whether the log says that it is closed, and another said so
@@ -134,7 +134,7 @@ class Session:
             location.bucket,
             location.pool,
             self.chunk_index,
-            self._names,
+            self.pack_names,
             descriptor.chunker,
             descriptor.pack_size,
             transfer,
@@ -290,7 +290,7 @@ class Session:
             raise
         if opened:  # not before: what it looks at, and packs under its name, come after its opening
             self.id = fresh
-            self._names.begin(fresh)
+            self.pack_names.begin(fresh)
             self.chunk_index.begin_session(fresh)
 
     def _create(self, entry: LogEntry) -> LogEntry:

@@ -19,6 +19,23 @@ class Sniffer:
         self._fed = 0
         self._foreign = False  # it is told by its first bytes that it is of no known format
 
+    def begin_at(self, offset: int, read: Callable[[int, int], bytes]) -> None:
+        """Begin in the middle of a file: follow its headers up to there, with the rest of it unread.
+
+        Args:
+            offset: Where the first block will be.
+            read: Returns so many bytes of the file from an offset, fewer at its end.
+
+        Cost: a read of 64 KiB for each header before `offset`, and time of these.
+        """
+        self._begin(memoryview(read(0, _PIECE)))
+        self._fed = offset
+        while not self._foreign and self._steps and (at := self._cursor.wants) < offset:
+            if piece := read(at, min(_PIECE, offset - at)):
+                self._step(memoryview(piece))
+            else:
+                self._steps = None
+
     def feed(self, offset: int, data: memoryview) -> list[Span]:
         """Return the spans that cover a block.
 
@@ -57,11 +74,16 @@ class Sniffer:
         cursor = self._cursor
         while self._steps and cursor.wants < self._fed:
             begin = cursor.wants - offset
-            cursor.supply(data[begin : begin + _PIECE])
-            try:
-                next(self._steps)
-            except StopIteration:
-                self._steps = None
+            self._step(data[begin : begin + _PIECE])
+
+    def _step(self, data: memoryview) -> None:
+        """Give the parser the bytes that it wants next."""
+        assert self._steps is not None, "it is not asked when it has ended"
+        self._cursor.supply(data)
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._steps = None
 
     def _cover(self, start: int, stop: int) -> list[Span]:
         marked, spans = self._cursor.marked, []

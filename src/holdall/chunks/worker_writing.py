@@ -1,0 +1,259 @@
+"""What a worker process does for a commit: it writes files, or parts of them, with a writer of its own.
+
+The calls of one claim come in this order; each returns little, since content
+does not travel between processes.
+
+    begin(task)             opens the bucket, and begins a writer
+    write(pieces)           reads, cuts, names, looks up, encodes, packs, uploads; may come often
+    settle()                gives each piece its recipe: 41 bytes a chunk
+    put_recipes(recipes)    puts those of files that were written in parts, perhaps by several workers
+    flush()                 returns when the bucket has acknowledged every pack, and says what was stored
+
+The worker is the session's as much as its parent is: why the rules W1 to W7
+hold for what it does is told in `shared_writing.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from holdall.chunks.chunk_index import ChunkIndex, GarbageState
+from holdall.chunks.cutter import Part, Readable
+from holdall.chunks.damage import Damage
+from holdall.chunks.observer import Silent
+from holdall.chunks.pack_names import LentPackNames, Numbers
+from holdall.chunks.packer import WriteStats
+from holdall.chunks.pending import WrittenStream
+from holdall.chunks.pool import Pool
+from holdall.chunks.verification import PackVerifier
+from holdall.chunks.writer import ChunkWriter
+from holdall.format.chunking import Chunker
+from holdall.format.layout import PackName
+from holdall.format.recipe import Recipe, encode_recipe
+from holdall.format.reference import RECIPE, Ref
+from holdall.storage.travelling import unpack_bucket
+from holdall.workers import process
+
+_WRITER: Final = "holdall.chunks.worker_writing"
+_UNKNOWN: Final = bytes(32)
+
+
+class ReadablePart(Readable, Protocol):
+    """A part of a file that is open: it reads that part, and any bytes of the file when asked."""
+
+    def read_at(self, offset: int, count: int, /) -> bytes:
+        """Return so many bytes from an offset in the file, fewer at its end."""
+        ...
+
+    def digest(self) -> bytes:
+        """Return the BLAKE3 of the part that it was opened for, of which it reads what was not asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker must know to write for a session.
+
+    Attributes:
+        bucket: The bucket, packed for the journey.
+        chunker: The store's; and `pack_size` likewise.
+        numbers: Those that its packs have.
+        garbage: What its parent has seen of the garbage, before any footer is read here (W2).
+        tried: Packs of others of which its parent has tried a blob (W3a).
+        verify_all: Whether each borrowed blob is tried.
+    """
+
+    bucket: bytes
+    chunker: Chunker
+    pack_size: int
+    numbers: Numbers
+    garbage: GarbageState
+    tried: tuple[PackName, ...]
+    verify_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFile:
+    """A file that one worker writes. `open` opens it; it is pickled."""
+
+    file: int
+    open: Callable[[], AbstractContextManager[Readable]]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Some of a file: the chunks that begin between `start` and `stop`.
+
+    Attributes:
+        file: The file's number.
+        part: The number of the part whose digest the reader makes.
+        open: Opens it; it is pickled.
+        offset: Where the reader begins.
+    """
+
+    file: int
+    part: int
+    open: Callable[[], AbstractContextManager[ReadablePart]]
+    offset: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A piece that has its place.
+
+    Attributes:
+        file: The file's number.
+        part: The number of the part whose digest was made.
+        begin: Where in it the first chunk begins.
+        size: Bytes of its chunks.
+        recipe: Its recipe; None where it has no chunk.
+        sha256: Of the file, if it is a whole one.
+        digest: BLAKE3 of the part, if it is one.
+        home: Where the bucket has the recipe, if it has it.
+    """
+
+    file: int
+    part: int
+    begin: int
+    size: int
+    recipe: bytes | None
+    sha256: bytes
+    digest: bytes
+    home: Ref | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Bytes of users' files that are done, and those of them that did not have to travel."""
+
+    done: int
+    saved: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDamage:
+    """A pack with wrong bytes, which the parent records."""
+
+    pack: PackName
+    detail: str
+    blobs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What a worker has done in all.
+
+    Attributes:
+        stats: What it stored.
+        left: The numbers that it did not use.
+        tried: The packs of others of which it has tried a blob.
+    """
+
+    stats: WriteStats
+    left: Numbers
+    tried: tuple[PackName, ...]
+
+
+class _Telling(Silent):
+    """Tells the parent of progress."""
+
+    def add(self, done: int, saved: int = 0, /) -> None:
+        process.notify(Told(done, saved))
+
+
+class _PieceWriter:
+    """A worker's writer and what it has written since it was last settled."""
+
+    def __init__(self, task: Task) -> None:
+        bucket, pool = unpack_bucket(task.bucket), _pool(process.memory())
+        damage = Damage(lambda pack, detail, blobs: process.notify(FoundDamage(pack, detail, tuple(blobs))))
+        self.verifier = PackVerifier(bucket, pool, damage, verify_all=task.verify_all)
+        self.verifier.take_over(task.tried)
+        self.index = ChunkIndex(bucket, pool, self.verifier)
+        self.index.take_state(task.garbage)
+        self.names = LentPackNames(task.numbers)
+        self.writer = ChunkWriter(bucket, pool, self.index, self.names, task.chunker, task.pack_size, _Telling())
+        self._written: list[tuple[WholeFile | FilePart, Part | None, WrittenStream, bytes]] = []
+        self._last: dict[int, WrittenStream] = {}  # of each file that is written in parts
+
+    def write(self, piece: WholeFile | FilePart) -> None:
+        if isinstance(piece, WholeFile):
+            with piece.open() as stream:
+                self._written.append((piece, None, self.writer.write(stream), b""))
+            return
+        with piece.open() as opened:
+            part = Part(piece.offset, piece.start, piece.stop, opened.read_at)
+            written = self.writer.write(opened, part, after=self._last.get(piece.file))
+            self._written.append((piece, part, written, opened.digest()))
+        self._last[piece.file] = written
+
+    def settle(self) -> list[Settled]:
+        self.writer.resolve_pending()
+        written, self._written = self._written, []
+        return [self._settled(*one) for one in written]
+
+    def _settled(
+        self, piece: WholeFile | FilePart, part: Part | None, written: WrittenStream, digest: bytes
+    ) -> Settled:
+        refs = tuple(slot.ref for slot in written.chunks)
+        size, sha256 = sum(ref.raw for ref in refs), written.sha256
+        recipe = encode_recipe(Recipe(size, sha256 or _UNKNOWN, refs)) if refs else None
+        home = self.put_recipe(recipe) if recipe and part is None and len(refs) > 1 else None
+        begin = part.begin if part and part.begin is not None else 0
+        number = piece.part if isinstance(piece, FilePart) else 0
+        return Settled(piece.file, number, begin, size, recipe, sha256, digest, home)
+
+    def put_recipe(self, data: bytes) -> Ref | None:
+        """Return where a recipe is: where the bucket has it, or in the pack in the making; without one it may wait."""
+        found = self.writer.find_blob(data)
+        return self.writer.put_blob(data, RECIPE) if found is None and self.writer.unsent else found
+
+    def flush(self) -> Flushed:
+        self.writer.flush()
+        return Flushed(self.writer.stats, self.names.left, tuple(self.verifier.tried_packs()))
+
+
+def begin(task: Task) -> None:
+    """Begin to write for a session."""
+    process.kept()[_WRITER] = _PieceWriter(task)
+
+
+def write(pieces: Sequence[WholeFile | FilePart]) -> None:
+    """Write files and parts of files."""
+    for piece in pieces:
+        _here().write(piece)
+
+
+def settle() -> list[Settled]:
+    """Give each piece that was written its place, and return these in order."""
+    return _here().settle()
+
+
+def put_recipes(recipes: Sequence[bytes]) -> list[Ref | None]:
+    """Return where recipes are now; None where they should rather travel with the commit."""
+    return [_here().put_recipe(recipe) for recipe in recipes]
+
+
+def flush() -> Flushed:
+    """Return when the bucket has acknowledged every pack."""
+    return _here().flush()
+
+
+def _here() -> _PieceWriter:
+    found: _PieceWriter = process.kept()[_WRITER]
+    return found
+
+
+_pools: Final[dict[int, Pool]] = {}  # this worker's one, whose threads are worth keeping
+
+
+def _pool(memory: int) -> Pool:
+    if memory not in _pools:
+        _pools.clear()
+        _pools[memory] = Pool(memory=memory)
+    return _pools[memory]

@@ -1,0 +1,43 @@
+"""A bucket on its way to a worker process of this one.
+
+Most buckets are pickled and opened anew there, with the credentials that they
+were given, which travel by the pipe to the worker alone. Some are this
+process's own: what is in its memory, and whatever somebody has wrapped or
+brought. Work on those stays in this process.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Final
+
+from holdall.storage.bucket import Bucket
+from holdall.storage.credentials import handed_over
+
+_OPENED: Final[dict[bytes, Bucket]] = {}  # the last one of this worker: its connections are worth keeping
+
+
+def pack_bucket(bucket: Bucket) -> bytes | None:
+    """Return a bucket in a form that a worker of this process can open, or None where it is this process's own."""
+    if not is_shared(bucket):
+        return None
+    try:
+        with handed_over():
+            return pickle.dumps(bucket)
+    except Exception:  # an option that cannot be pickled, such as a session that was made elsewhere
+        return None
+
+
+def is_shared(bucket: object) -> bool:
+    """Return whether every process that opens a bucket sees the same objects: it says so itself, or what it wraps."""
+    while (inner := getattr(bucket, "inner", None)) is not None:
+        bucket = inner
+    return bool(getattr(bucket, "shared", False))
+
+
+def unpack_bucket(packed: bytes) -> Bucket:
+    """Return the bucket that this worker's parent has packed; the same one, while the same one is asked for."""
+    if packed not in _OPENED:
+        _OPENED.clear()
+        _OPENED[packed] = pickle.loads(packed)
+    return _OPENED[packed]
