@@ -76,7 +76,7 @@ def log_planes(run: Run, path: str) -> None:
     session, builder, inline = run._writing(), PackBuilder(), InlineBlobs([])
     codec, stored = encode_planes(NUMBERS, 4, 0)
     assert codec == SPLIT
-    name = next(session._names)
+    name = next(session.pack_names)
     ref = builder.add(blob_id(NUMBERS), CHUNK, codec, stored, len(NUMBERS)).ref(name)
     session.location.bucket.put(name.key, bytes(builder.finish()))
     entry = Entry(path, Kind.FILE, len(NUMBERS), sha256(NUMBERS), content=ref)

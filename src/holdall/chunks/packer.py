@@ -41,6 +41,9 @@ class WriteStats:
     stored: int = 0
     rewritten: int = 0
 
+    def __add__(self, other: WriteStats) -> WriteStats:
+        return WriteStats(self.new + other.new, self.stored + other.stored, self.rewritten + other.rewritten)
+
 
 class Names(Protocol):
     """Gives names to packs, each once."""

@@ -25,8 +25,8 @@ also by a way that leaves its times as they were.
          commit, and before that the parent holds all references of the commit, whoever made them, against what the
          fence condemns, as it does with its own: it copies what is condemned, or reads it again
     W5   workers have ended before the commit, so before the session's close
-    W6   a session that begins again while they work: their packs are the old session's, and count as another's, so
-    W7   the parent reads the footers of all packs that they refer to, and tries those that it did not, before it commits
+    W6   where the session begins again while they work, their packs are the old session's and count as another's:
+    W7   before it commits, the parent reads the footers of all that they refer to, and tries what it has not tried
 
 The names of packs are given once (`pack_names.py`). Hints follow a pack when it
 was acknowledged, also where the work fails after that, so that the next try finds it.
@@ -37,7 +37,6 @@ once for each worker.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
@@ -141,8 +140,7 @@ class SharedWriter:
     @property
     def stats(self) -> WriteStats:
         """Return what all have stored together."""
-        done = [one.stats for one in self.flushed]
-        return WriteStats(*(sum(getattr(one, name) for one in done) for name in ("new", "stored", "rewritten")))
+        return sum((one.stats for one in self.flushed), WriteStats())
 
     def write(self, files: Sequence[SharedFile]) -> list[PackedFile]:
         """Write files; return them, in their order, when the bucket has acknowledged every pack.

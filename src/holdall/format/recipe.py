@@ -92,6 +92,11 @@ def join_recipes(parts: Sequence[bytes], size: int, sha256: bytes) -> bytes:
     return b"".join([header, encode_locations(locations), *(_EXTENT.pack(*extent) for extent in extents), *rows])
 
 
+def recipe_length(data: bytes) -> int:
+    """Return how many chunks a recipe has. Raises: as `parse_recipe`, of what is read."""
+    return (len(data) - _parse_header(data)[3]) // _CHUNK.size
+
+
 def parse_recipe(data: bytes) -> Recipe:
     """Return the recipe in these bytes.
 

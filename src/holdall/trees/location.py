@@ -55,6 +55,17 @@ _log = logging.getLogger("holdall")
 _RECORDING: Final = 5.0  # seconds that recording damage may delay the error that tells of it
 
 
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """From how many bytes on work is shared among worker processes, and how many of them a part of a file has."""
+
+    least: int = 256 << 20
+    part: int = 64 << 20
+
+
+SHARING: Final = Sharing()
+
+
 @dataclass(slots=True)
 class Location:
     """Where a store is and how to work there.
@@ -84,7 +95,8 @@ class Location:
     ticks: Callable[[], float] = monotonic
     may_create: bool = True  # whether the first writing makes a store where none is
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
-    crew: Crew = NOBODY  # the worker processes that share large work
+    crew: Crew = NOBODY  # the worker processes that share large work,
+    sharing: Sharing = SHARING  # and what is large
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     _descriptor: Descriptor | None = field(default=None, init=False)

@@ -87,7 +87,7 @@ def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
         InvalidPathError: A name in it makes no valid path.
     """
     top = Path(local)
-    with _named_errors(top):
+    with named_errors(top):
         status = top.stat()
     if not stat.S_ISDIR(status.st_mode):
         return [_file(str(top), check_path(path), status)]
@@ -107,7 +107,7 @@ def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
         yield Item(check_path(path), Kind.DIRECTORY, _nothing)
     while pending:
         child, at, below = pending.pop()
-        with _named_errors(child.path):
+        with named_errors(child.path):
             status = child.stat(follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
             yield _link(child.path, at, below)
@@ -124,7 +124,7 @@ def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
 
 def _children(folder: str, path: str, below: str) -> list[tuple[os.DirEntry[str], str, str]]:
     """Return what is in a folder, in order, each with its path in the run and below the first folder."""
-    with _named_errors(folder), os.scandir(folder) as found:
+    with named_errors(folder), os.scandir(folder) as found:
         children = sorted(found, key=lambda child: child.name)
     prefix, inside = path and f"{path}/", below and f"{below}/"
     return [(child, _checked(child.path, prefix + named(child.name)), inside + named(child.name)) for child in children]
@@ -150,7 +150,7 @@ def _file(place: str, path: str, status: os.stat_result) -> Item:
 
 
 def _link(place: str, path: str, inside: str) -> Item:
-    with _named_errors(place):
+    with named_errors(place):
         target = named(str(Path(place).readlink()))
     try:
         check_link(inside, target)
@@ -185,7 +185,7 @@ class Unchanging:
             self._file = io.FileIO(self._place)
             self._before = os.fstat(self._file.fileno())
         except OSError as error:
-            raise _unreadable(self._place, error) from error
+            raise unreadable(self._place, error) from error
         return self
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -197,7 +197,7 @@ class Unchanging:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         with self._file as file:
             if isinstance(error, OSError):
-                raise _unreadable(self._place, error) from error
+                raise unreadable(self._place, error) from error
             if kind is None:
                 after = os.fstat(file.fileno())
                 if _stamp(self._before) != _stamp(after):
@@ -218,15 +218,15 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 
 @contextmanager
-def _named_errors(place: str | Path) -> Iterator[None]:
+def named_errors(place: str | Path) -> Iterator[None]:
     """Turn an OSError in this block into an error that names the file and the reason."""
     try:
         yield
     except OSError as error:
-        raise _unreadable(place, error) from error
+        raise unreadable(place, error) from error
 
 
-def _unreadable(place: str | Path, error: OSError) -> SourceUnreadableError:
+def unreadable(place: str | Path, error: OSError) -> SourceUnreadableError:
     return SourceUnreadableError(str(place), f"cannot be read: {error.strerror or str(error) or type(error).__name__}")
 
 

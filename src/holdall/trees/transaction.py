@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import SILENT, Transfer, begin_transfer
+from holdall.chunks.packer import WriteStats
 from holdall.chunks.pending import PendingChunk
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import (
@@ -40,6 +41,7 @@ from holdall.trees import tree_builder
 from holdall.trees.conflicts import fresh_paths, with_parents
 from holdall.trees.replacing import Replacing, Trimming
 from holdall.trees.session import Draft, Session
+from holdall.trees.sharing import SharedStaging
 from holdall.trees.snapshot import INLINE, InlineBlobs
 from holdall.trees.source import Item
 from holdall.trees.staged import Staged, file_entry, hash_file
@@ -95,6 +97,7 @@ class Transaction:
         self._era = session.chunk_index.era  # in which it was found out where its chunks are
         self._replacing, self._trimming = replacing, Trimming(session, replacing)
         self._unchanged = UnchangedFiles(session.location, session.chunk_index)
+        self._shared = SharedStaging(session, self._unchanged)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
@@ -120,8 +123,9 @@ class Transaction:
             self._refuse(items)
             there = self._session.view.paths.lookup([item.path for item in items]).there
             self._unchanged.lookup(items, () if self._versioned else there)
-            for item in items:
-                self._add(self._stage(item, there.get(item.path)))
+            shared = self._share(items, there)
+            for number, item in enumerate(items):
+                self._add(shared.get(number) or self._stage(item, there.get(item.path)))
             if any(staged.recalled for staged in self._staged.values()):
                 self._writer = self._chunks  # that knows where recipes are, and moves what is condemned
             self._until_published = ends.pop_all()
@@ -167,6 +171,18 @@ class Transaction:
         for item in items if self._versioned else ():
             check_versioned_path(item.path)
         self._session.refuse_registered([item.path for item in items])
+
+    def _share(self, items: Sequence[Item], there: Container[str]) -> dict[int, Staged]:
+        """Have workers read what is much; of small files what may travel in the entry stays here."""
+        read = {
+            number: item
+            for number, item in enumerate(items)
+            if (self._versioned or item.path not in there) and not (self._inline_last and item.size <= INLINE)
+        }
+        if not self._shared.is_worth(read.values()):
+            return {}
+        unknown = {number: item for number, item in read.items() if not self._unchanged.written(item)}
+        return self._shared.stage(unknown, self._transfer)
 
     def _stage(self, item: Item, there: Entry | None) -> Staged:
         """Stage an item; in a versioned run what is there now may be gone when it is published, so it is read."""
@@ -239,11 +255,11 @@ class Transaction:
         self._rescue(fresh)
         root, blobs = self._seal(fresh)
         files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
-        packed = self._writer.stats if self._writer else None
+        packed = self._shared.stats + (self._writer.stats if self._writer else WriteStats())
         inline = [blob for blob in blobs if blob.kind == CHUNK]
-        new = sum(blob.raw for blob in inline) + (packed.new if packed else 0)
-        stored = sum(len(blob.data) for blob in blobs) + (packed.stored if packed else 0)
-        again = packed.rewritten if packed else 0
+        new = sum(blob.raw for blob in inline) + packed.new
+        stored = sum(len(blob.data) for blob in blobs) + packed.stored
+        again = packed.rewritten
         self._counts = new, stored, again
         op = {
             "op": "commit",
@@ -298,7 +314,7 @@ class Transaction:
                 return root, inline.blobs
         self._pack_small_files()
         self._chunks.resolve_pending()
-        entries = [staged.place(self._chunks.put_blob) for staged in fresh]
+        entries = [staged.place(self._put) for staged in fresh]
         root, blobs = self._plant(entries)
         self._chunks.flush_packs()
         return root, blobs
@@ -323,7 +339,16 @@ class Transaction:
 
     def _inline(self, inline: InlineBlobs, data: bytes, kind: int) -> Ref:
         """Place a blob in the entry, unless a pack has it already."""
-        return (self._writer.find_blob(data) if self._writer else None) or inline.place(data, kind)
+        return self._find(data) or inline.place(data, kind)
+
+    def _put(self, data: bytes, kind: int) -> Ref:
+        """Place a blob in a pack, unless one has it already."""
+        return self._shared.home(digest.blob_id(data)) or self._chunks.put_blob(data, kind)
+
+    def _find(self, data: bytes) -> Ref | None:
+        """Return where the bucket has a blob already, if that is known."""
+        home = self._shared.home(digest.blob_id(data))
+        return home or (self._writer.find_blob(data) if self._writer else None)
 
     def _rescue(self, fresh: Iterable[Staged]) -> None:
         """Copy staged chunks out of packs that are being collected, or read them again from their sources (W4).
@@ -331,17 +356,20 @@ class Transaction:
         Where the session began again meanwhile (W6, W7), what was staged before counts as another's: the footers of
         its packs are read again, and a pack whose footer cannot be had is as good as gone.
         """
-        writer, index = self._writer, self._session.chunk_index
-        if writer is None or (self._era == index.era and not index.has_garbage_state):
+        index = self._session.chunk_index
+        nothing = self._writer is None and not self._shared.used
+        if nothing or (self._era == index.era and not index.has_garbage_state):
             return
+        writer = self._chunks
         writer.resolve_pending()
         lost = index.condemned()
         if self._era != index.era:
             writer.keep_up()
+            self._shared.forget_homes()
             era = index.begin_reading()
             lost |= index.select_unusable(_packs_of(slot for staged in fresh for slot in staged.chunks))
             self._era = era
-        for staged in fresh:
+        for staged in (one for one in fresh if one.is_in(lost)):
             endangered = _packs_of(slot for slot in staged.chunks if slot.ref.location in lost)
             try:
                 for pack, refs in endangered.items():
@@ -381,9 +409,8 @@ class Transaction:
 
     def _keep(self, *, committed: bool) -> None:
         """Remember the files that were read: their chunks, too, if they were acknowledged."""
-        known = self._writer.find_blob if self._writer else None
-        files = [(staged.entry, staged.written if committed else None) for staged in self._staged.values()]
-        self._unchanged.keep(files, known)
+        files = ((staged.entry, staged.stream if committed else None) for staged in self._staged.values())
+        self._unchanged.keep(files, self._find)
 
 
 def _packs_of(slots: Iterable[PendingChunk]) -> dict[PackName, set[Ref]]:

@@ -68,9 +68,16 @@ class UnchangedFiles:
 
     def open(self, item: Item) -> AbstractContextManager[Readable]:
         """Open an item, as `item.open()`; if all goes well, `keep` will remember it."""
-        if self._cache is None or (place := _place(item)) is None:
-            return item.open()
-        return self._watched(item, place, self._cache.settled(place))
+        return item.open() if self._cache is None or _place(item) is None else self._opened(item)
+
+    @contextmanager
+    def watched(self, item: Item) -> Iterator[None]:
+        """Watch a file that is read in this block, as `open` does: if all goes well, `keep` will remember it."""
+        place = _place(item) if self._cache is not None else None
+        before = self._cache.settled(place) if self._cache is not None and place is not None else None
+        yield
+        if before and place is not None and stamp_of(place) == before:
+            self._read[item.path] = place, before
 
     def keep(
         self, files: Iterable[tuple[Entry, WrittenStream | None]], known: Callable[[bytes], Ref | None] | None
@@ -87,11 +94,9 @@ class UnchangedFiles:
             self._read = {}
 
     @contextmanager
-    def _watched(self, item: Item, place: Path, before: Stamp | None) -> Iterator[Readable]:
-        with item.open() as stream:
+    def _opened(self, item: Item) -> Iterator[Readable]:
+        with self.watched(item), item.open() as stream:
             yield stream
-        if before and stamp_of(place) == before:
-            self._read[item.path] = place, before
 
     def _verify(self, files: dict[Path, Remembered]) -> None:
         """Verify which files have all their chunks in packs, as they are remembered."""

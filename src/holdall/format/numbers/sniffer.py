@@ -18,6 +18,8 @@ class Sniffer:
     def __init__(self) -> None:
         self._fed = 0
         self._foreign = False  # it is told by its first bytes that it is of no known format
+        self._cursor = Cursor()
+        self._steps: Steps[None] | None = None
 
     def begin_at(self, offset: int, read: Callable[[int, int], bytes]) -> None:
         """Begin in the middle of a file: follow its headers up to there, with the rest of it unread.
@@ -67,8 +69,7 @@ class Sniffer:
         """Look at the first bytes: most small files are of no known format, and cost no more than that."""
         self._foreign = len(data) >= _MAGIC and _parser(bytes(data[:_MAGIC])) is None
         if not self._foreign:
-            self._cursor = Cursor()
-            self._steps: Steps[None] | None = _files(self._cursor)
+            self._steps = _files(self._cursor)
 
     def _follow(self, offset: int, data: memoryview) -> None:
         cursor = self._cursor
