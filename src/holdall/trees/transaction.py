@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -19,27 +18,22 @@ from typing import Final, TypeAlias
 from holdall.chunks.cutter import Readable
 from holdall.chunks.observer import SILENT, Transfer, begin_transfer
 from holdall.chunks.packer import WriteStats
-from holdall.chunks.pending import PendingChunk
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import (
     ArtifactExistsError,
     ConflictError,
-    FencedOffError,
-    IntegrityError,
     RunNotVersionedError,
-    SourceChangedError,
-    SourceUnreadableError,
 )
 from holdall.format import digest
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import PackName
 from holdall.format.paths import check_versioned_path, sort_key
 from holdall.format.reference import CHUNK, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.trees import tree_builder
 from holdall.trees.conflicts import fresh_paths, with_parents
 from holdall.trees.replacing import Replacing, Trimming
+from holdall.trees.rescue import Rescuer
 from holdall.trees.session import Draft, Session
 from holdall.trees.sharing import SharedStaging
 from holdall.trees.snapshot import INLINE, InlineBlobs
@@ -94,10 +88,10 @@ class Transaction:
         replacing: Replacing | None = None,
     ) -> None:
         self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
-        self._era = session.chunk_index.era  # in which it was found out where its chunks are
         self._replacing, self._trimming = replacing, Trimming(session, replacing)
         self._unchanged = UnchangedFiles(session.location, session.chunk_index)
         self._shared = SharedStaging(session, self._unchanged)
+        self._rescuer = Rescuer(session, self._unchanged)
         self._writer: ChunkWriter | None = None
         self._staged: dict[str, Staged] = {}
         self._held = 0
@@ -350,73 +344,14 @@ class Transaction:
         home = self._shared.home(digest.blob_id(data))
         return home or (self._writer.find_blob(data) if self._writer else None)
 
-    def _rescue(self, fresh: Iterable[Staged]) -> None:
-        """Copy staged chunks out of packs that are being collected, or read them again from their sources (W4).
-
-        Where the session began again meanwhile (W6, W7), what was staged before counts as another's: the footers of
-        its packs are read again, and a pack whose footer cannot be had is as good as gone.
-        """
-        index = self._session.chunk_index
-        nothing = self._writer is None and not self._shared.used
-        if nothing or (self._era == index.era and not index.has_garbage_state):
-            return
-        writer = self._chunks
-        writer.resolve_pending()
-        lost = index.condemned()
-        if self._era != index.era:
-            writer.keep_up()
-            self._shared.forget_homes()
-            era = index.begin_reading()
-            lost |= index.select_unusable(_packs_of(slot for staged in fresh for slot in staged.chunks))
-            self._era = era
-        for staged in (one for one in fresh if one.is_in(lost)):
-            endangered = _packs_of(slot for slot in staged.chunks if slot.ref.location in lost)
-            try:
-                for pack, refs in endangered.items():
-                    self._move(writer, staged, pack, refs)
-            except FencedOffError as error:
-                self._read_again(writer, staged, lost, error)
-
-    def _move(self, writer: ChunkWriter, staged: Staged, pack: PackName, refs: Iterable[Ref]) -> None:
-        """Copy the chunks of one pack. Raises: FencedOffError: it is gone, or damaged."""
-        slots = list({slot.id: slot for slot in staged.chunks if slot.ref in refs}.values())
-        try:
-            contents = self._session.blobs.packs.read([slot.ref for slot in slots])
-        except IntegrityError as error:
-            raise FencedOffError(staged.entry.path, str(pack)) from error
-        writer.repack(slots, contents)
-
-    def _read_again(self, writer: ChunkWriter, staged: Staged, lost: Container[object], error: FencedOffError) -> None:
-        """Read a file again, as chunks of it are gone from the bucket; raise the error if its source is gone, too."""
-        item, old = staged.item, staged.chunks
-        if item is None:
-            raise error
-        writer.forget(slot for slot in old if slot.ref.location in lost)
-        try:
-            with self._unchanged.open(item) as stream:
-                staged.written = writer.write(stream)
-        except SourceUnreadableError:
-            if staged.recalled:  # it was not read yet: the disk's error says what to do
-                raise
-            raise error from None
-        writer.resolve_pending()
-        staged.recalled = False
-        if staged.written.sha256 != staged.entry.sha256:
-            raise SourceChangedError(str(item.local or item.path), "it changed while it was logged")
-        new = {slot.id: slot.resolved for slot in staged.written.chunks}
-        for slot in old:  # which other files may share
-            slot.resolved = new.get(slot.id, slot.resolved)
+    def _rescue(self, fresh: Sequence[Staged]) -> None:
+        """See that nothing that was staged is being collected."""
+        if (self._writer is not None or self._shared.used) and self._rescuer.is_due:
+            if self._rescuer.began_again:
+                self._shared.forget_homes()
+            self._rescuer.rescue(self._chunks, fresh)
 
     def _keep(self, *, committed: bool) -> None:
         """Remember the files that were read: their chunks, too, if they were acknowledged."""
         files = ((staged.entry, staged.stream if committed else None) for staged in self._staged.values())
         self._unchanged.keep(files, self._find)
-
-
-def _packs_of(slots: Iterable[PendingChunk]) -> dict[PackName, set[Ref]]:
-    """Return where chunks are, by pack."""
-    found: defaultdict[PackName, set[Ref]] = defaultdict(set)
-    for slot in slots:
-        assert isinstance(slot.ref.location, PackName), "chunks of files are in packs, or in the entry that adds them"
-        found[slot.ref.location].add(slot.ref)
-    return found
