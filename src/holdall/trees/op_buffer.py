@@ -28,6 +28,7 @@ class OpBuffer:
     def __init__(self) -> None:
         self._waiting: list[Json] = []
         self._unconfirmed: dict[str, list[Json]] = {}  # by the `write_id` of the entry that may have them
+        self._params: dict[str, str] = {}  # the parameters among all of these
         self._weight, self._since, self._patience = 0, 0.0, PATIENCE
 
     def __bool__(self) -> bool:
@@ -40,8 +41,8 @@ class OpBuffer:
 
     @property
     def params(self) -> dict[str, str]:
-        """Return the parameters among the operations."""
-        return {op["key"]: op["value"] for op in self.ops if op["op"] == "param"}
+        """Return the parameters among the operations; no copy, as it is asked for with each operation."""
+        return self._params
 
     def add(self, op: Json, now: float) -> bool:
         """Add an operation, and return whether it is time to write them all.
@@ -52,6 +53,8 @@ class OpBuffer:
         """
         self._since = self._since if self._waiting else now
         add_op(self._waiting, op)
+        if op["op"] == "param":
+            self._params[op["key"]] = op["value"]
         self._weight += weight(op)
         count = len(self._waiting) + len(self._waiting[-1].get("points", ()))
         return count >= FLUSH_MAX_OPS or self._weight >= FLUSH_MAX_BYTES or now - self._since >= self._patience
@@ -61,6 +64,7 @@ class OpBuffer:
         for ops in (*self._unconfirmed.values(), self._waiting):
             for op in [op for op in ops if op["op"] == "param" and op["key"] in names]:
                 ops.remove(op)
+                self._params.pop(op["key"], None)
                 yield op
 
     def unconfirm(self, write_id: str) -> None:
@@ -73,10 +77,11 @@ class OpBuffer:
         if write_id in self._unconfirmed:
             for id in (*takewhile(lambda id: id != write_id, list(self._unconfirmed)), write_id):
                 del self._unconfirmed[id]
+            self._params = {op["key"]: op["value"] for op in self.ops if op["op"] == "param"}
 
     def clear(self) -> None:
         """Drop all operations: an entry has them."""
-        self._unconfirmed, self._waiting, self._weight = {}, [], 0
+        self._unconfirmed, self._waiting, self._params, self._weight = {}, [], {}, 0
 
     def wait_longer(self) -> None:
         """Double the time that an operation waits: others write to the log, too."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -179,7 +180,7 @@ class Session:
             if self.closed:
                 raise RunEndedError(self._run_id)
             self._refuse_two_values(ops)
-            known = self._buffer.params | self.view.state.params
+            known = ChainMap(self.view.state.params, self._buffer.params)
             for op in ops:
                 self._refuse_other_value(op, known)
             now = self.location.ticks()
