@@ -19,6 +19,7 @@ from holdall.chunks.delivery import Delivery, PathOf, Receiver, decode_verified
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.plan import LIMIT
 from holdall.chunks.pool import Pool
+from holdall.chunks.streamed import LARGE, read_streamed
 from holdall.errors import IntegrityError, ObjectNotFoundError, ObjectTooShortError
 from holdall.format.digest import Bytes
 from holdall.format.layout import PackName
@@ -71,6 +72,11 @@ class ChunkReader:
 
         self.deliver(((ref, partial(keep, ref)) for ref in refs), path=path)
         return [found[ref] for ref in refs]
+
+    def read_large(self, ref: Ref, *, path: PathOf = None) -> Bytes:
+        """Read one blob that may be very large, such as a recipe, decoded; its stored bytes are not held. As `read`."""
+        data = read_streamed(self._bucket, self._pool, ref) if ref.stored > LARGE else None
+        return self.read([ref], path=path)[0] if data is None else data
 
     def deliver(
         self, wanted: Iterable[tuple[Ref, Receiver]], *, path: PathOf = None, transfer: Transfer = SILENT

@@ -1,4 +1,4 @@
-"""Many short zstd frames in one call.
+"""Many short zstd frames in one call, and a long one in parts.
 
 A chunk's plane is compressed in 30 microseconds. Done one at a time, each
 would let the GIL go and ask for it again, and threads that do that ten
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import cast
+from typing import IO, Final, cast
 
 import zstandard
 
+from holdall.errors import FormatError
 from holdall.format.digest import Bytes
 
+_WINDOW: Final = 8 << 20  # bytes that are looked back at, at most, while a frame comes: they are allocated
 _TOGETHER = {"multi_compress_to_buffer", "multi_decompress_to_buffer"} <= set(zstandard.backend_features)
 
 
@@ -39,6 +41,33 @@ def decompress_each(
     lengths = struct.pack(f"={len(sizes)}Q", *sizes)
     contents = decompressor.multi_decompress_to_buffer(list(frames), lengths)
     return [_view(contents[at]) for at in range(len(contents))]
+
+
+def decompress_into(data: bytearray, source: IO[bytes], head: Bytes, *, step: int) -> None:
+    """Decompress the one frame that a stream gives into a buffer of its length, and write nowhere else.
+
+    Args:
+        data: The buffer.
+        source: The stream.
+        head: The first bytes that it will give.
+        step: Bytes to decompress at a time.
+
+    Raises:
+        FormatError: It is no frame of that length, or looks back further than may be allocated here.
+    """
+    try:
+        frame = zstandard.get_frame_parameters(head)
+        if frame.content_size != len(data) or frame.dict_id or frame.window_size > _WINDOW:
+            raise FormatError("blob", "its frame cannot be decoded in parts")
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+        reader = decompressor.stream_reader(source, read_across_frames=True, closefd=False)  # what follows is noticed
+        view, at = memoryview(data), 0
+        while at < len(data) and (count := reader.readinto(view[at : at + step])):
+            at += count
+        if at < len(data) or reader.read(1):
+            raise FormatError("blob", f"its zstd frame does not hold {len(data)} bytes")
+    except zstandard.ZstdError as error:
+        raise FormatError("blob", f"not a zstd frame: {error}") from error
 
 
 def _content(decompressor: zstandard.ZstdDecompressor, frame: Bytes, size: int) -> bytes:

@@ -15,22 +15,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdall.errors import FormatError, UnsupportedFeatureError
+from holdall.format.chunk_table import EXTENT, ROW, ChunkTable
+from holdall.format.digest import Bytes
 from holdall.format.layout import PackName
-from holdall.format.reference import (
-    CHUNK,
-    LOCATION,
-    BlobLocation,
-    Ref,
-    check_end,
-    check_lengths,
-    encode_locations,
-    parse_locations,
-)
+from holdall.format.reference import LOCATION, BlobLocation, Ref, encode_locations, parse_locations
 
 MAGIC: Final = b"HFR1"
 _HEADER: Final = struct.Struct("<4sBBHQ32sIII")
-_EXTENT: Final = struct.Struct("<III")
-_CHUNK: Final = struct.Struct("<32sIIB")
 _RESERVED: Final = {b"HFR2": "recipes of recipes", b"HFRS": "sealed recipes"}
 
 
@@ -40,7 +31,7 @@ class Recipe:
 
     size: int
     sha256: bytes
-    chunks: tuple[Ref, ...]
+    chunks: Sequence[Ref]
 
 
 def encode_recipe(recipe: Recipe) -> bytes:
@@ -57,8 +48,8 @@ def encode_recipe(recipe: Recipe) -> bytes:
         end = (location, ref.offset + ref.stored)
     counts = len(locations), len(extents), len(recipe.chunks)
     parts = [_HEADER.pack(MAGIC, 1, 1, 0, recipe.size, recipe.sha256, *counts), encode_locations(locations)]
-    parts += [_EXTENT.pack(*extent) for extent in extents]
-    parts += [_CHUNK.pack(ref.id, ref.stored, ref.raw, ref.codec) for ref in recipe.chunks]
+    parts += [EXTENT.pack(*extent) for extent in extents]
+    parts += [ROW.pack(ref.id, ref.stored, ref.raw, ref.codec) for ref in recipe.chunks]
     return b"".join(parts)
 
 
@@ -77,7 +68,7 @@ def join_recipes(parts: Sequence[bytes], size: int, sha256: bytes) -> bytes:
         _, _, extents_at, chunks_at = _parse_header(data)
         named = [locations.setdefault(pack, len(locations)) for pack in _parse_packs(data, extents_at)]
         view = memoryview(data)
-        first, *others = ([named[at], offset, n] for at, offset, n in _EXTENT.iter_unpack(view[extents_at:chunks_at]))
+        first, *others = ([named[at], offset, n] for at, offset, n in EXTENT.iter_unpack(view[extents_at:chunks_at]))
         if (first[0], first[1]) == end:
             extents[-1][2] += first[2]
         else:
@@ -85,35 +76,34 @@ def join_recipes(parts: Sequence[bytes], size: int, sha256: bytes) -> bytes:
         extents += others
         rows.append(view[chunks_at:])
         last = others[-1] if others else first
-        stored = sum(row[1] for row in _CHUNK.iter_unpack(rows[-1][-_CHUNK.size * last[2] :]))
+        stored = sum(row[1] for row in ROW.iter_unpack(rows[-1][-ROW.size * last[2] :]))
         end = (last[0], last[1] + stored)
-    count = sum(map(len, rows)) // _CHUNK.size
+    count = sum(map(len, rows)) // ROW.size
     header = _HEADER.pack(MAGIC, 1, 1, 0, size, sha256, len(locations), len(extents), count)
-    return b"".join([header, encode_locations(locations), *(_EXTENT.pack(*extent) for extent in extents), *rows])
+    return b"".join([header, encode_locations(locations), *(EXTENT.pack(*extent) for extent in extents), *rows])
 
 
 def recipe_length(data: bytes) -> int:
     """Return how many chunks a recipe has. Raises: as `parse_recipe`, of what is read."""
-    return (len(data) - _parse_header(data)[3]) // _CHUNK.size
+    return (len(data) - _parse_header(data)[3]) // ROW.size
 
 
-def parse_recipe(data: bytes) -> Recipe:
-    """Return the recipe in these bytes.
+def parse_recipe(data: Bytes) -> Recipe:
+    """Return the recipe in these bytes, which it keeps: its chunks are made into references as they are asked for.
 
     Raises:
         FormatError: It is none, or its sums do not agree.
         UnsupportedFeatureError: It is one of a later version.
     """
     size, sha256, extents_at, chunks_at = _parse_header(data)
-    locations = _parse_packs(data, extents_at)
-    rows = list(_CHUNK.iter_unpack(memoryview(data)[chunks_at:]))
-    refs = _locate(locations, list(_EXTENT.iter_unpack(memoryview(data)[extents_at:chunks_at])), rows)
-    if sum(ref.raw for ref in refs) != size:
+    view = memoryview(data)
+    chunks = ChunkTable(_parse_packs(data, extents_at), view[extents_at:chunks_at], view[chunks_at:])
+    if chunks.size != size:
         raise FormatError("recipe", f"its chunks do not add up to {size} bytes")
-    return Recipe(size, sha256, tuple(refs))
+    return Recipe(size, sha256, chunks)
 
 
-def recipe_packs(data: bytes) -> Sequence[PackName]:
+def recipe_packs(data: Bytes) -> Sequence[PackName]:
     """Return the packs that a recipe refers to: its table of locations, without a look at its chunks.
 
     Raises: as `parse_recipe`, of what is read.
@@ -121,44 +111,27 @@ def recipe_packs(data: bytes) -> Sequence[PackName]:
     return _parse_packs(data, _parse_header(data)[2])
 
 
-def _parse_header(data: bytes) -> tuple[int, bytes, int, int]:
+def _parse_header(data: Bytes) -> tuple[int, bytes, int, int]:
     """Return a recipe's size and SHA-256, and where its extents and its chunks begin."""
-    if data[:4] in _RESERVED:
-        raise UnsupportedFeatureError("recipe", _RESERVED[data[:4]])
-    if len(data) < _HEADER.size or data[:4] != MAGIC:
+    magic = bytes(data[:4])
+    if magic in _RESERVED:
+        raise UnsupportedFeatureError("recipe", _RESERVED[magic])
+    if len(data) < _HEADER.size or magic != MAGIC:
         raise FormatError("recipe", "it does not begin like one")
     _, file_algorithm, blob_algorithm, zero, size, sha256, n_locations, n_extents, n_chunks = _HEADER.unpack_from(data)
     if (file_algorithm, blob_algorithm) != (1, 1):
         raise UnsupportedFeatureError("recipe", f"hash algorithms {file_algorithm} and {blob_algorithm}")
     extents_at = _HEADER.size + LOCATION.size * n_locations
-    chunks_at = extents_at + _EXTENT.size * n_extents
-    if zero or len(data) != chunks_at + _CHUNK.size * n_chunks or not n_chunks:
+    chunks_at = extents_at + EXTENT.size * n_extents
+    if zero or len(data) != chunks_at + ROW.size * n_chunks or not n_chunks:
         raise FormatError("recipe", "its tables do not fill it")
     return size, sha256, extents_at, chunks_at
 
 
-def _parse_packs(data: bytes, end: int) -> list[PackName]:
+def _parse_packs(data: Bytes, end: int) -> list[PackName]:
     """Return a recipe's locations, which end at `end`."""
-    locations = parse_locations(data[_HEADER.size : end], "recipe")
+    locations = parse_locations(bytes(data[_HEADER.size : end]), "recipe")
     packs = [location for location in locations if isinstance(location, PackName)]
     if len(packs) != len(locations):
         raise FormatError("recipe", "it refers to a log entry")
     return packs
-
-
-def _locate(
-    locations: Sequence[PackName], extents: list[tuple[int, int, int]], rows: list[tuple[bytes, int, int, int]]
-) -> list[Ref]:
-    """Return a reference to each chunk, with the location and offset that its extent gives it."""
-    if sum(count for _, _, count in extents) != len(rows) or not all(count for _, _, count in extents):
-        raise FormatError("recipe", "its extents do not add up to its chunks")
-    refs: list[Ref] = []
-    for location, offset, count in extents:
-        if location >= len(locations):
-            raise FormatError("recipe", f"it has no location {location}")
-        for blob, stored, raw, codec in rows[len(refs) : len(refs) + count]:
-            check_lengths(stored, raw, "recipe", CHUNK)
-            refs.append(Ref(blob, locations[location], offset, stored, raw, codec))
-            offset += stored
-        check_end(offset, "recipe")
-    return refs

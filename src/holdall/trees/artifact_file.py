@@ -9,14 +9,13 @@ about twice of what was read at most.
 from __future__ import annotations
 
 import io
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import accumulate
 from typing import Final, TypeAlias, TypeVar
 
 from holdall.chunks.delivery import OnChunk
 from holdall.errors import IntegrityError
+from holdall.format.chunk_table import Chunks, OneChunk
 from holdall.format.digest import Bytes
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
@@ -50,14 +49,13 @@ class ArtifactFile(io.RawIOBase):
     def __init__(self, blobs: RunBlobReader, entry: Entry, again: Again | None = None) -> None:
         self._at = 0
         self._next, self._ahead = 0, 0
-        chunks: list[Ref] = []
-        if entry.content:
-            chunks = [entry.content] if entry.whole else list(recipes(blobs, [entry])[0].chunks)
+        cut = entry.content and not entry.whole
+        chunks = recipes(blobs, [entry])[0].chunks if cut else OneChunk([entry.content] if entry.content else [])
+        assert isinstance(chunks, Chunks), "a recipe that was read knows where its chunks begin"
         self._place(blobs, entry, chunks, again)
 
-    def _place(self, blobs: RunBlobReader, entry: Entry, chunks: list[Ref], again: Again | None) -> None:
+    def _place(self, blobs: RunBlobReader, entry: Entry, chunks: Chunks, again: Again | None) -> None:
         self._blobs, self.entry, self._chunks, self._again = blobs, entry, chunks, again
-        self._starts = [0, *accumulate(ref.raw for ref in chunks)]
         self._kept: LruCache[int, bytes] = LruCache(_KEPT, len)
 
     def _reading(self, read: Callable[[], T]) -> T:
@@ -99,7 +97,7 @@ class ArtifactFile(io.RawIOBase):
             return 0
         self._reading(lambda: self._fetch(self._at, stop))
         for i in self._touched(self._at, stop):
-            _put(view, self._starts[i] - self._at, self._kept[i])
+            _put(view, self._chunks.start(i) - self._at, self._kept[i])
         count, self._at, self._next = stop - self._at, stop, stop
         self._kept.evict(spare=self._ahead)
         return count
@@ -137,7 +135,7 @@ class ArtifactFile(io.RawIOBase):
         found = [_Bytes(stop - start) for start, stop in wanted]
         views = [each.view for each in found]
         self._deliver(
-            (i, partial(_put, view, self._starts[i] - start))
+            (i, partial(_put, view, self._chunks.start(i) - start))
             for view, (start, stop) in zip(views, wanted, strict=True)
             for i in self._touched(start, stop)
         )
@@ -154,7 +152,7 @@ class ArtifactFile(io.RawIOBase):
         return range(self._chunk_at(start), self._chunk_at(stop - 1) + 1) if stop > start else range(0)
 
     def _chunk_at(self, offset: int) -> int:
-        return bisect_right(self._starts, offset) - 1
+        return self._chunks.at(offset)
 
     def _whole(self) -> bytes:
         """Read all of the file, which is hashed while it comes."""
@@ -163,8 +161,8 @@ class ArtifactFile(io.RawIOBase):
         follower = IncrementalHasher(self.entry.size, lambda start, stop: view[start:stop])
 
         def take(i: int, data: Bytes) -> None:
-            view[self._starts[i] : self._starts[i + 1]] = data
-            follower.add(self._starts[i], self._starts[i + 1])
+            view[self._chunks.start(i) : self._chunks.start(i + 1)] = data
+            follower.add(self._chunks.start(i), self._chunks.start(i + 1))
 
         self._deliver((i, partial(take, i)) for i in range(len(self._chunks)))
         if follower.digest() != self.entry.sha256:

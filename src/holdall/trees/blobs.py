@@ -16,7 +16,9 @@ from holdall.chunks.damage import Damage
 from holdall.chunks.delivery import PathOf, decode_verified, path_of
 from holdall.chunks.pool import Pool
 from holdall.chunks.reader import ChunkReader, Stretch
+from holdall.chunks.streamed import LARGE
 from holdall.errors import FormatError, IntegrityError, LogGapError
+from holdall.format.digest import Bytes
 from holdall.format.entry import LogEntry
 from holdall.format.layout import PackName
 from holdall.format.reference import InEntry, Ref
@@ -63,6 +65,13 @@ class RunBlobReader:
         found |= zip(packed, self.packs.read(packed, path=path), strict=True) if packed else ()
         entries = self._fetch_entries({ref.location.n for ref in refs if isinstance(ref.location, InEntry)})
         return [found[ref] if ref in found else _inline(ref, entries, path) for ref in refs]
+
+    def read_recipes(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[Bytes]:
+        """Return the decoded bytes of recipes: large ones one after the other, each in little more than it takes."""
+        large = [ref for ref in refs if isinstance(ref.location, PackName) and ref.stored > LARGE]
+        small = [ref for ref in refs if ref not in large]
+        found: dict[Ref, Bytes] = dict(zip(small, self.read(small, path=path), strict=True))
+        return [found[ref] if ref in found else self.packs.read_large(ref, path=path) for ref in refs]
 
     def at_hand(self, ref: Ref) -> bytes | None:
         """Return a blob that was fetched along with a root, verified; None if it was not. Cost: no request."""

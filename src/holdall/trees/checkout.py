@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ from holdall.trees.partial_file import PartialFile, replacing, write_whole
 from holdall.trees.salvage import is_gone
 
 _AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
+_PLANNED: Final = 1 << 16  # chunks whose requests are planned together: those of one very large file are more
 _TOGETHER: Final = 4 << 30  # bytes of them; the recipes of so many take 20 MB
 
 
@@ -97,7 +98,8 @@ def _all_that_can_be(
 def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
     """Return the recipes of files that are cut into chunks, read together."""
     found = []
-    for entry, data in zip(entries, _contents(blobs, entries), strict=True):
+    refs = [entry.content for entry in entries if entry.content]
+    for entry, data in zip(entries, blobs.read_recipes(refs, path=_owners(entries)), strict=True):
         recipe = parse_recipe(data)
         if (recipe.size, recipe.sha256) != (entry.size, entry.sha256):
             raise IntegrityError(f"recipe {digest.blob_id(data).hex()}", "it is another file's", entry.path)
@@ -157,8 +159,9 @@ def _cut(recipes: Sequence[Recipe], files: Sequence[PartialFile], delivery: Deli
     def whose(ref: Ref) -> str | None:
         return next((file.path for recipe, file in zip(recipes, files, strict=True) if ref in recipe.chunks), None)
 
-    placed = (_placed(recipe, file) for recipe, file in zip(recipes, files, strict=True))
-    delivery.add(chain.from_iterable(placed), path=whose)
+    placed = chain.from_iterable(_placed(recipe, file) for recipe, file in zip(recipes, files, strict=True))
+    while some := list(islice(placed, _PLANNED)):
+        delivery.add(some, path=whose)
 
 
 def _placed(recipe: Recipe, file: PartialFile) -> Iterator[tuple[Ref, Receiver]]:
