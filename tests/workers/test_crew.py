@@ -159,6 +159,8 @@ def test_a_worker_that_died_in_its_sleep_is_not_claimed() -> None:
         pass
     os.kill(first.pid, signal.SIGKILL)
     first.join(30)
+    with pytest.raises(ProcessLookupError):
+        os.kill(first.pid, 0)  # it is no zombie either
     with crew.claim(1) as (second,):
         assert second.call(operator.add, 1, 2).result(30) == 3
     crew.close()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,9 @@ import ctypes, os, signal, sys, threading, time
 from holdall.workers.crew import Crew
 def say(*words):
     print(*words, flush=True)
+def live_on(child):
+    say(child) if child else time.sleep(100)
+    sys.stdin.read()
 with Crew(2, 256 << 20).claim(2) as workers:
     say(*(worker.pid for worker in workers))
     futures = [worker.call(time.sleep, 60) for worker in workers]
@@ -35,8 +39,8 @@ ENDINGS = {
     "gone without a word": "    os._exit(0)",
     "failed": "    raise ValueError",
     "left the claim": "    pass",
-    "a child of the parent lives on": "    sys.stdin.read() if os.fork() else time.sleep(3)",
-    "a child that Python knows not lives on": "    sys.stdin.read() if ctypes.PyDLL(None).fork() else time.sleep(3)",
+    "a child of the parent lives on": "    live_on(os.fork())",
+    "a child that Python knows not lives on": "    live_on(ctypes.PyDLL(None).fork())",
     "the end of a program that keeps its crew": "sys.exit()",
     "gone while a thread waits": "    threading.Thread(target=futures[0].result, daemon=True).start()",
 }
@@ -64,10 +68,15 @@ def test_no_worker_outlives_its_parent(how: str, python: Callable[..., list[str]
     assert parent.stdout
     pids = [int(word) for word in parent.stdout.readline().split()]
     assert len(pids) == 2
-    if "sys.stdin" in script:
+    children = [int(parent.stdout.readline())] if "live_on" in ENDINGS[how] else []
+    if children or how == "killed":
         parent.kill()
-    assert all(wait_for_end(pid) for pid in pids)
-    parent.communicate()
+    try:
+        assert all(wait_for_end(pid) for pid in pids)
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        parent.communicate()
 
 
 def test_ctrl_c_is_reported_once(tmp_path: Path) -> None:
@@ -114,7 +123,13 @@ def test_a_child_that_leaves_its_parents_claim_leaves_the_workers() -> None:
     with crew.claim(1) as (worker,):
         members = crew._of_this_process()
         assert members
-        child = fork(lambda: members.give_back([worker]))
+        with members._lock:  # as another thread may at that moment, which the child does not have
+
+            def leave() -> None:
+                signal.alarm(60)
+                members.give_back([worker])
+
+            child = fork(leave)
         assert os.waitpid(child, 0)[1] == 0
         assert worker.call(os.getpid).result(30) == worker.pid
     crew.close()
@@ -138,3 +153,26 @@ def test_nothing_is_left_open(tmp_path: Path) -> None:
     script = PARENT.format(work=textwrap.dedent("sys.exit()"))
     done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("ignored", [True, False], ids=["SIGCHLD ignored", "a reaper"])
+def test_others_may_wait_for_all_children(ignored: bool) -> None:
+    """Where somebody else takes a worker's exit code, as the first process of a container does, it is lost alike."""
+
+    def reap(*_: object) -> None:
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    def work() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN if ignored else reap)
+        crew = Crew(1, MEMORY)
+        with crew.claim(1) as (worker,):
+            future = worker.call(os.getpid)
+            assert future.result(30) == worker.pid
+            os.kill(worker.pid, signal.SIGKILL)
+            assert isinstance(worker.call(os.getpid).exception(30), WorkerDiedError)
+        with crew.claim(1) as (worker,):
+            assert worker.call(os.getpid).result(30) == worker.pid
+        crew.close()
+
+    assert os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1]) == 0
