@@ -60,7 +60,7 @@ class Deal:
         """Return what a worker is to do next; None when all is taken."""
         if self._hands[worker]:
             return self._hands[worker].popleft()
-        fullest = max(self._hands, key=lambda hand: sum(job.size for job in hand))
+        fullest = max(self._hands, key=lambda hand: (sum(job.size for job in hand), len(hand)))
         return fullest.pop() if fullest else None
 
 
