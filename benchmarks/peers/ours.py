@@ -99,13 +99,16 @@ def fetch(clock: Clock, *, url: str, options: dict[str, Any], run: str, source: 
 
 
 def warm_up(url: str, options: dict[str, Any]) -> None:
-    """One file there and back, in the store beside."""
+    """One file there and back, in the store beside; and the workers, which large transfers will share."""
     import holdall
+    from holdall.settings import read_settings
 
     holdall.set_store(_beside(url), **options)
     with holdall.start_run() as run:
         holdall.log_text("warm " * 50_000, "warm.txt")
     holdall.artifacts.load_text(f"runs:/{run.id}/warm.txt")
+    with read_settings().open_store(url, options)._location.crew.claim(1000):
+        pass
 
 
 def _beside(url: str) -> str:
