@@ -53,11 +53,14 @@ class Stretch:
 
 
 class ChunkReader:
-    """Fetches blobs from the packs of a bucket, through a pool; `damage` is told of those that are not as written."""
+    """Fetches blobs from the packs of a bucket, through a pool; `damage` is told of those that are not as written.
+
+    Attributes: limit (bytes of one request at most).
+    """
 
     def __init__(self, bucket: Bucket, pool: Pool, damage: Damage | None = None) -> None:
         self._bucket, self._pool, self._damage = bucket, pool, damage or Damage()
-        self._limit, self._at_once = (_NEAR, _NEAR_AT_ONCE) if _is_near(bucket) else (LIMIT, _FAR_AT_ONCE)
+        self.limit, self._at_once = (_NEAR, _NEAR_AT_ONCE) if _is_near(bucket) else (LIMIT, _FAR_AT_ONCE)
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
         """Read some blobs, decoded, in the order asked for; they belong to `path`, for errors.
@@ -99,7 +102,7 @@ class ChunkReader:
 
     def delivery(self, transfer: Transfer = SILENT) -> Delivery:
         """Open a context for several deliveries in one stream; they have ended when it is left."""
-        return Delivery(self._bucket, self._pool, transfer, self._damage, limit=self._limit, at_once=self._at_once)
+        return Delivery(self._bucket, self._pool, transfer, self._damage, limit=self.limit, at_once=self._at_once)
 
     @property
     def far(self) -> bool:

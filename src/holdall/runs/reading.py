@@ -350,7 +350,7 @@ class RunReader:
         return select(self.id, view, join_path(path, ""), patterns_of(include), patterns_of(exclude))
 
     def _fetch(self, view: View, selection: Selection, destination: str | os.PathLike[str]) -> None:
-        write_selection(view, selection, Path(destination), self._location.observer)
+        write_selection(view, selection, Path(destination), self._location)
 
     def _opened(self, path: str, version: int | None) -> ArtifactFile:
         return opened(self.id, self._view(content=True), self._load, path, version)

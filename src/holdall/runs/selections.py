@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from holdall.chunks.observer import Observer
 from holdall.errors import ArtifactNotFoundError, IncompleteError, IntegrityError
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
 from holdall.trees.checkout import checkout
+from holdall.trees.location import Location
 from holdall.trees.view import View
 
 
@@ -67,7 +67,7 @@ def select(run_id: str, view: View, top: str, include: Sequence[str], exclude: S
     return Selection(found, incomplete)
 
 
-def write_selection(view: View, selection: Selection, destination: Path, observer: Observer) -> None:
+def write_selection(view: View, selection: Selection, destination: Path, location: Location) -> None:
     """Write a selection into a local folder, each entry at its path.
 
     Raises:
@@ -77,7 +77,7 @@ def write_selection(view: View, selection: Selection, destination: Path, observe
     """
     incomplete = selection.incomplete
     try:
-        checkout(view.paths.blobs, selection.entries, destination, observer=observer)
+        checkout(view.paths.blobs, selection.entries, destination, observer=location.observer, location=location)
     except IntegrityError as error:
         if incomplete is None:
             raise

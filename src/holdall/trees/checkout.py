@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -26,16 +27,25 @@ from holdall.format.tree import Entry, Kind
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.collisions import refuse_collisions
 from holdall.trees.destination import Destination, Place
+from holdall.trees.location import Location
 from holdall.trees.native import native
 from holdall.trees.partial_file import PartialFile, replacing, write_whole
 from holdall.trees.salvage import is_gone
+from holdall.trees.shared_checkout import deliver_shared, helpers
 
 _AT_ONCE: Final = 128  # large files whose requests are planned together; about so many are open
 _PLANNED: Final = 1 << 16  # chunks whose requests are planned together: those of one very large file are more
 _TOGETHER: Final = 4 << 30  # bytes of them; the recipes of so many take 20 MB
 
 
-def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, *, observer: Observer = SILENT) -> None:
+def checkout(
+    blobs: RunBlobReader,
+    entries: Sequence[Entry],
+    destination: Path,
+    *,
+    observer: Observer = SILENT,
+    location: Location | None = None,
+) -> None:
     """Write entries of a run into a folder, each at its path.
 
     Args:
@@ -43,6 +53,7 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
         entries: What to write.
         destination: A folder; made if it is not there.
         observer: Is told how far it is.
+        location: Whose workers share large files; None: this process does it all.
 
     Raises:
         IntegrityError: Content is not what was written. The file is not there, or as it was before; all others are
@@ -50,6 +61,7 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
         InvalidPathError: A path or link would leave the destination, or two paths are one on this disk.
         DestinationError: The disk is full, a folder is not writable, a file and a folder want one place, or
             there is a link where a folder must be: nothing is written below a link.
+        WorkerDiedError: A worker was lost; what is complete is there, and the same call works again.
 
     Cost: one request for what lies together in a pack, of 16 MiB at most (4 MiB of a local disk).
     """
@@ -67,7 +79,7 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
                 _link(target[entry.path], entry.target)
         files = [entry for entry in entries if entry.kind is Kind.FILE]
         with begin_transfer(observer, "fetch", sum(entry.size for entry in files)) as transfer:
-            failed = _all_that_can_be(blobs, files, target, transfer)
+            failed = _all_that_can_be(_Job(blobs, target, transfer, location), files)
             if len(failed) == 1:
                 raise failed[0]
             if failed:
@@ -75,24 +87,30 @@ def checkout(blobs: RunBlobReader, entries: Sequence[Entry], destination: Path, 
                 raise IncompleteError(blobs.journal.log, "\n".join(map(str, failed))) from cause
 
 
-def _all_that_can_be(
-    blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer
-) -> list[IntegrityError]:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What all files of a checkout have in common. Attributes: target (where each path is to be)."""
+
+    blobs: RunBlobReader
+    target: Mapping[str, Place]
+    transfer: Transfer
+    location: Location | None
+
+
+def _all_that_can_be(job: _Job, files: Sequence[Entry]) -> list[IntegrityError]:
     """Write all files but those that are damaged, and return the errors of these.
 
     Where one fails, the others are tried in halves: a lost pack costs a few requests for each file in it.
     """
     try:
-        _files(blobs, files, target, transfer)
+        _files(job, files)
         return []
     except IntegrityError as error:
-        left = [entry for entry in files if not target[entry.path].written]
+        left = [entry for entry in files if not job.target[entry.path].written]
         if len(left) < 2:
             return [error]
     middle = len(left) // 2
-    return [
-        error for half in (left[:middle], left[middle:]) for error in _all_that_can_be(blobs, half, target, transfer)
-    ]
+    return [error for half in (left[:middle], left[middle:]) for error in _all_that_can_be(job, half)]
 
 
 def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
@@ -107,16 +125,20 @@ def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
     return found
 
 
-def _files(blobs: RunBlobReader, files: Sequence[Entry], target: Mapping[str, Place], transfer: Transfer) -> None:
-    """Write all files, cut into chunks or not, in one stream."""
+def _files(job: _Job, files: Sequence[Entry]) -> None:
+    """Write all files, cut into chunks or not, in one stream; workers share those that are, if large."""
     arriving: list[PartialFile] = []
+    packs, cut = job.blobs.packs, [entry for entry in files if not entry.whole]
     try:
-        with blobs.packs.delivery(transfer) as delivery:
-            _whole(blobs, [entry for entry in files if entry.whole], target, delivery, transfer)
-            for group in _groups([entry for entry in files if not entry.whole]):
-                begun = [PartialFile(entry, target[entry.path]) for entry in group]
-                arriving = [file for file in arriving if not file.closed] + begun
-                _cut(recipes(blobs, group), begun, delivery)
+        with packs.delivery(job.transfer) as delivery:
+            _whole(job.blobs, [entry for entry in files if entry.whole], job.target, delivery, job.transfer)
+            with helpers(job.location, cut, job.transfer, packs.limit) as shared:
+                for group in _groups(cut):
+                    begun = [PartialFile(entry, job.target[entry.path]) for entry in group]
+                    arriving = [file for file in arriving if not file.closed] + begun
+                    found = recipes(job.blobs, group)
+                    if shared is None or not deliver_shared(shared, found, begun):
+                        _cut(found, begun, delivery)
         assert all(file.closed for file in arriving), "a recipe's chunks are all of its file"
     finally:
         for file in arriving:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
@@ -27,6 +27,8 @@ from holdall.format import digest
 from holdall.format.digest import Bytes
 from holdall.format.tree import Entry
 from holdall.trees.destination import Place, refusals_named, removed_on_failure, unfinished
+from holdall.trees.lent_file import LentFile
+from holdall.trees.positioned import write_parts
 
 _BLOCK: Final = 1 << 20  # bytes hashed at a time; so many may be behind before it pays to begin
 
@@ -113,8 +115,30 @@ class PartialFile:
         descriptor = self._take()
         try:
             with refusals_named(str(self._target)):
-                stop = at + _write(descriptor, at, parts)
+                stop = at + write_parts(descriptor, at, parts)
             ended = self._hasher.add(at, stop)
+        finally:
+            self._give_back()
+        if ended:
+            self._settle()
+
+    def lend(self) -> LentFile:
+        """Return what a worker process opens the file by, as long as it is not closed.
+
+        Raises:
+            DestinationError: The disk does not take it.
+        """
+        descriptor = self._take()
+        try:
+            return LentFile.of(descriptor, self.path, str(self._target))
+        finally:
+            self._give_back()
+
+    def note_written(self, start: int, stop: int) -> None:
+        """Take note of bytes that a worker has written. Raises: as `write`."""
+        self._take()
+        try:
+            ended = self._hasher.add(start, stop)
         finally:
             self._give_back()
         if ended:
@@ -174,7 +198,7 @@ def write_whole(entry: Entry, target: Place, data: Bytes) -> None:
     with replacing(target) as (name, folder):
         descriptor = open_new(name, folder, executable=entry.executable)
         try:
-            _write(descriptor, 0, [data])
+            write_parts(descriptor, 0, [data])
         finally:
             os.close(descriptor)
 
@@ -204,14 +228,3 @@ def replacing(target: Place) -> Iterator[tuple[str, int]]:
     with target.folder() as folder, removed_on_failure(name, folder):
         yield name, folder
         target.rename(name, folder)
-
-
-def _write(descriptor: int, at: int, parts: Sequence[Bytes]) -> int:
-    """Write parts one after another, and return how many bytes they are."""
-    size = sum(map(len, parts))
-    done = os.pwritev(descriptor, parts, at) if len(parts) > 1 else os.pwrite(descriptor, parts[0], at)
-    if done < size:  # seldom: what is left of it
-        rest = memoryview(b"".join(parts))
-        while done < size:
-            done += os.pwrite(descriptor, rest[done:], at + done)
-    return size
