@@ -63,5 +63,4 @@ class Maintenance(HealthVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, Retention
             >>> store.maintenance.run_ids(run.id[:12]) == [run.id]
             True
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        return list(islice(run_ids(self._location, beginning), limit))
+        return self._location.beside_descriptor(lambda: list(islice(run_ids(self._location, beginning), limit)))
