@@ -148,6 +148,7 @@ __all__ = [
     "Purged",
     "PyFuncModel",
     "RegisteredModel",
+    "Registry",
     "Remaining",
     "Report",
     "RetentionPlan",

@@ -619,6 +619,7 @@ LINES_THAT_WRITE = {
     "run delete",
     "run purge",
     "run restore",
+    "run tag",
     "store init",
     "store doctor",
     "store repair",
@@ -627,6 +628,8 @@ LINES_THAT_WRITE = {
     "model register",
     "model alias",  # with a version, or --delete
     "model rollback",
+    "model delete",
+    "model tag",
     "model deployed",
     "demo",
 }

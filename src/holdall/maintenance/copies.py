@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from holdall.copying.bundles import write_bundle
 from holdall.copying.copy import Manner, Wanted, copy_store
+from holdall.copying.nested import refuse_nested
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.errors import ExperimentNotFoundError
 from holdall.format.layout import EXPERIMENTS, experiment_id, is_experiment_id
@@ -79,7 +80,8 @@ class CopyVerbs:
             StoreNotFoundError: There is no store here.
             RunNotFoundError, ExperimentNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: What was asked
                 for is not here.
-            InvalidArgumentError: Both are the same store; or a bundle is to be made by distant workers.
+            InvalidArgumentError: Both are the same store, or one is inside the other; or a bundle is to be made by
+                distant workers.
             DestinationError: Where a bundle is to be made, something is there already.
 
         Cost: for a run that has not changed a listing here, a listing and a GET there; else reading its tree here and
@@ -97,6 +99,7 @@ class CopyVerbs:
             listed("models", models or (), "['fraud']"),
         )
         there = self._other(destination, options)
+        refuse_nested(self._location, there)
         with open_workers(engine, workers, self._location, there) as opened:
             manner = Manner(dry_run, keep_aliases, deletions, verify)
             if (bundle := bundle_path(there.bucket)) and not dry_run:

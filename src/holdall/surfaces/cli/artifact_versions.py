@@ -12,7 +12,7 @@ from holdall.surfaces.cli.address import address_of, run_of
 from holdall.surfaces.cli.artifact import artifact
 from holdall.surfaces.cli.program import ask, json_option, opened
 from holdall.surfaces.cli.table import files, show_json, show_table, when
-from holdall.surfaces.cli.writer import say
+from holdall.surfaces.cli.writer import say, tell
 
 
 @artifact.command("versions")
@@ -42,24 +42,31 @@ def versions(run: str, path: str | None, as_json: bool) -> None:
 @artifact.command("delete")
 @click.argument("uri")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(uri: str, yes: bool) -> None:
+@json_option
+def delete(uri: str, yes: bool, as_json: bool) -> None:
     """Take a file, or a directory with all below it, out of a versioned run. Its versions stay until they are trimmed.
 
     \b
     Example: holdall artifact delete runs:/RUN_ID/checkpoints --yes
     """
-    run, path = _place(opened(), uri, None)
+    run, path = address_of(opened(), uri)
+    if not path:
+        raise click.UsageError("name a path: runs:/RUN_ID/PATH")
     found = [one for one in run.entries(path) if one.kind.name == "FILE"]
-    say(f"delete  {files(len(found))}, {format_size(sum(one.size for one in found))}")
+    size = sum(one.size for one in found)
+    (tell if as_json else say)(f"delete  {files(len(found))}, {format_size(size)}")
     ask(f"Delete {files(len(found))}?", yes=yes)
     run.delete_artifact(path)
+    if as_json:
+        show_json({"run_id": run.id, "path": path, "files": [one.path for one in found], "bytes": size})
 
 
 @artifact.command("trim")
 @click.argument("uri")
 @click.option("--keep-last", type=click.IntRange(min=1), required=True, help="The versions of each file that stay.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def trim(uri: str, keep_last: int, yes: bool) -> None:
+@json_option
+def trim(uri: str, keep_last: int, yes: bool, as_json: bool) -> None:
     """End the earlier versions of a file, or of all below a directory or run, but for the newest of each.
 
     They cannot be read any more, and their space is free after the next `holdall gc`.
@@ -70,6 +77,8 @@ def trim(uri: str, keep_last: int, yes: bool) -> None:
     run, path = address_of(opened(), uri)
     ask(f"Keep only {keep_last} of the versions of each file?", yes=yes)
     run.trim(path, keep_last=keep_last)
+    if as_json:
+        show_json({"run_id": run.id, "path": path, "kept": keep_last})
 
 
 def _place(store: Store, run: str, path: str | None) -> tuple[Run, str]:

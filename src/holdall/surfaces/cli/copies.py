@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from holdall.sizes import format_size
-from holdall.store import CopyReport, ModelCopy, RunCopy
+from holdall.store import ENGINES, CopyReport, ModelCopy, RunCopy
 from holdall.surfaces.cli.address import experiment_option, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened_at
 from holdall.surfaces.cli.store import store
@@ -22,8 +22,6 @@ from holdall.surfaces.cli.writer import cat, say
 from holdall.terminal import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_ENGINES = ("threads", "ray", "dask")
 
 
 def _what(command: F) -> F:
@@ -50,7 +48,7 @@ def _what(command: F) -> F:
 @click.option("--keep-aliases", is_flag=True, help="Leave the destination's aliases where they are.")
 @click.option("--deletions", is_flag=True, help="Delete in DESTINATION, too, what was deleted since it was copied.")
 @click.option("--no-verify", is_flag=True, help="Read only what is sent, instead of hashing each new file whole.")
-@click.option("--engine", type=click.Choice(_ENGINES), default="threads", show_default=True, help="What does the work.")
+@click.option("--engine", type=click.Choice(ENGINES), default="threads", show_default=True, help="What does the work.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Copy so many runs at once.")
 @click.option("--source-option", "there", multiple=True, metavar="NAME=VALUE", help="A storage option of SOURCE alone.")
 @click.option("--destination-option", "here", multiple=True, metavar="NAME=VALUE", help="One of DESTINATION alone.")

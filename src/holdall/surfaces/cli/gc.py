@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Amount, Collection, Compaction, Explanation, RetentionPolicy
+from holdall.store import ENGINES, Amount, Collection, Compaction, Explanation, RetentionPolicy
 from holdall.surfaces.cli.address import experiment_option, experiments_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, show_json, when
@@ -24,7 +24,7 @@ from holdall.terminal import printable
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be deleted; write nothing.")
 @click.option("--delay", default="24h", show_default=True, help="Leave packs alone that are younger.")
 @click.option("--quarantine", default="0", show_default=True, help="Wait so long between condemning and deleting.")
-@click.option("--engine", default="threads", show_default=True, help="What reads the runs: threads, ray or dask.")
+@click.option("--engine", type=click.Choice(ENGINES), default="threads", show_default=True, help="What reads the runs.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many shards of runs are read at once.")
 @click.option(
     "--compact",

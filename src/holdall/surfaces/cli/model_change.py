@@ -1,4 +1,4 @@
-"""`holdall model register`, `alias`, `rollback`, `deployed`: what changes what is known of models."""
+"""`holdall model register`, `alias`, `rollback`, `delete`, `tag`, `deployed`: what changes what is known of models."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 import click
 
-from holdall.store import Store
+from holdall.store import ModelVersion, Registry, Store
 from holdall.surfaces.cli.model import model
-from holdall.surfaces.cli.program import json_option, not_empty, opened
-from holdall.surfaces.cli.table import show_json, show_table, when
-from holdall.surfaces.cli.writer import say
+from holdall.surfaces.cli.program import ask, json_option, not_empty, opened
+from holdall.surfaces.cli.table import counted, show_json, show_table, when
+from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
 
 
@@ -71,6 +71,65 @@ def rollback(name: str, alias: str, as_json: bool) -> None:
     _show_alias(store, name, alias, as_json=as_json)
 
 
+@model.command("delete")
+@click.argument("name", callback=not_empty)
+@click.argument("version", required=False, callback=not_empty)
+@click.option("--alias", callback=not_empty, help="The version that this alias points at.")
+@click.option("--all", "everything", is_flag=True, help="The model itself, with all its versions.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def delete(name: str, version: str | None, alias: str | None, everything: bool, yes: bool, as_json: bool) -> None:
+    """Delete a version of a registered model for good, and the aliases that point at it; its files stay in its run.
+
+    Its run may be purged then, if no other version or tag holds it.
+
+    \b
+    Example: holdall model delete fraud 3 --yes
+    """
+    if (version is not None) + (alias is not None) + everything != 1:
+        raise click.UsageError("name one: a VERSION, --alias ALIAS, or --all")
+    registry = opened().registry
+    if everything:
+        going = [each.version for each in _versions(registry, name)]
+        ask(f"Delete {printable(name)} with {counted(len(going), 'version')}?", yes=yes)
+        registry.delete_model(name)
+    else:
+        found = registry.get_version_by_alias(name, alias) if alias else registry.get_version(name, version or "")
+        going = [found.version]
+        named = "".join(f", @{each}" for each in found.aliases)
+        (tell if as_json else say)(printable(f"delete  models:/{name}/{found.version}{named}, of run {found.run_id}"))
+        ask(f"Delete version {found.version}?", yes=yes)
+        registry.delete_version(name, found.version)
+    if as_json:
+        show_json({"name": name, "versions": going, "model": everything})
+
+
+@model.command("tag")
+@click.argument("name", callback=not_empty)
+@click.argument("key", callback=not_empty)
+@click.argument("value", required=False)
+@click.option("--version", callback=not_empty, help="Of this version, instead of the model.")
+@click.option("--delete", is_flag=True, help="Remove it.")
+@json_option
+def tag(name: str, key: str, value: str | None, version: str | None, delete: bool, as_json: bool) -> None:
+    """Set a tag of a registered model or of one of its versions, or remove it.
+
+    \b
+    Example: holdall model tag fraud team risk --version 3
+    """
+    if (value is None) != delete:
+        raise click.UsageError("give a VALUE, or --delete")
+    registry = opened().registry
+    if version:
+        registry.set_version_tag(name, version, key, value)
+        tags = registry.get_version(name, version).tags
+    else:
+        registry.set_model_tag(name, key, value)
+        tags = registry.get_model(name).tags
+    if as_json:
+        show_json({"name": name, "version": version, "tags": tags})
+
+
 @model.command("deployed")
 @click.argument("uri", callback=not_empty)
 @click.option(
@@ -105,6 +164,13 @@ def _show_history(store: Store, name: str, alias: str, *, as_json: bool) -> None
         show_json([asdict(move) for move in moves])
     elif moves:
         show_table([["WHEN", "VERSION"], *([when(move.timestamp), move.version or "removed"] for move in moves)])
+
+
+def _versions(registry: Registry, name: str) -> Sequence[ModelVersion]:
+    """Return all versions of a model. Raises: ModelNotFoundError."""
+    registry.get_model(name)
+    quoted = name.replace("'", "''")
+    return registry.search_versions(f"name = '{quoted}'", order_by=["version_number ASC"])
 
 
 def _tag(text: str) -> tuple[str, str]:
