@@ -7,7 +7,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,6 +109,28 @@ def test_the_requests_are_those_of_one_process(told: ToldBucket, crew: Crew, tmp
     assert sorted(what for _, what in shared) == sorted(what for _, what in alone)
     assert {pid for pid, _ in alone} == {os.getpid()}
     assert len({pid for pid, _ in shared} - {os.getpid()}) == 3
+
+
+def _remembering(memory: bytes) -> Callable[[object], int]:
+    return lambda _: len(memory)
+
+
+def test_every_way_to_fetch_is_shared(told: ToldBucket, crew: Crew, tmp_path: Path) -> None:
+    """By a run or an address, what the command line has chosen, a model that is loaded: workers read all of them."""
+    location = shared_location(told, crew)
+    run, store = logged(location, tmp_path / "in"), Store(location)
+    with store.runs.start() as other:
+        info = store.models.log(other, _remembering(entropy(7)(100_000)), "model", input_example=[1.0])
+    ways: dict[str, Callable[[], object]] = {
+        "run": lambda: run.download("large.bin", tmp_path / "one"),
+        "address": lambda: store.artifacts.download(f"runs:/{run.id}/large.bin", tmp_path / "two"),
+        "chosen": lambda: run._fetch_selected(run._select("large.bin"), tmp_path / "three"),
+        "model": lambda: store.models.load(info.model_uri),
+    }
+    for name, fetch in ways.items():
+        told.reads()
+        fetch()
+        assert {pid for pid, _ in told.reads()} - {os.getpid()}, name
 
 
 class Adder:

@@ -126,23 +126,46 @@ def recipes(blobs: RunBlobReader, entries: Sequence[Entry]) -> list[Recipe]:
 
 
 def _files(job: _Job, files: Sequence[Entry]) -> None:
-    """Write all files, cut into chunks or not, in one stream; workers share those that are, if large."""
+    """Write all files; those that are cut into chunks are shared among workers, where they are large.
+
+    Only when the others are written: workers have all of the memory that transfers may hold.
+    """
+    whole, cut = [entry for entry in files if entry.whole], [entry for entry in files if not entry.whole]
+    with helpers(job.location, cut, job.transfer, job.blobs.packs.limit) as shared:
+        if shared is None:
+            _alone(job, whole, cut)
+            return
+        _alone(job, whole, [])
+        for group in _groups(cut):
+            begun = [PartialFile(entry, job.target[entry.path]) for entry in group]
+            try:
+                taken = deliver_shared(shared, recipes(job.blobs, group), begun)
+                assert not taken or all(file.closed for file in begun), "workers have told of all that they wrote"
+            finally:
+                _discard(begun)
+            if not taken:
+                _alone(job, [], group)
+
+
+def _alone(job: _Job, whole: Sequence[Entry], cut: Sequence[Entry]) -> None:
+    """Write files by this process, cut into chunks or not, in one stream."""
     arriving: list[PartialFile] = []
-    packs, cut = job.blobs.packs, [entry for entry in files if not entry.whole]
     try:
-        with packs.delivery(job.transfer) as delivery:
-            _whole(job.blobs, [entry for entry in files if entry.whole], job.target, delivery, job.transfer)
-            with helpers(job.location, cut, job.transfer, packs.limit) as shared:
-                for group in _groups(cut):
-                    begun = [PartialFile(entry, job.target[entry.path]) for entry in group]
-                    arriving = [file for file in arriving if not file.closed] + begun
-                    found = recipes(job.blobs, group)
-                    if shared is None or not deliver_shared(shared, found, begun):
-                        _cut(found, begun, delivery)
+        with job.blobs.packs.delivery(job.transfer) as delivery:
+            _whole(job.blobs, whole, job.target, delivery, job.transfer)
+            for group in _groups(cut):
+                begun = [PartialFile(entry, job.target[entry.path]) for entry in group]
+                arriving = [file for file in arriving if not file.closed] + begun
+                _cut(recipes(job.blobs, group), begun, delivery)
         assert all(file.closed for file in arriving), "a recipe's chunks are all of its file"
     finally:
-        for file in arriving:
-            file.discard()
+        _discard(arriving)
+
+
+def _discard(files: Sequence[PartialFile]) -> None:
+    """Remove what is not complete."""
+    for file in files:
+        file.discard()
 
 
 def _whole(
