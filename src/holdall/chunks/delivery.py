@@ -114,17 +114,17 @@ class Delivery:
 
     def _decode_batch(
         self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: PathOf
-    ) -> list[tuple[Bytes, ...]]:
-        """Decode blobs, each into its parts; where one is wrong, decode each alone."""
+    ) -> list[Bytes]:
+        """Decode blobs and verify them; where one is wrong, decode each alone."""
         places = [ref.offset - span.start for ref in refs]
         stored = [body[at : at + ref.stored] for at, ref in zip(places, refs, strict=True)]
         try:
             found = decoder.decode_run((ref.codec, data, ref.raw) for ref, data in zip(refs, stored, strict=True))
-            if [blob_id(*parts) for parts in found] == [ref.id for ref in refs]:
+            if all(blob_id(data) == ref.id for ref, data in zip(refs, found, strict=True)):
                 return found
         except FormatError:
             pass
-        return [(self._decode_retrying(ref, data, decoder, path),) for ref, data in zip(refs, stored, strict=True)]
+        return [self._decode_retrying(ref, data, decoder, path) for ref, data in zip(refs, stored, strict=True)]
 
     def _decode_retrying(self, ref: Ref, stored: memoryview, decoder: Decoder, path: PathOf) -> bytes:
         try:
@@ -163,15 +163,15 @@ def _batches(wanted: Iterable[tuple[Ref, Sequence[Receiver]]]) -> Iterator[list[
         yield some
 
 
-def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiver]]]]) -> None:
+def _deliver(found: Iterable[tuple[Bytes, tuple[Ref, Sequence[Receiver]]]]) -> None:
     """Call the receivers; neighbours in a file are written together."""
     target: FileOffset | None = None
     waiting: list[Bytes] = []
     end = 0
-    for parts, (ref, functions) in found:
+    for data, (ref, functions) in found:
         for function in functions:
             if not isinstance(function, FileOffset):
-                function(parts[0] if len(parts) == 1 else b"".join(parts))
+                function(data)
                 continue
             # One blob may follow itself any number of times, as zeros do.
             full = target is not None and (len(waiting) >= _MAX_PARTS or end - target.at >= _BATCH_BYTES)
@@ -179,7 +179,7 @@ def _deliver(found: Iterable[tuple[tuple[Bytes, ...], tuple[Ref, Sequence[Receiv
                 if target is not None:
                     target.file.write(target.at, *waiting)
                 target, waiting, end = function, [], function.at
-            waiting += parts
+            waiting.append(data)
             end += ref.raw
     if target is not None:
         target.file.write(target.at, *waiting)

@@ -9,9 +9,8 @@ uploaded. SPEC.md, "Blobs and codecs". How a writer chooses among codecs is `enc
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import zstandard
 
@@ -20,12 +19,13 @@ from holdall.format.digest import Bytes
 from holdall.format.frames import decompress_each
 
 if TYPE_CHECKING:
-    from holdall.format.planes import ScratchBuffers
+    from holdall.format.planes import PlanarBlob, ScratchBuffers
 
 UNCOMPRESSED, ZSTD, SPLIT, DELTA = 0, 1, 2, 3
 SLACK: Final = 64  # an encoded blob is never longer than the decoded one by more than this
 LEVEL: Final = 1  # level 3 is slower on weights and saves nothing
 WORTH: Final = 0.97  # below this ratio, compressing is worth the decoding
+_TABLES: Final = {item: struct.Struct(f"<4B{item}I") for item in (2, 4, 8)}  # what planes of so many bytes begin with
 
 
 def encode(data: bytes) -> tuple[int, bytes]:
@@ -42,9 +42,10 @@ def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
     from holdall.format.planes import ScratchBuffers, numbers, split, view
 
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
-    whole = numbers(data, item_size, phase, ScratchBuffers())
+    scratch = ScratchBuffers()
+    whole = numbers(data, item_size, phase, scratch)
     apart = [bytearray(len(whole)) for _ in range(item_size)]
-    split(whole, [view(plane) for plane in apart])
+    split(whole, [view(plane) for plane in apart], scratch)
     bitmap, planes = 0, []
     for p, plane in enumerate(map(bytes, apart)):
         packed = compressor.compress(plane)
@@ -60,7 +61,7 @@ def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
 def planes_header(data: Bytes, item_size: int, phase: int, bitmap: int, lengths: Sequence[int]) -> bytes:
     """Return what precedes the planes of some data: their table, and the bytes that make no whole number."""
     tail = (len(data) - phase) % item_size
-    table = struct.pack(f"<4B{item_size}I", item_size, phase, tail, bitmap, *lengths)
+    table = _TABLES[item_size].pack(item_size, phase, tail, bitmap, *lengths)
     return b"".join([table, data[:phase], data[len(data) - tail :]])
 
 
@@ -84,7 +85,7 @@ class Decoder:
     """Decodes blobs one after another, with zstd tables that are made once. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._scratch: dict[int, ScratchBuffers] = {}  # by the bytes of a number
+        self._scratch: ScratchBuffers | None = None
         self._zstd: zstandard.ZstdDecompressor | None = None  # its tables cost more than a small blob does
 
     def decode(self, codec: int, stored: Bytes, raw: int) -> bytes:
@@ -94,7 +95,7 @@ class Decoder:
         if codec == ZSTD:
             return self.decompress(stored, raw)
         if codec == SPLIT:
-            return b"".join(self.decode_run([(codec, stored, raw)])[0])
+            return bytes(self.decode_run([(codec, stored, raw)])[0])
         raise UnsupportedFeatureError("blob", "codec delta" if codec == DELTA else f"codec {codec}")
 
     def decompress(self, stored: Bytes, raw: int) -> bytes:
@@ -121,46 +122,48 @@ class Decoder:
         except zstandard.ZstdError as error:
             raise IntegrityError("encoder", f"what was compressed does not decode: {error}") from error
 
-    def decode_run(self, blobs: Iterable[tuple[int, Bytes, int]]) -> list[tuple[Bytes, ...]]:
-        """Decode many blobs, each given as codec, stored bytes and decoded length; return the parts of each.
+    def decode_run(self, blobs: Iterable[tuple[int, Bytes, int]]) -> list[Bytes]:
+        """Decode many blobs, each given as codec, stored bytes and decoded length.
 
-        The parts are valid until the next call. Numbers of one width are joined in one pass. Raises: as `decode`.
+        They are valid until the next call; what is stored as it is is given back itself. Raises: as `decode`.
         """
-        found: list[tuple[Bytes, ...]] = []
-        planes: defaultdict[int, list[tuple[int, _Planes]]] = defaultdict(list)
-        for at, (codec, stored, raw) in enumerate(blobs):
+        found: list[Bytes] = []
+        planar: list[PlanarBlob] = []
+        places: list[int] = []
+        for codec, stored, raw in blobs:
             if codec == SPLIT:
-                blob = self._planes(memoryview(stored), raw)
-                planes[blob.item_size].append((at, blob))
-                found.append(())
+                planar.append(self._planes(memoryview(stored), raw))
+                places.append(len(found))
+                found.append(b"")
             else:
-                found.append((_raw(stored, raw) if codec == UNCOMPRESSED else self.decode(codec, stored, raw),))
-        for item_size, some in planes.items():
-            for (at, blob), numbers in zip(some, self._joined(item_size, [blob for _, blob in some]), strict=True):
-                found[at] = (blob.first, numbers, blob.last)
+                found.append(_raw(stored, raw) if codec == UNCOMPRESSED else self.decode(codec, stored, raw))
+        if planar:
+            for at, data in zip(places, self._joined(planar), strict=True):
+                found[at] = data
         return found
 
-    def _joined(self, item_size: int, blobs: Sequence[_Planes]) -> list[memoryview]:
+    def _joined(self, blobs: Sequence[PlanarBlob]) -> list[memoryview]:
         from holdall.format.planes import ScratchBuffers, join_all
 
-        scratch = self._scratch.get(item_size) or self._scratch.setdefault(
-            item_size, ScratchBuffers()
-        )  # one each: what is lent is not lent again
-        return join_all([blob.planes for blob in blobs], item_size, scratch)
+        self._scratch = self._scratch or ScratchBuffers()
+        return join_all(blobs, self._scratch)
 
-    def _planes(self, stored: memoryview, raw: int) -> _Planes:
-        item_size, phase, tail, bitmap = stored[:4] if len(stored) >= 4 else (0, 0, 0, 0)
-        if item_size not in (2, 4, 8) or phase >= item_size or tail >= item_size or bitmap >> item_size:
+    def _planes(self, stored: memoryview, raw: int) -> PlanarBlob:
+        """Return a blob's planes, decompressed, between the bytes that make no whole number."""
+        table = _TABLES.get(stored[0]) if stored else None
+        if table is None or len(stored) < table.size:
+            raise FormatError("blob", "its header of planes is invalid")
+        item_size, phase, tail, bitmap, *lengths = table.unpack_from(stored)
+        if phase >= item_size or tail >= item_size or bitmap >> item_size:
             raise FormatError("blob", "its header of planes is invalid")
         count, rest = divmod(raw - phase - tail, item_size)
-        begin = 4 + 4 * item_size
-        if count < 0 or rest or len(stored) < begin + phase + tail:
+        at = table.size + phase + tail
+        if count < 0 or rest or len(stored) < at:
             raise FormatError("blob", f"planes of {item_size} bytes cannot make {raw} bytes")
-        lengths = struct.unpack_from(f"<{item_size}I", stored, 4)
-        at = begin + phase + tail
         if at + sum(lengths) != len(stored):
             raise FormatError("blob", "its planes do not add up to what is stored")
-        first, last = stored[begin : begin + phase], stored[begin + phase : at]
+        middle = at - tail
+        head, last = stored[table.size : middle], stored[middle:at]
         planes: list[Bytes] = []
         for p, length in enumerate(lengths):
             plane: Bytes = stored[at : at + length]
@@ -170,19 +173,10 @@ class Decoder:
             if len(plane) != count:
                 raise FormatError("blob", f"plane {p} has {len(plane)} bytes, not {count}")
             planes.append(plane)
-        return _Planes(item_size, first, planes, last)
+        return item_size, head, planes, last
 
 
 def _raw(stored: Bytes, raw: int) -> Bytes:
     if len(stored) != raw:
         raise FormatError("blob", f"{len(stored)} bytes are stored uncompressed, not {raw}")
     return stored
-
-
-class _Planes(NamedTuple):
-    """A blob's planes, decompressed, between the bytes that make no whole number."""
-
-    item_size: int
-    first: memoryview
-    planes: list[Bytes]
-    last: memoryview

@@ -156,7 +156,7 @@ class Encoder:
         scratch = self._buffers = self._buffers or ScratchBuffers()
         whole = numbers(data, plan.item_size, phase, scratch)
         planes = [self._take_scratch(len(whole)) for _ in plan.ways]
-        split(whole, [view(plane) for plane in planes])
+        split(whole, [view(plane) for plane in planes], scratch)
         decoded = [view(plane) for plane in planes]
         blobs = [_Blob.at(start, end, plan.item_size, phase) for start, end in pairwise([0, *ends])]
         some = [blob for blob in blobs if blob.numbers.start < blob.numbers.stop]
@@ -233,7 +233,8 @@ class _Blob(NamedTuple):
 def _split(data: Bytes, item_size: int) -> list[bytearray]:
     from holdall.format.planes import ScratchBuffers, numbers, split, view
 
-    whole = numbers(data, item_size, 0, ScratchBuffers())
+    scratch = ScratchBuffers()
+    whole = numbers(data, item_size, 0, scratch)
     planes = [bytearray(len(whole)) for _ in range(item_size)]
-    split(whole, [view(plane) for plane in planes])
+    split(whole, [view(plane) for plane in planes], scratch)
     return planes

@@ -8,9 +8,8 @@ imports numpy, and it is itself imported when the first planes are met.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate, pairwise
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,6 +18,9 @@ from holdall.format.digest import Bytes
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
 _BYTE: Final = np.dtype(np.uint8)
+_SHARED: Final = np.zeros(1, _BYTE)  # stands for the bytes of a number that lies half in one blob and half in the next
+
+PlanarBlob: TypeAlias = tuple[int, Bytes, Sequence[Bytes], Bytes]  # bytes of a number; what is before, in, behind them
 
 
 class ScratchBuffers:
@@ -52,45 +54,110 @@ def numbers(data: Bytes, item_size: int, phase: int, scratch: ScratchBuffers) ->
     return copy
 
 
-def split(whole: Array, planes: Sequence[Array]) -> None:
-    """Fill planes of shape (n,) and dtype u8, least significant first, from unsigned numbers of shape (n,)."""
-    for p, plane in enumerate(planes):
-        np.right_shift(whole, 8 * p, out=plane, dtype=whole.dtype, casting="unsafe")
+def split(whole: Array, planes: Sequence[Array], scratch: ScratchBuffers) -> None:
+    """Fill planes of shape (n,) and dtype u8, least significant first, from unsigned numbers of shape (n,).
+
+    Halves first, and halves of these: narrow numbers are shifted and cut off faster than wide ones.
+    """
+    middle = len(planes) // 2
+    if middle == 1:
+        halves = planes
+    else:
+        halves = [scratch.get(f"half {middle} {at}", len(whole), _DTYPES[middle]) for at in (0, 1)]
+    np.copyto(halves[0], whole, casting="unsafe")
+    np.right_shift(whole, 8 * middle, out=halves[1], dtype=whole.dtype, casting="unsafe")
+    if middle > 1:
+        split(halves[0], planes[:middle], scratch)
+        split(halves[1], planes[middle:], scratch)
 
 
 def join(planes: Sequence[Bytes | Array], item_size: int, scratch: ScratchBuffers) -> Array:
-    """Return the numbers of these planes, least significant first and of one length; in scratch memory.
+    """Return the numbers of these planes, least significant first and of one length; in scratch memory."""
+    level = [np.frombuffer(plane, _BYTE) for plane in planes]
+    joined = scratch.get("joined", len(level[0]), _DTYPES[item_size])
+    _fill(joined, [[plane] for plane in level], scratch)
+    return joined
+
+
+def join_all(blobs: Iterable[PlanarBlob], scratch: ScratchBuffers) -> list[memoryview]:
+    """Return the bytes of many blobs, in scratch memory until it lends again.
+
+    Blobs that were cut out of one file lie in it as they did there: a number that a cut went through lies in both of
+    its halves' blobs, and all numbers of them are joined in one pass.
+    """
+    runs, length = _lay_out(blobs)
+    memory = memoryview(scratch.get("blobs", length)).cast("B")
+    found: list[memoryview] = []
+    for run in runs:
+        pieces: list[list[Array]] = [[] for _ in range(run[0].item_size)]
+        count = 0  # of the numbers so far
+        for blob in run:
+            if blob.first_number > count:
+                for plane in pieces:
+                    plane.append(_SHARED)
+            for plane, piece in zip(pieces, blob.planes, strict=True):
+                plane.append(np.frombuffer(piece, _BYTE))
+            count = blob.first_number + len(blob.planes[0])
+        base = run[0].start + len(run[0].head)
+        _fill(np.frombuffer(memory, _DTYPES[run[0].item_size], count, base), pieces, scratch)
+        for blob in run:  # not before: a number that two share was filled with zeros
+            memory[blob.start : blob.start + len(blob.head)] = blob.head
+            memory[blob.stop - len(blob.tail) : blob.stop] = blob.tail
+            found.append(memory[blob.start : blob.stop])
+    return found
+
+
+class _Placed(NamedTuple):
+    """A blob's place in the memory of many: its bytes, and which of its run's numbers is its first."""
+
+    start: int
+    stop: int
+    first_number: int
+    item_size: int
+    head: Bytes
+    planes: Sequence[Bytes]
+    tail: Bytes
+
+
+def _lay_out(blobs: Iterable[PlanarBlob]) -> tuple[list[list[_Placed]], int]:
+    """Return blobs in runs that lie back to back with their numbers in step, and the bytes that all of them take."""
+    runs: list[list[_Placed]] = []
+    at, base, width = 0, 0, 0
+    for item_size, head, planes, tail in blobs:
+        begin = at + len(head)
+        if item_size != width or (begin - base) % width:
+            begin += -begin % 8
+            base, width = begin, item_size
+            runs.append([])
+        start, stop = begin - len(head), begin + item_size * len(planes[0]) + len(tail)
+        runs[-1].append(_Placed(start, stop, (begin - base) // width, item_size, head, planes, tail))
+        at = stop
+    return runs, at
+
+
+def _fill(whole: Array, pieces: Sequence[Sequence[Array]], scratch: ScratchBuffers) -> None:
+    """Fill unsigned numbers from their planes, each given in pieces that follow one another.
 
     Bytes make numbers of two bytes, and these numbers of four: half the memory that adding byte to byte would touch.
     """
-    level = [np.frombuffer(plane, _BYTE) for plane in planes]
+    count, item_size = len(whole), len(pieces)
+    level = [whole] if item_size == 2 else [scratch.get(f"2 {at}", count, _DTYPES[2]) for at in range(item_size // 2)]
+    low = scratch.get("low", count, _DTYPES[2])
+    for at, found in enumerate(level):
+        np.concatenate(pieces[2 * at + 1], out=found)
+        np.left_shift(found, 8, out=found)
+        np.bitwise_or(found, np.concatenate(pieces[2 * at], out=low), out=found)
     while len(level) > 1:
         width = 2 * item_size // len(level)
-        level = [
-            _pair(low, high, scratch.get(f"numbers {width} {at}", len(low), _DTYPES[width]))
-            for at, (low, high) in enumerate(zip(level[::2], level[1::2], strict=True))
+        wider = [
+            whole if width == item_size else scratch.get(f"{width} {at}", count, _DTYPES[width])
+            for at in range(len(level) // 2)
         ]
-    return level[0]
-
-
-def join_all(blobs: Sequence[Sequence[Bytes]], item_size: int, scratch: ScratchBuffers) -> list[memoryview]:
-    """Return the numbers of many blobs, as bytes, from the planes of each; in scratch memory."""
-    counts = [len(planes[0]) for planes in blobs]
-    planes = [_in_a_row([view(of[p]) for of in blobs], f"plane {p}", scratch) for p in range(item_size)]
-    whole = join(planes, item_size, scratch).data.cast("B")
-    ends = list(accumulate(counts, initial=0))
-    return [whole[item_size * start : item_size * stop] for start, stop in pairwise(ends)]
-
-
-def _in_a_row(parts: Sequence[Array], name: str, scratch: ScratchBuffers) -> Array:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate(parts, out=scratch.get(name, sum(map(len, parts))))
-
-
-def _pair(low: Array, high: Array, out: Array) -> Array:
-    np.left_shift(high, 8 * low.itemsize, out=out, dtype=out.dtype)
-    return np.bitwise_or(out, low, out=out)
+        for found, less, more in zip(wider, level[::2], level[1::2], strict=True):
+            np.copyto(found, more)
+            np.left_shift(found, 4 * width, out=found)
+            np.bitwise_or(found, less, out=found)
+        level = wider
 
 
 def view(data: Bytes) -> Array:
