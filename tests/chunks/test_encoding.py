@@ -56,7 +56,7 @@ def test_chunks_that_lie_back_to_back_are_one_run() -> None:
     assert [len(run) for run in _split_into_runs(gap)] == [2, 2]
     shifted = [*together[:3], together[3]._replace(phase=(together[3].phase + 1) % 8), together[4]]
     assert [len(run) for run in _split_into_runs(shifted)] == [3, 1, 1]
-    half = 768 << 10
+    half = 384 << 10
     long = memoryview(bytes(4 * half))
     halves = [Chunk("a", b"", long[at : at + half], at, 1, 0) for at in range(0, 4 * half, half)]
     assert [len(run) for run in _split_into_runs(halves)] == [2, 2]

@@ -31,7 +31,7 @@ OnChunk: TypeAlias = Callable[[Bytes], object]
 Receiver: TypeAlias = "OnChunk | FileOffset"
 PathOf: TypeAlias = str | Callable[[Ref], str | None] | None
 
-_BATCH_BYTES: Final = 1 << 20  # bytes of blobs that are decoded together, and how many at most
+_BATCH_BYTES: Final = 512 << 10  # bytes of blobs that are decoded together, and how many at most
 _BATCH_BLOBS: Final = 300
 _MAX_PARTS: Final = 1000  # that are written together, or up to two more: a system takes 1,024 in one call
 

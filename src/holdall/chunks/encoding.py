@@ -17,7 +17,7 @@ from holdall.chunks.cutter import Chunk
 from holdall.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 
 _SAMPLES: Final = 4
-_RUN: Final = 1536 << 10  # bytes after which no further chunk joins a run
+_RUN: Final = 768 << 10  # bytes after which no further chunk joins a run
 
 
 class Encoders:

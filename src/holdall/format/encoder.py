@@ -151,36 +151,47 @@ class Encoder:
 
     def _in_planes(self, data: memoryview, ends: Sequence[int], plan: Plan, phase: int) -> list[Encoded]:
         """Split all numbers into planes at once, compress each blob's share of them, and join all again to compare."""
-        from holdall.format.planes import ScratchBuffers, equal, join, numbers, split, view
+        from holdall.format.planes import ScratchBuffers, equal, join_pieces, numbers, split, view
 
         scratch = self._buffers = self._buffers or ScratchBuffers()
         whole = numbers(data, plan.item_size, phase, scratch)
         planes = [self._take_scratch(len(whole)) for _ in plan.ways]
-        split(whole, [view(plane) for plane in planes], scratch)
-        decoded = [view(plane) for plane in planes]
-        blobs = [_Blob.at(start, end, plan.item_size, phase) for start, end in pairwise([0, *ends])]
-        some = [blob for blob in blobs if blob.numbers.start < blob.numbers.stop]
+        decoded = [[view(plane)] for plane in planes]
+        split(whole, [plane for (plane,) in decoded], scratch)
+        blobs = [_Blob.at(start, end, plan.item_size, phase, planes) for start, end in pairwise([0, *ends])]
+        some = [blob for blob in blobs if blob.first < blob.stop]
         for p, way in enumerate(plan.ways):
-            if way is not None:
-                decoded[p] = scratch.get(f"decoded {p}", len(whole))
-                decoded[p][:] = view(planes[p])
-                self._compress_plane(p, self._compressors[way], planes[p], some, decoded[p])
-        verify(equal(join(decoded, plan.item_size, scratch), whole))
-        in_planes = [(blob, blob.encoded(data, plan.item_size, planes)) for blob in blobs]
+            if way is not None and some:
+                decoded[p] = self._compress_plane(p, self._compressors[way], planes[p], some)
+        verify(equal(join_pieces(decoded, scratch), whole))
+        in_planes = [(blob, blob.encoded(data, plan.item_size)) for blob in blobs]
         return [found or self._whole(data[blob.start : blob.end], _LEVEL) for blob, found in in_planes]
 
     def _compress_plane(
-        self, p: int, compressor: zstandard.ZstdCompressor, plane: memoryview, blobs: Sequence[_Blob], decoded: Array
-    ) -> None:
-        """Compress each blob's share of a plane where that saves enough, and decode it again into `decoded`."""
+        self, p: int, compressor: zstandard.ZstdCompressor, plane: memoryview, blobs: Sequence[_Blob]
+    ) -> list[Array]:
+        """Compress each blob's share of a plane where that saves enough; return all of the plane, decoded, in pieces.
+
+        Numbers of no blob, through which a cut goes, are in it as well.
+        """
         from holdall.format.planes import view
 
-        sizes = [blob.amount for blob in blobs]
-        frames = compress_each(compressor, [plane[blob.numbers] for blob in blobs])
-        for blob, frame, data in zip(blobs, frames, self._decoder.decompress_each(frames, sizes), strict=True):
-            if len(frame) < WORTH * blob.amount:
-                blob.packed[p] = frame
-                decoded[blob.numbers] = view(data)
+        shares = [blob.parts[p] for blob in blobs]
+        frames = compress_each(compressor, shares)
+        contents = self._decoder.decompress_each(frames, list(map(len, shares)))
+        pieces, at = [], 0
+        for blob, share, frame, content in zip(blobs, shares, frames, contents, strict=True):
+            if at < blob.first:
+                pieces.append(view(plane[at : blob.first]))
+            if len(frame) < WORTH * len(share):
+                blob.parts[p] = frame
+                blob.bitmap |= 1 << p
+                share = content
+            pieces.append(view(share))
+            at = blob.stop
+        if at < len(plane):
+            pieces.append(view(plane[at:]))
+        return pieces
 
     def _take_scratch(self, size: int) -> memoryview:
         """Return memory for a plane: from the scratch buffer while it lasts, else new."""
@@ -190,44 +201,43 @@ class Encoder:
         return found
 
 
-class _Blob(NamedTuple):
+@dataclass(slots=True)
+class _Blob:
     """One blob among several that lie back to back: where it is, and its whole numbers.
 
     Attributes:
         start: Its first byte in the run, and `end` that behind its last.
         phase: Where in it the first whole number begins.
-        numbers: Which of the run's these are.
-        packed: Its bytes of those planes that are worth compressing, compressed.
+        first: Which of the run's numbers that is, and `stop` the one behind its last.
+        parts: Its bytes of each plane, as they are to be stored.
+        bitmap: Which of these are compressed.
     """
 
     start: int
     end: int
     phase: int
-    numbers: slice
-    packed: dict[int, Bytes]
+    first: int
+    stop: int
+    parts: list[Bytes]
+    bitmap: int = 0
 
     @staticmethod
-    def at(start: int, end: int, item_size: int, phase: int) -> _Blob:
+    def at(start: int, end: int, item_size: int, phase: int, planes: Sequence[memoryview]) -> _Blob:
         """Return a blob among several, the first number of which begins at `phase`."""
         inside = (phase - start) % item_size
-        first, count = (start + inside - phase) // item_size, max(end - start - inside, 0) // item_size
-        return _Blob(start, end, inside, slice(first, first + count), {})
+        first = (start + inside - phase) // item_size
+        stop = first + max(end - start - inside, 0) // item_size
+        return _Blob(start, end, inside, first, stop, [plane[first:stop] for plane in planes])
 
-    @property
-    def amount(self) -> int:
-        """Return how many whole numbers it has."""
-        return int(self.numbers.stop - self.numbers.start)
-
-    def encoded(self, data: memoryview, item_size: int, planes: Sequence[memoryview]) -> Encoded | None:
-        """Return it split into planes, or uncompressed where it has no numbers or that saves too little."""
-        if not self.amount:
+    def encoded(self, data: memoryview, item_size: int) -> Encoded | None:
+        """Return it split into planes, or nothing where it has no numbers or that saves too little."""
+        if self.first == self.stop:
             return None
-        blob = data[self.start : self.end]
-        parts = [self.packed.get(p) or plane[self.numbers] for p, plane in enumerate(planes)]
-        bitmap = sum(1 << p for p in self.packed)
-        header = planes_header(blob, item_size, self.phase, bitmap, [len(part) for part in parts])
-        stored = len(header) + sum(map(len, parts))
-        return Encoded(SPLIT, (header, *parts), stored) if stored < WORTH * len(blob) else None
+        size = self.end - self.start
+        lengths = list(map(len, self.parts))
+        header = planes_header(data[self.start : self.end], item_size, self.phase, self.bitmap, lengths)
+        stored = len(header) + sum(lengths)
+        return Encoded(SPLIT, (header, *self.parts), stored) if stored < WORTH * size else None
 
 
 def _split(data: Bytes, item_size: int) -> list[bytearray]:

@@ -71,11 +71,10 @@ def split(whole: Array, planes: Sequence[Array], scratch: ScratchBuffers) -> Non
         split(halves[1], planes[middle:], scratch)
 
 
-def join(planes: Sequence[Bytes | Array], item_size: int, scratch: ScratchBuffers) -> Array:
-    """Return the numbers of these planes, least significant first and of one length; in scratch memory."""
-    level = [np.frombuffer(plane, _BYTE) for plane in planes]
-    joined = scratch.get("joined", len(level[0]), _DTYPES[item_size])
-    _fill(joined, [[plane] for plane in level], scratch)
+def join_pieces(planes: Sequence[Sequence[Array]], scratch: ScratchBuffers) -> Array:
+    """Return the numbers of these planes, least significant first, each given in pieces; in scratch memory."""
+    joined = scratch.get("joined", sum(map(len, planes[0])), _DTYPES[len(planes)])
+    _fill(joined, planes, scratch)
     return joined
 
 
@@ -86,7 +85,7 @@ def join_all(blobs: Iterable[PlanarBlob], scratch: ScratchBuffers) -> list[memor
     its halves' blobs, and all numbers of them are joined in one pass.
     """
     runs, length = _lay_out(blobs)
-    memory = memoryview(scratch.get("blobs", length)).cast("B")
+    memory = scratch.get("blobs", length).data.cast("B")
     found: list[memoryview] = []
     for run in runs:
         pieces: list[list[Array]] = [[] for _ in range(run[0].item_size)]
