@@ -14,11 +14,11 @@ from holdall.workers.crew import crew_of
 
 def test_the_variable_reaches_the_store() -> None:
     """With the memory, which bounds this process's transfers too; two stores share a crew."""
-    settings = read_settings({"HOLDALL_WORKERS": " 3 ", "HOLDALL_MEMORY": "96M"})
+    settings = read_settings({"HOLDALL_WORKERS": " 3 ", "HOLDALL_MEMORY": "192M"})
     stores = [settings.open_store(f"memory://{name}") for name in "ab"]
-    assert stores[0]._location.crew is stores[1]._location.crew is crew_of(3, 96 << 20)
-    assert (stores[0]._location.crew.count, stores[0]._location.pool.memory) == (3, 96 << 20)
-    assert stores[0]._location.crew.share == 32 << 20
+    assert stores[0]._location.crew is stores[1]._location.crew is crew_of(3, 192 << 20)
+    assert (stores[0]._location.crew.count, stores[0]._location.pool.memory) == (3, 192 << 20)
+    assert stores[0]._location.crew.share == 64 << 20
 
 
 def test_unasked_it_is_by_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support import in_workers
 from tests.support.killing import fork
 
 import holdall
+from holdall.storage.schemes import bucket_at
+from holdall.storage.travelling import pack_bucket
 from holdall.workers import crew as crews
 from holdall.workers import starting
 from holdall.workers.crew import Crew
@@ -77,6 +80,21 @@ def works() -> bool:
         found = [worker.call(operator.add, 1, 2).result(30) for worker in workers]
     crew.close()
     return found == [3]
+
+
+def test_secrets_travel_by_the_pipe_alone() -> None:
+    """Those that were passed as arguments: they stand neither in a command line nor in an environment."""
+    packed = pack_bucket(bucket_at("s3://bucket/prefix", {"key": "AKIDEXAMPLE", "secret": "hidden-for-good"}))
+    assert packed
+    assert b"hidden-for-good" in packed
+    crew = Crew(1, MEMORY)
+    with crew.claim(1) as (worker,):
+        assert worker.call(in_workers.url_of, packed).result(60) == "s3://bucket/prefix"
+        shown = [(Path("/proc") / str(worker.pid) / name).read_bytes() for name in ("cmdline", "environ")]
+        there = worker.call(in_workers.environment).result(30)
+    crew.close()
+    assert all(shown)
+    assert b"hidden-for-good" not in b"".join(shown) + there
 
 
 # --- where none can be started ------------------------------------------------

@@ -1,9 +1,10 @@
 """A bucket on its way to a worker process of this one.
 
 Most buckets are pickled and opened anew there, with the credentials that they
-were given, which travel by the pipe to the worker alone. Some are this
-process's own: what is in its memory, and whatever somebody has wrapped or
-brought. Work on those stays in this process.
+were given, which travel by the pipe to the worker alone; those that stand in the
+environment are found there, and looked for again when it changes. Some buckets
+are this process's own: what is in its memory, and whatever somebody has wrapped
+or brought. Work on those stays in this process.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Final
 
 from holdall.storage.bucket import Bucket
 from holdall.storage.credentials import handed_over
+from holdall.workers import process
 
-_OPENED: Final[dict[bytes, Bucket]] = {}  # the last one of this worker: its connections are worth keeping
+_OPENED: Final = "holdall.storage.travelling"
 
 
 def pack_bucket(bucket: Bucket) -> bytes | None:
@@ -37,7 +39,9 @@ def is_shared(bucket: object) -> bool:
 
 def unpack_bucket(packed: bytes) -> Bucket:
     """Return the bucket that this worker's parent has packed; the same one, while the same one is asked for."""
-    if packed not in _OPENED:
-        _OPENED.clear()
-        _OPENED[packed] = pickle.loads(packed)
-    return _OPENED[packed]
+    known, bucket = process.cached().get(_OPENED, (b"", None))  # the last one: its connections are worth keeping
+    if bucket is None or known != packed:
+        bucket = pickle.loads(packed)
+        process.cached()[_OPENED] = packed, bucket
+    opened: Bucket = bucket
+    return opened

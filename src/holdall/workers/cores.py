@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = 256 << 20  # bytes that transfers may hold where there are few workers
-EACH: Final = 64 << 20  # and for each worker, where those are more
+EACH: Final = 64 << 20  # and for each worker, where those are more: a pack, the next one, what encodes them
 FEW: Final = 4  # cores below which one process is fastest
 MOST: Final = 32  # workers that are started unasked: beyond that a bucket or a disk is the limit
 _ROOT: Final = Path("/")

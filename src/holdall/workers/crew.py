@@ -31,11 +31,12 @@ from typing import Final
 from holdall.errors import HoldallError
 from holdall.sizes import format_size
 from holdall.workers import process, starting
+from holdall.workers.cores import EACH
 from holdall.workers.per_process import PerProcess
 from holdall.workers.worker import Worker
 
 IDLE: Final = 60.0  # seconds after which a worker that nobody claims is let go
-LEAST_MEMORY: Final = 32 << 20  # bytes that a worker needs: a pack, and the next one while that is sent
+LEAST_MEMORY: Final = EACH  # bytes that a worker needs, as measured; with less it would hold more than it may
 _LOOKS: Final = 4  # looks for idle workers in that time
 _STARTING: Final = 60.0  # seconds that a start may take, on a machine that does much else
 _SETTLING: Final = 5.0  # seconds that a cancelled call may take to end

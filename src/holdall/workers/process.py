@@ -51,6 +51,7 @@ class _Here:
 
 
 _here: _Here | None = None
+_elsewhere: dict[Any, Any] = {}
 
 
 def inside() -> bool:
@@ -71,8 +72,11 @@ def kept() -> dict[Any, Any]:
 
 
 def cached() -> dict[Any, Any]:
-    """Return a mapping whose values stay for later claims, such as connections, while the environment is the same."""
-    return _of_this_process().cached
+    """Return a mapping whose values stay for later claims, such as connections, while the environment is the same.
+
+    It may be asked for in any process: code that runs in workers can be tried elsewhere.
+    """
+    return _here.cached if _here else _elsewhere
 
 
 def at_release(release: Callable[[], object]) -> None:
