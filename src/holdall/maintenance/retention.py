@@ -18,8 +18,14 @@ class RetentionVerbs:
 
     _location: Location
 
-    def plan_purge(self, run_id: str) -> PurgePlan:
+    def plan_purge(self, run_id: str, *, lift_pins: bool = False) -> PurgePlan:
         """Return what purging a run at once would do, and what still refers to its content; nothing is written.
+
+        Args:
+            run_id: Which run.
+            lift_pins: Whether a pin whose version was never written holds nothing. It is left by a process that was
+                killed while it registered the run, and looks like one of a process that is about to go on: so only
+                where there is no such process any more.
 
         Raises:
             RunNotFoundError: There is no such run.
@@ -35,7 +41,7 @@ class RetentionVerbs:
             >>> [left.what for left in store.maintenance.plan_purge(run.id).remaining]
             ['the same file']
         """
-        return plan_purge(self._location, run_id)
+        return plan_purge(self._location, run_id, lift_pins=lift_pins)
 
     def purge(self, run: str | PurgePlan) -> Purged:
         """Remove a run and its content at once and for good, such as a secret that was logged.

@@ -16,6 +16,7 @@ from holdall.errors import RunHeldError
 from holdall.format.layout import PACKS, PackName, parse_key
 from holdall.format.recipe import parse_recipe
 from holdall.format.tree import Entry
+from holdall.naming.pins import Standing, standing
 from holdall.naming.record import ModelVersion
 from holdall.naming.registry import Registry
 from holdall.retention.doomed import Doomed, Needed, doomed_of, find_needed, find_packs
@@ -30,6 +31,7 @@ from holdall.trees.view import View
 
 SAME_FILE: Final = "the same file"
 SAME_CHUNKS: Final = "parts of it"
+_NOBODY: Final = "when no process registers it any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class PurgePlan:
         remaining: What still holds content of it afterwards.
         packs: Those that go, by name, and what they take in bytes.
         moving: Runs of which other content lies in these packs, and is copied to new ones first.
+        lifting: Pins of no version, which are taken back first.
     """
 
     run_id: str
@@ -82,6 +85,7 @@ class PurgePlan:
     packs: tuple[str, ...]
     pack_bytes: int
     moving: tuple[str, ...]
+    lifting: tuple[str, ...] = ()
 
     @property
     def names(self) -> frozenset[PackName]:
@@ -89,13 +93,15 @@ class PurgePlan:
         return frozenset(PackName.parse(pack, "a plan") for pack in self.packs)
 
 
-def plan_purge(location: Location, run_id: str, doomed: Doomed | None = None) -> PurgePlan:
+def plan_purge(location: Location, run_id: str, doomed: Doomed | None = None, *, lift_pins: bool = False) -> PurgePlan:
     """Return what purging a run would do; nothing is written.
 
     Args:
         location: The store.
         run_id: Which run.
         doomed: What it is made of, if that was found out before; it is looked at as it is now when None.
+        lift_pins: Whether the caller vouches that no process is registering it: then pins whose version was never
+            written hold nothing. Those whose version is gone never do.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -109,8 +115,11 @@ def plan_purge(location: Location, run_id: str, doomed: Doomed | None = None) ->
     doomed = doomed or doomed_of(location, run_id)
     state = doomed.view.state if doomed.view else None
     versions = _versions(location)
+    lifting: tuple[str, ...] = ()
     if state and not doomed.purged:
-        _refuse_held(run_id, state.pins, state.tags, versions[run_id])
+        lifting = _lifted(location, state.pins, lift_pins=lift_pins)
+        pins = {pin: by for pin, by in state.pins.items() if pin not in lifting}
+        _refuse_held(location, run_id, pins, state.tags, versions[run_id])
     packs = find_packs(location, doomed)
     needed = find_needed(location, run_id, doomed.blobs, packs.keys())
     targets = {pack for pack, ids in packs.items() if ids - needed.blobs}
@@ -129,15 +138,32 @@ def plan_purge(location: Location, run_id: str, doomed: Doomed | None = None) ->
         packs=tuple(sorted(map(str, targets))),
         pack_bytes=_size_of(location, targets),
         moving=tuple(sorted(run for run, used in needed.packs.items() if used & targets)),
+        lifting=lifting,
     )
 
 
-def _refuse_held(run_id: str, pins: dict[str, str], tags: dict[str, str], versions: Sequence[ModelVersion]) -> None:
+def _lifted(location: Location, pins: Iterable[str], *, lift_pins: bool) -> tuple[str, ...]:
+    """Return the pins that hold nothing."""
+    nothing = {Standing.NOTHING, Standing.PROMISE} if lift_pins else {Standing.NOTHING}
+    return tuple(pin for pin in sorted(pins) if standing(location, pin) in nothing)
+
+
+def _refuse_held(
+    location: Location, run_id: str, pins: dict[str, str], tags: dict[str, str], versions: Sequence[ModelVersion]
+) -> None:
     if pins:
-        named = ", ".join(map(_called, versions)) or "; ".join(f"{pin}, set by {by}" for pin, by in pins.items())
-        raise RunHeldError(run_id, named)
+        error = RunHeldError(run_id, ", ".join(map(_called, versions)) or "; ".join(map(_set_by, pins, pins.values())))
+        if all(standing(location, pin) is Standing.PROMISE for pin in pins):
+            error.by += ": no version of it was written, so its registration was cut short, or goes on"
+            error.hint = f"{_NOBODY}: store.maintenance.plan_purge(run_id, lift_pins=True) takes the pin back"
+            error.shell_hint = f"{_NOBODY}: `holdall run purge RUN_ID --lift-pins` takes the pin back"
+        raise error
     if KEEP in tags:
         raise RunHeldError(run_id, f"the tag {KEEP}")
+
+
+def _set_by(pin: str, by: str) -> str:
+    return f"{pin}, set by {by}"
 
 
 def _versions(location: Location) -> defaultdict[str, list[ModelVersion]]:

@@ -1,6 +1,6 @@
 """Purging a run at once, so that what it held alone is in no object of the store any more.
 
-    1. it is deleted, if it is not
+    1. pins of no version are taken back, and it is deleted, if it is not
     2. hints to the packs that go are removed, and what other runs need of these packs is copied
     3. it is purged: from now on it reads as not there
     4. the packs are collected, by a generation of their own, which waits for nothing
@@ -24,6 +24,7 @@ from holdall.errors import DamageError, ObjectNotFoundError, RunHeldError
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import PackName, damage_key, hint_key, parse_key
 from holdall.format.records import parse_hint
+from holdall.naming.pins import lift
 from holdall.retention.doomed import doomed_of
 from holdall.retention.performing import append_purge, append_tombstone, remove_older
 from holdall.retention.purge_plan import PurgePlan, plan_purge
@@ -69,6 +70,7 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
     location.ready_to_write()
     doomed = doomed_of(location, plan.run_id)  # now: a collection may sweep the older entries, which tell of it
     if not plan.purged:
+        _lift(location, plan)
         append_tombstone(location, plan.run_id)
     gone: set[PackName] = set()
     moved: set[str] = set()
@@ -81,7 +83,8 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
             moved.add(run_id)
         _append_purge(location, now)
         gone.update(collect(now.names) if now.packs else ())
-        now = plan_purge(location, plan.run_id, doomed)  # what it said may be old: others purge runs, too
+        # What it said may be old, as others purge runs, too; the pins that were lifted are still in `doomed`.
+        now = plan_purge(location, plan.run_id, doomed, lift_pins=bool(plan.lifting))
         if not now.packs:
             break
     _remove_damage(location.bucket, gone)
@@ -89,6 +92,13 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
     if not left:  # they tell which packs these are
         remove_older(location, plan.run_id)
     return Purged(plan, True, tuple(sorted(map(str, gone))), tuple(sorted(map(str, left))), tuple(sorted(moved)))
+
+
+def _lift(location: Location, plan: PurgePlan) -> None:
+    """Take back the pins of no version. Raises: RunHeldError: A version has come meanwhile, and has its pin again."""
+    for pin in plan.lifting:
+        if not lift(location, plan.run_id, pin):
+            raise RunHeldError(plan.run_id, f"a version that was registered just now, by {pin}")
 
 
 def _append_purge(location: Location, plan: PurgePlan) -> None:

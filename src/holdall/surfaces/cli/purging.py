@@ -24,9 +24,10 @@ _SHOWN = 20  # files of other runs that a plan lists, unless all are asked for
 @run_argument("run_ids", nargs=-1, required=True)
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would go, and what still holds its content.")
 @click.option("-v", "--verbose", is_flag=True, help="List every file of other runs that holds its content.")
+@click.option("--lift-pins", is_flag=True, help="Where no process registers them any more: pins without a version go.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def purge(run_ids: Sequence[str], dry_run: bool, verbose: bool, yes: bool, as_json: bool) -> None:
+def purge(run_ids: Sequence[str], dry_run: bool, verbose: bool, lift_pins: bool, yes: bool, as_json: bool) -> None:
     """Remove runs and their content at once and for good, such as a secret that was logged.
 
     What other runs hold as well stays, and is named. A run of which a version is registered, or with the tag
@@ -37,7 +38,7 @@ def purge(run_ids: Sequence[str], dry_run: bool, verbose: bool, yes: bool, as_js
     """
     store = opened()
     ids = list(dict.fromkeys(run_of(store, text).id for text in run_ids))
-    plans = [store.maintenance.plan_purge(id) for id in ids]
+    plans = [store.maintenance.plan_purge(id, lift_pins=lift_pins) for id in ids]
     for plan in plans:
         for line in _lines(plan, also=ids, limit=None if verbose else _SHOWN):
             (tell if as_json else say)(printable(line))
@@ -67,6 +68,7 @@ def _lines(plan: PurgePlan, also: Sequence[str], limit: int | None) -> Iterator[
         yield f"  copies    what {counted(len(plan.moving), 'other run')} {verb} of these is copied to new packs first"
     if plan.sessions:
         yield "  open      a process may be writing to it: stop that first, or it may upload the content anew"
+    yield from (f"  lifts     the pin {pin}, which no version needs" for pin in plan.lifting)
     yield from (f"  part      {child} is part of it, and stays" for child in plan.children if child not in also)
     yield from (f"  deployed  at {where}" for where in plan.deployed_at)
     remaining = [left for left in plan.remaining if left.uri.split("/")[1] not in also]
