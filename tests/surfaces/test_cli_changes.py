@@ -64,7 +64,7 @@ def test_tags_are_set_and_removed(shell: Shell) -> None:
     assert shell.json("model", "tag", "fraud", "ok", "--version", "1", "--delete")["tags"] == {}
     shell("model", "delete", "fraud", "1", "--yes")
     assert shell.json("run", "tag", run, "holdall.keep", "yes")["tags"]["holdall.keep"] == "yes"
-    assert "run tag RUN_ID holdall.keep --delete" in " ".join(shell("run", "purge", run, "--yes", code=1).split())
+    assert "run tag RUN_ID KEY --delete" in " ".join(shell("run", "purge", run, "--yes", code=1).split())
     shell("run", "tag", run, "holdall.keep", "--delete")
     shell("run", "purge", run, "--yes")
     for words in (["run", "tag", "0" * 32, "a"], ["model", "tag", "fraud", "a", "b", "--delete"]):

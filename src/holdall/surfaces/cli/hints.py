@@ -46,8 +46,8 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     errors.UnknownFlavorError: "install the package that brings a flavor for it",
     errors.RunDeletedError: "take the deletion back with `holdall run restore RUN_ID`",
     errors.RunHeldError: (
-        "delete the versions with `holdall model delete NAME VERSION`, or the tag with `holdall run tag RUN_ID "
-        "holdall.keep --delete`; then nothing relies on what the run holds"
+        "delete the versions with `holdall model delete NAME VERSION`, or the tag with `holdall run tag RUN_ID KEY "
+        "--delete`; then nothing relies on what the run holds"
     ),
     errors.ExperimentDeletedError: "choose another experiment with -e; `holdall experiment list --all` shows this one",
     errors.WorkerDiedError: (
