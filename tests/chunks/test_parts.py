@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support.stores import TINY, entropy
 
 from holdall.chunks.abandoned import last_packs
+from holdall.chunks.claims import Claims, ClaimTable
 from holdall.chunks.cutter import Block, Cutter, Part
 from holdall.chunks.dealing import Deal
 from holdall.chunks.joining import Stretch, fit
@@ -184,6 +185,31 @@ def test_neighbours_are_dealt_to_one_worker() -> None:
     last = deal.take(0)
     assert last is not None
     assert last.first == 7
+
+
+# --- who stores what two have met
+
+
+def test_the_first_who_claims_a_chunk_stores_it() -> None:
+    """The others leave it to him; what he meets again is still his."""
+    chunks = [blob_id(bytes([n])) for n in range(200)]
+    with ClaimTable(1000) as table:
+        first, second = Claims(table.path, 1), Claims(table.path, 2)
+    assert all(first.claim(chunk) for chunk in chunks[:100])
+    assert [second.claim(chunk) for chunk in chunks] == [False] * 100 + [True] * 100
+    assert second.left == dict.fromkeys(chunks[:100], 1)
+    assert all(first.claim(chunk) for chunk in chunks[:100])
+
+
+def test_a_full_table_and_none_leave_nothing_to_others() -> None:
+    """Then a chunk may be stored by each; it is never left to somebody who does not know of it."""
+    with ClaimTable(1) as table:
+        first, second, nobody = Claims(table.path, 1), Claims(table.path, 2), Claims(None, 3)
+    claimed = [blob_id(n.to_bytes(4)) for n in range(20_000)]
+    assert all(map(first.claim, claimed))
+    others = sum(not second.claim(chunk) for chunk in claimed)
+    assert 0 < others == len(second.left) < len(claimed) / 2
+    assert all(map(nobody.claim, claimed))
 
 
 # --- names of packs

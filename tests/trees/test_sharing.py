@@ -18,6 +18,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.records import encode_generation
 from holdall.runs.run import Run
 from holdall.store import Store
+from holdall.trees.location import Sharing
 from holdall.trees.session import Session
 from holdall.trees.shared_files import LocalFile
 from holdall.trees.source import local_items
@@ -89,13 +90,14 @@ def test_what_one_way_stored_the_other_finds(tmp_path: Path, source: Path, first
 
 def test_the_same_again_stores_nothing(tmp_path: Path) -> None:
     """No pack is made for it, and its recipe is found where the first one lies."""
-    source = folder_of(tmp_path, {"large.bin": noise(150_000, 1)})
-    store, bucket = shared_store(tmp_path)
+    source = folder_of(tmp_path, {"large.bin": noise(100_000, 1)})
+    store, bucket = shared_store(tmp_path, 2)
+    store._location.sharing = Sharing(60_000, 50_000)  # a part for each worker, so that none is taken from another
     log(store, source)
     packs = len(list(bucket.inner.list(PACKS)))
     run = log(store, source)
     assert len(list(bucket.inner.list(PACKS))) == packs
-    assert run.read("large.bin") == noise(150_000, 1)
+    assert run.read("large.bin") == noise(100_000, 1)
 
 
 def test_requests_are_those_of_one_process_and_a_pack_for_each_worker(tmp_path: Path) -> None:
@@ -105,12 +107,30 @@ def test_requests_are_those_of_one_process_and_a_pack_for_each_worker(tmp_path: 
     for workers in (0, 3):
         (tmp_path / str(workers)).mkdir()
         store, bucket = shared_store(tmp_path / str(workers), workers)
-        log(store, source)
-        counts.append(Counter((verb, key.split("/")[0]) for _, verb, key in bucket.requests()))
-    alone, shared = counts
+        for _ in range(2):
+            log(store, source)
+            counts.append(Counter((verb, key.split("/")[0]) for _, verb, key in bucket.requests()))
+            bucket.notes.unlink()
+    alone, alone_again, shared, shared_again = counts
     assert shared["list", "gc"] == alone["list", "gc"] == 1
     assert shared["put", "packs"] <= alone["put", "packs"] + 3
     assert shared["put", "runs"] == alone["put", "runs"]
+    assert shared.total() <= alone.total() + 3 * 16, "each asks where its stretch of the files begins"
+    assert shared_again["put", "packs"] <= 2, "recipes that filled packs of their own, where no chunk leads to them"
+    assert shared_again.total() <= alone_again.total() + 3 * 16
+
+
+def test_copies_of_a_file_are_stored_once(tmp_path: Path) -> None:
+    """What two workers meet at once is stored by the first, and the other is told where it is."""
+    data = noise(200_000, 1)
+    source = folder_of(tmp_path, {f"{n}.bin": data for n in range(6)})
+    store, bucket = shared_store(tmp_path)
+    run = log(store, source)
+    (commit,) = ops_of(entries_of(bucket, run.id), "commit")
+    assert packs_of_workers(bucket)
+    assert commit["new_bytes"] < 1.1 * len(data)
+    assert all(run.read(path) == data for path in run.manifest)
+    assert store.maintenance.check().problems == []
 
 
 def test_small_work_stays_in_this_process(tmp_path: Path) -> None:

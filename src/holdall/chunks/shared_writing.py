@@ -31,16 +31,17 @@ also by a way that leaves its times as they were.
 The names of packs are given once (`pack_names.py`). Hints follow a pack when it
 was acknowledged, also where the work fails after that, so that the next try finds it.
 
-**The same chunk** in two places may be met by two workers at once, and is then stored by each: at most
-once for each worker.
+**The same chunk** in two places is stored by the worker that meets it first (`claims.py`), as it is by one process;
+where two meet it within a microsecond, or where there is no table, by each of them, at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -53,11 +54,16 @@ from holdall.chunks.joining import Stretch, fit
 from holdall.chunks.observer import Transfer
 from holdall.chunks.packer import WriteStats
 from holdall.chunks.worker_writing import FilePart, Flushed, FoundDamage, ReadablePart, Settled, Task, Told, WholeFile
-from holdall.format.recipe import join_recipes
+from holdall.format import digest
+from holdall.format.recipe import join_recipes, recipe_length
 from holdall.format.reference import Ref
 
 T = TypeVar("T")
 _LEAD: Final = 16  # largest chunks that are cut before a part: about sixty of usual size
+
+
+class UnclaimedError(Exception):
+    """A chunk was left to a worker that has it not: its word in the table of claims was that of another chunk."""
 
 
 class WorkerProcess(Protocol):
@@ -105,7 +111,7 @@ class PackedFile:
     size: int
     sha256: bytes
     recipe: bytes | None
-    home: Ref | None
+    home: Ref | None = None
 
 
 class SharedWriter:
@@ -149,33 +155,35 @@ class SharedWriter:
             SourceError: A file cannot be read, or changed meanwhile.
             StorageError: The bucket does not answer.
             HoldallError: A worker is lost.
+            UnclaimedError: It has to be done in one process; what was stored is found there.
         """
         deal = Deal([file.size for file in files], len(self._workers), least=self._least, most=self._most)
         self._results(self._call(worker, worker_writing.begin, task) for worker, task in enumerate(self._tasks))
-        opened = {file: partial(files[file].open) for file in deal.split}
         with FileHashes(len(self._workers)) as hashes:
-            hashes.start(opened, {file: [job.stop for job in jobs] for file, jobs in deal.split.items()})
+            stops = {file: [job.stop for job in jobs] for file, jobs in deal.split.items()}
+            hashes.start({file: files[file].open for file in deal.split}, stops)
             writers = self._write_all(files, deal)
             settled = self._settle()
             found = {one.file: _whole(one) for one in settled if one.file not in deal.split}
             for file, jobs in deal.split.items():
                 parts = [one for one in settled if one.file == file]
-                found[file] = self._join(files[file], file, jobs, parts, hashes, writers[file, len(jobs) - 1])
+                found[file] = self._join(files[file], file, jobs, parts, hashes, writers[file])
+        homes = self._place({file: one.recipe for file, one in found.items() if one.recipe}, writers)
         everyone = range(len(self._workers))
         self.flushed = self._results(self._call(worker, worker_writing.flush) for worker in everyone)
-        return [found[file] for file in range(len(files))]
+        return [replace(found[file], home=homes.get(file)) for file in range(len(files))]
 
-    def _write_all(self, files: Sequence[SharedFile], deal: Deal) -> dict[tuple[int, int], int]:
-        """Have everything written; return which worker has written which part of which file."""
-        writers: dict[tuple[int, int], int] = {}
+    def _write_all(self, files: Sequence[SharedFile], deal: Deal) -> dict[int, int]:
+        """Have everything written; return which worker has written each file, or the last part of it."""
+        writers: dict[int, int] = {}
         running: dict[Future[None], int] = {}
         idle = set(range(len(self._workers)))
         while idle or running:
             for worker in sorted(idle):
                 if job := deal.take(worker):
                     running[self._call(worker, worker_writing.write, self._pieces(files, job))] = worker
-                    if job.part is not None:
-                        writers[job.first, job.part] = worker
+                    if job.part is None or job.stop == files[job.first].size:
+                        writers |= dict.fromkeys(range(job.first, job.last), worker)
             done, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
             idle = {running.pop(future) for future in done if future.result() is None}
         return writers
@@ -203,15 +211,13 @@ class SharedWriter:
         if gaps:
             pieces = [self._gap(file, number, jobs, *gap) for gap in gaps]
             self._results([self._call(worker, worker_writing.write, pieces)])
-            more = self._results([self._call(worker, worker_writing.settle)])[0]
+            more = self._settle([worker])
             parts = [*parts, *more]
             stretches, gaps = fit([*stretches, *_stretches(more)], file.size)
         sha256, digests = hashes.result(number)
         if gaps or any(part.digest != digests[part.part] for part in parts):
             file.refuse_changed()
-        recipe = join_recipes([stretch.recipe for stretch in stretches], file.size, sha256)
-        (home,) = self._results([self._call(worker, worker_writing.put_recipes, [recipe])])[0]
-        return PackedFile(file.size, sha256, recipe, home)
+        return PackedFile(file.size, sha256, join_recipes([one.recipe for one in stretches], file.size, sha256))
 
     def _gap(self, file: SharedFile, number: int, jobs: Sequence[Job], start: int, stop: int) -> FilePart:
         """Return what is missing between two parts, to be read together with the part that it lies in."""
@@ -219,10 +225,54 @@ class SharedWriter:
         assert job.part is not None, "whole files have no gaps"
         return FilePart(number, job.part, partial(file.open_part, start, stop, job.start, job.stop), start, start, stop)
 
-    def _settle(self) -> list[Settled]:
-        everyone = range(len(self._workers))
-        found = self._results(self._call(worker, worker_writing.settle) for worker in everyone)
+    def _settle(self, some: Sequence[int] | None = None) -> list[Settled]:
+        """Have workers settle what they have written: all of them, or some."""
+        asked = range(len(self._workers)) if some is None else some
+        left = self._results(self._call(worker, worker_writing.left) for worker in asked)
+        places = self._places(left)
+        found = self._results(
+            self._call(worker, worker_writing.settle, {chunk: places[chunk] for chunk in lacking})
+            for worker, lacking in zip(asked, left, strict=True)
+        )
         return [settled for one in found for settled in one]
+
+    def _places(self, left: Sequence[Mapping[bytes, int]]) -> dict[bytes, Ref]:
+        """Return where the chunks are that workers have left to others."""
+        wanted: defaultdict[int, dict[bytes, None]] = defaultdict(dict)
+        for lacking in left:
+            for chunk, owner in lacking.items():
+                wanted[owner][chunk] = None
+        asked = [
+            (list(chunks), self._call(owner - 1, worker_writing.places, list(chunks)))
+            for owner, chunks in wanted.items()
+        ]
+        places = {chunk: place for chunks, told in asked for chunk, place in zip(chunks, told.result(), strict=True)}
+        if None in places.values():
+            raise UnclaimedError
+        return {chunk: place for chunk, place in places.items() if place}
+
+    def _place(self, recipes: Mapping[int, bytes], writers: Mapping[int, int]) -> dict[int, Ref]:
+        """Return where recipes of several chunks are: where a worker has met them, or behind the chunks of their files.
+
+        One that is in neither place travels with the commit.
+        """
+        wanted = {file: recipe for file, recipe in recipes.items() if recipe_length(recipe) > 1}
+        ids = [digest.blob_id(recipe) for recipe in wanted.values()]
+        homes: dict[int, Ref] = {}
+        if not wanted:
+            return homes
+        everyone = range(len(self._workers))
+        for known in self._results(self._call(worker, worker_writing.find_blobs, ids) for worker in everyone):
+            homes = {file: ref for file, ref in zip(wanted, known, strict=True) if ref} | homes
+        left: defaultdict[int, list[int]] = defaultdict(list)
+        for file in wanted.keys() - homes.keys():
+            left[writers[file]].append(file)
+        calls = [
+            (files, self._call(worker, worker_writing.put_recipes, [wanted[file] for file in files]))
+            for worker, files in left.items()
+        ]
+        put = [(file, ref) for files, call in calls for file, ref in zip(files, call.result(), strict=True)]
+        return homes | {file: ref for file, ref in put if ref}
 
     def _call(self, worker: int, function: Callable[..., T], *args: object) -> Future[T]:
         return self._workers[worker].call(function, *args, notify=self._hear)
@@ -245,4 +295,4 @@ def _stretches(parts: Iterable[Settled]) -> list[Stretch]:
 
 
 def _whole(one: Settled) -> PackedFile:
-    return PackedFile(one.size, one.sha256, one.recipe, one.home)
+    return PackedFile(one.size, one.sha256, one.recipe)

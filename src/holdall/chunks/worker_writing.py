@@ -5,8 +5,11 @@ does not travel between processes.
 
     begin(task)             opens the bucket, and begins a writer
     write(pieces)           reads, cuts, names, looks up, encodes, packs, uploads; may come often
-    settle()                gives each piece its recipe: 41 bytes a chunk
-    put_recipes(recipes)    puts those of files that were written in parts, perhaps by several workers
+    left()                  tells which chunks were left to other workers, who met them before
+    places(chunks)          tells where chunks are that others have left to it
+    settle(places)          gives each piece its recipe: 41 bytes a chunk
+    find_blobs(ids)         tells which recipes the bucket has already, as far as this worker has seen it
+    put_recipes(recipes)    puts the others behind the chunks of their files, where a pack is in the making
     flush()                 returns when the bucket has acknowledged every pack, and says what was stored
 
 The worker is the session's as much as its parent is: why the rules W1 to W7
@@ -15,12 +18,13 @@ hold for what it does is told in `shared_writing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from holdall.chunks.chunk_index import ChunkIndex, GarbageState
+from holdall.chunks.claims import Claims
 from holdall.chunks.cutter import Part, Readable
 from holdall.chunks.damage import Damage
 from holdall.chunks.observer import Silent
@@ -30,6 +34,7 @@ from holdall.chunks.pending import WrittenStream
 from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.chunks.writer import ChunkWriter
+from holdall.errors import IntegrityError
 from holdall.format.chunking import Chunker
 from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe
@@ -64,6 +69,8 @@ class Task:
         garbage: What its parent has seen of the garbage, before any footer is read here (W2).
         tried: Packs of others of which its parent has tried a blob (W3a).
         verify_all: Whether each borrowed blob is tried.
+        claims: Where the table of claims is.
+        worker: The worker's number, from 1.
     """
 
     bucket: bytes
@@ -73,6 +80,8 @@ class Task:
     garbage: GarbageState
     tried: tuple[PackName, ...]
     verify_all: bool
+    claims: str | None
+    worker: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,6 @@ class Settled:
         recipe: Its recipe; None where it has no chunk.
         sha256: Of the file, if it is a whole one.
         digest: BLAKE3 of the part, if it is one.
-        home: Where the bucket has the recipe, if it has it.
     """
 
     file: int
@@ -124,7 +132,6 @@ class Settled:
     recipe: bytes | None
     sha256: bytes
     digest: bytes
-    home: Ref | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +184,10 @@ class _PieceWriter:
         self.index = ChunkIndex(bucket, pool, self.verifier)
         self.index.take_state(task.garbage)
         self.names = LentPackNames(task.numbers)
-        self.writer = ChunkWriter(bucket, pool, self.index, self.names, task.chunker, task.pack_size, _Telling())
+        self.claims = Claims(task.claims, task.worker)
+        self.writer = ChunkWriter(
+            bucket, pool, self.index, self.names, task.chunker, task.pack_size, _Telling(), self.claims.claim
+        )
         self._written: list[tuple[WholeFile | FilePart, Part | None, WrittenStream, bytes]] = []
         self._last: dict[int, WrittenStream] = {}  # of each file that is written in parts
 
@@ -192,9 +202,16 @@ class _PieceWriter:
             self._written.append((piece, part, written, opened.digest()))
         self._last[piece.file] = written
 
-    def settle(self) -> list[Settled]:
+    def left(self) -> dict[bytes, int]:
         self.writer.resolve_pending()
+        left, self.claims.left = self.claims.left, {}
+        return left
+
+    def settle(self, places: Mapping[bytes, Ref]) -> list[Settled]:
         written, self._written = self._written, []
+        for _, _, stream, _ in written:
+            for slot in stream.chunks:
+                slot.resolved = slot.resolved or places[slot.id]
         return [self._settled(*one) for one in written]
 
     def _settled(
@@ -203,15 +220,11 @@ class _PieceWriter:
         refs = tuple(slot.ref for slot in written.chunks)
         size, sha256 = sum(ref.raw for ref in refs), written.sha256
         recipe = encode_recipe(Recipe(size, sha256 or _UNKNOWN, refs)) if refs else None
-        home = self.put_recipe(recipe) if recipe and part is None and len(refs) > 1 else None
+        if part is None and size != written.size:
+            raise IntegrityError(f"file {piece.file}", "its chunks are not all of it: log it again")
         begin = part.begin if part and part.begin is not None else 0
         number = piece.part if isinstance(piece, FilePart) else 0
-        return Settled(piece.file, number, begin, size, recipe, sha256, digest, home)
-
-    def put_recipe(self, data: bytes) -> Ref | None:
-        """Return where a recipe is: where the bucket has it, or in the pack in the making; without one it may wait."""
-        found = self.writer.find_blob(data)
-        return self.writer.put_blob(data, RECIPE) if found is None and self.writer.unsent else found
+        return Settled(piece.file, number, begin, size, recipe, sha256, digest)
 
     def flush(self) -> Flushed:
         self.writer.flush()
@@ -229,14 +242,33 @@ def write(pieces: Sequence[WholeFile | FilePart]) -> None:
         _here().write(piece)
 
 
-def settle() -> list[Settled]:
-    """Give each piece that was written its place, and return these in order."""
-    return _here().settle()
+def left() -> dict[bytes, int]:
+    """Return the chunks that were left to other workers since this was last asked, and to which."""
+    return _here().left()
+
+
+def places(chunks: Sequence[bytes]) -> list[Ref | None]:
+    """Return where this worker has put chunks; None where it has not."""
+    return [_here().writer.placed(chunk) for chunk in chunks]
+
+
+def settle(places: Mapping[bytes, Ref]) -> list[Settled]:
+    """Give each piece that was written its place, and return these in order; `places` are those of what was left."""
+    return _here().settle(places)
+
+
+def find_blobs(ids: Sequence[bytes]) -> list[Ref | None]:
+    """Return where the bucket has blobs, as far as that is known here."""
+    return [_here().writer.find(blob) for blob in ids]
 
 
 def put_recipes(recipes: Sequence[bytes]) -> list[Ref | None]:
-    """Return where recipes are now; None where they should rather travel with the commit."""
-    return [_here().put_recipe(recipe) for recipe in recipes]
+    """Put recipes into the pack in the making, and return where they are; None where there is no such pack.
+
+    Then they may rather travel with the commit.
+    """
+    writer = _here().writer
+    return [writer.put_blob(recipe, RECIPE) if writer.unsent else None for recipe in recipes]
 
 
 def flush() -> Flushed:

@@ -50,7 +50,11 @@ _AHEAD: Final = 2  # blocks beyond a window: one is read while the other is cut
 
 
 class ChunkWriter:
-    """Writes streams and blobs for one commit. Not for several threads at once."""
+    """Writes streams and blobs for one commit. Not for several threads at once.
+
+    `claim` says of a chunk that the bucket lacks whether this writer stores it. What is left to another has no place
+    until the caller gives it one.
+    """
 
     def __init__(
         self,
@@ -61,8 +65,9 @@ class ChunkWriter:
         chunker: Chunker,
         pack_size: int,
         transfer: Transfer = SILENT,
+        claim: Callable[[bytes], bool] = lambda _: True,
     ) -> None:
-        self._pool, self._index, self._transfer = pool, index, transfer
+        self._pool, self._index, self._transfer, self._claim = pool, index, transfer, claim
         self._deduplicator = Deduplicator(index, pack_size=pack_size)
         self._packer = Packer(bucket, pool, index, names, pack_size, transfer)
         block = max(min(BLOCK - headroom(chunker), pack_size), 2 * chunker.max)
@@ -248,7 +253,7 @@ class ChunkWriter:
         return list(self._undecided) if force else []
 
     def _start_encoding(self, named: NamedBlock) -> None:
-        unknown = [one for one in named.new if one.pending.resolved is None]
+        unknown = [one for one in named.new if one.pending.resolved is None and self._claim(one.pending.id)]
         borrowed = [one for one in named.new if one.pending.resolved is not None]
         saved = named.size - sum(pending.raw for pending, _ in unknown)
         chunks = [chunk for _, chunk in unknown]

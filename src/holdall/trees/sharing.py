@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+from holdall.chunks.claims import ClaimTable
 from holdall.chunks.observer import Transfer
 from holdall.chunks.packer import WriteStats
 from holdall.chunks.pending import PendingChunk
-from holdall.chunks.shared_writing import PackedFile, SharedWriter
+from holdall.chunks.shared_writing import PackedFile, SharedWriter, UnclaimedError
 from holdall.chunks.worker_writing import Task
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry, Kind
@@ -25,6 +26,7 @@ from holdall.trees.shared_files import LocalFile
 from holdall.trees.source import Item
 from holdall.trees.staged import Staged
 from holdall.trees.unchanged_files import UnchangedFiles
+from holdall.workers.worker import Worker
 
 _FEWEST: Final = 2  # workers: one alone is no quicker than this process
 _MOST: Final = 4  # times the least that a part of a file has, where a file is long
@@ -63,9 +65,10 @@ class SharedStaging:
             files = [LocalFile.at(str(item.local)) for item in local.values()]
             for item in local.values():
                 ends.enter_context(self._unchanged.watched(item))
-            tasks, part = self._tasks(bucket, len(workers)), location.sharing.part
-            writer = SharedWriter(workers, tasks, transfer, location.damage, least=part, most=_MOST * part)
-            found = self._write(writer, files)
+            try:
+                found = self._write(workers, files, bucket, transfer)
+            except UnclaimedError:
+                return {}
         return {number: self._staged(item, file) for (number, item), file in zip(local.items(), found, strict=True)}
 
     def is_worth(self, items: Iterable[Item]) -> bool:
@@ -82,7 +85,24 @@ class SharedStaging:
         """Forget where recipes are, since the session began again (W6, W7)."""
         self._homes.clear()
 
-    def _tasks(self, bucket: bytes, many: int) -> list[Task]:
+    def _write(
+        self, workers: Sequence[Worker], files: Sequence[LocalFile], bucket: bytes, transfer: Transfer
+    ) -> list[PackedFile]:
+        """Have workers write files, and take in what they have learned."""
+        location, chunker = self._session.location, self._session.location.descriptor.chunker
+        with ClaimTable(sum(file.size for file in files) // chunker.average) as claims:
+            tasks, part = self._tasks(bucket, len(workers), claims.path), location.sharing.part
+            writer = SharedWriter(workers, tasks, transfer, location.damage, least=part, most=_MOST * part)
+            found = writer.write(files)
+        self.used = True
+        self.stats += writer.stats
+        for flushed in writer.flushed:
+            self._session.pack_names.take_back(flushed.left)
+            location.verifier.take_over(flushed.tried)
+        self._homes.update((file.home.id, file.home) for file in found if file.home)
+        return found
+
+    def _tasks(self, bucket: bytes, many: int, claims: str | None) -> list[Task]:
         session, descriptor = self._session, self._session.location.descriptor
         garbage, verifier = session.chunk_index.for_workers(), session.location.verifier
         tried = () if verifier.verify_all else tuple(verifier.tried_packs())
@@ -95,19 +115,11 @@ class SharedStaging:
                 garbage,
                 tried,
                 verifier.verify_all,
+                claims,
+                number + 1,
             )
-            for _ in range(many)
+            for number in range(many)
         ]
-
-    def _write(self, writer: SharedWriter, files: Sequence[LocalFile]) -> list[PackedFile]:
-        found = writer.write(files)
-        self.used = True
-        self.stats += writer.stats
-        for flushed in writer.flushed:
-            self._session.pack_names.take_back(flushed.left)
-            self._session.location.verifier.take_over(flushed.tried)
-        self._homes.update((file.home.id, file.home) for file in found if file.home)
-        return found
 
     def _staged(self, item: Item, file: PackedFile) -> Staged:
         entry = Entry(item.path, Kind.FILE, file.size, file.sha256, item.executable)
