@@ -27,11 +27,11 @@ SHARED_FROM = Sharing(60_000, 16_384)  # bytes: from here on, and of a part
 
 @dataclass(frozen=True, slots=True)
 class Doom:
-    """What becomes of a worker at its n-th request of a kind: it dies, is refused, or waits until a file is there."""
+    """What becomes of a worker at its n-th request of a kind: it dies, is refused, starves, or waits for a file."""
 
     verb: str
     prefix: str
-    act: Literal["die", "refuse", "wait"]
+    act: Literal["die", "refuse", "starve", "wait"]
     at: int = 1
     until: str = ""
 
@@ -92,6 +92,8 @@ class NotedFolder:
             os.kill(os.getpid(), signal.SIGKILL)
         if doom.act == "refuse":
             raise AccessDeniedError(self.url, key, "refused, on purpose")
+        if doom.act == "starve":
+            raise MemoryError
         while not Path(doom.until).exists():
             time.sleep(0.01)
 
