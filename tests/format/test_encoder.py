@@ -105,7 +105,7 @@ def test_what_decodes_to_something_else_is_never_handed_out(codec: str, monkeypa
     """A bit that flips between taking numbers apart and storing them is caught."""
     honest = planes.split
 
-    def faulty(whole: planes.Array, found: list[planes.Array], scratch: planes.ScratchBuffers) -> None:
+    def faulty(whole: planes.Array, found: planes.Array, scratch: planes.ScratchBuffers) -> None:
         honest(whole, found, scratch)
         found[0][7] ^= 1  # a plane that is stored as it is
 

@@ -44,10 +44,10 @@ def encode_planes(data: bytes, item_size: int, phase: int) -> tuple[int, bytes]:
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
     scratch = ScratchBuffers()
     whole = numbers(data, item_size, phase, scratch)
-    apart = [bytearray(len(whole)) for _ in range(item_size)]
-    split(whole, [view(plane) for plane in apart], scratch)
+    apart = view(bytearray(item_size * len(whole))).reshape(item_size, len(whole))
+    split(whole, apart, scratch)
     bitmap, planes = 0, []
-    for p, plane in enumerate(map(bytes, apart)):
+    for p, plane in enumerate(plane.tobytes() for plane in apart):
         packed = compressor.compress(plane)
         if len(packed) < WORTH * len(plane):
             bitmap |= 1 << p

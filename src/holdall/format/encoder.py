@@ -155,9 +155,10 @@ class Encoder:
 
         scratch = self._buffers = self._buffers or ScratchBuffers()
         whole = numbers(data, plan.item_size, phase, scratch)
-        planes = [self._take_scratch(len(whole)) for _ in plan.ways]
-        decoded = [[view(plane)] for plane in planes]
-        split(whole, [plane for (plane,) in decoded], scratch)
+        memory = self._take_scratch(plan.item_size * len(whole))
+        planes = [memory[len(whole) * p : len(whole) * (p + 1)] for p in range(plan.item_size)]
+        split(whole, apart := view(memory).reshape(plan.item_size, len(whole)), scratch)
+        decoded: list[list[Array]] = [[plane] for plane in apart]
         blobs = [_Blob.at(start, end, plan.item_size, phase, planes) for start, end in pairwise([0, *ends])]
         some = [blob for blob in blobs if blob.first < blob.stop]
         for p, way in enumerate(plan.ways):
@@ -194,7 +195,7 @@ class Encoder:
         return pieces
 
     def _take_scratch(self, size: int) -> memoryview:
-        """Return memory for a plane: from the scratch buffer while it lasts, else new."""
+        """Return memory for planes: from the scratch buffer while it lasts, else new."""
         if len(self.scratch) < size:
             return memoryview(bytearray(size))
         found, self.scratch = self.scratch[:size], self.scratch[size:]
@@ -240,11 +241,11 @@ class _Blob:
         return Encoded(SPLIT, (header, *self.parts), stored) if stored < WORTH * size else None
 
 
-def _split(data: Bytes, item_size: int) -> list[bytearray]:
+def _split(data: Bytes, item_size: int) -> list[bytes]:
     from holdall.format.planes import ScratchBuffers, numbers, split, view
 
     scratch = ScratchBuffers()
     whole = numbers(data, item_size, 0, scratch)
-    planes = [bytearray(len(whole)) for _ in range(item_size)]
-    split(whole, [view(plane) for plane in planes], scratch)
-    return planes
+    planes = view(bytearray(item_size * len(whole))).reshape(item_size, len(whole))
+    split(whole, planes, scratch)
+    return [bytes(plane) for plane in planes]
