@@ -8,7 +8,9 @@ transfer. Linux alone tells a peak that can be set back.
 
 from __future__ import annotations
 
+import array
 import json
+import random
 import re
 import sys
 from collections.abc import Callable
@@ -35,10 +37,13 @@ def growth(work: Callable[[], object]) -> dict[str, int]:
 
 def main(*, url: str, options: dict[str, Any], memory: int, path: str, into: str) -> dict[str, dict[str, int]]:
     """Log, then fetch; both in one store, by one process."""
-    store = Store.open(url, options, memory=memory)
+    store = Store.open(url, options, memory=memory, workers=0)
     with store.runs.start() as run:
-        run.log_text("warm " * 50_000, "warm.txt")
-        store.artifacts.download(f"runs:/{run.id}/warm.txt", into)
+        warm = Path(into, "in", "warm.bin")
+        warm.parent.mkdir(parents=True)
+        warm.write_bytes(array.array("f", [random.gauss(0, 1) for _ in range(50_000)]))
+        run.log_artifact(warm)
+        store.artifacts.download(f"runs:/{run.id}/warm.bin", into)
         logged = growth(lambda: run.log_artifact(path))
         fetched = growth(lambda: store.artifacts.download(f"runs:/{run.id}/{Path(path).name}", into))
     return {"log": logged, "fetch": fetched}

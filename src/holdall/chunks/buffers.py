@@ -45,6 +45,10 @@ class BufferPool:
             return None
         return memoryview(map_pages(self._size))
 
+    def count(self, size: int) -> None:
+        """Count memory that the owner takes elsewhere, to work with these buffers, until it clears them."""
+        self._lease.reserve(size, force=True)
+
     def release(self, buffer: memoryview) -> None:
         """Take back a buffer that is no longer read or written."""
         self._free.append(buffer)

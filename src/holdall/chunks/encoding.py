@@ -17,6 +17,7 @@ from holdall.chunks.cutter import Chunk
 from holdall.format.encoder import SAMPLE, SMALL, Encoded, Encoder
 
 _SAMPLES: Final = 4
+_EACH: Final = 10 << 20  # bytes of an encoder: numbers and planes of a run, there and back, and the tables of zstd
 _RUN: Final = 768 << 10  # bytes after which no further chunk joins a run
 
 
@@ -24,7 +25,7 @@ class Encoders:
     """Encoders and the buffers that they fill, used again by one thread after the other.
 
     Args:
-        scratch: Buffers as long as a block; what has none is given fresh memory.
+        scratch: Buffers as long as a block. There is always one, since what is encoded would lie elsewhere otherwise.
     """
 
     def __init__(self, scratch: BufferPool) -> None:
@@ -32,12 +33,13 @@ class Encoders:
         self._free: list[Encoder] = []
 
     def encode(self, block: memoryview, chunks: Sequence[Chunk]) -> tuple[list[Encoded], memoryview | None]:
-        """Encode some chunks of a block; return them, and the buffer that they are in, if there was one."""
-        buffer = self._scratch.acquire()
+        """Encode some chunks of a block; return them, and the buffer that they are in."""
+        buffer = self._scratch.acquire(force=True)
         try:  # taking from a list is atomic
             encoder = self._free.pop()
         except IndexError:
             encoder = Encoder()
+            self._scratch.count(_EACH)
         encoder.scratch = buffer or memoryview(b"")
         found = encode_block(encoder, block, chunks)
         encoder.scratch = memoryview(b"")

@@ -31,6 +31,7 @@ K = TypeVar("K")
 
 
 CPU_THREADS: Final = 4
+_PER_THREAD: Final = 64 << 20  # bytes of the budget for each of them: what it encodes and what it encodes with
 _SMALL: Final = 2  # threads for small requests, of those for all others: they wait, and hold next to nothing
 _worker = threading.local()
 
@@ -45,7 +46,8 @@ class _Threads:
     def __init__(self, workers: int, memory: int) -> None:
         self.io = ThreadPoolExecutor(workers, "holdall", _begin_worker)
         self.small = ThreadPoolExecutor(workers * _SMALL, "holdall-small", _begin_worker)
-        self.cpu = ThreadPoolExecutor(min(os.cpu_count() or 1, CPU_THREADS), "holdall-cpu", _begin_worker)
+        most = min(os.cpu_count() or 1, CPU_THREADS, max(1, memory // _PER_THREAD))
+        self.cpu = ThreadPoolExecutor(most, "holdall-cpu", _begin_worker)
         self.free = memory
         self.holders = 0  # tasks that hold some of it
         self.changed = threading.Condition()
