@@ -4,7 +4,7 @@
 |---|---|---|
 | `HOLDALL_STORE` | where the store is | `./holdall-store` |
 | `HOLDALL_WORKERS` | processes that share large transfers (`holdall guide cores`) | one a core; `0` below 4 |
-| `HOLDALL_MEMORY` | bytes that transfers and workers may hold at once; `64M`, `1G` | `256M`; `64M` a worker if more |
+| `HOLDALL_MEMORY` | bytes that transfers and workers may hold at once; `64M`, `1G` | `256M`; `64M` a process if more |
 | `HOLDALL_EXPERIMENT` | the experiment of new runs, by name; else `MLFLOW_EXPERIMENT_NAME` | `Default` |
 | `HOLDALL_RUN_NAME` | what a new run is called; else `MLFLOW_RUN_NAME` | a random name |
 | `HOLDALL_RUN_ID` | the run that the first `start_run` goes on with; else `MLFLOW_RUN_ID` | a new one |

@@ -36,7 +36,7 @@ SMALL = replace(TINY, chunker=Chunker(1024, 4096, 16384), pack_size=65536)
 @pytest.fixture(scope="module")
 def crew() -> Iterator[Crew]:
     """Three workers, for all tests."""
-    made = Crew(3, 3 * LEAST_MEMORY)
+    made = Crew(3, 4 * LEAST_MEMORY)
     yield made
     made.close()
 

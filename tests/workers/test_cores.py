@@ -122,9 +122,10 @@ def test_there_is_a_worker_for_each_core(cores: int, workers: int) -> None:
     ("workers", "limit", "memory"),
     [
         (0, None, MEMORY),
-        (4, None, MEMORY),
-        (16, None, 16 * EACH),
-        (16, 1 << 40, 16 * EACH),
+        (4, None, 5 * EACH),
+        (3, None, MEMORY),
+        (16, None, 17 * EACH),
+        (16, 1 << 40, 17 * EACH),
         (16, 2 << 30, 512 << 20),
         (0, 512 << 20, 128 << 20),
         (16, 10 << 20, EACH),

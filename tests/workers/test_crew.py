@@ -207,18 +207,18 @@ def test_a_worker_does_not_heed_sigint(crew: Crew) -> None:
 def test_a_worker_has_its_share_and_no_workers_of_its_own(crew: Crew) -> None:
     """A share of all memory; and a crew that has travelled to it is empty there."""
     with crew.claim(1) as (worker,):
-        assert worker.call(process.memory).result() == worker.memory == MEMORY // 2
+        assert worker.call(process.memory).result() == worker.memory == MEMORY // 3
         assert worker.call(in_workers.claimed, crew_of(2, MEMORY)).result() == 0
 
 
 @pytest.mark.parametrize(
-    ("asked", "memory", "count"), [(4, 8 * LEAST_MEMORY, 4), (4, 3 * LEAST_MEMORY, 3), (4, 1000, 0), (0, MEMORY, 0)]
+    ("asked", "memory", "count"), [(4, 8 * LEAST_MEMORY, 4), (4, 3 * LEAST_MEMORY, 2), (4, 1000, 0), (0, MEMORY, 0)]
 )
 def test_memory_bounds_how_many_there_are(asked: int, memory: int, count: int) -> None:
-    """No worker gets less than it needs; there are fewer instead, and they have no more than all together may."""
+    """No worker gets less than it needs, nor the parent: there are fewer, and all have no more than they may."""
     crew = Crew(asked, memory)
     assert crew.count == count
-    assert crew.count * crew.share <= memory
+    assert (crew.count + 1) * crew.share <= memory
     with Crew(0, memory).claim(3) as workers:
         assert workers == []
 
@@ -336,7 +336,7 @@ def test_the_log_tells_how_many_were_started(caplog: pytest.LogCaptureFixture) -
             pass
     crew.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "1 worker processes were started, with 128.0 MiB of memory for the work of each"
+        "1 worker processes were started, with 85.3 MiB of memory for the work of each"
     ]
 
 

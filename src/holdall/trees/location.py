@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ from holdall.trees.damage import record_damage
 from holdall.trees.stat_cache import StatCache
 from holdall.workers.crew import NOBODY, Crew
 from holdall.workers.per_process import PerProcess
+from holdall.workers.worker import Worker
 
 T = TypeVar("T")
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
@@ -138,6 +139,20 @@ class Location:
         with beside(look) as answer:
             self.descriptor  # noqa: B018  # a store that is not there is named as such
             return answer()
+
+    @contextmanager
+    def workers(self, most: int) -> Iterator[list[Worker]]:
+        """Have up to so many workers, and lend them their part of the pool's memory, which bounds all together.
+
+        Cost: as `Crew.claim`.
+        """
+        with self.crew.claim(most) as workers:
+            lent = self.crew.share * len(workers)
+            self.pool.reserve(lent, force=True)
+            try:
+                yield workers
+            finally:
+                self.pool.release(lent)
 
     def create(self, template: Descriptor | None = None, *, rounds: int = 3) -> Report:
         """Create a store here, if the bucket can keep one.

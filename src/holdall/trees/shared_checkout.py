@@ -42,7 +42,7 @@ def helpers(
         yield None
         return
     most = min(location.crew.count, max(_FEWEST, _size(files) // location.sharing.part))
-    with location.crew.claim(most) as workers:
+    with location.workers(most) as workers:
         few = len(workers) < _FEWEST
         yield None if few else SharedReader(workers, bucket, limit, transfer, location.damage)
 

@@ -59,7 +59,7 @@ class SharedStaging:
         if bucket is None:
             return {}
         most = min(location.crew.count, max(_FEWEST, size // location.sharing.part))
-        with location.crew.claim(most) as workers, ExitStack() as ends:
+        with location.workers(most) as workers, ExitStack() as ends:
             if len(workers) < _FEWEST:
                 return {}
             files = [LocalFile.at(str(item.local)) for item in local.values()]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 MEMORY: Final = 256 << 20  # bytes that transfers may hold where there are few workers
-EACH: Final = 64 << 20  # and for each worker, where those are more: a pack, the next one, what encodes them
+EACH: Final = 64 << 20  # and for each worker and their parent, where that is more: packs, and what encodes them
 FEW: Final = 4  # cores below which one process is fastest
 MOST: Final = 32  # workers that are started unasked: beyond that a bucket or a disk is the limit
 _ROOT: Final = Path("/")
@@ -41,7 +41,7 @@ def default_memory(workers: int, limit: int | None = None) -> int:
         workers: How many there may be.
         limit: Bytes that this process and those beside it may use; they get no more than a quarter for this.
     """
-    wanted = max(MEMORY, workers * EACH)
+    wanted = max(MEMORY, (workers + 1) * EACH)
     return wanted if limit is None else max(EACH, min(wanted, limit // 4))
 
 

@@ -53,7 +53,7 @@ class Crew:
 
     Args:
         count: Workers at most; 0: there are none. There are fewer where memory would not do for so many.
-        memory: Bytes that their work may hold at once, together.
+        memory: Bytes that their work and this process's may hold at once, together.
         idle: Seconds after which an idle worker is let go.
     """
 
@@ -67,12 +67,12 @@ class Crew:
     @property
     def count(self) -> int:
         """Return how many workers there may be at once."""
-        return max(0, min(self._asked, self._memory // LEAST_MEMORY))
+        return max(0, min(self._asked, self._memory // LEAST_MEMORY - 1))
 
     @property
     def share(self) -> int:
-        """Return how many bytes each worker may hold."""
-        return self._memory // max(1, self.count)
+        """Return how many bytes each worker may hold: as many as this process then has left for itself."""
+        return self._memory // (self.count + 1)
 
     @contextmanager
     def claim(self, most: int) -> Iterator[list[Worker]]:
