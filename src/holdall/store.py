@@ -2,7 +2,7 @@
 
 A `Store` joins what the floors below offer under a few attributes: `runs`,
 `artifacts`, `models`, `registry`, `deployments`, `maintenance`. Opening costs nothing; the first verb that needs the
-bucket asks it.
+bucket asks it. The last four are loaded when they are first used: importing them takes longer than a small run.
 """
 
 from __future__ import annotations
@@ -12,55 +12,27 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from holdall.checking.findings import Findings
-from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
 from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import LogFuture, Pool
-from holdall.collecting.explaining import Explanation, Holder
-from holdall.collecting.plan import Amount, Collection, GenerationReport
-from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.display import Facts, Shown
-from holdall.engines.opening import ENGINES
-from holdall.maintenance.space import Compaction, Stats
-from holdall.maintenance.store import Maintenance
-from holdall.measuring.freed import Freed, Sharing
-from holdall.measuring.holdings import Holdings
-from holdall.measuring.usage import RunUsage, Space, Usage
-from holdall.modeling.datasets import from_numpy, from_pandas
-from holdall.modeling.loading.inspecting import Inspection
-from holdall.modeling.loading.pyfunc import PyFuncModel
-from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
-from holdall.modeling.model import Model
-from holdall.modeling.model_info import ModelInfo
-from holdall.modeling.models import Models
-from holdall.modeling.records.logged import LoggedModel
-from holdall.modeling.revising import Change
-from holdall.naming.deployments import Deployment, Deployments
-from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
-from holdall.naming.registry import Registry
-from holdall.naming.uris import MODELS, check_name, parse_model_uri
-from holdall.retention.due import Due, RetentionPlan
-from holdall.retention.purge_plan import PurgePlan, Remaining
-from holdall.retention.purging import Purged
 from holdall.runs.arguments import listed, yes_or_no
 from holdall.runs.artifacts import Artifacts
-from holdall.runs.differences import Difference
 from holdall.runs.environment import capture
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
-from holdall.runs.machine import Machine, averages
-from holdall.runs.parquet import without_extensions
 from holdall.runs.policy import RESTORABLE, RetentionPolicy
+from holdall.runs.promise import Promise
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
 from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
-from holdall.runs.rendering import as_picture
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
 from holdall.runs.values import (
@@ -80,7 +52,6 @@ from holdall.runs.values import (
 from holdall.runs.versions import FileVersion, OnConflict, PathRule
 from holdall.storage.bucket import Bucket
 from holdall.storage.ending import the_end
-from holdall.storage.probe import Report
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE
 from holdall.terminal import guard_log
@@ -90,98 +61,95 @@ from holdall.trees.stat_cache import StatCache
 from holdall.workers.cores import default_memory, default_workers, memory_limit
 from holdall.workers.crew import NOBODY, Crew, crew_of
 
+if TYPE_CHECKING:
+    from holdall.checking.findings import Findings
+    from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
+    from holdall.collecting.explaining import Explanation, Holder
+    from holdall.collecting.plan import Amount, Collection, GenerationReport
+    from holdall.copying.report import CopyReport, ModelCopy, RunCopy
+    from holdall.engines.opening import ENGINES
+    from holdall.maintenance.space import Compaction, Stats
+    from holdall.maintenance.store import Maintenance
+    from holdall.measuring.freed import Freed, Sharing
+    from holdall.measuring.holdings import Holdings
+    from holdall.measuring.usage import RunUsage, Space, Usage
+    from holdall.modeling.datasets import from_numpy, from_pandas
+    from holdall.modeling.loading.inspecting import Inspection
+    from holdall.modeling.loading.pyfunc import PyFuncModel
+    from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
+    from holdall.modeling.model import Model
+    from holdall.modeling.model_info import ModelInfo
+    from holdall.modeling.models import Models
+    from holdall.modeling.records.logged import LoggedModel
+    from holdall.modeling.revising import Change
+    from holdall.naming.deployments import Deployment, Deployments
+    from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
+    from holdall.naming.registry import Registry
+    from holdall.retention.due import Due, RetentionPlan
+    from holdall.retention.purge_plan import PurgePlan, Remaining
+    from holdall.retention.purging import Purged
+    from holdall.runs.differences import Difference
+    from holdall.runs.machine import Machine, averages
+    from holdall.runs.parquet import without_extensions
+    from holdall.runs.rendering import as_picture
+    from holdall.storage.probe import Report
+
+# fmt: off
 __all__ = [
-    "DEADLINE",
-    "DEFAULT",
-    "DESCRIPTION",
-    "ENGINES",
-    "EVERYBODY",
-    "PARENT_RUN",
-    "POLICIES",
-    "RESTORABLE",
-    "RUN_NAME",
-    "AliasMove",
-    "Amount",
-    "ArtifactReader",
-    "Collection",
-    "Compaction",
-    "CopyReport",
-    "Dataset",
-    "DatasetInput",
-    "Deployment",
-    "Difference",
-    "Due",
-    "EntryRepair",
-    "Experiment",
-    "ExperimentTag",
-    "Explanation",
-    "FileInfo",
-    "FileRepair",
-    "FileVersion",
-    "Findings",
-    "Freed",
-    "GenerationReport",
-    "Holder",
-    "Holdings",
-    "InputTag",
-    "Inspection",
-    "KeyValue",
-    "LifecycleStage",
-    "LogFuture",
-    "LogRepair",
-    "LoggedModel",
-    "LoggedModelInput",
-    "LoggedModelOutput",
-    "LoggedModelParameter",
-    "LoggedModelStatus",
-    "LoggedModelTag",
-    "Machine",
-    "Metric",
-    "Model",
-    "ModelCopy",
-    "ModelInfo",
-    "ModelVersion",
-    "OnConflict",
-    "Param",
-    "PathRule",
-    "PurgePlan",
-    "Purged",
-    "PyFuncModel",
-    "RegisteredModel",
-    "Registry",
-    "Remaining",
-    "Report",
-    "RetentionPlan",
-    "RetentionPolicy",
-    "Run",
-    "RunCopy",
-    "RunData",
-    "RunInfo",
-    "RunInputs",
-    "RunOutputs",
-    "RunRecord",
-    "RunRepair",
-    "RunStatus",
-    "RunTag",
-    "RunUsage",
-    "Sharing",
-    "Space",
-    "Stats",
-    "Store",
-    "Trust",
-    "Usage",
-    "ViewType",
-    "as_picture",
-    "averages",
-    "beside",
-    "dataset_of",
-    "from_numpy",
-    "from_pandas",
-    "listed",
-    "side_by_side",
-    "the_end",
-    "without_extensions",
+    "DEADLINE", "DEFAULT", "DESCRIPTION", "ENGINES", "EVERYBODY", "PARENT_RUN", "POLICIES", "RESTORABLE",
+    "RUN_NAME", "AliasMove", "Amount", "ArtifactReader", "Collection", "Compaction", "CopyReport", "Dataset",
+    "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag",
+    "Explanation", "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder",
+    "Holdings", "InputTag", "Inspection", "KeyValue", "LifecycleStage", "LogFuture", "LogRepair", "LoggedModel",
+    "LoggedModelInput", "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus", "LoggedModelTag",
+    "Machine", "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion", "OnConflict", "Param", "PathRule",
+    "PurgePlan", "Purged", "PyFuncModel", "RegisteredModel", "Registry", "Remaining", "Report", "RetentionPlan",
+    "RetentionPolicy", "Run", "RunCopy", "RunData", "RunInfo", "RunInputs", "RunOutputs", "RunRecord",
+    "RunRepair", "RunStatus", "RunTag", "RunUsage", "Sharing", "Space", "Stats", "Store", "Trust", "Usage",
+    "ViewType", "as_picture", "averages", "beside", "dataset_of", "from_numpy", "from_pandas", "listed",
+    "side_by_side", "the_end", "without_extensions",
 ]
+# fmt: on
+
+_ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no copier, collector or flavor
+    "holdall.checking.findings": "Findings",
+    "holdall.checking.plans": "EntryRepair FileRepair LogRepair RunRepair",
+    "holdall.collecting.explaining": "Explanation Holder",
+    "holdall.collecting.plan": "Amount Collection GenerationReport",
+    "holdall.copying.report": "CopyReport ModelCopy RunCopy",
+    "holdall.engines.opening": "ENGINES",
+    "holdall.maintenance.space": "Compaction Stats",
+    "holdall.measuring.freed": "Freed Sharing",
+    "holdall.measuring.holdings": "Holdings",
+    "holdall.measuring.usage": "RunUsage Space Usage",
+    "holdall.modeling.datasets": "from_numpy from_pandas",
+    "holdall.modeling.loading.inspecting": "Inspection",
+    "holdall.modeling.loading.pyfunc": "PyFuncModel",
+    "holdall.modeling.loading.trust": "EVERYBODY POLICIES Trust",
+    "holdall.modeling.model": "Model",
+    "holdall.modeling.model_info": "ModelInfo",
+    "holdall.modeling.records.logged": "LoggedModel",
+    "holdall.naming.deployments": "Deployment",
+    "holdall.naming.record": "AliasMove ModelVersion RegisteredModel",
+    "holdall.naming.registry": "Registry",
+    "holdall.retention.due": "Due RetentionPlan",
+    "holdall.retention.purge_plan": "PurgePlan Remaining",
+    "holdall.retention.purging": "Purged",
+    "holdall.runs.differences": "Difference",
+    "holdall.runs.machine": "Machine averages",
+    "holdall.runs.parquet": "without_extensions",
+    "holdall.runs.rendering": "as_picture",
+    "holdall.storage.probe": "Report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is defined in a room that this verb may not need."""
+    for module, names in _ELSEWHERE.items():
+        if name in names.split():
+            return globals().setdefault(name, getattr(import_module(module), name))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 guard_log()  # whatever is logged below here may name what strangers named
 
@@ -193,21 +161,44 @@ class Store(Shown):
         experiments: Group runs under names.
         runs: Start runs, get them by id.
         artifacts: Read artifacts by address.
-        models: Log models, load them by address.
-        registry: Give models names, versions and aliases.
-        deployments: Tell where models are in use.
-        maintenance: Look after the store itself.
     """
 
     def __init__(self, location: Location) -> None:
         self._location = location
         self.experiments = Experiments(location, self._runs_of)
         self.runs = Runs(location, self.experiments)
-        self.registry = Registry(location)
-        self.artifacts = Artifacts(location, self.registry.locate)
-        self.models = Models(location, self.artifacts, self._locate, self.runs.get)
-        self.deployments = Deployments(location, self.registry, self.runs.get)
-        self.maintenance = Maintenance(location)
+        self.artifacts = Artifacts(location, self._located)
+
+    @cached_property
+    def models(self) -> Models:
+        """Log models, load them by address."""
+        from holdall.modeling.models import Models
+
+        return Models(self._location, self.artifacts, self._locate, self.runs.get)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Give models names, versions and aliases."""
+        from holdall.naming.registry import Registry
+
+        return Registry(self._location)
+
+    @cached_property
+    def deployments(self) -> Deployments:
+        """Tell where models are in use."""
+        from holdall.naming.deployments import Deployments
+
+        return Deployments(self._location, self.registry, self.runs.get)
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Look after the store itself."""
+        from holdall.maintenance.store import Maintenance
+
+        return Maintenance(self._location)
+
+    def _located(self, uri: str) -> tuple[str, str, Promise | None]:
+        return self.registry.locate(uri)  # a method, which travels, and finds the registry when it is needed
 
     def _runs_of(self, experiment: str, filter: str | None, stage: str) -> list[Run]:
         return self.runs.of(experiment, filter, stage)  # a method, which travels to other processes
@@ -249,6 +240,8 @@ class Store(Shown):
         """
         if registered_model_name is None:
             return self.models.log(run, model, name, **given)
+        from holdall.naming.uris import check_name
+
         check_name(registered_model_name)
         info = self.models.log(run, model, name, **given)
         version = self.registry.register(info.model_uri, registered_model_name)
@@ -283,6 +276,8 @@ class Store(Shown):
 
     def _version_of(self, uri: str | os.PathLike[str]) -> ModelVersion | None:
         """Return the version that an address names, if it names one."""
+        from holdall.naming.uris import MODELS, parse_model_uri
+
         text = os.fspath(uri)
         named = text.startswith(MODELS) and not parse_model_uri(text).model_id
         return self.registry.version_at(text) if named else None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Run, Store
 from holdall.surfaces.cli.address import address_of, run_of
 from holdall.surfaces.cli.artifact import artifact
 from holdall.surfaces.cli.program import ask, json_option, opened
 from holdall.surfaces.cli.table import files, show_json, show_table, when
 from holdall.surfaces.cli.writer import say, tell
+
+if TYPE_CHECKING:
+    from holdall.store import Run, Store
 
 
 @artifact.command("versions")

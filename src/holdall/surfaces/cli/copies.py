@@ -8,18 +8,21 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import ENGINES, CopyReport, ModelCopy, RunCopy
+from holdall.store import ENGINES, ModelCopy
 from holdall.surfaces.cli.address import experiment_option, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened_at
 from holdall.surfaces.cli.store import store
 from holdall.surfaces.cli.table import counted, files, show_json
 from holdall.surfaces.cli.writer import cat, say
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import CopyReport, RunCopy
 
 F = TypeVar("F", bound=Callable[..., Any])
 

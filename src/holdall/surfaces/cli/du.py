@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Freed, Holdings, RunUsage, Space, Store, Usage
+from holdall.store import Space, Usage
 from holdall.surfaces.cli.address import complete_run, experiment_option, experiments_of, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.store import store
 from holdall.surfaces.cli.table import counted, short_ids, show_json, show_table
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import Freed, Holdings, RunUsage, Store
 
 _PARTS: Final = {
     "stored": "content of runs, in packs",

@@ -6,17 +6,20 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import ENGINES, Amount, Collection, Compaction, Explanation, RetentionPolicy
+from holdall.store import ENGINES, RetentionPolicy
 from holdall.surfaces.cli.address import experiment_option, experiments_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, show_json, when
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import Amount, Collection, Compaction, Explanation
 
 
 @program.command("gc")

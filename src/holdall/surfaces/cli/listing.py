@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdall.errors import ArtifactNotFoundError
 from holdall.sizes import format_size
-from holdall.store import Run
+
+if TYPE_CHECKING:
+    from holdall.store import Run
 
 
 def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:

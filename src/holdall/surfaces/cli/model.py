@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from holdall.store import RegisteredModel
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import show_json, show_table, when
+
+if TYPE_CHECKING:
+    from holdall.store import RegisteredModel
 
 
 @program.group("model")

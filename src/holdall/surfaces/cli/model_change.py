@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from holdall.store import ModelVersion, Registry, Store
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import ask, json_option, not_empty, opened
 from holdall.surfaces.cli.table import counted, show_json, show_table, when
 from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import ModelVersion, Registry, Store
 
 
 @model.command("register")

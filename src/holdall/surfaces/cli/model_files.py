@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from holdall.errors import InvalidURIError
 from holdall.settings import read_settings
 from holdall.sizes import format_size
-from holdall.store import Inspection
 from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.table import files, show_facts, show_json, show_table
 from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import Inspection
 
 
 @model.command("inspect")

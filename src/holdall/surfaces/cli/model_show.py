@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from holdall.errors import ArtifactNotFoundError, ContentError
-from holdall.store import Deployment, LoggedModel, Metric, ModelVersion, RunRecord, Store
 from holdall.surfaces.cli.environment import main_facts
 from holdall.surfaces.cli.listing import listed, rows_of
 from holdall.surfaces.cli.model import aliases_text, model, model_json
@@ -18,6 +17,9 @@ from holdall.surfaces.cli.run import record_json
 from holdall.surfaces.cli.show import dataset_text
 from holdall.surfaces.cli.table import number, show_facts, show_json, show_table, when
 from holdall.surfaces.cli.writer import say
+
+if TYPE_CHECKING:
+    from holdall.store import Deployment, LoggedModel, Metric, ModelVersion, RunRecord, Store
 
 
 @model.command("show")

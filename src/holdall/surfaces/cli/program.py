@@ -16,15 +16,17 @@ from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import click
 
 from holdall.errors import ArtifactNotFoundError, ExperimentNotFoundError, HoldallError, RequestError
 from holdall.settings import read_settings
-from holdall.store import Store
 from holdall.surfaces.cli.hints import hint_of
 from holdall.surfaces.cli.writer import confirm, quiet_pipes, tell, tell_click, tell_traceback
+
+if TYPE_CHECKING:
+    from holdall.store import Store
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 

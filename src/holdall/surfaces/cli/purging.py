@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Purged, PurgePlan, Remaining
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.program import ask, json_option, opened
 from holdall.surfaces.cli.run import run
 from holdall.surfaces.cli.table import counted, files, show_json
 from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import Purged, PurgePlan, Remaining
 
 _SHOWN = 20  # files of other runs that a plan lists, unless all are asked for
 

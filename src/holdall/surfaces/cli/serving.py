@@ -10,15 +10,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from holdall.sizes import parse_size
-from holdall.store import Store
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import not_empty, opener
 from holdall.surfaces.cli.writer import say, tell
+
+if TYPE_CHECKING:
+    from holdall.store import Store
 
 _TYPES: Final = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Report
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, files, show_json, show_table
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import Report
 
 
 @program.group("store")

@@ -6,17 +6,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from holdall.sizes import format_size
-from holdall.store import ENGINES, EntryRepair, Findings, LogRepair, RunRepair, Store
+from holdall.store import ENGINES
 from holdall.surfaces.cli.address import complete_run, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.store import store
 from holdall.surfaces.cli.table import counted, files, show_json
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.store import EntryRepair, Findings, LogRepair, RunRepair, Store
 
 _engine = click.option(
     "--engine", type=click.Choice(ENGINES), help="What works on many shards at once: threads, or a cluster."
