@@ -24,7 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SESSION = "HOLDALL_TESTS_SESSION"  # the controller's process, for its workers to find
-_WARM = ("holdall.__main__", "numpy", "pandas", "yaml", "holdall.store")
+_ROOMS = ("holdall.maintenance.store", "holdall.modeling.models", "holdall.naming.deployments")  # loaded when used
+_WARM = ("holdall.__main__", "numpy", "pandas", "yaml", "holdall.store", *_ROOMS)
 KEYS: dict[str, object] = {"key": "test", "secret": "test"}
 
 
