@@ -4,9 +4,10 @@
     each worker      fetches, decodes, verifies, writes in place (`worker_reading.py`)
 
 So the requests are those of one process, and a blob that goes to several places
-is fetched once for all of them. Ranges are dealt in the order in which one
-process would fetch them, a few at a time, to whoever has room: files grow from
-their beginning, which is what their hashes wait for.
+is fetched once for all of them. Ranges are dealt a few at a time, to whoever has
+room. A file's SHA-256 is a chain, so those come first behind which most is left
+of their file: files grow from their beginning, the longest first, equal ones
+side by side, and what is hashed last is short.
 
 A worker that dies is an error, as a broken disk is: the files that are not
 complete are removed, and the same call works again.
@@ -15,7 +16,7 @@ complete are removed, and the same call works again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -85,8 +86,10 @@ class SharedReader:
             WorkerDiedError: A worker was lost.
         """
         places: defaultdict[Ref, list[Place]] = defaultdict(list)
-        for ref, place in wanted:
-            places[ref].append(place)
+        ends = [0] * len(files)
+        for ref, (file, at) in wanted:
+            places[ref].append((file, at))
+            ends[file] = max(ends[file], at + ref.raw)
         task = ReadTask(self.bucket, tuple(file.lend() for file in files))
         if not all(self._everywhere(worker_reading.begin, task)):
             return False
@@ -95,7 +98,10 @@ class SharedReader:
             for value in values:
                 self._take(value, files)
 
-        self._deal(self._hands(places), hear)
+        spans = plan_ranges(places, limit=self.limit)
+        most = min(_MOST, sum(map(_length, spans)) // (len(self.workers) * _HANDS))
+        hands = hands_of(spans, places, ends, most)
+        self._deal(([PackedRange.of(span, places) for span in hand] for hand in hands), hear)
         self._everywhere(worker_reading.finish, notify=hear)
         return True
 
@@ -109,21 +115,6 @@ class SharedReader:
                 self.damage.gone(pack)
             case DamagedPack(pack, str(detail), blobs):
                 self.damage.wrong(pack, detail, blobs)
-
-    def _hands(self, places: dict[Ref, list[Place]]) -> Iterator[list[PackedRange]]:
-        """Yield some neighbouring ranges at a time."""
-        spans = plan_ranges(places, limit=self.limit)
-        most = min(_MOST, sum(map(_length, spans)) // (len(self.workers) * _HANDS))
-        hand: list[PackedRange] = []
-        size = 0
-        for span in spans:
-            hand.append(PackedRange.of(span, places))
-            size += _length(span)
-            if size >= most:
-                yield hand
-                hand, size = [], 0
-        if hand:
-            yield hand
 
     def _deal(self, hands: Iterator[list[PackedRange]], hear: Callable[[Sequence[object]], None]) -> None:
         running: dict[Future[None], Worker] = {}
@@ -149,6 +140,32 @@ class SharedReader:
             if call.done():
                 call.result()
         return [call.result() for call in calls]
+
+
+def hands_of(
+    spans: Sequence[Range], places: Mapping[Ref, Sequence[Place]], ends: Sequence[int], most: int
+) -> list[list[Range]]:
+    """Return neighbouring ranges in hands of about `most` bytes, those first behind which most is left of a file.
+
+    Args:
+        spans: The ranges, neighbours one after the other.
+        places: Where their blobs go.
+        ends: Where each file ends.
+        most: Bytes after which no further range joins a hand.
+    """
+    hands: list[list[Range]] = []
+    size = most
+    for span in spans:
+        if size >= most:
+            hands.append([])
+            size = 0
+        hands[-1].append(span)
+        size += _length(span)
+
+    def left(hand: list[Range]) -> int:
+        return max(ends[file] - at for file, at in places[hand[0].refs[0]])
+
+    return sorted(hands, key=left, reverse=True)
 
 
 def _length(span: Range) -> int:

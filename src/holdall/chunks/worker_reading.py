@@ -6,7 +6,7 @@
 
 Fetching, decoding, verifying, a second try of what came back wrong: all of that
 is `delivery.py`, as in one process. What travels is where blobs are and where
-they go, 53 and 16 bytes for each; their content does not. What was written is
+they go, 49 and 16 bytes for each; their content does not. What was written is
 told to the parent, which has the files open, hashes them and names them.
 """
 

@@ -7,6 +7,7 @@ each, and little else.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -20,6 +21,7 @@ from holdall.storage.travelling import pack_bucket
 from holdall.trees.location import Location
 from holdall.trees.partial_file import PartialFile
 
+_log: Final = logging.getLogger("holdall")
 _FEWEST: Final = 2  # workers: one alone is no quicker than this process
 
 
@@ -52,7 +54,10 @@ def deliver_shared(reader: SharedReader, recipes: Sequence[Recipe], files: Seque
 
     Raises: as `SharedReader.deliver`.
     """
-    return reader.deliver(files, _places(recipes))
+    taken = reader.deliver(files, _places(recipes))
+    if not taken:
+        _log.info("workers cannot open the files that this process writes, so it fetches alone")
+    return taken
 
 
 def _places(recipes: Sequence[Recipe]) -> Iterator[tuple[Ref, tuple[int, int]]]:
