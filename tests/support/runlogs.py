@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 import os
+import pickle
 import random
 from array import array
 from collections.abc import Iterator, Sequence
@@ -87,9 +88,16 @@ class RunsInAFile:
                 found = run_entries(source, number, kind, entries)
                 rows.append((found[0].log, [file.tell(), *(file.tell() for _ in self._written(file, found))]))
         rows.sort()
-        self._logs = [log for log, _ in rows]
-        self._ends = [array("Q", ends) for _, ends in rows]
+        self.path.with_suffix(".index").write_bytes(
+            pickle.dumps(([log for log, _ in rows], [array("Q", row) for _, row in rows]))
+        )
+        self.open()
+
+    def open(self) -> RunsInAFile:
+        """Take what another process made."""
+        self._logs, self._ends = pickle.loads(self.path.with_suffix(".index").read_bytes())
         self._file = os.open(self.path, os.O_RDONLY)
+        return self
 
     @staticmethod
     def _written(file: object, found: Sequence[LogEntry]) -> Iterator[None]:

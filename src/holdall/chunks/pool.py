@@ -328,8 +328,13 @@ def _until_failure(items: Iterable[U], failed: list[Exception]) -> Iterator[U]:
 
 
 def _take(held: deque[tuple[K, list[Future[T]]]]) -> tuple[K, list[T]]:
-    """Wait for the first group; what fails leaves it where it is, to be cancelled with the others."""
+    """Wait for the first group; what fails leaves it where it is, to be cancelled with the others.
+
+    Who waits is woken once for several: a thread that sleeps and wakes for each small answer costs as much as that.
+    """
     key, futures = held[0]
+    if futures and not futures[-1].done():
+        wait(held[len(held) // 4][1])
     results = [future.result() for future in futures]
     held.popleft()
     return key, results

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from holdall.errors import LogGapError
-from holdall.format.layout import Key, parse_key
+from holdall.format.layout import Key, entry_number, parse_key
 from holdall.format.state import State
 from holdall.storage.bucket import Bucket, ObjectInfo
 
@@ -46,6 +46,12 @@ class Head:
     oldest: int
     first: int = 0
 
+    def extend(self, number: int) -> None:
+        """Take in an older entry of the same log."""
+        self.first = number
+        if number == self.oldest - 1:
+            self.oldest = number
+
     def check_reaches(self, log: str, start: int) -> None:
         """Refuse to read on from an entry where one after it is missing.
 
@@ -69,20 +75,24 @@ class Heads:
             if newest is None:
                 self.found[key.log] = Head(key.number, info.size, info.modified, key.number, key.number)
                 continue
-            newest.first = key.number
-            if key.number == newest.oldest - 1:
-                newest.oldest = key.number
+            newest.extend(key.number)
 
 
 def each_head(listing: Iterable[ObjectInfo]) -> Iterator[tuple[str, Head]]:
     """Yield each log of a listing in the order of keys, and its head, as soon as all of its entries were seen."""
-    heads = Heads()
+    log, head = "", None
     for info in listing:
-        heads.add(info)
-        if len(heads.found) > 1:
-            log = next(iter(heads.found))
-            yield log, heads.found.pop(log)
-    yield from heads.found.items()
+        number = entry_number(log, info.key) if head else None
+        if head and number is not None:
+            head.extend(number)
+            continue
+        for key in entry_keys([info]):
+            if head and key.log != log:
+                yield log, head
+            if head is None or key.log != log:
+                log, head = key.log, Head(key.number, info.size, info.modified, key.number, key.number)
+    if head:
+        yield log, head
 
 
 def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:

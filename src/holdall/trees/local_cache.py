@@ -169,7 +169,8 @@ def _rows_between(database: sqlite3.Connection, store: str, keys: Iterable[bytes
 def _seal(store: str, key: bytes, stamp: bytes, body: bytes) -> bytes:
     """Return the digest of a row, each column with its length before it."""
     columns = (store.encode(), key, stamp, body)
-    return blob_id(b"".join(len(column).to_bytes(8) for column in columns), *columns)
+    lengths = b"".join([len(column).to_bytes(8) for column in columns])
+    return blob_id(b"".join((lengths, *columns)))
 
 
 def _number(database: sqlite3.Connection, pragma: str) -> int:
