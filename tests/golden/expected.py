@@ -150,6 +150,14 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "measured": {
+        "21b111cbef72a6a22a52d3f5d47e2850": (
+            "sha256:8b48e0dff7c342339eebece0468ccda626724b1f0731147680af1b8b6389e2ed",
+            {
+                "report.txt": "6a5cc68c4c3410fedb035486291349f57104fe7592f91c6ba052f983000244f6",
+            },
+        ),
+    },
     "states": {
         "21b111cb7223c18e057359187d437186": (
             "sha256:1655fd3e9bcdd166625a5cff115b1d091dbe5efe2e5cc5d341635e7f6faec4b7",

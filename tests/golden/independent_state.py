@@ -22,6 +22,16 @@ def state_of(entries: list[Json]) -> Json:
     return {name: value for name, value in state.items() if value or name not in ("again_bytes", "pinned")}
 
 
+def series_of(entries: list[Json]) -> Json:
+    """Return what a block says of some entries: of each key its values, steps and times."""
+    found: Json = {}
+    for op in (op for entry in entries for op in entry["ops"] if op["op"] == "metric"):
+        for key, *point in op["points"]:
+            for column, value in zip(found.setdefault(key, [[], [], []]), point, strict=True):
+                column.append(value)
+    return found
+
+
 def _happen(state: Json, op: Json, n: int, time: int) -> None:
     """Apply an op that says what was done: by whom, when, with how many bytes."""
     match op:

@@ -138,25 +138,20 @@ def planes() -> World:
     return world
 
 
-def states() -> World:
-    """A log that passes its 64th entry: parameters, metrics, tags, pins, and small files in between."""
-    world = World("states")
+def measured() -> World:
+    """A log of measurements in many entries, which its last checkpoint has in one block; some come after that."""
+    world = World("measured")
     session = world.begin()
-    _facts(session, {"os": "Linux", "python": "3.11"})
-    for n in range(66):
-        if n % 7 == 0:
-            commit(session, [file(f"checkpoints/{n:02}/state.txt", text(f"state {n}", 150)), folder(f"plots/{n:02}")])
-            continue
+    for n in range(12):
         time = 1_750_000_000_000 + n
-        loss: Any = 1 / n if n != 40 else "nan"
-        note(session, {"op": "metric", "points": [["loss", loss, n, time], ["steps", n, -n, time]]})
-    note(session, *({"op": "param", "key": f"rate/{n}", "value": f"{n}e-3"} for n in range(3)))
-    note(session, {"op": "tag", "key": "stage", "value": "draft"}, {"op": "tag", "key": "gone", "value": "soon"})
-    note(session, {"op": "tag", "key": "stage", "value": "ünïcödé"}, {"op": "tag", "key": "gone", "value": None})
-    note(session, {"op": "pin", "pin": "p1", "by": "m-1"}, {"op": "pin", "pin": "p2", "by": "m-2"})
-    note(session, {"op": "unpin", "pin": "p1"}, {"op": "x-unheard-of", "anything": [1, 2]})
-    note(session, {"op": "tombstone"}, {"op": "restore"})
-    end(session, "FAILED")
+        loss: Any = 1 / (n + 1) if n != 4 else "nan"
+        points = [["loss", loss, n, time], ["steps", str(2**60), -n, time], ["ünïcödé", n, n, time]]
+        note(session, {"op": "metric", "points": points[: 3 if n % 4 == 0 else 2]})
+    commit(session, [file("report.txt", b"measured")])
+    end(session)
+    again = Session.resume(world.location, session.journal.log) or session
+    note(again, {"op": "metric", "points": [["loss", 0.5, 99, 0]]})
+    end(again, "FAILED")
     return world
 
 
@@ -321,7 +316,7 @@ MAKERS: Final[dict[str, Callable[[], World]]] = {
         packed,
         planned,
         planes,
-        states,
+        measured,
         folded,
         gathered,
         crashed,

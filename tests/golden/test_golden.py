@@ -24,7 +24,8 @@ from holdall.store import Store
 
 HERE = Path(__file__).parent
 STORES = HERE / "v1"
-EARLIER = {"registered"}  # of a writer whose pins said no path: read for ever, written no more
+# Of writers whose pins said no path, whose checkpoints put no measurements together: read for ever, written no more.
+EARLIER = {"registered", "states"}
 PURGED = {"purged": 3}  # runs of which nothing is read
 ORPHANS = {"crashed": 1, "garbage": 1}  # packs that a dead writer left; all other stores have none
 
@@ -103,6 +104,21 @@ def test_a_long_logs_facts_are_read_back() -> None:
     assert state.metrics["steps"] == [1, -1, 1_750_000_000_001, 56]
     assert len(state.batches) == 56
     assert state.environment is not None
+
+
+def test_measurements_in_a_block_are_read_back() -> None:
+    """A series is as it was logged, whether a checkpoint has put it together, or it came after that."""
+    (run_id,) = EXPECTED["measured"]
+    run = opened("measured").runs.get(run_id)
+    (block,) = run.state.series
+    assert (block.first, block.level) == (0, 0)
+    loss = run.history("loss")
+    assert [point.step for point in loss] == [*range(12), 99]
+    assert [point.value for point in loss if point.step != 4] == [1 / (n + 1) for n in range(12) if n != 4] + [0.5]
+    assert {point.value for point in run.history("steps")} == {2.0**60}
+    assert [point.timestamp for point in run.history("ünïcödé")] == [1_750_000_000_000 + n for n in (0, 4, 8)]
+    old = opened("states").runs.get(next(iter(EXPECTED["states"])))
+    assert [point.step for point in old.history("loss")] == [n for n in range(66) if n % 7]
 
 
 def test_a_state_too_large_for_its_entry_is_read_back() -> None:

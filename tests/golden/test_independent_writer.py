@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.golden import independent_reader, independent_registry, independent_writer
 from tests.golden.expected import EXPECTED
-from tests.golden.independent_state import state_of
+from tests.golden.independent_state import series_of, state_of
 from tests.golden.independent_writer import Session, Store, cut
 
 import holdall
@@ -95,12 +95,20 @@ def test_every_golden_checkpoint_is_the_state_before_it(name: str) -> None:
         entries = independent_reader.Run(path.parents[1], f"runs/{path.name}").entries
         for n, entry in enumerate(entries):
             if told := entry.get("state"):
-                fields = told.keys() - {"tree", "versions", "inline", "facts"}
+                fields = told.keys() - {"tree", "versions", "inline", "facts", "series"}
                 made, tried = state_of(entries[:n]), tried + 1
                 assert ("versions" in told) == (entries[0]["ops"][0].get("paths") == "versioned")
                 assert {field: made[field] for field in fields} == {field: told[field] for field in fields}
                 assert fields | (MOVED if "facts" in told else set()) >= made.keys()
-    assert tried or name not in ("states", "folded", "pinned", "planned", "versioned")
+                for block in told.get("series", []):
+                    ref = block["points"]
+                    where = ref["entry"], ref["blob"], ref["stored"], ref["raw"], ref["codec"]
+                    reader = independent_reader.Run(path.parents[1], f"runs/{path.name}")
+                    reader.now = n
+                    data = reader.blob(3, ref["id"], *where)
+                    assert json.loads(data) == series_of(entries[block["first"] : block["last"] + 1])
+                    assert block["last"] < n
+    assert tried or name not in ("measured", "states", "folded", "pinned", "planned", "versioned")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from holdall.checking.changing import ChangingPaths
+from holdall.checking.check_series import check_series
 from holdall.checking.content import Claim, Content
 from holdall.checking.listed_entries import Note, each_listed
 from holdall.errors import FormatError, HoldallError, IntegrityError
@@ -117,8 +118,13 @@ class LogCheck:
             state_at = entry.state_at  # its writer could not read the entry that carries the newest
         if entry.state_at != state_at:
             raise FormatError(f"{entry.log} entry {entry.n}", f"its state_at is {entry.state_at}, not {state_at}")
+        before = told.state
         told.absorb(entry)
         folded.absorb(replace(entry, state=None))
+        folded.state.recent.clear()  # of a long log they would be all measurements
+        if told.state is not before and not told.state.purged:
+            with self._noting():
+                check_series(entry, before, told.state, self._blobs)
         return state_at
 
     def _trees(self, entry: LogEntry, told: View | None, kept: set[str]) -> None:
@@ -300,7 +306,7 @@ class LogCheck:
 def _amounts_to(state: State) -> tuple[State, bytes | None]:
     """Return a state without places: content, what ran where included, may have moved since it was logged."""
     environment = state.environment.id if state.environment else None
-    bare = replace(state, tree=None, versions=None, deltas=[], changes=[], inline=0, environment=None)
+    bare = replace(state, tree=None, versions=None, deltas=[], changes=[], inline=0, environment=None, series=[])
     return bare, environment
 
 

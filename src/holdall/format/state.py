@@ -20,12 +20,14 @@ from holdall.format.entry import LogEntry
 from holdall.format.ops import STATUSES, VERSIONED, Fields, integer, is_count, is_integer, is_session, is_text, number
 from holdall.format.paths import ancestors
 from holdall.format.reference import JSON_BLOB, NODE, InEntry, Ref, ref_from_json
+from holdall.format.series import Block, Point, blocks_to_json, parse_blocks
 
 _COUNTS: Final = ("files", "bytes", "new_bytes", "stored_bytes")
 _SELDOM: Final = "again_bytes"  # carried only where it is not 0
 _PINNED: Final = "pinned"  # carried only where a pin has a path
 _REFS: Final = {"tree": NODE, "environment": JSON_BLOB}
 _VERSIONS: Final = "versions"  # carried only by a versioned run
+_SERIES: Final = "series"  # carried only where there is a block
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
 
@@ -103,6 +105,9 @@ class State:
         batches: Numbers of the entries that hold metric points.
         pins: Pin -> who set it.
         pinned: Pin -> the path that it keeps as it is, of those that have one.
+        series: Where measurements of many entries lie together, in the order of the log.
+        recent: Numbers of the entries since the last carried state that hold metric points, and these; `recent_from`
+            is the number of the first of all entries since.
         extra: Fields of a later version, carried on.
     """
 
@@ -132,6 +137,9 @@ class State:
     batches: list[int] = field(default_factory=list)
     pins: dict[str, str] = field(default_factory=dict)
     pinned: dict[str, str] = field(default_factory=dict)
+    series: list[Block] = field(default_factory=list)
+    recent: list[tuple[int, list[Point]]] = field(default_factory=list, compare=False)
+    recent_from: int | None = field(default=None, compare=False)
     extra: Json = field(default_factory=dict)
 
     def apply(self, entry: LogEntry) -> None:
@@ -142,6 +150,8 @@ class State:
         """
         if self.purged:
             raise FormatError(f"{entry.log} entry {entry.n}", "it comes after the run was purged")
+        if self.recent_from is None:
+            self.recent_from = entry.n
         for op in entry.ops:
             self._apply(op, entry)
 
@@ -219,6 +229,8 @@ class State:
     def _measure(self, points: list[list[Any]], n: int) -> None:
         if points and n not in self.batches[-1:]:
             self.batches.append(n)
+        if points:
+            self.recent.append((n, points))
         for key, value, step, time in points:
             last = self.metrics.get(key)
             count = last[3] + 1 if last else 1
@@ -245,6 +257,7 @@ class State:
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
         body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
         body |= {_PINNED: self.pinned} if self.pinned else {}
+        body |= {_SERIES: blocks_to_json(self.series)} if self.series else {}
         body |= {_VERSIONS: self.versions and self.versions.to_json()} if self.versioned else {}
         return body | {"fences": sorted(self.fences), "sessions": sorted(self.sessions)}
 
@@ -256,7 +269,7 @@ def _when(step: Any, time: Any) -> tuple[int, int]:
 
 def split_facts(body: Json) -> Json:
     """Remove and return the fields of a checkpoint that become a JSON blob where it is too large."""
-    return {name: body.pop(name) for name in (*_FACTS, _PINNED) if name in body}
+    return {name: body.pop(name) for name in (*_FACTS, _PINNED, _SERIES) if name in body}
 
 
 def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
@@ -268,7 +281,7 @@ def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
         what: Which entry carries it, for errors.
     """
     body = (facts or {}) | body
-    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, _VERSIONS, "facts"}
+    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, _VERSIONS, _SERIES, "facts"}
     state = State(extra={name: value for name, value in body.items() if name not in ours})
     for name, good in _FIELDS.items():
         if name not in body or not good(body[name]):
@@ -281,6 +294,7 @@ def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
     state.pinned = copy(body.get(_PINNED, {}))
     if not _is_texts(state.pinned) or not state.pinned.keys() <= state.pins.keys():
         raise FormatError(what, f"its state has {_PINNED} {state.pinned!r}")
+    state.series = parse_blocks(body.get(_SERIES, []), what)
     state.versioned = _VERSIONS in body
     for name, kind in (_REFS | ({_VERSIONS: NODE} if state.versioned else {})).items():
         if name not in body:

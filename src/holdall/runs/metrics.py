@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from posixpath import normpath
 from typing import Any, Final
 
+from holdall.chunks.pool import Pool
 from holdall.display import Listing
 from holdall.errors import InvalidNameError
 from holdall.format.document import Json
 from holdall.format.ops import STATUSES, integer, measured
 from holdall.runs.arguments import named_values
 from holdall.runs.record import Metric
-from holdall.trees.journal import Journal
+from holdall.trees.measured import measurements
 from holdall.trees.view import View
 
 _KEY: Final = re.compile(r"[/\w.\- :]+")
@@ -55,11 +56,9 @@ def status_op(status: str) -> Json:
     return {"op": "status", "status": status}
 
 
-def history(journal: Journal, view: View, key: str) -> list[Metric]:
-    """Return every measurement of a key, in the order in which they were logged. Cost: one GET per 1,000 or so."""
-    entries = journal.read_many(view.state.batches) if key in view.state.metrics else []
-    points = (point for entry in entries for op in entry.ops if op["op"] == "metric" for point in op["points"])
-    return Listing(_metric(point) for point in points if point[0] == key)
+def history(view: View, pool: Pool, key: str) -> list[Metric]:
+    """Return every measurement of a key, in the order in which they were logged. Cost: as `measurements`."""
+    return Listing(map(_metric, measurements(view, key, pool)))
 
 
 def _metric(point: list[Any]) -> Metric:

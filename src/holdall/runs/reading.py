@@ -102,7 +102,9 @@ class RunReader:
         return self.record.to_dictionary()
 
     def history(self, key: str) -> list[Metric]:
-        """Return every measurement of a metric, in the order in which they were logged. Cost: a GET per 1,000 or so.
+        """Return every measurement of a metric, in the order in which they were logged.
+
+        Cost: a GET for about every thousand entries with measurements, and one for each of the last few.
 
         Example:
             >>> [(point.step, point.value) for point in run.history("loss")]
@@ -110,7 +112,7 @@ class RunReader:
         """
         view = self._view()
         try:
-            return history(view.paths.blobs.journal, view, key)
+            return history(view, self._location.pool, key)
         except LogGapError:
             self._view()  # says so if the run was purged meanwhile
             raise

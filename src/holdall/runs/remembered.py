@@ -74,7 +74,9 @@ class Memory:
 
     def keep_state(self, run: str, known: KnownState) -> None:
         """Remember a state, without paths and where its measurements are."""
-        bare = replace(known.state, tree=None, versions=None, deltas=[], changes=[], environment=None, batches=[])
+        bare = replace(
+            known.state, tree=None, versions=None, deltas=[], changes=[], environment=None, batches=[], series=[]
+        )
         self._add(_STATE + run.encode(), b"", [known.n, known.sha256, State.to_json(bare)])
 
     def _add(self, key: bytes, stamp: bytes, facts: object) -> None:

@@ -24,6 +24,7 @@ from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees import tree_builder
 from holdall.trees.folding import ONE_PLACE, Folded, Rows, base_of, fold, inline_bytes, single_commit_root
+from holdall.trees.measured import add_block
 from holdall.trees.tree import Tree
 from holdall.trees.tree_builder import PlaceNode
 from holdall.trees.versioned_paths import VersionedPaths
@@ -96,6 +97,7 @@ def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final:
         if writer.unsent or not carried.fits:
             del blobs[added:]
             _plant(state, view, folded, partial(writer.put_blob, kind=NODE), final=final)
+    state.series = add_block(view, InlineBlobs(blobs, reuse=False).place)
     body = _body(state, writer)
     writer.flush()
     return body
