@@ -33,10 +33,14 @@ class Xet:
         into = self.scratch / "fetched" / path.name
         return self._measure("fetch", held=self.held[path], source=str(path), into=str(into))
 
+    def log_versions(self, paths: list[Path]) -> list[int]:
+        """Uploads of one process, one after the other; the bytes that are stored after each."""
+        taken = self._measure("log_versions", paths=[str(path) for path in paths])
+        return [int(size) for size in taken.facts["stored"]]
+
     def stored(self) -> Taken:
         """Xorbs and shards; not its caches, locks and tag files."""
-        kept = self.scratch / "store" / "xet" / "xorbs"
-        return Taken(0, bytes=size_of(kept / "xorbs") + size_of(kept / "shards"))
+        return Taken(0, bytes=_stored(f"local://{self.scratch}/store"))
 
     def _measure(self, act: str, **arguments: Any) -> Taken:
         env = {"HF_HOME": str(self.scratch / "home"), "HF_XET_LOG_LEVEL": "error"}
@@ -55,6 +59,16 @@ def log(clock: Clock, *, store: str, paths: list[str]) -> dict[str, Any]:
     return {"held": held}
 
 
+def log_versions(clock: Clock, *, store: str, paths: list[str]) -> dict[str, Any]:
+    """What is stored after each."""
+    stored = []
+    for path in map(Path, paths):
+        with clock:
+            _upload([str(path.parent / name) for name in _names(path)], store)
+        stored.append(_stored(store))
+    return {"stored": stored}
+
+
 def fetch(clock: Clock, *, store: str, held: dict[str, tuple[str, int]], source: str, into: str) -> None:
     """All files in one call."""
     import hf_xet
@@ -71,6 +85,11 @@ def _names(path: Path) -> list[str]:
     """The files, by their path from the folder that the whole lies in."""
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     return [str(file.relative_to(path.parent)) for file in files]
+
+
+def _stored(store: str) -> int:
+    kept = Path(store.removeprefix("local://"), "xet", "xorbs")
+    return size_of(kept / "xorbs") + size_of(kept / "shards")
 
 
 def _upload(paths: list[str], store: str) -> Any:
