@@ -91,7 +91,7 @@ class Ours:
         self._parameters, self._bucket, self.chain = parameters, MemoryBucket(), Chain()
         self._seen: set[bytes] = set()
         self._read: set[str] = set()
-        low, middle, high = (1024 * size for size in parameters.chunks)
+        low, middle, high = (int(1024 * size) for size in parameters.chunks)
         self._store(self._bucket)._location.create(Descriptor("0" * 32, 0, Chunker(low, middle, high)))
 
     def log(self, top: Path) -> None:

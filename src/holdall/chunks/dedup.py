@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.defrag import FragmentationLimiter
 from holdall.chunks.hints import PER_PACK
+from holdall.format.layout import PackName
 from holdall.format.reference import Ref
 
 _LITTLE: Final = 16 << 10  # bytes that are sooner stored again than guessed or, in a large window, asked for
 _ROUNDS: Final = 16  # of questions for one window, were every hint to name another pack
+_PREVIOUS: Final = 8  # earlier versions are asked for where more than a part of a pack is missing: one in so many
 
 
 class ChunkQuery(NamedTuple):
@@ -33,6 +35,18 @@ class ChunkQuery(NamedTuple):
     stream: int
 
 
+class Previous(Protocol):
+    """Tells where earlier versions of streams are."""
+
+    def begin(self, stream: int, path: str) -> None:
+        """Note which path a stream is to be."""
+        ...
+
+    def packs_of(self, chunks: Sequence[ChunkQuery], *, ask: bool) -> Sequence[PackName]:
+        """Return packs that are said to hold some of these chunks; with `ask`, requests may find out."""
+        ...
+
+
 class Deduplicator:
     """Follows one writer's streams through what the bucket has. Not for several threads at once.
 
@@ -40,8 +54,8 @@ class Deduplicator:
         again: Bytes, decoded, that the bucket has and that are to be stored again against fragmentation.
     """
 
-    def __init__(self, index: ChunkIndex, *, pack_size: int) -> None:
-        self._index, self._reach = index, pack_size
+    def __init__(self, index: ChunkIndex, *, pack_size: int, previous: Previous | None = None) -> None:
+        self._index, self._reach, self._previous = index, pack_size, previous
         self._position: Ref | None = None  # where the stream stands in a known pack
         self._stream, self._limiter = -1, FragmentationLimiter()  # of the stream that may go on
         self.rewritten = 0
@@ -57,11 +71,11 @@ class Deduplicator:
         missing = self._match(window)
         if _bytes(missing) >= _LITTLE:
             missing = self._match(window, guess=True)
-        for _ in range(_ROUNDS):
-            smallest = sorted({chunk.id for chunk in missing if not self._index.hints.is_bad(chunk.id)})[:PER_PACK]
-            if not _is_much(missing, window) or not self._index.load_hinted(smallest):
-                break
-            missing = self._match(window, guess=True)
+        missing, told = self._look_before(missing, window, ask=False)
+        if not told or 2 * _bytes(missing) > _bytes(window):
+            missing = self._follow_hints(missing, window)
+            if self._reach <= _PREVIOUS * _bytes(missing):
+                missing, _ = self._look_before(missing, window, ask=True)
         self._position = self._index.get(window[-1].id) if window else self._position
         by_stream = groupby(window, key=lambda chunk: chunk.stream)
         chosen = [ref for _, some in by_stream for ref in self._select(list(some))]
@@ -82,6 +96,25 @@ class Deduplicator:
             self._index.condemned()  # which forgets the pack
             there = self._index.get(blob)
         return there
+
+    def _follow_hints(self, missing: list[ChunkQuery], window: Sequence[ChunkQuery]) -> list[ChunkQuery]:
+        """Ask for hints to what is missing for as long as they find packs; return what is missing then."""
+        for _ in range(_ROUNDS):
+            smallest = sorted({chunk.id for chunk in missing if not self._index.hints.is_bad(chunk.id)})[:PER_PACK]
+            if not _is_much(missing, window) or not self._index.load_hinted(smallest):
+                break
+            missing = self._match(window, guess=True)
+        return missing
+
+    def _look_before(
+        self, missing: list[ChunkQuery], window: Sequence[ChunkQuery], *, ask: bool
+    ) -> tuple[list[ChunkQuery], bool]:
+        """Look where earlier versions say that chunks are; return what is missing then, and whether they say so."""
+        packs = self._previous.packs_of(missing, ask=ask) if self._previous and missing else ()
+        if packs:
+            self._index.load_footers(packs)
+            missing = self._match(window, guess=True)
+        return missing, bool(packs)
 
     def _match(self, window: Iterable[ChunkQuery], *, guess: bool = False) -> list[ChunkQuery]:
         """Walk along known packs, from where the last window ended; return the chunks in none of them."""

@@ -32,7 +32,7 @@ from typing import Any, Final, TypeVar
 from holdall.chunks.buffers import BufferPool
 from holdall.chunks.chunk_index import ChunkIndex
 from holdall.chunks.cutter import BLOCK, Block, Cutter, Part, Readable, headroom
-from holdall.chunks.dedup import ChunkQuery, Deduplicator
+from holdall.chunks.dedup import ChunkQuery, Deduplicator, Previous
 from holdall.chunks.encoding import Encoders
 from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import Names, Packer, WriteStats
@@ -66,9 +66,11 @@ class ChunkWriter:
         pack_size: int,
         transfer: Transfer = SILENT,
         claim: Callable[[bytes], bool] = lambda _: True,
+        previous: Previous | None = None,
     ) -> None:
         self._pool, self._index, self._transfer, self._claim = pool, index, transfer, claim
-        self._deduplicator = Deduplicator(index, pack_size=pack_size)
+        self._previous = previous
+        self._deduplicator = Deduplicator(index, pack_size=pack_size, previous=previous)
         self._packer = Packer(bucket, pool, index, names, pack_size, transfer)
         block = max(min(BLOCK - headroom(chunker), pack_size), 2 * chunker.max)
         self._window_size = max(min(pack_size, pool.memory // 8), 2 * chunker.max)
@@ -98,15 +100,20 @@ class ChunkWriter:
         """Return whether a pack is in the making."""
         return self._packer.unsent
 
-    def write(self, stream: Readable, part: Part | None = None, *, after: WrittenStream | None = None) -> WrittenStream:
+    def write(
+        self, stream: Readable, part: Part | None = None, *, after: WrittenStream | None = None, path: str = ""
+    ) -> WrittenStream:
         """Cut, hash and keep a stream. Its chunks have no place until `resolve_pending`.
 
         Args:
             stream: What is read to its end.
             part: Which part of a file it is, if it is one: then it has no hash.
             after: The part before it, where that was written too: as one stream they are kept from being scattered.
+            path: Where in the run it is to be: what was there in the run before is looked at.
         """
         written = WrittenStream(next(self._numbers) if after is None else after.number)
+        if self._previous and path:
+            self._previous.begin(written.number, path)
         written.size, written.hashing = self._cutter.cut(stream, written, part)
         return written
 

@@ -295,7 +295,10 @@ class Experiments(PolicyVerbs):
         """Create an experiment. Returns its log, and whether it was this call that created it."""
         first: list[Json] = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
         log = self._log(experiment_id(name))
-        return log, log.append(lambda: [] if log.head else first) is not None
+        made = log.append(lambda: [] if log.head else first) is not None
+        if made:
+            self._location.made.add(experiment_id(name))
+        return log, made
 
     def _change(self, id: str, build: Callable[[ExperimentFold], Sequence[Json]]) -> None:
         """Append what `build` makes of an experiment's current state. Raises and cost: as `get`; and one PUT."""

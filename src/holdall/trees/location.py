@@ -81,6 +81,8 @@ class Location:
         ticks: Seconds that only go forward, for what is to happen after a while.
         damage: The packs that were found damaged here.
         verifier: What was tried of packs that others wrote.
+        made: The ids of experiments that this process made.
+        last_runs: By such an id, the log of the run with files that this process ended last, and its newest entry.
     """
 
     bucket: Bucket
@@ -100,6 +102,8 @@ class Location:
     sharing: Sharing = SHARING  # and what is large
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
+    made: set[str] = field(default_factory=set, init=False)
+    last_runs: dict[str, tuple[str, int]] = field(default_factory=dict, init=False)
     _descriptor: Descriptor | None = field(default=None, init=False)
     _asking: PerProcess[threading.Lock] = field(default_factory=PerProcess, init=False)
     _writable_in: int | None = field(default=None, init=False)

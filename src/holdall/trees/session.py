@@ -35,6 +35,7 @@ from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
 from holdall.trees.op_buffer import OpBuffer
+from holdall.trees.previous import PreviousVersions
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
@@ -128,8 +129,13 @@ class Session:
         _open_sessions.add(session)
         return session
 
-    def writer(self, transfer: Transfer = SILENT) -> ChunkWriter:
-        """Return a writer of packs under this session's name."""
+    def writer(self, transfer: Transfer = SILENT, *, previous: bool = False) -> ChunkWriter:
+        """Return a writer of packs under this session's name.
+
+        Args:
+            transfer: Is told of every byte that is safe.
+            previous: Whether it looks where the last versions of the paths that it is given are.
+        """
         location, descriptor = self.location, self._descriptor
         return ChunkWriter(
             location.bucket,
@@ -139,6 +145,7 @@ class Session:
             descriptor.chunker,
             descriptor.pack_size,
             transfer,
+            previous=PreviousVersions(location, self.view, self.blobs, large=descriptor.pack_size // 8) if previous else None,
         )
 
     def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:
@@ -240,6 +247,8 @@ class Session:
                 if ops or not self._shut or self._buffer:
                     self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
                 self.closed = True
+                if self.view.head and self.view.state.bytes:
+                    self.location.last_runs[self.view.state.experiment] = self.journal.log, self.view.head.n
         _open_sessions.discard(self)
 
     def close_with(self, build: Callable[[], Draft | None]) -> LogEntry | None:

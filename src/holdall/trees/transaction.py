@@ -216,7 +216,7 @@ class Transaction:
                 stream = Rejoined(data, stream)  # it is longer than it said
             if self._held and not self._inline_last:
                 self._pack_small_files()
-            written = self._chunks.write(stream)
+            written = self._chunks.write(stream, path=item.path)
         return Staged(Entry(item.path, Kind.FILE, executable=item.executable), written=written, item=item)
 
     def _hold(self, item: Item, data: bytes) -> Staged:
@@ -228,12 +228,12 @@ class Transaction:
         self._held = 0
         for staged in self._staged.values():
             if staged.data:
-                staged.written = self._chunks.write(io.BytesIO(staged.data))
+                staged.written = self._chunks.write(io.BytesIO(staged.data), path=staged.entry.path)
             staged.data = None
 
     @property
     def _chunks(self) -> ChunkWriter:
-        self._writer = self._writer or self._session.writer(self._transfer)
+        self._writer = self._writer or self._session.writer(self._transfer, previous=True)
         return self._writer
 
     @property
