@@ -43,15 +43,15 @@ from holdall.store import Store
 class Parameters:
     """What may be chosen. Attributes: chunks, in KiB; hints, of a large pack and of a small one."""
 
-    chunks: tuple[int, int, int] = (16, 64, 256)
+    chunks: tuple[int, int, int] = (16, 32, 128)
     hints: tuple[int, int] | None = None
     previous: bool = True
 
 
 SETS = {
     "as it is": Parameters(),
+    "chunks of 16, 64, 256": Parameters((16, 64, 256)),
     "chunks of 8, 32, 128": Parameters((8, 32, 128)),
-    "chunks of 12, 48, 192": Parameters((12, 48, 192)),
     "2 hints, and 1": Parameters(hints=(2, 1)),
     "no run before": Parameters(previous=False),
 }

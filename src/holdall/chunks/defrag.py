@@ -5,7 +5,9 @@ file would be spread over the packs of them all, and reading it would cost a
 request for each. So reading is counted as the reader plans it (`plan.py`): one
 request per stretch of a pack, for each `reach` bytes of it. A fresh copy of so
 many bytes costs at most `1 + size / reach`; a file may cost `MAX_READ_AMPLIFICATION` times
-that, and one more. What is beyond is given back: the poorest stretches, those with the
+that, and up to `MORE` beside, one for each megabyte: requests go side by side, so
+eight take about as long as one, and a ninth version of a small file need not be
+a copy. What is beyond is given back: the poorest stretches, those with the
 fewest bytes of the file per request, are refused and their chunks stored again
 next to the new ones, where the next version finds them in one stretch.
 
@@ -39,6 +41,7 @@ from holdall.chunks.plan import GAP, LIMIT
 from holdall.format.reference import BlobLocation, Ref
 
 MAX_READ_AMPLIFICATION: Final = 1.6  # below 2, because the ends of packs and the recipe have requests of their own
+MORE: Final = 8  # requests beside that, for which nobody waits in turn; but one for each megabyte at most
 UNCHANGED_FACTOR: Final = 2.0  # where a window has nothing new, so much more is borne: the same file again is all there
 
 Copies: TypeAlias = Sequence[Ref]
@@ -105,7 +108,7 @@ class FragmentationLimiter:
     def _reject_poorest(self, stretches: list[Stretch], excess: float) -> list[Stretch]:
         """Accept stretches, and return those whose requests would be too many."""
         refused: list[Stretch] = []
-        allowed = 1 + excess * (1 + self._size / self._reach)
+        allowed = min(max(1.0, self._size / GAP), MORE) + excess * (1 + self._size / self._reach)
         requests = self._requests + sum(stretch.requests for stretch in stretches)
         stretches.sort(key=lambda stretch: stretch.bytes_per_request)
         for stretch in stretches:

@@ -20,15 +20,13 @@ from holdall.format.layout import PackName, hint_key
 from holdall.format.records import encode_hint, parse_hint
 from holdall.storage.bucket import Bucket
 
-PER_PACK: Final = 4  # hints for each 32 MiB of payload
+PER_PACK: Final = 4  # hints for each 32 MiB of payload; of a smaller pack from 1 MiB on as many,
+_SMALL: Final = 2  # and below so many: a lone one may be of the one small file that the next run has not
 
 
 def smallest_ids(ids: Iterable[bytes], payload: int) -> list[bytes]:
-    """Return the smallest chunk ids of a pack with so many bytes of payload, one for each of its hints.
-
-    From a mebibyte on there are two at least: a lone one may be of the one small file that the next run has not.
-    """
-    return heapq.nsmallest(max(-(-PER_PACK * payload // (32 << 20)), 2 if payload >= 1 << 20 else 1), ids)
+    """Return the smallest chunk ids of a pack with so many bytes of payload, one for each of its hints."""
+    return heapq.nsmallest(max(-(-PER_PACK * payload // (32 << 20)), PER_PACK if payload >= 1 << 20 else _SMALL), ids)
 
 
 class Hints:

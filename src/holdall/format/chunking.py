@@ -24,8 +24,8 @@ class Chunker:
     """The sizes of a store's chunks in bytes: minimum, average and maximum."""
 
     min: int = 16 << 10
-    average: int = 64 << 10
-    max: int = 256 << 10
+    average: int = 32 << 10
+    max: int = 128 << 10
 
     def __post_init__(self) -> None:
         in_order = 64 <= self.min < self.average < self.max <= MAX_CHUNK

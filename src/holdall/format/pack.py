@@ -32,7 +32,7 @@ _HEAD: Final = struct.Struct("<II32s")
 _ROW: Final = struct.Struct("<32sIIIBBH")
 _TRAILER: Final = struct.Struct("<32sQ8s")
 TRAILER: Final = _TRAILER.size
-TAIL: Final = 32 << 10  # holds the footer of a pack of usual chunks: one request instead of two
+TAIL: Final = 64 << 10  # holds the footer of a pack of usual chunks: one request instead of two
 
 
 class Row(NamedTuple):
