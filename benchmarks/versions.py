@@ -178,7 +178,7 @@ def _pick(words: bytes, source: Any, most: int = 560) -> str:
 def log_appended(size: int) -> Iterator[Folder]:
     """Three log files, each of which grows."""
     source, words = _source(10), _words(_source(10, 1), MIB)
-    logs = {name: b"" for name in ("train.log", "eval.log", "loader.log")}
+    logs = dict.fromkeys(("train.log", "eval.log", "loader.log"), b"")
     for version in range(VERSIONS):
         for name in logs:
             count = int(size // 3 * (0.04 if version else 1)) // 130
@@ -216,7 +216,9 @@ def tar_reordered(size: int) -> Iterator[Folder]:
     """A tar whose members come in another order each time."""
     members = _members(size, 12)
     for version in range(VERSIONS):
-        names = list(members) if not version else [str(name) for name in _source(12, version).permutation(list(members))]
+        names = (
+            list(members) if not version else [str(name) for name in _source(12, version).permutation(list(members))]
+        )
         yield {"shard.tar": _tar({name: members[name] for name in names})}
 
 

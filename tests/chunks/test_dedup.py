@@ -149,9 +149,9 @@ def test_a_chunk_that_is_stored_again_leaves_its_hint_to_another() -> None:
     """Hints to a pack are for chunks that were new: the others' lead elsewhere already."""
     known, old, new = ChunkIndex(MemoryBucket(), Serial()), ids_of(4, 5), ids_of(5, 5)
     known.hints.prefer(min(new), again=old)
-    assert known.hints.select(old + new, 10) == [min(new)]
+    assert known.hints.select(old + new, 10) == sorted(new)[:2]
     known.hints.prefer(min(new), again=old)
-    assert known.hints.select(old, 10) == [min(old)]
+    assert known.hints.select(old, 10) == sorted(old)[:2]
 
 
 def test_what_was_sought_gets_a_hint() -> None:
@@ -159,7 +159,7 @@ def test_what_was_sought_gets_a_hint() -> None:
     known, first, later = ChunkIndex(MemoryBucket(), Serial()), sorted(ids_of(6, 8))[4:], sorted(ids_of(6, 8))[:4]
     known.hints.prefer(first[0])
     known.add_footer(PackName(b"a" * 16, 0), footer_of(first + later))
-    assert known.hints.select(first + later, 10) == [min(later), first[0]]
+    assert known.hints.select(first + later, 10) == [*later[:2], first[0]]
     assert len(known.hints.select(first + later, 32 << 20)) == 4
 
 

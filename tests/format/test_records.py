@@ -71,7 +71,7 @@ def test_a_store_is_made_as_the_law_says() -> None:
         "writer_features": [],
         "chunk_id": "blake3",
         "file_id": "sha256",
-        "chunker": {"name": "fastcdc2020", "min": 16384, "average": 65536, "max": 262144},
+        "chunker": {"name": "fastcdc2020", "min": 16384, "average": 32768, "max": 131072},
         "pack_size": 33554432,
     }
 

@@ -74,7 +74,8 @@ class Deduplicator:
         missing, told = self._look_before(missing, window, ask=False)
         if not told or 2 * _bytes(missing) > _bytes(window):
             missing = self._follow_hints(missing, window)
-            if self._reach <= _PREVIOUS * _bytes(missing):
+            least = self._reach // (_PREVIOUS if len(missing) == len(window) else 4 * _PREVIOUS)
+            if _bytes(missing) >= least:
                 missing, _ = self._look_before(missing, window, ask=True)
         self._position = self._index.get(window[-1].id) if window else self._position
         by_stream = groupby(window, key=lambda chunk: chunk.stream)

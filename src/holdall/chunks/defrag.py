@@ -6,8 +6,8 @@ request for each. So reading is counted as the reader plans it (`plan.py`): one
 request per stretch of a pack, for each `reach` bytes of it. A fresh copy of so
 many bytes costs at most `1 + size / reach`; a file may cost `MAX_READ_AMPLIFICATION` times
 that, and up to `MORE` beside, one for each megabyte: requests go side by side, so
-eight take about as long as one, and a ninth version of a small file need not be
-a copy. What is beyond is given back: the poorest stretches, those with the
+eight take about as long as one, and the eighth version of a small file need not
+be a copy. What is beyond is given back: the poorest stretches, those with the
 fewest bytes of the file per request, are refused and their chunks stored again
 next to the new ones, where the next version finds them in one stretch.
 
@@ -21,9 +21,11 @@ the gap, however often that happens.
     many          | base . . . . . . . . . . . . .  | a | b | c | d | e | new
     judged        | base . . . . . . . . . . . . .  | a | b | new: c, d and e again
 
-The price, as a share of the bytes of thirty versions: 7 % where each changes 40
-chunks of 64 MiB, 1 to 3 % where it changes less of more, nothing where the same
-part changes each time. A file of one or two requests may take two more.
+The price, as a share of the bytes of thirty versions: 3 % where each changes an
+eighth of the chunks, anywhere, of 8 to 64 MiB; 6 % where it changes forty
+neighbours; under 1 % where it changes less of more; nothing where the same part
+changes each time, nor over the first eight versions (`tests/chunks/test_defrag.py`,
+`benchmarks/dedup.py`).
 
 A rule without I/O.
 """
@@ -41,7 +43,7 @@ from holdall.chunks.plan import GAP, LIMIT
 from holdall.format.reference import BlobLocation, Ref
 
 MAX_READ_AMPLIFICATION: Final = 1.6  # below 2, because the ends of packs and the recipe have requests of their own
-MORE: Final = 8  # requests beside that, for which nobody waits in turn; but one for each megabyte at most
+MORE: Final = 7  # requests beside that, for which nobody waits in turn; but one for each megabyte at most
 UNCHANGED_FACTOR: Final = 2.0  # where a window has nothing new, so much more is borne: the same file again is all there
 
 Copies: TypeAlias = Sequence[Ref]

@@ -123,7 +123,7 @@ class ArtifactFile(io.RawIOBase):
             IntegrityError: A chunk is not what was written.
 
         Cost: all requests are planned together: one for each stretch of a pack without a gap of 1 MiB, of
-        at most 16 MiB, side by side; at most one chunk (256 KiB) more at either end of a stretch. Holds
+        at most 16 MiB, side by side; at most one chunk (of 128 KiB) more at either end of a stretch. Holds
         what it returns, and what is on its way.
         """
         wanted = [self._range(*each) for each in ranges]

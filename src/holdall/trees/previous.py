@@ -42,7 +42,7 @@ from holdall.trees.view import View
 
 _RUNS_TRIED: Final = 2  # whose newest entries are read, one after the other, until one has such a path
 _RECIPE: Final = 41 * CAPACITY  # bytes of recipes that are read: of as many chunks as an index remembers
-_LEAST: Final = 32 << 10  # bytes of a window for which a footer is read
+_LEAST: Final = 1 << 7  # part of what is large for which a footer is read: 32 KiB of a window, as a rule
 _MOST: Final = 64  # footers for one window
 
 
@@ -89,7 +89,7 @@ class PreviousVersions:
             place = self._places.get(chunk.id) or self._homes.get(self._paths.get(chunk.stream, ""))
             if place:
                 weights[place] += chunk.raw
-        return [pack for pack, weight in weights.most_common(_MOST) if weight >= _LEAST]
+        return [pack for pack, weight in weights.most_common(_MOST) if weight * _LEAST >= self._large]
 
     def _ask(self, paths: Sequence[str]) -> None:
         """Look up paths in the run itself, and those that it lacks in the one before it."""
