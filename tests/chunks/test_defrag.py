@@ -42,8 +42,8 @@ def choose(limiter: FragmentationLimiter, refs: list[Ref | None]) -> list[Ref | 
 @pytest.mark.parametrize(
     ("size", "edit", "most_again"),
     [
-        (8, scattered(6), 0.03),
-        (24, scattered(20), 0.035),
+        (8, scattered(6), 0.04),
+        (24, scattered(20), 0.04),
         (64, scattered(40), 0.025),
         (64, scattered(4), 0.005),
         (200, scattered(40), 0.01),

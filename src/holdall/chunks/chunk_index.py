@@ -29,7 +29,7 @@ from holdall.format.pack import Footer
 from holdall.format.reference import CHUNK, Ref
 from holdall.storage.bucket import Bucket
 
-CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 16 GiB, if they are of usual size
+CAPACITY: Final = 1 << 18  # chunks remembered, about 100 MB at most; those of 10 GiB, if they are of usual size
 COPIES: Final = 4  # places remembered of one chunk
 _ABANDONED: Final = 4  # sessions that never closed whose packs are looked for
 _AT_ONCE: Final = 256  # packs whose footers are held against what is wanted before the next are loaded

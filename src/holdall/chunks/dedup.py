@@ -5,7 +5,10 @@ followed along packs that are known. Where much is still missing, hints are
 asked for the smallest missing ids, again and again while that finds packs: a
 file of many versions has chunks in many packs, and each has its own hints. So
 a request is made either for a window that is new, once, or for a pack that is
-found. At last a limiter for each file refuses what would scatter it.
+found. Where hints leave megabytes unfound, earlier versions of the streams are
+asked for, if anybody knows of them (`Previous`): what they say costs a footer
+for each pack that has something of the window, and no more questions while most
+of it is found. At last a limiter for each file refuses what would scatter it.
 
 Memory and requests depend on the stream, never on the store.
 """
@@ -24,7 +27,8 @@ from holdall.format.reference import Ref
 
 _LITTLE: Final = 16 << 10  # bytes that are sooner stored again than guessed or, in a large window, asked for
 _ROUNDS: Final = 16  # of questions for one window, were every hint to name another pack
-_PREVIOUS: Final = 8  # earlier versions are asked for where more than a part of a pack is missing: one in so many
+_UNKNOWN: Final = 8  # earlier versions are asked for where this part of a pack is missing: one in so many of what is
+_IN_PART: Final = 32  # new altogether, and one in so many where some of the window is known, which thus has any
 
 
 class ChunkQuery(NamedTuple):
@@ -64,7 +68,7 @@ class Deduplicator:
         """Return where each chunk is to be referred to; None: it is to be stored.
 
         Cost: one request for each pack that is walked through, and one more for each that is borrowed from, which
-        nobody waits for here (`ChunkIndex.verify`); four where much is new.
+        nobody waits for here (`ChunkIndex.verify`); four where much is new, and what `Previous` takes.
         """
         if self._index.has_garbage_state:
             self._index.condemned()  # and what was found to be damaged meanwhile
@@ -74,7 +78,7 @@ class Deduplicator:
         missing, told = self._look_before(missing, window, ask=False)
         if not told or 2 * _bytes(missing) > _bytes(window):
             missing = self._follow_hints(missing, window)
-            least = self._reach // (_PREVIOUS if len(missing) == len(window) else 4 * _PREVIOUS)
+            least = self._reach // (_UNKNOWN if len(missing) == len(window) else _IN_PART)
             if _bytes(missing) >= least:
                 missing, _ = self._look_before(missing, window, ask=True)
         self._position = self._index.get(window[-1].id) if window else self._position

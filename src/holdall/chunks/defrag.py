@@ -21,8 +21,8 @@ the gap, however often that happens.
     many          | base . . . . . . . . . . . . .  | a | b | c | d | e | new
     judged        | base . . . . . . . . . . . . .  | a | b | new: c, d and e again
 
-The price, as a share of the bytes of thirty versions: 3 % where each changes an
-eighth of the chunks, anywhere, of 8 to 64 MiB; 6 % where it changes forty
+The price, as a share of the bytes of thirty versions: 2 to 4 % where each changes
+4 to 5 % of the chunks, anywhere, of 8 to 64 MiB; 6 % where it changes forty
 neighbours; under 1 % where it changes less of more; nothing where the same part
 changes each time, nor over the first eight versions (`tests/chunks/test_defrag.py`,
 `benchmarks/dedup.py`).

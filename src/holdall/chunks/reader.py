@@ -127,7 +127,7 @@ class ChunkReader:
             ObjectNotFoundError: There is no such pack.
             FormatError: Its footer is damaged.
 
-        Cost: one request; two where the pack holds more than 660 blobs.
+        Cost: one request; two where the pack holds more than 1,300 blobs.
         """
         what = f"pack {pack}"
         tail = self._bucket.get_range(pack.key, -TAIL)

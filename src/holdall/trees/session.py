@@ -145,7 +145,9 @@ class Session:
             descriptor.chunker,
             descriptor.pack_size,
             transfer,
-            previous=PreviousVersions(location, self.view, self.blobs, large=descriptor.pack_size // 8) if previous else None,
+            previous=PreviousVersions(location, self.view, self.blobs, large=descriptor.pack_size // 8)
+            if previous
+            else None,
         )
 
     def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:
