@@ -28,7 +28,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from holdall.chunks.chunk_index import CAPACITY, PAGE
+from holdall.chunks.abandoned import PAGE
+from holdall.chunks.chunk_index import CAPACITY
 from holdall.chunks.dedup import ChunkQuery
 from holdall.errors import HoldallError
 from holdall.format.layout import RUNS, PackName
