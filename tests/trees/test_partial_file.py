@@ -46,6 +46,7 @@ def test_pieces_in_any_order_make_the_digest_of_the_whole(data: bytes, cuts: lis
 def test_hashing_does_not_wait_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is whole from the beginning on is hashed before the rest is there, and never more than that."""
     monkeypatch.setattr(partial_file, "_BLOCK", 10)
+    monkeypatch.setattr(partial_file, "_BEHIND", 10)
     read: list[tuple[int, int]] = []
     follower = IncrementalHasher(100, lambda start, stop: read.append((start, stop)) or bytes(stop - start))  # type: ignore[func-returns-value]
     follower.add(10, 50)

@@ -30,7 +30,9 @@ from holdall.trees.destination import Place, refusals_named, removed_on_failure,
 from holdall.trees.lent_file import LentFile
 from holdall.trees.positioned import write_parts
 
-_BLOCK: Final = 1 << 20  # bytes hashed at a time; so many may be behind before it pays to begin
+_BLOCK: Final = 256 << 10  # bytes hashed at a time, which a processor's cache holds
+_BEHIND: Final = 1 << 20  # bytes that may be behind before it pays to begin
+_buffers = threading.local()  # one for each thread that hashes: fresh memory would cost more than reading
 
 
 class IncrementalHasher:
@@ -70,7 +72,7 @@ class IncrementalHasher:
     @property
     def _due(self) -> bool:
         behind = self._there - self._hashed
-        return behind >= _BLOCK or (behind > 0 and self._there == self._size)
+        return behind >= _BEHIND or (behind > 0 and self._there == self._size)
 
     def _go_on(self) -> bool:
         """Hash all that is there without a gap. Returns whether this reached the end."""
@@ -158,10 +160,15 @@ class PartialFile:
         with self._target.folder() as folder, removed_on_failure(self._name, folder):
             self._target.rename(self._name, folder)
 
-    def _read(self, start: int, stop: int) -> bytes:
+    def _read(self, start: int, stop: int) -> memoryview:
+        """Return bytes that were written, until this thread reads again."""
+        try:
+            buffer: memoryview = _buffers.buffer
+        except AttributeError:
+            buffer = _buffers.buffer = memoryview(bytearray(_BLOCK))
         with refusals_named(str(self._target)):
-            if data := os.pread(self._descriptor, stop - start, start):
-                return data
+            if count := os.preadv(self._descriptor, [buffer[: stop - start]], start):
+                return buffer[:count]
         raise DestinationError(str(self._target), "it was cut off while it was written")
 
     def _take(self) -> int:
