@@ -29,7 +29,7 @@ from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.policy import RESTORABLE, RetentionPolicy
-from holdall.runs.promise import Promise
+from holdall.runs.promise import Located
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
 from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
@@ -197,8 +197,8 @@ class Store(Shown):
 
         return Maintenance(self._location)
 
-    def _located(self, uri: str) -> tuple[str, str, Promise | None]:
-        return self.registry.locate(uri)  # a method, which travels, and finds the registry when it is needed
+    def _located(self, uri: str) -> Located:
+        return self.registry._located(uri)  # a method, which travels, and finds the registry when it is needed
 
     def _runs_of(self, experiment: str, filter: str | None, stage: str) -> list[Run]:
         return self.runs.of(experiment, filter, stage)  # a method, which travels to other processes
@@ -256,8 +256,8 @@ class Store(Shown):
             >>> store.model_info(logged.model_uri).model_id == logged.model_id
             True
         """
-        info, version = self.models.info(uri), self._version_of(uri)
-        return replace(info, registered_model_version=int(version.version)) if version else info
+        info, version = self.models._info(uri)
+        return replace(info, registered_model_version=version) if version else info
 
     def revise_model(self, uri: str, change: Change) -> ModelInfo:
         """Log a model once more, changed (see `Models.revise`); a version of a registered model as its next version.

@@ -28,6 +28,7 @@ MIB = 1 << 20
 NOISE = random.Random(14).randbytes(100 * MIB // 8)
 LIKE = replace(Descriptor("0" * 32, 0), pack_size=4 * MIB)  # an eighth of the usual packs for an eighth of the bytes
 SMALL = [bytes_item(f"data/{n:03}.bin", NOISE[n << 12 : (n + 1) << 12]) for n in range(200)]
+ALIAS = "models:/fraud@champion"
 NAME = "waves-reading"  # of the bucket, for the command line
 Fill = Callable[[Run], object]
 Verb = Callable[[Store, str, Path], object]
@@ -86,7 +87,11 @@ ROWS = [
     Row("record", little, lambda store, run, _: store.runs.get(run).record, 2, 3),
     Row("diff", small_files, lambda store, run, _: store.artifacts.diff(f"runs:/{run}", f"runs:/{run}/data"), 3, 7),
     Row("experiment", little, lambda store, _, __: store.experiments.named("Default"), 2, 3),
-    Row("load model", model, lambda store, _, __: store.models.load("models:/fraud@champion"), 6, 10),
+    Row("inspect model", model, lambda store, _, __: store.models.inspect(ALIAS), 6, 10),
+    Row("model info", model, lambda store, _, __: store.model_info(ALIAS), 6, 10),
+    Row("load by id", model, lambda store, run, _: store.models.load(f"models:/m-{run}-1"), 3, 4),
+    Row("a version", model, lambda store, _, __: store.registry.get_version("fraud", 1), 3, 7),
+    Row("load model", model, lambda store, _, __: store.models.load(ALIAS), 6, 10),
 ]
 COMMANDS = [
     Row("run show", little, lambda _, run, __: shell("run", "show", run), 3, 6),
@@ -97,7 +102,15 @@ COMMANDS = [
     Row("artifact list", small_files, lambda _, run, __: shell("artifact", "list", f"runs:/{run}"), 3, 4),
     Row("artifact cat", little, lambda _, run, __: shell("artifact", "cat", f"runs:/{run}/report.txt"), 3, 4),
     Row("artifact diff", little, lambda _, run, __: shell("artifact", "diff", f"runs:/{run}", f"runs:/{run}"), 3, 7),
-    Row("model show", model, lambda _, __, ___: shell("model", "show", "models:/fraud@champion"), 8, 11),
+    Row(
+        "artifact get by a short id",
+        little,
+        lambda _, run, to: shell("artifact", "get", f"runs:/{run[:20]}", "-d", to),
+        4,
+        5,
+    ),
+    Row("model get", model, lambda _, __, to: shell("model", "get", ALIAS, "-d", to), 6, 10),
+    Row("model show", model, lambda _, __, ___: shell("model", "show", ALIAS), 6, 10),
 ]
 
 

@@ -152,14 +152,19 @@ class Models(ModelRecords, ModelReader):
             >>> store.models.info(logged.model_uri).model_id == logged.model_id
             True
         """
-        mlmodel = self.describe(uri)
-        if local_folder(uri) is not None:
-            return mlmodel.get_model_info(model_uri=str(uri))
-        run_id, path = self._locate(str(uri))
-        record = next((each for each in self.logged(run_id) if each.path == path), None)
-        return mlmodel.get_model_info(record, "" if record else str(uri))
+        return self._info(uri)[0]
 
     # --- inside ---
+
+    def _info(self, uri: str | os.PathLike[str]) -> tuple[ModelInfo, int | None]:
+        """Return what is known of a model, and the number of the version that its address names."""
+        if local_folder(uri) is not None:
+            return self.describe(uri).get_model_info(model_uri=str(uri)), None
+        run, path = self._look(uri)
+        mlmodel = self._describe_in(run, path, uri)
+        record = next((each for each in self._logged_by(run) if each.path == path), None)
+        version = int(run._promise.version.rpartition("/")[2]) if run._promise else None
+        return mlmodel.get_model_info(record, "" if record else str(uri)), version
 
     def _record(self, run: Run, path: str, mlmodel: Model) -> LoggedModel:
         """Return the record of a revised model: the old one's, under the next name that is free."""

@@ -21,7 +21,7 @@ from holdall.naming.sources import Place, logged_model
 from holdall.naming.uris import LATEST, MODELS, ModelURI, check_stage, check_version, parse_model_uri
 from holdall.runs.arguments import listed
 from holdall.runs.artifacts import parse_uri
-from holdall.runs.promise import Promise
+from holdall.runs.promise import Located, Promise
 from holdall.trees.location import Location
 from holdall.trees.log import Log
 
@@ -179,11 +179,7 @@ class RegistryReader:
             >>> path
             'model'
         """
-        place, version = self._place_and_version(uri)
-        if version is None:
-            return place.run_id, place.path, None
-        promise = Promise(f"{MODELS}{version.name}/{version.version}", version.path, version.digest)
-        return place.run_id, place.path, promise
+        return self._located(uri)[:3]
 
     def version_at(self, uri: str) -> ModelVersion:
         """Return the version that `models:/<name>/...` or `models:/<name>@<alias>` means. Raises: as `resolve`.
@@ -200,6 +196,17 @@ class RegistryReader:
         """Return the run and the path that an address means."""
         return self._place_and_version(uri)[0]
 
+    def _located(self, uri: str) -> Located:
+        """Do as `locate`; with the run, where that was read to find the place."""
+        if uri.startswith(MODELS) and (meant := parse_model_uri(uri)).model_id:
+            place, view = logged_model(self._location, *(parse_model_id(meant.model_id) or ("", 0)))
+            return Located(place.run_id, place.below(meant.path).path, None, view)
+        place, version = self._place_and_version(uri)
+        if version is None:
+            return Located(place.run_id, place.path)
+        promise = Promise(f"{MODELS}{version.name}/{version.version}", version.path, version.digest)
+        return Located(place.run_id, place.path, promise)
+
     def _place_and_version(self, uri: str) -> tuple[Place, ModelVersion | None]:
         """Return the run and the path that an address means, and the version that it names, if it names one."""
         if not uri.startswith(MODELS):
@@ -207,7 +214,7 @@ class RegistryReader:
         meant = parse_model_uri(uri)
         if meant.model_id:
             run_id, n = parse_model_id(meant.model_id) or ("", 0)
-            return logged_model(self._location, run_id, n).below(meant.path), None
+            return logged_model(self._location, run_id, n)[0].below(meant.path), None
         version = self._version(meant)
         return Place(version.run_id, version.path).below(meant.path), version
 

@@ -12,6 +12,7 @@ from holdall.modeling.records.logged import logged_model as recorded
 from holdall.runs.reading import RunReader, join_path
 from holdall.trees.addresses import run_uri
 from holdall.trees.location import Location
+from holdall.trees.view import View
 
 _MODEL_ID = re.compile(rb"^model_id: *['\"]?(m-[0-9a-f]{32}-[0-9]+)['\"]? *$", re.MULTILINE)
 
@@ -77,8 +78,8 @@ def read_digest(location: Location, place: Place) -> tuple[str, int]:
     return digest_below(entries, place.path), newest
 
 
-def logged_model(location: Location, run_id: str, n: int) -> Place:
-    """Return where the n-th model that a run logged is: the directory whose `MLmodel` has that id.
+def logged_model(location: Location, run_id: str, n: int) -> tuple[Place, View]:
+    """Return where the n-th model that a run logged is, the directory whose `MLmodel` has that id, and the run.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -87,11 +88,11 @@ def logged_model(location: Location, run_id: str, n: int) -> Place:
     Cost: reading the run's end, whose tags say where its models are; for a folder that was put there as files,
     reading the tree and each `MLmodel` until the one is found.
     """
-    run, wanted = RunReader(location, run_id), f"m-{run_id}-{n}"
+    run, wanted = RunReader(location, run_id)._at_one_look(), f"m-{run_id}-{n}"
     if known := recorded(run_id, n, run.state.tags):
-        return Place(run_id, known.path)
+        return Place(run_id, known.path), run._view()
     for entry in list(run.entries()):
         folder, _, name = entry.path.rpartition("/")
         if name == "MLmodel" and wanted.encode() in _MODEL_ID.findall(run.read(entry.path)):
-            return Place(run_id, folder)
+            return Place(run_id, folder), run._view()
     raise ArtifactNotFoundError(run_id, f"the MLmodel of {wanted}")

@@ -14,7 +14,7 @@ from holdall.format.layout import is_run_id
 from holdall.format.paths import check_path
 from holdall.format.tree import Kind
 from holdall.runs.differences import Difference
-from holdall.runs.promise import Promise
+from holdall.runs.promise import Located
 from holdall.runs.record import FileInfo
 from holdall.runs.run import Run
 from holdall.runs.versions import FileVersion
@@ -25,8 +25,7 @@ from holdall.trees.location import Location
 if TYPE_CHECKING:
     import pandas as pd
 
-# an address -> the run and path that it means, and what is promised of them
-Locate: TypeAlias = Callable[[str], tuple[str, str, Promise | None]]
+Locate: TypeAlias = Callable[[str], Located]
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
@@ -46,8 +45,8 @@ def parse_uri(uri: str) -> tuple[str, str]:
         raise InvalidURIError(uri, str(error)) from error
 
 
-def _of_run(uri: str) -> tuple[str, str, None]:
-    return *parse_uri(uri), None
+def _of_run(uri: str) -> Located:
+    return Located(*parse_uri(uri))
 
 
 class Artifacts:
@@ -225,7 +224,7 @@ class Artifacts:
         return a.diff(path_a or None, b, path_b or None)
 
     def _run(self, uri: str) -> tuple[Run, str]:
-        run_id, path, promise = self._locate(uri)
+        run_id, path, promise, view = self._locate(uri)
         run = Run(self._location, run_id)
-        run._promise = promise
+        run._promise, run._glance = promise, [view] if view else None
         return run, path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from holdall.errors import IncompleteError, VersionChangedError
 from holdall.format.manifest import digest_below
@@ -36,3 +37,12 @@ class Promise:
         if found != self.digest:
             place = run_uri(run_id, self.path)
             raise VersionChangedError(self.version, place, self.digest, found)
+
+
+class Located(NamedTuple):
+    """What an address means: a run, a path in it, what is promised of that, and the run, if it was read to find out."""
+
+    run_id: str
+    path: str
+    promise: Promise | None = None
+    view: View | None = None

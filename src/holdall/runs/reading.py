@@ -334,7 +334,7 @@ class RunReader:
         It looks again where a pack that it needs is gone, as every reader does.
         """
         other = copy(self)
-        other._promise, other._glance = self._promise, []
+        other._promise, other._glance = self._promise, list(self._glance or ())
         return other
 
     # --- inside ---

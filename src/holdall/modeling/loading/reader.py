@@ -33,6 +33,7 @@ from holdall.modeling.model import FILE, MAX_FILE, Model, config_of, parse_model
 from holdall.modeling.saving.exporting import refuse_taken, write_out
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.reading import RunReader, join_path
+from holdall.runs.run import Run
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
@@ -135,8 +136,7 @@ class ModelReader:
         local = local_folder(uri)
         if local is not None:
             return read_model(local)
-        where = f"{str(uri).rstrip('/')}/{FILE}"
-        return _parsed(self._artifacts.open(where), where)
+        return self._describe_in(*self._look(uri), uri)
 
     def digest(self, uri: str | os.PathLike[str]) -> str:
         """Return one digest of all files of a model, the same in a store, fetched or copied.
@@ -164,12 +164,12 @@ class ModelReader:
             >>> store.models.inspect(logged.model_uri).runs_code
             [...]
         """
-        local, mlmodel = local_folder(uri), self.describe(uri)
+        local = local_folder(uri)
         if local is not None:
-            return inspect_files(mlmodel, folder_digest(local), lambda name: within(local, name).open("rb"))
-        run_id, path = self._locate(str(uri))
-        reader = RunReader(self._location, run_id)
-        return inspect_files(mlmodel, self._digest_at(run_id, path), lambda name: reader.open(join_path(path, name)))
+            return inspect_files(read_model(local), folder_digest(local), lambda name: within(local, name).open("rb"))
+        run, path = self._look(uri)
+        mlmodel, digest = self._describe_in(run, path, uri), self._digest_in(run, path)
+        return inspect_files(mlmodel, digest, lambda name: run.open(join_path(path, name)))
 
     def export(self, uri: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
         """Write a model as a folder, or as one file: `.tar`, `.tar.gz`, `.tgz` or `.zip`. MLflow loads it.
@@ -198,10 +198,15 @@ class ModelReader:
 
     # --- inside ---
 
-    def _describe_in(self, run: RunReader, path: str) -> Model:
-        """Do as `describe`, of a path of a run, by the look that its handle takes."""
+    def _look(self, uri: str | os.PathLike[str]) -> tuple[Run, str]:
+        """Return the run of a stored model, whose log is looked at once for all that is read of it, and its path."""
+        run, path = self._artifacts._run(str(uri).rstrip("/"))
+        return run._at_one_look(), path
+
+    def _describe_in(self, run: RunReader, path: str, uri: str | os.PathLike[str] = "") -> Model:
+        """Do as `describe`, of a path of a run, by the look that its handle takes; errors name it by its address."""
         name = join_path(path, FILE)
-        return _parsed(run.open(name), run_uri(run.id, name))
+        return _parsed(run.open(name), f"{str(uri).rstrip('/')}/{FILE}" if uri else run_uri(run.id, name))
 
     def _digest_in(self, run: RunReader, path: str) -> str:
         """Do as `digest`, of a path of a run, by the look that its handle takes."""

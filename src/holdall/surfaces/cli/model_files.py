@@ -51,10 +51,8 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
     \b
     Example: holdall model get models:/fraud@champion -d fetched
     """
-    store = opened()
-    run_id, path, promise = store.registry.locate(_of_the_store(uri))
-    run = store.runs.get(run_id)
-    run._promise = promise
+    run, path = opened().artifacts._run(_of_the_store(uri))
+    run = run._at_one_look()
     wanted = run._select(path or None)
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
