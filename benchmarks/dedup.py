@@ -26,7 +26,7 @@ from benchmarks.data import emptied
 from benchmarks.peers.xet_local import Xet
 from benchmarks.rounds import PLAIN, parse_size
 from benchmarks.versions import KINDS, MIB, VERSIONS, Folder
-from holdall.chunks import hints
+from holdall.chunks import defrag, hints
 from holdall.chunks.pool import Pool
 from holdall.format.chunking import Chunker
 from holdall.format.entry import parse_entry
@@ -37,15 +37,24 @@ from holdall.format.reference import CHUNK, RECIPE
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
+from holdall.trees.previous import PreviousVersions
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What may be chosen. Attributes: chunks, in KiB; hints, of a large pack and of a small one."""
+    """What may be chosen.
+
+    Attributes:
+        chunks: Their sizes, in KiB.
+        hints: Of a pack from 1 MiB on, and of a smaller one; None: today's.
+        previous: Whether the version before is asked for.
+        pieces: That a file may have beside the usual ones.
+    """
 
     chunks: tuple[int, int, int] = (16, 32, 128)
     hints: tuple[int, int] | None = None
     previous: bool = True
+    pieces: int = defrag.MORE
 
 
 SETS = {
@@ -54,6 +63,8 @@ SETS = {
     "chunks of 8, 32, 128": Parameters((8, 32, 128)),
     "2 hints, and 1": Parameters(hints=(2, 1)),
     "no run before": Parameters(previous=False),
+    "no pieces beside": Parameters(pieces=1),
+    "all as it was in November 2026": Parameters((16, 64, 256), (2, 1), previous=False, pieces=1),
 }
 
 
@@ -133,8 +144,11 @@ def _parameters(chosen: Parameters) -> Iterator[None]:
         return heapq.nsmallest(max(-(-4 * payload // (32 << 20)), large if payload >= MIB else small), ids)
 
     with ExitStack() as patches:
+        patches.enter_context(patch.object(defrag, "MORE", chosen.pieces))
         if chosen.hints:
             patches.enter_context(patch.object(hints, "smallest_ids", fewer))
+        if not chosen.previous:
+            patches.enter_context(patch.object(PreviousVersions, "packs_of", lambda self, chunks, *, ask: []))
         yield
 
 
@@ -161,17 +175,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dedup", description=__doc__)
     parser.add_argument("kinds", nargs="*", help="kinds whose name begins so; all when none")
     parser.add_argument("--size", type=parse_size, default=8 * MIB, help="of the smallest kinds")
-    parser.add_argument("--sets", action="store_true", help="ours with other parameters instead of Xet")
+    parser.add_argument("--sets", nargs="?", const="", help="ours with other parameters instead of Xet: those so named")
     given = parser.parse_args()
     os.environ["HOLDALL_PROGRESS"] = "off"
     wanted = [name for name in KINDS if name.startswith(tuple(given.kinds or [""]))]
-    for name, parameters in SETS.items() if given.sets else [("as it is", SETS["as it is"])]:
-        print(f"{name}:" if given.sets else "", flush=True)
-        _table(wanted, parameters, given.size, peer=not given.sets)
+    alone = given.sets is not None
+    for name, parameters in SETS.items():
+        if name.startswith(given.sets if alone else "as it is"):
+            print(f"{name}:\n" if alone else "", flush=True)
+            _table(wanted, parameters, given.size, peer=not alone)
 
 
 def _table(wanted: list[str], parameters: Parameters, size: int, *, peer: bool) -> None:
-    print("| kind | MB | pair | ratio | chain | ratio | again % | of it guard | recipes % | requests |")
+    """Two versions, then eight: MB stored, and how many times what Xet stores; shares are of all versions' bytes."""
+    print("| kind | MB | two stored | of Xet's | eight | of Xet's | again, % | as fragments | recipes, % | requests |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     sums = [Chain(stored=[0] * VERSIONS), Chain(stored=[0] * VERSIONS)]
     for name in wanted:

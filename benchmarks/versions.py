@@ -123,18 +123,23 @@ def adapters(size: int) -> Iterator[Folder]:
 
 def tuned_fp32(size: int) -> Iterator[Folder]:
     """A pretrained model, and what it is tuned to: every number of 4 bytes moves a little."""
+    for layers in _tuned(size):
+        yield {"model.safetensors": tensors(layers)}
+
+
+def _tuned(size: int) -> Iterator[dict[str, Any]]:
     layers = _layers(size)
     for version in range(VERSIONS):
-        yield {"model.safetensors": tensors(layers)}
+        yield layers
         change = _source(6, version)
         layers = {name: value + _weights(change, *value.shape) * np.float32(0.001) for name, value in layers.items()}
 
 
 def tuned_bf16(size: int) -> Iterator[Folder]:
     """The same in numbers of 2 bytes."""
-    for folder in tuned_fp32(2 * size):
-        data = np.frombuffer(folder["model.safetensors"][-2 * size // MIB * MIB // 2 * 2 :], np.float32)
-        yield {"model.safetensors": tensors({"weights": (data.view(np.uint32) >> 16).astype(np.uint16)})}
+    for layers in _tuned(2 * size):
+        halves = {name: (value.view(np.uint32) >> 16).astype(np.uint16) for name, value in layers.items()}
+        yield {"model.safetensors": tensors(halves)}
 
 
 def vocabulary(size: int) -> Iterator[Folder]:

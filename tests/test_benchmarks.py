@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from benchmarks import cpu, space
+from benchmarks import cpu, dedup, space
 from benchmarks.all import QUESTIONS
 from benchmarks.answer import Answer, text_of, verdict
 from benchmarks.data import random_file, same, small_files, weights_file
@@ -20,6 +21,7 @@ from benchmarks.plot import draw
 from benchmarks.rounds import Options, Question, Work, answer
 from benchmarks.spent import ROOT, Side, spent
 from benchmarks.table import write_table
+from benchmarks.versions import KINDS, VERSIONS
 
 
 @pytest.fixture
@@ -171,3 +173,27 @@ def test_what_outlives_its_process_is_counted_with_it(tmp_path: Path) -> None:
         f"def log_artifact(_): subprocess.Popen([sys.executable, '-c', {work!r}], stdout=-3)\n"
     )
     assert spent(Side.at("stand-in", tmp_path), "log", url="u", path=str(tmp_path / "none")).seconds >= 0.4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_versions_of_files_are_the_same_each_time(kind: str) -> None:
+    """Eight versions of each kind, each unlike the one before, and the same bytes whenever they are made."""
+    make, _ = KINDS[kind]
+    first = [sorted(folder.items()) for folder in make(1 << 20)]
+    assert len(first) == VERSIONS
+    assert all(one != other for one, other in pairwise(first))
+    assert [sorted(folder.items()) for folder in islice(make(1 << 20), 2)] == first[:2]
+
+
+def test_a_chain_of_versions_is_held_against_an_exact_index(tmp_path: Path) -> None:
+    """What was stored although it was there is counted: with no look at the run before it is more."""
+    kind = "SQLite, a third of its chunks"
+    (now, _), (old, _) = (
+        dedup.chain_of(kind, dedup.SETS[name], tmp_path / str(n), 4 << 20, peer=False)
+        for n, name in enumerate(("as it is", "all as it was in November 2026"))
+    )
+    assert len(now.stored) == VERSIONS
+    assert now.stored == sorted(now.stored)
+    assert now.again - now.refused < 0.01 * now.logical
+    assert now.stored[-1] < 0.9 * old.stored[-1]
+    assert old.again > now.again
