@@ -18,8 +18,9 @@ hold for what it does is told in `shared_writing.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -167,10 +168,42 @@ class Flushed:
 
 
 class _Telling(Silent):
-    """Tells the parent of progress."""
+    """Keeps what the parent is to be told until a call tells it: what is said between two calls, nobody hears."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done = self._saved = 0
+        self._damage: list[FoundDamage] = []
 
     def add(self, done: int, saved: int = 0, /) -> None:
-        process.notify(Told(done, saved))
+        with self._lock:
+            self._done += done
+            self._saved += saved
+
+    def note_damage(self, pack: PackName, detail: str, blobs: Sequence[bytes]) -> None:
+        """Note that a pack is damaged."""
+        self._damage.append(FoundDamage(pack, detail, tuple(blobs)))
+
+    def tell(self) -> None:
+        """Tell what there is to tell. By the thread that does the call."""
+        with self._lock:
+            done, saved, self._done, self._saved = self._done, self._saved, 0, 0
+            damage, self._damage = self._damage, []
+        if done or saved:
+            process.notify(Told(done, saved))
+        for found in damage:
+            process.notify(found)
+
+
+class _Telltale:
+    """A stream whose every reading tells the parent how far its worker is."""
+
+    def __init__(self, stream: Readable, telling: _Telling) -> None:
+        self._stream, self._telling = stream, telling
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        self._telling.tell()
+        return self._stream.readinto(buffer)
 
 
 class _PieceWriter:
@@ -178,7 +211,8 @@ class _PieceWriter:
 
     def __init__(self, task: Task) -> None:
         bucket, pool = unpack_bucket(task.bucket), _pool(process.memory())
-        damage = Damage(lambda pack, detail, blobs: process.notify(FoundDamage(pack, detail, tuple(blobs))))
+        self.telling = _Telling()
+        damage = Damage(self.telling.note_damage)
         self.verifier = PackVerifier(bucket, pool, damage, verify_all=task.verify_all)
         self.verifier.take_over(task.tried)
         self.index = ChunkIndex(bucket, pool, self.verifier)
@@ -186,7 +220,7 @@ class _PieceWriter:
         self.names = LentPackNames(task.numbers)
         self.claims = Claims(task.claims, task.worker)
         self.writer = ChunkWriter(
-            bucket, pool, self.index, self.names, task.chunker, task.pack_size, _Telling(), self.claims.claim
+            bucket, pool, self.index, self.names, task.chunker, task.pack_size, self.telling, self.claims.claim
         )
         self._written: list[tuple[WholeFile | FilePart, Part | None, WrittenStream, bytes]] = []
         self._last: dict[int, WrittenStream] = {}  # of each file that is written in parts
@@ -194,11 +228,11 @@ class _PieceWriter:
     def write(self, piece: WholeFile | FilePart) -> None:
         if isinstance(piece, WholeFile):
             with piece.open() as stream:
-                self._written.append((piece, None, self.writer.write(stream), b""))
+                self._written.append((piece, None, self.writer.write(_Telltale(stream, self.telling)), b""))
             return
         with piece.open() as opened:
             part = Part(piece.offset, piece.start, piece.stop, opened.read_at)
-            written = self.writer.write(opened, part, after=self._last.get(piece.file))
+            written = self.writer.write(_Telltale(opened, self.telling), part, after=self._last.get(piece.file))
             self._written.append((piece, part, written, opened.digest()))
         self._last[piece.file] = written
 
@@ -238,28 +272,33 @@ def begin(task: Task) -> None:
 
 def write(pieces: Sequence[WholeFile | FilePart]) -> None:
     """Write files and parts of files."""
-    for piece in pieces:
-        _here().write(piece)
+    with _here() as here:
+        for piece in pieces:
+            here.write(piece)
 
 
 def left() -> dict[bytes, int]:
     """Return the chunks that were left to other workers since this was last asked, and to which."""
-    return _here().left()
+    with _here() as here:
+        return here.left()
 
 
 def places(chunks: Sequence[bytes]) -> list[Ref | None]:
     """Return where this worker has put chunks; None where it has not."""
-    return [_here().writer.placed(chunk) for chunk in chunks]
+    with _here() as here:
+        return [here.writer.placed(chunk) for chunk in chunks]
 
 
 def settle(places: Mapping[bytes, Ref]) -> list[Settled]:
     """Give each piece that was written its place, and return these in order; `places` are those of what was left."""
-    return _here().settle(places)
+    with _here() as here:
+        return here.settle(places)
 
 
 def find_blobs(ids: Sequence[bytes]) -> list[Ref | None]:
     """Return where the bucket has blobs, as far as that is known here."""
-    return [_here().writer.find(blob) for blob in ids]
+    with _here() as here:
+        return [here.writer.find(blob) for blob in ids]
 
 
 def put_recipes(recipes: Sequence[bytes]) -> list[Ref | None]:
@@ -267,18 +306,25 @@ def put_recipes(recipes: Sequence[bytes]) -> list[Ref | None]:
 
     Then they may rather travel with the commit.
     """
-    writer = _here().writer
-    return [writer.put_blob(recipe, RECIPE) if writer.unsent else None for recipe in recipes]
+    with _here() as here:
+        writer = here.writer
+        return [writer.put_blob(recipe, RECIPE) if writer.unsent else None for recipe in recipes]
 
 
 def flush() -> Flushed:
     """Return when the bucket has acknowledged every pack."""
-    return _here().flush()
+    with _here() as here:
+        return here.flush()
 
 
-def _here() -> _PieceWriter:
+@contextmanager
+def _here() -> Iterator[_PieceWriter]:
+    """Give a call its writer; whatever comes of the call, the parent hears what there is to tell."""
     found: _PieceWriter = process.kept()[_WRITER]
-    return found
+    try:
+        yield found
+    finally:
+        found.telling.tell()
 
 
 _pools: Final[dict[int, Pool]] = {}  # this worker's one, whose threads are worth keeping
