@@ -149,7 +149,7 @@ def test_work_goes_on_without_workers(
             assert workers == []
     (record,) = caplog.records
     assert "2 worker processes could not be started" in record.getMessage()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors  # other crews may be closing theirs
 
 
 @pytest.mark.parametrize("what", ["version", "_imported"])
