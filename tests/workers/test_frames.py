@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from tests.support.killing import fork
 
 from holdall.workers.frames import MAX_FRAME, BrokenFrameError, FrameWriter, read_frame
 
@@ -50,6 +52,24 @@ def test_what_is_no_frame_is_refused(pipe: tuple[int, int], written: bytes) -> N
     os.close(here)
     with pytest.raises(BrokenFrameError):
         read_frame(there)
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN])
+def test_nobody_who_reads_is_an_error_and_no_end(handler: signal.Handlers) -> None:
+    """Also in a program that SIGPIPE ends, which it still does elsewhere."""
+
+    def work() -> None:
+        signal.signal(signal.SIGPIPE, handler)
+        there, here = os.pipe()
+        os.close(there)
+        with pytest.raises(BrokenPipeError):
+            FrameWriter(here).send(1)
+        with suppress(BrokenPipeError):
+            os.write(here, b"not through a writer")
+        os._exit(7)
+
+    code = os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1])
+    assert code == (-signal.SIGPIPE if handler == signal.SIG_DFL else 7)
 
 
 def test_a_closed_writer_writes_nowhere(pipe: tuple[int, int]) -> None:

@@ -148,6 +148,25 @@ def test_workers_close_what_their_parent_has_open() -> None:
     os.close(here)
 
 
+def test_what_a_thread_still_does_at_the_end_is_done() -> None:
+    """Python waits for threads when its main one has ended; their workers wait with them."""
+    script = PARENT.format(work="") + textwrap.dedent("""
+        def work():
+            with crew.claim(1) as (worker,):
+                begun.set()
+                time.sleep(0.3)
+                say(worker.call(max, 1, 2).result())
+            with crew.claim(1) as workers:
+                say(workers)
+        crew, begun = Crew(2, 256 << 20), threading.Event()
+        threading.Thread(target=work).start()
+        begun.wait()
+    """)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["2", "[]"]
+
+
 def test_nothing_is_left_open(tmp_path: Path) -> None:
     """A program that ends while it has workers warns of nothing, with every warning an error."""
     script = PARENT.format(work=textwrap.dedent("sys.exit()"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 from typing import Any, Final
 
@@ -70,10 +71,17 @@ def read_frame(descriptor: int) -> bytes | None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of this to a pipe. Raises: OSError."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
+    """Write all of this to a pipe. Raises: OSError, also in a program that lets SIGPIPE end it, as some tools do."""
+    left, before = memoryview(data), signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except BrokenPipeError:
+        if signal.SIGPIPE in signal.sigpending():
+            signal.sigwait({signal.SIGPIPE})  # else it would come with the old mask
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _read_exactly(descriptor: int, size: int, *, may_end: bool = False) -> bytes | None:
