@@ -142,6 +142,8 @@ class _Check:
         key = parse_key(name)
         if key is None or key.kind == "probe":
             self._found.foreign.append(name)
+        elif key.kind == "catalog":
+            self._found.reserved.append(name)
         elif key.kind == "log":
             self._logs[key.log].append(key.number)
         elif key.pack and key.kind == "pack":

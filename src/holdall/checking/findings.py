@@ -33,6 +33,7 @@ class Findings:
         orphans: Packs that no run refers to, such as a killed writer leaves, or has
             not yet committed. Neither is damage; the same upload reuses them.
         foreign: Keys that are not holdall's, or left by a probe.
+        reserved: Keys that a later version may have made; left alone.
         missing: Keys of packs that runs refer to and that are not there.
         torn: Whether that is all that is wrong with packs: then this looks like a copy of a store that was made while
             packs were being written. Copying `packs/` again completes it.
@@ -49,6 +50,7 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    reserved: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     torn: bool = False
     recorded: list[str] = field(default_factory=list)

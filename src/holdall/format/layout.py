@@ -42,6 +42,9 @@ SHAPES: Final = {
     "verdict": re.compile(r"gc/(?P<down>[0-9a-f]{16})/verdict"),
     "done": re.compile(r"gc/(?P<down>[0-9a-f]{16})/done"),
     "damaged": re.compile(r"gc/damaged/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
+    "catalog": re.compile(  # reserved
+        r"catalog/[0-9a-f]{16}/(?:log/[0-9a-f]{16}|tail/[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{16})"
+    ),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
 }
 

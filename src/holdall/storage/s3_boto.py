@@ -44,6 +44,7 @@ from holdall.storage.s3_client import (
     set_checksums,
     unset_checksums,
 )
+from holdall.storage.s3_listing import read_listings_quickly
 from holdall.storage.s3_times import read_times_quickly
 from holdall.workers.per_process import PerProcess
 
@@ -109,6 +110,7 @@ class BotoClient(S3Client):
             add_content_md5(client)
         self._check_conditions(client)
         disable_expect_continue(client)
+        read_listings_quickly(client)
         client.meta.events.register_first("before-send.s3", _begin_turn)
         client.meta.events.register_last("before-send.s3", _end_turn)  # nobody answered: it goes to a server
         client._endpoint.http_session = _Pieces(client._endpoint.http_session)

@@ -35,6 +35,7 @@ from holdall.storage.s3_client import (
     set_checksums,
     unset_checksums,
 )
+from holdall.storage.s3_listing import read_listings_quickly
 from holdall.storage.s3_times import read_times_quickly
 
 T = TypeVar("T")
@@ -127,6 +128,7 @@ class S3fsClient(S3Client):
         sync(get_loop(), _connect, system, session)
         self._check_conditions(system._s3)
         disable_expect_continue(system._s3)
+        read_listings_quickly(system._s3)
         system._s3.meta.events.register_first("before-send.s3", _announce)
         weakref.finalize(system, _close, os.getpid(), get_loop(), system._s3)
         _open_systems[id(system)] = system

@@ -126,6 +126,7 @@ def _show_findings(found: Findings) -> None:
         f"orphan   {key}: no run refers to it, as after a killed upload or while one goes on" for key in found.orphans
     ]
     lines += [f"foreign  {key}: not holdall's; left alone" for key in found.foreign]
+    lines += [f"reserved {key}: of a later version; left alone" for key in found.reserved]
     for problem in found.problems:
         lines.append(f"{'harmless' if problem.harmless else 'DAMAGE  '} {problem.where}: {problem.detail}")
         lines += [f"           touches {touched}" for touched in problem.touches]
