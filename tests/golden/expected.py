@@ -6,6 +6,15 @@ from typing import Final
 
 # store -> run -> (digest of the manifest, path -> SHA-256)
 EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
+    "aliased": {
+        "21b111cbdc166d327e300c6e6e29b477": (
+            "sha256:fdfa1ce10abde4e15c2463d6a09823e0a3c577efddab9812a2c8dfc0df1b8530",
+            {
+                "first/MLmodel": "7f8f4a879eefb3f9fed9c6af4077c9acb0db066b2906d6570c42913478686b0f",
+                "second/MLmodel": "74837a29f1e0cc084610370568e3e2064eb58b5c8dcb42670aa8aa72209affc1",
+            },
+        ),
+    },
     "crashed": {
         "21b111cbb55178cd982b859c7770c562": (
             "sha256:2cd84fc7097cbc1185b1566f645244fc632e3b81ccad13357802fa4e381057ae",

@@ -216,9 +216,12 @@ def garbage() -> World:
     return world
 
 
-def pinned() -> World:
-    """Two registered models: versions, one of them deleted, an alias that moved, stages, a rename, a name set free."""
-    world = World("pinned")
+def aliased() -> World:
+    """Two registered models: versions, one of them deleted, an alias that moved, stages, a rename, a name set free.
+
+    Their entries have checkpoints, and one carries a state.
+    """
+    world = World("aliased")
     session = world.begin()
     commit(session, [file("first/MLmodel", b"flavors: {}\n"), file("second/MLmodel", b"flavors: {second: {}}\n")])
     end(session)
@@ -321,7 +324,7 @@ MAKERS: Final[dict[str, Callable[[], World]]] = {
         gathered,
         crashed,
         garbage,
-        pinned,
+        aliased,
         repaired,
         versioned,
         purged,

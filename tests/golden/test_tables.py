@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 import holdall
-from holdall.format import codec, document, entry, layout, ops, pack, reference, tree
+from holdall.format import codec, document, entry, layout, model_checkpoint, ops, pack, reference, tree
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.document import parse_document
 from holdall.format.entry import LogEntry, encode_entry
 from holdall.format.layout import PackName
+from holdall.format.model_checkpoint import state_to_json
 from holdall.format.paths import MAX_PATH, MAX_VERSIONED_PATH
 from holdall.format.records import MOST_CONDEMNED, Descriptor, encode_descriptor
+from holdall.format.registered import Registered
 from holdall.format.state import State
 from holdall.runs.environment import capture
 
@@ -46,7 +48,7 @@ def test_every_operation_is_in_the_table_with_the_logs_that_it_belongs_to() -> N
 def test_every_field_of_an_operation_is_told(section: str) -> None:
     """What a parser asks for is named, in the column of fields or in the meaning."""
     told = {op: set(named(" ".join(rest))) for names, *rest in rows(section, "op") for op in named(names)}
-    wanted = ops._OPS if section == "Logs" else ops._MODEL_OPS
+    wanted = ops._OPS if section == "Logs" else ops.MODEL_OPS
     for op, fields in wanted.items():
         assert {*fields, *ops._OPTIONAL.get(op, ())} <= told[op], op
 
@@ -58,6 +60,17 @@ def test_every_field_of_a_checkpoint_is_told() -> None:
     assert "`again_bytes`, absent where it is 0" in SPEC
 
 
+def test_every_field_of_a_models_checkpoint_is_told() -> None:
+    """No more, and no fewer."""
+    for first, fields in (
+        ("field of `checkpoint`", {"at", "state", "since"}),
+        ("field of its `state`", {*state_to_json(Registered())}),
+    ):
+        told = {field for names, *_ in rows("Registered models", first) for field in named(names)}
+        assert told == fields
+    assert fields == model_checkpoint._STATE.keys()
+
+
 def test_every_field_of_the_other_documents_is_told() -> None:
     """Those of the descriptor, a log's entry, a record of damage."""
     record = encode_damage(DamageRecord(PackName(b"s" * 16, 0), 1, "x", "y"))
@@ -65,7 +78,7 @@ def test_every_field_of_the_other_documents_is_told() -> None:
     for section, written, more in (
         ("Descriptor and canary", encode_descriptor(Descriptor("0" * 32, 1)), set()),
         ("Garbage", record, set()),
-        ("Logs", first, {"blobs", "state"}),
+        ("Logs", first, {"blobs", "state", "checkpoint"}),
     ):
         told = {field for names, *_ in rows(section, "field") for field in named(names)}
         assert told == parse_document(written, section)[0].keys() | more, section

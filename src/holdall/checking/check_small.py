@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from holdall.checking.check_links import Links
 from holdall.checking.check_packs import Footers, Rows
@@ -33,10 +34,13 @@ from holdall.format.layout import (
     parse_key,
     parse_model_id,
 )
+from holdall.format.model_checkpoint import parse_checkpoint, same_entries, state_to_json
 from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint, quarantine_end
 from holdall.format.registered import Holder, Registered, Version
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
+
+_REPEATED: Final = 1024  # entries that are held against what a checkpoint repeats, at most
 
 
 class SmallCheck:
@@ -88,13 +92,15 @@ class SmallCheck:
 
     def _log(self, log: str, listed: Sequence[int]) -> None:
         journal = Journal(self._location.bucket, self._location.pool, log)
-        folded, sound = _fold_of(log), True
+        folded, sound, since = _fold_of(log), True, deque[LogEntry](maxlen=_REPEATED)
         for entry in each_listed(journal, listed, partial(self._note, log)):
             if entry is None or not sound:
                 sound = False
                 continue
             with self._noting(log):
                 sound = False
+                if isinstance(folded, Registered):
+                    _check_checkpoint(entry, folded, since)
                 if folded:
                     folded.apply(entry)
                 if entry.n == 0 and log.startswith(EXPERIMENTS):
@@ -162,6 +168,23 @@ def _check_experiment(entry: LogEntry) -> None:
     name = entry.ops[0].get("name") if entry.ops else None
     if not isinstance(name, str) or experiment_log(experiment_id(name)) != entry.log:
         raise FormatError(entry.log, "it does not begin with the name of this experiment")
+
+
+def _check_checkpoint(entry: LogEntry, before: Registered, since: deque[LogEntry]) -> None:
+    """Check that an entry's checkpoint tells what those before it do, of which `since` are behind the last state.
+
+    Raises:
+        FormatError: It does not.
+    """
+    told = parse_checkpoint(entry)
+    if told and told.state:
+        if state_to_json(replace(told.state, extra={})) != state_to_json(before):
+            raise FormatError(f"{entry.log} entry {entry.n}", "its checkpoint is not what the entries before it say")
+        since.clear()
+        return
+    if told and not same_entries(told.since[-_REPEATED:], since):
+        raise FormatError(f"{entry.log} entry {entry.n}", "its checkpoint does not repeat the entries before it")
+    since.append(entry)
 
 
 def _fold_of(log: str) -> Registered | Holder | None:

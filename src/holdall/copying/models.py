@@ -21,7 +21,6 @@ from holdall.copying.report import CONFLICT, DELETED, MORE, NEW, SAME, SKIPPED, 
 from holdall.errors import ArtifactNotFoundError, DamageError, ModelExistsError, RunNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
-from holdall.format.layout import model_log
 from holdall.format.registered import Registered, Version
 from holdall.naming.pins import pin
 from holdall.naming.reading import id_of
@@ -29,7 +28,8 @@ from holdall.naming.registry import Registry
 from holdall.naming.sources import Place, place_digest
 from holdall.naming.uris import MODELS
 from holdall.trees.location import Location
-from holdall.trees.log import Log, append_entry, next_entry
+from holdall.trees.log import append_entry
+from holdall.trees.model_log import ModelLog
 
 _ABOUT_VERSIONS: Final = ("stage", "version_tag", "drop")
 
@@ -101,7 +101,7 @@ class ModelCopier:
             mark = mark_of(log.state.tags)
             if mark is None or mark.store != store:
                 continue
-            found = Log(self._source, model_log(id), Registered).follow()
+            found = ModelLog(self._source, id).follow()
             if found is None or found.ended is None:
                 continue
             if not self._deletions:
@@ -113,7 +113,7 @@ class ModelCopier:
 
     # --- inside ---
 
-    def _as_read(self, log: Log[Registered]) -> ReadModel:
+    def _as_read(self, log: ModelLog) -> ReadModel:
         assert log.head, "it was followed"
         mark = mark_of(log.state.tags)
         pure = mark is not None and mark.at == mark.entries - 1 == log.head.n  # entry by entry, and nothing else
@@ -121,7 +121,7 @@ class ModelCopier:
         return ReadModel(id_of(log), log.state.name, mark if mark and pure else own, log.state)
 
     def _copy(self, model: ReadModel, lost: Mapping[str, RunCopy], *, dry_run: bool) -> ModelCopy:
-        copy = Log(self._target, model_log(model.id), Registered)
+        copy = ModelLog(self._target, model.id)
         if not (dry_run and self._lacks_store()):
             copy.follow()
         before = mark_of(copy.state.tags)
@@ -142,7 +142,7 @@ class ModelCopier:
     def _lacks_store(self) -> bool:
         return next(iter(self._target.bucket.list("holdall.json", limit=1)), None) is None
 
-    def _refusal(self, model: ReadModel, copy: Log[Registered], before: Mark | None) -> ModelCopy | None:
+    def _refusal(self, model: ReadModel, copy: ModelLog, before: Mark | None) -> ModelCopy | None:
         """Return why a model cannot be copied, if it cannot."""
         if copy.head is None:
             return None
@@ -156,7 +156,7 @@ class ModelCopier:
             return ModelCopy(model.name, CONFLICT, f"the destination has a copy of another store's, {before.store}")
         return None
 
-    def _with_deletions(self, result: ModelCopy, model: ReadModel, copy: Log[Registered], dry_run: bool) -> ModelCopy:
+    def _with_deletions(self, result: ModelCopy, model: ReadModel, copy: ModelLog, dry_run: bool) -> ModelCopy:
         """Tell which versions the source has deleted, and delete them if that is asked for."""
         gone = [n for n in copy.state.versions if n <= model.state.last and n not in model.state.versions]
         if not gone:
@@ -178,7 +178,7 @@ class _Replay:
         target: Location,
         registry: Registry,
         model: ReadModel,
-        copy: Log[Registered],
+        copy: ModelLog,
         keep_aliases: bool,
         lost: Mapping[str, RunCopy],
     ) -> None:
@@ -189,7 +189,7 @@ class _Replay:
 
     def run(self, since: int) -> tuple[str, ...]:
         """Append the entries from `since` on. Returns: the aliases that they moved. Raises: _RefusedError."""
-        log = Log(self._source, model_log(self._model.id), Registered)
+        log = ModelLog(self._source, self._model.id)
         entries = log.journal.read_after(since, self._newest)
         given = {op["version"] for entry in entries for op in entry.ops if op["op"] == "version"}
         self._vanishing = given - self._model.state.versions.keys()
@@ -243,8 +243,7 @@ class _Replay:
                 return None
             ops = [op for one in entry.ops for op in self._translated(one, log.state)]
             now = Mark(self._model.mark.store, entry.n + 1, entry.sha256, log.next)
-            drafted = next_entry(self._target, log.log, log, [*ops, now.op(self._target.clock())])
-            return replace(drafted, time=entry.time)
+            return log.draft([*ops, now.op(self._target.clock())], entry.time)
 
         with log.lock:
             append_entry(self._target, log.journal.create, build, log.absorb, log.follow)

@@ -51,6 +51,7 @@ class LogEntry:
         ops: What it does, in order.
         blobs: What it carries inline.
         state: Its checkpoint, the state before this entry; None where it carries none.
+        checkpoint: The one of a registered model's log, as it stands there (`model_checkpoint.py`).
         sha256: Hex digest of this entry; empty until it is encoded.
     """
 
@@ -65,6 +66,7 @@ class LogEntry:
     blobs: tuple[InlineBlob, ...] = ()
     state: Json | None = None
     sha256: str = ""
+    checkpoint: Json | None = None
 
     @property
     def purges(self) -> bool:
@@ -75,11 +77,13 @@ class LogEntry:
 def encode_entry(entry: LogEntry) -> bytes:
     """Return the document of a log entry. Raises: FormatError, for an entry that no reader would accept."""
     body: Json = {name: getattr(entry, name) for name in _ENTRY_FIELDS} | {"ops": list(entry.ops)}
-    _check_ops(entry.ops, entry.log, entry.n, f"{entry.log} entry {entry.n}")
+    check_ops(entry.ops, entry.log, entry.n, f"{entry.log} entry {entry.n}")
     if entry.blobs:
         body["blobs"] = [_blob_to_json(blob) for blob in entry.blobs]
     if entry.state is not None:
         body["state"] = entry.state
+    if entry.checkpoint is not None:
+        body["checkpoint"] = entry.checkpoint
     data = encode_document(body)
     if len(data) > MAX_ENTRY:
         raise FormatError(f"{entry.log} entry {entry.n}", f"{len(data)} bytes are more than an entry may have")
@@ -111,7 +115,7 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
         raise FormatError(what, "its ops are no list, or its state is not where it says")
     if state_at is not None and (not log.startswith(RUNS) or (state is not None and not n)):
         raise FormatError(what, "it carries or names a state, and begins a log or is not of a run")
-    _check_ops(ops, log, n, what)
+    check_ops(ops, log, n, what)
     _check_order(state, n, what)
     blobs = body.get("blobs", [])
     if not isinstance(blobs, list) or not isinstance(body.get("writer"), str):
@@ -120,11 +124,19 @@ def parse_entry(data: bytes, log: str, n: int) -> LogEntry:
     inline = tuple(_blob_from_json(blob, what) for blob in blobs)
     if sum(blob.raw for blob in inline) > MAX_INLINE:
         raise FormatError(what, f"its inline blobs decode to more than {MAX_INLINE} bytes")
-    return LogEntry(log, n, body["write_id"], prev, time, body["writer"], state_at, tuple(ops), inline, state, sha256)
+    own = body["write_id"], prev, time, body["writer"], state_at
+    found = body.get("checkpoint") if log.startswith(MODELS) else None  # elsewhere it is a field that nobody knows
+    checkpoint = found if isinstance(found, dict) else None
+    return LogEntry(log, n, *own, tuple(ops), inline, state, sha256, checkpoint)
 
 
-def _check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
-    """Check each operation, and that `create` is the first one of entry 0 and nowhere else."""
+def check_ops(ops: Sequence[object], log: str, n: int, what: str) -> None:
+    """Check each operation of entry n, and that `create` is the first one of entry 0 and nowhere else.
+
+    Raises:
+        FormatError: One is not what it should be.
+        UnsupportedFeatureError: One is of a later version.
+    """
     allowed = belonging(log)
     for i, op in enumerate(ops):
         if (check_op(op, what, of_model=log.startswith(MODELS), allowed=allowed) == "create") != (n == i == 0):

@@ -45,7 +45,8 @@ def is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_text_or_null(value: object) -> bool:
+def is_text_or_null(value: object) -> bool:
+    """Return whether this is a string or null."""
     return value is None or isinstance(value, str)
 
 
@@ -138,7 +139,7 @@ _OPS: Final[dict[str, Fields]] = {
     "trim": {"path": _is_path_or_root, "before": is_count},
     "param": {"key": is_text, "value": is_text},
     "metric": {"points": _is_points},
-    "tag": {"key": is_text, "value": _is_text_or_null},
+    "tag": {"key": is_text, "value": is_text_or_null},
     "status": {"status": STATUSES.__contains__},
     "fence": {"generation": is_count},
     "environment": {"facts": _is_reference},
@@ -152,20 +153,20 @@ _OPS: Final[dict[str, Fields]] = {
 }
 
 # the same, for operations of registered models' logs alone
-_MODEL_OPS: Final[dict[str, Fields]] = {
+MODEL_OPS: Final[dict[str, Fields]] = {
     "name": {"name": is_text},
     "version": {
         "version": _is_version,
         "run": is_session,
         "digest": _is_file_digest,
         **dict.fromkeys(("source", "path", "pin"), is_text),
-        **dict.fromkeys(("user", "run_link", "model_id"), _is_text_or_null),
+        **dict.fromkeys(("user", "run_link", "model_id"), is_text_or_null),
     },
     "drop": {"version": _is_version},
     "alias": {"alias": is_text, "version": _is_version_or_null},
     "stage": {"version": _is_version, "stage": STAGES.__contains__},
-    "describe": {"version": _is_version_or_null, "text": _is_text_or_null},
-    "version_tag": {"version": _is_version, "key": is_text, "value": _is_text_or_null},
+    "describe": {"version": _is_version_or_null, "text": is_text_or_null},
+    "version_tag": {"version": _is_version, "key": is_text, "value": is_text_or_null},
 }
 
 
@@ -184,13 +185,13 @@ def weight(op: dict[str, Any]) -> int:
     return 100 * (1 + len(points)) + 6 * sum(len(text) for text in texts if isinstance(text, str))
 
 
-_EVERY: Final = frozenset(("create", *_OPS, *_MODEL_OPS))
+_EVERY: Final = frozenset(("create", *_OPS, *MODEL_OPS))
 
 # folder of logs -> operations that may be there; in the reserved logs of logged models all may
 _BELONG: Final = {
     RUNS: frozenset(("create", *_OPS)) - {"claim", "release"},
     EXPERIMENTS: frozenset(("create", "tag", "tombstone", "restore")),
-    MODELS: frozenset(("create", "tag", "tombstone", *_MODEL_OPS)),
+    MODELS: frozenset(("create", "tag", "tombstone", *MODEL_OPS)),
     NAMES: frozenset(("create", "claim", "release")),
 }
 
@@ -212,8 +213,8 @@ def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozense
         fields |= {key: good for key, good in _OPTIONAL["create"].items() if key in op and "experiment" in op}
     elif name in _OPS:
         fields = _OPS[name] | {key: good for key, good in _OPTIONAL.get(name, {}).items() if key in op}
-    elif of_model and name in _MODEL_OPS:
-        fields = _MODEL_OPS[name]
+    elif of_model and name in MODEL_OPS:
+        fields = MODEL_OPS[name]
     elif name.startswith("x-"):
         return name
     else:

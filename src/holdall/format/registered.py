@@ -75,7 +75,9 @@ class Registered:
         versions: Those that are there, by number, ascending.
         last: The highest number ever given.
         pointing: The aliases that point at each version, so that none has to look at all of them.
-        moves: All that ever happened to aliases, in order.
+        moves: What happened to aliases, in order, from entry `moves_from` on.
+        moves_from: 0, where that is all; a checkpoint tells nothing of those before it.
+        extra: Fields of a later version, carried on.
     """
 
     name: str = ""
@@ -90,6 +92,8 @@ class Registered:
     aliases: dict[str, int] = field(default_factory=dict)
     pointing: dict[int, dict[str, None]] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
+    moves_from: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
 
     def upholds(self, name: str, at: int) -> bool:
         """Return whether a claim of a name, made when entry `at` was the newest, still stands."""

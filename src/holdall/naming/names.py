@@ -16,12 +16,13 @@ from copy import copy
 from holdall.errors import ModelExistsError
 from holdall.format.document import Json
 from holdall.format.layout import MODELS, NAMES, escape, model_log, name_log
-from holdall.format.registered import Holder, Registered
+from holdall.format.registered import Holder
 from holdall.trees.heads import Head, list_heads
 from holdall.trees.location import Location
 from holdall.trees.log import Log, follow_many
+from holdall.trees.model_log import ModelLog, follow_models
 
-Models = Callable[[str], Log[Registered]]
+Models = Callable[[str], ModelLog]
 """The log of a model, by its id."""
 
 
@@ -79,17 +80,18 @@ class Names:
         log.follow()
         log.append(build)
 
-    def all(self) -> list[tuple[str, Log[Registered]]]:
+    def all(self) -> list[tuple[str, ModelLog]]:
         """Return the id and the log of every model that has a name, sorted by name.
 
-        Cost: two listings, and a GET for each entry that is new here, side by side.
+        Cost: two listings, and side by side a GET for each entry of a name and one or two for each model that is new
+            here; of known ones, for each new entry.
         """
         names = {self._log(log): n for log, n in self._newest(NAMES).items()}
         follow_many(self._location, names)
         held = [one for log in names if (one := copy(log.state)).id]
         newest = self._newest(MODELS)
         models = {id: self._models(id) for one in held if model_log(id := str(one.id)) in newest}
-        follow_many(self._location, {log: newest[log.log] for log in models.values()})
+        follow_models(self._location, {log: newest[log.log] for log in models.values()})
         found = [(id, models[id]) for one in held if (id := str(one.id)) in models and _called(models[id], one)]
         return sorted(found, key=lambda pair: pair[1].state.name)
 
@@ -133,7 +135,7 @@ class Names:
         return list_heads(self._location.bucket, prefix)
 
 
-def _called(model: Log[Registered], held: Holder) -> bool:
+def _called(model: ModelLog, held: Holder) -> bool:
     """Return whether the model has the name that it claimed."""
     with model.lock:
         state = model.state

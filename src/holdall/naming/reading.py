@@ -12,7 +12,7 @@ from typing import Any
 
 from holdall.display import Listing
 from holdall.errors import ModelNotFoundError, ModelVersionNotFoundError
-from holdall.format.layout import model_log, parse_model_id
+from holdall.format.layout import parse_model_id
 from holdall.format.registered import Registered, Version
 from holdall.naming.names import Names
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel, model_record, version_record
@@ -23,7 +23,7 @@ from holdall.runs.arguments import listed
 from holdall.runs.artifacts import parse_uri
 from holdall.runs.promise import Located, Promise
 from holdall.trees.location import Location
-from holdall.trees.log import Log
+from holdall.trees.model_log import ModelLog
 
 
 class RegistryReader:
@@ -32,7 +32,7 @@ class RegistryReader:
     def __init__(self, location: Location) -> None:
         self._location = location
         self._names = Names(location, self._log)
-        self._logs: dict[tuple[int, str], Log[Registered]] = {}  # by process: a lock does not survive a fork
+        self._logs: dict[tuple[int, str], ModelLog] = {}  # by process: a lock does not survive a fork
 
     def __getstate__(self) -> dict[str, Any]:
         return {"location": self._location}
@@ -140,12 +140,15 @@ class RegistryReader:
     def alias_history(self, name: str, alias: str) -> list[AliasMove]:
         """Return every move of an alias, the first one first; empty if it never existed. Raises: as `get_model`.
 
+        Cost: as `get_model`, and where this process does not know it yet a GET for each entry of the model's log.
+
         Example:
             >>> [move.version for move in store.registry.alias_history("fraud", "champion")]
             ['2']
         """
         log = self._find(name)
         with log.lock:
+            log.follow_whole()
             moves = [move for move in log.state.moves if move.alias == alias]
         return [AliasMove(m.alias, None if m.version is None else str(m.version), m.time) for m in moves]
 
@@ -230,20 +233,20 @@ class RegistryReader:
                 found.append(model_record(id, log.state))
         return found
 
-    def _every(self) -> list[tuple[str, Log[Registered]]]:
+    def _every(self) -> list[tuple[str, ModelLog]]:
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         return self._names.all()
 
-    def _find(self, name: str) -> Log[Registered]:
+    def _find(self, name: str) -> ModelLog:
         """Return the log of the model that has this name, as it is now."""
         id = self._names.holder(str(name), likely=True)
         if id is None:
             raise ModelNotFoundError(str(name), self._location.bucket.url, self._names.like(str(name)))
         return self._log(id)
 
-    def _log(self, id: str) -> Log[Registered]:
+    def _log(self, id: str) -> ModelLog:
         """Return the log of a model by its id; always the same object, or known entries would be fetched again."""
-        return self._logs.setdefault((os.getpid(), id), Log(self._location, model_log(id), Registered))
+        return self._logs.setdefault((os.getpid(), id), ModelLog(self._location, id))
 
 
 def known_version(model: Registered, number: int) -> Version:
@@ -279,6 +282,6 @@ def _chosen(model: Registered, meant: ModelURI) -> Version:
     return found[-1]
 
 
-def id_of(log: Log[Registered]) -> str:
+def id_of(log: ModelLog) -> str:
     """Return the id of the model that has this log."""
     return log.log.rpartition("/")[2]

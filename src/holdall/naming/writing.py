@@ -18,7 +18,7 @@ from holdall.naming.record import ModelVersion, RegisteredModel, model_record, v
 from holdall.naming.uris import check_alias, check_name, check_version
 from holdall.runs.arguments import named_values
 from holdall.runs.metrics import tag_op
-from holdall.trees.log import Log
+from holdall.trees.model_log import ModelLog
 
 
 class RegistryWriter(RegistryReader):
@@ -150,6 +150,8 @@ class RegistryWriter(RegistryReader):
         Raises:
             ModelVersionNotFoundError: It pointed nowhere else before.
 
+        Cost: as `alias_history`, and a PUT.
+
         Example:
             >>> store.registry.set_alias("fraud", "champion", 1)
             >>> store.registry.roll_back_alias("fraud", "champion").version
@@ -164,12 +166,13 @@ class RegistryWriter(RegistryReader):
                 raise ModelVersionNotFoundError(name, f"version that {alias!r} pointed at before", "none is there")
             return [{"op": "alias", "alias": alias, "version": trail[-1]}]
 
+        self._find(name).follow_whole()
         self._change(name, build)
         return self.get_version_by_alias(name, alias)
 
     # --- inside ---
 
-    def _change(self, name: str, build: Callable[[Registered], Sequence[Json]]) -> Log[Registered]:
+    def _change(self, name: str, build: Callable[[Registered], Sequence[Json]]) -> ModelLog:
         """Append what `build` makes of the current state to the log of the model that has this name."""
         log = self._find(name)
 
@@ -189,7 +192,7 @@ class RegistryWriter(RegistryReader):
         with log.lock:
             return version_record(log.state, known_version(log.state, number))
 
-    def _still(self, log: Log[Registered], name: str) -> None:
+    def _still(self, log: ModelLog, name: str) -> None:
         """Raise ModelNotFoundError if a model was deleted or renamed meanwhile."""
         if log.state.ended is not None or log.state.name != name:
             raise ModelNotFoundError(name, self._location.bucket.url)

@@ -18,6 +18,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -174,11 +175,16 @@ class Log(Generic[F]):
 
         def entry() -> LogEntry | None:
             ops = build()
-            return next_entry(self._location, self.log, self, ops) if ops else None
+            return self.draft(ops) if ops else None
 
         self._location.ready_to_write()
         with self.lock:
             return append_entry(self._location, self.journal.create, entry, self.absorb, self.follow)
+
+    def draft(self, ops: Sequence[Json], time: int | None = None) -> LogEntry:
+        """Return the entry, not created yet, that would follow what is known; `time`: as a copy says it, else now."""
+        entry = next_entry(self._location, self.log, self, ops)
+        return entry if time is None else replace(entry, time=time)
 
     @property
     def next(self) -> int:
