@@ -33,6 +33,7 @@ from holdall.trees.session import Session
 from holdall.trees.source import Item
 
 FOLDER: Final = Path(__file__).parent
+USUAL: Final = Chunker(16 << 10, 64 << 10, 256 << 10)  # as stores were made when these were
 WORDS: Final = ("anchor", "ballast", "cleat", "davit", "fathom", "halyard", "keel", "moor", "reef", "spar", "tiller")
 
 
@@ -64,7 +65,7 @@ class World:
         self._clock = itertools.count(1_750_000_000_000, 1000)
         self._random = (shake_256(f"{name} {n}".encode()) for n in itertools.count())
         self.location = self._arrive()
-        self.location.create(Descriptor("", 0, chunker or Chunker(), pack_size))
+        self.location.create(Descriptor("", 0, chunker or USUAL, pack_size))
 
     def begin(self, experiment: str = "Default", *, versioned: bool = False) -> Session:
         """A new run, as the session that writes it."""

@@ -67,11 +67,21 @@ def start_new_experiment(bucket: LatentBucket) -> Work:
 
 
 def log_small_files(bucket: LatentBucket) -> Work:
+    run = written(bucket).runs.start(experiment="new")
+    return lambda: run._log_items(SMALL)
+
+
+def log_small_files_behind_a_run(bucket: LatentBucket) -> Work:
     run = written(bucket).runs.start()
     return lambda: run._log_items(SMALL)
 
 
 def log_large_file(bucket: LatentBucket) -> Work:
+    run = written(bucket).runs.start(experiment="new")
+    return lambda: run.log_stream(io.BytesIO(NOISE), "model.bin")
+
+
+def log_large_file_behind_a_run(bucket: LatentBucket) -> Work:
     run = written(bucket).runs.start()
     return lambda: run.log_stream(io.BytesIO(NOISE), "model.bin")
 
@@ -137,8 +147,12 @@ ROWS = [
     ),  # not 2: the canary says that the bucket is safe before anything is written (SPEC.md, "Committing")
     Row(start_new_experiment, 4, 5),
     Row(log_small_file, 1, 1),
-    Row(log_small_files, 3, 8),
-    Row(log_large_file, 6, 30),
+    Row(log_small_files, 3, 9),
+    # Two more: where hints find nothing, the run before is asked for the paths, a listing and its newest entry. Beside
+    # the hints they would cost these two requests, too, where hints find all.
+    Row(log_small_files_behind_a_run, 5, 11),
+    Row(log_large_file, 6, 36),
+    Row(log_large_file_behind_a_run, 8, 38),
     Row(log_large_file_again, 7, 15),
     Row(finish, 1, 1),
     Row(log_model, 1, 1),
