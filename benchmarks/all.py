@@ -25,6 +25,7 @@ QUESTIONS = (
     "against_xet",
     "against_restic",
     "against_limit",
+    "against_boto3",
     "checkpoints",
     "growth",
     "memory",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,9 +38,7 @@ class Server:
     def bucket(self) -> Iterator[str]:
         """The name of a bucket that is new, and gone afterwards."""
         name = f"bench-{uuid.uuid4().hex[:12]}"
-        request = urllib.request.Request(f"{self.url}/{name}", method="PUT", headers={"Content-Length": "0"})
-        with urllib.request.urlopen(request, timeout=60):
-            pass
+        self.client().create_bucket(Bucket=name)
         try:
             yield name
         finally:
