@@ -13,12 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.support.folders import Doom, NotedFolder, folder_of, noise, shared_store
+from tests.support import in_workers
+from tests.support.folders import SHARED_FROM, Doom, NotedFolder, folder_of, noise, shared_store
 from tests.support.killing import fork
 from tests.support.logs import entries_of, ops_of
+from tests.support.stores import tiny_location
 
 from holdall.format.layout import PACKS
 from holdall.runs.run import Run
+from holdall.storage.local import LocalBucket
 from holdall.store import Store
 from holdall.workers.crew import Crew
 
@@ -134,6 +137,19 @@ def test_a_forked_child_shares_its_work_among_workers_of_its_own(tmp_path: Path,
     again = folder_of(tmp_path, {"again.bin": noise(150_000, 4)})
     assert held(log(store, again)) == {"again.bin": noise(150_000, 4)}
     assert those_who_put(bucket) == parents | childs
+
+
+def test_workers_import_what_they_need(tmp_path: Path) -> None:
+    """After real work: no framework, none of the rooms above the trees, nothing of the parent's script."""
+    location, crew = tiny_location(LocalBucket(tmp_path / "store")), Crew(2, 256 << 20)
+    location.crew, location.sharing = crew, SHARED_FROM
+    log(Store(location), folder_of(tmp_path, FILES)).download(None, tmp_path / "out")
+    with crew.claim(2) as workers:
+        there = set().union(*(worker.call(in_workers.imported).result() for worker in workers))
+    crew.close()
+    assert there >= {"holdall.chunks.writer", "holdall.chunks.delivery"}
+    assert {name.partition(".")[0] for name in there}.isdisjoint({"pytest", "torch", "pandas", "sklearn", "mlflow"})
+    assert there.isdisjoint({f"holdall.{room}" for room in ("store", "settings", "runs", "modeling", "surfaces")})
 
 
 def test_a_frozen_program_does_the_work_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
