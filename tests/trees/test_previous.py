@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.support.folders import folder_of, shared_store
 from tests.support.stores import TINY, entropy, tiny_location, tiny_store
 
 from holdall.chunks.dedup import ChunkQuery
@@ -20,7 +22,7 @@ from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, TraceBucket
 from holdall.store import Store
-from holdall.trees.previous import PreviousVersions
+from holdall.trees.previous import Beginning, PreviousVersions
 from holdall.trees.session import Draft, Session
 
 SIZE = 96 << 10  # a dozen packs
@@ -284,9 +286,23 @@ def test_of_many_packs_the_richest_are_looked_into() -> None:
     location = tiny_location(bucket, seed=1, create=False)
     with Store(location).runs.start() as run:
         session = run._writing()
-        known = PreviousVersions(location, session.view, session.blobs, large=1024)
+        known = PreviousVersions(location.bucket, location.pool, Beginning.of(location, session.view))
         ids = [n.to_bytes(32) for n in range(200)]
         known._places = {id: PackName(b"s" * 16, n % 100) for n, id in enumerate(ids)}
         packs = known.packs_of([ChunkQuery(id, 1000 + n, 0) for n, id in enumerate(ids)], ask=False)
         assert len(packs) == 64
         assert {pack.number for pack in packs} == set(range(36, 100))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_workers_look_at_the_version_before_as_one_process_does(tmp_path: Path, workers: int) -> None:
+    """What is shared among workers finds what hints do not, wherever in the file a worker begins."""
+    data = entropy(1)(SIZE)
+    newer = folder_of(tmp_path, {NAME: changed(data)})
+    with shared_store(tmp_path, 0)[0].runs.start() as run:
+        run.log_artifacts(folder_of(tmp_path, {NAME: data}))
+    shutil.rmtree(tmp_path / "store" / "hints")
+    with shared_store(tmp_path, workers, seed=1)[0].runs.start() as run:
+        run.log_artifacts(newer)
+    assert new_bytes(run) < 0.45 * SIZE
+    assert run.read(NAME) == changed(data)

@@ -123,6 +123,7 @@ class SharedWriter:
         transfer: Is told of progress, by any thread.
         damage: Is told of packs that are found to be wrong.
         least: Bytes of a part at least, and `most` at most.
+        paths: Where the files are to be, for what knows of earlier versions.
 
     Attributes:
         flushed: What each worker said at its end.
@@ -137,10 +138,12 @@ class SharedWriter:
         *,
         least: int,
         most: int,
+        paths: Sequence[str] = (),
     ) -> None:
         self._workers, self._tasks, self._transfer, self._damage = workers, tasks, transfer, damage
         self._longest = tasks[0].chunker.max
         self._least, self._most = max(least, 4 * self._longest), max(most, 4 * self._longest)
+        self._paths = paths
         self.flushed: list[Flushed] = []
 
     @property
@@ -190,12 +193,15 @@ class SharedWriter:
 
     def _pieces(self, files: Sequence[SharedFile], job: Job) -> list[WholeFile | FilePart]:
         if job.part is None:
-            return [WholeFile(file, files[file].open) for file in range(job.first, job.last)]
+            return [WholeFile(file, files[file].open, self._path(file)) for file in range(job.first, job.last)]
         file = files[job.first]
         begin = max(0, job.start - _LEAD * self._longest) // ALIGNMENT * ALIGNMENT
         end = min(file.size, job.stop + self._longest)
         opening = partial(file.open_part, begin, end, job.start, job.stop)
-        return [FilePart(job.first, job.part, opening, begin, job.start, job.stop)]
+        return [FilePart(job.first, job.part, opening, begin, job.start, job.stop, self._path(job.first))]
+
+    def _path(self, file: int) -> str:
+        return self._paths[file] if self._paths else ""
 
     def _join(
         self,

@@ -28,6 +28,7 @@ from holdall.chunks.chunk_index import ChunkIndex, GarbageState
 from holdall.chunks.claims import Claims
 from holdall.chunks.cutter import Part, Readable
 from holdall.chunks.damage import Damage
+from holdall.chunks.dedup import Previous
 from holdall.chunks.observer import Silent
 from holdall.chunks.pack_names import LentPackNames, Numbers
 from holdall.chunks.packer import WriteStats
@@ -40,6 +41,7 @@ from holdall.format.chunking import Chunker
 from holdall.format.layout import PackName
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.reference import RECIPE, Ref
+from holdall.storage.bucket import Bucket
 from holdall.storage.travelling import unpack_bucket
 from holdall.workers import process
 
@@ -72,6 +74,7 @@ class Task:
         verify_all: Whether each borrowed blob is tried.
         claims: Where the table of claims is.
         worker: The worker's number, from 1.
+        previous: Makes what knows of earlier versions, of the bucket and the pool; None: nothing does.
     """
 
     bucket: bytes
@@ -83,14 +86,16 @@ class Task:
     verify_all: bool
     claims: str | None
     worker: int
+    previous: Callable[[Bucket, Pool], Previous] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WholeFile:
-    """A file that one worker writes. `open` opens it; it is pickled."""
+    """A file that one worker writes. `open` opens it; it is pickled. `path` is where it is to be, if that is told."""
 
     file: int
     open: Callable[[], AbstractContextManager[Readable]]
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class FilePart:
         part: The number of the part whose digest the reader makes.
         open: Opens it; it is pickled.
         offset: Where the reader begins.
+        path: Where the file is to be, if that is told.
     """
 
     file: int
@@ -110,6 +116,7 @@ class FilePart:
     offset: int
     start: int
     stop: int
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +227,15 @@ class _PieceWriter:
         self.names = LentPackNames(task.numbers)
         self.claims = Claims(task.claims, task.worker)
         self.writer = ChunkWriter(
-            bucket, pool, self.index, self.names, task.chunker, task.pack_size, self.telling, self.claims.claim
+            bucket,
+            pool,
+            self.index,
+            self.names,
+            task.chunker,
+            task.pack_size,
+            self.telling,
+            self.claims.claim,
+            task.previous(bucket, pool) if task.previous else None,
         )
         self._written: list[tuple[WholeFile | FilePart, Part | None, WrittenStream, bytes]] = []
         self._last: dict[int, WrittenStream] = {}  # of each file that is written in parts
@@ -228,11 +243,13 @@ class _PieceWriter:
     def write(self, piece: WholeFile | FilePart) -> None:
         if isinstance(piece, WholeFile):
             with piece.open() as stream:
-                self._written.append((piece, None, self.writer.write(_Telltale(stream, self.telling)), b""))
+                written = self.writer.write(_Telltale(stream, self.telling), path=piece.path)
+                self._written.append((piece, None, written, b""))
             return
         with piece.open() as opened:
             part = Part(piece.offset, piece.start, piece.stop, opened.read_at)
-            written = self.writer.write(_Telltale(opened, self.telling), part, after=self._last.get(piece.file))
+            telling, after = _Telltale(opened, self.telling), self._last.get(piece.file)
+            written = self.writer.write(telling, part, after=after, path=piece.path)
             self._written.append((piece, part, written, opened.digest()))
         self._last[piece.file] = written
 

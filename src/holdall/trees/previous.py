@@ -26,15 +26,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from holdall.chunks.abandoned import PAGE
 from holdall.chunks.chunk_index import CAPACITY
 from holdall.chunks.dedup import ChunkQuery
+from holdall.chunks.pool import Pool
 from holdall.errors import HoldallError
 from holdall.format.layout import RUNS, PackName
 from holdall.format.recipe import parse_recipe
 from holdall.format.tree import Entry
+from holdall.storage.bucket import Bucket
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import entry_keys
 from holdall.trees.journal import Journal
@@ -43,29 +46,60 @@ from holdall.trees.view import View
 
 _RUNS_TRIED: Final = 2  # whose newest entries are read, one after the other, until one has such a path
 _RECIPE: Final = 41 * CAPACITY  # bytes of recipes that are read: of as many chunks as an index remembers
+_LARGE: Final = 8  # files of an eighth of a pack are: their recipes are worth a request each
 _LEAST: Final = 1 << 7  # part of what is large for which a footer is read: 32 KiB of a window, as a rule
 _MOST: Final = 64  # footers for one window
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is known before anything is asked; it travels to workers.
+
+    Attributes:
+        log: That of the run that is written to.
+        own: Its newest entry, where it is versioned and so may have the paths itself; else None.
+        last: The log of the run of its experiment that this process ended last, and the newest entry of that.
+        alone: Whether the experiment has no other run, as this process made it and ended none.
+        large: Bytes of a file whose recipe is worth a request.
+    """
+
+    log: str
+    own: int | None
+    last: tuple[str, int] | None
+    alone: bool
+    large: int
+
+    @classmethod
+    def of(cls, location: Location, view: View) -> Beginning:
+        """Return what is known to a process that writes to a run."""
+        experiment, large = view.state.experiment, location.descriptor.pack_size // _LARGE
+        own = view.head.n if view.head and view.state.versioned else None
+        last = location.last_runs.get(experiment)
+        return cls(
+            f"{RUNS}{view.run_id}", own, last, not experiment or (experiment in location.made and not last), large
+        )
 
 
 class PreviousVersions:
     """Where chunks were that the paths of one commit held before. Not for several threads at once.
 
     Args:
-        location: The store.
-        own: The run that is written to.
-        blobs: What reads its blobs.
-        large: Bytes of a file whose recipe is worth a request.
+        bucket: The store's, and `pool` what asks it.
+        beginning: What is known.
+        own: The run that is written to, where this process has it, and what reads its blobs.
     """
 
-    def __init__(self, location: Location, own: View, blobs: RunBlobReader, *, large: int) -> None:
-        self._location, self._own, self._blobs, self._large = location, own, blobs, large
+    def __init__(
+        self, bucket: Bucket, pool: Pool, beginning: Beginning, own: tuple[View, RunBlobReader] | None = None
+    ) -> None:
+        self._bucket, self._pool, self._beginning, self._own = bucket, pool, beginning, own
         self._paths: dict[int, str] = {}  # by the number of a stream
         self._asked: set[str] = set()
         self._places: dict[bytes, PackName] = {}  # of chunks
         self._homes: dict[str, PackName] = {}  # of whole files, by path
         self._left = _RECIPE  # bytes of recipes that may be read yet
         self._other: tuple[View, RunBlobReader] | None = None  # the run before, once it was looked for
-        self._looked = not _may_have_others(location, own.state.experiment)
+        self._looked = beginning.alone
 
     def begin(self, stream: int, path: str) -> None:
         """Note which path a stream is to be."""
@@ -90,42 +124,51 @@ class PreviousVersions:
             place = self._places.get(chunk.id) or self._homes.get(self._paths.get(chunk.stream, ""))
             if place:
                 weights[place] += chunk.raw
-        return [pack for pack, weight in weights.most_common(_MOST) if weight * _LEAST >= self._large]
+        return [pack for pack, weight in weights.most_common(_MOST) if weight * _LEAST >= self._beginning.large]
 
     def _ask(self, paths: Sequence[str]) -> None:
         """Look up paths in the run itself, and those that it lacks in the one before it."""
-        found = self._own.paths.lookup(paths).there if self._own.state.versioned else {}
-        self._learn(found.values(), self._blobs)
+        found: set[str] = set()
+        if self._beginning.own is not None:
+            self._own = self._own or self._read_run(self._beginning.log, self._beginning.own)
+            found = self._look_up(*self._own, paths)
         left = [path for path in paths if path not in found]
         if left and not self._looked:
             self._looked = True
             self._find_run(left)
         elif left and self._other:
-            view, blobs = self._other
-            self._learn(view.paths.lookup(left).there.values(), blobs)
+            self._look_up(*self._other, left)
 
     def _find_run(self, paths: Sequence[str]) -> None:
         """Take the first run that has one of the paths."""
-        bucket, pool = self._location.bucket, self._location.pool
         for log, newest in self._candidates():
             with suppress(HoldallError):
-                blobs = RunBlobReader(bucket, pool, Journal(bucket, pool, log))
-                view = View.up_to(blobs.journal.read(newest), blobs)
-                if there := view.paths.lookup(paths).there:
-                    self._other = view, blobs
-                    self._learn(there.values(), blobs)
+                run = self._read_run(log, newest)
+                if self._look_up(*run, paths):
+                    self._other = run
                     return
+
+    def _read_run(self, log: str, newest: int) -> tuple[View, RunBlobReader]:
+        """Read a run as of an entry, with what reads its blobs."""
+        blobs = RunBlobReader(self._bucket, self._pool, Journal(self._bucket, self._pool, log))
+        return View.up_to(blobs.journal.read(newest), blobs), blobs
+
+    def _look_up(self, view: View, blobs: RunBlobReader, paths: Sequence[str]) -> set[str]:
+        """Learn where these paths are in a run, and return which of them it has."""
+        there = view.paths.lookup(paths).there
+        self._learn(there.values(), blobs)
+        return set(there)
 
     def _candidates(self) -> Iterator[tuple[str, int]]:
         """Yield the logs of runs that may be the one before, each with the number of its newest entry."""
-        known = self._location.last_runs.get(self._own.state.experiment)
-        if known:
-            yield known
+        log, last = self._beginning.log, self._beginning.last
+        if last and last[0] != log:
+            yield last
         keys: dict[str, tuple[int, int]] = {}
-        for info in self._location.bucket.list(f"{RUNS}{self._own.run_id[:8]}", limit=PAGE):
+        for info in self._bucket.list(log[: len(RUNS) + 8], limit=PAGE):
             for key in entry_keys([info]):
                 keys.setdefault(key.log, (info.modified or 0, key.number))  # of a log, the newest comes first
-        left = {f"{RUNS}{self._own.run_id}", *(known[:1] if known else ())}
+        left = {log, *(last[:1] if last else ())}
         others = [(when, log, n) for log, (when, n) in keys.items() if n and log not in left]
         yield from ((log, n) for _, log, n in sorted(others, reverse=True)[:_RUNS_TRIED])
 
@@ -135,7 +178,7 @@ class PreviousVersions:
             content = entry.content
             if content is None or not isinstance(content.location, PackName):
                 continue
-            if entry.whole or entry.size < self._large or content.raw > self._left:
+            if entry.whole or entry.size < self._beginning.large or content.raw > self._left:
                 self._homes[entry.path] = content.location
                 continue
             self._left -= content.raw
@@ -143,8 +186,3 @@ class PreviousVersions:
                 for chunk in parse_recipe(*blobs.read([content])).chunks:
                     if isinstance(chunk.location, PackName):
                         self._places[chunk.id] = chunk.location
-
-
-def _may_have_others(location: Location, experiment: str) -> bool:
-    """Return whether an experiment may have another run: not one that this process made and ended no run of."""
-    return bool(experiment) and (experiment not in location.made or experiment in location.last_runs)

@@ -35,7 +35,7 @@ from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
 from holdall.trees.op_buffer import OpBuffer
-from holdall.trees.previous import PreviousVersions
+from holdall.trees.previous import Beginning, PreviousVersions
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
@@ -137,6 +137,7 @@ class Session:
             previous: Whether it looks where the last versions of the paths that it is given are.
         """
         location, descriptor = self.location, self._descriptor
+        beginning, own = Beginning.of(location, self.view), (self.view, self.blobs)
         return ChunkWriter(
             location.bucket,
             location.pool,
@@ -145,9 +146,7 @@ class Session:
             descriptor.chunker,
             descriptor.pack_size,
             transfer,
-            previous=PreviousVersions(location, self.view, self.blobs, large=descriptor.pack_size // 8)
-            if previous
-            else None,
+            previous=PreviousVersions(location.bucket, location.pool, beginning, own) if previous else None,
         )
 
     def append(self, build: Callable[[], Draft | None], *, closing: bool = False) -> LogEntry | None:

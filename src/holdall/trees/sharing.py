@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 from holdall.chunks.claims import ClaimTable
@@ -21,6 +22,7 @@ from holdall.chunks.worker_writing import Task
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry, Kind
 from holdall.storage.travelling import pack_bucket
+from holdall.trees.previous import Beginning, PreviousVersions
 from holdall.trees.session import Session
 from holdall.trees.shared_files import LocalFile
 from holdall.trees.source import Item
@@ -66,7 +68,7 @@ class SharedStaging:
             for item in local.values():
                 ends.enter_context(self._unchanged.watched(item))
             try:
-                found = self._write(workers, files, bucket, transfer)
+                found = self._write(workers, files, [item.path for item in local.values()], bucket, transfer)
             except UnclaimedError:
                 return {}
         return {number: self._staged(item, file) for (number, item), file in zip(local.items(), found, strict=True)}
@@ -86,13 +88,19 @@ class SharedStaging:
         self._homes.clear()
 
     def _write(
-        self, workers: Sequence[Worker], files: Sequence[LocalFile], bucket: bytes, transfer: Transfer
+        self,
+        workers: Sequence[Worker],
+        files: Sequence[LocalFile],
+        paths: Sequence[str],
+        bucket: bytes,
+        transfer: Transfer,
     ) -> list[PackedFile]:
         """Have workers write files, and take in what they have learned."""
         location, chunker = self._session.location, self._session.location.descriptor.chunker
         with ClaimTable(sum(file.size for file in files) // chunker.average) as claims:
             tasks, part = self._tasks(bucket, len(workers), claims.path), location.sharing.part
-            writer = SharedWriter(workers, tasks, transfer, location.damage, least=part, most=_MOST * part)
+            most = _MOST * part
+            writer = SharedWriter(workers, tasks, transfer, location.damage, least=part, most=most, paths=paths)
             found = writer.write(files)
         self.used = True
         self.stats += writer.stats
@@ -106,6 +114,7 @@ class SharedStaging:
         session, descriptor = self._session, self._session.location.descriptor
         garbage, verifier = session.chunk_index.for_workers(), session.location.verifier
         tried = () if verifier.verify_all else tuple(verifier.tried_packs())
+        previous = partial(PreviousVersions, beginning=Beginning.of(session.location, session.view))
         return [
             Task(
                 bucket,
@@ -117,6 +126,7 @@ class SharedStaging:
                 verifier.verify_all,
                 claims,
                 number + 1,
+                previous,
             )
             for number in range(many)
         ]
