@@ -48,7 +48,7 @@ def references(view: View) -> Iterator[Ref]:
     for ref, recipes in _outline(view):
         if ref:
             yield ref
-        for data in view.paths.blobs.read(recipes):
+        for data in view.paths.blobs.read_recipes(recipes):
             yield from parse_recipe(data).chunks
 
 
@@ -57,7 +57,7 @@ def packs_needed(view: View) -> Iterator[PackName]:
     for ref, recipes in _outline(view):
         if ref and isinstance(ref.location, PackName):
             yield ref.location
-        for data in view.paths.blobs.read(recipes):
+        for data in view.paths.blobs.read_recipes(recipes):
             yield from recipe_packs(data)
 
 
