@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from tests.support.depth import DEEP
 from tests.support.faulty import Crash, Fault, FaultyBucket
 from tests.support.logs import packs_in
 from tests.support.stores import entropy, tiny_location
@@ -408,7 +409,7 @@ def test_a_damaged_pack_may_be_collected_once_it_is_healed(copied: Copied) -> No
     assert opened(bucket).maintenance.check().intact
 
 
-@pytest.mark.parametrize("engine", ["threads", "dask"])
+@pytest.mark.parametrize("engine", ["threads", "dask"] if DEEP else ["threads"])
 def test_many_workers_heal_as_one_does(copied: Copied, engine: str, tmp_path: Path) -> None:
     """The same plans in the same order, and the same runs whole; a shard that is done again finds nothing left."""
     if engine == "dask":

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.support.depth import DEEP
 
 import holdall
 from holdall.collecting.collector import Collector, Policy
@@ -33,7 +34,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
         yield opened
 
 
-of_processes = pytest.mark.parametrize("engine", ["ray", "dask"], indirect=True)  # which can be killed
+# Which can be killed; one shows it where seconds count.
+of_processes = pytest.mark.parametrize("engine", ["ray", "dask"] if DEEP else ["ray"], indirect=True)
 
 
 def square(shard: int) -> int:

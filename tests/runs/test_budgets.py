@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.support.depth import DEEP
 from tests.support.logs import AccessLog, Asked, entries_of
 from tests.support.servers import Server
 from tests.support.worker import Place
@@ -19,7 +20,7 @@ from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 
 FILES = 2000
-ENTRIES = 2500
+ENTRIES = 2500 if DEEP else 1300  # more than a listing's page
 
 
 class Counted:
@@ -105,7 +106,7 @@ def test_two_thousand_files_are_fifteen_requests(counted: Counted, many_files: P
 
 
 @pytest.mark.long
-def test_a_finished_run_of_2500_entries_is_listed_in_four_requests(moto: Server) -> None:
+def test_a_finished_run_of_many_entries_is_listed_in_four_requests(moto: Server) -> None:
     """Listing and reading do not grow with the log: a listing, the last entry, the tree; then the file."""
     memory = MemoryBucket()
     writing = Store._over(memory, Pool())

@@ -125,7 +125,7 @@ def looks_the_same(key: str, whole: bytes, flipped: bytes, at: int) -> bool:
     """Whether a flip was tried when another one was.
 
     Every reader of a document has `parse_document` do it first, which refuses each flip in the
-    same words (or goes on, and this fails): one bit in seven bytes is tried for all of them.
+    same words (or goes on, and this fails): one bit in thirteen bytes is tried for all of them.
     A chunk is held against its digest: one bit of each byte. Each bit of what leads to chunks is tried.
     """
     parsed = parse_key(key)
@@ -133,7 +133,7 @@ def looks_the_same(key: str, whole: bytes, flipped: bytes, at: int) -> bool:
         return not DEEP and at % 8 != at // 8 % 8 and (parsed.kind == "canary" or at // 8 in payload(whole))
     with pytest.raises(FormatError, match=r"not a document of two lines|not the digest of its first"):
         parse_document(flipped, key)
-    return at % 8 != at // 8 % 8 or (not DEEP and at // 8 % 7 != 0)
+    return at % 8 != at // 8 % 8 or (not DEEP and at // 8 % 13 != 0)
 
 
 def payload(pack: bytes) -> range:
