@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -16,17 +17,23 @@ from tests.support.servers import Server
 from tests.support.shared_bucket import ToldBucket
 from tests.support.stores import TINY, entropy, tiny_location
 
-from holdall.chunks.observer import Transfer, Verb
+from holdall.chunks.damage import Damage
+from holdall.chunks.observer import SILENT, Transfer, Verb
+from holdall.chunks.shared_reading import SharedReader
 from holdall.errors import DestinationError, IntegrityError, WorkerDiedError
 from holdall.format.chunking import Chunker
+from holdall.format.tree import Entry, Kind
 from holdall.runs.run import Run
 from holdall.storage.bucket import Bucket
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.schemes import bucket_at
 from holdall.store import Store
+from holdall.trees.destination import Destination, Place
 from holdall.trees.lent_file import LentFile
 from holdall.trees.location import Location, Sharing
+from holdall.trees.partial_file import PartialFile
+from holdall.trees.shared_checkout import deliver_shared
 from holdall.workers.crew import LEAST_MEMORY, NOBODY, Crew
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="files are lent through /proc")
@@ -262,6 +269,38 @@ def test_where_no_file_can_be_lent_one_process_writes(
     run.download(None, tmp_path / "out")
     assert contents(tmp_path / "out") == contents(tmp_path / "in")
     assert {pid for pid, _ in told.reads()} == {os.getpid()}
+
+
+def test_where_too_many_files_would_be_open_one_process_writes(told: ToldBucket, crew: Crew, tmp_path: Path) -> None:
+    """Shared files are all open at once, in each worker; where a limit forbids that, they are written one by one."""
+    run = logged(shared_location(told, crew), tmp_path / "in")
+    told.reads()
+    with crew.claim(3) as workers:
+        pids = [worker.pid for worker in workers]
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in pids}
+    try:
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, limits[pid][1]))  # what is open stays open
+        run.download(None, tmp_path / "out")
+    finally:
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits[pid])
+    assert contents(tmp_path / "out") == contents(tmp_path / "in")
+    assert {pid for pid, _ in told.reads()} == {os.getpid()}
+
+
+class Crowded(PartialFile):
+    """A file of a process that has too many open already."""
+
+    def lend(self) -> LentFile:
+        raise DestinationError("here", "too many open files") from OSError(errno.EMFILE, "too many open files")
+
+
+def test_a_process_with_too_many_open_files_shares_none(tmp_path: Path) -> None:
+    """That is no error of the disk's: the files are fetched as by one process."""
+    with Destination(tmp_path) as below:
+        crowded = Crowded(Entry("a", Kind.FILE, 1, bytes(32)), Place(below, "a"))
+        assert not deliver_shared(SharedReader([], b"", 1, SILENT, Damage()), [], [crowded])
 
 
 def test_a_link_in_a_files_place_leads_nowhere(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a worker process does for a download: it fetches ranges of packs, and writes their blobs where they belong.
 
-    begin(task)       opens the bucket and a file, and begins a delivery; says whether it could
+    begin(task)       opens the bucket and the files, and begins a delivery; says whether it could
     fetch(ranges)     begins to fetch more, and returns when the budget has had room for it; comes often
     finish()          returns when everything is written
 
@@ -113,11 +113,13 @@ class DamagedPack:
 
 
 def begin(task: ReadTask) -> bool:
-    """Begin to write some files; return whether this process can open them."""
+    """Begin to write some files; return whether this process can open them, and so many at once."""
     reading = _Reading(task)
     try:
-        reading.files[0].open()
+        for file in reading.files:
+            file.open()
     except OSError:
+        reading.close()
         return False
     process.kept()[_READER] = reading
     process.at_release(reading.give_up)
@@ -170,7 +172,7 @@ class _Outbox:
 
 
 class _File:
-    """A file of the parent's, opened by the first write; tells of each."""
+    """A file of the parent's; tells of each write."""
 
     def __init__(self, number: int, file: TravellingFile, outbox: _Outbox) -> None:
         self.path, self._number, self._file, self._outbox = file.path, number, file, outbox
@@ -238,14 +240,15 @@ class _Reading:
         try:
             self._delivery.__exit__(None, None, None)
         finally:
-            self._close()
+            self.close()
 
     def give_up(self) -> None:
         """End what is on its way; nothing, where it was finished."""
         self._delivery.__exit__(KeyboardInterrupt, None, None)
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close all files."""
         for file in self.files:
             file.close()
 

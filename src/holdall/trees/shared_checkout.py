@@ -7,6 +7,7 @@ each, and little else.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Final
 
 from holdall.chunks.observer import Transfer
 from holdall.chunks.shared_reading import SharedReader
+from holdall.errors import DestinationError
 from holdall.format.recipe import Recipe
 from holdall.format.reference import Ref
 from holdall.format.tree import Entry
@@ -22,6 +24,7 @@ from holdall.trees.location import Location
 from holdall.trees.partial_file import PartialFile
 
 _log: Final = logging.getLogger("holdall")
+_TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _FEWEST: Final = 2  # workers: one alone is no quicker than this process
 
 
@@ -54,7 +57,12 @@ def deliver_shared(reader: SharedReader, recipes: Sequence[Recipe], files: Seque
 
     Raises: as `SharedReader.deliver`.
     """
-    taken = reader.deliver(files, _places(recipes))
+    try:
+        taken = reader.deliver(files, _places(recipes))
+    except DestinationError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _TOO_MANY:
+            raise
+        taken = False  # they are all open at once; one process opens them one after the other
     if not taken:
         _log.info("workers cannot open the files that this process writes, so it fetches alone")
     return taken
