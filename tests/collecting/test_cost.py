@@ -21,10 +21,10 @@ def collector(location: Location, engine: Engine) -> Collector:
 
 
 def law(cost: Cost) -> dict[str, int]:
-    """A run has a head, a root and a recipe; a dead pack a footer and, here, one hint; the rest goes by pages."""
+    """A run has a head, a root and a recipe; a dead pack a footer and, here, two hints; the rest goes by pages."""
     pages = -(-cost.packs // 1000) + 3 * -(-3 * cost.runs // 1000)
     return {
-        "get": cost.runs + cost.freed,
+        "get": cost.runs + 2 * cost.freed,
         "get_range": 2 * cost.runs + cost.freed,
         "list": pages,
         "delete_many": 2 * -(-cost.freed // 1000),

@@ -240,8 +240,8 @@ def test_a_copy_in_another_sessions_pack_goes_too(world: World) -> None:
     packs = {key: data for key, data in world.bucket.objects.items() if key.startswith("packs/")}
     for key in world.bucket.objects.copy():
         if key.startswith("hints/"):
-            del world.bucket.objects[key]  # so that nothing is shared
-    other = world.run(world.fresh(40), "other", {"dump.bin": with_secrets(100)})
+            del world.bucket.objects[key]  # so that nothing is shared; nor does a run before hold the path
+    other = world.run(world.fresh(40), "other", {"copy.bin": with_secrets(100)})
     assert len([key for key in grep(world.bucket, SECRET) if key.startswith("packs/") and key not in packs]) > 0
     for key in list(world.bucket.objects):
         if key.startswith(run_log(other.id)):
