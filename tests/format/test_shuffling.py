@@ -90,7 +90,7 @@ def test_a_library_that_does_something_else_is_not_trusted(monkeypatch: pytest.M
         return size
 
     def found_as(library: object) -> None:
-        monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+        monkeypatch.setattr(ctypes, "PyDLL", lambda _: library)
 
     monkeypatch.setattr(shuffling, "_places", lambda: iter(["anything"]))
     for library in (SimpleNamespace(blosc2_shuffle=copies, blosc2_unshuffle=copies), SimpleNamespace()):

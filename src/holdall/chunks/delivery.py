@@ -116,8 +116,8 @@ class Delivery:
         self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: PathOf
     ) -> list[Bytes]:
         """Decode blobs and verify them; where one is wrong, decode each alone."""
-        places = [ref.offset - span.start for ref in refs]
-        stored = [body[at : at + ref.stored] for at, ref in zip(places, refs, strict=True)]
+        begin = span.start
+        stored = [body[ref.offset - begin : ref.offset - begin + ref.stored] for ref in refs]
         try:
             found = decoder.decode_run((ref.codec, data, ref.raw) for ref, data in zip(refs, stored, strict=True))
             if all(blob_id(data) == ref.id for ref, data in zip(refs, found, strict=True)):

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from holdall.format.digest import Bytes
-from holdall.format.shuffling import find_shuffler
+from holdall.format.shuffling import Shuffler, find_shuffler
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 _DTYPES: Final[dict[int, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
@@ -85,11 +85,39 @@ def join_pieces(planes: Sequence[Sequence[Array]], scratch: ScratchBuffers) -> A
     return joined
 
 
-def join_all(blobs: Iterable[PlanarBlob], scratch: ScratchBuffers) -> list[memoryview]:
-    """Return the bytes of many blobs, in scratch memory until it lends again.
+def join_all(blobs: Sequence[PlanarBlob], scratch: ScratchBuffers) -> list[memoryview]:
+    """Return the bytes of many blobs, in scratch memory until it lends again."""
+    shuffler = find_shuffler()
+    return _join_each(blobs, shuffler, scratch) if shuffler else _join_in_runs(blobs, scratch)
+
+
+def _join_each(blobs: Sequence[PlanarBlob], shuffler: Shuffler, scratch: ScratchBuffers) -> list[memoryview]:
+    """Join one blob after the other: the library takes some microseconds for each, and cares for no alignment."""
+    sizes = [item_size * len(planes[0]) for item_size, _, planes, _ in blobs]
+    whole = scratch.get("blobs", sum(size + 2 * blob[0] for size, blob in zip(sizes, blobs, strict=True)))
+    apart = scratch.get("planes", max(sizes))
+    memory, room, base, source = whole.data, apart.data, whole.ctypes.data, apart.ctypes.data
+    found: list[memoryview] = []
+    at = 0
+    for (item_size, head, planes, tail), size in zip(blobs, sizes, strict=True):
+        count, done = len(planes[0]), 0
+        for plane in planes:
+            room[done : done + count] = plane
+            done += count
+        start, begin = at, at + len(head)
+        end = begin + size
+        at = end + len(tail)
+        memory[start:begin], memory[end:at] = head, tail
+        shuffler.join(item_size, size, source, base + begin)
+        found.append(memory[start:at])
+    return found
+
+
+def _join_in_runs(blobs: Sequence[PlanarBlob], scratch: ScratchBuffers) -> list[memoryview]:
+    """Join many blobs in one pass.
 
     Blobs that were cut out of one file lie in it as they did there: a number that a cut went through lies in both of
-    its halves' blobs, and all numbers of them are joined in one pass.
+    its halves' blobs.
     """
     runs, length = _lay_out(blobs)
     memory = scratch.get("blobs", length).data.cast("B")

@@ -36,7 +36,7 @@ def find_shuffler() -> Shuffler | None:
     """Return the library's two functions, if it is installed and does what is asked for."""
     for path in _places():
         try:
-            library = ctypes.CDLL(path)
+            library = ctypes.PyDLL(path)  # keeps the GIL: to let it go takes as long as the call, and then some
             found = Shuffler(_function(library.blosc2_shuffle), _function(library.blosc2_unshuffle))
         except (OSError, AttributeError):
             continue
