@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -295,7 +296,7 @@ class Logged:
         self.run = self.store.runs.start()
         session = Session.resume(self.store._location, run_log(self.run.id))
         assert session is not None
-        self.transaction = Transaction(session)
+        self.session, self.transaction = session, Transaction(session)
         self.transaction.stage(local_items(source, ""))
         self.packs = packs_of_workers(self.bucket)
         assert self.packs
@@ -326,27 +327,32 @@ class Logged:
         return {path: run.read(path) for path in FILES} == FILES
 
 
-def test_a_fence_reaches_what_workers_wrote(tmp_path: Path, source: Path) -> None:
+@pytest.fixture
+def logged(tmp_path: Path, source: Path) -> Iterator[Logged]:
+    made = Logged(tmp_path, source)
+    yield made
+    made.session.close()
+    made.run.finish()
+
+
+def test_a_fence_reaches_what_workers_wrote(logged: Logged) -> None:
     """W4: packs of workers that are condemned before the commit are copied out of."""
-    logged = Logged(tmp_path, source)
     logged.condemn()
     assert logged.transaction.publish().committed
     logged.sweep()
     assert logged.is_whole()
 
 
-def test_what_workers_wrote_and_a_collector_took_is_read_again(tmp_path: Path, source: Path) -> None:
+def test_what_workers_wrote_and_a_collector_took_is_read_again(logged: Logged) -> None:
     """W4: where the packs are gone already, the files are at hand."""
-    logged = Logged(tmp_path, source)
     logged.condemn()
     logged.sweep()
     assert logged.transaction.publish().committed
     assert logged.is_whole()
 
 
-def test_a_session_that_was_closed_counts_what_its_workers_wrote_as_anothers(tmp_path: Path, source: Path) -> None:
+def test_a_session_that_was_closed_counts_what_its_workers_wrote_as_anothers(logged: Logged) -> None:
     """W6: the footers of their packs are read again, after a new look; what is condemned by then is not referred to."""
-    logged = Logged(tmp_path, source)
     opened = [op["session"] for op in ops_of(entries_of(logged.bucket, logged.run.id), "open")]
     logged.append(*({"op": "close", "session": session} for session in opened))
     logged.condemn(fence=False)
