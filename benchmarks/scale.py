@@ -95,8 +95,7 @@ def look(clock: Clock, *, path: str, verb: str, cache: str) -> dict[str, Any]:
     from tests.support.runlogs import RunsInAFile
 
     bucket = Counting(RunsInAFile(Path(path)).open())
-    store = _store(bucket, cache)
-    store.runs.start().finish()
+    _store(bucket, cache).experiments.create("Default")
     before = _memory()
     bucket.requests = bucket.most = 0
     store = _store(bucket, cache, create=False)

@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from benchmarks import cpu, dedup, space
+from benchmarks import cpu, dedup, scale, space
 from benchmarks.all import QUESTIONS
 from benchmarks.answer import Answer, text_of, verdict
 from benchmarks.data import random_file, same, small_files, weights_file
@@ -197,3 +197,15 @@ def test_a_chain_of_versions_is_held_against_an_exact_index(tmp_path: Path) -> N
     assert now.again - now.refused < 0.01 * now.logical
     assert now.stored[-1] < 0.9 * old.stored[-1]
     assert old.again > now.again
+
+
+@pytest.mark.long
+def test_looking_at_many_runs_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row for each verb: of what is remembered only the listing is asked for again, and a page of S3 is read."""
+    verbs = ["search, cold", "search, warm", scale.PAGES]
+    monkeypatch.setattr(sys, "argv", ["scale", "--runs", "30", "--scratch", str(tmp_path), "--verbs", *verbs])
+    scale.main()
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [(row[1], int(row[3])) for row in rows] == [(verbs[0], 32), (verbs[1], 2), (verbs[2], 1)]

@@ -74,7 +74,7 @@ def put_runs(bucket: Bucket, count: int, kind: str = "finished", entries: int = 
 
 @dataclass
 class RunsInAFile:
-    """A bucket: small objects in memory, and run logs in a file."""
+    """A bucket: small objects in memory, but no runs, and run logs in a file."""
 
     path: Path
     small: MemoryBucket = field(default_factory=MemoryBucket)
@@ -123,16 +123,16 @@ class RunsInAFile:
         self.small.put(key, data)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
-        left = self.small.list(prefix, limit=limit)
+        small = list(self.small.list(prefix, limit=limit))
+        yield from (info for info in small if info.key < "runs/")
         if prefix.startswith("runs/") or not prefix:
-            yield from (info for info in left if info.key < "runs/")
             at = bisect.bisect_left(self._logs, prefix)
             while at < len(self._logs) and self._logs[at].startswith(prefix):
                 ends = self._ends[at]
                 for n in range(len(ends) - 2, -1, -1):
                     yield ObjectInfo(log_key(self._logs[at], n), ends[n + 1] - ends[n], 1_750_000_000_000)
                 at += 1
-        yield from left
+        yield from (info for info in small if info.key > "runs/")
 
     def delete(self, key: str) -> None:
         self.small.delete(key)
