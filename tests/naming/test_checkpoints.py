@@ -255,3 +255,26 @@ def test_listing_models_takes_two_requests_for_each(bucket: MemoryBucket) -> Non
     counted = FaultyBucket(bucket)
     assert len(opened(counted).registry.search_models()) == 21
     assert len(counted.requests) <= 1 + 2 + 2 * 21
+
+
+def test_a_filter_by_name_reads_that_model_alone(bucket: MemoryBucket) -> None:
+    """With `=` and with `IN`, of models and of versions; what it finds is what a look at all of them finds."""
+    write(bucket, [[{"op": "create", "name": "fraud"}, version(1), version(2)]])
+    store = opened(bucket)
+    for n in range(20):
+        store.registry.create_model(f"m{n}", tags={"n": n})
+    for filter, models in (
+        ("name = 'fraud'", ["fraud"]),
+        ("name IN ('fraud', 'm3')", ["fraud", "m3"]),
+        ("name = 'fraud' AND name = 'm3'", []),
+        ("name = 'none'", []),
+        ("name = 'm3' AND tags.n = '4'", []),
+        ("name IN ('m3', 'm4') AND tags.n = '4'", ["m4"]),
+    ):
+        counted = FaultyBucket(bucket)
+        assert [model.name for model in opened(counted).registry.search_models(filter)] == models
+        assert len(counted.requests) <= 1 + 2 * 4, filter
+    counted = FaultyBucket(bucket)
+    assert [one.version for one in opened(counted).registry.search_versions("name = 'fraud'")] == ["2", "1"]
+    assert len(counted.requests) <= 5
+    assert len(opened(bucket).registry.search_versions("name LIKE '%'")) == 2

@@ -156,8 +156,8 @@ ROWS = [
     Row(log_large_file_again, 7, 15),
     Row(finish, 1, 1),
     Row(log_model, 1, 1),
-    Row(register_new, 15, 15),
-    Row(register_second, 16, 17),
+    Row(register_new, 6, 10),
+    Row(register_second, 6, 11),
 ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 
 from holdall.errors import ModelExistsError
@@ -21,6 +21,7 @@ from holdall.trees.heads import Head, list_heads
 from holdall.trees.location import Location
 from holdall.trees.log import Log, follow_many
 from holdall.trees.model_log import ModelLog, follow_models
+from holdall.trees.salvage import left_out
 
 Models = Callable[[str], ModelLog]
 """The log of a model, by its id."""
@@ -50,8 +51,12 @@ class Names:
         model.follow()
         return held.id if _called(model, held) else None
 
-    def claim(self, name: str, id: str, at: int) -> None:
+    def claim(self, name: str, id: str, at: int, *, look: bool = True) -> None:
         """Claim a name for a model, of whose log entry `at` is the newest that the caller knows.
+
+        Args:
+            name, id, at: As said.
+            look: Whether to look at the name's log before; else it is as `holder` saw it, or the claim is a race lost.
 
         Raises:
             ModelExistsError: Another model is called so.
@@ -66,7 +71,8 @@ class Names:
             begin: list[Json] = [] if log.head else [{"op": "create", "name": name}]
             return [*begin, {"op": "claim", "id": id, "at": at}]
 
-        log.follow()
+        if look:
+            log.follow()
         log.append(build)
 
     def release(self, name: str, id: str) -> None:
@@ -94,6 +100,15 @@ class Names:
         follow_models(self._location, {log: newest[log.log] for log in models.values()})
         found = [(id, models[id]) for one in held if (id := str(one.id)) in models and _called(models[id], one)]
         return sorted(found, key=lambda pair: pair[1].state.name)
+
+    def some(self, names: Iterable[str]) -> list[tuple[str, ModelLog]]:
+        """Return as `all` the models that have one of these names. Cost: as `holder`, for one after the other."""
+        found = []
+        for name in names:
+            with left_out(f"model {name}"):
+                if id := self.holder(name):
+                    found.append((id, self._models(id)))
+        return found
 
     def like(self, name: str) -> str:
         """Return the name of a model that may have been meant, or "". Cost: a listing, and a look at that model."""

@@ -33,8 +33,10 @@ from holdall.trees.view import View
 _OF_MODEL: Final = re.compile(r"models/([0-9a-f]{32})/[0-9a-f]{16}")
 
 
-def pin(location: Location, run_id: str, name: str, by: str, path: str) -> View:
+def pin(location: Location, run_id: str, name: str, by: str, path: str, view: View | None = None) -> View:
     """Keep what a run holds, under this pin's name, with nothing added at or below a path.
+
+    `view` is the run as it was read a moment ago; if it is old by now, the race for the next entry tells.
 
     Returns:
         The run, whose newest entry is the pin.
@@ -50,7 +52,7 @@ def pin(location: Location, run_id: str, name: str, by: str, path: str) -> View:
             raise RunNotFoundError(run_id, location.bucket.url)
         return [{"op": "pin", "pin": name, "by": by, "path": path}]
 
-    return _append(location, run_id, ops)
+    return _append(location, run_id, ops, view)
 
 
 def unpin(location: Location, run_id: str, name: str) -> None:
@@ -104,14 +106,14 @@ def lift(location: Location, run_id: str, name: str) -> bool:
     if standing(location, name) is not Standing.VERSION:
         return True
     if said:
-        pin(location, run_id, name, **said)
+        pin(location, run_id, name, said["by"], said["path"])
     return False
 
 
-def _append(location: Location, run_id: str, ops: Callable[[State], Sequence[Json]]) -> View:
-    """Add an entry to a run's log, which is read from its last state on, and return the run as of then."""
+def _append(location: Location, run_id: str, ops: Callable[[State], Sequence[Json]], view: View | None = None) -> View:
+    """Add an entry to a run's log, which is read from its last state on if need be; return the run as of then."""
     journal = Journal(location.bucket, location.pool, run_log(run_id))
-    view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
+    view = view or View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
     if view is None:
         raise RunNotFoundError(run_id, location.bucket.url)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from holdall.display import Listing
 from holdall.errors import ModelNotFoundError, ModelVersionNotFoundError
@@ -16,7 +16,7 @@ from holdall.format.layout import parse_model_id
 from holdall.format.registered import Registered, Version
 from holdall.naming.names import Names
 from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel, model_record, version_record
-from holdall.naming.search import chosen_models, chosen_versions
+from holdall.naming.search import MODEL_VERSION, REGISTERED_MODEL, chosen_models, chosen_versions, names_meant
 from holdall.naming.sources import Place, logged_model
 from holdall.naming.uris import LATEST, MODELS, ModelURI, check_stage, check_version, parse_model_uri
 from holdall.runs.arguments import listed
@@ -24,6 +24,8 @@ from holdall.runs.artifacts import parse_uri
 from holdall.runs.promise import Located, Promise
 from holdall.trees.location import Location
 from holdall.trees.model_log import ModelLog
+
+_MOST_NAMES: Final = 16  # that are looked up one by one rather than in a listing of all
 
 
 class RegistryReader:
@@ -69,13 +71,15 @@ class RegistryReader:
         Raises:
             InvalidFilterError: The filter or a sort key is invalid; the error says where.
 
-        Cost: two listings, and a GET for each entry that this process has not seen.
+        Cost: two listings, and two GETs or three for each model that this process has not seen; where the filter says
+            which name it is (`=` or `IN`), as `get_model`.
 
         Example:
             >>> [model.name for model in store.registry.search_models("name LIKE 'fraud%'")]
             ['fraud']
         """
-        return Listing(chosen_models(self._all_models(), filter, order_by)[:limit])
+        models = self._all_models(names_meant(filter, REGISTERED_MODEL))
+        return Listing(chosen_models(models, filter, order_by)[:limit])
 
     # --- versions ---
 
@@ -132,7 +136,7 @@ class RegistryReader:
             ['2', '1']
         """
         found: list[ModelVersion] = []
-        for _, log in self._every():
+        for _, log in self._every(names_meant(filter, MODEL_VERSION)):
             with log.lock:
                 found += [version_record(log.state, version) for version in log.state.versions.values()]
         return Listing(chosen_versions(found, filter, order_by)[:limit])
@@ -226,16 +230,17 @@ class RegistryReader:
         with log.lock:
             return version_record(log.state, _chosen(log.state, meant))
 
-    def _all_models(self) -> list[RegisteredModel]:
+    def _all_models(self, names: Sequence[str] | None = None) -> list[RegisteredModel]:
         found = []
-        for id, log in self._every():
+        for id, log in self._every(names):
             with log.lock:
                 found.append(model_record(id, log.state))
         return found
 
-    def _every(self) -> list[tuple[str, ModelLog]]:
+    def _every(self, names: Sequence[str] | None = None) -> list[tuple[str, ModelLog]]:
+        """Return the ids and logs of all models, or of those that have one of these names."""
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        return self._names.all()
+        return self._names.all() if names is None or len(names) > _MOST_NAMES else self._names.some(names)
 
     def _find(self, name: str) -> ModelLog:
         """Return the log of the model that has this name, as it is now."""

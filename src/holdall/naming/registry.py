@@ -7,17 +7,19 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from holdall.chunks.beside import beside
 from holdall.errors import InvalidNameError, InvalidURIError, ModelExistsError, ModelNotFoundError, NotFoundError
 from holdall.format.document import Json
 from holdall.format.registered import Registered, Version
 from holdall.naming.pins import pin, unpin
-from holdall.naming.reading import known_version
+from holdall.naming.reading import id_of, known_version
 from holdall.naming.record import ModelVersion, version_record
 from holdall.naming.sources import Source, place_digest, read_digest
 from holdall.naming.uris import MODELS, check_name, check_stage, check_version, parse_model_uri
 from holdall.naming.writing import RegistryWriter, described, description_op, tag_ops
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import USER
+from holdall.trees.model_log import ModelLog
 
 _ACTIVE = ("Staging", "Production")  # the stages that versions are archived from
 
@@ -41,8 +43,8 @@ class Registry(RegistryWriter):
             >>> store.registry.register(f"runs:/{run.id}/model", "churn").version
             '1'
         """
-        source = self._source(uri)  # no model is made for what is not there
-        return self._register(name, source, [*tag_ops(tags), *described(None, description)])
+        source, id = self._looked_at(uri, check_name(name))  # no model is made for what is not there
+        return self._register(name, id, source, [*tag_ops(tags), *described(None, description)])
 
     def create_version(
         self,
@@ -77,7 +79,7 @@ class Registry(RegistryWriter):
             '1'
         """
         found = self._source(source, run_link=run_link, model_id=model_id)
-        return self._add(name, found, [*tag_ops(tags), *described(None, description)])
+        return self._add(self._find(name), name, found, [*tag_ops(tags), *described(None, description)])
 
     def copy_version(self, uri: str, name: str) -> ModelVersion:
         """Register a version of one model as the next version of another, which is created if there is none.
@@ -92,7 +94,8 @@ class Registry(RegistryWriter):
             raise InvalidURIError(uri, "only a version of a registered model is copied, such as models:/<name>/1")
         found = self.version_at(uri)
         source = self._source(f"{MODELS}{found.name}/{found.version}", run_link=found.run_link, model_id=found.model_id)
-        return self._register(name, source, [*tag_ops(found.tags), *described(None, found.description)])
+        id = self._names.holder(check_name(name))
+        return self._register(name, id, source, [*tag_ops(found.tags), *described(None, found.description)])
 
     def describe_version(self, name: str, version: str | int, description: str | None) -> ModelVersion:
         """Set the description of a version; None removes it.
@@ -168,23 +171,58 @@ class Registry(RegistryWriter):
         meant = parse_model_uri(uri).model_id if uri.startswith(MODELS) else None
         return Source(uri, place, *read_digest(self._location, place), run_link, model_id or meant)
 
-    def _register(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
+    def _looked_at(self, uri: str, name: str) -> tuple[Source, str | None]:
+        """Return what is at an address, and the id of the model that has a name: looked at side by side."""
+        self._location.descriptor  # noqa: B018  # a store that is not there is named as such, and not made
+        with beside(lambda: self._names.holder(name, likely=True)) as holder:
+            source = self._location.ready_to_write_while(lambda: self._source(uri))
+            return source, holder()
+
+    def _register(self, name: str, id: str | None, source: Source, said: Sequence[Json]) -> ModelVersion:
         """Add a version to the model that has this name, even if others create, rename or delete it meanwhile."""
         while True:
-            if not self._names.holder(check_name(name)):
-                with suppress(ModelExistsError):  # a rival was quicker: then there is one
-                    self.create_model(name)
-            with suppress(ModelNotFoundError):  # a rival took it away again
-                return self._add(name, source, said)
+            if id is None:
+                with suppress(ModelExistsError, ModelNotFoundError):  # a rival was quicker: then there is one
+                    return self._begin(name, source, said)
+            else:
+                with suppress(ModelNotFoundError):  # a rival took it away again
+                    return self._add(self._log(id), name, source, said)
+            id = self._names.holder(name)
 
-    def _add(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
+    def _begin(self, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
+        """Create a model that has this version: its log, then its name beside the pin, then the version.
+
+        Raises:
+            ModelExistsError: Another model is called so now.
+        """
+        log = self._new_log([{"op": "create", "name": name}])
+        with beside(lambda: self._names.claim(name, id_of(log), 0, look=False)) as claimed:
+            source, kept = self._pinned(log, name, source)
+            try:
+                claimed()
+            except ModelExistsError:
+                log.append(lambda: [{"op": "tombstone"}])
+                unpin(self._location, source.place.run_id, kept)
+                raise
+        return self._write(log, name, source, said, kept)
+
+    def _add(self, log: ModelLog, name: str, source: Source, said: Sequence[Json]) -> ModelVersion:
         """Pin the source's run, then write the version: content is never needed before it is kept."""
-        log, run_id = self._find(name), source.place.run_id
+        source, kept = self._pinned(log, name, source)
+        return self._write(log, name, source, said, kept)
+
+    def _pinned(self, log: ModelLog, name: str, source: Source) -> tuple[Source, str]:
+        """Pin the source's run for a model. Returns: the source as it is since then, and the pin."""
+        known, run_id = source.view.next, source.place.run_id
         kept = f"{log.log}/{self._location.entropy(8).hex()}"
-        run = pin(self._location, run_id, kept, f"{MODELS}{name}", source.place.path)
-        if run.next != source.newest + 2:  # something else was written before the pin, perhaps below its path
+        run = pin(self._location, run_id, kept, f"{MODELS}{name}", source.place.path, source.view)
+        if run.next != known + 1:  # something else was written before the pin, perhaps below its path
             source = replace(source, digest=place_digest(self._location, source.place))
-        facts = source.facts() | {"pin": kept, "user": run.state.tags.get(USER)}
+        return source, kept
+
+    def _write(self, log: ModelLog, name: str, source: Source, said: Sequence[Json], kept: str) -> ModelVersion:
+        """Write the version that a pin was set for."""
+        facts = source.facts() | {"pin": kept, "user": source.view.state.tags.get(USER)}
 
         def build() -> list[Json]:
             self._still(log, name)
@@ -194,7 +232,7 @@ class Registry(RegistryWriter):
         try:
             entry = log.append(build)
         except NotFoundError:  # the model was deleted meanwhile
-            unpin(self._location, run_id, kept)
+            unpin(self._location, source.place.run_id, kept)
             raise
         with log.lock:
             return version_record(log.state, known_version(log.state, entry.ops[0]["version"] if entry else 0))

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from holdall.naming.record import ModelVersion, RegisteredModel
-from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
+from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject, parse_conditions
 from holdall.runs.selecting import select
 
 _TIMES: Final = ("creation_timestamp", "last_updated_timestamp")
@@ -35,6 +35,7 @@ MODEL_VERSION: Final = Subject(
     prefixes=ATTRIBUTES_AND_TAGS,
     unsortable=NOT_BY_TAGS,
 )
+_NAME: Final = Field(Entity.ATTRIBUTE, "name")
 _ELSEWHERE: Final = {"version_number": "version", "source_path": "source", "timestamp": "last_updated_timestamp"}
 
 
@@ -51,6 +52,21 @@ def chosen_versions(
     """Return the versions that match a filter, in order. Raises: InvalidFilterError."""
     found = sorted(versions, key=lambda version: (version.name, -int(version.version)))
     return select(found, filter, order_by or ["last_updated_timestamp DESC"], MODEL_VERSION, _value)
+
+
+def names_meant(filter: str | None, subject: Subject) -> list[str] | None:
+    """Return the names of which a model or version must have one to match a filter; None if it may have any.
+
+    Raises:
+        InvalidFilterError: The filter is invalid.
+    """
+    meant: set[str] | None = None
+    for condition in parse_conditions(filter, subject=subject) if filter else ():
+        if condition.field == _NAME and condition.operator in ("=", "IN"):
+            value = condition.value
+            given = set(map(str, value if isinstance(value, tuple) else [value]))
+            meant = given if meant is None else meant & given
+    return None if meant is None else sorted(meant)
 
 
 def _value(field: Field, thing: RegisteredModel | ModelVersion) -> str | int | None:

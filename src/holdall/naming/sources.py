@@ -40,7 +40,7 @@ class Source:
 
     Attributes:
         digest: `sha256:` of the manifest of what is there.
-        newest: The number of the entry up to which the run was read for that.
+        view: The run as it was read for that.
         run_link: An address of the run elsewhere.
         model_id: The id of the model that the run logged there.
     """
@@ -48,7 +48,7 @@ class Source:
     uri: str
     place: Place
     digest: str
-    newest: int
+    view: View
     run_link: str | None = None
     model_id: str | None = None
 
@@ -63,8 +63,8 @@ def place_digest(location: Location, place: Place) -> str:
     return read_digest(location, place)[0]
 
 
-def read_digest(location: Location, place: Place) -> tuple[str, int]:
-    """Return the digest of the manifest of what is at a place, and the number of the newest entry that was read.
+def read_digest(location: Location, place: Place) -> tuple[str, View]:
+    """Return the digest of the manifest of what is at a place, and the run as it was read for that.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -72,10 +72,11 @@ def read_digest(location: Location, place: Place) -> tuple[str, int]:
 
     Cost: reading the run's end, and its tree as far as the path goes.
     """
-    newest, entries = RunReader(location, place.run_id)._looked_up(place.path)
+    reader = RunReader(location, place.run_id)
+    view, entries = reader._reading(lambda view: (view, list(view.paths.walk(place.path))))
     if not entries:
         raise ArtifactNotFoundError(place.run_id, place.path)
-    return digest_below(entries, place.path), newest
+    return digest_below(entries, place.path), view
 
 
 def logged_model(location: Location, run_id: str, n: int) -> tuple[Place, View]:

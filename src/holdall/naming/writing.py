@@ -35,7 +35,7 @@ class RegistryWriter(RegistryReader):
             ModelExistsError: There is one of this name.
             InvalidNameError: None may be called so.
 
-        Cost: a listing or two, and two PUTs.
+        Cost: a listing, and two PUTs.
 
         Example:
             >>> store.registry.create_model("churn", tags={"team": "a"}).tags
@@ -45,15 +45,13 @@ class RegistryWriter(RegistryReader):
         self._location.ready_to_write()
         if self._names.holder(name):
             raise ModelExistsError(name)
-        id = self._location.entropy(16).hex()
-        log = self._log(id)
-        log.append(lambda: first)
+        log = self._new_log(first)
         try:
-            self._names.claim(name, id, 0)
+            self._names.claim(name, id_of(log), 0, look=False)
         except ModelExistsError:
             log.append(lambda: [{"op": "tombstone"}])
             raise
-        return model_record(id, log.state)
+        return model_record(id_of(log), log.state)
 
     def rename_model(self, name: str, new_name: str) -> RegisteredModel:
         """Rename a model; its versions, aliases and history go with it.
@@ -171,6 +169,12 @@ class RegistryWriter(RegistryReader):
         return self.get_version_by_alias(name, alias)
 
     # --- inside ---
+
+    def _new_log(self, first: Sequence[Json]) -> ModelLog:
+        """Create the log of a new model, which has no name before it claims that. Cost: one PUT."""
+        log = self._log(self._location.entropy(16).hex())
+        log.append(lambda: first)
+        return log
 
     def _change(self, name: str, build: Callable[[Registered], Sequence[Json]]) -> ModelLog:
         """Append what `build` makes of the current state to the log of the model that has this name."""

@@ -182,10 +182,6 @@ class RunReader:
             _log.warning("the environment of run %s cannot be read: %s", self.id, error)
             return {}
 
-    def _looked_up(self, path: str) -> tuple[int, list[Entry]]:
-        """Return the number of the run's newest entry, and what `entries` yields as of that entry."""
-        return self._reading(lambda view: (view.next - 1, list(view.paths.walk(path))))
-
     def entry(self, path: str) -> Entry:
         """Return the entry at a path.
 
