@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, Final, TypeVar
 
 from benchmarks.data import emptied
 from benchmarks.measured import ROOT, Clock, PeerFailedError, Taken, measure
+from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
 
 T = TypeVar("T")
 VERBS: Final[dict[str, Callable[[Any], object]]] = {
@@ -40,7 +40,7 @@ PAGES: Final = "S3: a page of 1,000 keys"
 class Counting:
     """Counts the requests that come to a bucket, and how many are under way at once at most."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Bucket) -> None:
         self.inner, self.url = inner, inner.url
         self.requests = self.most = self._now = 0
         self._lock = threading.Lock()
@@ -49,15 +49,15 @@ class Counting:
         """One request."""
         return self._ask(lambda: self.inner.get(key, limit=limit))
 
-    def get_range(self, key: str, start: int, stop: int | None = None) -> bytes:
+    def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:
         """One request."""
         return self._ask(lambda: self.inner.get_range(key, start, stop))
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Bytes) -> None:
         """One request."""
         self._ask(lambda: self.inner.put(key, data))
 
-    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[Any]:
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """A request for each thousand keys."""
         for n, info in enumerate(self.inner.list(prefix, limit=limit)):
             if n % 1000 == 0:
@@ -192,4 +192,4 @@ def _row(folder: Path, verb: str, side: str, root: Path, runs: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
