@@ -153,6 +153,8 @@ ROWS = [
     Row(log_small_files_behind_a_run, 5, 11),
     Row(log_large_file, 6, 36),
     Row(log_large_file_behind_a_run, 8, 38),
+    # Not 5: the footer behind the first is asked for when the stream comes to its end, and only then those ahead of
+    # it. Asked for beside the first they would be two requests in vain for each file of one pack.
     Row(log_large_file_again, 7, 15),
     Row(finish, 1, 1),
     Row(log_model, 1, 1),
