@@ -74,10 +74,9 @@ class PackBuilder:
 
     def add(self, blob: bytes, kind: int, codec: int, stored: Bytes | Sequence[Bytes], raw: int) -> Row:
         """Append an encoded blob, given whole or in parts; return its row."""
+        parts = (stored,) if isinstance(stored, bytes | bytearray | memoryview) else stored
         start = self.size
-        for part in [stored] if isinstance(stored, Bytes) else stored:
-            self._write(self.size, part)
-            self.size += len(part)
+        self.size = self._write(start, parts)
         row = Row(blob, start, self.size - start, raw, codec, kind)
         self.rows.append(row)
         return row
@@ -93,16 +92,22 @@ class PackBuilder:
         rows = (_ROW.pack(r.id, r.offset, r.stored, r.raw, r.codec, r.kind, 0) for r in self.rows)
         footer = head + b"".join(rows)
         end = footer + _TRAILER.pack(sha256(footer), len(footer), MAGIC)
-        self._write(self.size, end)
+        self._write(self.size, (end,))
         return self._room[: self.size + len(end)]
 
-    def _write(self, at: int, part: Bytes) -> None:
-        end = at + len(part)
+    def _write(self, at: int, parts: Sequence[Bytes]) -> int:
+        """Write parts one after the other, and return where they end."""
+        end = at + sum(map(len, parts))
         if end > len(self._room):
             larger = memoryview(bytearray(max(end, 2 * len(self._room))))
             larger[:at] = self._room[:at]
             self._room = larger
-        self._room[at:end] = part
+        room = self._room
+        for part in parts:
+            stop = at + len(part)
+            room[at:stop] = part
+            at = stop
+        return end
 
 
 def size_of_rest(blobs: int) -> int:
