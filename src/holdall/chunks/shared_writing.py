@@ -124,6 +124,7 @@ class SharedWriter:
         damage: Is told of packs that are found to be wrong.
         least: Bytes of a part at least, and `most` at most.
         paths: Where the files are to be, for what knows of earlier versions.
+        begun: Is called when all workers have begun, and opened what their tasks name.
 
     Attributes:
         flushed: What each worker said at its end.
@@ -139,11 +140,12 @@ class SharedWriter:
         least: int,
         most: int,
         paths: Sequence[str] = (),
+        begun: Callable[[], object] = lambda: None,
     ) -> None:
         self._workers, self._tasks, self._transfer, self._damage = workers, tasks, transfer, damage
         self._longest = tasks[0].chunker.max
         self._least, self._most = max(least, 4 * self._longest), max(most, 4 * self._longest)
-        self._paths = paths
+        self._paths, self._begun = paths, begun
         self.flushed: list[Flushed] = []
 
     @property
@@ -162,6 +164,7 @@ class SharedWriter:
         """
         deal = Deal([file.size for file in files], len(self._workers), least=self._least, most=self._most)
         self._results(self._call(worker, worker_writing.begin, task) for worker, task in enumerate(self._tasks))
+        self._begun()
         with FileHashes(len(self._workers)) as hashes:
             stops = {file: [job.stop for job in jobs] for file, jobs in deal.split.items()}
             hashes.start({file: files[file].open for file in deal.split}, stops)

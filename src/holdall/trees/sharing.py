@@ -99,8 +99,16 @@ class SharedStaging:
         location, chunker = self._session.location, self._session.location.descriptor.chunker
         with ClaimTable(sum(file.size for file in files) // chunker.average) as claims:
             tasks, part = self._tasks(bucket, len(workers), claims.path), location.sharing.part
-            most = _MOST * part
-            writer = SharedWriter(workers, tasks, transfer, location.damage, least=part, most=most, paths=paths)
+            writer = SharedWriter(
+                workers,
+                tasks,
+                transfer,
+                location.damage,
+                least=part,
+                most=_MOST * part,
+                paths=paths,
+                begun=claims.unlink,  # so that nothing is left of the table, however this process ends
+            )
             found = writer.write(files)
         self.used = True
         self.stats += writer.stats
