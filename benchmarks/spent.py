@@ -5,8 +5,8 @@
 The verb runs in a fresh process, with the sources of one side in front of its
 path. That process says how much it had used when the verb began; what it and its
 children have used when the last of them has ended, less that, is what the verb
-took. Children that outlive their parent are waited for as well: where Linux lets
-us, they become ours. User's and system's seconds count alike: they do not depend
+took. Children that outlive their parent are waited for as well, by
+a process between: where Linux lets it, they become its own. User's and system's seconds count alike: they do not depend
 on who else runs, but for the caches.
 """
 
@@ -62,19 +62,29 @@ def spent(side: Side, verb: str, **arguments: Any) -> Spent:
     Raises:
         RuntimeError: It failed.
     """
-    with suppress(OSError, AttributeError):  # only Linux has it
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     path = os.pathsep.join(str(folder) for folder in (side.sources, ROOT) if folder)
-    command = [side.python, "-m", "benchmarks.spent", verb, json.dumps(arguments)]
-    before = _used(resource.RUSAGE_CHILDREN)
+    verb_itself = [side.python, "-m", "benchmarks.spent", verb, json.dumps(arguments)]
+    command = [sys.executable, "-m", "benchmarks.spent", "watch", json.dumps(verb_itself)]
     done = subprocess.run(command, env={**os.environ, **_QUIET, "PYTHONPATH": path}, capture_output=True, text=True)
-    with suppress(ChildProcessError):
-        while True:  # what it left behind
-            os.waitpid(-1, 0)
     if done.returncode:
         raise RuntimeError(f"{side.name}, {verb}: {done.stderr.strip()[-500:]}")
-    told = json.loads(done.stdout)
-    return Spent(_used(resource.RUSAGE_CHILDREN) - before - told["before"], told["facts"])
+    told, used = map(json.loads, done.stdout.splitlines())
+    return Spent(used - told["before"], told["facts"])
+
+
+def _watch(command: list[str]) -> int:
+    """Run a command, wait for whatever it leaves behind, and print what all of it used.
+
+    This takes a process that has no other children, for it waits for all that it has.
+    """
+    with suppress(OSError, AttributeError):  # only Linux has it
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    code = subprocess.run(command).returncode
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+    print(_used(resource.RUSAGE_CHILDREN))
+    return code
 
 
 def _used(who: int) -> float:
@@ -116,8 +126,10 @@ def _warm_up(url: str) -> None:
 
 
 def main() -> None:
-    """The other end of `spent`."""
+    """The other ends of `spent`: who watches, and whom it watches."""
     verb, arguments = sys.argv[1], json.loads(sys.argv[2])
+    if verb == "watch":
+        sys.exit(_watch(arguments))
     import holdall
 
     _warm_up(arguments["url"] + "-warm")
