@@ -98,7 +98,7 @@ def test_a_run_a_pack_and_content_are_explained(lab: Lab) -> None:
 def test_a_wrong_time_or_engine_is_a_wrong_call(lab: Lab) -> None:
     """Nothing is tried."""
     assert "is no time such as" in lab("gc", "--delay", "yesterday", code=2)
-    assert "none of threads, ray, dask" in lab("gc", "--engine", "spark", code=2)
+    assert "'spark' is not one of 'threads', 'ray', 'dask'" in lab("gc", "--engine", "spark", code=2)
     assert "--workers" in lab("gc", "--workers", "0", code=2)
 
 

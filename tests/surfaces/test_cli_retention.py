@@ -91,7 +91,7 @@ def test_a_purge_of_what_is_registered_names_the_versions(shell: Shell) -> None:
     store.registry.set_alias("fraud", "champion", 1)
     told = shell("run", "purge", leak, "--yes", code=1)
     assert "it is held by models:/fraud/1 (@champion)" in told
-    assert "`holdall guide retention` shows how" in told
+    assert "`holdall model delete NAME VERSION`" in told
     assert shell.json("run", "list")[0]["run_id"] == leak
 
 
