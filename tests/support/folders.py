@@ -19,6 +19,7 @@ from holdall.storage.bucket import Bytes, ObjectInfo
 from holdall.storage.local import LocalBucket
 from holdall.store import Store
 from holdall.trees.location import Sharing
+from holdall.trees.shared_files import FileRange, LocalFile
 from holdall.workers.crew import crew_of
 
 T = TypeVar("T")
@@ -96,6 +97,30 @@ class NotedFolder:
             raise MemoryError
         while not Path(doom.until).exists():
             time.sleep(0.01)
+
+
+class ChangedBehind(LocalFile):
+    """A file of two parts, of which the first one's reader meets other bytes behind it, at times as they were."""
+
+    __slots__ = ()
+
+    def open_part(self, begin: int, end: int, start: int, stop: int) -> FileRange:
+        return _FirstMeetsOther(self, begin, end, start, stop)
+
+
+class _FirstMeetsOther(FileRange):
+    def readinto(self, buffer: memoryview, /) -> int:
+        at, border = self._at, self._planned.size // 2
+        if self._start == 0 and at < border:
+            return super().readinto(buffer[: border - at])
+        before = self._digest.copy() if self._start == 0 else None
+        count = super().readinto(buffer)
+        if before is not None:
+            buffer[:count] = bytes(byte ^ 1 for byte in buffer[:count])
+            if self._stop > at:
+                before.update(buffer[: min(count, self._stop - at)])
+            self._digest = before
+        return count
 
 
 def shared_store(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.folders import Doom, NotedFolder, folder_of, noise, shared_store
+from tests.support.folders import ChangedBehind, Doom, NotedFolder, folder_of, noise, shared_store
 from tests.support.logs import entries_of, ops_of
 from tests.support.watched import Recorder
 
@@ -23,6 +23,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.records import encode_generation
 from holdall.runs.run import Run
 from holdall.store import Store
+from holdall.trees import sharing
 from holdall.trees.location import Sharing
 from holdall.trees.session import Session
 from holdall.trees.shared_files import LocalFile
@@ -225,6 +226,26 @@ def test_a_part_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:
     with LocalFile.at(str(path)).open_part(0, 6000, 1000, 5000) as second:
         second.readinto(memoryview(bytearray(6000)))
         assert second.digest() != met
+
+
+def test_what_a_part_reads_behind_its_end_is_what_the_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last chunk ends in the next part: bytes that were others when it was read are found out, whatever the times.
+
+    As in a file that somebody writes through a map of its pages, whose times the system changes later.
+    """
+    source = folder_of(tmp_path, {"large.bin": noise(100_000, 1)})
+    store, bucket = shared_store(tmp_path, 2)
+    store._location.sharing = TWO_PARTS
+    monkeypatch.setattr(sharing, "LocalFile", ChangedBehind)
+    with store.runs.start() as run:
+        with pytest.raises(SourceChangedError, match=r"large\.bin"):
+            run.log_artifacts(source)
+        assert ops_of(entries_of(bucket, run.id), "commit") == []
+        monkeypatch.undo()
+        run.log_artifacts(source)
+    assert run.read("large.bin") == noise(100_000, 1)
 
 
 def test_an_interrupt_ends_the_call_and_the_next_one_works(tmp_path: Path, source: Path) -> None:

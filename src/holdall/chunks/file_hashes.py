@@ -2,7 +2,8 @@
 
 SHA-256 is a chain, so each file has a thread. These hold the GIL for some
 microseconds of each megabyte and leave it to others for the rest. Along with
-the file's hash goes the BLAKE3 of each part, against which its writer's is held.
+the file's hash goes the BLAKE3 of all that the writer of each part takes chunks
+from, against which its own is held: that reaches into the next part.
 """
 
 from __future__ import annotations
@@ -39,33 +40,39 @@ class FileHashes:
         self._threads.shutdown(cancel_futures=True)
 
     def start(
-        self, files: Mapping[int, Callable[[], AbstractContextManager[Readable]]], stops: Mapping[int, Sequence[int]]
+        self,
+        files: Mapping[int, Callable[[], AbstractContextManager[Readable]]],
+        spans: Mapping[int, Sequence[tuple[int, int]]],
     ) -> None:
-        """Begin to read these files; `stops` are the ends of their parts."""
-        self._found = {file: self._threads.submit(self._read, opening, stops[file]) for file, opening in files.items()}
+        """Begin to read these files; `spans` are what the writers of their parts read, in order, together all of it."""
+        self._found = {file: self._threads.submit(self._read, opening, spans[file]) for file, opening in files.items()}
 
     def result(self, file: int) -> Hashes:
-        """Return a file's SHA-256 and the BLAKE3 of each of its parts, when they are there.
+        """Return a file's SHA-256 and the BLAKE3 of each of its spans, when they are there.
 
         Raises:
             SourceError: It cannot be read, or changed meanwhile.
         """
         return self._found[file].result()
 
-    def _read(self, opening: Callable[[], AbstractContextManager[Readable]], stops: Sequence[int]) -> Hashes:
-        sha256, at, found = digest.file_hash(), 0, []
+    def _read(
+        self, opening: Callable[[], AbstractContextManager[Readable]], spans: Sequence[tuple[int, int]]
+    ) -> Hashes:
+        sha256, at, first, parts = digest.file_hash(), 0, 0, [digest.blob_hash() for _ in spans]
         view = memoryview(bytearray(_BLOCK))
+        size = max(stop for _, stop in spans)
         with opening() as stream:
-            for stop in stops:
-                part = digest.blob_hash()
-                while at < stop and not self._over.is_set():
-                    count = stream.readinto(view[: min(_BLOCK, stop - at)])
-                    if not count:
+            while at < size and not self._over.is_set():
+                count = stream.readinto(view[: min(_BLOCK, size - at)])
+                if not count:
+                    break
+                sha256.update(view[:count])
+                for part, (start, stop) in zip(parts[first:], spans[first:], strict=True):
+                    if start >= at + count:
                         break
-                    sha256.update(view[:count])
-                    part.update(view[:count])
-                    at += count
-                found.append(part.digest())
+                    part.update(view[max(start - at, 0) : max(min(stop - at, count), 0)])
+                    first += stop <= at
+                at += count
             while not self._over.is_set() and stream.readinto(view):  # it has grown: whoever opened it tells
                 pass
-        return sha256.digest(), found
+        return sha256.digest(), [part.digest() for part in parts]

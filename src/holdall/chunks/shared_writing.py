@@ -12,8 +12,8 @@ chunks that two parts have in common are taken once. So what is stored does not
 depend on how many workers there are, nor on where parts begin.
 
 Since the file is read twice then, once for its hash, both readers make the
-BLAKE3 of each part as well, and a difference means that it changed meanwhile,
-also by a way that leaves its times as they were.
+BLAKE3 of each part as well, to where its last chunk may end, and a difference means
+that it changed meanwhile, also by a way that leaves its times as they were.
 
 **Garbage** (SPEC.md). The workers and their parent are one session.
 
@@ -166,8 +166,10 @@ class SharedWriter:
         self._results(self._call(worker, worker_writing.begin, task) for worker, task in enumerate(self._tasks))
         self._begun()
         with FileHashes(len(self._workers)) as hashes:
-            stops = {file: [job.stop for job in jobs] for file, jobs in deal.split.items()}
-            hashes.start({file: files[file].open for file in deal.split}, stops)
+            spans = {
+                file: [(job.start, self._reach(files[file], job)) for job in jobs] for file, jobs in deal.split.items()
+            }
+            hashes.start({file: files[file].open for file in deal.split}, spans)
             writers = self._write_all(files, deal)
             settled = self._settle()
             found = {one.file: _whole(one) for one in settled if one.file not in deal.split}
@@ -199,9 +201,13 @@ class SharedWriter:
             return [WholeFile(file, files[file].open, self._path(file)) for file in range(job.first, job.last)]
         file = files[job.first]
         begin = max(0, job.start - _LEAD * self._longest) // ALIGNMENT * ALIGNMENT
-        end = min(file.size, job.stop + self._longest)
-        opening = partial(file.open_part, begin, end, job.start, job.stop)
+        end = self._reach(file, job)
+        opening = partial(file.open_part, begin, end, job.start, end)
         return [FilePart(job.first, job.part, opening, begin, job.start, job.stop, self._path(job.first))]
+
+    def _reach(self, file: SharedFile, job: Job) -> int:
+        """Return where the last chunk of a part ends at the latest: its reader vouches for that much."""
+        return min(file.size, job.stop + self._longest)
 
     def _path(self, file: int) -> str:
         return self._paths[file] if self._paths else ""
@@ -232,7 +238,8 @@ class SharedWriter:
         """Return what is missing between two parts, to be read together with the part that it lies in."""
         job = max((job for job in jobs if job.start <= start), key=lambda job: job.start)
         assert job.part is not None, "whole files have no gaps"
-        return FilePart(number, job.part, partial(file.open_part, start, stop, job.start, job.stop), start, start, stop)
+        opening = partial(file.open_part, start, stop, job.start, self._reach(file, job))
+        return FilePart(number, job.part, opening, start, start, stop)
 
     def _settle(self, some: Sequence[int] | None = None) -> list[Settled]:
         """Have workers settle what they have written: all of them, or some."""
