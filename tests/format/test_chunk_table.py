@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -44,6 +45,19 @@ def test_chunks_are_found_by_number_and_by_offset(count: int) -> None:
     assert [table.at(starts[i]) for i in some] == some == [table.at(starts[i + 1] - 1) for i in some]
     assert [table[i] for i in some] == [chunks[i] for i in some]
     assert table.at(starts[-1]) == count
+
+
+@pytest.mark.parametrize("count", [1, BLOCK + 1])
+def test_what_holds_the_same_chunks_is_equal(count: int) -> None:
+    """A recipe that was read and one that was made are one member of a set, until a chunk of it is another."""
+    chunks = refs(count)
+    recipe = Recipe(sum(ref.raw for ref in chunks), bytes(32), chunks)
+    read = parse_recipe(encode_recipe(recipe))
+    assert {read, recipe, parse_recipe(encode_recipe(recipe))} == {recipe}
+    other = (*chunks[:-1], replace(chunks[-1], id=bytes(32)))
+    assert read.chunks != other
+    assert read.chunks != chunks[:-1]
+    assert parse_recipe(encode_recipe(Recipe(recipe.size, bytes(32), other))) != read
 
 
 def test_a_table_has_no_chunk_behind_its_last() -> None:

@@ -102,10 +102,10 @@ class ChunkTable(Chunks):
             yield from self._refs(block)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(other) == len(self) and all(map(eq, self, other))
+        return isinstance(other, Chunks | tuple) and len(other) == len(self) and all(map(eq, self, other))
 
     def __hash__(self) -> int:
-        return hash((self._count, self.size))
+        return hash(tuple(self))  # a tuple of the same references is equal to it
 
     def start(self, i: int) -> int:
         if i == self._count:
