@@ -118,6 +118,11 @@ def test_no_hint_names_what_is_not_declared(kind: type) -> None:
         assert found["rest"].startswith("the package") or all(not wrong(each) for each in named(found["rest"]))
 
 
+def test_what_the_tests_skip_without_is_installed_for_them() -> None:
+    """A library that only makes work quicker is no dependency; where all tests run, they run with it too."""
+    assert _brought("fast") <= _brought("test")
+
+
 def test_the_distribution_is_the_import_and_the_command() -> None:
     """One name, which is ours."""
     assert PROJECT["name"] == holdall.__name__
