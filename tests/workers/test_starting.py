@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import operator
 import os
@@ -160,17 +161,38 @@ def test_other_code_is_no_worker(what: str, monkeypatch: pytest.MonkeyPatch, cap
     assert "another Python" in caplog.text or "installed anew" in caplog.text
 
 
+def number_behind(free: int) -> int:
+    """The number of the next file, once so many more are open: numbers are limited, and between old ones are gaps."""
+    taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(free + 1)]
+    for descriptor in taken:
+        os.close(descriptor)
+    return taken[-1]
+
+
 def limited(kind: int, more: int) -> bool:
     """Whether a child that may have so many more of a kind has no workers, and goes on."""
 
     def work() -> None:
-        have = len(os.listdir("/proc/self/fd")) - 1 if kind == resource.RLIMIT_NOFILE else 0
+        gc.disable()  # what another test has left must not be closed meanwhile
+        most = number_behind(more) if kind == resource.RLIMIT_NOFILE else more
         if kind == resource.RLIMIT_NPROC and os.getuid() == 0:
             os.setuid(65534)  # nothing of this kind binds root
-        resource.setrlimit(kind, (have + more, have + more))
+        resource.setrlimit(kind, (most, most))
         assert not works()
 
     return os.waitstatus_to_exitcode(os.waitpid(fork(work), 0)[1]) == 0
+
+
+def test_a_limit_of_files_holds_beside_files_that_were_closed() -> None:
+    """Numbers that were given back are given anew, below the limit: five are too few wherever they lie."""
+    many = [os.open("/dev/null", os.O_RDONLY) for _ in range(20)]
+    for descriptor in many[:-1]:
+        os.close(descriptor)
+    try:
+        assert limited(resource.RLIMIT_NOFILE, 5)
+        assert not limited(resource.RLIMIT_NOFILE, 30)
+    finally:
+        os.close(many[-1])
 
 
 @pytest.mark.parametrize("kind", [resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE], ids=["processes", "files"])
