@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from tests.conformance.bucket import BucketSuite
 
 import holdall
 from holdall.errors import StorageError
 from holdall.storage import s3
+from holdall.storage.s3_boto import BotoClient
 from holdall.storage.schemes import bucket_at
 from holdall.surfaces.fluent import active
 
@@ -44,6 +47,41 @@ def test_a_file_is_logged_and_read_back(mocked: str, tmp_path: Path) -> None:
     assert record.data.metrics == {"loss": 0.5}
     listed = boto3.client("s3").list_objects_v2(Bucket="models", Prefix="store/")
     assert {"store/holdall.json", "store/canary"} <= {item["Key"] for item in listed["Contents"]}
+
+
+def test_a_mock_is_asked_in_turn(mocked: str) -> None:
+    """It looks whether an object is there and creates it then, and no second thread is between the two."""
+    bucket = s3.S3Bucket(mocked)
+    bucket.put("first", b"")
+    together, meeting = [], threading.Barrier(2)
+
+    def meet(**_: object) -> None:
+        try:
+            together.append(meeting.wait(0.2))
+        except threading.BrokenBarrierError:
+            meeting.reset()
+
+    assert isinstance(bucket.client, BotoClient)
+    bucket.client.botocore_client().meta.events.register("before-send", meet)  # where and as moto does
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(bucket.get, ["first", "first"]))
+    assert together == []
+
+
+def test_a_mock_that_fails_ends_its_turn(mocked: str) -> None:
+    """The attempt after it, and another thread's, wait for nobody."""
+    bucket = s3.S3Bucket(mocked, {"config_kwargs": {"retries": {"total_max_attempts": 3}}})
+    bucket.put("k", b"v")
+    failures = [EndpointConnectionError(endpoint_url="http://nowhere")]
+
+    def fail(**_: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    assert isinstance(bucket.client, BotoClient)
+    bucket.client.botocore_client().meta.events.register_first("before-send", fail)
+    with ThreadPoolExecutor(2) as pool:
+        assert [answer.result(60) for answer in [pool.submit(bucket.get, "k") for _ in range(2)]] == [b"v", b"v"]
 
 
 def test_the_other_lane_says_that_it_cannot_be_mocked(mocked: str) -> None:

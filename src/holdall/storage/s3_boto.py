@@ -112,7 +112,9 @@ class BotoClient(S3Client):
         disable_expect_continue(client)
         read_listings_quickly(client)
         client.meta.events.register_first("before-send.s3", _begin_turn)
-        client.meta.events.register_last("before-send.s3", _end_turn)  # nobody answered: it goes to a server
+        client.meta.events.register_last(
+            "before-send", _end_turn
+        )  # where mocks are: asked after all of `before-send.s3`
         client._endpoint.http_session = _Pieces(client._endpoint.http_session)
         return client
 
@@ -213,6 +215,7 @@ def _pieces(blocks: Any) -> Iterator[memoryview]:
 
 def _begin_turn(**_: object) -> None:
     """Wait until no other thread asks for an answer in the server's place."""
+    _end_turn()  # of an attempt before, in which a mock failed
     turn = _turns.get(threading.Lock)
     turn.acquire()
     _held.turn = turn
