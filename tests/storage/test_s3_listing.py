@@ -54,12 +54,25 @@ PAGES = {
     "no size": page("<Contents><Key>a</Key></Contents>"),
     "an empty key": page(key("")),
     "a size with spaces": page(key("a", size=" 7 ")),
+    "a key in another namespace": page(key("a"), key("b").replace("<Contents>", '<Contents xmlns="urn:other">')),
+    "a key in no namespace": page(key("a"), key("b").replace("<Contents>", '<Contents xmlns="">')),
+    "a field in another namespace": page(key("a").replace("<Key>", '<Key xmlns="urn:other">')),
+    "a carriage return": page(key("a"), more="<NextContinuationToken>t&#13;1</NextContinuationToken>"),
+    "a folder with one": page(key("a"), more="<CommonPrefixes><Prefix>f&#13;/</Prefix></CommonPrefixes>"),
+    "a year of two digits": page(key("a", time="Fri, 27 Nov 0026 19:30:00 GMT")),
+    "entities": b'<!DOCTYPE x [<!ENTITY e "hello">]>' + page(key("&e;")).partition(b"\n")[2],
     "another root": page(key("a"), root="Something"),
 }
 WRONG = {
     "a size that is none": page(key("a", size="many")),
     "a time that is none": page(key("a", time="yesterday")),
     "half of it": page(key("a"), key("b"))[:-30],
+    "a size in two namespaces": page(key("a").replace("<Size>", '<Size xmlns="urn:other">9</Size><Size>')),
+    "a tower of entities": b"<!DOCTYPE x [<!ENTITY e0 '0123456789'>%s]>%s"
+    % (
+        b"".join(b"<!ENTITY e%d '%s'>" % (n, b"&e%d;" % (n - 1) * 10) for n in range(1, 9)),
+        page(key("&e8;")).partition(b"\n")[2],
+    ),
     "no XML": b"<html>hello",
 }
 
@@ -128,5 +141,5 @@ def test_usual_pages_are_read_here() -> None:
     """Those that AWS and its likes send; what is unusual goes to botocore whole."""
     ours = {name for name, body in PAGES.items() if taken(body)}
     usual = {"as AWS sends it", "encoded", "cut off", "without a namespace", "with a prefix", "folders"}
-    assert ours == usual | {"spread over lines", "CDATA", "another time"}
+    assert ours == usual | {"spread over lines", "CDATA", "another time", "a year of two digits"}
     assert not taken(page(key("a</Key><Key>b")))

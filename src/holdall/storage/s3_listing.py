@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from holdall.storage.s3_times import parse_time
 
 _FIELDS: Final = ("Key", "LastModified", "Size")
+_ROW: Final = "Contents"
 _EVENT: Final = "before-parse.s3.ListObjectsV2"
 
 
@@ -33,14 +34,22 @@ def _take_contents(response_dict: dict[str, Any], customized_response_dict: dict
         return
     space = root.tag.removesuffix("ListBucketResult")
     names = {f"{space}{name}": name for name in _FIELDS}
-    rows = root.findall(f"{space}Contents")
-    found = [_row(row, names) for row in rows]
-    if not rows or space == root.tag or not all(found):
+    rows = [child for child in root if _local(child.tag) == _ROW]
+    tags = {row.tag for row in rows} | {field.tag for row in rows for field in row}
+    usual = all(tag.startswith(space) for tag in tags if _local(tag) in (_ROW, *_FIELDS))  # botocore takes any space
+    if not rows or space == root.tag or not usual:
         return
+    found = [_row(row, names) for row in rows]
     for row in rows:
         root.remove(row)
-    customized_response_dict["Contents"] = found
-    response_dict["body"] = ElementTree.tostring(root)
+    rest = ElementTree.tostring(root)
+    if all(found) and b"\r" not in rest:  # which would not come back as it is from another parsing
+        customized_response_dict["Contents"] = found
+        response_dict["body"] = rest
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]
 
 
 def _row(row: Any, names: dict[str, str]) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ _LISTED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]
 _NAMES: Final = "JanFebMarAprMayJunJulAugSepOctNovDec"  # of three letters each
 _MONTHS: Final = {_NAMES[3 * n : 3 * n + 3]: n + 1 for n in range(12)}
 _HEADER: Final = re.compile(
-    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{{2}}) ({'|'.join(_MONTHS)}) ([0-9]{{4}}) "
+    rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), ([0-9]{{2}}) ({'|'.join(_MONTHS)}) ([1-9][0-9]{{3}}) "
     "([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 )
 
