@@ -60,6 +60,19 @@ def test_du_and_stats_add_up_to_the_files_of_the_store(lab: Lab) -> None:
     assert "foreign  8 B\n" in lab("store", "stats")
 
 
+def test_equal_ones_stand_by_name(tmp_path: Path) -> None:
+    """Experiments and runs of one size come in the order of their names, whatever their ids are."""
+    lab = Shell(tmp_path)
+    store = Store.open(str(tmp_path / "store"))
+    names = ["c", "a", "b"]
+    for experiment in names:
+        for name in names:
+            with store.runs.start(experiment=f"of {experiment}", name=f"run {name}") as run:
+                run.log_bytes(b"the same", "same.txt")
+    told = [line.split()[-2:] for line in lab("store", "du").split("\n\n")[0].splitlines()[1:-1]]
+    assert told == [row for e in sorted(names) for row in (["of", e], *(["run", n] for n in sorted(names)))]
+
+
 def test_du_of_some_experiments_and_runs(lab: Lab) -> None:
     """Only the lines that were asked for; what they share is counted against the whole store."""
     every = lab.json("store", "du")

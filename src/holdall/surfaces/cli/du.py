@@ -121,10 +121,12 @@ def _show(found: Usage, names: dict[str, str], *, summary: bool, whole: bool) ->
     for run in found.runs:
         runs[run.experiment_id].append(run)
     ids = short_ids([run.run_id for run in found.runs])
-    for id in sorted({*found.experiments, *runs}, key=lambda id: -found.experiments.get(id, Space()).stored):
+    for id in sorted(
+        {*found.experiments, *runs}, key=lambda id: (-found.experiments.get(id, Space()).stored, names.get(id, id))
+    ):
         if id in found.experiments:
             rows.append(_row(found.experiments[id], names.get(id, id)))
-        mine = sorted([] if summary else runs[id], key=lambda run: -run.space.stored)
+        mine = sorted([] if summary else runs[id], key=lambda run: (-run.space.stored, run.run_name, run.run_id))
         rows += [_row(run.space, f"  {ids[run.run_id]}  {run.run_name}" + " (deleted)" * run.deleted) for run in mine]
     if whole:
         rows.append(_row(found.total, "all together"))
