@@ -10,7 +10,9 @@ is told where it is when all are done.
     place   by the id; where that is taken by another chunk, one of the seven behind it
 
 There is no lock. Two who come at the same moment may both store a chunk, which
-costs space. What was left to somebody who has it not, since the words of two
+costs space. So does a commit of far more than 84 GiB: the table grows no more,
+and a chunk that finds its eight places taken is stored by each worker that
+meets it. What was left to somebody who has it not, since the words of two
 chunks were alike, is found out at the end: then all is done in one process.
 """
 
@@ -26,7 +28,7 @@ from typing import Final
 _WORD: Final = 8
 _PLACES: Final = 8  # that are tried
 _LEAST: Final = 1 << 12  # words
-_MOST: Final = 1 << 22  # 32 MiB of them: chunks of a TiB; beyond, more is stored twice
+_MOST: Final = 1 << 22  # 32 MiB of them: half full of 84 GiB, at 42 KiB a chunk
 MOST_WORKERS: Final = 255
 
 
