@@ -126,6 +126,11 @@ def text(seed: str, size: int) -> bytes:
     return b"".join(f"{n:47} {word:16}\n".encode() for n, word in enumerate(words))[:size]
 
 
+def lines(seed: str, size: int) -> bytes:
+    """Bytes that shrink to a hundredth, and of which no chunk is another's."""
+    return b"".join(f"{seed} {n:>150}\n".encode() for n in range(size // 150 + 1))[:size]
+
+
 def file(path: str, data: bytes = b"", *, executable: bool = False) -> Item:
     """A file to log."""
 

@@ -242,4 +242,109 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "shared": {
+        "21b111cba90a1109a1c134ed36a55640": (
+            "sha256:cb02c438a00b992ec39720fae367054c6750935c67dc822e8e0706d5f4877a9f",
+            {
+                "letters": "6965ec20ccc997ae3e71468af40620613adab61f0d38be295e313bd9fa0ca191",
+                "model.safetensors": "7f742589b7f3b1aead9f1247faf2c70cabed4abae8cc8e51bf7a8c553f53fee7",
+                "model/config.json": "b3cbe1731baf1669a9a48925741264c4baf63daccb2b8bc5607c5b14912945e1",
+                "model/weights.bin": "35d0a1bcdd278f55f10e3a3512fa1b5bdaf486eff727c33fc17f568aef735796",
+                "notes.txt": "7830a3ac09aa882be9a39edb51da7cb2f9725a7fabb745a40be423948a17bff6",
+                "table": "404ff400e011dac7de4c507a8902650e67231bdb6baf0790a95e32236325d958",
+                "unnamed.bin": "9d049d6c456b35fc06a816beb9401d432d7c8365ab2062f4465af1e9ae9dee88",
+            },
+        ),
+        "21b111cbfc0b21a1d1ec8ed64a861d9b": (
+            "sha256:827b737f77b5029072ee44f09b43ba50681e2fce2a9c4721681669d94451d144",
+            {
+                "again/empty": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "again/table": "404ff400e011dac7de4c507a8902650e67231bdb6baf0790a95e32236325d958",
+                "model.safetensors": "7f742589b7f3b1aead9f1247faf2c70cabed4abae8cc8e51bf7a8c553f53fee7",
+                "weights.bin": "a13006d0f0a860f44dfd9a38446ccb3ad80db8d70e43720cd13b884ed7c495c8",
+            },
+        ),
+    },
+    "crowded": {
+        "21b111cb20253183034c2a6701757701": (
+            "sha256:48ceba02b0d6f7c234bcb1aece7d96615b76ade5cd52bee6591bdb7af1b44c26",
+            {
+                **{
+                    f"folded/0/{i:02}": "514d9b2d3529a8d1a76007f2594ab7e0aa53b576f060120b9e3c7cbad8bb434c"
+                    for i in range(30)
+                },
+                **{
+                    f"folded/1/{i:02}": "63ab06c0ffb54d74b463e4e06fba1f6673b68928a2d740760b08b493e623644c"
+                    for i in range(30)
+                },
+                **{
+                    f"folded/2/{i:02}": "4254c5bfda6e6b2064247fffd2df9adc9ec15a2432e050d77f4b7282c6169804"
+                    for i in range(30)
+                },
+                "folded/alone": "69ad2b09760009258ed040fb08fcb5ff550cdec771e778d399dfb2b29e6d13dd",
+                "packed/0": "514d9b2d3529a8d1a76007f2594ab7e0aa53b576f060120b9e3c7cbad8bb434c",
+                "packed/1": "63ab06c0ffb54d74b463e4e06fba1f6673b68928a2d740760b08b493e623644c",
+                "packed/2": "4254c5bfda6e6b2064247fffd2df9adc9ec15a2432e050d77f4b7282c6169804",
+                "packed/table": "0b3036b6864fe5031e060d43f0f47d7dc112d5e7d678ce7a009e34050d55959d",
+            },
+        ),
+    },
+    "abandoned": {
+        "21b111cb020fb8ed365d91454b352c7e": (
+            "sha256:eb48fdae8cdabeee7c5d66226571361927485a423ffa16e6481eeb46ff853a96",
+            {
+                "found.txt": "62ef8b6bdb2433a7745cba766c98da62cb1b9318e54782a48b970a3540aa9a45",
+            },
+        ),
+        "21b111cb0e1f9d013793e9051933ffce": (
+            "sha256:2cd84fc7097cbc1185b1566f645244fc632e3b81ccad13357802fa4e381057ae",
+            {
+                "before.txt": "3593ddf23f20fa482c68cbad8745ae544709d50b29e3dcd85a441595b0d38984",
+            },
+        ),
+        "21b111cba66da47d66aa224656befc99": (
+            "sha256:2cd84fc7097cbc1185b1566f645244fc632e3b81ccad13357802fa4e381057ae",
+            {
+                "before.txt": "3593ddf23f20fa482c68cbad8745ae544709d50b29e3dcd85a441595b0d38984",
+            },
+        ),
+        "21b111cbfef102e28dffb21a1279cadc": (
+            "sha256:2cd84fc7097cbc1185b1566f645244fc632e3b81ccad13357802fa4e381057ae",
+            {
+                "before.txt": "3593ddf23f20fa482c68cbad8745ae544709d50b29e3dcd85a441595b0d38984",
+            },
+        ),
+    },
+    "mended": {
+        "21b111cb24365debcaccc3b2b3e1c336": (
+            "sha256:0bfc80963ddd6bf56369531d35a7ad432815385fb601f0d5da1070c9fac96bef",
+            {
+                "note.txt": "81db8ebbbbc69c6c6ad4a6aa92b76e0c08af547da236b9e2c9dbe1d8285a8130",
+                "text.txt": "a274e7342afc9fa7708eefaca662e38d20f05d898c6c9199af7906571ee10b58",
+            },
+        ),
+        "21b111cb7c0577fbe41fa50be3c1e6ec": (
+            "sha256:1ca43604d373d99a65ffb6c00e08979ca6162ebee2e65935ebcba584aaa8531b",
+            {
+                "again.txt": "a274e7342afc9fa7708eefaca662e38d20f05d898c6c9199af7906571ee10b58",
+            },
+        ),
+    },
+    "replaced": {
+        "21b111cbab6379ac7ec46d625a9ce5b7": (
+            "sha256:492e5222dd59cd5759fe6fc28990d6676ae740878e8bfd830391abb2e32adbaa",
+            {
+                "last.bin": "98215fb878e12a11e4a7ca0faa9a909621d4e70e1dc19aec09357dc3eedd1fb0",
+                "log.txt": "ed63c1c95aef1177b9beb634c208eae560f6f9521b3991fbbbea2f85e3bfb7d8",
+                "plots": "e4ce4ce11dbb5cc0a319085a80d587aec645a10c90f9e6d1917b2d141283c0f9",
+            },
+        ),
+        "21b111cbb64775d804e66109de18c9c1": (
+            "sha256:f26ebb1ab1c9579891d4e0534f4b50f66e7e0b5421d199818db1dfba9d4ee4d8",
+            {
+                "a": "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
+                "d": "e4ce4ce11dbb5cc0a319085a80d587aec645a10c90f9e6d1917b2d141283c0f9",
+            },
+        ),
+    },
 }

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import sin
 from typing import Any, Final
 
-from tests.golden.builder import World, file, folder, link, noise, text
+from tests.golden.builder import World, file, folder, lines, link, noise, text
 
 from holdall.checking.repair import Repair
 from holdall.format.changes import remove_op, trim_op
@@ -32,8 +32,6 @@ from holdall.trees.source import Item
 from holdall.trees.transaction import Transaction
 
 SMALL: Final = Chunker(256, 1024, 4096)
-MODEL: Final = noise("weights", 9_000) + text("vocabulary", 20_000) + noise("more weights", 2_000)
-TABLE: Final = text("table", 40_000)
 
 
 def inline() -> World:
@@ -67,43 +65,31 @@ def inline() -> World:
     return world
 
 
-def packed() -> World:
-    """Several packs, recipes, chunks raw and compressed; a second run that shares most of them."""
-    world = World("packed", chunker=SMALL, pack_size=8 << 10)
+def shared() -> World:
+    """Several packs with two hints each, chunks by a plan, raw and compressed; a second run that shares most."""
+    world = World("shared", chunker=SMALL, pack_size=8 << 10)
     session = world.begin()
-    config = file("model/config.json", b'{"layers": 3}\n')
-    commit(session, [file("model/weights.bin", MODEL), config, file("table", TABLE)])
+    waves = [sin(n * n / 9) * (1 + n % 5) for n in range(400)]
+    tensor = struct.pack(f"<{len(waves)}f", *waves)
+    table = {"t": {"dtype": "F32", "shape": [len(waves)], "data_offsets": [0, len(tensor)]}}
+    header = json.dumps(table).encode()
+    model = noise("weights", 4_000) + text("vocabulary", 12_000) + noise("more weights", 1_000)
+    files = {
+        "model.safetensors": struct.pack("<Q", len(header)) + header + tensor,
+        "unnamed.bin": b"\1\2\3" + struct.pack(f"<{len(waves)}d", *waves),
+        "letters": b"".join(sha256(bytes([n])).hex().encode() for n in range(30)),
+        "table": lines("table", 66_000),
+        "model/weights.bin": model,
+        "model/config.json": b'{"layers": 3}\n',
+    }
+    commit(session, [file(path, data) for path, data in sorted(files.items())])
     commit(session, [file("notes.txt", b"small, and later\n")])
     end(session)
     world.another_process()
     session = world.begin()
-    edited = MODEL[:15_000] + b"a line that was put in\n" + MODEL[15_000:]
-    commit(session, [file("weights.bin", edited), file("again/table", TABLE), file("again/empty")])
-    end(session)
-    return world
-
-
-def planned() -> World:
-    """Chunks by a plan: whole, in planes, by their entropy, raw; and a second run that shares most of them."""
-    world = World("planned", chunker=SMALL, pack_size=16 << 10)
-    session = world.begin()
-    waves = [sin(n * n / 9) * (1 + n % 5) for n in range(1_200)]
-    tensor = struct.pack(f"<{len(waves)}f", *waves)
-    table = {"t": {"dtype": "F32", "shape": [len(waves)], "data_offsets": [0, len(tensor)]}}
-    header = json.dumps(table).encode()
-    files = {
-        "model.safetensors": struct.pack("<Q", len(header)) + header + tensor,
-        "unnamed.bin": b"\1\2\3" + struct.pack(f"<{len(waves)}d", *waves),
-        "letters": b"".join(sha256(bytes([n])).hex().encode() for n in range(60)),
-        "table": TABLE,
-        "noise": noise("planned", 4_000),
-    }
-    commit(session, [file(path, data) for path, data in sorted(files.items())])
-    end(session)
-    world.another_process()
-    session = world.begin()
-    edited = MODEL[:15_000] + b"a line that was put in\n" + MODEL[15_000:]
-    commit(session, [file("model.safetensors", files["model.safetensors"]), file("new", edited), file("noise", TABLE)])
+    edited = model[:8_000] + b"a line that was put in\n" + model[8_000:]
+    again = [file("again/table", files["table"]), file("again/empty"), file("weights.bin", edited)]
+    commit(session, [*again, file("model.safetensors", files["model.safetensors"])])
     end(session)
     return world
 
@@ -155,15 +141,15 @@ def measured() -> World:
     return world
 
 
-def folded() -> World:
+def crowded() -> World:
     """A state too large for its entry, over a tree of two levels whose inline files went to a pack."""
-    world = World("folded")
+    world = World("crowded")
     session = world.begin()
     deep = "/".join(["a very long name that takes much room in a node"] * 18)
     commit(session, [folder(f"{deep}/{n:03}") for n in range(100)])
     shared = [noise(f"shared {n}", 1_500) for n in range(3)]
     packed = [file(f"packed/{n}", data) for n, data in enumerate(shared)]
-    commit(session, [*packed, file("packed/table", text("large", 64_000))])
+    commit(session, [*packed, file("packed/table", lines("large", 64_000))])
     for n, data in enumerate(shared):  # so small that each entry carries them itself
         commit(session, [file(f"folded/{n}/{i:02}", data) for i in range(30)])
     commit(session, [file("folded/alone", noise("alone", 300))])
@@ -182,27 +168,21 @@ def gathered() -> World:
     return world
 
 
-def crashed() -> World:
-    """A writer that died between its packs and its commit: an open session, and orphans with hints."""
-    world = World("crashed", chunker=SMALL, pack_size=8 << 10)
-    session = world.begin()
-    commit(session, [file("before.txt", b"this was committed\n")])
-    with world.dying(session.journal.log):
-        commit(session, [file("never.txt", text("lost", 66_000))])
-    return world
+def abandoned() -> World:
+    """One generation of garbage that is done, one that is not; fences in the log of who wrote meanwhile.
 
-
-def garbage() -> World:
-    """One generation of garbage that is done, one that is not; fences in the log of who wrote meanwhile."""
-    world = World("garbage", chunker=SMALL, pack_size=8 << 10)
+    All of it is of writers that died between their packs and their commits: open sessions, and orphans with hints.
+    """
+    world = World("abandoned", chunker=SMALL, pack_size=8 << 10)
     orphans: list[list[PackName]] = []
-    for content in (text("lost", 66_000), text("found", 66_000)):
+    for content in (lines("lost", 66_000), lines("found", 66_000), lines("never", 66_000)):
         session, before = world.begin(), _packs(world)
+        commit(session, [file("before.txt", b"this was committed\n")])
         with world.dying(session.journal.log):
             commit(session, [file("lost.txt", content)])
         orphans.append(sorted(_packs(world) - before))
     session = world.begin()
-    for generation, packs in enumerate(orphans):
+    for generation, packs in enumerate(orphans[:2]):
         world.bucket.put(generation_key(generation, "condemn"), encode_generation(generation, "condemn", packs))
         note(session, {"op": "fence", "generation": generation})
     for name in orphans[0]:
@@ -211,7 +191,7 @@ def garbage() -> World:
             world.bucket.delete(hint_key(row.id))
         world.bucket.delete(name.key)
     world.bucket.put(generation_key(0, "done"), encode_generation(0, "done", orphans[0]))
-    commit(session, [file("found.txt", text("found", 66_000))])
+    commit(session, [file("found.txt", lines("found", 66_000))])
     end(session)
     return world
 
@@ -241,11 +221,11 @@ def aliased() -> World:
     return world
 
 
-def repaired() -> World:
+def mended() -> World:
     """A damaged pack, the record that says so, its content logged again elsewhere, and a run that was given that."""
-    world = World("repaired", chunker=SMALL, pack_size=8 << 10)
+    world = World("mended", chunker=SMALL, pack_size=4 << 10)
     session = world.begin()
-    commit(session, [file("text.txt", text("repaired", 66_000)), file("note.txt", b"small")])
+    commit(session, [file("text.txt", lines("mended", 90_000)), file("note.txt", b"small")])
     end(session)
     pack = min(_packs(world))
     data = bytearray(world.bucket.objects[pack.key])
@@ -257,7 +237,7 @@ def repaired() -> World:
     record_damage(world.bucket, told)
     world.another_process()
     again = world.begin()
-    commit(again, [file("again.txt", text("repaired", 66_000))])
+    commit(again, [file("again.txt", lines("mended", 90_000))])
     end(again)
     world.another_process()
     repair = Repair(world.location)
@@ -266,13 +246,13 @@ def repaired() -> World:
     return world
 
 
-def versioned() -> World:
+def replaced() -> World:
     """A run whose paths were replaced, removed and trimmed, ended and gone on with; and one that goes on."""
-    world = World("versioned")
+    world = World("replaced")
     session = world.begin(versioned=True)
     for epoch in range(6):
         items = [file("log.txt", b"epoch %d\n" % epoch)]
-        items += [file("last.bin", text(f"weights {epoch}", 66_000))] if epoch in (1, 4) else []
+        items += [file("last.bin", lines(f"weights {epoch}", 66_000))] if epoch in (1, 4) else []
         commit(session, items, Replacing(keep_last=2 if epoch > 3 else None))
     commit(session, [file("plots/1.svg", b"<svg/>"), link("plots/last", "1.svg"), folder("plots/void")])
     note(session, remove_op(["plots", "never/there"]))
@@ -316,17 +296,15 @@ MAKERS: Final[dict[str, Callable[[], World]]] = {
     maker.__name__: maker
     for maker in (
         inline,
-        packed,
-        planned,
+        shared,
         planes,
         measured,
-        folded,
+        crowded,
         gathered,
-        crashed,
-        garbage,
+        abandoned,
         aliased,
-        repaired,
-        versioned,
+        mended,
+        replaced,
         purged,
     )
 }
