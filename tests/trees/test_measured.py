@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.support.stores import Serial, tiny_store
 
+from holdall.errors import FormatError
 from holdall.format.entry import encode_entry, parse_entry
 from holdall.format.layout import log_key, run_log
 from holdall.format.reference import JSON_BLOB
@@ -126,3 +127,24 @@ def test_check_finds_a_block_that_says_otherwise() -> None:
     bucket.objects[key] = encode_entry(replace(entry, blobs=tuple(blobs), state=state))
     (problem,) = tiny_store(bucket, create=False).maintenance.check().problems
     assert "its series is not what its entries say" in problem.detail
+
+
+def test_a_block_of_entries_that_come_after_its_checkpoint_is_damage() -> None:
+    """Those are read as well, so their measurements would be there twice."""
+    bucket = MemoryBucket()
+    run = logged(bucket, 140, end=False)
+    log = run_log(run.id)
+    entry = parse_entry(bucket.objects[log_key(log, 128)], log, 128)
+    state = json.loads(json.dumps(entry.state))
+    state["series"][-1]["last"] = 130
+    state["series"][-1]["points"]["entry"] = 135
+    prev = entry.prev
+    for n in range(128, 141):
+        entry = parse_entry(bucket.objects[log_key(log, n)], log, n)
+        made = encode_entry(replace(entry, prev=prev, state=state if n == 128 else entry.state))
+        bucket.objects[log_key(log, n)] = made
+        prev = parse_entry(made, log, n).sha256
+    with pytest.raises(FormatError, match="entry 128: its series has a block of entries that come after it"):
+        history(bucket, run)
+    (problem,) = tiny_store(bucket, create=False).maintenance.check().problems
+    assert "come after it" in problem.detail

@@ -51,6 +51,12 @@ def parse_blocks(body: object, what: str) -> list[Block]:
     return found
 
 
+def check_before(blocks: Iterable[Block], n: int, what: str) -> None:
+    """Check that blocks speak of entries before n alone. Raises: FormatError, about `what`."""
+    if any(block.last >= n for block in blocks):
+        raise FormatError(what, "its series has a block of entries that come after it")
+
+
 def _parse_block(body: object, what: str) -> Block:
     numbers = [body.get(name) for name in ("first", "last", "level")] if isinstance(body, dict) else []
     if not isinstance(body, dict) or not all(map(is_count, numbers)) or body["first"] > body["last"]:

@@ -12,6 +12,7 @@ from holdall.errors import DamageError, FormatError, HoldallError, IntegrityErro
 from holdall.format.document import parse_object
 from holdall.format.entry import UNKNOWN, LogEntry
 from holdall.format.reference import Ref, ref_from_json
+from holdall.format.series import check_before
 from holdall.format.state import State, parse_checkpoint
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Head, KnownState
@@ -302,6 +303,7 @@ class View:
             ref = ref_from_json(body["facts"], what).carried_by(entry.n)
             facts = parse_object(self._blobs.read([ref])[0], what, "the facts of its state")
         state = parse_checkpoint(body, facts, what)
+        check_before(state.series, entry.n, what)
         state.tree = state.tree and state.tree.carried_by(entry.n)
         state.versions = state.versions and state.versions.carried_by(entry.n)
         self.facts = ref
