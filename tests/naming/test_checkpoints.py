@@ -14,7 +14,7 @@ from holdall.errors import FormatError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry, encode_entry
 from holdall.format.layout import MODELS, log_key, model_log
-from holdall.format.model_checkpoint import parse_checkpoint
+from holdall.format.model_checkpoint import parse_checkpoint, state_to_json
 from holdall.format.registered import Registered
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -211,6 +211,39 @@ def test_a_state_that_lies_is_found_by_check(bucket: MemoryBucket) -> None:
     carrier = max(n for n in range(10) if b'"state":{' in bucket.objects[log_key(model_log(ID), n)])
     rewritten(bucket, carrier, lambda state: state | {"aliases": {"champion": 2, "other": 1}})
     assert [problem for problem in opened(bucket).maintenance.check().problems if "checkpoint" in problem.detail]
+
+
+LIES: list[tuple[str, Callable[[Json], Json]]] = [
+    ("an op", lambda told: told | {"since": [told["since"][1] | {"n": told["since"][0]["n"]}, *told["since"][1:]]}),
+    ("a time", lambda told: told | {"since": [told["since"][0] | {"time": 7}, *told["since"][1:]]}),
+    ("a state elsewhere", lambda told: told | {"at": 0, "since": told["since"][1:]}),
+]
+
+
+@pytest.mark.parametrize(("what", "spoil"), LIES, ids=[what for what, _ in LIES])
+def test_an_entry_that_is_repeated_otherwise_is_found_by_check(
+    bucket: MemoryBucket, what: str, spoil: Callable[[Json], Json]
+) -> None:
+    """Whoever can write to the bucket can forge what a reader is told, and not unseen."""
+    write(bucket, [[{"op": "create", "name": "fraud"}, version(1), version(2)], *swings(4)])
+    log = ModelLog(opened(bucket)._location, ID)
+    last = log.journal.newest() or 0
+    entry = log.journal.read(last)
+    assert entry.checkpoint
+    assert len(entry.checkpoint["since"]) > 1
+    bucket.objects[log_key(log.log, last)] = encode_entry(replace(entry, checkpoint=spoil(entry.checkpoint)))
+    assert [problem for problem in opened(bucket).maintenance.check().problems if model_log(ID) in problem.where]
+
+
+@pytest.mark.parametrize("at", [True, 1.0, -1, 2, "1"])
+def test_a_place_of_a_state_that_is_no_count_is_damage(bucket: MemoryBucket, at: object) -> None:
+    """Also where Python would take it for one."""
+    log = write(bucket, [[{"op": "create", "name": "fraud"}], [{"op": "tag", "key": "a", "value": "b"}]])
+    state = state_to_json(Registered(name="fraud", names=[(0, "fraud")]))
+    entry = log.journal.read(1)
+    assert parse_checkpoint(replace(entry, checkpoint={"at": 1, "state": state}))
+    with pytest.raises(FormatError, match="its state is at"):
+        parse_checkpoint(replace(entry, checkpoint={"at": at, "state": state}))
 
 
 def rewritten(bucket: MemoryBucket, n: int, spoil: Callable[[Json], object]) -> LogEntry:

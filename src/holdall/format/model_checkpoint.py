@@ -116,7 +116,7 @@ def parse_checkpoint(entry: LogEntry) -> ModelCheckpoint | None:
     if body is None:
         return None
     at = body.get("at")
-    if at == entry.n:
+    if is_count(at) and at == entry.n:
         return ModelCheckpoint(at, _parse_state(body.get("state"), what, entry.n))
     if at is not None and not (is_count(at) and at < entry.n):
         raise FormatError(what, f"its state is at {at!r}")
