@@ -17,6 +17,7 @@ from holdall.errors import FormatError
 from holdall.format.digest import Bytes
 
 _WINDOW: Final = 8 << 20  # bytes that are looked back at, at most, while a frame comes: they are allocated
+_REPEATED: Final = 1  # the kind of a block of one byte, which is repeated
 _TOGETHER = {"multi_compress_to_buffer", "multi_decompress_to_buffer"} <= set(zstandard.backend_features)
 
 
@@ -53,21 +54,71 @@ def decompress_into(data: bytearray, source: IO[bytes], head: Bytes, *, step: in
         step: Bytes to decompress at a time.
 
     Raises:
-        FormatError: It is no frame of that length, or looks back further than may be allocated here.
+        FormatError: It is no frame of that length, has something beside it, or looks back further than may be
+            allocated here.
     """
     try:
         frame = zstandard.get_frame_parameters(head)
-        if frame.content_size != len(data) or frame.dict_id or frame.window_size > _WINDOW:
+        if (
+            bytes(head[:4]) != zstandard.FRAME_HEADER
+            or frame.content_size != len(data)
+            or frame.dict_id
+            or frame.window_size > _WINDOW
+        ):
             raise FormatError("blob", "its frame cannot be decoded in parts")
         decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-        reader = decompressor.stream_reader(source, read_across_frames=True, closefd=False)  # what follows is noticed
+        followed = _OneFrame(source, zstandard.frame_header_size(head), frame.has_checksum)
+        reader = decompressor.stream_reader(cast("IO[bytes]", followed), read_across_frames=True, closefd=False)
         view, at = memoryview(data), 0
         while at < len(data) and (count := reader.readinto(view[at : at + step])):
             at += count
-        if at < len(data) or reader.read(1):
+        if at < len(data) or reader.read(1) or not followed.ended:
             raise FormatError("blob", f"its zstd frame does not hold {len(data)} bytes")
     except zstandard.ZstdError as error:
         raise FormatError("blob", f"not a zstd frame: {error}") from error
+
+
+class _OneFrame:
+    """A stream of one frame, whose blocks are followed as they pass: a decoder does not tell what it passes over.
+
+    Args:
+        source: The stream.
+        header: Bytes before its first block.
+        checksum: Whether four bytes follow its last one.
+    """
+
+    def __init__(self, source: IO[bytes], header: int, checksum: bool) -> None:
+        self._source, self._checksum = source, 4 * checksum
+        self._passing, self._next, self._last = header, b"", False
+
+    @property
+    def ended(self) -> bool:
+        """Return whether all of it was read."""
+        return self._last and not self._passing
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes of the stream. Raises: FormatError, where they come after the frame."""
+        piece = self._source.read(size)
+        at = 0
+        while at < len(piece):
+            if self.ended:
+                raise FormatError("blob", "something follows its zstd frame")
+            step = min(self._passing or 3 - len(self._next), len(piece) - at)
+            if self._passing:
+                self._passing -= step
+            else:
+                self._begin(self._next + piece[at : at + step])
+            at += step
+        return piece
+
+    def _begin(self, header: bytes) -> None:
+        """Begin a block, once its header of three bytes is there."""
+        self._next = header
+        if len(header) == 3:
+            said = int.from_bytes(header, "little")
+            self._next, self._last = b"", bool(said & 1)
+            content = 1 if said >> 1 & 3 == _REPEATED else said >> 3
+            self._passing = content + self._checksum * self._last
 
 
 def _content(decompressor: zstandard.ZstdDecompressor, frame: Bytes, size: int) -> bytes:
