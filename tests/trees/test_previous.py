@@ -15,13 +15,16 @@ from tests.support.folders import folder_of, shared_store
 from tests.support.stores import TINY, entropy, tiny_location, tiny_store
 
 from holdall.chunks.dedup import ChunkQuery
+from holdall.chunks.pool import Pool
 from holdall.format.chunking import Chunker
+from holdall.format.entry import LogEntry
 from holdall.format.layout import HINTS, PACKS, RUNS, PackName, generation_key, parse_key, run_log
 from holdall.format.records import Descriptor, encode_generation
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, TraceBucket
 from holdall.store import Store
+from holdall.trees.journal import Journal
 from holdall.trees.previous import Beginning, PreviousVersions
 from holdall.trees.session import Draft, Session
 
@@ -278,6 +281,23 @@ def test_a_purged_run_is_no_use_and_no_error() -> None:
     run = log(tiny_store(bucket, seed=2, create=False), changed(data))
     assert new_bytes(run) == SIZE
     assert run.read(NAME) == changed(data)
+
+
+def test_a_run_that_is_long_behind_its_last_state_is_left_alone() -> None:
+    """As one whose state is too large for an entry may be, or one that somebody has forged: advice costs little."""
+    bucket, data = a_version()
+    log_key = next(key for key in bucket.objects if key.startswith(RUNS)).partition("/log/")[0]
+    journal = Journal(bucket, Pool(workers=1), log_key)
+    last = journal.read(journal.newest() or 0)
+    for _ in range(300):
+        nothing = {"op": "x-nothing"}
+        last = LogEntry(log_key, last.n + 1, f"{last.n:032x}", last.sha256, 0, "other", last.state_at, (nothing,))
+        last = journal.create(last) or last
+    asked = Asked(bucket, seed=2)
+    run = log(asked.store, changed(data))
+    assert run.read(NAME) == changed(data)
+    assert asked.lists_runs()
+    assert sum(key.startswith(log_key) for _, key in asked.requests) < 10
 
 
 def test_of_many_packs_the_richest_are_looked_into() -> None:

@@ -33,7 +33,7 @@ from holdall.chunks.abandoned import PAGE
 from holdall.chunks.chunk_index import CAPACITY
 from holdall.chunks.dedup import ChunkQuery
 from holdall.chunks.pool import Pool
-from holdall.errors import HoldallError
+from holdall.errors import FormatError, HoldallError
 from holdall.format.layout import RUNS, PackName
 from holdall.format.recipe import parse_recipe
 from holdall.format.tree import Entry
@@ -49,6 +49,7 @@ _RECIPE: Final = 41 * CAPACITY  # bytes of recipes that are read: of as many chu
 _LARGE: Final = 8  # files of an eighth of a pack are: their recipes are worth a request each
 _LEAST: Final = 1 << 7  # part of what is large for which a footer is read: 32 KiB of a window, as a rule
 _MOST: Final = 64  # footers for one window
+_ENTRIES: Final = 256  # of a run behind its last state, four times as many as is usual: with more it is no use
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,10 @@ class PreviousVersions:
     def _read_run(self, log: str, newest: int) -> tuple[View, RunBlobReader]:
         """Read a run as of an entry, with what reads its blobs."""
         blobs = RunBlobReader(self._bucket, self._pool, Journal(self._bucket, self._pool, log))
-        return View.up_to(blobs.journal.read(newest), blobs), blobs
+        head = blobs.journal.read(newest)
+        if head.n - (head.state_at or 0) > _ENTRIES:
+            raise FormatError(log, "it has no state near its end, so what it holds is not worth reading for advice")
+        return View.up_to(head, blobs), blobs
 
     def _look_up(self, view: View, blobs: RunBlobReader, paths: Sequence[str]) -> set[str]:
         """Learn where these paths are in a run, and return which of them it has."""
