@@ -253,3 +253,15 @@ def test_the_last_packs_of_each_process_of_a_session_are_found(tmp_path: Path) -
             bucket.put(PackName(session, number).key, b"")
     found = [pack.number for pack in last_packs(bucket, session)]
     assert found[8:] == [*range(BLOCK, BLOCK + 3), *range(2 * BLOCK + 12, 2 * BLOCK + 20)]
+
+
+@pytest.mark.parametrize("size", [None, 0, 1, 4099])
+def test_a_table_of_claims_that_is_none_is_done_without(size: int | None, tmp_path: Path) -> None:
+    """One that somebody has removed, emptied or cut: all that is new is stored."""
+    path = tmp_path / "table"
+    if size is not None:
+        path.write_bytes(bytes(size))
+    claims = Claims(str(path), 1)
+    assert claims.claim(b"a" * 32)
+    assert Claims(str(path), 2).claim(b"a" * 32)
+    assert not claims.left

@@ -82,6 +82,18 @@ def test_all_ways_take_numbers_apart_and_put_them_together(item: int, data: byte
     assert each_way(join) == [data] * 3
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_arrays_that_do_not_fit_are_not_handed_to_the_library(installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows no lengths: of numbers that lie apart it would take others, of too few what lies behind them."""
+    if not installed:
+        monkeypatch.setattr(planes, "find_shuffler", lambda: None)
+    scratch, found = planes.ScratchBuffers(), np.empty((4, 100), np.uint8)
+    planes.split(np.arange(200, dtype="<u4")[::2], found, scratch)
+    assert found[0].tolist() == [2 * n for n in range(100)]
+    with pytest.raises(ValueError, match=r"shape|broadcast"):
+        planes.split(np.arange(99, dtype="<u4"), found, scratch)
+
+
 @given(st.integers(0, 3), st.lists(st.integers(1, 6000), min_size=1, max_size=6))
 def test_what_is_stored_does_not_depend_on_the_library(phase: int, sizes: list[int]) -> None:
     """The same bytes of every blob of a run, which decode to their source either way; none that pays is left whole.

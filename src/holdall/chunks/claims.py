@@ -80,8 +80,8 @@ class Claims:
         self._worker, self._words = worker, memoryview(b"").cast("Q")
         self.left: dict[bytes, int] = {}  # chunks that were left to others, and to whom
         if path is not None and worker <= MOST_WORKERS:
-            with suppress(OSError, ValueError), Path(path).open("r+b") as file:
-                self._words = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
+            with suppress(OSError, ValueError, TypeError), Path(path).open("r+b") as file:
+                self._words = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")  # not of half a word
 
     def claim(self, chunk: bytes) -> bool:
         """Return whether this worker is to store a chunk, which is new to it; if not, it is another's."""

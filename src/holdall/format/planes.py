@@ -58,7 +58,8 @@ def numbers(data: Bytes, item_size: int, phase: int, scratch: ScratchBuffers) ->
 
 def split(whole: Array, planes: Array, scratch: ScratchBuffers) -> None:
     """Fill planes of shape (bytes of a number, n), least significant first, from unsigned numbers of shape (n,)."""
-    if (shuffler := find_shuffler()) and planes.flags.c_contiguous:
+    together = planes.flags.c_contiguous and whole.flags.c_contiguous and planes.nbytes == whole.nbytes
+    if together and (shuffler := find_shuffler()):  # which sees addresses alone, and would go beyond their memory
         shuffler.split(len(planes), planes.nbytes, whole.ctypes.data, planes.ctypes.data)
     else:
         _split_by_halves(whole, planes, scratch)
