@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+PATIENCE = 3600  # seconds; a verb that hangs, or leaves behind what does, is a failure
 _SUBREAPER = 36  # of prctl(2)
 _QUIET = {"HOLDALL_PROGRESS": "off", "HOLDALL_CACHE": "off"}
 
@@ -60,12 +61,16 @@ def spent(side: Side, verb: str, **arguments: Any) -> Spent:
     """Run one of the verbs below in a process of its own.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: It failed, or does not end.
     """
     path = os.pathsep.join(str(folder) for folder in (side.sources, ROOT) if folder)
     verb_itself = [side.python, "-m", "benchmarks.spent", verb, json.dumps(arguments)]
     command = [sys.executable, "-m", "benchmarks.spent", "watch", json.dumps(verb_itself)]
-    done = subprocess.run(command, env={**os.environ, **_QUIET, "PYTHONPATH": path}, capture_output=True, text=True)
+    env = {**os.environ, **_QUIET, "PYTHONPATH": path}
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{side.name}, {verb}: not done after {PATIENCE} s") from error
     if done.returncode:
         raise RuntimeError(f"{side.name}, {verb}: {done.stderr.strip()[-500:]}")
     told, used = map(json.loads, done.stdout.splitlines())

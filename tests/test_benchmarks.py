@@ -175,6 +175,16 @@ def test_what_outlives_its_process_is_counted_with_it(tmp_path: Path) -> None:
     assert spent(Side.at("stand-in", tmp_path), "log", url="u", path=str(tmp_path / "none")).seconds >= 0.4
 
 
+def test_a_verb_that_does_not_end_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever measures is told, and goes on."""
+    package = tmp_path / "src" / "holdall"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import time; time.sleep(5)")
+    monkeypatch.setattr("benchmarks.spent.PATIENCE", 0.5)
+    with pytest.raises(RuntimeError, match="stand-in, log: not done after"):
+        spent(Side.at("stand-in", tmp_path), "log", url="u", path=str(tmp_path / "none"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_versions_of_files_are_the_same_each_time(kind: str) -> None:
     """Eight versions of each kind, each unlike the one before, and the same bytes whenever they are made."""
