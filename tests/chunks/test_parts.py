@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,16 @@ def test_the_first_who_claims_a_chunk_stores_it() -> None:
     assert [second.claim(chunk) for chunk in chunks] == [False] * 100 + [True] * 100
     assert second.left == dict.fromkeys(chunks[:100], 1)
     assert all(first.claim(chunk) for chunk in chunks[:100])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is a file, which a kill may leave")
+def test_a_table_is_in_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a process that is killed leaves none; and it needs no folder that can be written to."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with ClaimTable(1) as table:
+        assert list(tmp_path.iterdir()) == []
+        first, second = Claims(table.path, 1), Claims(table.path, 2)
+    assert (first.claim(bytes(32)), second.claim(bytes(32))) == (True, False)
 
 
 def test_a_full_table_and_none_leave_nothing_to_others() -> None:

@@ -46,13 +46,11 @@ class ClaimTable:
         words = min(_MOST, max(_LEAST, 1 << (2 * chunks).bit_length()))
         self.path: str | None = None
         with suppress(OSError):
-            descriptor, self.path = tempfile.mkstemp(prefix="holdall-claims-")
+            self._descriptor, self.path = _new_file()
             try:
-                _allocate(descriptor, words * _WORD)
+                _allocate(self._descriptor, words * _WORD)
             except OSError:
                 self.unlink()
-            finally:
-                os.close(descriptor)
 
     def __enter__(self) -> ClaimTable:
         return self
@@ -64,8 +62,9 @@ class ClaimTable:
         """Take its name away: who has opened it goes on."""
         path, self.path = self.path, None
         if path is not None:
-            with suppress(OSError):
+            with suppress(OSError):  # one in memory has no name to take away
                 Path(path).unlink()
+            os.close(self._descriptor)
 
 
 class Claims:
@@ -101,6 +100,14 @@ class Claims:
                     self.left[chunk] = found & 0xFF
                 return found & 0xFF == self._worker
         return True
+
+
+def _new_file() -> tuple[int, str]:
+    """Return a new file, open, and where workers find it: in memory where that can be, so that no kill leaves it."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("holdall-claims")
+        return descriptor, f"/proc/{os.getpid()}/fd/{descriptor}"
+    return tempfile.mkstemp(prefix="holdall-claims-")
 
 
 def _allocate(descriptor: int, size: int) -> None:
