@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -191,3 +192,30 @@ def test_localstack_passes(localstack: Server) -> None:
     report = probe(bucket, token=TOKEN, rounds=5, racers=16)
     assert report.safe_for_writing, report.lines()
     assert list(bucket.list()) == []
+
+
+def test_a_thread_that_is_refused_leaves_no_racer_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a limit of threads refuses a racer, the probe fails at once: the others do not wait for it at the start."""
+    start = threading.Thread.start
+    racers: list[threading.Thread] = []
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name.startswith("holdall-probe"):
+            if len(racers) == 6:
+                raise RuntimeError("can't start new thread")
+            racers.append(thread)
+        start(thread)
+
+    failed: list[str] = []
+
+    def probing() -> None:
+        try:
+            probe(MemoryBucket(), token=TOKEN)
+        except RuntimeError as error:
+            failed.append(str(error))
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    alone = threading.Thread(target=probing, daemon=True)
+    alone.start()
+    alone.join(20)
+    assert failed == ["can't start new thread"]

@@ -234,7 +234,11 @@ class _Probe:
                 return None, error
             return n, None
 
-        ended = self._together(run, range(self.racers))
+        try:
+            ended = self._together(run, range(self.racers))
+        except BaseException:
+            start.abort()  # where a limit refuses a thread, those that wait for it would wait on
+            raise
         winners = [winner for winner, _ in ended if winner is not None]
         return winners, next((odd for _, odd in ended if odd), None)
 
