@@ -89,6 +89,17 @@ def test_paths_are_given_up_by_the_address_that_fetches_them(shell: Shell) -> No
     shell("artifact", "delete", f"runs:/{run}", "--yes", code=2)
 
 
+def test_nobody_is_asked_for_what_cannot_be(shell: Shell) -> None:
+    """A run whose paths never change, and a path that is not there, are told first; else it asks."""
+    plain, versioned = shell.log("a.txt"), shell.log("a.txt", "--versioned")
+    for verb in (["delete"], ["trim", "--keep-last", "1"]):
+        assert "is not versioned" in shell("artifact", *verb, f"runs:/{plain}/a.txt", code=2)
+        assert "--yes" in shell("artifact", *verb, f"runs:/{versioned}/a.txt", code=2)
+    told = shell("artifact", "delete", f"runs:/{versioned}/c.txt", code=1)
+    assert "holds no artifact" in told
+    assert "delete  0" not in told
+
+
 def test_an_engine_is_one_that_there_is(shell: Shell) -> None:
     """`gc --engine` takes the names of engines alone, and says which there are."""
     shell.log("a.txt")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdall.errors import ArtifactNotFoundError, RunNotVersionedError
 from holdall.sizes import format_size
 from holdall.surfaces.cli.address import address_of, run_of
 from holdall.surfaces.cli.artifact import artifact
@@ -55,7 +56,11 @@ def delete(uri: str, yes: bool, as_json: bool) -> None:
     run, path = address_of(opened(), uri)
     if not path:
         raise click.UsageError("name a path: runs:/RUN_ID/PATH")
-    found = [one for one in run.entries(path) if one.kind.name == "FILE"]
+    _refuse_unversioned(run)
+    there = list(run.entries(path))
+    if not there:
+        raise ArtifactNotFoundError(run.id, path)
+    found = [one for one in there if one.kind.name == "FILE"]
     size = sum(one.size for one in found)
     (tell if as_json else say)(f"delete  {files(len(found))}, {format_size(size)}")
     ask(f"Delete {files(len(found))}?", yes=yes)
@@ -78,10 +83,17 @@ def trim(uri: str, keep_last: int, yes: bool, as_json: bool) -> None:
     Example: holdall artifact trim runs:/RUN_ID --keep-last 3 --yes
     """
     run, path = address_of(opened(), uri)
+    _refuse_unversioned(run)
     ask(f"Keep only {keep_last} of the versions of each file?", yes=yes)
     run.trim(path, keep_last=keep_last)
     if as_json:
         show_json({"run_id": run.id, "path": path, "kept": keep_last})
+
+
+def _refuse_unversioned(run: Run) -> None:
+    """Raise the error that says that a run's paths never change, before anybody is asked."""
+    if not run.state.versioned:
+        raise RunNotVersionedError(run.id)
 
 
 def _place(store: Store, run: str, path: str | None) -> tuple[Run, str]:
