@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from tests.conformance.bucket import BucketSuite
+from tests.support.depth import DEEP
 
 import holdall
 from holdall.errors import StorageError
@@ -109,6 +110,10 @@ class TestMockAws(BucketSuite):
     @pytest.fixture
     def fresh_bucket_url(self, mocked: str) -> str:
         return f"{mocked}/some/prefix"
+
+    @pytest.mark.skipif(not DEEP, reason="moto lists as many behind its server")
+    def test_a_listing_of_1100_objects_is_complete(self, url_of_many: str) -> None:
+        super().test_a_listing_of_1100_objects_is_complete(url_of_many)
 
     @pytest.mark.parametrize("method", ["fork"])  # what is spawned is not mocked
     def test_a_used_handle_works_in_a_child_process(self, bucket: s3.S3Bucket, method: str) -> None:  # type: ignore[override]

@@ -96,10 +96,10 @@ def write_to_all_streams() -> bool:
 
 
 def never_end() -> NoReturn:
-    """Hold on, whatever is asked, and say so."""
-    process.notify("begun")
+    """Hold on, whatever is asked, and say so each time that it has begun to."""
     while True:
         try:
+            process.notify("begun")
             time.sleep(60)
         except KeyboardInterrupt:
             continue

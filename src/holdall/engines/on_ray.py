@@ -51,8 +51,11 @@ class RayEngine(Engine):
         return outcome.take()
 
     def _drop(self, handle: Any) -> None:
-        with suppress(self._ray.exceptions.RayError):
-            self._ray.cancel(handle)
+        """Let a shard whose result nobody wants end by itself.
+
+        Cancelled, one that ends at this moment makes Ray end this whole process (2.60: "an unexpected system state",
+        task_manager.cc, CompletePendingTask).
+        """
 
     def close(self) -> None:
         """Leave the cluster, and end it, if this engine began that."""
