@@ -41,7 +41,7 @@ from holdall.storage.s3_fs import S3fsClient
 T = TypeVar("T")
 LANES: dict[str, type[S3Client]] = {lane.name: lane for lane in (BotoClient, S3fsClient)}
 # Measured end to end (benchmarks/lanes.py, 2026-11-21): 1 GiB goes up 1.33 and comes down 1.36 times as
-# fast as by the other, which copies every body: an upload peaks at 272 MiB here and at 767 there. And
+# fast as by the other, which copies every body: an upload peaks at some 300 MiB here and at 767 there. And
 # it is the one that mocks of botocore can answer.
 DEFAULT_LANE = "boto3"
 PAGE = 1000
