@@ -246,10 +246,9 @@ def log_secret(world: World) -> None:
 
 
 def purge(world: World) -> None:
-    """By the run's id, as the command is repeated."""
-    (id,) = (
-        id for id in world.store.maintenance.run_ids() if id.startswith(world.store.experiments.id_of("secret")[:8])
-    )
+    """By the run's id, as the command is repeated: also where it is purged already, and no run is listed."""
+    beginning = f"runs/{world.store.experiments.id_of('secret')[:8]}"
+    (id,) = {info.key.split("/")[1] for info in world.bucket.list(beginning)}
     world.store.maintenance.purge(id)
 
 
