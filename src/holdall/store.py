@@ -57,6 +57,7 @@ from holdall.storage.wrappers import DEADLINE
 from holdall.terminal import guard_log
 from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
+from holdall.trees.source import Links
 from holdall.trees.stat_cache import StatCache
 from holdall.workers.cores import default_memory, default_workers, memory_limit
 from holdall.workers.crew import NOBODY, Crew, crew_of
@@ -98,9 +99,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DEADLINE", "DEFAULT", "DESCRIPTION", "ENGINES", "EVERYBODY", "PARENT_RUN", "POLICIES", "RESTORABLE",
     "RUN_NAME", "AliasMove", "Amount", "ArtifactReader", "Collection", "Compaction", "CopyReport", "Dataset",
-    "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag",
-    "Explanation", "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder",
-    "Holdings", "InputTag", "Inspection", "KeyValue", "LifecycleStage", "LogFuture", "LogRepair", "LoggedModel",
+    "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag", "Explanation",
+    "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder", "Holdings",
+    "InputTag", "Inspection", "KeyValue", "LifecycleStage", "Links", "LogFuture", "LogRepair", "LoggedModel",
     "LoggedModelInput", "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus", "LoggedModelTag",
     "Machine", "Maintenance", "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion", "OnConflict", "Param",
     "PathRule", "PurgePlan", "Purged", "PyFuncModel", "RegisteredModel", "Registry", "Remaining", "Report",

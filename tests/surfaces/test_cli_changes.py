@@ -105,3 +105,12 @@ def test_an_engine_is_one_that_there_is(shell: Shell) -> None:
     shell.log("a.txt")
     assert "'threads', 'ray', 'dask'" in shell("gc", "--engine", "thread", code=2)
     shell("gc", "--engine", "threads", "--dry-run")
+
+
+def test_links_are_followed_where_that_is_asked_for(shell: Shell, tmp_path: Path) -> None:
+    """`artifact log --follow` logs the file that a link leads to; without it a link that leads out is refused."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/link.txt").symlink_to("../a.txt")
+    assert "links='follow'" in shell("artifact", "log", "folder", code=1)
+    logged = shell.json("artifact", "log", "folder", "--follow")
+    assert shell("artifact", "cat", f"{logged['uri']}/link.txt") == "all is well"

@@ -20,7 +20,7 @@ from holdall.runs.versions import OnConflict, checked_count, replacing
 from holdall.trees.native import named
 from holdall.trees.replacing import MOST_TRIMS, removal, trims_below
 from holdall.trees.session import Draft
-from holdall.trees.source import Item, bytes_item, local_items
+from holdall.trees.source import Item, Links, bytes_item, local_items
 from holdall.trees.transaction import ExtraOps, Published, Transaction
 from holdall.trees.view import View
 
@@ -39,6 +39,7 @@ class RunWriter(RunLifecycle):
         *,
         on_conflict: OnConflict = "error",
         keep_last: int | None = None,
+        links: Links = "keep",
     ) -> Entry | None:
         """Log a file, or a folder under its own name. One commit: all or nothing.
 
@@ -48,6 +49,8 @@ class RunWriter(RunLifecycle):
             on_conflict: What to do where the run holds other content at a path: "error", or in a run that was started
                 with `paths="versioned"` "replace"; what was there is an earlier version then.
             keep_last: With "replace", how many versions of each path stay, the new one counted; all of them when None.
+            links: "keep" for links in a folder as links; "follow" for the files and folders that they lead to in their
+                place, wherever those are, as in a Hugging Face cache, whose files are links to `../../blobs`.
 
         Returns:
             For a file, the entry at its path, with its digest; for a folder, None.
@@ -57,7 +60,8 @@ class RunWriter(RunLifecycle):
             PathConflictError: There is a file where a directory is needed, or the reverse.
             RunNotVersionedError: "replace" was asked for, and the run's paths never change.
             RegisteredPathError: A registered version is there, and stays as it is.
-            SourceError: The file cannot be read, or changed meanwhile.
+            SourceError: The file cannot be read, or changed meanwhile; or a link leads out of the folder and is not
+                followed, or is followed and leads nowhere, or back to where it is.
             StorageError: The bucket does not answer. What was uploaded is reused next time.
 
         Cost: one PUT for files of 64 KiB together; else about one PUT per 32 MiB and a few more.
@@ -68,12 +72,14 @@ class RunWriter(RunLifecycle):
             >>> run.log_artifact("config.yaml", "settings").path
             'settings/config.yaml'
         """
-        items = self._items_of(local_path, artifact_path)
+        items = self._items_of(local_path, artifact_path, links=links)
         published = self._log_items(items, on_conflict=on_conflict, keep_last=keep_last)
         return published.entries[0] if len(published.entries) == 1 and not Path(local_path).is_dir() else None
 
     @staticmethod
-    def _items_of(local_path: str | os.PathLike[str], artifact_path: str | None = None) -> list[Item]:
+    def _items_of(
+        local_path: str | os.PathLike[str], artifact_path: str | None = None, *, links: Links = "keep"
+    ) -> list[Item]:
         """Return the items that `log_artifact` would log, which are not read yet. Cost: no request.
 
         Raises:
@@ -82,7 +88,7 @@ class RunWriter(RunLifecycle):
         """
         local = _one_path(local_path, "call log_artifact for each file, or log_artifacts for their folder")
         name = local.name if local.name not in ("", "..") else local.resolve().name
-        return local_items(local, join_path(artifact_path, named(name)))
+        return local_items(local, join_path(artifact_path, named(name)), links=links)
 
     def log_artifacts(
         self,
@@ -91,13 +97,14 @@ class RunWriter(RunLifecycle):
         *,
         on_conflict: OnConflict = "error",
         keep_last: int | None = None,
+        links: Links = "keep",
     ) -> Sequence[Entry]:
         """Log what a folder holds. One commit: all or nothing.
 
         Args:
             local_dir: The folder.
             artifact_path: The directory of the run to put its content in; the root when None.
-            on_conflict, keep_last: As for `log_artifact`. What the folder lacks stays in the run.
+            on_conflict, keep_last, links: As for `log_artifact`. What the folder lacks stays in the run.
 
         Returns:
             The entry at each path, with its digest.
@@ -115,7 +122,7 @@ class RunWriter(RunLifecycle):
         folder = _one_path(local_dir, "call log_artifact for each file")
         if folder.exists() and not folder.is_dir():
             raise UnsupportedFileError(str(folder), "it is not a folder; log one file with log_artifact")
-        items = local_items(folder, join_path(artifact_path, ""))
+        items = local_items(folder, join_path(artifact_path, ""), links=links)
         return self._log_items(items, on_conflict=on_conflict, keep_last=keep_last).entries
 
     def log_bytes(

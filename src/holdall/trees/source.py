@@ -3,6 +3,10 @@
 What cannot be kept exactly is an error, and nothing is dropped in silence:
 links that leave the folder, sockets, names that are not UTF-8, files that
 change while they are read. The policies are those of SPEC.md, "Trees".
+
+A link is kept as a link, or followed where its user asks: then what it leads to
+is taken in its place, wherever that lies, as the `../../blobs` of a Hugging
+Face cache. A link that leads back to a folder that it is in is an error.
 """
 
 from __future__ import annotations
@@ -16,11 +20,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from holdall.chunks.cutter import Readable
 from holdall.errors import (
     FormatError,
+    InvalidArgumentError,
     InvalidPathError,
     SourceChangedError,
     SourceUnreadableError,
@@ -36,7 +41,12 @@ from holdall.trees.native import named
 _DESCRIPTOR: Final = 1 << 20  # bytes of a descriptor that are looked at, far more than it has
 _log = logging.getLogger("holdall")
 
+Links: TypeAlias = Literal["keep", "follow"]
 Opener: TypeAlias = Callable[[], AbstractContextManager[Readable]]
+_Folders: TypeAlias = tuple[
+    tuple[int, int], ...
+]  # device and inode of each folder on the way, where links are followed
+_Child: TypeAlias = tuple["os.DirEntry[str]", str, str, _Folders]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +82,24 @@ def bytes_item(path: str, data: bytes) -> Item:
     return Item(check_path(path), Kind.FILE, opened, len(data))
 
 
-def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
+def local_items(local: str | os.PathLike[str], path: str, *, links: Links = "keep") -> list[Item]:
     """Return a local file, or all that a local folder holds, as items at a path of a run.
 
     Args:
         local: A file or folder. If it is itself a link, what it leads to is meant.
         path: Where it goes; "" is the run's root, and then it must be a folder.
+        links: "keep" for links in the folder as links, "follow" for what they lead to instead.
 
     A store that lies in the folder, such as the default one in the working folder, is left out with a warning.
 
     Raises:
-        SourceUnreadableError: It is not there, or cannot be read.
+        SourceUnreadableError: It is not there, or cannot be read; or a link that is followed leads nowhere.
         UnsupportedFileError: It holds something that cannot be kept exactly, or is a store itself.
         InvalidPathError: A name in it makes no valid path.
+        InvalidArgumentError: `links` is neither.
     """
+    if links not in ("keep", "follow"):
+        raise InvalidArgumentError(f"links is 'keep' or 'follow', not {links!r}")
     top = Path(local)
     with named_errors(top):
         status = top.stat()
@@ -94,27 +108,27 @@ def local_items(local: str | os.PathLike[str], path: str) -> list[Item]:
     if _is_store(str(top)):
         raise UnsupportedFileError(str(top), "it is a holdall store; log an archive of it, or a run of it")
     stores: list[str] = []
-    items = list(_folder(str(top), path, stores))
+    items = list(_folder(str(top), path, stores, follow=links == "follow"))
     if stores:
         _log.warning("not logged, since a store is not an artifact: %s", ", ".join(stores))
     return items
 
 
-def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
+def _folder(top: str, path: str, stores: list[str], *, follow: bool) -> Iterator[Item]:
     """Return the items of a folder, but for stores in it, whose paths are added to a list."""
-    pending = list(reversed(_children(top, path, "")))
+    pending = list(reversed(_children(top, path, "", _entered(top, ()) if follow else ())))
     if not pending and path:
         yield Item(check_path(path), Kind.DIRECTORY, _nothing)
     while pending:
-        child, at, below = pending.pop()
+        child, at, below, above = pending.pop()
         with named_errors(child.path):
-            status = child.stat(follow_symlinks=False)
+            status = child.stat(follow_symlinks=follow)
         if stat.S_ISLNK(status.st_mode):
             yield _link(child.path, at, below)
         elif not stat.S_ISDIR(status.st_mode):
             yield _file(child.path, at, status)
-        elif children := _children(child.path, at, below):
-            if any(other.name == DESCRIPTOR for other, _, _ in children) and _is_store(child.path):
+        elif children := _children(child.path, at, below, _entered(child.path, above) if follow else ()):
+            if any(other.name == DESCRIPTOR for other, *_ in children) and _is_store(child.path):
                 stores.append(child.path)
             else:
                 pending += reversed(children)
@@ -122,12 +136,25 @@ def _folder(top: str, path: str, stores: list[str]) -> Iterator[Item]:
             yield Item(at, Kind.DIRECTORY, _nothing)
 
 
-def _children(folder: str, path: str, below: str) -> list[tuple[os.DirEntry[str], str, str]]:
+def _entered(folder: str, above: _Folders) -> _Folders:
+    """Return the folders on the way to here, with this one. Raises: UnsupportedFileError if it is one of them."""
+    with named_errors(folder):
+        status = Path(folder).stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        raise UnsupportedFileError(folder, "the link leads back to a folder that it is in, and would never end")
+    return (*above, here)
+
+
+def _children(folder: str, path: str, below: str, above: _Folders) -> list[_Child]:
     """Return what is in a folder, in order, each with its path in the run and below the first folder."""
     with named_errors(folder), os.scandir(folder) as found:
         children = sorted(found, key=lambda child: child.name)
     prefix, inside = path and f"{path}/", below and f"{below}/"
-    return [(child, _checked(child.path, prefix + named(child.name)), inside + named(child.name)) for child in children]
+    return [
+        (child, _checked(child.path, prefix + named(child.name)), inside + named(child.name), above)
+        for child in children
+    ]
 
 
 def _is_store(folder: str) -> bool:
@@ -155,7 +182,7 @@ def _link(place: str, path: str, inside: str) -> Item:
     try:
         check_link(inside, target)
     except InvalidPathError as error:
-        reason = f"{error.reason}; log what it leads to instead, or remove it"
+        reason = f"{error.reason}; links='follow' logs what it leads to instead"
         raise UnsupportedFileError(place, reason) from error
     return Item(path, Kind.LINK, _nothing, target=target)
 

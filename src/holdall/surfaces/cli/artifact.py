@@ -67,6 +67,7 @@ def artifact() -> None:
 @click.option("--versioned", is_flag=True, help="Files of the new run may be replaced and removed later.")
 @click.option("--replace", is_flag=True, help="Replace what is there with other content, in a versioned run.")
 @click.option("--keep-last", type=click.IntRange(min=1), help="With --replace: the versions of each file that stay.")
+@click.option("--follow", is_flag=True, help="Log what links in a folder lead to, instead of links.")
 @json_option
 def log(
     path: Path,
@@ -77,6 +78,7 @@ def log(
     versioned: bool,
     replace: bool,
     keep_last: int | None,
+    follow: bool,
     as_json: bool,
 ) -> None:
     """Log a file, or a folder under its own name, and print its address.
@@ -93,7 +95,9 @@ def log(
     if replace and not (run_id or versioned):
         raise click.UsageError("--replace is for a versioned run: name one with --run, or begin one with --versioned")
     store, settings = opened(), read_settings()
-    items = Run._items_of(path, directory)  # what is wrong with these is no run's failure
+    items = Run._items_of(
+        path, directory, links="follow" if follow else "keep"
+    )  # what is wrong with these is no run's failure
     if run_id:
         run = run_of(store, run_id)
         run._log_items(items, on_conflict="replace" if replace else "error", keep_last=keep_last)

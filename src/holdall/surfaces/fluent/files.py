@@ -9,7 +9,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdall.store import LogFuture, OnConflict
+from holdall.store import Links, LogFuture, OnConflict
 from holdall.surfaces.fluent.active import run_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def log_artifact(
     *,
     on_conflict: OnConflict = "error",
     keep_last: int | None = None,
+    links: Links = "keep",
 ) -> LogFuture | None:
     """Log a local file, or a folder under its own name, into a run.
 
@@ -35,6 +36,7 @@ def log_artifact(
         on_conflict: What to do where the run holds other content at a path: "error", or, in a run that was started with
             `paths="versioned"`, "replace": then what was there becomes an earlier version (`run.versions`).
         keep_last: With "replace", how many versions of each path stay, the new one counted; all of them when None.
+        links: "keep" for links in a folder as links; "follow" for what they lead to in their place.
 
     Raises:
         NoActiveRunError: No run is active, and none is named.
@@ -53,9 +55,10 @@ def log_artifact(
         ['settings/config.yaml']
     """
     run = run_of(run_id)
+    log = partial(run.log_artifact, on_conflict=on_conflict, keep_last=keep_last, links=links)
     if synchronous is False:
-        return run.later(run.log_artifact, local_path, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
-    run.log_artifact(local_path, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
+        return run.later(log, local_path, artifact_path)
+    log(local_path, artifact_path)
     return None
 
 
@@ -67,6 +70,7 @@ def log_artifacts(
     *,
     on_conflict: OnConflict = "error",
     keep_last: int | None = None,
+    links: Links = "keep",
 ) -> LogFuture | None:
     """Log the content of a local folder, as one commit: all or nothing. Args, raises: as `log_artifact`.
 
@@ -82,9 +86,10 @@ def log_artifacts(
         ['report/a.svg', 'report/b.svg']
     """
     run = run_of(run_id)
+    log = partial(run.log_artifacts, on_conflict=on_conflict, keep_last=keep_last, links=links)
     if synchronous is False:
-        return run.later(run.log_artifacts, local_dir, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
-    run.log_artifacts(local_dir, artifact_path, on_conflict=on_conflict, keep_last=keep_last)
+        return run.later(log, local_dir, artifact_path)
+    log(local_dir, artifact_path)
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from holdall.store import FileInfo, FileVersion, LogFuture, OnConflict, Store
+from holdall.store import FileInfo, FileVersion, Links, LogFuture, OnConflict, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ class ArtifactClient:
         *,
         on_conflict: OnConflict = "error",
         keep_last: int | None = None,
+        links: Links = "keep",
     ) -> None:
         """Log a local file, or a folder under its own name. Raises: as `holdall.log_artifact`.
 
@@ -37,7 +38,7 @@ class ArtifactClient:
             ['settings/config.yaml']
         """
         self.store.runs.get(run_id).log_artifact(
-            local_path, artifact_path, on_conflict=on_conflict, keep_last=keep_last
+            local_path, artifact_path, on_conflict=on_conflict, keep_last=keep_last, links=links
         )
 
     def log_artifacts(
@@ -48,6 +49,7 @@ class ArtifactClient:
         *,
         on_conflict: OnConflict = "error",
         keep_last: int | None = None,
+        links: Links = "keep",
     ) -> None:
         """Log what a local folder holds, as one commit. Raises: as `holdall.log_artifact`.
 
@@ -61,7 +63,7 @@ class ArtifactClient:
             ['report/loss.svg']
         """
         self.store.runs.get(run_id).log_artifacts(
-            local_dir, artifact_path, on_conflict=on_conflict, keep_last=keep_last
+            local_dir, artifact_path, on_conflict=on_conflict, keep_last=keep_last, links=links
         )
 
     def log_text(
