@@ -32,7 +32,17 @@ from holdall.runs.policy import RESTORABLE, RetentionPolicy
 from holdall.runs.promise import Located
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
-from holdall.runs.record import RUN_NAME, Experiment, FileInfo, Metric, RunData, RunInfo, RunRecord, ViewType
+from holdall.runs.record import (
+    RUN_NAME,
+    ArtifactInfo,
+    Experiment,
+    FileInfo,
+    Metric,
+    RunData,
+    RunInfo,
+    RunRecord,
+    ViewType,
+)
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
 from holdall.runs.values import (
@@ -98,17 +108,17 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "DEADLINE", "DEFAULT", "DESCRIPTION", "ENGINES", "EVERYBODY", "PARENT_RUN", "POLICIES", "RESTORABLE",
-    "RUN_NAME", "AliasMove", "Amount", "ArtifactReader", "Collection", "Compaction", "CopyReport", "Dataset",
-    "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag", "Explanation",
-    "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder", "Holdings",
-    "InputTag", "Inspection", "KeyValue", "LifecycleStage", "Links", "LogFuture", "LogRepair", "LoggedModel",
-    "LoggedModelInput", "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus", "LoggedModelTag",
-    "Machine", "Maintenance", "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion", "OnConflict", "Param",
-    "PathRule", "PurgePlan", "Purged", "PyFuncModel", "RegisteredModel", "Registry", "Remaining", "Report",
-    "RetentionPlan", "RetentionPolicy", "Run", "RunCopy", "RunData", "RunInfo", "RunInputs", "RunOutputs",
-    "RunRecord", "RunRepair", "RunStatus", "RunTag", "RunUsage", "Sharing", "Space", "Stats", "Store", "Trust",
-    "Usage", "ViewType", "as_picture", "averages", "beside", "dataset_of", "from_numpy", "from_pandas", "listed",
-    "side_by_side", "the_end", "without_extensions",
+    "RUN_NAME", "AliasMove", "Amount", "ArtifactInfo", "ArtifactReader", "Collection", "Compaction", "CopyReport",
+    "Dataset", "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag",
+    "Explanation", "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder",
+    "Holdings", "InputTag", "Inspection", "KeyValue", "LifecycleStage", "Links", "LogFuture", "LogRepair",
+    "LoggedModel", "LoggedModelInput", "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus",
+    "LoggedModelTag", "Machine", "Maintenance", "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion",
+    "OnConflict", "Param", "PathRule", "PurgePlan", "Purged", "PyFuncModel", "RegisteredModel", "Registry",
+    "Remaining", "Report", "RetentionPlan", "RetentionPolicy", "Run", "RunCopy", "RunData", "RunInfo", "RunInputs",
+    "RunOutputs", "RunRecord", "RunRepair", "RunStatus", "RunTag", "RunUsage", "Sharing", "Space", "Stats", "Store",
+    "Trust", "Usage", "ViewType", "as_picture", "averages", "beside", "dataset_of", "from_numpy", "from_pandas",
+    "listed", "side_by_side", "the_end", "without_extensions",
 ]
 # fmt: on
 
@@ -288,6 +298,21 @@ class Store(Shown):
     def _may_create(self) -> bool:
         """Whether the first run that is started here makes a store, where there is none."""
         return self._location.may_create
+
+    @property
+    def id(self) -> str:
+        """Return the store's own id, 32 hex digits, which is the same by whatever address the store is opened.
+
+        Raises:
+            StoreNotFoundError: There is no store yet.
+
+        Cost: one request, the first time.
+
+        Example:
+            >>> len(store.id)
+            32
+        """
+        return self._location.descriptor.store
 
     @property
     def url(self) -> str:

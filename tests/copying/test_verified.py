@@ -56,6 +56,7 @@ def forge(store: Store, id: str) -> str:
     forged = run_id(view.state.experiment, location.entropy(12))
     first = [{"op": "create", "experiment": view.state.experiment}]
     session = Session.start(location, run_log(forged), first)
+    assert session
     chunks = parse_recipe(view.paths.blobs.read([entry.content])[0]).chunks
     session.chunk_index.load_footers({ref.location for ref in chunks})  # type: ignore[misc]
     writer = session.writer()

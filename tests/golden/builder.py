@@ -75,7 +75,9 @@ class World:
         log = run_log(run_id(owner, self.entropy(12)))
         create = {"op": "create", "experiment": owner} | ({"paths": "versioned"} if versioned else {})
         ops = [create, {"op": "status", "status": "RUNNING"}]
-        return Session.start(self.location, log, ops)
+        session = Session.start(self.location, log, ops)
+        assert session
+        return session
 
     def another_process(self) -> None:
         """Forget all that was learned of the bucket: what follows is the work of somebody else."""

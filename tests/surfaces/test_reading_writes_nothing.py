@@ -213,6 +213,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Runs": {
         "frame": lambda w: w.store.runs.frame(w.store.runs.search()),
         "get": lambda w: w.store.runs.get(w.id),
+        "id_of": lambda w: w.store.runs.id_of("nightly"),
         "load_table": lambda w: w.store.runs.load_table(TABLE),
         "of": lambda w: w.store.runs.of(w.experiment),
         "search": lambda w: w.store.runs.search("artifacts.path LIKE '%'"),
@@ -247,6 +248,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Artifacts": {
         "diff": lambda w: w.store.artifacts.diff(w.uri, MODEL),
         "download": lambda w: w.store.artifacts.download(w.uri, w.to),
+        "info": lambda w: w.store.artifacts.info(f"{w.uri}/{TEXT}"),
         "list": lambda w: w.store.artifacts.list(MODEL),
         "load_dict": lambda w: w.store.artifacts.load_dict(f"{w.uri}/{DICT}"),
         "load_image": lambda w: w.store.artifacts.load_image(f"{w.uri}/{IMAGE}"),
@@ -255,6 +257,7 @@ READS: dict[str, dict[str, Verb]] = {
         "open": lambda w: w.store.artifacts.open(f"{w.uri}/{TEXT}").read(),
         "read": lambda w: w.store.artifacts.read(f"{w.uri}/{TEXT}"),
         "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
+        "resolve": lambda w: w.store.artifacts.resolve(MODEL),
         "versions": lambda w: w.store.artifacts.versions(f"{w.uri}/{TEXT}"),
     },
     "Experiments": {
@@ -328,7 +331,7 @@ WRITES: dict[str, set[str]] = {
     """),
     "holdall.registry": names("copy_version record_deployment register_model roll_back_alias set_alias"),
     **{f"holdall.{name}": {"log_model"} for name in FLAVORS},
-    "Runs": names("flush resume start"),
+    "Runs": names("ensure flush resume start"),
     "Run": names("""
         delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text

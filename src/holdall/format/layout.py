@@ -181,6 +181,11 @@ def run_id(experiment: str, random: bytes) -> str:
     return experiment[:8] + random.hex()
 
 
+def keyed_run_id(experiment: str, key: str) -> str:
+    """Return the id of the run that a key names in an experiment: who computes it again gets the same."""
+    return experiment[:8] + hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
 def is_run_id(text: str) -> bool:
     """Return whether this has the shape of a run's id."""
     return re.fullmatch(r"[0-9a-f]{32}", text) is not None

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdall.display import Listing
-from holdall.errors import InvalidPathError, InvalidURIError
+from holdall.errors import ArtifactNotFoundError, InvalidPathError, InvalidURIError
 from holdall.format.layout import is_run_id
 from holdall.format.paths import check_path
-from holdall.format.tree import Kind
+from holdall.format.tree import Entry, Kind
 from holdall.runs.differences import Difference
 from holdall.runs.promise import Located
-from holdall.runs.record import FileInfo
+from holdall.runs.record import ArtifactInfo, FileInfo
 from holdall.runs.run import Run
 from holdall.runs.versions import FileVersion
 from holdall.trees.addresses import SCHEME
@@ -43,6 +43,13 @@ def parse_uri(uri: str) -> tuple[str, str]:
         return run_id, check_path(path) if path else ""
     except InvalidPathError as error:
         raise InvalidURIError(uri, str(error)) from error
+
+
+def _info(run_id: str, entry: Entry) -> ArtifactInfo:
+    if entry.kind is Kind.FILE:
+        return ArtifactInfo(run_id, entry.path, "file", entry.size, entry.sha256.hex())
+    kind = "link" if entry.kind is Kind.LINK else "directory"
+    return ArtifactInfo(run_id, entry.path, kind, target=entry.target or None)
 
 
 def _of_run(uri: str) -> Located:
@@ -93,6 +100,42 @@ class Artifacts:
             is_dir = bool(deeper) or entry.kind is Kind.DIRECTORY
             found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
         return Listing(sorted(found.values()))
+
+    def resolve(self, uri: str) -> tuple[str, str]:
+        """Return the id of the run and the path in it that an address means.
+
+        Raises:
+            InvalidURIError: It is no address of an artifact or model.
+            NotFoundError: There is no such model, version or alias.
+
+        Cost: none for `runs:/`; of a registered model, what finding its version costs.
+
+        Example:
+            >>> store.artifacts.resolve(f"runs:/{run.id}/report.txt") == (run.id, "report.txt")
+            True
+        """
+        return self._locate(uri)[:2]
+
+    def info(self, uri: str) -> ArtifactInfo:
+        """Return what is at an address: a file with its size and digest, a directory or a link.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing.
+
+        Cost: as `Run.entry`.
+
+        Example:
+            >>> found = store.artifacts.info(f"runs:/{run.id}/report.txt")
+            >>> found.kind, found.size, found.sha256[:8]
+            ('file', 12, 'd40b628b')
+        """
+        run, path = self._run(uri)
+        entry = next(iter(run.entries(path or None)), None)
+        if entry is None and path:
+            raise ArtifactNotFoundError(run.id, path)
+        if entry is None or entry.path != path:
+            return ArtifactInfo(run.id, path, "directory")
+        return _info(run.id, entry)
 
     def versions(self, uri: str) -> Sequence[FileVersion]:
         """Return what a path of a run holds and held, the newest first. Raises, cost: as `Run.versions`.

@@ -177,6 +177,31 @@ class FileInfo(Shown, Named):
         return {"path": self.path, "is_dir": self.is_dir, "file_size": self.file_size}
 
 
+@dataclass(frozen=True, slots=True)
+class ArtifactInfo(Shown, Named):
+    """What is at an artifact's address.
+
+    Attributes:
+        run_id: The run that holds it.
+        path: Where in the run; "" for all of it.
+        kind: "file", "directory" or "link".
+        size: Bytes of a file; None for the others.
+        sha256: A file's digest, in hex; None for the others.
+        target: Where a link leads; None for the others.
+    """
+
+    run_id: str
+    path: str
+    kind: str
+    size: int | None = None
+    sha256: str | None = None
+    target: str | None = None
+
+    def _shown(self) -> Facts:
+        facts = {"uri": f"runs:/{self.run_id}/{self.path}", "kind": self.kind}
+        return facts | ({"size": self.size, "sha256": self.sha256} if self.kind == "file" else {})
+
+
 class ViewType(IntEnum):
     """MLflow's numbers for what a search shows."""
 

@@ -13,7 +13,7 @@ from holdall.engines.threads import ThreadEngine
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import is_run_id, run_id, run_log
+from holdall.format.layout import is_run_id, keyed_run_id, run_id, run_log
 from holdall.format.ops import VERSIONED
 from holdall.format.reference import JSON_BLOB
 from holdall.libraries import library
@@ -29,6 +29,7 @@ from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
 from holdall.runs.series import joined
 from holdall.runs.times import STARTED, time_tag
 from holdall.runs.versions import PathRule, is_versioned
+from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
@@ -57,12 +58,19 @@ def _merged_tags(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> di
     return said
 
 
+def _first_tags(tags: Mapping[str, Any] | None, words: Mapping[str, Any], start_time: int | None) -> dict[str, Any]:
+    """Return the tags of a run that begins. Raises: InvalidNameError."""
+    said = _merged_tags(tags, words)
+    return said if start_time is None else said | time_tag(STARTED, "start_time", start_time)
+
+
 class Runs:
     """The runs of a store."""
 
     def __init__(self, location: Location, experiments: Experiments) -> None:
         self._location, self._experiments = location, experiments
         self._handles: dict[str, Run] = {}  # one for each run, or each call would open a session
+        self._ensured: set[str] = set()  # ids of runs that keys name and that were there
 
     def start(
         self,
@@ -105,23 +113,69 @@ class Runs:
             >>> run.info.status
             'FINISHED'
         """
-        location, versioned = self._location, is_versioned(paths)
-        said = _merged_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description})
-        said |= {} if start_time is None else time_tag(STARTED, "start_time", start_time)
+        versioned = is_versioned(paths)
+        said = _first_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description}, start_time)
         owner = self._owner(experiment, experiment_id)
         self._check_parent(said.get(PARENT))
-        id = run_id(owner, location.entropy(12))
-        ops, blobs = self._environment()
-        said = {RUN_NAME: None, **ops, **said}
-        said[RUN_NAME] = said[RUN_NAME] or self._draw_name()
-        create = {"op": "create", "experiment": owner} | ({"paths": VERSIONED} if versioned else {})
-        first: list[Json] = [create, {"op": "status", "status": "RUNNING"}]
-        if blobs:
-            first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
-        first += [tag_op(key, value) for key, value in said.items()]
-        run = Run(location, id)
-        run._take(Session.start(location, run_log(id), first, blobs))
-        return self._handles.setdefault(id, run)
+        run = self._begin(run_id(owner, self._location.entropy(12)), owner, said, versioned=versioned)
+        assert run is not None, "no two of 2^96 random ids are the same"
+        return run
+
+    def ensure(
+        self,
+        key: str,
+        *,
+        experiment: str | None = None,
+        name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        description: str | None = None,
+        start_time: int | None = None,
+        paths: PathRule | None = None,
+    ) -> Run:
+        """Return the run that a key names in an experiment, started if there is none: whoever asks gets the same.
+
+        The run's id is computed from both (`id_of`), so many processes may ask at once, and nothing is searched. A run
+        that is there stays as it is, ended or not; all but the key and the experiment only matter if it is not.
+
+        Args:
+            key: What names it: an address in another system, say.
+            experiment, name, tags, description, start_time, paths: As for `start`.
+
+        Raises:
+            InvalidNameError: The key is empty, or no text; or as `start`.
+            ExperimentDeletedError: As `start`.
+        Cost: none for a run that this process asked for before; a listing for one that is there; two requests more for
+            one that is not. Whether it was deleted is not looked at: its verbs say so.
+
+        Example:
+            >>> first = store.runs.ensure("nightly/2026-11-27", experiment="vision")
+            >>> store.runs.ensure("nightly/2026-11-27", experiment="vision").id == first.id
+            True
+        """
+        id, versioned = self.id_of(key, experiment), is_versioned(paths)
+        if id in self._ensured:
+            return self.get(id)
+        said = _first_tags(tags, {RUN_NAME: name, NOTE: description}, start_time)
+        owner = self._owner(experiment, None)
+        there = Journal(self._location.bucket, self._location.pool, run_log(id)).newest() is not None
+        run = None if there else self._begin(id, owner, said, versioned=versioned)
+        self._ensured.add(id)
+        return run or self.get(id)
+
+    @staticmethod
+    def id_of(key: str, experiment: str | None = None) -> str:
+        """Return the id of the run that a key names in an experiment, as `ensure`, there or not. Cost: no request.
+
+        Raises:
+            InvalidNameError: The key or the experiment's name is empty, or no text.
+
+        Example:
+            >>> store.runs.id_of("nightly", "vision") == store.runs.ensure("nightly", experiment="vision").id
+            True
+        """
+        if not isinstance(key, str) or not key:
+            raise InvalidNameError("key of a run", str(key), "it is a text, and not empty")
+        return keyed_run_id(Experiments.id_of(experiment), key)
 
     def get(self, id: str) -> Run:
         """Return a handle to a run by its id; its methods raise RunNotFoundError if there is none. Cost: no request.
@@ -313,6 +367,23 @@ class Runs:
         if not parts:
             raise TableNotFoundError(artifact_file)
         return joined(pd, parts)
+
+    def _begin(self, id: str, owner: str, said: Mapping[str, Any], *, versioned: bool) -> Run | None:
+        """Begin a run of an experiment, with these tags; None if another has begun one of this id. Cost: one PUT."""
+        ops, blobs = self._environment()
+        said = {RUN_NAME: None, **ops, **said}
+        said[RUN_NAME] = said[RUN_NAME] or self._draw_name()
+        create = {"op": "create", "experiment": owner} | ({"paths": VERSIONED} if versioned else {})
+        first: list[Json] = [create, {"op": "status", "status": "RUNNING"}]
+        if blobs:
+            first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
+        first += [tag_op(key, value) for key, value in said.items()]
+        session = Session.start(self._location, run_log(id), first, blobs)
+        if session is None:
+            return None
+        run = Run(self._location, id)
+        run._take(session)
+        return self._handles.setdefault(id, run)
 
     def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
         """Return the id of a run's experiment, made if there is none; afterwards the store may be written to."""

@@ -83,11 +83,15 @@ class Session:
         self._shut = False  # whether the log says that it is closed, and another said so
 
     @classmethod
-    def start(cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()) -> Session:
-        """Start a session in a log that it creates. Cost: one PUT."""
+    def start(
+        cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()
+    ) -> Session | None:
+        """Start a session in a log that it creates. Returns None if another has created it. Cost: one PUT."""
         session = cls(location, log)
         create, *rest = ops
-        session.append(lambda: Draft([create, session._op("open"), *rest], blobs))
+        first = Draft([create, session._op("open"), *rest], blobs)
+        if session.append(lambda: None if session.view.head else first) is None:
+            return None
         _open_sessions.add(session)
         return session
 
