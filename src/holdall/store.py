@@ -103,22 +103,23 @@ if TYPE_CHECKING:
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
     from holdall.runs.rendering import as_picture
+    from holdall.runs.snapshot import RunSnapshot
     from holdall.storage.probe import Report
 
 # fmt: off
 __all__ = [
-    "DEADLINE", "DEFAULT", "DESCRIPTION", "ENGINES", "EVERYBODY", "PARENT_RUN", "POLICIES", "RESTORABLE",
-    "RUN_NAME", "AliasMove", "Amount", "ArtifactInfo", "ArtifactReader", "Collection", "Compaction", "CopyReport",
-    "Dataset", "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag",
-    "Explanation", "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder",
-    "Holdings", "InputTag", "Inspection", "KeyValue", "LifecycleStage", "Links", "LogFuture", "LogRepair",
-    "LoggedModel", "LoggedModelInput", "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus",
-    "LoggedModelTag", "Machine", "Maintenance", "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion",
-    "OnConflict", "Param", "PathRule", "PurgePlan", "Purged", "PyFuncModel", "RegisteredModel", "Registry",
-    "Remaining", "Report", "RetentionPlan", "RetentionPolicy", "Run", "RunCopy", "RunData", "RunInfo", "RunInputs",
-    "RunOutputs", "RunRecord", "RunRepair", "RunStatus", "RunTag", "RunUsage", "Sharing", "Space", "Stats", "Store",
-    "Trust", "Usage", "ViewType", "as_picture", "averages", "beside", "dataset_of", "from_numpy", "from_pandas",
-    "listed", "side_by_side", "the_end", "without_extensions",
+    "DEADLINE", "DEFAULT", "DESCRIPTION", "ENGINES", "EVERYBODY", "PARENT_RUN", "POLICIES", "RESTORABLE", "RUN_NAME",
+    "AliasMove", "Amount", "ArtifactInfo", "ArtifactReader", "Collection", "Compaction", "CopyReport", "Dataset",
+    "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag", "Explanation",
+    "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder", "Holdings", "InputTag",
+    "Inspection", "KeyValue", "LifecycleStage", "Links", "LogFuture", "LogRepair", "LoggedModel", "LoggedModelInput",
+    "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus", "LoggedModelTag", "Machine", "Maintenance",
+    "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion", "OnConflict", "Param", "PathRule", "PurgePlan",
+    "Purged", "PyFuncModel", "RegisteredModel", "Registry", "Remaining", "Report", "RetentionPlan", "RetentionPolicy",
+    "Run", "RunCopy", "RunData", "RunInfo", "RunInputs", "RunOutputs", "RunRecord", "RunRepair", "RunSnapshot",
+    "RunStatus", "RunTag", "RunUsage", "Sharing", "Space", "Stats", "Store", "Trust", "Usage", "ViewType", "as_picture",
+    "averages", "beside", "dataset_of", "from_numpy", "from_pandas", "listed", "side_by_side", "the_end",
+    "without_extensions",
 ]
 # fmt: on
 
@@ -151,6 +152,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",
     "holdall.runs.rendering": "as_picture",
+    "holdall.runs.snapshot": "RunSnapshot",
     "holdall.storage.probe": "Report",
 }
 

@@ -36,6 +36,7 @@ from holdall.runs.artifacts import Artifacts
 from holdall.runs.experiment import Experiments
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
+from holdall.runs.snapshot import RunSnapshot
 from holdall.storage.bucket import Bytes
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
@@ -243,6 +244,7 @@ READS: dict[str, dict[str, Verb]] = {
         "to_dictionary": lambda w: w.run.to_dictionary(),
         "versions": lambda w: w.run.versions(TEXT),
         "state": lambda w: w.run.state,
+        "snapshot": lambda w: list(w.run.snapshot().entries()),
         "flush": lambda w: w.run.flush(),  # of a process that logged nothing
     },
     "Artifacts": {
@@ -258,6 +260,7 @@ READS: dict[str, dict[str, Verb]] = {
         "read": lambda w: w.store.artifacts.read(f"{w.uri}/{TEXT}"),
         "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
         "resolve": lambda w: w.store.artifacts.resolve(MODEL),
+        "snapshot": lambda w: w.store.artifacts.snapshot(MODEL)[0].record,
         "versions": lambda w: w.store.artifacts.versions(f"{w.uri}/{TEXT}"),
     },
     "Experiments": {
@@ -306,6 +309,31 @@ READS: dict[str, dict[str, Verb]] = {
         "stats": lambda w: w.store.maintenance.stats(),
     },
 }
+
+
+def _by_snapshot(name: str) -> Verb:
+    """The verb of a run, asked of a snapshot of it."""
+
+    def ask(w: World) -> object:
+        snapshot = w.run.snapshot()
+        seen = SnapshotWorld(w.store, w.to, w.id, snapshot=snapshot)
+        return READS["Run"][name](seen)
+
+    return ask
+
+
+@dataclass
+class SnapshotWorld(World):
+    """A world whose run is looked at once."""
+
+    snapshot: Any = None
+
+    @property
+    def run(self) -> Any:
+        return self.snapshot
+
+
+READS["RunSnapshot"] = {name: _by_snapshot(name) for name in READS["Run"] if name != "flush"}
 
 # --- what writes, and what asks no store ----------------------------------------
 
@@ -375,6 +403,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "holdall.data": set(holdall.data.__all__),
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
     "Run": names("id run_id"),
+    "RunSnapshot": names("id run_id"),
     "Models": {"save"},
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")
@@ -382,7 +411,7 @@ ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
 for _name in set(FLAVORS) - {"onnx", "pyfunc"}:
     ASKS_NOTHING[f"holdall.{_name}"] |= {"autolog"}
 
-CLASSES = [Runs, Run, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
+CLASSES = [Runs, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
 
 
 def _public(thing: Any) -> set[str]:

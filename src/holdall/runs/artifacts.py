@@ -17,6 +17,7 @@ from holdall.runs.differences import Difference
 from holdall.runs.promise import Located
 from holdall.runs.record import ArtifactInfo, FileInfo
 from holdall.runs.run import Run
+from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.versions import FileVersion
 from holdall.trees.addresses import SCHEME
 from holdall.trees.artifact_file import ArtifactReader
@@ -66,6 +67,26 @@ class Artifacts:
 
     def __init__(self, location: Location, locate: Locate = _of_run) -> None:
         self._location, self._locate = location, locate
+
+    def snapshot(self, uri: str) -> tuple[RunSnapshot, str]:
+        """Return the run of an address as it is now, to be read, and the path in it that the address names.
+
+        Whatever others log, or wherever they point an alias, it stays as it is.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            VersionChangedError: The address names a registered version, and the run holds something else than that.
+            Others: as `Registry.resolve`.
+
+        Cost: as `Registry.resolve`, and as `Run.snapshot`.
+
+        Example:
+            >>> before, path = store.artifacts.snapshot("models:/fraud@champion")
+            >>> path, before.read(f"{path}/weights.bin") == bytes(8)
+            ('model', True)
+        """
+        run, path = self._run(uri)
+        return run.snapshot(), path
 
     def read_ranges(self, uri: str, ranges: Iterable[tuple[int, int]], *, version: int | None = None) -> list[bytes]:
         """Read many ranges of a file at once; as `Run.read_ranges`.

@@ -114,7 +114,7 @@ class RunReader:
         try:
             return history(view, self._location.pool, key)
         except LogGapError:
-            self._view()  # says so if the run was purged meanwhile
+            self._load()  # says so if the run was purged meanwhile
             raise
 
     @property

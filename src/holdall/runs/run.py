@@ -11,11 +11,13 @@ from holdall.chunks.cutter import Readable
 from holdall.errors import InvalidArgumentError
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
-from holdall.runs import differences, rendering, tables
+from holdall.runs import rendering, tables
 from holdall.runs.arguments import named_values
 from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened, times_of
 from holdall.runs.links import model_input_tag, model_output_tag
+from holdall.runs.loading import RunLoader
 from holdall.runs.metrics import MAX_TAG
+from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.values import LoggedModelInput, LoggedModelOutput
 from holdall.runs.versions import OnConflict
 from holdall.runs.writing import RunWriter
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 IMAGES, TABLES = "mlflow.loggedImages", "mlflow.loggedArtifacts"
 
 
-class Run(RunWriter):
+class Run(RunWriter, RunLoader):
     """A run of a store: `holdall.start_run()` and `store.runs.start()` begin one, and `with` ends it.
 
     Attributes:
@@ -227,6 +229,25 @@ class Run(RunWriter):
             if not model.model_id.startswith(f"m-{self.id}-"):  # what the run logged itself is its own without a word
                 self.set_tags(model_output_tag(model, self._location.clock()))
 
+    def snapshot(self) -> RunSnapshot:
+        """Return the run as it is now, to be read: what others log later it does not show.
+
+        Raises:
+            RunNotFoundError: It was purged.
+            VersionChangedError: It was found by a registered version, and holds something else than that.
+
+        Cost: as `record`, and a PUT where measurements wait for one. Reading by it looks at the log no more, and at
+            each part of the run's tree once.
+
+        Example:
+            >>> before = run.snapshot()
+            >>> entry = run.log_text("all is fine", "second.txt")
+            >>> list(before.manifest), before.load_text("report.txt")
+            (['model/weights.bin', 'report.txt'], 'all is well\\n')
+        """
+        self.flush()
+        return RunSnapshot._taken(self._location, self.id, self._promise, self._glance[0] if self._glance else None)
+
     def _handle(self) -> Self:
         other = super()._handle()
         other._inputs = self._inputs
@@ -239,69 +260,6 @@ class Run(RunWriter):
         latest = max(self._inputs.values(), default=0)
         self._inputs.setdefault(key, max(self._location.clock(), latest + 1))
         return self._inputs[key]
-
-    def load_table(self, artifact_file: str, extra_columns: dict[str, object] | None = None) -> pd.DataFrame:
-        """All rows of a table, in the order of logging, with columns of the same value in each row if wanted.
-
-        Raises:
-            ArtifactNotFoundError: There is no such table.
-
-        Example:
-            >>> entry = run.log_table({"score": [1, 2]}, "eval.json")
-            >>> run.load_table("eval.json", {"run": "first"})["run"].tolist()
-            ['first', 'first']
-        """
-        return tables.load_table(self, artifact_file, extra_columns)
-
-    def load_dict(self, artifact_file: str, *, version: int | None = None) -> Any:
-        """What a JSON or YAML file says; of an earlier version where one is named.
-
-        Raises:
-            ContentError: It says nothing, being damaged or something else.
-
-        Example:
-            >>> entry = run.log_dict({"rate": 0.1}, "config.json")
-            >>> run.load_dict("config.json")
-            {'rate': 0.1}
-        """
-        return rendering.parse_dict(self.read(artifact_file, version=version), artifact_file)
-
-    def load_text(self, artifact_file: str, *, version: int | None = None) -> str:
-        """Decode the text of a UTF-8 file; of an earlier version where one is named.
-
-        Raises:
-            ContentError: It is not UTF-8.
-
-        Example:
-            >>> run.load_text("report.txt")
-            'all is well\\n'
-        """
-        return rendering.parse_text(self.read(artifact_file, version=version), artifact_file)
-
-    def load_image(self, artifact_file: str, *, version: int | None = None) -> Any:
-        """The PIL image of a file; of an earlier version where one is named.
-
-        Raises:
-            ContentError: It is no image.
-
-        Example:
-            >>> import numpy
-            >>> entry = run.log_image(numpy.zeros((4, 6), dtype="uint8"), "black.png")
-            >>> run.load_image("black.png").size
-            (6, 4)
-        """
-        return rendering.parse_image(self.read(artifact_file, version=version), artifact_file)
-
-    def diff(self, path: str | None, other: Run, other_path: str | None) -> differences.Difference:
-        """What differs between what this run and another one hold, below a path of each. Nothing is read.
-
-        Example:
-            >>> other = store.runs.start()
-            >>> entry = other.log_text("all is lost", "report.txt")
-            >>> [change.path for change in run.diff(None, other, None).changed]
-            ['report.txt']
-        """
-        return differences.diff(self, path, other, other_path)
 
 
 def _stream_item(stream: BinaryIO, artifact_file: str) -> Item:

@@ -1,0 +1,109 @@
+"""A run as it was at one moment, to be read by many who ask much.
+
+A handle looks at the run's log anew for each verb. Who opens many files, or one
+file many times, pays for that each time, and may see the run grow meanwhile. A
+snapshot looks once:
+
+    its log             read when it is taken, and never again
+    nodes of its tree   read when they are needed, the last few hundred of them kept
+    content             read when it is asked for, and not kept
+
+A collector may delete a pack that only earlier entries of the log refer to (see
+`rereading`). Where a snapshot needs such a pack it looks once more and shows the
+run as it is then; what a file that is open holds never changes by that. So no
+bytes are ever wrong, but a path that was logged since may be seen then, and in a
+versioned run what replaced another.
+
+Threads may share one, and it travels to other processes, which read the same
+entries of the log.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from holdall.display import Facts, Shown
+from holdall.errors import RunNotFoundError
+from holdall.format.layout import run_log
+from holdall.runs.loading import RunLoader
+from holdall.runs.promise import Promise
+from holdall.runs.rereading import read_again, watch
+from holdall.trees.blobs import LEAD, RunBlobReader
+from holdall.trees.journal import Journal
+from holdall.trees.location import Location
+from holdall.trees.view import View
+
+
+class RunSnapshot(RunLoader, Shown):
+    """A run as it was when `run.snapshot()` was called, to be read: it has all verbs that read, and none that writes.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    _seen: View | None = None
+    _pinned: int | None = None  # the newest entry that counts, where it comes from another process
+
+    @classmethod
+    def _taken(cls, location: Location, id: str, promise: Promise | None = None, view: View | None = None) -> Self:
+        """Return a snapshot of a run as it is now, or as of a view. Raises, cost: as `Run.snapshot`."""
+        found = cls(location, id)
+        found._promise = promise
+        found._seen = found._held(watch(view)) if view else found._load()
+        return found
+
+    def snapshot(self) -> Self:
+        """Return this snapshot.
+
+        Example:
+            >>> before = run.snapshot()
+            >>> before.snapshot() is before
+            True
+        """
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        view = self._view()
+        return {"location": self._location, "id": self.id, "promise": self._promise, "pinned": view.next - 1}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["location"], state["id"])  # type: ignore[misc]  # what it saw is read again when needed
+        self._promise, self._pinned = state["promise"], state["pinned"]
+
+    # --- inside ---
+
+    def _shown(self) -> Facts:
+        known = self.record._shown() if self._seen else {"run_id": self.id}
+        return {**known, "store": self._location.bucket.url}
+
+    def _view(self, *, content: bool = False) -> View:
+        view = self._seen or self._load()
+        view.paths.blobs.lead = LEAD if content else 0
+        return view
+
+    def _load(self) -> View:
+        """Return the run as it was; or as it is now, where something that it needs is gone."""
+        first = self._pinned if self._seen is None else None
+        view = self._held(super()._load() if first is None else self._as_of(first))
+        self._seen = view
+        return view
+
+    def _as_of(self, n: int) -> View:
+        location = self._location
+        journal = Journal(location.bucket, location.pool, run_log(self.id))
+        blobs = RunBlobReader(location.bucket, location.pool, journal, location.damage)
+        view = View.as_of(location.beside_descriptor(lambda: n), blobs)
+        if view is None or view.state.purged:
+            raise RunNotFoundError(self.id, location.bucket.url)
+        return watch(view)
+
+    def _held(self, view: View) -> View:
+        """Return a view that keeps the promise by which the run was found."""
+        if (promise := self._promise) is None:
+            return view
+
+        def held(view: View) -> View:
+            promise.hold(self.id, view)
+            return view
+
+        return read_again(view, super()._load, held)
