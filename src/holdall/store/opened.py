@@ -13,157 +13,37 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.observer import SILENT, Observer
-from holdall.chunks.pool import LogFuture, Pool
+from holdall.chunks.pool import Pool
 from holdall.display import Facts, Shown
-from holdall.runs.arguments import listed, yes_or_no
+from holdall.runs.arguments import yes_or_no
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.environment import capture
-from holdall.runs.experiment import DEFAULT, Experiments
-from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
-from holdall.runs.inputs import as_dataset as dataset_of
-from holdall.runs.policy import RESTORABLE, RetentionPolicy
+from holdall.runs.experiment import Experiments
 from holdall.runs.promise import Located
-from holdall.runs.record import NOTE as DESCRIPTION
-from holdall.runs.record import PARENT as PARENT_RUN
-from holdall.runs.record import (
-    RUN_NAME,
-    ArtifactInfo,
-    Experiment,
-    FileInfo,
-    Metric,
-    RunData,
-    RunInfo,
-    RunRecord,
-    ViewType,
-)
 from holdall.runs.run import Run
 from holdall.runs.runs import Runs
-from holdall.runs.values import (
-    ExperimentTag,
-    KeyValue,
-    LifecycleStage,
-    LoggedModelInput,
-    LoggedModelOutput,
-    LoggedModelParameter,
-    LoggedModelStatus,
-    LoggedModelTag,
-    Param,
-    RunOutputs,
-    RunStatus,
-    RunTag,
-)
-from holdall.runs.versions import FileVersion, OnConflict, PathRule
 from holdall.storage.bucket import Bucket
-from holdall.storage.ending import the_end
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE
 from holdall.terminal import guard_log
-from holdall.trees.artifact_file import ArtifactReader
 from holdall.trees.location import Location
-from holdall.trees.source import Links
 from holdall.trees.stat_cache import StatCache
 from holdall.workers.cores import default_memory, default_workers, memory_limit
 from holdall.workers.crew import NOBODY, Crew, crew_of
 
 if TYPE_CHECKING:
-    from holdall.checking.findings import Findings
-    from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
-    from holdall.collecting.explaining import Explanation, Holder
-    from holdall.collecting.plan import Amount, Collection, GenerationReport
-    from holdall.copying.report import CopyReport, ModelCopy, RunCopy
-    from holdall.engines.opening import ENGINES
-    from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
-    from holdall.measuring.freed import Freed, Sharing
-    from holdall.measuring.holdings import Holdings
-    from holdall.measuring.usage import RunUsage, Space, Usage
-    from holdall.modeling.datasets import from_numpy, from_pandas
-    from holdall.modeling.loading.inspecting import Inspection
-    from holdall.modeling.loading.pyfunc import PyFuncModel
-    from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
-    from holdall.modeling.model import Model
     from holdall.modeling.model_info import ModelInfo
     from holdall.modeling.models import Models
-    from holdall.modeling.records.logged import LoggedModel
     from holdall.modeling.revising import Change
-    from holdall.naming.deployments import Deployment, Deployments
-    from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
+    from holdall.naming.deployments import Deployments
+    from holdall.naming.record import ModelVersion
     from holdall.naming.registry import Registry
-    from holdall.retention.due import Due, RetentionPlan
-    from holdall.retention.purge_plan import PurgePlan, Remaining
-    from holdall.retention.purging import Purged
-    from holdall.runs.differences import Difference
-    from holdall.runs.machine import Machine, averages
-    from holdall.runs.parquet import without_extensions
-    from holdall.runs.rendering import as_picture
-    from holdall.runs.snapshot import RunSnapshot
-    from holdall.storage.probe import Report
-
-# fmt: off
-__all__ = [
-    "DEADLINE", "DEFAULT", "DESCRIPTION", "ENGINES", "EVERYBODY", "PARENT_RUN", "POLICIES", "RESTORABLE", "RUN_NAME",
-    "AliasMove", "Amount", "ArtifactInfo", "ArtifactReader", "Collection", "Compaction", "CopyReport", "Dataset",
-    "DatasetInput", "Deployment", "Difference", "Due", "EntryRepair", "Experiment", "ExperimentTag", "Explanation",
-    "FileInfo", "FileRepair", "FileVersion", "Findings", "Freed", "GenerationReport", "Holder", "Holdings", "InputTag",
-    "Inspection", "KeyValue", "LifecycleStage", "Links", "LogFuture", "LogRepair", "LoggedModel", "LoggedModelInput",
-    "LoggedModelOutput", "LoggedModelParameter", "LoggedModelStatus", "LoggedModelTag", "Machine", "Maintenance",
-    "Metric", "Model", "ModelCopy", "ModelInfo", "ModelVersion", "OnConflict", "Param", "PathRule", "PurgePlan",
-    "Purged", "PyFuncModel", "RegisteredModel", "Registry", "Remaining", "Report", "RetentionPlan", "RetentionPolicy",
-    "Run", "RunCopy", "RunData", "RunInfo", "RunInputs", "RunOutputs", "RunRecord", "RunRepair", "RunSnapshot",
-    "RunStatus", "RunTag", "RunUsage", "Sharing", "Space", "Stats", "Store", "Trust", "Usage", "ViewType", "as_picture",
-    "averages", "beside", "dataset_of", "from_numpy", "from_pandas", "listed", "side_by_side", "the_end",
-    "without_extensions",
-]
-# fmt: on
-
-_ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no copier, collector or flavor
-    "holdall.checking.findings": "Findings",
-    "holdall.checking.plans": "EntryRepair FileRepair LogRepair RunRepair",
-    "holdall.collecting.explaining": "Explanation Holder",
-    "holdall.collecting.plan": "Amount Collection GenerationReport",
-    "holdall.copying.report": "CopyReport ModelCopy RunCopy",
-    "holdall.engines.opening": "ENGINES",
-    "holdall.maintenance.space": "Compaction Stats",
-    "holdall.maintenance.store": "Maintenance",
-    "holdall.measuring.freed": "Freed Sharing",
-    "holdall.measuring.holdings": "Holdings",
-    "holdall.measuring.usage": "RunUsage Space Usage",
-    "holdall.modeling.datasets": "from_numpy from_pandas",
-    "holdall.modeling.loading.inspecting": "Inspection",
-    "holdall.modeling.loading.pyfunc": "PyFuncModel",
-    "holdall.modeling.loading.trust": "EVERYBODY POLICIES Trust",
-    "holdall.modeling.model": "Model",
-    "holdall.modeling.model_info": "ModelInfo",
-    "holdall.modeling.records.logged": "LoggedModel",
-    "holdall.naming.deployments": "Deployment",
-    "holdall.naming.record": "AliasMove ModelVersion RegisteredModel",
-    "holdall.naming.registry": "Registry",
-    "holdall.retention.due": "Due RetentionPlan",
-    "holdall.retention.purge_plan": "PurgePlan Remaining",
-    "holdall.retention.purging": "Purged",
-    "holdall.runs.differences": "Difference",
-    "holdall.runs.machine": "Machine averages",
-    "holdall.runs.parquet": "without_extensions",
-    "holdall.runs.rendering": "as_picture",
-    "holdall.runs.snapshot": "RunSnapshot",
-    "holdall.storage.probe": "Report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load what is defined in a room that this verb may not need."""
-    for module, names in _ELSEWHERE.items():
-        if name in names.split():
-            return globals().setdefault(name, getattr(import_module(module), name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
 
 guard_log()  # whatever is logged below here may name what strangers named
 
