@@ -74,12 +74,15 @@ class Settings:
     system_samples: int = 1
     system_node_id: str | None = None
 
-    def open_store(self, url: str | None = None, options: Mapping[str, Any] | None = None) -> Store:
+    def open_store(
+        self, url: str | None = None, options: Mapping[str, Any] | None = None, *, environment: bool = True
+    ) -> Store:
         """Open the store at an address as these settings say; the one that they name when None.
 
         Args:
             url: The address, as for `Store.open`.
             options: What the storage library takes, as for `Store.open`.
+            environment: Whether runs record what ran where.
 
         Raises:
             As `Store.open`.
@@ -98,6 +101,7 @@ class Settings:
             deadline=self.deadline,
             verify_shared=self.verify_shared,
             create=self.create,
+            environment=environment,
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.pool import LogFuture
 from holdall.runs.arguments import listed
-from holdall.runs.experiment import DEFAULT
+from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.policy import RESTORABLE, RetentionPolicy
@@ -107,6 +107,7 @@ __all__ = [
     "EntryRepair",
     "Experiment",
     "ExperimentTag",
+    "Experiments",
     "Explanation",
     "FileInfo",
     "FileRepair",

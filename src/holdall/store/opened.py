@@ -216,6 +216,7 @@ class Store(Shown):
         deadline: float = DEADLINE,
         verify_shared: bool = False,
         create: bool = True,
+        environment: bool = True,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -236,6 +237,7 @@ class Store(Shown):
                 `verify_shared` says the same, and comes first.
             create: Whether the first writing makes a store where none is; only `maintenance.create` does otherwise.
                 The option `create` says the same, and comes first.
+            environment: Whether a run that is started here records what ran where: what this process is.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.
@@ -267,6 +269,7 @@ class Store(Shown):
             verify_shared=verify_shared,
         )
         found._location.may_create = create
+        found._location.environment = found._location.environment if environment else None
         return found
 
     @classmethod

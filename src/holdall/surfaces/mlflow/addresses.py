@@ -1,0 +1,81 @@
+"""Addresses by which MLflow names a store and what is in it, and the stores that one process has open.
+
+    holdall+s3://bucket/prefix                                      a store: `s3://bucket/prefix`
+    holdall+s3://bucket/prefix/<experiment>/<run>/artifacts         all that a run of this store holds
+    holdall+s3://bucket/prefix/<experiment>/<run>/artifacts/<path>  a part of it
+
+MLflow builds the second from the first, as it does for its own stores; so a server that proxies artifacts into the
+store asks for the same paths. A run's id begins with that of its experiment, which tells such a root from one of runs
+that another tracking store made. MLflow's default experiment has the id 0 there; here it is the one named Default.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Final, NamedTuple
+
+from holdall.settings import read_settings
+from holdall.store import Experiments, Store
+
+PREFIX: Final = "holdall+"
+DEFAULT_ID: Final = "0"  # of MLflow's default experiment
+_NATIVE: Final = re.compile(
+    r"(?P<base>.*?)/(?P<experiment>0|[0-9a-f]{16})/(?P<run>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?"
+)
+_DEFAULT_HERE: Final = Experiments.id_of()
+_stores: dict[str, Store] = {}
+_opening = threading.Lock()
+
+
+class NativeRoot(NamedTuple):
+    """Where a run's artifacts are. Attributes: base (the store's address, or a proxy's root), run_id, path in it."""
+
+    base: str
+    run_id: str
+    path: str
+
+
+def store_address(uri: str) -> str:
+    """Return the address that holdall knows of a store that MLflow names. Cost: no request."""
+    address = uri.removeprefix(PREFIX)
+    if address.startswith("file:"):  # MLflow's own functions make `file:/folder` of `file:///folder`
+        address = re.sub(r"\Afile:/*", "/", address)
+    return address.rstrip("/") if len(address) > 1 else address
+
+
+def store_at(uri: str) -> Store:
+    """Return the store at an address, the same handle for all who ask in this process. Cost: no request.
+
+    What runs where is not recorded: MLflow's client says that itself, and a server would record its own machine.
+
+    Raises: as `Store.open`.
+    """
+    address = store_address(uri)
+    with _opening:
+        if address not in _stores:
+            _stores[address] = read_settings().open_store(address, environment=False)
+        return _stores[address]
+
+
+def native_experiment(id: str) -> str:
+    """Return the id that an experiment has here, of the one that MLflow knows it by."""
+    return _DEFAULT_HERE if str(id) == DEFAULT_ID else str(id)
+
+
+def mlflow_experiment(id: str) -> str:
+    """Return the id that MLflow knows an experiment by."""
+    return DEFAULT_ID if id == native_experiment(DEFAULT_ID) else id
+
+
+def run_root(base: str, experiment: str, run_id: str) -> str:
+    """Return the address of what a run holds, within a store or a proxy. `experiment`: as MLflow knows it."""
+    return f"{base.rstrip('/')}/{experiment}/{run_id}/artifacts"
+
+
+def native_root(uri: str) -> NativeRoot | None:
+    """Return the run of this store that an address is of, and the path in it; None where it is of no such run."""
+    found = _NATIVE.fullmatch(uri.rstrip("/"))
+    if not found or not found["run"].startswith(native_experiment(found["experiment"])[:8]):
+        return None
+    return NativeRoot(found["base"], found["run"], found["path"] or "")
