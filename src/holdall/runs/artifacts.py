@@ -15,6 +15,7 @@ from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
 from holdall.runs.differences import Difference
 from holdall.runs.promise import Located
+from holdall.runs.reads import current_witness
 from holdall.runs.record import ArtifactInfo, FileInfo
 from holdall.runs.run import Run
 from holdall.runs.snapshot import RunSnapshot
@@ -290,5 +291,5 @@ class Artifacts:
     def _run(self, uri: str) -> tuple[Run, str]:
         run_id, path, promise, view = self._locate(uri)
         run = Run(self._location, run_id)
-        run._promise, run._glance = promise, [view] if view else None
+        run._promise, run._glance, run._witness = promise, [view] if view else None, current_witness()
         return run, path

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -31,6 +32,7 @@ from holdall.format.tree import Entry, Kind
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.promise import Promise
+from holdall.runs.reads import Witness, tell
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import opened, read_again, relocated, walk_again, watch
 from holdall.runs.selections import Selection, patterns_of, select, write_selection
@@ -55,6 +57,7 @@ class RunReader:
 
     _promise: Promise | None = None  # of the version by which the run was found: nothing is read unless it is kept
     _glance: list[View] | None = None  # what was seen, by a handle that looks once
+    _witness: Witness | None = None  # is told what is read
 
     def __init__(self, location: Location, id: str) -> None:
         self._location, self.id = location, id
@@ -298,10 +301,11 @@ class RunReader:
             >>> run.download("report.txt", "fetched").read_text()
             'all is well\\n'
         """
-        self._reading(
+        selected = self._reading(
             lambda view: self._fetch(view, self._chosen(view, path, include, exclude, version), destination),
             content=True,
         )
+        self._tell(selected.entries, None if include or exclude else join_path(path, ""))
         return Path(destination) / join_path(path, "")
 
     def _select(
@@ -347,11 +351,19 @@ class RunReader:
             return Selection([earlier_version(view, join_path(path, ""), version)], version=version)
         return select(self.id, view, join_path(path, ""), patterns_of(include), patterns_of(exclude))
 
-    def _fetch(self, view: View, selection: Selection, destination: str | os.PathLike[str]) -> None:
+    def _fetch(self, view: View, selection: Selection, destination: str | os.PathLike[str]) -> Selection:
         write_selection(view, selection, Path(destination), self._location)
+        return selection
 
     def _opened(self, path: str, version: int | None) -> ArtifactFile:
-        return opened(self.id, self._view(content=True), self._load, path, version)
+        file = opened(self.id, self._view(content=True), self._load, path, version)
+        self._tell([replace(file.entry, path=path)], path)
+        return file
+
+    def _tell(self, entries: Sequence[Entry], top: str | None) -> None:
+        """Tell the witness what was read: all at or below a path, or else these entries."""
+        if self._witness:
+            tell(self._witness, self.id, entries, top, self._location.descriptor.store)
 
     def _reading(self, read: Callable[[View], T], *, content: bool = False) -> T:
         """Return what `read` makes of the run as it is now, and again if packs are collected meanwhile."""

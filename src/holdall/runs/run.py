@@ -18,9 +18,9 @@ from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.loading import RunLoader
 from holdall.runs.metrics import MAX_TAG
 from holdall.runs.snapshot import RunSnapshot
+from holdall.runs.using import RunUser
 from holdall.runs.values import LoggedModelInput, LoggedModelOutput
 from holdall.runs.versions import OnConflict
-from holdall.runs.writing import RunWriter
 from holdall.trees.location import Location
 from holdall.trees.source import Item, bytes_item
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 IMAGES, TABLES = "mlflow.loggedImages", "mlflow.loggedArtifacts"
 
 
-class Run(RunWriter, RunLoader):
+class Run(RunUser, RunLoader):
     """A run of a store: `holdall.start_run()` and `store.runs.start()` begin one, and `with` ends it.
 
     Attributes:
@@ -250,7 +250,7 @@ class Run(RunWriter, RunLoader):
 
     def _handle(self) -> Self:
         other = super()._handle()
-        other._inputs = self._inputs
+        other._inputs, other._read_logs = self._inputs, self._read_logs
         return other
 
     def _told_at(self, key: str) -> int:

@@ -59,6 +59,7 @@ class Store(Shown):
 
     def __init__(self, location: Location) -> None:
         self._location = location
+        location.locate = self._located
         self.experiments = Experiments(location, self._runs_of)
         self.runs = Runs(location, self.experiments)
         self.artifacts = Artifacts(location, self._located)

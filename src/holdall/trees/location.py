@@ -100,6 +100,7 @@ class Location:
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
     crew: Crew = NOBODY  # the worker processes that share large work,
     sharing: Sharing = SHARING  # and what is large
+    locate: Callable[[str], Any] | None = None  # what an address means, as the store that is here knows it
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     made: set[str] = field(default_factory=set, init=False)

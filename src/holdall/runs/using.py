@@ -1,0 +1,180 @@
+"""What a run reads of other runs: said by name, or noted by who reads for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdall.display import Facts, Shown
+from holdall.errors import ArtifactNotFoundError, HoldallError, RunEndedError
+from holdall.format.tree import Entry
+from holdall.runs.lifecycle import tag_ops
+from holdall.runs.promise import Located
+from holdall.runs.reading import RunReader, join_path
+from holdall.runs.reads import ReadArtifact, ReadLog, content_digest, reads_of
+from holdall.runs.writing import RunWriter
+from holdall.trees.addresses import run_uri
+from holdall.trees.artifact_file import ArtifactReader
+from holdall.trees.location import Location
+
+_log = logging.getLogger("holdall")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UsedArtifact(Shown):
+    """A file or directory of a run, as `use_artifact` found it: what it is, and how to read it.
+
+    Attributes:
+        run_id: The run that holds it.
+        path: Where in that run; "" for its root.
+        digest: `sha256:` of the file, or of the manifest of the directory.
+        is_dir: Whether it is a directory.
+        size: Bytes of its files together.
+    """
+
+    run_id: str
+    path: str
+    digest: str
+    is_dir: bool
+    size: int
+    _reader: RunReader
+
+    def _shown(self) -> Facts:
+        return {"uri": self.uri, "digest": self.digest, "size": self.size}
+
+    @property
+    def uri(self) -> str:
+        """Return its address, `runs:/<run id>/<path>`."""
+        return run_uri(self.run_id, self.path)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every file, link and empty directory at or below it, as `Run.entries`."""
+        return self._reader.entries(self.path or None)
+
+    def open(self, path: str = "") -> ArtifactReader:
+        """Open it, or a file below it, for reading: seekable, in binary. Raises: as `Run.open`."""
+        return self._reader.open(join_path(self.path, path))
+
+    def read(self, path: str = "") -> bytes:
+        """Read all bytes of it, or of a file below it, verified. Raises: as `Run.read`."""
+        return self._reader.read(join_path(self.path, path))
+
+    def download(self, destination: str | os.PathLike[str]) -> Path:
+        """Write it into a local folder, and return where it now is. Raises: as `Run.download`."""
+        return self._reader.download(self.path or None, destination)
+
+
+class RunUser(RunWriter):
+    """A run of a store that says what it reads.
+
+    Attributes:
+        id: 32 hex digits.
+    """
+
+    def __init__(self, location: Location, id: str) -> None:
+        super().__init__(location, id)
+        self._read_logs: dict[int, ReadLog] = {}  # by process id
+
+    @property
+    def reads(self) -> list[ReadArtifact]:
+        """Return what the run said, or others noted for it, that it reads of other runs; the oldest first.
+
+        Cost: as `record`.
+
+        Example:
+            >>> training = store.runs.start()
+            >>> used = training.use_artifact(f"runs:/{run.id}/report.txt")
+            >>> [(read.path, read.digest == used.digest) for read in training.reads]
+            [('report.txt', True)]
+        """
+        return reads_of(self._view().state.tags)
+
+    def use_artifact(self, uri: str) -> UsedArtifact:
+        """Say that this run reads an artifact, and return what reads it.
+
+        Args:
+            uri: `runs:/<run_id>/<path>`, or of a model `models:/<name>/<version>`, `models:/<name>@<alias>` and others.
+
+        Returns:
+            Its digest and size, with `open`, `read` and `download`.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at this address.
+            InvalidURIError: It is none.
+
+        Cost: reading the other run's end, and its tree as far as the path goes. That it was read rides on the next
+            entry, as parameters do.
+
+        Example:
+            >>> training = store.runs.start()
+            >>> training.use_artifact(f"runs:/{run.id}/report.txt").read()
+            b'all is well\\n'
+        """
+        assert self._location.locate, "a store says what its addresses mean"
+        used = used_artifact(self._location, self._location.locate(uri))
+        said = None if uri.rstrip("/") == used.uri else uri
+        if used.run_id != self.id:
+            read = ReadArtifact(used.run_id, used.path, used.digest, uri=said, time=self._location.clock())
+            if ops := tag_ops(self._read_log.add(read, whole=True)):
+                self._buffer_ops(ops)
+        return used
+
+    def _note_read(self, run_id: str, path: str, digest: str | None = None, store: str | None = None) -> None:
+        """Note that this run, which this process writes to, read something; for those who read for it.
+
+        Many files of a directory become one edge; what was noted is not noted again. Never raises: reading goes on
+        whatever becomes of what is said of it.
+
+        Args:
+            run_id: The run that was read.
+            path: The file or directory in it; "" for its root.
+            digest: `sha256:` of the file, or of the manifest of the directory as `digest_below` makes it.
+            store: The id of the store that the other run is in; None, or this run's, for the same.
+
+        Cost: none now, as for parameters.
+        """
+        session = self._hold.session
+        if session is None or session.closed:
+            return
+        try:
+            store = None if store == self._location.descriptor.store else store
+            if store is None and run_id == self.id:
+                return
+            read = ReadArtifact(run_id, path, digest, store, time=self._location.clock())
+            if ops := tag_ops(self._read_log.add(read)):
+                session.buffer_ops(*ops)
+        except RunEndedError:
+            return  # by another thread, a moment ago
+        except (HoldallError, OSError) as error:
+            _log.warning("run %s could not note that it read %s: %s", self.id, run_uri(run_id, path), error)
+
+    @property
+    def _read_log(self) -> ReadLog:
+        """Return what this process noted; a forked child goes on from what the log says."""
+        pid = os.getpid()
+        if pid not in self._read_logs:
+            self._read_logs.setdefault(pid, ReadLog(self._seen.data.tags))
+        return self._read_logs[pid]
+
+
+def used_artifact(location: Location, found: Located) -> UsedArtifact:
+    """Return what is at a place of a run.
+
+    Raises:
+        RunNotFoundError: There is no such run.
+        ArtifactNotFoundError: It holds nothing there.
+
+    Cost: as `use_artifact`.
+    """
+    reader = RunReader(location, found.run_id)
+    reader._promise, reader._glance = found.promise, [found.view] if found.view else None
+    reader = reader._at_one_look()
+    entries = list(reader.entries(found.path or None))
+    if not entries and found.path:
+        raise ArtifactNotFoundError(found.run_id, found.path)
+    digest, is_dir = content_digest(entries, found.path)
+    size = sum(entry.size for entry in entries)
+    return UsedArtifact(found.run_id, found.path, digest, is_dir, size, reader)
