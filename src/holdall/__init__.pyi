@@ -179,6 +179,9 @@ from holdall.surfaces.fluent.finding import (
 from holdall.surfaces.fluent.images import (
     Image,
 )
+from holdall.surfaces.fluent.lineage import (
+    use_artifact,
+)
 from holdall.surfaces.fluent.links import (
     log_inputs,
     log_outputs,
@@ -394,6 +397,7 @@ __all__ = [
     "tracking",
     "transformers",
     "types",
+    "use_artifact",
     "utils",
     "xgboost",
 ]

@@ -10,6 +10,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.store import ArtifactReader, Difference, FileInfo, FileVersion
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.client.client import Client
+from holdall.surfaces.fluent.lineage import noting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,8 @@ def download_artifacts(
     """
     uri = _uri(artifact_uri, run_id, artifact_path)
     store = Client(tracking_uri, registry_uri).store
-    found = store.artifacts.download(uri, dst_path, include=include, exclude=exclude, version=version)
+    with noting():
+        found = store.artifacts.download(uri, dst_path, include=include, exclude=exclude, version=version)
     return str(found.absolute())
 
 
@@ -112,7 +114,8 @@ def load_text(artifact_uri: str, *, version: int | None = None) -> str:
         >>> holdall.artifacts.load_text(f"runs:/{run.id}/report.txt")
         'all is well\\n'
     """
-    return current_store().artifacts.load_text(artifact_uri, version=version)
+    with noting():
+        return current_store().artifacts.load_text(artifact_uri, version=version)
 
 
 def load_dict(artifact_uri: str, *, version: int | None = None) -> Any:
@@ -123,7 +126,8 @@ def load_dict(artifact_uri: str, *, version: int | None = None) -> Any:
         >>> holdall.artifacts.load_dict(f"runs:/{run.id}/config.yaml")
         {'rate': 0.1}
     """
-    return current_store().artifacts.load_dict(artifact_uri, version=version)
+    with noting():
+        return current_store().artifacts.load_dict(artifact_uri, version=version)
 
 
 def load_image(artifact_uri: str, *, version: int | None = None) -> Any:
@@ -135,7 +139,8 @@ def load_image(artifact_uri: str, *, version: int | None = None) -> Any:
         >>> holdall.artifacts.load_image(f"runs:/{run.id}/black.png").size
         (6, 4)
     """
-    return current_store().artifacts.load_image(artifact_uri, version=version)
+    with noting():
+        return current_store().artifacts.load_image(artifact_uri, version=version)
 
 
 def load_table(artifact_uri: str) -> pd.DataFrame:
@@ -146,7 +151,8 @@ def load_table(artifact_uri: str) -> pd.DataFrame:
         >>> holdall.artifacts.load_table(f"runs:/{run.id}/eval.json")["score"].tolist()
         [1, 2]
     """
-    return current_store().artifacts.load_table(artifact_uri)
+    with noting():
+        return current_store().artifacts.load_table(artifact_uri)
 
 
 def diff(uri_a: str, uri_b: str) -> Difference:
@@ -192,7 +198,8 @@ def read_ranges(artifact_uri: str, ranges: Iterable[tuple[int, int]], *, version
         >>> holdall.artifacts.read_ranges(f"runs:/{run.id}/report.txt", [(0, 3), (7, 11)])
         [b'all', b'well']
     """
-    return current_store().artifacts.read_ranges(artifact_uri, ranges, version=version)
+    with noting():
+        return current_store().artifacts.read_ranges(artifact_uri, ranges, version=version)
 
 
 def open_artifact(artifact_uri: str, *, version: int | None = None) -> ArtifactReader:
@@ -214,7 +221,8 @@ def open_artifact(artifact_uri: str, *, version: int | None = None) -> ArtifactR
         ...     file.read(4)
         b'well'
     """
-    return current_store().artifacts.open(artifact_uri, version=version)
+    with noting():
+        return current_store().artifacts.open(artifact_uri, version=version)
 
 
 def artifact_versions(artifact_uri: str) -> Sequence[FileVersion]:

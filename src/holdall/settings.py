@@ -17,6 +17,7 @@
 | `HOLDALL_DEADLINE` | seconds for which a request is sent again to a bucket that fails to answer | `120` |
 | `HOLDALL_CREATE` | `never`: logging where there is no store is an error; else it makes one, and says so | `auto` |
 | `HOLDALL_VERIFY_SHARED` | `1`: all that runs share is read and verified first (`holdall guide safety`) | off |
+| `HOLDALL_LINEAGE` | `off`: what an active run reads is kept only if it says so (`holdall guide lineage`) | `auto` |
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
@@ -68,6 +69,7 @@ class Settings:
     deadline: float = DEADLINE
     verify_shared: bool = False
     create: bool = True
+    lineage: bool = True
     run_id: str | None = None
     system_metrics: bool = False
     system_interval: float = 10.0
@@ -137,6 +139,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         deadline=_seconds(given, "HOLDALL_DEADLINE") or default.deadline,
         verify_shared=_on(given, "HOLDALL_VERIFY_SHARED"),
         create=_create(given),
+        lineage=_lineage(given),
     )
 
 
@@ -190,6 +193,13 @@ def _create(given: Mapping[str, str]) -> bool:
     if named not in ("", "auto", "never"):
         raise ValueError(f"HOLDALL_CREATE={named!r} is neither auto nor never")
     return named != "never"
+
+
+def _lineage(given: Mapping[str, str]) -> bool:
+    named = given.get("HOLDALL_LINEAGE", "").strip().lower()
+    if named not in ("", "auto", "off"):
+        raise ValueError(f"HOLDALL_LINEAGE={named!r} is neither auto nor off")
+    return named != "off"
 
 
 def _policy(given: Mapping[str, str]) -> str | None:

@@ -16,6 +16,8 @@ Rules without I/O. `using` says it of a run.
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +37,7 @@ KIND: Final = "read"
 FILES: Final = 16  # of one directory, each with an edge of its own
 EDGES: Final = 64  # to one run
 RUNS: Final = 1_000
+_ADDRESS: Final = re.compile(r"(?:runs:/|holdall://runs/)([0-9a-f]{32})(?:/([^?#]{1,1024}?))?/?")
 Witness: TypeAlias = Callable[[str, str, str | None, str], None]  # the run that was read, path, digest, id of the store
 _Key: TypeAlias = tuple[str, str | None]  # a path and a digest
 _Edges: TypeAlias = "dict[_Key, ReadArtifact]"
@@ -206,3 +209,14 @@ def content_digest(entries: Sequence[Entry], path: str) -> tuple[str, bool]:
     if len(entries) == 1 and entries[0].path == path and entries[0].kind is Kind.FILE:
         return show(SHA256, entries[0].sha256), False
     return digest_below(entries, path), True
+
+
+def places_in(source: str) -> list[tuple[str, str]]:
+    """Return the runs and paths whose addresses a data set's source names, which is a JSON text, or an address."""
+    try:
+        body = json.loads(source)
+    except (ValueError, RecursionError):
+        body = source
+    texts = body.values() if isinstance(body, dict) else [body]
+    found = [_ADDRESS.fullmatch(text) for text in texts if isinstance(text, str)]
+    return [(match[1], match[2] or "") for match in found if match]

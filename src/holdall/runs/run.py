@@ -17,6 +17,7 @@ from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dat
 from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.loading import RunLoader
 from holdall.runs.metrics import MAX_TAG
+from holdall.runs.reads import places_in
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.using import RunUser
 from holdall.runs.values import LoggedModelInput, LoggedModelOutput
@@ -186,6 +187,8 @@ class Run(RunUser, RunLoader):
             TypeError: It is no data set.
             InvalidNameError: A word that cannot be kept.
 
+        Where the source is an address in the store, the run reads what is there: see `reads`.
+
         Cost: none now; it rides on the next entry. What is too long for that: as `log_artifacts`.
 
         Example:
@@ -201,6 +204,8 @@ class Run(RunUser, RunLoader):
             self._log_items([bytes_item(path, text.encode()) for path, text in files.items()])
         self._writing()  # so that what the run was given before is known
         self.set_tags(input_tag(DatasetInput(fact, words), lambda key: self._told_at(key)))
+        for run_id, path in places_in(fact.source):
+            self._note_read(run_id, path)
         return fact
 
     def log_models_used(self, models: Sequence[LoggedModelInput]) -> None:

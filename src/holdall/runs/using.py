@@ -13,8 +13,9 @@ from holdall.errors import ArtifactNotFoundError, HoldallError, RunEndedError
 from holdall.format.tree import Entry
 from holdall.runs.lifecycle import tag_ops
 from holdall.runs.promise import Located
-from holdall.runs.reading import RunReader, join_path
+from holdall.runs.reading import join_path
 from holdall.runs.reads import ReadArtifact, ReadLog, content_digest, reads_of
+from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.writing import RunWriter
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_file import ArtifactReader
@@ -40,7 +41,7 @@ class UsedArtifact(Shown):
     digest: str
     is_dir: bool
     size: int
-    _reader: RunReader
+    _reader: RunSnapshot
 
     def _shown(self) -> Facts:
         return {"uri": self.uri, "digest": self.digest, "size": self.size}
@@ -169,9 +170,7 @@ def used_artifact(location: Location, found: Located) -> UsedArtifact:
 
     Cost: as `use_artifact`.
     """
-    reader = RunReader(location, found.run_id)
-    reader._promise, reader._glance = found.promise, [found.view] if found.view else None
-    reader = reader._at_one_look()
+    reader = RunSnapshot._taken(location, found.run_id, found.promise, found.view)
     entries = list(reader.entries(found.path or None))
     if not entries and found.path:
         raise ArtifactNotFoundError(found.run_id, found.path)

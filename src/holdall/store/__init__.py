@@ -15,6 +15,7 @@ from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.policy import RESTORABLE, RetentionPolicy
+from holdall.runs.reads import ReadArtifact, witnessed
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
 from holdall.runs.record import (
@@ -29,6 +30,7 @@ from holdall.runs.record import (
     ViewType,
 )
 from holdall.runs.run import Run
+from holdall.runs.using import UsedArtifact
 from holdall.runs.values import (
     ExperimentTag,
     KeyValue,
@@ -143,6 +145,7 @@ __all__ = [
     "PurgePlan",
     "Purged",
     "PyFuncModel",
+    "ReadArtifact",
     "RegisteredModel",
     "Registry",
     "Remaining",
@@ -167,6 +170,7 @@ __all__ = [
     "Store",
     "Trust",
     "Usage",
+    "UsedArtifact",
     "ViewType",
     "as_picture",
     "averages",
@@ -178,6 +182,7 @@ __all__ = [
     "side_by_side",
     "the_end",
     "without_extensions",
+    "witnessed",
 ]
 
 _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no copier, collector or flavor

@@ -12,6 +12,7 @@ from holdall.modeling.saving.requirements import CONDA, REQUIREMENTS
 from holdall.settings import read_settings
 from holdall.store import Model, ModelInfo, PyFuncModel
 from holdall.surfaces.fluent.active import current_store, run_of
+from holdall.surfaces.fluent.lineage import noting
 from holdall.terminal import warn
 
 # a store's address and the id of a model in it
@@ -110,12 +111,14 @@ def load_model(
         [4.0]
     """
     trust = read_settings().trust
-    return current_store().models.load(model_uri, flavor=flavor, dst_path=dst_path, trust=trust, **options)
+    with noting():
+        return current_store().models.load(model_uri, flavor=flavor, dst_path=dst_path, trust=trust, **options)
 
 
 def load_pyfunc(model_uri: str | os.PathLike[str], **options: Any) -> PyFuncModel:
     """Load a model as a python_function. Args: as `Models.load_pyfunc`. Raises: as `load_model`."""
-    return current_store().models.load_pyfunc(model_uri, trust=read_settings().trust, **options)
+    with noting():
+        return current_store().models.load_pyfunc(model_uri, trust=read_settings().trust, **options)
 
 
 def describe(model_uri: str | os.PathLike[str]) -> Model:
