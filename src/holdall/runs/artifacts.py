@@ -21,7 +21,7 @@ from holdall.runs.run import Run
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.versions import FileVersion
 from holdall.trees.addresses import SCHEME
-from holdall.trees.artifact_file import ArtifactReader
+from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.location import Location
 
 if TYPE_CHECKING:

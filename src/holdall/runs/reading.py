@@ -38,7 +38,8 @@ from holdall.runs.rereading import opened, read_again, relocated, walk_again, wa
 from holdall.runs.selections import Selection, patterns_of, select, write_selection
 from holdall.runs.values import RunOutputs
 from holdall.runs.versions import FileVersion, earlier_version, versions_of
-from holdall.trees.artifact_file import ArtifactFile, ArtifactReader
+from holdall.trees.artifact_file import ArtifactFile
+from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location

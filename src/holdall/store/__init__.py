@@ -49,7 +49,7 @@ from holdall.runs.versions import FileVersion, OnConflict, PathRule
 from holdall.storage.ending import the_end
 from holdall.storage.wrappers import DEADLINE
 from holdall.store.opened import Store
-from holdall.trees.artifact_file import ArtifactReader
+from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.source import Links
 
 if TYPE_CHECKING:

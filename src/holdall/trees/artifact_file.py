@@ -9,25 +9,17 @@ about twice of what was read at most.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias, TypeVar
 
-from holdall.chunks.delivery import OnChunk
 from holdall.errors import IntegrityError
-from holdall.format.chunk_table import Chunks, OneChunk
-from holdall.format.digest import Bytes
-from holdall.format.layout import PackName
-from holdall.format.reference import Ref
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.checkout import recipes
-from holdall.trees.lru import LruCache
+from holdall.trees.file_content import FileContent
 from holdall.trees.partial_file import IncrementalHasher
 
 _FIRST: Final = 256 << 10  # bytes read ahead when reading begins to be sequential
 _FURTHEST: Final = 16 << 20
-_KEPT: Final = 32 << 20
 
 T = TypeVar("T")
 Ranges: TypeAlias = Iterable[tuple[int, int]]
@@ -35,9 +27,9 @@ Again: TypeAlias = "Callable[[IntegrityError], ArtifactFile]"
 
 
 class ArtifactFile(io.RawIOBase):
-    """A seekable, read-only binary file. Wrap it in `ArtifactReader` for lines.
+    """A seekable, read-only binary file. Wrap it in `ArtifactReader` for lines, and for threads that share it.
 
-    Holds at most about 32 MiB of chunks. Not for several threads at once.
+    Holds at most about 32 MiB of chunks. Several threads may call `read_at` and `read_ranges` at once.
 
     Args:
         blobs: Where its content is.
@@ -47,27 +39,24 @@ class ArtifactFile(io.RawIOBase):
     """
 
     def __init__(self, blobs: RunBlobReader, entry: Entry, again: Again | None = None) -> None:
+        self.entry = entry
         self._at = 0
         self._next, self._ahead = 0, 0
-        cut = entry.content and not entry.whole
-        chunks = recipes(blobs, [entry])[0].chunks if cut else OneChunk([entry.content] if entry.content else [])
-        assert isinstance(chunks, Chunks), "a recipe that was read knows where its chunks begin"
-        self._place(blobs, entry, chunks, again)
+        self._source = FileContent(blobs, entry), again
 
-    def _place(self, blobs: RunBlobReader, entry: Entry, chunks: Chunks, again: Again | None) -> None:
-        self._blobs, self.entry, self._chunks, self._again = blobs, entry, chunks, again
-        self._kept: LruCache[int, bytes] = LruCache(_KEPT, len)
-
-    def _reading(self, read: Callable[[], T]) -> T:
+    def _reading(self, read: Callable[[FileContent], T]) -> T:
         """Return what `read` returns, from where the content is now if it is not where it was."""
         while True:
+            source = self._source
+            content, again = source
             try:
-                return read()
+                return read(content)
             except IntegrityError as error:
-                if self._again is None:
+                if self._source is not source:  # another thread has found where it is now
+                    continue
+                if again is None:
                     raise
-                now = self._again(error)
-                self._place(now._blobs, now.entry, now._chunks, now._again)
+                self._source = again(error)._source
 
     @property
     def name(self) -> str:
@@ -84,30 +73,47 @@ class ArtifactFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.entry.size}[whence]
-        if base + offset < 0:
-            raise ValueError(f"cannot seek to {base + offset}")
-        self._at = base + offset
+        self._at = self.sought(self._at, offset, whence)
         return self._at
 
+    def sought(self, at: int, offset: int, whence: int) -> int:
+        """Return where a seek from a position leads. Raises: ValueError: Before the beginning, or from nowhere."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: at, io.SEEK_END: self.entry.size}.get(whence)
+        if base is None:
+            raise ValueError(f"whence is 0, 1 or 2, not {whence!r}")
+        to = base + offset
+        if to < 0:
+            raise ValueError(f"cannot seek to {to}")
+        return to
+
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # any writable buffer
-        view = memoryview(buffer).cast("B")
-        stop = min(self._at + len(view), self.entry.size)
-        if stop <= self._at:
-            return 0
-        self._reading(lambda: self._fetch(self._at, stop))
-        for i in self._touched(self._at, stop):
-            _put(view, self._chunks.start(i) - self._at, self._kept[i])
-        count, self._at, self._next = stop - self._at, stop, stop
-        self._kept.evict(spare=self._ahead)
+        count = self.read_into_at(buffer, self._at)
+        self._at += count
         return count
+
+    def read_into_at(self, buffer: memoryview, start: int) -> int:
+        """Fill a buffer with the bytes from `start` on, as far as there are any; return how many there were."""
+        view = memoryview(buffer).cast("B")
+        count = max(min(len(view), self.entry.size - start), 0)
+        self._fill(view[:count], start)
+        return count
+
+    def read_at(self, start: int, size: int) -> bytes:
+        """Return up to so many bytes from `start` on; the position does not change."""
+        found = _Bytes(max(min(size, self.entry.size - start), 0))
+        self._fill(found.view, start)
+        return found.done()
 
     def readall(self) -> bytes:
         """Read the rest of the file; if that is all of it, check it against its SHA-256 too."""
-        size = self.entry.size
-        rest = self.read_ranges([(min(self._at, size), size)])[0] if self._at else self._reading(self._whole)
-        self._at = max(self._at, size)
+        rest = self.rest_at(self._at)
+        self._at = max(self._at, self.entry.size)
         return rest
+
+    def rest_at(self, start: int) -> bytes:
+        """Return all from `start` on; as `readall`, but for the position."""
+        size = self.entry.size
+        return self.read_ranges([(min(start, size), size)])[0] if start else self._reading(self._whole)
 
     def read_ranges(self, ranges: Ranges) -> list[bytes]:
         """Read many ranges at once, each `(start, stop)`; the file's position does not matter and does not change.
@@ -127,19 +133,9 @@ class ArtifactFile(io.RawIOBase):
         what it returns, and what is on its way.
         """
         wanted = [self._range(*each) for each in ranges]
-        return self._reading(lambda: self._read_ranges(wanted))
+        return self._reading(lambda content: _read_ranges(content, wanted))
 
     # --- inside ---
-
-    def _read_ranges(self, wanted: Ranges) -> list[bytes]:
-        found = [_Bytes(stop - start) for start, stop in wanted]
-        views = [each.view for each in found]
-        self._deliver(
-            (i, partial(_put, view, self._chunks.start(i) - start))
-            for view, (start, stop) in zip(views, wanted, strict=True)
-            for i in self._touched(start, stop)
-        )
-        return [each.done() for each in found]
 
     def _range(self, start: int, stop: int) -> tuple[int, int]:
         if not 0 <= start <= stop <= self.entry.size:
@@ -147,62 +143,33 @@ class ArtifactFile(io.RawIOBase):
             raise ValueError(f"({start}, {stop}) is no range of {self.name!r}: give {rule}")
         return start, stop
 
-    def _touched(self, start: int, stop: int) -> range:
-        """Return the chunks that hold some of these bytes, by their numbers."""
-        return range(self._chunk_at(start), self._chunk_at(stop - 1) + 1) if stop > start else range(0)
+    def _fill(self, view: memoryview, start: int) -> None:
+        """Fill a view, and fetch some bytes beyond it if this goes on from the last read."""
+        if not len(view):
+            return
+        goes_on, stop = 0 < start == self._next, start + len(view)
+        ahead = self._ahead if goes_on else 0
+        if goes_on and not self._source[0].has(start, stop):
+            ahead = min(max(2 * ahead, _FIRST), _FURTHEST)
+        self._ahead = ahead  # threads that read here and there undo one another's: that costs a request at most
+        self._reading(lambda content: content.fill(view, start, further=ahead))
+        self._next = stop
 
-    def _chunk_at(self, offset: int) -> int:
-        return self._chunks.at(offset)
-
-    def _whole(self) -> bytes:
+    def _whole(self, content: FileContent) -> bytes:
         """Read all of the file, which is hashed while it comes."""
         found = _Bytes(self.entry.size)
         view = found.view
         follower = IncrementalHasher(self.entry.size, lambda start, stop: view[start:stop])
-
-        def take(i: int, data: Bytes) -> None:
-            view[self._chunks.start(i) : self._chunks.start(i + 1)] = data
-            follower.add(self._chunks.start(i), self._chunks.start(i + 1))
-
-        self._deliver((i, partial(take, i)) for i in range(len(self._chunks)))
+        content.fill_all(view, follower.add)
         if follower.digest() != self.entry.sha256:
             raise IntegrityError("its chunks", "they make a file with another SHA-256 than was logged", self.entry.path)
         return found.done()
 
-    def _deliver(self, wanted: Iterable[tuple[int, OnChunk]]) -> None:
-        """Give chunks to functions: those in memory at once, the others as they come."""
-        self._blobs.packs.deliver(self._missing(wanted), path=self.entry.path)
 
-    def _missing(self, wanted: Iterable[tuple[int, OnChunk]]) -> Iterator[tuple[Ref, OnChunk]]:
-        for i, function in wanted:
-            held = self._kept[i] if i in self._kept else self._blobs.at_hand(self._chunks[i])
-            if held is not None or not isinstance(self._chunks[i].location, PackName):
-                function(self._blobs.read([self._chunks[i]])[0] if held is None else held)
-            else:
-                yield self._chunks[i], function
-
-    def _fetch(self, start: int, stop: int) -> None:
-        """Fetch the chunks of these bytes, and some beyond them if this goes on from the last read."""
-        goes_on = 0 < start == self._next
-        self._ahead = self._ahead if goes_on else 0
-        if all(i in self._kept for i in self._touched(start, stop)):
-            return
-        if goes_on:
-            self._ahead = min(max(2 * self._ahead, _FIRST), _FURTHEST)
-        missing = [i for i in self._touched(start, min(stop + self._ahead, self.entry.size)) if i not in self._kept]
-        found = self._blobs.read([self._chunks[i] for i in missing], path=self.entry.path)
-        for i, data in zip(missing, found, strict=True):
-            self._kept.add(i, data)
-
-
-class ArtifactReader(io.BufferedReader):
-    """A file of a run, opened: seekable, in binary, by lines too."""
-
-    raw: ArtifactFile
-
-    def read_ranges(self, ranges: Ranges) -> list[bytes]:
-        """Read many ranges at once; as `ArtifactFile.read_ranges`."""
-        return self.raw.read_ranges(ranges)
+def _read_ranges(content: FileContent, wanted: Ranges) -> list[bytes]:
+    found = [_Bytes(stop - start) for start, stop in wanted]
+    content.fill_many([(each.view, start) for each, (start, _) in zip(found, wanted, strict=True)])
+    return [each.done() for each in found]
 
 
 class _Bytes:
@@ -215,9 +182,3 @@ class _Bytes:
     def done(self) -> bytes:
         self.view.release()
         return self._stream.getvalue()
-
-
-def _put(view: memoryview, at: int, data: Bytes) -> None:
-    """Copy what fits of a chunk into a view; it begins `at` bytes behind the view's beginning, or before it."""
-    part = memoryview(data)[max(-at, 0) : len(view) - at]
-    view[max(at, 0) : max(at, 0) + len(part)] = part

@@ -35,7 +35,7 @@ from holdall.runs.artifacts import Artifacts
 from holdall.runs.reading import RunReader, join_path
 from holdall.runs.run import Run
 from holdall.trees.addresses import run_uri
-from holdall.trees.artifact_file import ArtifactReader
+from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.location import Location
 
 Locate: TypeAlias = Callable[[str], tuple[str, str]]  # an address -> the run id and the path that it means
