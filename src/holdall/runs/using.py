@@ -18,7 +18,7 @@ from holdall.runs.reads import ReadArtifact, ReadLog, content_digest, reads_of
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.writing import RunWriter
 from holdall.trees.addresses import run_uri
-from holdall.trees.artifact_file import ArtifactReader
+from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.location import Location
 
 _log = logging.getLogger("holdall")
