@@ -32,7 +32,7 @@ from holdall.format.tree import Entry, Kind
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.promise import Promise
-from holdall.runs.reads import Witness, tell
+from holdall.runs.reads import ReadArtifact, Witness, reads_of, tell
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import opened, read_again, relocated, walk_again, watch
 from holdall.runs.selections import Selection, patterns_of, select, write_selection
@@ -92,6 +92,18 @@ class RunReader:
     def outputs(self) -> RunOutputs:
         """Return what the run made: the models that it logged."""
         return self.record.outputs
+
+    @property
+    def reads(self) -> list[ReadArtifact]:
+        """Return what the run read of other runs, as it said or others noted for it, the oldest first.
+
+        Example:
+            >>> training = store.runs.start()
+            >>> used = training.use_artifact(f"runs:/{run.id}/report.txt")
+            >>> [(read.path, read.digest == used.digest) for read in training.reads]
+            [('report.txt', True)]
+        """
+        return reads_of(self._view().state.tags)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self.record)

@@ -14,7 +14,7 @@ from holdall.format.tree import Entry
 from holdall.runs.lifecycle import tag_ops
 from holdall.runs.promise import Located
 from holdall.runs.reading import join_path
-from holdall.runs.reads import ReadArtifact, ReadLog, content_digest, reads_of
+from holdall.runs.reads import ReadArtifact, ReadLog, content_digest
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.writing import RunWriter
 from holdall.trees.addresses import run_uri
@@ -78,20 +78,6 @@ class RunUser(RunWriter):
     def __init__(self, location: Location, id: str) -> None:
         super().__init__(location, id)
         self._read_logs: dict[int, ReadLog] = {}  # by process id
-
-    @property
-    def reads(self) -> list[ReadArtifact]:
-        """Return what the run said, or others noted for it, that it reads of other runs; the oldest first.
-
-        Cost: as `record`.
-
-        Example:
-            >>> training = store.runs.start()
-            >>> used = training.use_artifact(f"runs:/{run.id}/report.txt")
-            >>> [(read.path, read.digest == used.digest) for read in training.reads]
-            [('report.txt', True)]
-        """
-        return reads_of(self._view().state.tags)
 
     def use_artifact(self, uri: str) -> UsedArtifact:
         """Say that this run reads an artifact, and return what reads it.
