@@ -49,7 +49,7 @@ def act(folder: Path, operation: Operation, at: int, moment: str, *, serial: boo
     session._open_sessions.clear()
     requests = Requests(at, moment)
     operation.act(world_at(folder, 2, requests, serial=serial))
-    session._close_all()
+    session.close_sessions()
     (folder / "requests").write_text(str(requests.count))
 
 
@@ -99,9 +99,9 @@ def test_a_kill_at_any_request_loses_nothing(
         assert died or not serial
         holds(world_at(folder, 3), whole=operation.whole)
         operation.act(world_at(folder, 4))
-        session._close_all()
+        session.close_sessions()
         operation.finished(world_at(folder, 5))
-        session._close_all()
+        session.close_sessions()
         holds(world_at(folder, 6))
         shutil.rmtree(folder)
     record_property("counted", f"SIGKILL {moment} {requests} requests: {name}, each {STEP}., from {first} on")

@@ -10,6 +10,7 @@ moto only its documented server is used, which listens behind this one.
         bucket_at("s3://b", {"endpoint_url": server.url, ...})
 
     python -m holdall.demo.server --port 0 --log FILE     prints its URL, then serves
+    python -m holdall.demo.server --until-eof             the same, until its standard input ends
 
 The log has one line of JSON per request: method, path, query, status, bytes
 in, bytes out. It needs `pip install 'holdall[demo]'`.
@@ -22,6 +23,7 @@ import io
 import json
 import logging
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -172,10 +174,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m holdall.demo.server", description=__doc__.split("\n")[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", default=None)
+    parser.add_argument("--until-eof", action="store_true", help="serve until standard input ends")
     asked = parser.parse_args()
     with moto_server(asked.log, port=asked.port) as server:
         print(server.url, flush=True)
-        threading.Event().wait()
+        sys.stdin.read() if asked.until_eof else threading.Event().wait()
 
 
 if __name__ == "__main__":

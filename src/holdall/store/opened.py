@@ -32,6 +32,7 @@ from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE
 from holdall.terminal import guard_log
 from holdall.trees.location import Location
+from holdall.trees.session import close_sessions
 from holdall.trees.stat_cache import StatCache
 from holdall.workers.cores import default_memory, default_workers, memory_limit
 from holdall.workers.crew import NOBODY, Crew, crew_of
@@ -176,6 +177,11 @@ class Store(Shown):
         text = os.fspath(uri)
         named = text.startswith(MODELS) and not parse_model_uri(text).model_id
         return self.registry.version_at(text) if named else None
+
+    def _close(self) -> None:
+        """Write what waits to be written, and end the sessions that this process has open here. The store goes on."""
+        self.runs.flush()
+        close_sessions(self._location)
 
     @property
     def _may_create(self) -> bool:

@@ -353,14 +353,14 @@ class Session:
 _open_sessions: set[Session] = set()
 
 
-def _close_all() -> None:
-    """At exit, close what this process left open; a session of a parent is the parent's."""
+def close_sessions(location: Location | None = None) -> None:
+    """Close what this process left open, in one store or, at exit, in any; a session of a parent is the parent's."""
     for session in list(_open_sessions):
-        if session.pid == os.getpid():
+        if session.pid == os.getpid() and location in (None, session.location):
             try:
                 session.close()
             except HoldallError as error:
                 _log.warning("session %s stays open in %s: %s", session.id.hex(), session.journal.log, error)
 
 
-the_end.register(_close_all)
+the_end.register(close_sessions)
