@@ -7,7 +7,8 @@
         holdall.log_artifact("model.pt")
     holdall.artifacts.download_artifacts(f"runs:/{run.run_id}", dst_path="elsewhere")
 
-`holdall guide` shows the guide; importing holdall loads nothing until a name is used.
+`holdall guide` shows the guide; importing holdall loads nothing until a name is used. (To pytest, which would warn
+where this was imported before its fixtures were found: PYTEST_DONT_REWRITE.)
 """
 
 # The stub beside this file, `__init__.pyi`, says each public name and where it is defined: for type checkers,

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import holdall
+
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[2]
 _PLUGIN = "holdall.integrations.pytest_plugin"
@@ -96,7 +98,7 @@ def test_a_store_of_its_own_is_current_for_one_test(pytester: pytest.Pytester, m
 
 
 def test_s3_for_tests_side_by_side_leaves_nothing(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each worker of xdist has its server, each test an empty bucket; no server and no credential stays; as in the guide."""
+    """Each worker of xdist has its server, each test an empty bucket; neither stays. The guide's tests pass there."""
     monkeypatch.setenv("AWS_PROFILE", "mine")
     pytester.makepyfile(_S3)
     _shown("src/holdall/guide/testing.md", pytester.path)
@@ -126,3 +128,8 @@ def test_the_plugin_loads_nothing_before_a_test_asks() -> None:
     code = f"import pytest, sys; old = set(sys.modules); import {_PLUGIN}; print(*sorted(set(sys.modules) - old))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["holdall", "holdall.integrations", _PLUGIN]
+
+
+def test_pytest_does_not_warn_where_holdall_was_imported_before_it() -> None:
+    """pytest rewrites the package of a plugin, and warns where that came first, unless the package asks not to."""
+    assert "PYTEST_DONT_REWRITE" in (holdall.__doc__ or "")

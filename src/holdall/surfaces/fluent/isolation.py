@@ -13,7 +13,8 @@ from holdall.surfaces.fluent import active
 def apart(url: str) -> Iterator[Store]:
     """Give the block a current store, experiment and active runs of its own; afterwards all is as it was before.
 
-    The store is made, and must not be there yet. Runs that the block left active are ended, and what the process has open in the store is closed.
+    The store is made, and must not be there yet. In the end, runs that the block left active are ended, and what the
+    process has open in the store is closed.
     """
     before, active._state = active._state, active._State()
     active._state.watching = before.watching  # there is one hook for what ends the process
