@@ -199,13 +199,13 @@ class StoreNotFoundError(NotFoundError):
 
 
 class RunNotFoundError(NotFoundError):
-    """The store holds no run with this id. Attributes: run_id, url."""
+    """The store holds no run with this id. Attributes: run_id, url, purged (whether it held one, which was purged)."""
 
     hint = "list the runs with holdall.search_runs(search_all_experiments=True)"
 
-    def __init__(self, run_id: str, url: str) -> None:
-        super().__init__(run_id, url)
-        self.run_id, self.url = run_id, url
+    def __init__(self, run_id: str, url: str, purged: bool = False) -> None:
+        super().__init__(run_id, url, purged)
+        self.run_id, self.url, self.purged = run_id, url, purged
 
     def __str__(self) -> str:
         return f"no run {self.run_id!r} in {self.url}"

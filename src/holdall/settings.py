@@ -19,6 +19,7 @@
 | `HOLDALL_VERIFY_SHARED` | `1`: all that runs share is read and verified first (`holdall guide safety`) | off |
 | `HOLDALL_LINEAGE` | `off`: what an active run reads is kept only if it says so (`holdall guide lineage`) | `auto` |
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
+| `HOLDALL_MLFLOW_STRICT` | `1`: under MLflow no artifact is replaced (`holdall guide mlflow`) | off |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
 
@@ -75,6 +76,7 @@ class Settings:
     system_interval: float = 10.0
     system_samples: int = 1
     system_node_id: str | None = None
+    mlflow_strict: bool = False
 
     def open_store(
         self, url: str | None = None, options: Mapping[str, Any] | None = None, *, environment: bool = True
@@ -140,6 +142,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         verify_shared=_on(given, "HOLDALL_VERIFY_SHARED"),
         create=_create(given),
         lineage=_lineage(given),
+        mlflow_strict=_on(given, "HOLDALL_MLFLOW_STRICT"),
     )
 
 

@@ -374,7 +374,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "Maintenance": names("undo_gc compact create doctor gc purge repair repair_logs"),
+    "Maintenance": names("undo_gc compact create discard doctor gc purge repair repair_logs"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pyfunc"]["get_model_dependencies"] = lambda _: holdall.pyfunc.get_model_dependencies(MODEL)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import partial
 
 from holdall.collecting.at_once import collect_packs
+from holdall.retention.discarding import discard
 from holdall.retention.due import RetentionPlan, due
 from holdall.retention.purge_plan import PurgePlan, plan_purge
 from holdall.retention.purging import Purged, purge
@@ -71,6 +72,28 @@ class RetentionVerbs:
         """
         plan = plan_purge(self._location, run) if isinstance(run, str) else run
         return purge(self._location, plan, partial(collect_packs, self._location))
+
+    def discard(self, run_id: str) -> bool:
+        """Delete a run for good: from now on it reads as not there, and the next garbage collection frees its space.
+
+        Unlike `Run.delete` it leaves no seven days in which the run can be restored; unlike `purge` it copies, collects
+        and plans nothing. Killed halfway, the run is deleted, and the next call goes on. A process that writes to the
+        run meets a RunDeletedError.
+
+        Returns:
+            Whether there was such a run, which was not purged before.
+
+        Raises:
+            RunHeldError: A version of a registered model, or the tag `holdall.keep`, holds it.
+
+        Cost: the end of its log, three times, and two PUTs.
+
+        Example:
+            >>> run.finish()
+            >>> store.maintenance.discard(run.id), store.maintenance.discard(run.id)
+            (True, False)
+        """
+        return discard(self._location, run_id)
 
     def due(
         self, *, override: RetentionPolicy | None = None, experiments: Collection[str] | None = None

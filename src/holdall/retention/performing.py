@@ -78,11 +78,12 @@ def append_purge(location: Location, run_id: str, may: Callable[[View], bool]) -
     return _append(location, run_id, lambda view: purge if may_be_purged(view.state) and may(view) else []) is not None
 
 
-def append_tombstone(location: Location, run_id: str) -> bool:
-    """Delete a run that is there, and return whether this call did so. Cost: the end of its log, and a PUT."""
+def append_tombstone(location: Location, run_id: str, *, tag: str | None = None) -> bool:
+    """Delete a run that is there, and tag it; return whether this call did so. Cost: the end of its log, and a PUT."""
 
     def ops(view: View) -> list[Json]:
-        return [] if view.state.deleted or view.state.purged else [{"op": "tombstone"}]
+        said = [tag_op(tag, "1")] if tag else []
+        return [] if view.state.deleted or view.state.purged else [*said, {"op": "tombstone"}]
 
     return _append(location, run_id, ops) is not None
 

@@ -94,7 +94,7 @@ class RunSnapshot(RunLoader, Shown):
         blobs = RunBlobReader(location.bucket, location.pool, journal, location.damage)
         view = View.as_of(location.beside_descriptor(lambda: n), blobs)
         if view is None or view.state.purged:
-            raise RunNotFoundError(self.id, location.bucket.url)
+            raise RunNotFoundError(self.id, location.bucket.url, view is not None)
         return watch(view)
 
     def _held(self, view: View) -> View:

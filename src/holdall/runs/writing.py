@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from holdall.errors import ArtifactNotFoundError, RunEndedError, UnsupportedFileError
+from holdall.format.changes import trim_op
 from holdall.format.document import Json
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry
@@ -251,8 +252,13 @@ class RunWriter(RunLifecycle):
         self._buffer_ops(ops)
         self.flush()
 
-    def delete_artifact(self, path: str) -> None:
+    def delete_artifact(self, path: str, *, trim: bool = False) -> None:
         """Take a file, or a directory with all below it, out of a versioned run; what was there are earlier versions.
+
+        Args:
+            path: The file or directory.
+            trim: Whether these, and those before them, end with it: then nothing of the path can be read any more, and
+                its space is free after the next garbage collection.
 
         Raises:
             RunNotVersionedError: The run was not started with `paths="versioned"`.
@@ -269,7 +275,7 @@ class RunWriter(RunLifecycle):
             ({}, [11])
         """
         path = check_path(path)
-        self._give_up(lambda view: removal(view, path))
+        self._give_up(lambda view: [*removal(view, path), *([trim_op(path, view.next + 1)] if trim else ())])
 
     def trim(self, path: str = "", *, keep_last: int) -> None:
         """End the earlier versions of a path, and of all below it, but for the newest of each.

@@ -21,8 +21,13 @@ T = TypeVar("T", bound=type)
 
 def as_mlflow(error: HoldallError) -> MlflowException:
     """Return MLflow's exception for an error of ours."""
-    text = f"{error} ({error.hint})" if error.hint else str(error)
-    return MlflowException(text, error_code=ErrorCode.Value(error.error_code))
+    return MlflowException(told(error), error_code=ErrorCode.Value(error.error_code))
+
+
+def told(error: HoldallError) -> str:
+    """Return what an error says, and what to do: in Python and, where that is known, at a shell, as of a server."""
+    hints = ", or ".join(filter(None, (error.hint, error.shell_hint)))
+    return f"{error} ({hints})" if hints else str(error)
 
 
 def refused(text: str, code: str = "INVALID_PARAMETER_VALUE") -> MlflowException:
