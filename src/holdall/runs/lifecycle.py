@@ -203,8 +203,10 @@ class RunLifecycle(RunReader, Shown):
             raise RunNotFoundError(self.id, self._location.bucket.url)
         self._take(session)
 
-    def _reopen(self, tags: Mapping[str, Any], *, versioned: bool = False) -> None:
+    def _reopen(self, tags: Mapping[str, Any], *, versioned: bool = False, status: str = "RUNNING") -> None:
         """Resume the run: its status is RUNNING again, and it has these tags, for every reader and at once.
+
+        `status`: another one that is no end.
 
         Raises:
             RunNotFoundError: There is none with this id.
@@ -216,7 +218,7 @@ class RunLifecycle(RunReader, Shown):
         """
         if versioned and not self.state.versioned:
             raise RunNotVersionedError(self.id)
-        ops, hold = [status_op("RUNNING"), *tag_ops(tags)], self._hold
+        ops, hold = [status_op(status), *tag_ops(tags)], self._hold
         with hold.opening:
             if hold.session is None or hold.session.closed:
                 hold.session = Session.resume(self._location, run_log(self.id), ops)

@@ -244,13 +244,22 @@ class RunWriter(RunLifecycle):
             >>> run.data.metrics, run.data.tags["team"]
             ({'loss': 0.1}, 'a')
         """
+        self._buffer_batch(metrics, params, tags)
+        self.flush()
+
+    def _buffer_batch(
+        self,
+        metrics: Sequence[tuple[str, Any, Any, Any]],
+        params: Sequence[tuple[str, Any]],
+        tags: Sequence[tuple[str, Any]],
+    ) -> None:
+        """Buffer what `log_batch` is given, all of it or none. Cost: none now, as for parameters."""
         now = self._location.clock()
         ops = [param_op(key, value) for key, value in params]
         ops += [tag_op(key, value) for key, value in tags]
         for key, value, step, time in metrics:
             ops += metric_ops({key: value}, step, now if time is None else time)
         self._buffer_ops(ops)
-        self.flush()
 
     def delete_artifact(self, path: str, *, trim: bool = False) -> None:
         """Take a file, or a directory with all below it, out of a versioned run; what was there are earlier versions.

@@ -19,6 +19,7 @@ from holdall.settings import read_settings
 from holdall.store import Experiments, Store
 
 PREFIX: Final = "holdall+"
+ARTIFACTS: Final = "artifacts"
 DEFAULT_ID: Final = "0"  # of MLflow's default experiment
 _NATIVE: Final = re.compile(
     r"(?P<base>.*?)/(?P<experiment>0|[0-9a-f]{16})/(?P<run>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?"
@@ -70,7 +71,7 @@ def mlflow_experiment(id: str) -> str:
 
 def run_root(base: str, experiment: str, run_id: str) -> str:
     """Return the address of what a run holds, within a store or a proxy. `experiment`: as MLflow knows it."""
-    return f"{base.rstrip('/')}/{experiment}/{run_id}/artifacts"
+    return f"{base.rstrip('/')}/{experiment}/{run_id}/{ARTIFACTS}"
 
 
 def native_root(uri: str) -> NativeRoot | None:

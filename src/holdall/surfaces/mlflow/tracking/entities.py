@@ -1,0 +1,107 @@
+"""Our records as MLflow's entities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    ExperimentTag,
+    InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    Metric,
+    Param,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunOutputs,
+    RunTag,
+)
+
+from holdall.store import Dataset as NativeDataset
+from holdall.store import Experiment as NativeExperiment
+from holdall.store import RunInputs as NativeInputs
+from holdall.store import RunRecord
+from holdall.surfaces.mlflow.addresses import mlflow_experiment
+from holdall.surfaces.mlflow.tracking.held import HIDDEN
+
+USER: Final = HIDDEN + "user_id"  # of a run whose tags say another user, or none
+_KEPT: Final = ("holdall.keep", "holdall.expired", "holdall.retention")  # for people to see and to set
+ReadText = Callable[[str, str], str]  # the text of a file of a run: run id, path
+
+
+def visible(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that MLflow is shown: not those by which the store keeps inputs, models and times."""
+    return {key: value for key, value in tags.items() if not key.startswith("holdall.") or key in _KEPT}
+
+
+def as_experiment(found: NativeExperiment, location: str) -> Experiment:
+    """Return an experiment; `location`: of its runs' artifacts."""
+    return Experiment(
+        experiment_id=mlflow_experiment(found.experiment_id),
+        name=found.name,
+        artifact_location=location,
+        lifecycle_stage=found.lifecycle_stage,
+        tags=[ExperimentTag(key, value) for key, value in visible(found.tags).items()],
+        creation_time=found.creation_time,
+        last_update_time=found.last_update_time,
+    )
+
+
+def as_run_info(record: RunRecord, artifact_uri: str) -> RunInfo:
+    """Return who a run is and how it stands."""
+    info = record.info
+    return RunInfo(
+        run_id=info.run_id,
+        experiment_id=mlflow_experiment(info.experiment_id),
+        user_id=record.data.tags.get(USER, info.user_id or "unknown"),
+        status=info.status,
+        start_time=info.start_time,
+        end_time=info.end_time,
+        lifecycle_stage=info.lifecycle_stage,
+        artifact_uri=artifact_uri,
+        run_name=info.run_name,
+    )
+
+
+def as_run(record: RunRecord, artifact_uri: str, read: ReadText) -> Run:
+    """Return a run with all that was said of it. `read`: for what of its data sets is in files."""
+    info, data = record.info, record.data
+    metrics = [Metric(key, value, info.start_time, 0) for key, value in data.metrics.items()]
+    params = [Param(key, value) for key, value in data.params.items()]
+    tags = [RunTag(key, value) for key, value in visible(data.tags).items()]
+    return Run(
+        as_run_info(record, artifact_uri),
+        RunData(metrics, params, tags),
+        _inputs(record.inputs, lambda path: read(info.run_id, path)),
+        RunOutputs([LoggedModelOutput(model.model_id, model.step) for model in record.outputs.model_outputs]),
+    )
+
+
+def _inputs(inputs: NativeInputs, read: Callable[[str], str]) -> RunInputs:
+    datasets = [
+        DatasetInput(_dataset(found.dataset, read), [InputTag(tag.key, tag.value) for tag in found.tags])
+        for found in inputs.dataset_inputs
+    ]
+    return RunInputs(datasets, [LoggedModelInput(model.model_id) for model in inputs.model_inputs])
+
+
+def _dataset(found: NativeDataset, read: Callable[[str], str]) -> Dataset:
+    said = {name: _whole(getattr(found, name), read) for name in ("source", "schema", "profile")}
+    return Dataset(found.name, found.digest, found.source_type, said["source"] or "", said["schema"], said["profile"])
+
+
+def _whole(text: str | None, read: Callable[[str], str]) -> str | None:
+    """Return a word of a data set, of the run's file that has it where it was too long for a tag."""
+    if not text or not text.startswith('{"artifact": "holdall-inputs/'):
+        return text
+    try:
+        return read(json.loads(text)["artifact"])
+    except (LookupError, ValueError, TypeError):  # it only looks like one
+        return text
