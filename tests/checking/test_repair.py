@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from tests.support.logs import entries_of, ops_of, packs_in
 from tests.support.stores import entropy, tiny_store
@@ -207,9 +209,8 @@ def test_the_64th_entry_that_opens_a_session_carries_no_state() -> None:
         run.log_text(str(n), f"{n}.txt")
     run._writing().close()
     assert entries_of(world.bucket, run.id)[-1].n == 63
-    again = tiny_store(world.bucket, seed=6, create=False).runs.resume(run.id)
-    again.flush()
-    again.log_text("on", "on.txt")
+    again = tiny_store(world.bucket, seed=6, create=False).runs.get(run.id)
+    again.log_bytes(random.Random(6).randbytes(100_000), "on.bin")
     opened = next(entry for entry in entries_of(world.bucket, run.id)[64:] if ops_of([entry], "open"))
     assert opened.state is None
     assert log_key(run_log(run.id), opened.n + 1) in world.bucket.objects

@@ -90,7 +90,7 @@ def test_a_run_is_held_by_rules(world: GarbageWorld) -> None:
     explain = world.store.maintenance.explain
     assert explain(run.id).why
     run.set_tag("holdall.keep", "yes")
-    run.flush()
+    run._writing().open()
     assert any("holdall.keep" in why for why in explain(run.id).why)
     assert "1 session is open" in explain(run.id).why
     assert explain(world.purged[0].id).why == ["it is purged: it holds nothing"]

@@ -196,11 +196,11 @@ def test_no_checkpoint_is_written_behind_a_purge(world: World) -> None:
 
 
 def test_a_restore_that_a_purge_overtakes_says_so(world: World) -> None:
-    """A purge between the entry that opens a session and the one that restores: the run is gone, nothing follows."""
+    """A purge between the look at the log and the entry that restores: the run is gone, nothing follows."""
     world.run.delete()
 
     def overtake(_: int, phase: str, verb: str, key: str) -> None:
-        if (phase, verb) == ("after", "put") and key.startswith(run_log(world.run.id)):
+        if (phase, verb) == ("before", "put") and key.startswith(run_log(world.run.id)):
             world.seen.on = None
             world.append({"op": "purge"})
 

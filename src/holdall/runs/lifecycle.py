@@ -195,7 +195,7 @@ class RunLifecycle(RunReader, Shown):
             >>> run.info.lifecycle_stage
             'active'
         """
-        session = Session.resume(self._location, run_log(self.id), deleted=True)
+        session = Session.resume(self._location, run_log(self.id), deleted=True, opened=False)
         if session is None:
             raise RunNotFoundError(self.id, self._location.bucket.url)
         session.close([{"op": "restore"}, *tag_ops(tags or {})])
@@ -221,7 +221,7 @@ class RunLifecycle(RunReader, Shown):
         ops, hold = [status_op(status), *tag_ops(tags)], self._hold
         with hold.opening:
             if hold.session is None or hold.session.closed:
-                hold.session = Session.resume(self._location, run_log(self.id), ops)
+                hold.session = Session.resume(self._location, run_log(self.id), ops, opened=False)
             else:
                 hold.session.append(lambda: Draft(ops))
             if hold.session is None:
@@ -278,7 +278,7 @@ class RunLifecycle(RunReader, Shown):
         hold = self._hold
         with hold.opening:
             if hold.session is None or hold.session.closed:
-                hold.session = Session.resume(self._location, run_log(self.id))
+                hold.session = Session.resume(self._location, run_log(self.id), opened=False)
             if hold.session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
             return hold.session

@@ -1,7 +1,8 @@
 """One process writing to one run's log.
 
-A session is opened in the log before it looks at anything (W1), follows the
-log entry by entry, and is closed in it at the end (W5). If another closes it
+A session is opened in the log before it looks at any pack (W1), follows the
+log entry by entry, and is closed in it at the end (W5). One that refers to no
+new pack need never be: what it logs are entries that stand alone. If another closes it
 meanwhile, it goes on under a new name, from the beginning (W6). Appending is a loop:
 build the entry from what the log says now, try to create it, and if a rival
 took the number, take the rival's entry in and build again. SPEC.md, "Committing".
@@ -36,6 +37,7 @@ from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
 from holdall.trees.op_buffer import OpBuffer
 from holdall.trees.previous import Beginning, PreviousVersions
+from holdall.trees.snapshot import PackNeededError
 from holdall.trees.view import View
 
 STATE_EVERY: Final = 64
@@ -66,7 +68,7 @@ class Draft:
 class Session:
     """Writes to one log. Made by `start` for a new log, by `resume` for one that is there."""
 
-    def __init__(self, location: Location, log: str, journal: Journal | None = None) -> None:
+    def __init__(self, location: Location, log: str, journal: Journal | None = None, *, opened: bool = True) -> None:
         descriptor = location.ready_to_write()
         self.location, self.pid = location, os.getpid()
         self.id = location.entropy(16)
@@ -74,6 +76,7 @@ class Session:
         self.journal = journal or Journal(location.bucket, location.pool, log)
         self.blobs = RunBlobReader(location.bucket, location.pool, self.journal, location.damage)
         self.view = View(self.blobs)
+        self.opened = opened  # whether the log says so, or its first entry will
         self.closed = False
         self.lock = threading.RLock()
         self._descriptor = descriptor
@@ -106,6 +109,7 @@ class Session:
         packs: ChunkReader | None = None,
         load: Callable[[RunBlobReader], View | None] = View.load,
         journal: Journal | None = None,
+        opened: bool = True,
     ) -> Session | None:
         """Start a session in an existing log, and append `ops` at once. Returns None if there is none, or no longer.
 
@@ -117,21 +121,48 @@ class Session:
             packs: What reads its packs, where that is not the usual reader.
             load: What makes a view of its log.
             journal: What reads the log, where that is not the usual one.
+            opened: Whether the log says at once that it is open; else when it first looks at packs, or never.
 
-        Cost: reading the log's end, one PUT.
+        Raises:
+            RunDeletedError: The run was deleted, and that matters.
+
+        Cost: reading the log's end, one PUT; none where nothing is appended.
         """
-        session = cls(location, log, journal)
+        session = cls(location, log, journal, opened=opened)
         session.blobs.packs = packs or session.blobs.packs
         view = load(session.blobs)
         if view is None or view.state.purged:
             return None
         session.view = view
-        session.chunk_index.set_abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
-        draft = Draft([session._op("open"), *ops], opening=True)
-        if session.append(lambda: draft, closing=deleted) is None:
+        if view.state.deleted and not deleted:
+            raise RunDeletedError(session._run_id)
+        if opened:
+            session.chunk_index.set_abandoned(map(bytes.fromhex, sorted(view.state.sessions)))
+        draft = Draft([session._op("open"), *ops] if opened else ops, opening=opened)
+        if (opened or ops) and session.append(lambda: draft, closing=deleted) is None:
             return None
         _open_sessions.add(session)
         return session
+
+    def open(self, *, closing: bool = False) -> None:
+        """See that the log says that this session is open, as it must before it looks at any pack (W1).
+
+        `closing`: as for `append`.
+
+        Raises:
+            RunDeletedError: The run was deleted.
+
+        Cost: one PUT, the first time.
+        """
+        with self.lock:
+            if self.opened:
+                return
+            abandoned = map(bytes.fromhex, sorted(self.view.state.sessions))
+            draft = Draft([self._op("open")], opening=True)
+            if self.append(lambda: draft, closing=closing) is None:
+                raise RunDeletedError(self._run_id)
+            self.opened = True
+            self.chunk_index.set_abandoned(abandoned)
 
     def writer(self, transfer: Transfer = SILENT, *, previous: bool = False) -> ChunkWriter:
         """Return a writer of packs under this session's name.
@@ -140,6 +171,7 @@ class Session:
             transfer: Is told of every byte that is safe.
             previous: Whether it looks where the last versions of the paths that it is given are.
         """
+        self.open()
         location, descriptor = self.location, self._descriptor
         beginning, own = Beginning.of(location, self.view), (self.view, self.blobs)
         return ChunkWriter(
@@ -249,8 +281,8 @@ class Session:
             if the_end.running:
                 _open_sessions.discard(self)  # if this fails, it is not tried again
             if not self.closed:
-                if ops or not self._shut or self._buffer:
-                    self.append(lambda: Draft([*ops, self._op("close")], final=final), closing=not final)
+                if ops or (self.opened and not self._shut) or self._buffer:
+                    self.append(lambda: Draft([*ops, *self._closing()], final=final), closing=not final)
                 self.closed = True
                 if self.view.head and self.view.state.bytes:
                     self.location.last_runs[self.view.state.experiment] = self.journal.log, self.view.head.n
@@ -261,7 +293,7 @@ class Session:
 
         def closing() -> Draft | None:
             draft = build()
-            return replace(draft, ops=[*draft.ops, self._op("close")]) if draft else None
+            return replace(draft, ops=[*draft.ops, *self._closing()]) if draft else None
 
         with self.lock:
             written = self.append(closing)
@@ -269,6 +301,10 @@ class Session:
         if written:
             _open_sessions.discard(self)
         return written
+
+    def _closing(self) -> list[Json]:
+        """Return what an entry says that ends the session; asked anew for each try, as that may have opened it."""
+        return [self._op("close")] if self.opened else []
 
     def _op(self, name: str) -> Json:
         return {"op": name, "session": self.id.hex()}
@@ -291,7 +327,11 @@ class Session:
         draft = build()
         if draft and self.view.next != known:  # it looked at the log, and all that is said above may be so no longer
             return self._build(build, closing=closing)
-        return self._entry(draft) if draft else None
+        try:
+            return self._entry(draft) if draft else None
+        except PackNeededError:  # by its checkpoint
+            self.open(closing=closing)
+            return self._build(build, closing=closing)
 
     def _begin_again(self) -> None:
         """Open a new session, as this one was closed (W6): what it uploaded counts as another's from then on."""
@@ -327,7 +367,8 @@ class Session:
         if draft.state:
             state, state_at = draft.state(self.view, blobs), n
         elif head is not None and due and not draft.opening:
-            state = snapshot.build(self.view, self.writer(), blobs, final=draft.final)
+            packs = self.writer() if self.opened else snapshot.NoPacks()
+            state = snapshot.build(self.view, packs, blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
         entry = next_entry(self.location, self.journal.log, self.view, [*self._buffer.ops, *draft.ops])
         time = entry.time if draft.time is None else draft.time
@@ -335,7 +376,9 @@ class Session:
 
     def _absorb(self, entry: LogEntry) -> None:
         for op in entry.ops:
-            if op["op"] == "fence":  # owed before the entry counts as taken in, until its generation was read (W4)
+            if (
+                op["op"] == "fence" and self.opened
+            ):  # owed before the entry counts as taken in, until its generation was read (W4)
                 self.chunk_index.note_fence(op["generation"])
         self.view.absorb(entry)
         self._buffer.confirm(entry.write_id)

@@ -11,9 +11,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
-from holdall.chunks.writer import ChunkWriter
 from holdall.errors import DamageError
 from holdall.format.digest import blob_id
 from holdall.format.document import Json
@@ -33,6 +32,39 @@ from holdall.trees.view import View
 INLINE: Final = 64 << 10  # bytes that an entry carries rather than a pack
 _MOST_RAW: Final = MAX_INLINE // 4  # a commit's and a state's may be in one entry
 _log = logging.getLogger("holdall")
+
+
+class Packing(Protocol):
+    """Where a state puts what is too much for its entry: a writer of packs."""
+
+    @property
+    def unsent(self) -> bool:
+        """Return whether a pack is in the making."""
+        ...
+
+    def put_blob(self, data: bytes, kind: int) -> Ref:
+        """Place a blob, and return where."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until all packs are safe."""
+
+
+class PackNeededError(Exception):
+    """Something is too much for an entry, and its session is not open. It leaves no session."""
+
+
+class NoPacks:
+    """Stands for the packs of a session that is not open, and may have none."""
+
+    unsent = False
+
+    def put_blob(self, data: bytes, kind: int) -> Ref:
+        """Raise PackNeededError."""
+        raise PackNeededError
+
+    def flush(self) -> None:
+        """Do nothing, as nothing was placed."""
 
 
 class InlineBlobs:
@@ -62,7 +94,7 @@ class InlineBlobs:
         return self.blobs[index].ref(index)
 
 
-def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json | None:
+def build(view: View, writer: Packing, blobs: list[InlineBlob], *, final: bool) -> Json | None:
     """Return the `state` for the entry after the view's head, or None.
 
     None where the run says more than a state may hold, and while something that it would say cannot be read: a state
@@ -85,7 +117,7 @@ def build(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bo
         return None
 
 
-def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool) -> Json:
+def _summary(view: View, writer: Packing, blobs: list[InlineBlob], *, final: bool) -> Json:
     view.paths.check_whole()
     folded = fold(view, final=final)
     state = replace(view.state, deltas=[], changes=[])
@@ -104,7 +136,7 @@ def _summary(view: View, writer: ChunkWriter, blobs: list[InlineBlob], *, final:
 
 
 def _in_entry(
-    state: State, view: View, folded: Folded, writer: ChunkWriter, blobs: list[InlineBlob], *, final: bool
+    state: State, view: View, folded: Folded, writer: Packing, blobs: list[InlineBlob], *, final: bool
 ) -> bool:
     """Put content that moves as its run ends into the entry, with all nodes; return whether that fits."""
     if not final or not any(folded.moving) or folded.inline > INLINE or writer.unsent:
@@ -123,7 +155,7 @@ def restate(
     view: View,
     entries: Sequence[Entry],
     environment: Ref | None,
-    writer: ChunkWriter,
+    writer: Packing,
     blobs: list[InlineBlob],
     versions: Sequence[Entry] = (),
 ) -> Json:
@@ -189,7 +221,7 @@ def _built(entries: Sequence[Entry], place: PlaceNode) -> Ref | None:
     return tree_builder.build(entries, place) if entries else None
 
 
-def _body(state: State, writer: ChunkWriter) -> Json:
+def _body(state: State, writer: Packing) -> Json:
     body = state.to_json()
     if len(json.dumps(body)) > INLINE:
         body["facts"] = writer.put_blob(_facts(body), JSON_BLOB).to_json()

@@ -115,6 +115,8 @@ class Transaction:
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
                 ends.enter_context(self._transfer)
             self._refuse(items)
+            if sum(item.size for item in items) > INLINE:  # what is less travels in the entry, and looks at no pack
+                self._session.open()
             there = self._session.view.paths.lookup([item.path for item in items]).there
             self._unchanged.lookup(items, () if self._versioned else there)
             shared = self._share(items, there)
