@@ -67,7 +67,7 @@ def log_rivals(place: Place, run_id: str, rival: int) -> list[tuple[str, str] | 
 
 @pytest.mark.long
 def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> None:
-    """Eight processes commit many small files each to one run: no commit is lost, no gap, all bytes, no session left."""
+    """Eight processes commit many small files each to one run: no commit is lost, no gap, all bytes, no session."""
     commits = 8 if "://" in place.url else 20  # a server is slower, and meets as many rivals
     run = place.store().runs.start()
     side_by_side(log_files, [(place, run.id, writer, commits) for writer in range(WRITERS)], seconds=240)

@@ -99,6 +99,13 @@ def log_small_file(bucket: LatentBucket) -> Work:
     return lambda: run.log_bytes(b"all is well", "report.txt")
 
 
+def log_small_file_to_a_run_that_is_there(bucket: LatentBucket) -> Work:
+    before = _made(bucket).runs.start()
+    before.finish()
+    run = written(bucket).runs.get(before.id)
+    return lambda: run.log_bytes(b"all is well", "report.txt")
+
+
 def finish(bucket: LatentBucket) -> Work:
     run = written(bucket).runs.start()
     run.log_bytes(b"all is well", "report.txt")
@@ -147,6 +154,7 @@ ROWS = [
     ),  # not 2: the canary says that the bucket is safe before anything is written (SPEC.md, "Committing")
     Row(start_new_experiment, 4, 5),
     Row(log_small_file, 1, 1),
+    Row(log_small_file_to_a_run_that_is_there, 5, 5),  # two of them open the store
     Row(log_small_files, 3, 9),
     # Two more: where hints find nothing, the run before is asked for the paths, a listing and its newest entry. Beside
     # the hints they would cost these two requests, too, where hints find all.

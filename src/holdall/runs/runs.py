@@ -158,7 +158,7 @@ class Runs:
         said = _first_tags(tags, {RUN_NAME: name, NOTE: description}, start_time)
         owner = self._owner(experiment, None)
         there = Journal(self._location.bucket, self._location.pool, run_log(id)).newest() is not None
-        run = None if there else self._begin(id, owner, said, versioned=versioned)
+        run = None if there else self._begin(id, owner, said, versioned=versioned, opened=False)
         self._ensured.add(id)
         return run or self.get(id)
 
@@ -368,8 +368,13 @@ class Runs:
             raise TableNotFoundError(artifact_file)
         return joined(pd, parts)
 
-    def _begin(self, id: str, owner: str, said: Mapping[str, Any], *, versioned: bool) -> Run | None:
-        """Begin a run of an experiment, with these tags; None if another has begun one of this id. Cost: one PUT."""
+    def _begin(
+        self, id: str, owner: str, said: Mapping[str, Any], *, versioned: bool, opened: bool = True
+    ) -> Run | None:
+        """Begin a run of an experiment, with these tags; None if another has begun one of this id. Cost: one PUT.
+
+        `opened`: whether the same entry opens a session, as what is started here and now is likely to store much.
+        """
         ops, blobs = self._environment()
         said = {RUN_NAME: None, **ops, **said}
         said[RUN_NAME] = said[RUN_NAME] or self._draw_name()
@@ -378,7 +383,7 @@ class Runs:
         if blobs:
             first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
         first += [tag_op(key, value) for key, value in said.items()]
-        session = Session.start(self._location, run_log(id), first, blobs)
+        session = Session.start(self._location, run_log(id), first, blobs, opened=opened)
         if session is None:
             return None
         run = Run(self._location, id)

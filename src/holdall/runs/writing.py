@@ -334,10 +334,16 @@ class RunWriter(RunLifecycle):
         inline_last: bool = False,
         on_conflict: OnConflict = "error",
         keep_last: int | None = None,
+        once: bool = False,
     ) -> Published:
-        """Log several items as one commit. Args: as `Transaction`, and `log_artifact`."""
-        replace = replacing(on_conflict, keep_last)
-        transaction = Transaction(self._writing(), extra_ops, inline_last=inline_last, replacing=replace)
+        """Log several items as one commit. Args: as `Transaction`, and `log_artifact`.
+
+        `once`: that this process is not likely to log to the run again soon, as a server of many. What is small is one
+        entry in any case, without a session; of what is large the entry that commits then closes its session, too.
+        """
+        replace, session = replacing(on_conflict, keep_last), self._writing()
+        closing = once and not session.opened and keep_last is None  # what ends old versions may need more entries
+        transaction = Transaction(session, extra_ops, inline_last=inline_last, replacing=replace, closing=closing)
         transaction.stage(items)
         return transaction.publish()
 

@@ -9,10 +9,11 @@ has them is read or written.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, MutableMapping
 from itertools import chain, takewhile
 from typing import Final
 
+from holdall.errors import ParamExistsError
 from holdall.format.document import Json
 from holdall.format.ops import add_op, weight
 
@@ -86,3 +87,17 @@ class OpBuffer:
     def wait_longer(self) -> None:
         """Double the time that an operation waits: others write to the log, too."""
         self._patience = min(2 * self._patience, MAX_PATIENCE)
+
+
+def refuse_other_value(run_id: str, op: Json, known: Mapping[str, str]) -> None:
+    """Raise ParamExistsError for a parameter that is known with another value; other operations say nothing of it."""
+    if op["op"] == "param" and (stored := known.get(op["key"], op["value"])) != op["value"]:
+        raise ParamExistsError(run_id, op["key"], stored, op["value"])
+
+
+def refuse_other_values(run_id: str, ops: Iterable[Json], known: MutableMapping[str, str]) -> None:
+    """Do as `refuse_other_value` for several operations, of which each is known to the next."""
+    for op in ops:
+        refuse_other_value(run_id, op, known)
+        if op["op"] == "param":
+            known[op["key"]] = op["value"]

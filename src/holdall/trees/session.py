@@ -16,7 +16,7 @@ import logging
 import os
 import threading
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -26,7 +26,7 @@ from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.pack_names import PackNames
 from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter
-from holdall.errors import HoldallError, ParamExistsError, RegisteredPathError, RunDeletedError, RunEndedError
+from holdall.errors import HoldallError, RegisteredPathError, RunDeletedError, RunEndedError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob, LogEntry
 from holdall.storage.ending import the_end
@@ -35,7 +35,7 @@ from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
-from holdall.trees.op_buffer import OpBuffer
+from holdall.trees.op_buffer import OpBuffer, refuse_other_value, refuse_other_values
 from holdall.trees.previous import Beginning, PreviousVersions
 from holdall.trees.snapshot import PackNeededError
 from holdall.trees.view import View
@@ -87,12 +87,12 @@ class Session:
 
     @classmethod
     def start(
-        cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = ()
+        cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = (), *, opened: bool = True
     ) -> Session | None:
         """Start a session in a log that it creates. Returns None if another has created it. Cost: one PUT."""
-        session = cls(location, log)
+        session = cls(location, log, opened=opened)
         create, *rest = ops
-        first = Draft([create, session._op("open"), *rest], blobs)
+        first = Draft([create, *([session._op("open")] if opened else ()), *rest], blobs)
         if session.append(lambda: None if session.view.head else first) is None:
             return None
         _open_sessions.add(session)
@@ -223,10 +223,7 @@ class Session:
         with self.lock:
             if self.closed:
                 raise RunEndedError(self._run_id)
-            self._refuse_two_values(ops)
-            known = ChainMap(self.view.state.params, self._buffer.params)
-            for op in ops:
-                self._refuse_other_value(op, known)
+            refuse_other_values(self._run_id, ops, ChainMap({}, self.view.state.params, self._buffer.params))
             now = self.location.ticks()
             for op in ops:
                 if self._buffer.add(op, now):
@@ -258,18 +255,9 @@ class Session:
 
     def _drop_repeated(self) -> None:
         """Drop parameters that a rival wrote meanwhile with the same value; another value is an error."""
-        for op in self._buffer.drop_params(self.view.state.params):
-            self._refuse_other_value(op, self.view.state.params)
-
-    def _refuse_two_values(self, ops: Sequence[Json]) -> None:
-        given: dict[str, str] = {}
-        for op in ops:
-            if op["op"] == "param" and (first := given.setdefault(op["key"], op["value"])) != op["value"]:
-                raise ParamExistsError(self._run_id, op["key"], first, op["value"])
-
-    def _refuse_other_value(self, op: Json, known: Mapping[str, str]) -> None:
-        if op["op"] == "param" and (stored := known.get(op["key"], op["value"])) != op["value"]:
-            raise ParamExistsError(self._run_id, op["key"], stored, op["value"])
+        known = self.view.state.params
+        for op in self._buffer.drop_params(known):
+            refuse_other_value(self._run_id, op, known)
 
     @property
     def _run_id(self) -> str:

@@ -59,7 +59,7 @@ class NoPacks:
 
     unsent = False
 
-    def put_blob(self, data: bytes, kind: int) -> Ref:
+    def put_blob(self, data: bytes, kind: int) -> Ref:  # noqa: ARG002  # as `Packing` has it
         """Raise PackNeededError."""
         raise PackNeededError
 

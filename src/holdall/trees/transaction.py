@@ -77,6 +77,7 @@ class Transaction:
 
     `inline_last`: small files wait until it is known whether the large ones have anything new, and travel in the
     entry if not. Elsewhere they are packed in their turn, beside their neighbours.
+    `closing`: the entry that commits closes the session, if that was opened meanwhile.
     """
 
     def __init__(
@@ -86,8 +87,9 @@ class Transaction:
         *,
         inline_last: bool = False,
         replacing: Replacing | None = None,
+        closing: bool = False,
     ) -> None:
-        self._session, self._extra_ops, self._inline_last = session, extra_ops, inline_last
+        self._session, self._extra_ops, self._inline_last, self._closing = session, extra_ops, inline_last, closing
         self._replacing, self._trimming = replacing, Trimming(session, replacing)
         self._unchanged = UnchangedFiles(session.location, session.chunk_index)
         self._shared = SharedStaging(session, self._unchanged)
@@ -139,7 +141,8 @@ class Transaction:
         with self._until_published:
             for staged in self._staged.values():
                 staged.name()
-            entry = self._session.append(self._draft)
+            last = self._closing and self._session.opened
+            entry = (self._session.close_with if last else self._session.append)(self._draft)
             if self._writer:
                 self._writer.finish_hints()  # that went beside the entry: who is killed meanwhile lacks only advice
             self._keep(committed=entry is not None)
