@@ -157,7 +157,7 @@ HOLDS: dict[str, Callable[[World, Run], object]] = {
     "keep": lambda _, run: tagged(run, "holdall.keep"),
     "version": lambda world, run: world.fresh(61).registry.register(f"runs:/{run.id}/a.txt", "fraud"),
     "deployment": lambda world, run: world.fresh(61).deployments.record(f"runs:/{run.id}/a.txt", "eu-west"),
-    "writer": lambda _, run: tagged(run, "a"),
+    "writer": lambda _, run: run._writing().open(),
 }
 
 
