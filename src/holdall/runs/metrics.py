@@ -10,7 +10,7 @@ import math
 import operator
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from posixpath import normpath
 from typing import Any, Final
 
@@ -47,6 +47,15 @@ def metric_ops(metrics: Mapping[str, Any], step: Any, time: Any) -> list[Json]:
         [_key("metric", key), _number(key, value), *when] for key, value in named_values("metrics", metrics).items()
     ]
     return [{"op": "metric", "points": points[at : at + _TOGETHER]} for at in range(0, len(points), _TOGETHER)]
+
+
+def point_ops(points: Iterable[tuple[str, Any, Any, Any]]) -> list[Json]:
+    """Return the operations that log measurements, each a key, a number, a step and a time in ms since 1970 UTC."""
+    rows = [
+        [_key("metric", key), _number(key, value), _integer("step", step), _integer("timestamp", time)]
+        for key, value, step, time in points
+    ]
+    return [{"op": "metric", "points": rows[at : at + _TOGETHER]} for at in range(0, len(rows), _TOGETHER)]
 
 
 def status_op(status: str) -> Json:

@@ -26,7 +26,8 @@ from holdall.runs.arguments import named_values
 from holdall.runs.metrics import param_op, tag_op
 from holdall.runs.reading import join_path
 from holdall.runs.run import Run
-from holdall.trees.source import bytes_item, local_items
+from holdall.trees.source import Item, bytes_item, local_items
+from holdall.trees.transaction import Published
 from holdall.trees.view import View
 
 
@@ -93,6 +94,24 @@ def commit_model(run: Run, folder: Path, mlmodel: Model, record: LoggedModel) ->
             (n,) = taken.args
         else:
             return numbered.get_model_info(record)
+
+
+def commit_as_is(run: Run, items: Sequence[Item], record: LoggedModel) -> tuple[LoggedModel, Published]:
+    """Log files as a model, byte for byte: its MLmodel file, if it has one, says what it said elsewhere.
+
+    Returns:
+        The record with its id, and what the commit did.
+
+    Raises:
+        ArtifactExistsError: The run holds something of this name.
+    """
+    n = next_number(run._seen.data.tags)
+    while True:
+        record = replace(record, model_id=f"m-{run.id}-{n}")
+        try:
+            return record, run._log_items(items, extra_ops=_counted(n, record))
+        except _TakenError as taken:
+            (n,) = taken.args
 
 
 def utc_text(time: int) -> str:

@@ -1,0 +1,140 @@
+"""`holdall import`: bring what other tools keep; planned first, then asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from holdall.sizes import format_size
+from holdall.surfaces.cli.program import ask, json_option, not_empty, opened, program
+from holdall.surfaces.cli.table import counted, files, show_json
+from holdall.surfaces.cli.writer import say, tell
+from holdall.terminal import printable
+
+if TYPE_CHECKING:
+    from holdall.importing import Brought, ImportReport, Planned
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SHOWN = 20  # problems that are shown; all are in the file
+
+
+@program.group("import")
+def import_() -> None:
+    """Bring runs, models and files from other tools, with their dates; again, and only what is new is brought.
+
+    \b
+    Example: holdall import mlflow --from sqlite:///mlflow.db --dry-run
+    """
+
+
+def import_options(command: F) -> F:
+    """Add the options that every import has."""
+    dry = click.option("-n", "--dry-run", is_flag=True, help="Only show what would be brought.")
+    yes = click.option("--yes", is_flag=True, help="Do not ask.")
+    problems = click.option(
+        "--problems",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("problems.jsonl"),
+        show_default=True,
+        help="The file for what is missing, if anything is: a JSON object a line.",
+    )
+    return dry(yes(problems(json_option(command))))
+
+
+@import_.command("mlflow")
+@click.option("--from", "uri", required=True, callback=not_empty, metavar="URI", help="Its tracking URI or folder.")
+@click.option("--registry", callback=not_empty, metavar="URI", help="The URI of its model registry, if it is another.")
+@click.option(
+    "-e",
+    "--experiment",
+    "experiments",
+    multiple=True,
+    callback=not_empty,
+    help="Only this experiment, and no registered models; repeatable.",
+)
+@import_options
+def mlflow(
+    uri: str,
+    registry: str | None,
+    experiments: Sequence[str],
+    dry_run: bool,
+    yes: bool,
+    problems: Path,
+    as_json: bool,
+) -> None:
+    """Bring what an MLflow keeps: experiments, runs, logged models, and the registry with its version numbers.
+
+    URI is a folder such as ./mlruns, a database, or a server. Every file is compared with its source. Exit code 1 if
+    something is missing. See `holdall guide moving`.
+
+    \b
+    Example: holdall import mlflow --from ./mlruns --yes
+    """
+    from holdall.importing import from_mlflow
+
+    planned = from_mlflow(opened(), uri, registry_uri=registry, experiments=experiments)
+    perform(planned, dry_run=dry_run, yes=yes, problems=problems, as_json=as_json)
+
+
+def perform(planned: Planned, *, dry_run: bool, yes: bool, problems: Path, as_json: bool) -> None:
+    """Show what an import would bring, ask, and bring it; end with exit code 1 if something is missing."""
+    for line in _lines(planned):
+        (tell if as_json else say)(printable(line))
+    if dry_run:
+        if as_json:
+            show_json(_document(planned))
+        _show_problems(planned, None)
+        sys.exit(1 if planned.problems else 0)
+    ask(f"Import {counted(planned.runs, 'run')}?", yes=yes)
+    report = planned.perform(None if as_json else _tell)
+    report.write_problems(problems)
+    show_json(asdict(report) | {"complete": report.complete}) if as_json else say(_summary(report))
+    _show_problems(report, problems)
+    sys.exit(0 if report.complete else 1)
+
+
+def _lines(planned: Planned) -> Iterator[str]:
+    """Yield what an import would bring."""
+    yield f"import       {planned.source}"
+    yield f"into         {planned.destination}"
+    names = ", ".join(planned.experiments[:5]) + ", ..." * (len(planned.experiments) > 5)
+    yield f"experiments  {len(planned.experiments)}" + f": {names}" * bool(names)
+    facts = [f"{planned.deleted} deleted"] * bool(planned.deleted)
+    facts += [f"{planned.without_files} without files"] * bool(planned.without_files)
+    yield f"runs         {planned.runs}" + f" ({', '.join(facts)})" * bool(facts)
+    yield f"files        {planned.files}, {format_size(planned.bytes)}"
+    if planned.models:
+        yield f"registry     {counted(planned.models, 'model')}, {counted(planned.versions, 'version')}"
+
+
+def _document(planned: Planned) -> dict[str, Any]:
+    names = ("source", "destination", "experiments", "runs", "deleted", "files", "bytes", "models", "versions")
+    return {name: getattr(planned, name) for name in names} | {"problems": [asdict(one) for one in planned.problems]}
+
+
+def _tell(one: Brought) -> None:
+    """Show what became of a run or model, unless nothing was to be done."""
+    if one.outcome == "same":
+        return
+    about = f"{counted(one.versions, 'version')}" if one.what == "model" else files(one.files)
+    name = "" if one.what == "model" else f"  {one.name}"
+    say(printable(f"{one.outcome:<6}  {one.what} {one.id}{name}  {about}"))
+
+
+def _summary(report: ImportReport) -> str:
+    said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(report.outcomes.items())) or "nothing"
+    return f"{said}; {format_size(report.bytes)} at the source, {format_size(report.stored_bytes)} sent"
+
+
+def _show_problems(found: Planned | ImportReport, file: Path | None) -> None:
+    for problem in found.problems[:_SHOWN]:
+        tell(printable(f"missing  {problem}"))
+    if len(found.problems) > _SHOWN:
+        tell(f"missing  ... and {len(found.problems) - _SHOWN} more")
+    if found.problems and file is not None:
+        tell(printable(f"all of them are in {file}"))
