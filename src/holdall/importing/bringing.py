@@ -38,7 +38,7 @@ from holdall.modeling.records.logged import logged_models
 from holdall.runs.record import RunRecord
 from holdall.store import Store
 
-_STOPS: Final = (StorageError, CommitStateUnknownError)  # of the bucket, so that the next run would meet it too
+STOPS: Final = (StorageError, CommitStateUnknownError)  # of the bucket, so that the next run would meet it too
 
 
 class Bringer:
@@ -99,7 +99,7 @@ class Bringer:
             fresh = {key: value for key, value in experiment.tags.items() if not there or there.tags.get(key) != value}
             if fresh:
                 self.store.experiments.set_tags(id, fresh)
-        except _STOPS:
+        except STOPS:
             raise
         except HoldallError as error:
             return str(error)
@@ -129,7 +129,7 @@ class Bringer:
         try:
             writing.write(listing, self._state(run, listing))
             outcome = SAME if not writing.changed else MORE if record else NEW
-        except _STOPS:
+        except STOPS:
             raise
         except (RunNotFoundError, RunDeletedError) as error:
             outcome = SAME if run.deleted else FAILED  # purged here, as the source deleted it

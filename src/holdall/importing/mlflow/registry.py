@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from holdall.errors import HoldallError, InvalidNameError, ModelNotFoundError, SourceError
-from holdall.importing.bringing import Bringer
+from holdall.errors import HoldallError, InvalidNameError, ModelNotFoundError
+from holdall.importing.bringing import STOPS, Bringer
 from holdall.importing.found import FoundRun, fingerprint
 from holdall.importing.marks import FROM, IMPORTED, PLACEHOLDER, RUN_ID, VERSION, Mark, mark_of
 from holdall.importing.mlflow.folders import folder_at
@@ -182,6 +182,8 @@ class RegistryBringer:
             if mark and mark.state == model.state and not mark.missing:
                 return Brought("model", model.name, model.name, model.name, SAME)
             count = self._write(model, new=there is None)
+        except STOPS:
+            raise
         except HoldallError as error:
             self._bringer.tell(Problem("model", model.name, "", str(error)))
             return Brought("model", model.name, model.name, model.name, FAILED)
@@ -241,7 +243,9 @@ class RegistryBringer:
         tags = {**version.tags, VERSION: f"{model.name}/{number}"}
         try:
             made = self._registry.create_version(model.name, uri, tags=tags, description=version.description)
-        except (HoldallError, SourceError) as error:
+        except STOPS:
+            raise
+        except HoldallError as error:
             self._problem(model, str(number), str(error))
             self._skip(model.name, number)
             return 0
