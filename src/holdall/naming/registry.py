@@ -16,8 +16,7 @@ from holdall.naming.reading import id_of, known_version
 from holdall.naming.record import ModelVersion, version_record
 from holdall.naming.sources import Source, place_digest, read_digest
 from holdall.naming.uris import MODELS, check_name, check_stage, check_version, parse_model_uri
-from holdall.naming.writing import RegistryWriter, described, description_op, tag_ops
-from holdall.runs.metrics import tag_op
+from holdall.naming.writing import RegistryWriter, described, description_op, registry_tag_op, tag_ops
 from holdall.runs.record import USER
 from holdall.trees.model_log import ModelLog
 
@@ -55,6 +54,7 @@ class Registry(RegistryWriter):
         description: str | None = None,
         run_link: str | None = None,
         model_id: str | None = None,
+        files: str | None = None,
     ) -> ModelVersion:
         """Register what is at an address as the next version of a model.
 
@@ -65,6 +65,8 @@ class Registry(RegistryWriter):
             description: A short description.
             run_link: An address of the run elsewhere.
             model_id: The id of the model that the run logged, where `source` does not say it.
+            files: Where in this store the files are, as one of these addresses, if `source` is an address as another
+                tool writes it; then that is kept as it was said.
 
         Raises:
             ModelNotFoundError: No model is called so.
@@ -78,7 +80,8 @@ class Registry(RegistryWriter):
             >>> store.registry.create_version("churn", f"runs:/{run.id}/model").version
             '1'
         """
-        found = self._source(source, run_link=run_link, model_id=model_id)
+        found = self._source(files or source, run_link=run_link, model_id=model_id)
+        found = replace(found, uri=source)
         return self._add(self._find(name), name, found, [*tag_ops(tags), *described(None, description)])
 
     def copy_version(self, uri: str, name: str) -> ModelVersion:
@@ -114,7 +117,7 @@ class Registry(RegistryWriter):
             >>> store.registry.get_version("fraud", 2).tags
             {'checked': 'yes'}
         """
-        op = tag_op(key, value)
+        op = registry_tag_op(key, value)
         self._change_version(name, version, lambda _, n: [_of_version(op, n)])
 
     def set_stage(

@@ -94,8 +94,8 @@ def check_alias(alias: object) -> str:
     """
     if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
         raise InvalidNameError("alias", str(alias), "an alias has 1 to 255 letters, digits, - or _")
-    if alias.lower() in _BY_WORD or _LIKE_A_VERSION.fullmatch(alias):
-        raise InvalidNameError("alias", alias, "it would read like a version or stage")
+    if alias.lower() == LATEST or _LIKE_A_VERSION.fullmatch(alias):
+        raise InvalidNameError("alias", alias, "it would read like a version")
     return alias
 
 

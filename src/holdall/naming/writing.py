@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from holdall.errors import ModelExistsError, ModelNotFoundError, ModelVersionNotFoundError, RunNotFoundError
 from holdall.format.document import Json
@@ -19,6 +19,8 @@ from holdall.naming.uris import check_alias, check_name, check_version
 from holdall.runs.arguments import named_values
 from holdall.runs.metrics import tag_op
 from holdall.trees.model_log import ModelLog
+
+_MAX_TAG: Final = 100_000
 
 
 class RegistryWriter(RegistryReader):
@@ -113,7 +115,7 @@ class RegistryWriter(RegistryReader):
             >>> store.registry.get_model("fraud").tags
             {'team': 'risk'}
         """
-        op = tag_op(key, value)
+        op = registry_tag_op(key, value)
         self._change(name, lambda _: [op])
 
     # --- aliases ---
@@ -207,7 +209,12 @@ class RegistryWriter(RegistryReader):
 
 
 def tag_ops(tags: Mapping[str, Any] | None) -> list[Json]:
-    return [tag_op(key, value) for key, value in named_values("tags", tags).items()]
+    return [registry_tag_op(key, value) for key, value in named_values("tags", tags).items()]
+
+
+def registry_tag_op(key: str, value: Any) -> Json:
+    """Return the operation that sets a tag of a model or version, as long as MLflow's may be: a prompt is one."""
+    return tag_op(key, value, limit=_MAX_TAG)
 
 
 def described(version: int | None, text: str | None) -> list[Json]:

@@ -34,9 +34,9 @@ def param_op(key: str, value: Any) -> Json:
     return {"op": "param", "key": _key("parameter", key), "value": _text("value of parameter", str(value), MAX_PARAM)}
 
 
-def tag_op(key: str, value: Any) -> Json:
-    """Return the operation that sets a tag, or removes it when the value is None."""
-    text = None if value is None else _text("value of tag", str(value), MAX_TAG)
+def tag_op(key: str, value: Any, *, limit: int = MAX_TAG) -> Json:
+    """Return the operation that sets a tag, or removes it when the value is None. `limit`: in characters."""
+    text = None if value is None else _text("value of tag", str(value), limit)
     return {"op": "tag", "key": _key("tag", key), "value": text}
 
 

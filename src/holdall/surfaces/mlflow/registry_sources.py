@@ -1,0 +1,101 @@
+"""Where in this store the files of a version are, of which MLflow says a source.
+
+    models:/<name>/<version>              where that version's files are
+    models:/<model id>                    where the logged model's files are, as the tracking store says
+    runs:/<run id>/<path>                 there
+    .../<experiment>/<run>/artifacts/...  there, if it is an address of this store's runs
+
+MLflow takes any text for a source, of what is elsewhere too, and registers prompts, which have no files. A version here
+is files that stay. So for those a file is written that says the source, or is the prompt, in a run of the model.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY, PROMPT_TEXT_TAG_KEY
+from mlflow.store.artifact.utils.models import _parse_model_uri
+
+from holdall.errors import HoldallError, InvalidURIError, NotFoundError
+from holdall.store import Store
+from holdall.surfaces.mlflow.addresses import native_root, store_address
+from holdall.surfaces.mlflow.errors import refused
+from holdall.surfaces.mlflow.registry_records import said_of
+
+EXPERIMENT: Final = "mlflow:registry"
+_PROXY: Final = "mlflow-artifacts:"
+
+
+class Placed(NamedTuple):
+    """A source, looked up.
+
+    Attributes:
+        location: The address that MLflow downloads the files from; "" for that of `files`.
+        run_id: The run that made the model; None if nobody said.
+        model_id: The logged model's id.
+        files: Where they are here, as `runs:/<run_id>/<path>`; None if it is not known to be in this store.
+    """
+
+    location: str
+    run_id: str | None
+    model_id: str | None
+    files: str | None
+
+
+def place(store: Store, tracking_uri: str | None, source: str, run_id: str | None, model_id: str | None) -> Placed:
+    """Look up what MLflow names as a version's source.
+
+    Raises:
+        MlflowException: A version or a logged model that is the source is not there.
+    """
+    location, found = source, None
+    if source.startswith("models:/"):
+        try:
+            parsed = _parse_model_uri(source)
+            if parsed.model_id is None:
+                version = store.registry.version_at(source)
+                found, said = version.artifact_uri, said_of(version)
+                location = said.location if said else ""
+            else:
+                model_id = parsed.model_id
+                logged = mlflow.MlflowClient(tracking_uri).get_logged_model(parsed.model_id)
+                location, run_id = logged.artifact_location, run_id or logged.source_run_id
+        except (MlflowException, HoldallError) as error:
+            told = f"Unable to fetch model from model URI source artifact location '{source}'. Error: {error}"
+            raise refused(told, getattr(error, "error_code", "INTERNAL_ERROR")) from error
+    elif model_id and not run_id:
+        run_id = mlflow.MlflowClient(tracking_uri).get_logged_model(model_id).source_run_id
+    return Placed(location, run_id, model_id, found or in_store(store, location))
+
+
+def in_store(store: Store, location: str) -> str | None:
+    """Return the `runs:/<run_id>/<path>` of an address of files that this store has; None where it has none there."""
+    if location.startswith("runs:/"):
+        uri = location
+    elif (root := native_root(location)) and (
+        root.base.startswith(_PROXY) or store_address(root.base) == store_address(store.url)
+    ):
+        uri = f"runs:/{root.run_id}/{root.path}".rstrip("/")
+    else:
+        return None
+    try:
+        run_id, path = store.artifacts.resolve(uri)
+        there = store.runs.get(run_id).manifest
+    except (NotFoundError, InvalidURIError):
+        return None
+    return uri if not path or any(f"{each}/".startswith(f"{path}/") for each in there) else None
+
+
+def note(store: Store, name: str, source: str, tags: Mapping[str, str]) -> str:
+    """Write down a source that is not in this store, or a prompt; return its address. Cost: two entries of a run."""
+    prompt = tags.get(IS_PROMPT_TAG_KEY) == "true"
+    text, file = (tags.get(PROMPT_TEXT_TAG_KEY, ""), "prompt.txt") if prompt else (source, "source.txt")
+    run = store.runs.ensure(f"mlflow:registry:{name}", experiment=EXPERIMENT, name=name)
+    folder = uuid.uuid4().hex
+    run.log_text(text, f"{folder}/{file}")
+    run.finish()
+    return f"runs:/{run.id}/{folder}"
