@@ -20,7 +20,7 @@ if [ -z "${LOCALSTACK_VENV:-}" ]; then
     if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
         rm -rf "$venv"
         "${LOCALSTACK_PYTHON:-python3.11}" -m venv "$venv"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r "$here/requirements.txt" >&2
         cp "$here/requirements.txt" "$venv/installed.txt"
     fi
 fi
