@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from tests.support.depth import DEEP
+from tests.support.depth import DEEP, thinned
 from tests.support.faulty import Crash, Fault, FaultyBucket
 from tests.support.logs import packs_in
 from tests.support.stores import entropy, tiny_location
@@ -143,7 +143,7 @@ def test_every_pack_in_turn_is_healed(copied: Copied, kind: str, damage: Damage)
     """Flipped, cut or gone: all files of all runs are as they were, nothing needs the pack, and a check says so."""
     donor: MemoryBucket = getattr(copied, kind)
     assert len(packs_in(copied.lost())) > 8
-    for key in packs_in(copied.lost()):
+    for key in thinned(packs_in(copied.lost()), 4):
         bucket = copied.lost()
         damage(bucket, key)
         done = heal(bucket, donor)
@@ -195,7 +195,7 @@ def test_what_nothing_here_proves_is_said(copied: Copied) -> None:
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_log_entry_in_turn_is_healed_from_a_mirror(copied: Copied, damage: Damage) -> None:
     """What is missing is put back as it was; what is damaged is said again behind it, and put back once it is gone."""
-    for key in copied.logs:
+    for key in thinned(copied.logs, 4):
         bucket = copied.lost()
         damage(bucket, key)
         newest = key == min(each for each in copied.logs if each.startswith(key[:37]))
@@ -331,7 +331,7 @@ def test_a_repair_that_is_killed_at_any_request_goes_on(copied: Copied, kind: st
     """Before and after each request that writes: the next repair completes what was begun, and nothing is lost."""
     donor: MemoryBucket = getattr(copied, kind)
     lost = packs_in(copied.lost())[:1] + [log_key(run_log(copied.runs[1]), 2)] * (kind == "mirror")
-    for at in range(1, 100):
+    for at in thinned(range(1, 100), 3):
         bucket, writes = copied.lost(), 0
         for key in lost:
             del bucket.objects[key]

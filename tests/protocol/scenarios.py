@@ -107,6 +107,12 @@ NEEDED: Final[dict[str, tuple[str, Config]]] = {
     "A2h": ("stale listings, two waits, and heads by listings alone", STALE),
 }
 
+# Of rules that are about writers and collectors, not about what else a network or registry does.
+REPLAYED: Final = (
+    "W1", "W1b", "W2", "W3a", "W3b", "W4", "W4a", "W4o", "W5", "W6", "W6s", "W7", "W8",
+    "G4", "G5", "G5l", "G5t", "G6", "G6o", "G6d", "Gf", "G7", "G8",
+)  # fmt: skip
+
 # of minutes and gigabytes
 LONG: Final[dict[str, Config]] = {
     "two collectors, two generations, writer reopens": replace(TWO_COLLECTORS, writers=((1, 1, 2, 1),)),

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from tests.protocol.actors import OLD, PlayedCollector, World, content
 from tests.protocol.model import explore
-from tests.protocol.scenarios import without
+from tests.protocol.scenarios import REPLAYED, without
 from tests.protocol.traces import Replay
 from tests.support.depth import DEEP
 
@@ -20,11 +20,6 @@ from holdall.format.layout import PackName
 from holdall.trees import transaction
 from holdall.trees.session import Session
 
-# Of rules that are about writers and collectors, not about what else a network or registry does.
-REPLAYED = (
-    "W1", "W1b", "W2", "W3a", "W3b", "W4", "W4a", "W4o", "W5", "W6", "W6s", "W7", "W8",
-    "G4", "G5", "G5l", "G5t", "G6", "G6o", "G6d", "Gf", "G7", "G8",
-)  # fmt: skip
 BATCHES, EACH = (120, 25) if DEEP else (8, 25)
 _NOTHING = GarbageListing(frozenset(), frozenset(), frozenset())
 
@@ -37,7 +32,9 @@ def nothing_is_inline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def replay(rule: str, off: frozenset[str] = frozenset()) -> None:
     config = without(rule)
-    Replay(config, explore(config).trace, off=off).run()
+    found = explore(config)
+    assert found.lost, "the rule is not needed"
+    Replay(config, found.trace, off=off).run()
 
 
 @pytest.mark.parametrize("rule", REPLAYED)

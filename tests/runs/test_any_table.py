@@ -19,6 +19,7 @@ import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.depth import examples
 from tests.support.stores import Serial, tiny_store
 
 from holdall.errors import HoldallError, InvalidTableError
@@ -242,7 +243,7 @@ def tables(draw: Callable[..., Any], cells: Any, columns: Any) -> Any:
 
 @pytest.mark.parametrize("name", FORMS)
 @given(parts=st.lists(tables(below, labels), min_size=1, max_size=4))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(30))
 def test_any_table_is_refused_or_read_again(name: str, parts: list[Any]) -> None:
     """No row that was taken spoils the table, in whichever order rows come."""
     run = new_run()
@@ -271,7 +272,7 @@ def same(found: Any, given: Any) -> bool:
         max_size=4,
     )
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(30))
 def test_cells_come_back_to_the_last_digit(name: str, parts: list[dict[str, list[Any]]]) -> None:
     """Whole numbers of any size, fractions, texts and truth, with gaps and beside each other, are what they were."""
     run = new_run()

@@ -11,7 +11,7 @@ from tests.soak.soak import Soak, told
 from tests.support.depth import DEEP
 from tests.support.worker import Place
 
-SECONDS = 300 if DEEP else 25
+SECONDS = 300 if DEEP else 14
 
 
 @pytest.mark.long

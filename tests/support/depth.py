@@ -8,9 +8,17 @@ makes ten times the examples in a deep one.
 from __future__ import annotations
 
 import os
-from typing import Final
+import random
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
+T = TypeVar("T")
 DEEP: Final = os.environ.get("HOLDALL_TESTS") == "deep"
+
+
+def thinned(cases: Sequence[T], step: int) -> Sequence[T]:
+    """Every so many of the cases, from a random one on, so that a few runs try all; in a deep run all of them."""
+    return cases if DEEP else cases[random.randrange(min(step, len(cases))) :: step]
 
 
 def examples(usual: int) -> int:

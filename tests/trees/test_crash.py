@@ -100,7 +100,7 @@ def undisturbed() -> tuple[int, int]:
 
 
 REQUESTS, PACKED = undisturbed()
-STEP = 1 if DEEP else 2  # from another request on each time, so that a few runs of the tests die at all of them
+STEP = 1 if DEEP else 4  # from another request on each time, so that a few runs of the tests die at all of them
 
 
 # To die after a request leaves what dying before the next one leaves: each is repeated both ways.
