@@ -201,7 +201,7 @@ def _file_path(name: str, directory: str | None) -> str:
 def _folder(dst_path: str | None) -> str:
     """Return the folder to fetch into: the one that is named, which must be there, or a new one."""
     if not dst_path:
-        return str(create_tmp_dir())  # type: ignore[no-untyped-call]
+        return str(create_tmp_dir())
     folder = Path(dst_path).absolute()
     if not folder.exists():
         text = f"The destination path for downloaded artifacts does not exist! Destination path: {folder}"

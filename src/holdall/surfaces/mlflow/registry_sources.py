@@ -3,7 +3,7 @@
     models:/<name>/<version>              where that version's files are
     models:/<model id>                    where the logged model's files are, as the tracking store says
     runs:/<run id>/<path>                 there
-    .../<experiment>/<run>/artifacts/...  there, if it is an address of this store's runs
+    .../artifacts/...                     there, if it is an address in this store (`roots.py`)
 
 MLflow takes any text for a source, of what is elsewhere too, and registers prompts, which have no files. A version here
 is files that stay. So for those a file is written that says the source, or is the prompt, in a run of the model.
@@ -14,17 +14,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from typing import Final, NamedTuple
+from urllib.parse import urlparse
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import IS_PROMPT_TAG_KEY, PROMPT_TEXT_TAG_KEY
 from mlflow.store.artifact.utils.models import _parse_model_uri
 
-from holdall.errors import HoldallError, InvalidURIError, NotFoundError
+from holdall.errors import HoldallError, InvalidPathError, InvalidURIError, NotFoundError
 from holdall.store import Store
-from holdall.surfaces.mlflow.addresses import native_root, store_address
+from holdall.surfaces.mlflow.addresses import PREFIX
 from holdall.surfaces.mlflow.errors import refused
+from holdall.surfaces.mlflow.finding import find_store, parse_address
 from holdall.surfaces.mlflow.registry_records import said_of
+from holdall.surfaces.mlflow.roots import root_of
+from holdall.surfaces.mlflow.runs_of_roots import RootRun
 
 EXPERIMENT: Final = "mlflow:registry"
 _PROXY: Final = "mlflow-artifacts:"
@@ -74,20 +78,27 @@ def place(store: Store, tracking_uri: str | None, source: str, run_id: str | Non
 
 def in_store(store: Store, location: str) -> str | None:
     """Return the `runs:/<run_id>/<path>` of an address of files that this store has; None where it has none there."""
-    if location.startswith("runs:/"):
-        uri = location
-    elif (root := native_root(location)) and (
-        root.base.startswith(_PROXY) or store_address(root.base) == store_address(store.url)
-    ):
-        uri = f"runs:/{root.run_id}/{root.path}".rstrip("/")
+    uri: str | None
+    try:
+        uri = location if location.startswith("runs:/") else _address_here(store, location)
+        return uri if uri and store.artifacts.info(uri) else None
+    except (NotFoundError, InvalidURIError, InvalidPathError):
+        return None
+
+
+def _address_here(store: Store, location: str) -> str | None:
+    """Return what an address of MLflow's artifact repository means here; None if it is of another store."""
+    if location.startswith(_PROXY):  # of a server whose artifacts are in this store, if anything is there
+        names = tuple(filter(None, urlparse(location).path.split("/")))
+    elif location.startswith(PREFIX):
+        found, names = find_store(parse_address(location))
+        if found.url != store.url:
+            return None
     else:
         return None
-    try:
-        run_id, path = store.artifacts.resolve(uri)
-        there = store.runs.get(run_id).manifest
-    except (NotFoundError, InvalidURIError):
-        return None
-    return uri if not path or any(f"{each}/".startswith(f"{path}/") for each in there) else None
+    root, path = root_of(names)
+    run_id = RootRun(store, root).read(lambda run: run.info.run_id)
+    return f"runs:/{run_id}/{path}".rstrip("/")
 
 
 def note(store: Store, name: str, source: str, tags: Mapping[str, str]) -> str:
