@@ -181,6 +181,20 @@ def test_versions_are_trimmed_later(bucket: MemoryBucket, run: Run) -> None:
     assert intact(bucket)
 
 
+def test_nothing_is_kept_of_what_was_taken_out(bucket: MemoryBucket, run: Run) -> None:
+    """`keep_last=0` ends its last version, too; what a path holds now stays."""
+    for epoch in range(3):
+        for path in ("step/last.txt", "here.txt"):
+            run.log_text(f"{epoch}", path, on_conflict="replace")
+    run.delete_artifact("step")
+    run.trim("step", keep_last=0)
+    with pytest.raises(ArtifactNotFoundError):
+        run.versions("step/last.txt")
+    run.trim(keep_last=0)
+    assert (list(run.manifest), texts(run, "here.txt")) == (["here.txt"], ["2"])
+    assert intact(bucket)
+
+
 def test_more_versions_are_trimmed_than_one_entry_has_room_for(
     bucket: MemoryBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +222,7 @@ def test_what_does_not_go_together_is_refused(run: Run, on_conflict: str, keep_l
     with pytest.raises(InvalidArgumentError):
         run.log_text("x", "a", on_conflict=on_conflict, keep_last=keep_last)  # type: ignore[arg-type]  # on purpose
     with pytest.raises(InvalidArgumentError):
-        run.trim(keep_last=0)
+        run.trim(keep_last=-1)
 
 
 def test_a_path_has_room_for_the_number_of_its_version(run: Run) -> None:

@@ -73,10 +73,12 @@ def replacing(on_conflict: OnConflict, keep_last: int | None) -> Replacing | Non
     return Replacing(None if keep_last is None else checked_count(keep_last))
 
 
-def checked_count(keep_last: int) -> int:
-    """Return how many versions stay. Raises: InvalidArgumentError: It is no integer from 1 on."""
-    if type(keep_last) is not int or keep_last < 1:
-        raise InvalidArgumentError(f"keep_last is an integer from 1 on, the current version counted, not {keep_last!r}")
+def checked_count(keep_last: int, *, least: int = 1) -> int:
+    """Return how many versions stay. Raises: InvalidArgumentError: It is no integer from `least` on."""
+    if type(keep_last) is not int or keep_last < least:
+        raise InvalidArgumentError(
+            f"keep_last is an integer from {least} on, the current version counted, not {keep_last!r}"
+        )
     return keep_last
 
 

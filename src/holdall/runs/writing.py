@@ -291,12 +291,13 @@ class RunWriter(RunLifecycle):
 
         Args:
             path: A path of the run; all of it when empty.
-            keep_last: How many versions of each file stay, what its path holds now counted. The others cannot be read
-                any more, and their space is free after the next garbage collection.
+            keep_last: How many versions of each file stay, what its path holds now counted; with 0 that stays, but
+                nothing of a path that was taken out. The others cannot be read any more, and their space is free
+                after the next garbage collection.
 
         Raises:
             RunNotVersionedError: The run was not started with `paths="versioned"`.
-            InvalidArgumentError: `keep_last` is no integer from 1 on.
+            InvalidArgumentError: `keep_last` is no integer from 0 on.
 
         Cost: the nodes that list the run's earlier versions, and one PUT if there is anything to end.
 
@@ -308,7 +309,7 @@ class RunWriter(RunLifecycle):
             >>> [run.load_text("last.txt", version=found.version) for found in run.versions("last.txt")]
             ['epoch 3', 'epoch 2']
         """
-        at, most = check_path(path) if path else "", checked_count(keep_last)
+        at, most = check_path(path) if path else "", checked_count(keep_last, least=0)
         while self._give_up(lambda view: trims_below(view, at, most)[:MOST_TRIMS]):
             pass  # until nothing is left, as an entry has room for so many
 

@@ -105,7 +105,7 @@ def trims_below(view: View, path: str, keep_last: int) -> list[Json]:
     Args:
         view: The run.
         path: The path; empty for all of the run.
-        keep_last: How many versions of each stay; where a path holds something, that is one of them.
+        keep_last: How many versions of each stay; where a path holds something, that is one of them, and stays anyway.
 
     Raises:
         RunNotVersionedError: The paths of the run never change.
@@ -115,7 +115,7 @@ def trims_below(view: View, path: str, keep_last: int) -> list[Json]:
     there = paths.lookup(list(known)).there
     ops = []
     for name, numbers in known.items():
-        most = keep_last - (name in there and there[name].kind is not Kind.DIRECTORY)
+        most = max(0, keep_last - (name in there and there[name].kind is not Kind.DIRECTORY))
         ops += [trim_op(name, number + 1) for number in sorted(numbers, reverse=True)[most : most + 1]]
     return ops
 

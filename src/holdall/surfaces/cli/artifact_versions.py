@@ -71,13 +71,14 @@ def delete(uri: str, yes: bool, as_json: bool) -> None:
 
 @artifact.command("trim")
 @click.argument("uri")
-@click.option("--keep-last", type=click.IntRange(min=1), required=True, help="The versions of each file that stay.")
+@click.option("--keep-last", type=click.IntRange(min=0), required=True, help="The versions of each file that stay.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def trim(uri: str, keep_last: int, yes: bool, as_json: bool) -> None:
     """End the earlier versions of a file, or of all below a directory or run, but for the newest of each.
 
-    They cannot be read any more, and their space is free after the next `holdall gc`.
+    They cannot be read any more, and their space is free after the next `holdall gc`. With 0 nothing stays of what
+    was deleted; what a path holds now stays in any case.
 
     \b
     Example: holdall artifact trim runs:/RUN_ID --keep-last 3 --yes
