@@ -50,16 +50,23 @@ class Staged:
             self._folder.parent.rmdir()
 
 
-def stage(local: Path) -> Staged:
-    """Give a file, or all files of a folder, second names. Raises: OSError: It is gone, or the disk is full."""
-    local = local.resolve() if local.is_file() else local.absolute()
-    folder = _folder_beside(local)
+def stage(local: Path, name: str) -> Staged:
+    """Give a file, or all files of a folder, second names.
+
+    Args:
+        local: The file or folder, or a link to one.
+        name: What the file or folder is called then.
+
+    Raises:
+        OSError: It is gone, or the disk is full.
+    """
+    folder = _folder_beside(local.absolute())
     try:
-        kept = folder / local.name
+        kept = folder / name
         if local.is_dir():
-            shutil.copytree(local, kept, symlinks=True, copy_function=_link_or_copy)
+            shutil.copytree(local.resolve(), kept, symlinks=True, copy_function=_link_or_copy)
         else:
-            _link_or_copy(str(local), str(kept))
+            _link_or_copy(str(local.resolve()), str(kept))  # of a link, what it leads to
         return Staged(folder, kept)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,5 +115,7 @@ def _is_alive(pid: int) -> bool:
 
 def _stamps(local: Path) -> dict[Path, tuple[int, int]]:
     """Return size and time of the content of each file; not of its names, which may be given up."""
-    files = [local] if local.is_file() else [path for path in local.rglob("*") if path.is_file() and not path.is_symlink()]
+    files = (
+        [local] if local.is_file() else [path for path in local.rglob("*") if path.is_file() and not path.is_symlink()]
+    )
     return {path: (found.st_size, found.st_mtime_ns) for path in files if (found := path.stat())}

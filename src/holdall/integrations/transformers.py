@@ -100,12 +100,12 @@ class HoldallCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  
         if not state.is_world_process_zero:
             return
         self._job = job = self._begin(args, state)
-        self._uploads, self._due = Uploads(job, self._when, pending=self._pending), []
+        keep = 1 if self._follow else None
+        self._uploads, self._due = Uploads(job, self._when, pending=self._pending, keep_last=keep), []
         job.log_params(flat({**_settings(getattr(model, "config", None)), **_settings(args)}))
-        state.stateful_callbacks.setdefault(type(self).__name__, self.state())  # a checkpoint without it is gone on with
-        for path in {path.rpartition("/")[0] for path in job.run.manifest} if not job.own or state.global_step else ():
-            if path.startswith(f"{self._path}/") and Path(args.output_dir, path.rpartition("/")[2]).is_dir():
-                self._uploads.logged[path] = Path(args.output_dir, path.rpartition("/")[2])
+        state.stateful_callbacks.setdefault(type(self).__name__, self.state())  # or it misses it in older checkpoints
+        if state.global_step:
+            self._uploads.logged.update(_there_already(job.run, self._path, Path(args.output_dir)))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         """Log measurements, with the step."""
@@ -161,6 +161,13 @@ class HoldallCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  
             self._uploads.log(folder, f"{self._path}/{folder.name}".lstrip("/"))
         if due and self._follow:
             self._uploads.remove_missing()
+
+
+def _there_already(run: holdall.Run, path: str, output: Path) -> dict[str, Path]:
+    """Return the checkpoints that a run has, and the trainer still, by their paths in the run."""
+    folders = {found.rpartition("/")[0] for found in run.manifest if found.startswith(f"{path}/".lstrip("/"))}
+    local = {folder: output / folder.rpartition("/")[2] for folder in folders}
+    return {folder: place for folder, place in local.items() if place.is_dir()}
 
 
 def _settings(of: Any) -> dict[str, Any]:

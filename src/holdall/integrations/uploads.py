@@ -29,22 +29,28 @@ class Uploads:
         job: Whose run it goes to. A versioned run takes other content for a path; in others that is a failure.
         when: "background": a thread logs it; "now": it is in the run when the call returns.
         pending: How many may be under way or wait.
+        keep_last: How many versions of a path a versioned run keeps, the new one counted; all of them when None.
+
+    Attributes:
+        logged: Where each path of the run was logged from.
+
+    Raises:
+        InvalidArgumentError: `when` is neither.
     """
 
-    def __init__(self, job: Job, when: When = "background", *, pending: int = 2) -> None:
-        self.logged: dict[str, Path] = {}  # path in the run -> where it was
-        self._job, self._when, self._pending = job, when, max(1, pending)
+    def __init__(self, job: Job, when: When = "background", *, pending: int = 2, keep_last: int | None = None) -> None:
+        if when not in ("background", "now"):
+            raise holdall.InvalidArgumentError(f"uploads is 'background' or 'now', not {when!r}")
+        self.logged: dict[str, Path] = {}
+        self._job, self._when, self._pending, self._keep = job, when, max(1, pending), keep_last
         self._under_way: deque[holdall.LogFuture] = deque()
 
     def log(self, local: Path, path: str) -> None:
         """Log a file or folder at this path of the run; when this returns, the local one may be changed or deleted."""
         self.logged[path] = local
-        if self._when == "now":
-            self._upload(local, path)
-            return
         with self._job.going_on(f"keeping {local} until it is uploaded"):
-            staged = stage(local)
-            self._later(lambda: self._upload_staged(staged, path))
+            staged = stage(local, path.rpartition("/")[2])
+            self._later(lambda: self._upload(staged, path))
 
     def remove(self, path: str) -> None:
         """Take a path out of a versioned run, behind what was logged before, and give its space back."""
@@ -70,11 +76,7 @@ class Uploads:
             self._under_way.popleft().result()
         self._under_way.append(self._job.run.later(work))
 
-    def _upload(self, local: Path, path: str) -> None:
-        with self._job.going_on(f"uploading {local}"):
-            log_at(self._job.run, local, path, replace=self._job.versioned)
-
-    def _upload_staged(self, staged: Staged, path: str) -> None:
+    def _upload(self, staged: Staged, path: str) -> None:
         with self._job.going_on(f"uploading {path}"):
             try:
                 self._upload_unchanged(staged, path)
@@ -86,7 +88,7 @@ class Uploads:
         for left in reversed(range(_TRIES)):
             staged.check()
             try:
-                log_at(self._job.run, staged.local, path, replace=self._job.versioned)
+                log_at(self._job.run, staged.local, path, replace=self._job.versioned, keep_last=self._keep)
                 return
             except holdall.SourceChangedError:
                 if not left:
@@ -98,9 +100,9 @@ class Uploads:
             self._job.run.trim(path, keep_last=0)
 
 
-def log_at(run: holdall.Run, local: Path, path: str, *, replace: bool) -> None:
+def log_at(run: holdall.Run, local: Path, path: str, *, replace: bool, keep_last: int | None = None) -> None:
     """Log a file, whose name ends the path, or what a folder holds, at this path of a run."""
-    options: dict[str, Any] = {"on_conflict": "replace"} if replace else {}
+    options: dict[str, Any] = {"on_conflict": "replace", "keep_last": keep_last} if replace else {}
     if local.is_dir():
         run.log_artifacts(local, path, **options)
     else:
