@@ -45,7 +45,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _first(method: F) -> F:
     """Return a method that does nothing in processes that are not the first."""
-    return cast(F, _rank.rank_zero_only(method))
+    return cast("F", _rank.rank_zero_only(method))
 
 
 class HoldallLogger(_loggers.Logger):  # type: ignore[misc]  # it has no types here
@@ -183,7 +183,7 @@ class HoldallLogger(_loggers.Logger):  # type: ignore[misc]  # it has no types h
             self._uploads.remove_missing()
 
     def _path_of(self, place: Path, writer: Any) -> str:
-        """Return the path in the run: with the folder where two callbacks use a name, with the step where it is taken."""
+        """Return the path in the run: with the folder where two callbacks use a name, with the step if it is taken."""
         path = f"{self._path}/{place.name}".lstrip("/")
         logged = self._uploads.logged if self._uploads else {}
         if logged.get(path, place) != place:

@@ -3,9 +3,9 @@
     callback = HoldallCallback()
     study.optimize(callback.tracked(objective), n_trials=20, callbacks=[callback])
 
-A trial's run has its parameters, values, intermediate values with their steps, attributes and state. With `tracked`, the
-trial's run is active while the objective runs, so that what it logs goes there. The study's run has the best value
-and parameters; processes that share a study share it, if they are given it by `run=`.
+A trial's run has its parameters, values, intermediate values with their steps, attributes and state. With `tracked`,
+the trial's run is active while the objective runs, so that what it logs goes there. The study's run has the best
+value and parameters; processes that share a study share it, if they are given it by `run=`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class HoldallCallback:
     """Logs a study of Optuna: a run for it, and a child for each trial.
 
     Args:
-        run: The study's run, or its id; the active one when None, or one of its own, which `finish` ends, or the end of
-            a `with` block, or else that of the process.
-        metric_name: What the value is called, or one name for each of several; Optuna's own names, or "value", when None.
+        run: The study's run, or its id; the active one when None, or one of its own, which `finish` ends, or the end
+            of a `with` block, or else that of the process.
+        metric_name: What the value is called, or one name for each of several; Optuna's own, or "value", when None.
 
     Attributes:
         run: The study's run.
@@ -129,7 +129,7 @@ class HoldallCallback:
 
 
 class HoldallArtifactStore:
-    """Keeps the artifacts of Optuna's trials in a run: `upload_artifact(artifact_store=HoldallArtifactStore(run), ...)`.
+    """Keeps the artifacts of Optuna's trials in a run: `upload_artifact(artifact_store=HoldallArtifactStore(run))`.
 
     Args:
         run: The run. It may be pickled, so processes of a study may share it. Removing needs a versioned run.
@@ -142,7 +142,7 @@ class HoldallArtifactStore:
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """Open an artifact. Raises: ArtifactNotFound, of Optuna."""
         try:
-            return cast(BinaryIO, self._run.open(self._at(artifact_id)))
+            return cast("BinaryIO", self._run.open(self._at(artifact_id)))
         except holdall.ArtifactNotFoundError as error:
             raise ArtifactNotFound(str(error)) from error
 

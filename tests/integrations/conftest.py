@@ -1,0 +1,25 @@
+"""A store in memory that verbs use, and nothing of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+import holdall
+from holdall.store import Store
+from holdall.surfaces.fluent import active
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch")
+
+
+@pytest.fixture
+def here() -> Iterator[Store]:
+    """The store that `holdall.start_run` starts runs in."""
+    yield holdall.set_store(f"memory://{uuid.uuid4()}")
+    while holdall.active_run():
+        holdall.end_run()
+    active._state.__init__()  # type: ignore[misc]
