@@ -115,6 +115,9 @@ class FileBringer:
                 if file.size is not None and item.size != file.size:
                     self.problem(file.path, f"it has {item.size} bytes, and the source says {file.size}")
                     continue
+                if file.sha256 is not None and digest.hex() != file.sha256:
+                    self.problem(file.path, f"it is {digest.hex()}, and the source's books say {file.sha256}")
+                    continue
                 items.append(item)
                 sums[path] = digest
             yield items, sums

@@ -20,10 +20,17 @@ Point: TypeAlias = tuple[str, float, int, int]  # key, value, step, milliseconds
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of the source. Attributes: path (below its folder); size (in bytes; None where the source tells none)."""
+    """A file of the source.
+
+    Attributes:
+        path: Below its folder.
+        size: In bytes; None where the source tells none.
+        sha256: What it should be by the source's own books, in hex; None where they do not say.
+    """
 
     path: str
     size: int | None = None
+    sha256: str | None = None
 
 
 class Folder(Protocol):
@@ -59,6 +66,33 @@ class LocalFolder:
                 place = Path(folder, name)
                 size = place.stat().st_size if place.exists() else None
                 yield FoundFile(place.relative_to(self.root).as_posix(), size)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """Files from here and there. Attributes: given (by path: a local file, or bytes); sums (by path: a SHA-256)."""
+
+    given: Mapping[str, Path | bytes]
+    sums: Mapping[str, str] = field(default_factory=dict)
+
+    def files(self) -> list[FoundFile]:
+        """Return them, in order."""
+        return [FoundFile(path, self._size(given), self.sums.get(path)) for path, given in sorted(self.given.items())]
+
+    def fetch(self, file: FoundFile, into: Path) -> Path:
+        """Return the file itself, or one with the bytes."""
+        given = self.given[file.path]
+        if isinstance(given, Path):
+            return given
+        place = into / hashlib.sha256(file.path.encode()).hexdigest()
+        place.write_bytes(given)
+        return place
+
+    @staticmethod
+    def _size(given: Path | bytes) -> int | None:
+        if isinstance(given, bytes):
+            return len(given)
+        return given.stat().st_size if given.exists() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +143,7 @@ class FoundRun:
         folder: Its files; None: it has none.
         models: Its logged models.
         state: Differs whenever the source's run has changed, but for its files.
+        versioned: Whether its files may be replaced later, by other content at the same path.
         only_files: Whether it is made to hold files alone, so that without them there is nothing to bring.
     """
 
@@ -127,6 +162,7 @@ class FoundRun:
     folder: Folder | None = None
     models: Sequence[FoundModel] = ()
     state: str = ""
+    versioned: bool = False
     only_files: bool = False
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import count, islice
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from holdall.modeling.saving.committing import commit_as_is
 from holdall.runs.inputs import as_dataset
 from holdall.runs.metrics import param_op, point_ops, status_op, tag_op
 from holdall.runs.record import RunRecord
+from holdall.runs.versions import OnConflict
 from holdall.store import Store
 from holdall.trees.session import Draft
 
@@ -62,7 +64,11 @@ class ImportedRun:
         found = self._found
         if self._record is None:
             self._run = self._store.runs.ensure(
-                found.key, experiment=found.experiment, name=found.name, start_time=_time(found.start_time)
+                found.key,
+                experiment=found.experiment,
+                name=found.name,
+                start_time=_time(found.start_time),
+                paths="versioned" if found.versioned else None,
             )
             self.changed = True
         elif self._record.info.lifecycle_stage == "deleted":
@@ -133,7 +139,8 @@ class ImportedRun:
         if self._found.folder is None or not listing.files:
             return
         there = {entry.path: entry for entry in self._run.entries()} if self._record else {}
-        files = FileBringer(self._found.source_id, lambda items: self._run._log_items(items), there)
+        replace: OnConflict = "replace" if self._found.versioned else "error"
+        files = FileBringer(self._found.source_id, partial(self._run._log_items, on_conflict=replace), there)
         files.bring(self._found.folder, listing.files)
         self._take(files)
 
@@ -155,7 +162,7 @@ class ImportedRun:
                 self._tell("model", model.name, "it has no files at the source")
             return None
         path = next(name for n in count(1) if (name := model.name if n == 1 else f"{model.name}-{n}") not in taken)
-        files = FileBringer(self._found.source_id, lambda items: self._run._log_items(items), {})
+        files = FileBringer(self._found.source_id, self._run._log_items, {})
         with files.fetched(model.folder, paths, path) as (items, sums):
             try:
                 record, published = commit_as_is(self._run, items, self._model_record(model, path, items))

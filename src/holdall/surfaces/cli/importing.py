@@ -81,6 +81,81 @@ def mlflow(
     perform(planned, dry_run=dry_run, yes=yes, problems=problems, as_json=as_json)
 
 
+@import_.command("folder")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-e", "--experiment", callback=not_empty, help="The experiment of the runs.")
+@click.option("--each", is_flag=True, help="Each folder in it is a run of its own.")
+@click.option("--versioned", is_flag=True, help="Files that change later replace what was brought.")
+@import_options
+def folder(
+    folder: Path,
+    experiment: str | None,
+    each: bool,
+    versioned: bool,
+    dry_run: bool,
+    yes: bool,
+    problems: Path,
+    as_json: bool,
+) -> None:
+    """Bring a folder of files as a run; links in it are followed.
+
+    \b
+    Example: holdall import folder trained --each --yes
+    """
+    from holdall.importing import from_folder
+
+    planned = from_folder(opened(), folder, experiment=experiment, each=each, versioned=versioned)
+    perform(planned, dry_run=dry_run, yes=yes, problems=problems, as_json=as_json)
+
+
+@import_.command("hf-cache")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-e", "--experiment", default="Hugging Face", show_default=True, callback=not_empty)
+@import_options
+def hf_cache(folder: Path, experiment: str, dry_run: bool, yes: bool, problems: Path, as_json: bool) -> None:
+    """Bring a Hugging Face cache: each revision of a model or data set in it as a run.
+
+    \b
+    Example: holdall import hf-cache ~/.cache/huggingface/hub --dry-run
+    """
+    from holdall.importing import from_huggingface_cache
+
+    planned = from_huggingface_cache(opened(), folder, experiment=experiment)
+    perform(planned, dry_run=dry_run, yes=yes, problems=problems, as_json=as_json)
+
+
+@import_.command("trackio")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-p", "--project", "projects", multiple=True, callback=not_empty, help="Only this project; repeatable.")
+@import_options
+def trackio(folder: Path, projects: Sequence[str], dry_run: bool, yes: bool, problems: Path, as_json: bool) -> None:
+    """Bring what Trackio keeps: projects as experiments, with their runs, numbers, media and artifacts.
+
+    \b
+    Example: holdall import trackio ~/.cache/huggingface/trackio --dry-run
+    """
+    from holdall.importing import from_trackio
+
+    planned = from_trackio(opened(), folder, projects=projects)
+    perform(planned, dry_run=dry_run, yes=yes, problems=problems, as_json=as_json)
+
+
+@import_.command("tensorboard")
+@click.argument("logdir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-e", "--experiment", callback=not_empty, help="The experiment of the runs.  [default: LOGDIR's name]")
+@import_options
+def tensorboard(logdir: Path, experiment: str | None, dry_run: bool, yes: bool, problems: Path, as_json: bool) -> None:
+    """Bring TensorBoard's logs: each folder with event files as a run, its scalars as measurements.
+
+    \b
+    Example: holdall import tensorboard logs --yes
+    """
+    from holdall.importing import from_tensorboard
+
+    planned = from_tensorboard(opened(), logdir, experiment=experiment)
+    perform(planned, dry_run=dry_run, yes=yes, problems=problems, as_json=as_json)
+
+
 def perform(planned: Planned, *, dry_run: bool, yes: bool, problems: Path, as_json: bool) -> None:
     """Show what an import would bring, ask, and bring it; end with exit code 1 if something is missing."""
     for line in _lines(planned):
