@@ -14,6 +14,12 @@ from mlflow.entities import (
     Experiment,
     ExperimentTag,
     InputTag,
+    LoggedModel,
+    LoggedModelInput,
+    LoggedModelOutput,
+    LoggedModelParameter,
+    LoggedModelStatus,
+    LoggedModelTag,
     Metric,
     Param,
     Run,
@@ -48,6 +54,17 @@ class Trial:
         self.names[run.info.run_id] = f"<{name}>"
         return str(run.info.run_id)
 
+    def model(self, experiment: str, name: str, run: str | None, **params: str) -> str:
+        """Begin a model and return its id."""
+        params_ = [LoggedModelParameter(*each) for each in params.items()]
+        model = self.store.create_logged_model(experiment, name, run, [], params_, "kind")
+        self.names[model.model_id] = f"<{name}>"
+        return str(model.model_id)
+
+    def models(self, experiments: list[str], filter: str | None = None, **given: Any) -> list[str]:
+        """Return the names of the models that a filter means, in order."""
+        return [model.name for model in self.store.search_logged_models(experiments, filter, **given)]
+
     def code(self, verb: Callable[..., Any], *args: Any, **given: Any) -> str:
         """Return the code of the error that a verb raises; "" where it raises none."""
         try:
@@ -74,6 +91,8 @@ class Trial:
         """Return an answer without ids, times of now, and addresses."""
         if isinstance(found, Run) and found.inputs:
             return [self.plain(dict(found.info)), found.data.to_dictionary(), self.plain(found.inputs.to_dictionary())]
+        if isinstance(found, LoggedModel):
+            return self.plain(found.to_dictionary())
         if isinstance(found, Experiment):
             return self.plain(dict(found))
         if isinstance(found, Metric):
@@ -85,7 +104,16 @@ class Trial:
         return self.names.get(found, found) if isinstance(found, str) else found
 
 
-_UNTOLD = ("artifact_uri", "artifact_location", "creation_time", "last_update_time", "workspace", "trace_location")
+_STAMPS = ("creation_timestamp", "last_updated_timestamp")
+_UNTOLD = (
+    "artifact_uri",
+    "artifact_location",
+    "creation_time",
+    "last_update_time",
+    "workspace",
+    "trace_location",
+    *_STAMPS,
+)
 
 
 def _below(parent: str) -> dict[str, Any]:
@@ -501,6 +529,124 @@ def _a_run_says_what_it_was_given(t: Trial) -> Any:
     told = [(t.names[one.experiment_id], one.name, one.digest, one.context) for one in seen]
     [found] = s.search_runs([id], "", ViewType.ALL)
     return [s.get_run(run), wrong, told, found.inputs.to_dictionary()["dataset_inputs"]]
+
+
+# --- logged models --------------------------------------------------------------
+
+
+@case
+def _a_model_is_begun_and_ended(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    run = t.run(id)
+    model = t.model(id, "forest", run, kind="tree", depth="3")
+    seen = [s.get_logged_model(model)]
+    s.finalize_logged_model(model, LoggedModelStatus.READY)
+    seen += [s.get_logged_model(model), bool(s.create_logged_model(id).name)]
+    s.finalize_logged_model(model, LoggedModelStatus.FAILED)
+    return [*seen, s.get_logged_model(model).status, t.code(s.create_logged_model, id, "a/b")]
+
+
+@case
+def _a_model_has_tags_and_parameters(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    model = t.model(id, "forest", t.run(id), kind="tree")
+    s.set_logged_model_tags(model, [LoggedModelTag("kind", "wood"), LoggedModelTag("new", "x")])
+    s.delete_logged_model_tag(model, "new")
+    s.log_logged_model_params(model, [LoggedModelParameter("leaves", "7")])
+    return [s.get_logged_model(model), t.code(s.delete_logged_model_tag, model, "new")]
+
+
+@case
+def _a_model_that_is_not_there(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    deleted = t.model(id, "forest", t.run(id))
+    s.delete_logged_model(deleted)
+    return [
+        [
+            t.code(s.get_logged_model, gone),
+            t.code(s.finalize_logged_model, gone, LoggedModelStatus.READY) if gone != deleted else "",
+            t.code(s.delete_logged_model_tag, gone, "a"),
+            t.code(s.set_logged_model_tags, gone, [LoggedModelTag("a", "b")]) if gone != deleted else "",
+        ]
+        for gone in ("m-" + "0" * 32, "nothing", deleted)
+    ] + [s.get_logged_model(deleted, allow_deleted=True).name, t.models([id])]
+
+
+@case
+def _a_model_is_measured(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    run, other = t.run(id), t.run(id, "other")
+    model = t.model(id, "forest", run)
+    s.log_metric(run, Metric("acc", 0.5, 1, 3, model_id=model, dataset_name="test", dataset_digest="d"))
+    s.log_batch(other, [Metric("acc", 0.75, 2, 4, model_id=model), Metric("plain", 1, 1, 1)], [], [])
+    found = [
+        (one.key, one.value, one.step, one.dataset_name, t.names[one.run_id])
+        for one in s.get_logged_model(model).metrics
+    ]
+    return [sorted(found), s.get_run(run).data.metrics, s.get_run(other).data.metrics]
+
+
+@case
+def _runs_say_which_models_they_used_and_made(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    run, other = t.run(id), t.run(id, "other")
+    model = t.model(id, "forest", run)
+    s.log_outputs(run, [LoggedModelOutput(model, 7)])
+    s.log_inputs(other, [], [LoggedModelInput(model)])
+    s.log_outputs(other, [LoggedModelOutput(model, 9)])
+    outputs = [
+        [(t.names[one.model_id], one.step) for one in s.get_run(each).outputs.model_outputs] for each in (run, other)
+    ]
+    return [outputs, [t.names[one.model_id] for one in s.get_run(other).inputs.model_inputs]]
+
+
+@case
+def _models_are_searched(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    run = t.run(id)
+    for n, name in enumerate(("ash", "beech", "cedar")):
+        model = t.model(id, name, run, letter=name[0], size=str(n))
+        s.set_logged_model_tags(model, [LoggedModelTag("even", str(n % 2 == 0))])
+        s.log_metric(run, Metric("acc", n / 4, 1, 0, model_id=model, dataset_name="test", dataset_digest=f"d{n}"))
+        s.finalize_logged_model(model, LoggedModelStatus.READY if n else LoggedModelStatus.FAILED)
+    by_name = [{"field_name": "name"}]
+    filters = (
+        "name = 'ash'",
+        "name LIKE '%e%'",
+        "params.letter = 'b'",
+        "tags.even = 'True'",
+        "metrics.acc > 0.2",
+        "metrics.acc > 0.2 AND params.size = '2'",
+        "model_type = 'none'",
+        "creation_timestamp > 1",
+    )
+    orders: tuple[Any, ...] = (
+        [{"field_name": "name", "ascending": False}],
+        [{"field_name": "metrics.acc", "ascending": False}],
+        [{"field_name": "metrics.acc", "dataset_name": "test"}],
+    )
+    return [
+        {filter: t.models([id], filter, order_by=by_name) for filter in filters},
+        [t.models([id], order_by=order) for order in orders],
+        t.models([id], datasets=[{"dataset_name": "test", "dataset_digest": "d1"}]),
+        t.models([id], "metrics.acc > 0", datasets=[{"dataset_name": "test"}], order_by=by_name),
+        [t.code(t.models, [id], wrong) for wrong in ("nothing = 'x'", "metrics.acc")],
+        t.code(t.models, [id], datasets=[{"dataset_digest": "d1"}]),
+        t.code(t.models, [id], order_by=[{"field_name": "params.size"}]),
+    ]
+
+
+@case
+def _models_come_in_pages(t: Trial) -> Any:
+    id, s = t.experiment(), t.store
+    run, pages, token = t.run(id), [], None
+    for name in "abcde":
+        t.model(id, name, run)
+    while True:
+        page = s.search_logged_models([id], max_results=2, order_by=[{"field_name": "name"}], page_token=token)
+        pages.append([model.name for model in page])
+        if not (token := page.token):
+            return pages
 
 
 @pytest.fixture(scope="module")

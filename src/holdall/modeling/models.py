@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from holdall.modeling.flavor_registry import flavor_named, flavor_of
 from holdall.modeling.loading.loader import read_model
 from holdall.modeling.loading.model_folder import Fetched, local_folder
 from holdall.modeling.loading.reader import Locate, ModelReader
-from holdall.modeling.model import FILE, Model
+from holdall.modeling.model import FILE, Model, parse_model
 from holdall.modeling.model_info import ModelInfo
+from holdall.modeling.records.begun import BegunModels
 from holdall.modeling.records.logged import LoggedModel, logged_models
 from holdall.modeling.records.records import ModelRecords
 from holdall.modeling.revising import Change
@@ -39,6 +41,11 @@ class Models(ModelRecords, ModelReader):
         ModelRecords.__init__(self, location, run_of)
         ModelReader.__init__(self, location, artifacts, locate)
         self._environments: dict[str, Json] = {}  # by the run's id; "" for what is here now
+
+    @cached_property
+    def _begun(self) -> BegunModels:
+        """Return the models as a tool sees them that logs them step by step."""
+        return BegunModels(self._location, self._run_of, FILE, lambda data: tuple(sorted(parse_model(data).flavors)))
 
     def log(
         self,

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
     from holdall.modeling.model import Model
     from holdall.modeling.model_info import ModelInfo
+    from holdall.modeling.records.begun import BegunModel, begun_models
     from holdall.modeling.records.logged import LoggedModel
     from holdall.naming.deployments import Deployment
     from holdall.naming.record import AliasMove, ModelVersion, RegisteredModel
@@ -98,6 +99,7 @@ __all__ = [
     "Amount",
     "ArtifactInfo",
     "ArtifactReader",
+    "BegunModel",
     "Collection",
     "Compaction",
     "CopyReport",
@@ -174,6 +176,7 @@ __all__ = [
     "ViewType",
     "as_picture",
     "averages",
+    "begun_models",
     "beside",
     "dataset_of",
     "from_numpy",
@@ -203,6 +206,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.modeling.loading.trust": "EVERYBODY POLICIES Trust",
     "holdall.modeling.model": "Model",
     "holdall.modeling.model_info": "ModelInfo",
+    "holdall.modeling.records.begun": "BegunModel begun_models",
     "holdall.modeling.records.logged": "LoggedModel",
     "holdall.naming.deployments": "Deployment",
     "holdall.naming.record": "AliasMove ModelVersion RegisteredModel",

@@ -149,9 +149,9 @@ def logged_model(run_id: str, n: int, tags: Mapping[str, str], experiment_id: st
     )
 
 
-def remark_on(model: LoggedModel, kind: str, about: Sequence[object], body: Mapping[str, Any]) -> dict[str, str]:
+def remark_on(model_id: str, kind: str, about: Sequence[object], body: Mapping[str, Any]) -> dict[str, str]:
     """Return the tag by which a run says something of one of its models: a `tag`, a `param` or a `metric`."""
-    return remark(f"{TAG.partition('.')[2]}{model.model_id.rpartition('-')[2]}.{kind}", about, body)
+    return remark(f"{TAG.partition('.')[2]}{model_id.rpartition('-')[2]}.{kind}", about, body)
 
 
 def point_of(point: Sequence[Any], run_id: str, dataset: tuple[str, str] | None) -> tuple[list[object], Json]:
@@ -183,8 +183,9 @@ def _metric(id: str, body: Mapping[str, Any]) -> Metric | None:
 
 def next_number(tags: Mapping[str, str]) -> int:
     """Return the number of the next model that a run with these tags logs."""
-    return max(_numbers(tags), default=0) + 1
+    return max(model_numbers(tags), default=0) + 1
 
 
-def _numbers(tags: Mapping[str, str]) -> list[int]:
+def model_numbers(tags: Mapping[str, str]) -> list[int]:
+    """Return the numbers of the models that a run's tags tell of, one for each tag."""
     return [int(found[1]) for key in tags if (found := _OF_MODEL.fullmatch(key))]

@@ -180,7 +180,11 @@ class ModelRecords:
         own = by is not None and by.id == model.source_run_id
         run = by if by is not None and own else self._run_of(model.source_run_id)
         run.set_tags(
-            {key: value for about, body in bodies for key, value in remark_on(model, kind, about, body).items()}
+            {
+                key: value
+                for about, body in bodies
+                for key, value in remark_on(model.model_id, kind, about, body).items()
+            }
         )
         if not own:
             run.flush()

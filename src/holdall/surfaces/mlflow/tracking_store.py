@@ -6,11 +6,9 @@ every verb reads and writes the bucket, and costs what the native verb costs.
 
 from __future__ import annotations
 
-from holdall.surfaces.mlflow.tracking.experiments import ExperimentVerbs
-from holdall.surfaces.mlflow.tracking.inputs import InputVerbs
+from holdall.surfaces.mlflow.tracking.models import ModelVerbs
 from holdall.surfaces.mlflow.tracking.searching import SearchVerbs
-from holdall.surfaces.mlflow.tracking.values import ValueVerbs
 
 
-class HoldallTrackingStore(ExperimentVerbs, InputVerbs, SearchVerbs, ValueVerbs):
+class HoldallTrackingStore(ModelVerbs, SearchVerbs):
     """What MLflow asks for by an address that begins with `holdall+`."""

@@ -27,11 +27,12 @@ from mlflow.entities import (
 from holdall.store import Dataset as NativeDataset
 from holdall.store import Experiment as NativeExperiment
 from holdall.store import RunInputs as NativeInputs
-from holdall.store import RunRecord
+from holdall.store import RunRecord, begun_models
 from holdall.surfaces.mlflow.addresses import mlflow_experiment
 from holdall.surfaces.mlflow.tracking.held import HIDDEN
 
 USER: Final = HIDDEN + "user_id"  # of a run whose tags say another user, or none
+HOLDER: Final = HIDDEN + "holds_model"  # of a run that is there for a model alone, which MLflow logged without a run
 _KEPT: Final = ("holdall.keep", "holdall.expired", "holdall.retention")  # for people to see and to set
 ReadText = Callable[[str, str], str]  # the text of a file of a run: run id, path
 
@@ -80,8 +81,19 @@ def as_run(record: RunRecord, artifact_uri: str, read: ReadText) -> Run:
         as_run_info(record, artifact_uri),
         RunData(metrics, params, tags),
         _inputs(record.inputs, lambda path: read(info.run_id, path)),
-        RunOutputs([LoggedModelOutput(model.model_id, model.step) for model in record.outputs.model_outputs]),
+        RunOutputs([LoggedModelOutput(id, step) for id, step in _outputs(record).items()]),
     )
+
+
+def _outputs(record: RunRecord) -> dict[str, int]:
+    """Return the models that a run made, as it was told, and their steps; natively logged ones without a word."""
+    said = {model.model_id: model.step for model in record.outputs.model_outputs}
+    for begun in begun_models(record.info.run_id, record.data.tags):
+        if begun.output and begun.deleted is None:
+            said[begun.model.model_id] = begun.model.step
+        else:
+            said.pop(begun.model.model_id, None)
+    return said
 
 
 def _inputs(inputs: NativeInputs, read: Callable[[str], str]) -> RunInputs:

@@ -57,7 +57,7 @@ class ExperimentVerbs(Held):
 
     def get_experiment_by_name(self, experiment_name: str) -> Experiment | None:
         """Return the experiment of a name; None where there is none. Cost: a listing and a GET."""
-        found = self.store.experiments.named(experiment_name)
+        found = self._native_named(experiment_name)
         if found:
             return self._experiment(found)
         return self._default if experiment_name == DEFAULT else None
@@ -110,6 +110,13 @@ class ExperimentVerbs(Held):
         self._elsewhere[found.experiment_id] = found.tags.get(LOCATION)
         return experiment
 
+    def _native_named(self, name: str) -> NativeExperiment | None:
+        """Return the experiment of a name; None also where there is no store yet."""
+        try:
+            return self.store.experiments.named(name)
+        except StoreNotFoundError:
+            return None
+
     @property
     def _default(self) -> Experiment:
         """Return the default experiment before anybody made it."""
@@ -131,9 +138,8 @@ class ExperimentVerbs(Held):
 
     def _written(self, experiment_id: str) -> None:
         """Make the default experiment, if it is meant: what is said of it needs a place."""
-        if native_experiment(experiment_id) == native_experiment(DEFAULT_ID) and not self.store.experiments.named(
-            DEFAULT
-        ):
+        is_default = native_experiment(experiment_id) == native_experiment(DEFAULT_ID)
+        if is_default and not self._native_named(DEFAULT):
             self.store.experiments.create(DEFAULT)
 
 

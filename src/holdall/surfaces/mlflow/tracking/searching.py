@@ -16,6 +16,7 @@ from holdall.errors import StoreNotFoundError
 from holdall.store import RunRecord
 from holdall.surfaces.mlflow.addresses import mlflow_experiment, native_experiment
 from holdall.surfaces.mlflow.errors import translates
+from holdall.surfaces.mlflow.tracking.entities import HOLDER
 from holdall.surfaces.mlflow.tracking.experiments import checked_count
 from holdall.surfaces.mlflow.tracking.runs import RunVerbs
 
@@ -56,6 +57,7 @@ class SearchVerbs(RunVerbs):
     def _records(self, experiment_ids: Sequence[str]) -> list[RunRecord]:
         """Return all runs of some experiments; none where there is no store yet."""
         try:
-            return self.store.runs.search(experiments=[native_experiment(id) for id in experiment_ids], stage=None)
+            found = self.store.runs.search(experiments=[native_experiment(id) for id in experiment_ids], stage=None)
         except StoreNotFoundError:
             return []
+        return [record for record in found if HOLDER not in record.data.tags]

@@ -112,12 +112,17 @@ class ValueVerbs(RunVerbs):
 
     # --- inside ---
 
-    def _log(self, run: Run, metrics: Iterable[Metric], params: Iterable[Param], tags: Iterable[RunTag]) -> None:
+    def _measured(self, run: Run, metrics: Sequence[Metric]) -> None:
+        """Say of the models that measurements name what was measured: the verbs of models know how."""
+        raise NotImplementedError
+
+    def _log(self, run: Run, metrics: Sequence[Metric], params: Iterable[Param], tags: Iterable[RunTag]) -> None:
         run._buffer_batch(
             metrics=[(one.key, one.value, one.step, one.timestamp) for one in metrics],
             params=[(one.key, one.value) for one in params],
             tags=[(one.key, one.value) for one in tags],
         )
+        self._measured(run, metrics)
 
     def _ordered(self, run_id: str, key: str) -> list[Metric]:
         return sorted(self._history(run_id, key), key=lambda one: (one.timestamp, one.step, _number(one)))
