@@ -202,7 +202,7 @@ class ImportedRun:
         for point, by, dataset in model.metrics:
             (op,) = point_ops([point])
             about, body = point_of(op["points"][0], by or self._id, dataset)
-            for tag, text in remark_on(record, "metric", about, body).items():
+            for tag, text in remark_on(record.model_id, "metric", about, body).items():
                 self._buffer(list(self._checked("tag", tag, lambda tag=tag, text=text: [tag_op(tag, text)])))
 
     def _end(self, mark: Mark) -> None:
