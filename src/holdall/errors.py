@@ -43,6 +43,12 @@
     │   ├── UnsupportedFileError       a kind of file that cannot be logged
     │   └── SourceChangedError         it changed while it was read
     ├── DestinationError               mend the local folder
+    ├── FileSystemError                (OSError) what a file system of fsspec cannot do; its cause says why
+    │   ├── NoSuchFileError            (FileNotFoundError) there is nothing at this path
+    │   ├── FileThereError             (FileExistsError) the path holds other content
+    │   ├── FileIsDirectoryError       (IsADirectoryError) a directory is where a file was asked for
+    │   ├── NoDirectoryError           (NotADirectoryError) a file is where a directory was asked for
+    │   └── FileForbiddenError         (PermissionError) what stays as it is, or is not allowed
     ├── ReloadError                    look again, then retry
     │   ├── RunDeletedError            the run was deleted
     │   ├── ExperimentDeletedError     the experiment was deleted
@@ -94,6 +100,7 @@ see all of it at once.
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping
 from typing import ClassVar, Final
@@ -765,6 +772,64 @@ class DestinationError(HoldallError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+# --- what a file system of fsspec cannot do -----------------------------------
+
+
+class FileSystemError(HoldallError, OSError):
+    """A store as a file system of fsspec cannot do this. Attributes: path, reason."""
+
+    hint = "its cause, which is chained to it, says how to mend it"
+    _number: ClassVar[int] = errno.EIO
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(self._number, reason, path)
+        self.path, self.reason = path, reason
+
+    def __reduce__(self) -> tuple[type[FileSystemError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)  # OSError would give its own three facts
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class NoSuchFileError(FileSystemError, FileNotFoundError):
+    """There is nothing at this path of a file system. Attributes: path, reason."""
+
+    hint = "fs.ls(...) lists what is there, and fs.invalidate_cache() has it look again"
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+    _number = errno.ENOENT
+
+
+class FileThereError(FileSystemError, FileExistsError):
+    """The path holds other content, which stays as it is. Attributes: path, reason."""
+
+    hint = "write to another path, or to a run that was started with paths='versioned'"
+    error_code = "RESOURCE_ALREADY_EXISTS"
+    _number = errno.EEXIST
+
+
+class FileIsDirectoryError(FileSystemError, IsADirectoryError):
+    """A directory is where a file was asked for. Attributes: path, reason."""
+
+    hint = "fs.find(...) lists the files below it"
+    _number = errno.EISDIR
+
+
+class NoDirectoryError(FileSystemError, NotADirectoryError):
+    """A file is where a directory was asked for. Attributes: path, reason."""
+
+    hint = "write to another path"
+    _number = errno.ENOTDIR
+
+
+class FileForbiddenError(FileSystemError, PermissionError):
+    """What is there stays as it is, or the bucket does not allow it. Attributes: path, reason."""
+
+    hint = "only files of runs are written, and only those of runs with paths='versioned' replaced or removed"
+    error_code = "PERMISSION_DENIED"
+    _number = errno.EACCES
 
 
 # --- look again, then retry -----------------------------------------------------

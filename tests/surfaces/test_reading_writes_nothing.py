@@ -335,6 +335,10 @@ class SnapshotWorld(World):
 
 
 READS["RunSnapshot"] = {name: _by_snapshot(name) for name in READS["Run"] if name != "flush"}
+READS["RunSnapshot"] |= {
+    "stat": lambda w: w.run.snapshot().stat(TEXT),
+    "walk": lambda w: list(w.run.snapshot().walk()),
+}
 
 # --- what writes, and what asks no store ----------------------------------------
 

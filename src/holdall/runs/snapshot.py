@@ -20,14 +20,19 @@ entries of the log.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 from holdall.display import Facts, Shown
-from holdall.errors import RunNotFoundError
+from holdall.errors import ArtifactNotFoundError, RunNotFoundError
 from holdall.format.layout import run_log
+from holdall.format.paths import check_path
+from holdall.format.tree import Entry, Kind
 from holdall.runs.loading import RunLoader
 from holdall.runs.promise import Promise
+from holdall.runs.record import ArtifactInfo
 from holdall.runs.rereading import read_again, watch
+from holdall.runs.selections import follow_links
 from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -61,6 +66,55 @@ class RunSnapshot(RunLoader, Shown):
             True
         """
         return self
+
+    def stat(self, path: str) -> ArtifactInfo:
+        """Return what is at a path: a file with its size and digest, a directory, or a link that leads to no file.
+
+        A link that leads to a file is that file, with `target` to tell it from one.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing.
+
+        Cost: the nodes of the tree on the way there, where they were not read yet.
+
+        Example:
+            >>> now = run.snapshot()
+            >>> now.stat("report.txt").size, now.stat("model").kind
+            (12, 'directory')
+        """
+        return self._reading(lambda view: self._stat(view, path)) if path else ArtifactInfo(self.id, "", "directory")
+
+    def walk(self, path: str | None = None) -> Iterator[ArtifactInfo]:
+        """Yield what is at and below a path, as `stat` tells it, in the tree's order; directories only if empty.
+
+        Raises:
+            IncompleteError: At the end: there may be more, in what cannot be read.
+
+        Cost: the nodes of the tree there, where they were not read yet.
+
+        Example:
+            >>> [(found.path, found.size) for found in run.snapshot().walk()]
+            [('model/weights.bin', 8), ('report.txt', 12)]
+        """
+        for entry in self.entries(path):
+            yield self.stat(entry.path) if entry.kind is Kind.LINK else self._told(entry)
+
+    def _told(self, entry: Entry) -> ArtifactInfo:
+        if entry.kind is Kind.DIRECTORY:
+            return ArtifactInfo(self.id, entry.path, "directory")
+        return ArtifactInfo(self.id, entry.path, "file", entry.size, entry.sha256.hex())
+
+    def _stat(self, view: View, path: str) -> ArtifactInfo:
+        found = view.paths.find([check_path(path)]).get(path)
+        if found is None and not view.paths.below([path]):
+            raise ArtifactNotFoundError(self.id, path)
+        if found is None or found.kind is Kind.DIRECTORY:
+            return ArtifactInfo(self.id, path, "directory")
+        target = found.target if found.kind is Kind.LINK else None
+        file = found if target is None else follow_links(view, path)
+        if file is None or file.kind is not Kind.FILE:
+            return ArtifactInfo(self.id, path, "link", target=target)
+        return ArtifactInfo(self.id, path, "file", file.size, file.sha256.hex(), target)
 
     def __getstate__(self) -> dict[str, Any]:
         view = self._view()

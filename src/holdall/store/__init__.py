@@ -48,6 +48,7 @@ from holdall.runs.values import (
 from holdall.runs.versions import FileVersion, OnConflict, PathRule
 from holdall.storage.ending import the_end
 from holdall.storage.wrappers import DEADLINE
+from holdall.store.active import active_run, active_store, tell_active
 from holdall.store.opened import Store
 from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.source import Links
@@ -174,6 +175,8 @@ __all__ = [
     "Usage",
     "UsedArtifact",
     "ViewType",
+    "active_run",
+    "active_store",
     "as_picture",
     "averages",
     "begun_models",
@@ -183,6 +186,7 @@ __all__ = [
     "from_pandas",
     "listed",
     "side_by_side",
+    "tell_active",
     "the_end",
     "without_extensions",
     "witnessed",

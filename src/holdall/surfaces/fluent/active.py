@@ -28,7 +28,7 @@ from holdall.errors import (
     RunNotFoundError,
 )
 from holdall.settings import Settings, read_settings
-from holdall.store import DEFAULT, Experiment, PathRule, Run, Store, the_end
+from holdall.store import DEFAULT, Experiment, PathRule, Run, Store, tell_active, the_end
 from holdall.surfaces.fluent import system_metrics, visible
 
 _log = logging.getLogger("holdall")
@@ -264,6 +264,9 @@ def active_run() -> Run | None:
     if not stack and threading.get_ident() != _MAIN:
         stack = visible.shared(main)
     return stack[-1].run if stack else None
+
+
+tell_active(lambda: _state.store, lambda: active_run())  # for other surfaces, which do not know this one
 
 
 def last_active_run() -> Run | None:

@@ -1,0 +1,162 @@
+"""A store as a file system of fsspec: the verbs that write.
+
+Each writes to a run that its path names; nothing is written anywhere else. In a run
+of immutable paths a path keeps what it holds; in one of versioned paths, what is
+there becomes an earlier version. Whether the run goes on or has ended, it stays so.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.compression import compr
+from fsspec.core import get_compression
+
+from holdall.errors import FileForbiddenError, FileThereError, RunNotVersionedError
+from holdall.store import Run
+from holdall.surfaces.filesystem.addresses import Place, parse_place
+from holdall.surfaces.filesystem.files import CompressedFile, NewFile
+from holdall.surfaces.filesystem.reading import ReadableFileSystem
+from holdall.surfaces.filesystem.translating import as_os_errors, is_directory
+
+
+class HoldallFileSystem(ReadableFileSystem):
+    """The files of a store's runs and models, as a file system of fsspec; files of runs can be written, too.
+
+    `holdall://runs/<run id>/<path>`, `holdall://models/<name>@<alias>/<path>`,
+    `holdall://models/<name>/<version>/<path>`.
+
+    Args:
+        store: The store's address, as for `holdall.open`; when None, that of the store in use: the one that was set,
+            or else the one that `HOLDALL_STORE` names.
+        listings_expiry_time: Seconds after which a run or model is looked at anew; None: never, until
+            `invalidate_cache` or `refresh=True`.
+        options: What the storage library takes, as for `holdall.open`.
+    """
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: Any = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Open a file: "rb" or "r" to read it, "wb", "w", "xb" or "x" to log it when it is closed. As `fsspec.open`."""
+        packs = compression is not None and "b" in mode and "r" not in mode
+        file = super().open(path, mode, block_size, cache_options, None if packs else compression, **kwargs)
+        method = get_compression(path, compression) if packs else None
+        return CompressedFile(compr[method](file, mode="w"), file) if method else file
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_options: Any = None,
+        **_: Any,
+    ) -> io.IOBase:
+        """Open a file: "rb" to read it, "wb" to log a file when it is closed, "xb" the same where nothing is yet.
+
+        Raises:
+            FileNotFoundError, IsADirectoryError: As `cat_file`.
+            FileExistsError: When a written file is closed: the path holds other content, which stays.
+            PermissionError: It is not of a run.
+        """
+        if mode == "rb":
+            return self._opened(path)
+        if mode not in ("wb", "xb"):
+            raise io.UnsupportedOperation(f"files of a store are opened as 'rb', 'wb' or 'xb', not {mode!r}")
+        self._writable(path, create=mode == "xb")
+        return NewFile(lambda stream: self._log(path, stream), path, autocommit=autocommit)
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
+        """Log bytes as a file of a run. Raises: as `open`. Cost: as `Run.log_bytes`."""
+        path = self._strip_protocol(path)
+        self._writable(path, create=mode == "create")
+        self._log(path, io.BytesIO(value))
+
+    def put_file(
+        self, lpath: Any, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
+    ) -> None:
+        """Log a local file. Raises: as `open`. Cost: as `Run.log_stream`."""
+        local = Path(lpath)
+        if local.is_dir():
+            return
+        rpath = self._strip_protocol(rpath)
+        self._writable(rpath, create=mode == "create")
+        with local.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            callback.set_size(size)
+            self._log(rpath, file)
+            callback.relative_update(size)
+
+    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        """Log a file of the store at another path; its content is stored once. Raises: as `open`."""
+        if self.isdir(path1):
+            return
+        path2 = self._strip_protocol(path2)
+        self._writable(path2)
+        with self._opened(path1) as file:
+            self._log(path2, file)
+
+    def rm_file(self, path: str) -> None:
+        """Take a file out of a run of versioned paths. Raises: FileNotFoundError, PermissionError. Cost: one PUT."""
+        path = self._strip_protocol(path)
+        if self.isdir(path):
+            raise is_directory(path)
+        self._remove(path)
+
+    _rm = rm_file
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Take files out of runs of versioned paths; a directory, with `recursive`, as one change of its run."""
+        if recursive and maxdepth is None:
+            for name in [path] if isinstance(path, str | os.PathLike) else path:
+                self._remove(self._strip_protocol(name))
+            return
+        super().rm(path, recursive=recursive, maxdepth=maxdepth)
+
+    # --- inside ---
+
+    def _writable(self, path: str, *, create: bool = False) -> tuple[Run, Place]:
+        """Return the run that a path is of, and where; `create`: nothing may be there yet."""
+        place = parse_place(path)
+        if place.listing is not None or (place.root and not place.path):
+            raise is_directory(path)
+        if place.run_id is None:
+            raise FileForbiddenError(path, f"{path!r} is not of a run, and only runs are written to: runs/<id>/<path>")
+        if create and self.exists(path):
+            raise FileThereError(path, f"there is something at {path!r}")
+        with as_os_errors(path):
+            return self._views.store.runs.get(place.run_id), place
+
+    @contextmanager
+    def _changing(self, path: str) -> Iterator[tuple[Run, str]]:
+        """Give the run that is changed at a path, and the path in it; what was seen of it counts no more then."""
+        run, place = self._writable(path)
+        try:
+            with as_os_errors(path):
+                yield run, place.path
+        finally:
+            self._views.forget(place.root)
+
+    def _log(self, path: str, stream: BinaryIO) -> None:
+        with self._changing(path) as (run, inside):
+            try:
+                run.log_stream(stream, inside, on_conflict="replace")
+            except RunNotVersionedError:
+                stream.seek(0)
+                run.log_stream(stream, inside)
+
+    def _remove(self, path: str) -> None:
+        with self._changing(path) as (run, inside):
+            run.delete_artifact(inside)
