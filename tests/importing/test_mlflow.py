@@ -59,7 +59,7 @@ def _ids(client: Any) -> list[str]:
     return [one.experiment_id for one in client.search_experiments() if one.name == "vision"]
 
 
-def brought(store: Store, source: object) -> importing.ImportReport:
+def brought(store: Store, source: object) -> importing.MoveReport:
     return importing.from_mlflow(store, str(source)).perform()
 
 

@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holdall.importing.planned import Planned
-from holdall.importing.report import Brought, ImportReport, Problem
+from holdall.moving import Brought, MoveReport, Problem
 from holdall.store import Store
 
 __all__ = [
     "Brought",
-    "ImportReport",
+    "MoveReport",
     "Planned",
     "Problem",
     "from_folder",

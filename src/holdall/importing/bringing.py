@@ -32,9 +32,9 @@ from holdall.errors import (
 from holdall.importing.files import Listing
 from holdall.importing.found import FoundExperiment, FoundRun, fingerprint
 from holdall.importing.marks import MODEL_ID, mark_of
-from holdall.importing.report import FAILED, MORE, NEW, SAME, Brought, Problem
 from holdall.importing.writing import ImportedRun
 from holdall.modeling.records.logged import logged_models
+from holdall.moving import FAILED, MORE, NEW, SAME, Brought, Problem
 from holdall.runs.record import RunRecord
 from holdall.store import Store
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from holdall.errors import ConflictError, InvalidPathError, SourceError
 from holdall.format.tree import Entry
 from holdall.importing.found import Folder, FoundFile, FoundRun
-from holdall.importing.report import Problem
+from holdall.moving import Problem
 from holdall.trees.source import Item, local_items, unreadable
 from holdall.trees.transaction import Published
 

@@ -15,7 +15,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from holdall.runs.reserved_tags import parsed
 
@@ -48,9 +47,3 @@ def mark_of(tags: Mapping[str, str]) -> Mark | None:
     if body is None or not isinstance(body.get("state"), str) or type(body.get("missing")) is not int:
         return None
     return Mark(body["state"], body["missing"], body.get("deleted") is True)
-
-
-def shown_address(uri: str) -> str:
-    """Return an address without user, password and query, which may hold secrets."""
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")) if parts.scheme else uri

@@ -10,7 +10,7 @@ from holdall.engines.threads import ThreadEngine
 from holdall.importing.bringing import Bringer
 from holdall.importing.files import listed
 from holdall.importing.found import FoundExperiment, FoundRun
-from holdall.importing.report import Brought, ImportReport, Problem
+from holdall.moving import Brought, MoveReport, Problem
 from holdall.sizes import format_size
 
 _AT_ONCE: Final = 8  # runs that are listed or brought side by side
@@ -66,7 +66,7 @@ class Planned(Shown):
         self.problems = [*problems, *(problem for one in self._listings for problem in one.problems)]
         self.problems += [Problem("file", run.source_id, "", bringer.lost[run.key]) for run, _ in lost]
 
-    def perform(self, tell: Tell | None = None) -> ImportReport:
+    def perform(self, tell: Tell | None = None) -> MoveReport:
         """Bring all of it. Again, and what is there is left alone; what was interrupted is gone on with.
 
         Args:
@@ -93,7 +93,7 @@ class Planned(Shown):
         for result in self._then():
             brought.append(result)
             told(result)
-        return ImportReport(self.source, self.destination, tuple(brought), tuple(bringer.problems))
+        return MoveReport(self.source, self.destination, tuple(brought), tuple(bringer.problems))
 
     # --- inside ---
 

@@ -21,8 +21,8 @@ from holdall.importing.bringing import Bringer
 from holdall.importing.folder import existing
 from holdall.importing.found import FileSet, FoundExperiment, FoundRun, Point, fingerprint
 from holdall.importing.planned import Planned
-from holdall.importing.report import Problem
 from holdall.libraries import library
+from holdall.moving import Problem
 from holdall.store import Store
 
 _PURPOSE: Final = "reading TensorBoard's event files"

@@ -21,7 +21,7 @@ from holdall.importing.bringing import Bringer
 from holdall.importing.folder import existing
 from holdall.importing.found import FileSet, FoundExperiment, FoundRun, Point, fingerprint
 from holdall.importing.planned import Planned
-from holdall.importing.report import Problem
+from holdall.moving import Problem
 from holdall.runs.record import USER
 from holdall.store import Store
 

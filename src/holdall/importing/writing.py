@@ -15,10 +15,10 @@ from holdall.format.ops import STATUSES
 from holdall.importing.files import FileBringer, Listing
 from holdall.importing.found import FoundFile, FoundModel, FoundRun, Point
 from holdall.importing.marks import FROM, IMPORTED, MODEL_ID, RUN_ID, Mark, mark_of
-from holdall.importing.report import Problem
 from holdall.modeling.model import FILE, parse_model
 from holdall.modeling.records.logged import LoggedModel, logged_models, point_of, remark_on
 from holdall.modeling.saving.committing import commit_as_is
+from holdall.moving import Problem
 from holdall.runs.inputs import as_dataset
 from holdall.runs.metrics import param_op, point_ops, status_op, tag_op
 from holdall.runs.record import RunRecord

@@ -12,7 +12,7 @@ from holdall.importing.mlflow.registry import HOLDING, FoundRegistered, Registry
 from holdall.importing.mlflow.runs import KEY, RunFinder, found_experiment
 from holdall.importing.mlflow.source import MlflowSource
 from holdall.importing.planned import Planned
-from holdall.importing.report import Brought
+from holdall.moving import Brought
 from holdall.store import Store
 
 

@@ -21,7 +21,7 @@ from holdall.importing.marks import FROM, IMPORTED, PLACEHOLDER, RUN_ID, VERSION
 from holdall.importing.mlflow.folders import folder_at
 from holdall.importing.mlflow.runs import KEY
 from holdall.importing.mlflow.source import MlflowSource
-from holdall.importing.report import FAILED, MORE, NEW, SAME, Brought, Problem
+from holdall.moving import FAILED, MORE, NEW, SAME, Brought, Problem
 from holdall.naming.uris import check_name
 
 HOLDING: Final = "Imported models"  # the experiment of runs that hold what no run of the source has

@@ -11,7 +11,7 @@ from holdall.importing.found import Folder, FoundExperiment, FoundInput, FoundMo
 from holdall.importing.marks import PARENT_ID
 from holdall.importing.mlflow.folders import folder_at, nothing_or
 from holdall.importing.mlflow.source import MlflowSource
-from holdall.importing.report import Problem
+from holdall.moving import Problem
 from holdall.runs.record import PARENT
 
 KEY: Final = "mlflow:"

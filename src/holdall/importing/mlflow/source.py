@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from holdall.errors import InvalidURIError, SourceUnreadableError
 from holdall.importing.found import Point
-from holdall.importing.marks import shown_address
 from holdall.libraries import library
+from holdall.moving import shown_address
 
 _PURPOSE: Final = "importing from MLflow"
 _PAGE: Final = 1_000

@@ -17,7 +17,7 @@ from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
 
 if TYPE_CHECKING:
-    from holdall.importing import Brought, ImportReport, Planned
+    from holdall.importing import Brought, MoveReport, Planned
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN = 20  # problems that are shown; all are in the file
@@ -201,12 +201,12 @@ def _tell(one: Brought) -> None:
     say(printable(f"{one.outcome:<6}  {one.what} {one.id}{name}  {about}"))
 
 
-def _summary(report: ImportReport) -> str:
+def _summary(report: MoveReport) -> str:
     said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(report.outcomes.items())) or "nothing"
     return f"{said}; {format_size(report.bytes)} at the source, {format_size(report.stored_bytes)} sent"
 
 
-def _show_problems(found: Planned | ImportReport, file: Path | None) -> None:
+def _show_problems(found: Planned | MoveReport, file: Path | None) -> None:
     for problem in found.problems[:_SHOWN]:
         tell(printable(f"missing  {problem}"))
     if len(found.problems) > _SHOWN:

@@ -1,4 +1,4 @@
-"""What an import is going to bring, or brought: values, and the file of problems."""
+"""What was brought from another tool, or to one: values, and the file of problems."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from holdall.display import Facts, Shown
 from holdall.sizes import format_size
@@ -16,7 +17,7 @@ NEW, MORE, SAME, FAILED = "new", "more", "same", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that the source has, or should have, and the store has not.
+    """Something that the source has, or should have, and the destination has not.
 
     Attributes:
         what: Of what: "run", "file", "parameter", "tag", "metric", "input", "model", "version", "experiment".
@@ -43,11 +44,11 @@ class Brought:
     Attributes:
         what: "run" or "model".
         source_id: What the source calls it.
-        id: The run's id here; of a model its name.
+        id: The run's id at the destination; of a model its name.
         name: For people.
         outcome: "new", "more": the source has more than was brought before; "same", "failed": nothing could be brought.
         files, bytes: What it has at the source.
-        stored_bytes: What was sent to the bucket for it, as encoded.
+        stored_bytes: What was sent for it, as encoded.
         points, versions: How many measurements and versions are new.
     """
 
@@ -64,8 +65,8 @@ class Brought:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ImportReport(Shown):
-    """What an import did.
+class MoveReport(Shown):
+    """What an import or an export did.
 
     Attributes:
         source, destination: Addresses, without credentials.
@@ -80,7 +81,7 @@ class ImportReport(Shown):
 
     @property
     def complete(self) -> bool:
-        """Return whether the store has all that the source has."""
+        """Return whether the destination has all that the source has."""
         return not self.problems
 
     @property
@@ -95,7 +96,7 @@ class ImportReport(Shown):
 
     @property
     def stored_bytes(self) -> int:
-        """Return the bytes that were sent to the bucket for them."""
+        """Return the bytes that were sent for them."""
         return sum(one.stored_bytes for one in self.brought)
 
     def write_problems(self, path: Path) -> None:
@@ -114,3 +115,10 @@ class ImportReport(Shown):
             "bytes": format_size(self.bytes),
             "stored": format_size(self.stored_bytes),
         }
+
+
+def shown_address(uri: str) -> str:
+    """Return an address without user, password and query, which may hold secrets."""
+    parts = urlsplit(uri)
+    user, at, _ = parts.netloc.rpartition("@")
+    return uri.partition("?")[0].replace(f"//{user}@", "//", 1) if at or parts.query else uri

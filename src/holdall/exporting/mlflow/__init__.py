@@ -1,0 +1,1 @@
+"""Runs, logged models and registered models, into an MLflow."""
