@@ -189,6 +189,21 @@ def _experiments_are_deleted_and_restored_with_their_runs(t: Trial) -> Any:
 
 
 @case
+def _an_experiment_is_renamed(t: Trial) -> Any:
+    id, other, s = t.experiment("a"), t.experiment("b"), t.store
+    t.run(id)
+    s.rename_experiment(id, f"{t.case}/c")
+    seen = [s.get_experiment(id), s.get_experiment_by_name(f"{t.case}/c").experiment_id, t.found([id])]
+    s.rename_experiment(id, f"{t.case}/d")
+    s.rename_experiment(other, f"{t.case}/c")
+    seen += [s.get_experiment_by_name(f"{t.case}/{name}").name for name in "cd"]
+    codes = [t.code(s.rename_experiment, id, wrong) for wrong in ("", None, "x" * 501)]
+    names = sorted(one.name for one in s.search_experiments(filter_string=f"name LIKE '{t.case}/%'"))
+    s.delete_experiment(id)
+    return [*seen, codes, names, t.code(s.rename_experiment, id, "x"), t.code(s.rename_experiment, "999999", "x")]
+
+
+@case
 def _experiments_have_tags(t: Trial) -> Any:
     id, s = t.experiment("a", first="1"), t.store
     s.set_experiment_tag(id, ExperimentTag("first", "2"))
@@ -647,6 +662,31 @@ def _models_come_in_pages(t: Trial) -> Any:
         pages.append([model.name for model in page])
         if not (token := page.token):
             return pages
+
+
+# --- garbage --------------------------------------------------------------------
+
+
+@case
+def _what_was_deleted_is_forgotten(t: Trial) -> Any:
+    id, s = t.experiment("a", team="x"), t.store
+    run, _kept = t.run(id, "gone"), t.run(id, "kept")
+    model = t.model(id, "forest", _kept)
+    s.delete_logged_model(model)
+    s.delete_run(run)
+    deleted = [run in s._get_deleted_runs(), run in s._get_deleted_runs(older_than=10**9)]
+    deleted += [model in s._get_deleted_logged_models(), model in s._get_deleted_logged_models(older_than=10**9)]
+    s._hard_delete_run(run)
+    s._hard_delete_logged_model(model)
+    codes = [t.code(s.get_run, run), t.code(s._hard_delete_run, run), t.code(s.get_logged_model, model, True)]
+    seen = t.found([id], run_view_type=ViewType.ALL), run in s._get_deleted_runs()
+    codes += [t.code(s._hard_delete_experiment, id)]
+    s.delete_experiment(id)
+    s._hard_delete_experiment(id)
+    codes += [t.code(s.get_experiment, id), t.code(s.get_run, _kept), t.code(s.restore_experiment, id)]
+    codes += [s.get_experiment_by_name(f"{t.case}/a")]
+    again = t.experiment("a", new="y")
+    return [deleted, codes, seen, s.get_experiment(again), t.found([again], run_view_type=ViewType.ALL)]
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from holdall.runs.arguments import named_values
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
+from holdall.runs.renaming import NAME, RenamingVerbs, forwards, is_forgotten, revived
 from holdall.runs.retaining import PolicyVerbs
 from holdall.runs.run import Run
 from holdall.runs.selecting import select
@@ -46,7 +47,7 @@ EXPERIMENT: Final = Subject(
 _GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an experiment's deletion took along
 
 
-class Experiments(PolicyVerbs):
+class Experiments(RenamingVerbs, PolicyVerbs):
     """The experiments of a store."""
 
     def __init__(self, location: Location, runs_of: Callable[[str, str | None, str], Sequence[Run]]) -> None:
@@ -96,7 +97,10 @@ class Experiments(PolicyVerbs):
             if newest is None:
                 self._begin(name, {})
             elif newest:  # what was only made was neither deleted nor anything else
-                self.active(id)
+                try:
+                    id = self.active(id).experiment_id
+                except ExperimentNotFoundError:  # it was forgotten
+                    self._begin(name, {})
             self._known.add(id)
         return id
 
@@ -173,14 +177,14 @@ class Experiments(PolicyVerbs):
         return self._record(self._find(id))
 
     def named(self, name: str) -> Experiment | None:
-        """Return an experiment by its name, or None.
+        """Return an experiment by its name, or by one that it had; None if there is none.
 
         Example:
             >>> store.experiments.use("vision") == store.experiments.named("vision")
             True
         """
         log = self._log(experiment_id(name))
-        return self._record(log) if log.find() else None
+        return self._record(log) if log.find() and not is_forgotten(log.state.state.tags) else None
 
     def all(self) -> list[Experiment]:
         """Return every experiment, deleted ones too, the newest first; a damaged one is left out, with a warning.
@@ -195,7 +199,8 @@ class Experiments(PolicyVerbs):
         heads = self._location.beside_descriptor(lambda: list_heads(self._location.bucket, EXPERIMENTS))
         logs = {Log(self._location, log, ExperimentFold): head for log, head in heads.items()}
         follow_many(self._location, logs, _called)
-        found = [self._record(log) for log in logs if log.head]
+        shown = [log for log in logs if log.head and not forwards(log.state.state.tags)]
+        found = [self._record(log) for log in shown if not is_forgotten(log.state.state.tags)]
         return sorted(found, key=lambda one: (-one.creation_time, one.name))
 
     def search(
@@ -295,7 +300,7 @@ class Experiments(PolicyVerbs):
         """Create an experiment. Returns its log, and whether it was this call that created it."""
         first: list[Json] = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
         log = self._log(experiment_id(name))
-        made = log.append(lambda: [] if log.head else first) is not None
+        made = log.append(lambda: revived(log.state.state, first) if log.head else first) is not None
         if made:
             self._location.made.add(experiment_id(name))
         return log, made
@@ -313,7 +318,7 @@ class Experiments(PolicyVerbs):
             raise InvalidNameError("experiment id", repr(id), "it is text of 16 hex digits")
         if is_experiment_id(id):
             log = self._log(id)
-            if log.find():
+            if log.find() and not is_forgotten(log.state.state.tags):
                 return log
         raise ExperimentNotFoundError(id, location.bucket.url)
 
@@ -321,12 +326,16 @@ class Experiments(PolicyVerbs):
         return Log(self._location, experiment_log(id), ExperimentFold)
 
     def _record(self, log: Log[ExperimentFold]) -> Experiment:
-        """Return what a log that was followed says of its experiment."""
+        """Return what a log that was followed says of its experiment; of another name, the experiment called so."""
         found, id = log.state, log.log.removeprefix(EXPERIMENTS)
         state, here = found.state, self._location.bucket.url
-        return Experiment(
-            id, found.name, stage(state.deleted), state.started, state.tags, log.head.time if log.head else 0, here
-        )
+        if other := forwards(state.tags):
+            target = self._log(other)
+            if target.find() and not forwards(target.state.state.tags):
+                return self._record(target)
+        tags = {key: value for key, value in state.tags.items() if key != NAME}
+        name, time = state.tags.get(NAME, found.name), log.head.time if log.head else 0
+        return Experiment(id, name, stage(state.deleted), state.started, tags, time, here)
 
 
 class ExperimentFold:

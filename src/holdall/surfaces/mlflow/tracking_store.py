@@ -6,9 +6,9 @@ every verb reads and writes the bucket, and costs what the native verb costs.
 
 from __future__ import annotations
 
-from holdall.surfaces.mlflow.tracking.models import ModelVerbs
+from holdall.surfaces.mlflow.tracking.garbage import GarbageVerbs
 from holdall.surfaces.mlflow.tracking.searching import SearchVerbs
 
 
-class HoldallTrackingStore(ModelVerbs, SearchVerbs):
+class HoldallTrackingStore(GarbageVerbs, SearchVerbs):
     """What MLflow asks for by an address that begins with `holdall+`."""

@@ -19,7 +19,7 @@ from mlflow.utils.validation import (
     _validate_experiment_tag,
 )
 
-from holdall.errors import ExperimentNotFoundError, StoreNotFoundError
+from holdall.errors import ExperimentDeletedError, ExperimentNotFoundError, StoreNotFoundError
 from holdall.store import DEFAULT
 from holdall.store import Experiment as NativeExperiment
 from holdall.surfaces.mlflow.addresses import DEFAULT_ID, mlflow_experiment, native_experiment
@@ -88,9 +88,14 @@ class ExperimentVerbs(Held):
         self._staged(experiment_id, "deleted")
         self.store.experiments.restore(native_experiment(experiment_id))
 
-    def rename_experiment(self, experiment_id: str, new_name: str) -> None:  # noqa: ARG002
-        """Refuse: an experiment's name makes its id here."""
-        raise refused("experiments of a holdall store are not renamed yet", "NOT_IMPLEMENTED")
+    def rename_experiment(self, experiment_id: str, new_name: str) -> None:
+        """Give an experiment another name. Raises: INVALID_STATE where it was deleted."""
+        _validate_experiment_name(new_name)
+        self._written(experiment_id)
+        try:
+            self.store.experiments.rename(native_experiment(experiment_id), new_name)
+        except ExperimentDeletedError as error:
+            raise refused(f"{error}: restore it first", "INVALID_STATE") from error
 
     def set_experiment_tag(self, experiment_id: str, tag: ExperimentTag) -> None:
         """Set a tag of an experiment that is not deleted. Cost: a listing, a GET and a PUT."""
