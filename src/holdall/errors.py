@@ -15,6 +15,7 @@
     │   ├── PathConflictError          a file where a directory stands, or the reverse
     │   ├── RegisteredPathError        the path is of a registered version
     │   ├── RunHeldError               a version or a tag keeps the run from being purged
+    │   ├── GroupConflictError         two ranks of a group, or one twice, have other content
     │   ├── ParamExistsError           the parameter has another value
     │   ├── ExperimentExistsError      there is an experiment of this name
     │   ├── ModelExistsError           there is a registered model of this name
@@ -53,6 +54,8 @@
     │   ├── RunDeletedError            the run was deleted
     │   ├── ExperimentDeletedError     the experiment was deleted
     │   ├── RunEndedError              the run was ended by this process meanwhile
+    │   ├── GroupSupersededError       another try of the ranks' job took over
+    │   ├── GroupIncompleteError       ranks of a group have not come yet
     │   ├── FencedOffError             content was collected before it was committed
     │   ├── CommitStateUnknownError    a commit may or may not have happened
     │   ├── WorkerLostError            workers of a cluster died over the same piece of work
@@ -102,7 +105,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from holdall.error_codes import name_of as _name_of
@@ -383,6 +386,22 @@ class RunHeldError(ConflictError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} cannot be purged: it is held by {self.by}"
+
+
+class GroupConflictError(ConflictError):
+    """What a rank has for a group is other than what is there. Attributes: run_id, group, rank, detail (what)."""
+
+    hint = (
+        "each rank logs under paths of its own, and the same when it comes again; a job that begins again and makes "
+        "other content passes a greater attempt to run.group(...)"
+    )
+
+    def __init__(self, run_id: str, group: str, rank: int, detail: str) -> None:
+        super().__init__(run_id, group, rank, detail)
+        self.run_id, self.group, self.rank, self.detail = run_id, group, rank, detail
+
+    def __str__(self) -> str:
+        return f"rank {self.rank} of group {self.group!r} of run {self.run_id}: {self.detail}"
 
 
 class ParamExistsError(ConflictError):
@@ -881,6 +900,33 @@ class RunEndedError(ReloadError):
 
     def __str__(self) -> str:
         return f"run {self.run_id} was ended while this was being logged"
+
+
+class GroupSupersededError(ReloadError):
+    """Another try of the job that the ranks of a group are of took over. Attributes: run_id, group, detail."""
+
+    hint = "end this process: what it had for the group is not committed, and another try of its job goes on"
+
+    def __init__(self, run_id: str, group: str, detail: str) -> None:
+        super().__init__(run_id, group, detail)
+        self.run_id, self.group, self.detail = run_id, group, detail
+
+    def __str__(self) -> str:
+        return f"group {self.group!r} of run {self.run_id} is no longer this one: {self.detail}"
+
+
+class GroupIncompleteError(ReloadError):
+    """A group is not committed, as ranks of it have not come. Attributes: run_id, group, missing (their numbers)."""
+
+    hint = "see what became of these ranks; one that comes later completes the group, without the others"
+
+    def __init__(self, run_id: str, group: str, missing: Sequence[int]) -> None:
+        super().__init__(run_id, group, missing)
+        self.run_id, self.group, self.missing = run_id, group, missing
+
+    def __str__(self) -> str:
+        named = ", ".join(map(str, self.missing[:16])) + (", ..." if len(self.missing) > 16 else "")
+        return f"group {self.group!r} of run {self.run_id} is not committed: missing are the ranks {named or 'none'}"
 
 
 class FencedOffError(ReloadError):

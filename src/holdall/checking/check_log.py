@@ -150,6 +150,12 @@ class LogCheck:
                     self._used(ref_from_json(op["facts"], self._journal.log).carried_by(entry.n), self._uri)
 
     def _check_end(self, told: View, folded: View) -> None:
+        for tree in folded.part_trees:  # not committed, and needed by who will commit them
+            with self._noting():
+                for node in tree.nodes():
+                    self._used(node, self._uri)
+                for entry in tree.walk():
+                    self._look_at(entry)
         if _amounts_to(told.state) != _amounts_to(folded.state):
             self._note(f"{self._journal.log}: a state it carries is not what its entries amount to")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from holdall.collecting.fencing import close_idle, fence_all
+from holdall.collecting.fencing import close_idle, end_abandoned, fence_all
 from holdall.collecting.following import RunHead, list_runs
 from holdall.collecting.generations import decide, list_garbage, read_condemned, settle
 from holdall.collecting.marks import Marks, mark
@@ -175,6 +175,9 @@ class Collector:
                 self._found.closed[run.log.removeprefix(RUNS)] = closed
                 left = tuple(session for session in run.sessions if session not in closed)
                 self._marks.forget_sessions(run.log, left)
+        for log, groups in self._marks.groups.items():
+            if ended := end_abandoned(self._location, log, groups, self._found.now):
+                self._found.abandoned[log.removeprefix(RUNS)] = ended
 
     def _packs(self, watched: frozenset[PackName]) -> None:
         """List the packs, and find what nothing refers to."""

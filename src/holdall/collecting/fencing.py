@@ -1,4 +1,4 @@
-"""A collector's entries in runs' logs: fences, and the end of sessions that nobody continues (SPEC.md, G5).
+"""A collector's entries in runs' logs: fences, the end of sessions that nobody continues, and of groups (SPEC.md, G5).
 
 A fence makes every writer of a log read the generation before it commits. It
 is due in each log with an open session, whoever created the generation: who
@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from holdall.collecting.following import ExactView, entry_time, follow
+from holdall.collecting.following import ExactView, entry_time, follow, kept_groups
 from holdall.collecting.marks import LiveRun
 from holdall.engines.mapping import Engine
 from holdall.errors import HoldallError, LogGapError
@@ -86,6 +86,44 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
         return [{"op": "close", "session": session} for session in closed]
 
     return tuple(closed) if _append(location, view, ops) else ()
+
+
+def end_abandoned(
+    location: Location, log: str, groups: Sequence[tuple[str, tuple[int, ...]]], now: int
+) -> tuple[str, ...]:
+    """End the groups of a run of which all parts are seven days old: nobody is likely to finish them.
+
+    Args:
+        location: The store.
+        log: The run's.
+        groups: As `kept_groups` tells them.
+        now: By the server's clock.
+
+    Returns:
+        The names of those that were ended; what they kept is garbage at the next collection.
+
+    Cost: one listing for each part; where one is ended another, the end of the log, and a PUT.
+    """
+    old = [group for group in groups if all(_is_idle(location, log, n, now) for n in group[1])]
+    if not old:
+        return ()
+    try:
+        view = follow(location, log)
+    except LogGapError:  # it was purged just now
+        return ()
+    ended: list[str] = []
+
+    def ops() -> list[Json]:
+        there = set() if view.state.purged or view.state.deleted else set(kept_groups(view))
+        ended[:] = [group[0] for group in old if group in there]
+        return [{"op": "unpart", "group": name} for name in ended]
+
+    return tuple(ended) if _append(location, view, ops) else ()
+
+
+def _is_idle(location: Location, log: str, n: int, now: int) -> bool:
+    created = entry_time(location.bucket, log_key(log, n))
+    return created is not None and now - created >= IDLE
 
 
 def _aware_sessions(location: Location, run: LiveRun) -> set[str]:

@@ -25,7 +25,7 @@ from holdall.trees.salvage import UNREADABLE
 from holdall.trees.view import View
 
 _TRIES: Final = 4  # of a run that changes while it is read
-_OF_COLLECTORS: Final = {"fence", "close"}  # what says nothing of a writer
+_OF_COLLECTORS: Final = {"fence", "close", "unpart"}  # what says nothing of a writer
 
 
 class ExactView(View):
@@ -63,6 +63,7 @@ class Look:
         packs: What it refers to.
         sessions: Those that are open, in hex.
         active: The number of the newest entry that a writer may have written; -1 if none was read.
+        groups: Those of which it keeps parts, each with the numbers of the entries that had them first.
         purged: Whether it is; then it refers to nothing.
         stale: Whether it is, and has entries before the one that purged it.
         problem: Why that is not known; empty where it is.
@@ -73,9 +74,16 @@ class Look:
     packs: frozenset[PackName] = frozenset()
     sessions: tuple[str, ...] = ()
     active: int = -1
+    groups: tuple[tuple[str, tuple[int, ...]], ...] = ()
     purged: bool = False
     stale: bool = False
     problem: str = ""
+
+
+def kept_groups(view: View) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Return the groups of which a run keeps parts, each with the numbers of the entries that had them first."""
+    groups = view.state.groups
+    return tuple((name, tuple(sorted({part.since for part in groups[name].parts.values()}))) for name in sorted(groups))
 
 
 def list_runs(bucket: Bucket) -> Iterator[RunHead]:
@@ -146,7 +154,8 @@ def _look(location: Location, reader: ChunkReader, run: RunHead, view: ExactView
             packs = frozenset(packs_needed(view))
             sessions = () if view.state.purged else tuple(sorted(view.state.sessions))
             purged = view.state.purged
-            return Look(run.log, n, packs, sessions, view.active, purged, purged and run.head.first < n)
+            stale = purged and run.head.first < n
+            return Look(run.log, n, packs, sessions, view.active, kept_groups(view), purged, stale)
         except UNREADABLE as error:
             if _journal(location, run.log).newest() == n:
                 return Look(run.log, n, problem=str(error))

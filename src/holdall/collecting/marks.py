@@ -56,6 +56,7 @@ class Marks:
         live: A filter of the packs that runs refer to.
         needed: Those of the watched ones that runs refer to.
         open: The runs with open sessions, by log.
+        groups: Those of which runs keep parts, as `Look` has them, by log.
         purged: How many runs are.
         stale: The logs of purged runs that have entries before the one that purged them.
         seen: The newest entry of each run that was looked at.
@@ -66,6 +67,7 @@ class Marks:
         self.watched = watched
         self.needed: set[PackName] = set()
         self.open: dict[str, LiveRun] = {}
+        self.groups: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {}
         self.purged = 0
         self.stale: set[str] = set()
         self.seen: dict[str, int] = {}
@@ -99,6 +101,9 @@ class Marks:
         for look in looks:
             self.seen[look.log] = look.n
             self.open.pop(look.log, None)
+            self.groups.pop(look.log, None)
+            if look.groups:
+                self.groups[look.log] = look.groups
             self.problems.pop(look.log.removeprefix(RUNS), None)
             if look.problem:
                 self.problems[look.log.removeprefix(RUNS)] = look.problem

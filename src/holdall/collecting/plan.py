@@ -84,6 +84,7 @@ class Collection:
         freed: Those that were deleted.
         generations: What came of each that was incomplete, or was begun.
         closed: Sessions that had no entry for seven days and were closed, by run.
+        abandoned: Groups whose parts were all seven days old and were given up, by run.
         fenced: Logs that were given a fence.
         hints, entries: Hints of deleted packs, and entries of purged runs, that were deleted.
         refused: What the bucket refused to delete, and why, by key.
@@ -106,6 +107,7 @@ class Collection:
     freed: Amount = field(default_factory=Amount)
     generations: list[GenerationReport] = field(default_factory=list)
     closed: dict[str, Sequence[str]] = field(default_factory=dict)
+    abandoned: dict[str, Sequence[str]] = field(default_factory=dict)
     fenced: int = 0
     hints: int = 0
     entries: int = 0

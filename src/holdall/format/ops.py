@@ -112,6 +112,14 @@ def _is_path(value: object) -> bool:
         return False
 
 
+def _is_group(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MOST_GROUP_NAME
+
+
+def _is_world(value: object) -> bool:
+    return type(value) is int and 0 < value <= MOST_RANKS
+
+
 def _is_path_or_root(value: object) -> bool:
     return value == "" or _is_path(value)
 
@@ -120,6 +128,8 @@ Fields: TypeAlias = dict[str, Callable[[Any], bool]]
 STATUSES: Final = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 VERSIONED: Final = "versioned"  # the `paths` of a run whose paths may change
 MOST_REMOVED: Final = 10_000  # paths that one operation takes away
+MOST_RANKS: Final = 1 << 16  # of a group
+MOST_GROUP_NAME: Final = 250  # characters
 STAGES: Final = ("None", "Staging", "Production", "Archived")
 _COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), is_count)
 
@@ -127,6 +137,7 @@ _COUNTS: Final[Fields] = dict.fromkeys(("files", "bytes", "new_bytes", "stored_b
 _OPTIONAL: Final[dict[str, Fields]] = {
     "create": {"paths": (VERSIONED,).__contains__},
     "commit": {"again_bytes": is_count},
+    "part": {"again_bytes": is_count, "since": is_count},
     "pin": {"path": is_text},
 }
 
@@ -137,6 +148,8 @@ _OPS: Final[dict[str, Fields]] = {
     "commit": {"tree": _is_tree} | _COUNTS,
     "remove": {"paths": _is_paths},
     "trim": {"path": _is_path_or_root, "before": is_count},
+    "part": {"group": _is_group, "world": _is_world, "attempt": is_count, "rank": is_count, "tree": _is_tree} | _COUNTS,
+    "unpart": {"group": _is_group},
     "param": {"key": is_text, "value": is_text},
     "metric": {"points": _is_points},
     "tag": {"key": is_text, "value": is_text_or_null},
@@ -222,6 +235,8 @@ def check_op(op: object, what: str, *, of_model: bool = False, allowed: frozense
     for key, good in fields.items():
         if key not in op or not good(op[key]):
             raise FormatError(what, f"operation {name} has {key} {op.get(key)!r}")
+    if name == "part" and op["rank"] >= op["world"]:
+        raise FormatError(what, f"operation part is of rank {op['rank']} of {op['world']}")
     if name not in allowed:
         raise FormatError(what, f"operation {name} does not belong in this log")
     return name

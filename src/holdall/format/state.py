@@ -17,6 +17,7 @@ from holdall.errors import FormatError
 from holdall.format.changes import Change, Committed, Removed, Trimmed
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
+from holdall.format.groups import Group, apply_part
 from holdall.format.ops import STATUSES, VERSIONED, Fields, integer, is_count, is_integer, is_session, is_text, number
 from holdall.format.paths import ancestors
 from holdall.format.reference import JSON_BLOB, NODE, InEntry, Ref, ref_from_json
@@ -108,6 +109,7 @@ class State:
         series: Where measurements of many entries lie together, in the order of the log.
         recent: Numbers of the entries since the last carried state that hold metric points, and these; `recent_from`
             is the number of the first of all entries since.
+        groups: The parts that are kept of groups, by the group's name; not in a checkpoint, operations repeat them.
         extra: Fields of a later version, carried on.
     """
 
@@ -140,6 +142,7 @@ class State:
     series: list[Block] = field(default_factory=list)
     recent: list[tuple[int, list[Point]]] = field(default_factory=list, compare=False)
     recent_from: int | None = field(default=None, compare=False)
+    groups: dict[str, Group] = field(default_factory=dict)
     extra: Json = field(default_factory=dict)
 
     def apply(self, entry: LogEntry) -> None:
@@ -161,6 +164,8 @@ class State:
                 self._commit(op, entry)
             case "remove" | "trim":
                 self._give_up(op, entry)
+            case "part" | "unpart":
+                apply_part(self.groups, op, entry.n, f"{entry.log} entry {entry.n}")
             case "metric":
                 self._measure(op["points"], entry.n)
             case "param" | "tag" | "pin" | "unpin":

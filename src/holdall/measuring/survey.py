@@ -139,7 +139,7 @@ class Survey:
             with self._checking(number):
                 self._listing(number, view)
             with self._checking(number):
-                for entry in chain(self._held(number, view), earlier_entries(view.paths)):
+                for entry in chain(self._held(number, view), earlier_entries(view.paths), _kept_parts(view)):
                     self._entry(number, entry)
                     if entry.content is None or entry.whole:
                         continue
@@ -169,7 +169,7 @@ class Survey:
 
     def _listing(self, number: int, view: View) -> None:
         """Note the nodes that list a run's paths, and the blobs that tell of it."""
-        nodes = [ref for tree in listing_trees(view) for ref in tree.nodes()]
+        nodes = [ref for tree in [*listing_trees(view), *view.part_trees] for ref in tree.nodes()]
         told = [ref for ref in (view.state.environment, view.facts) if ref]
         self._refer(2 * number + 1, _stretches(ref for ref in (*nodes, *told) if isinstance(ref.location, PackName)))
         self.runs[number].entries |= {ref.location.n for ref in (*nodes, *told) if isinstance(ref.location, InEntry)}
@@ -223,6 +223,12 @@ class Survey:
                 flat[-1] += blobs
             else:
                 flat.extend((owner, start, stop, blobs))
+
+
+def _kept_parts(view: View) -> Iterator[Entry]:
+    """Yield what the parts of groups hold that are not committed: they take room, and are no files of the run."""
+    for tree in view.part_trees:
+        yield from tree.walk()
 
 
 def _stretches(refs: Iterable[Ref]) -> tuple[Stretch, ...]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from holdall.chunks.cutter import Readable
 from holdall.errors import InvalidArgumentError
-from holdall.format.paths import check_path
-from holdall.format.tree import Entry, Kind
+from holdall.format.tree import Entry
 from holdall.runs import rendering, tables
 from holdall.runs.arguments import named_values
+from holdall.runs.groups import RunGroups
 from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dataset, input_tag, shortened, times_of
 from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.loading import RunLoader
@@ -23,7 +21,7 @@ from holdall.runs.using import RunUser
 from holdall.runs.values import LoggedModelInput, LoggedModelOutput
 from holdall.runs.versions import OnConflict
 from holdall.trees.location import Location
-from holdall.trees.source import Item, bytes_item
+from holdall.trees.source import bytes_item, stream_item
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 IMAGES, TABLES = "mlflow.loggedImages", "mlflow.loggedArtifacts"
 
 
-class Run(RunUser, RunLoader):
+class Run(RunUser, RunGroups, RunLoader):
     """A run of a store: `holdall.start_run()` and `store.runs.start()` begin one, and `with` ends it.
 
     Attributes:
@@ -81,7 +79,7 @@ class Run(RunUser, RunLoader):
             11
         """
         return self._log_items(
-            [_stream_item(stream, artifact_file)], on_conflict=on_conflict, keep_last=keep_last
+            [stream_item(stream, artifact_file)], on_conflict=on_conflict, keep_last=keep_last
         ).entries[0]
 
     def log_figure(
@@ -265,26 +263,3 @@ class Run(RunUser, RunLoader):
         latest = max(self._inputs.values(), default=0)
         self._inputs.setdefault(key, max(self._location.clock(), latest + 1))
         return self._inputs[key]
-
-
-def _stream_item(stream: BinaryIO, artifact_file: str) -> Item:
-    @contextmanager
-    def opened() -> Iterator[Readable]:
-        yield _Stream(stream)
-
-    length = 1 << 62  # unknown, so nothing is held back to travel inside an entry
-    return Item(check_path(artifact_file), Kind.FILE, opened, length)
-
-
-class _Stream:
-    """A binary stream that may only know how to `read`."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        data = self._stream.read(len(buffer))
-        if not isinstance(data, bytes):
-            raise TypeError(f"a binary stream is needed; this one gave {type(data).__name__}")
-        buffer[: len(data)] = data
-        return len(data)

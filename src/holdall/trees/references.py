@@ -3,6 +3,7 @@
     checkpoint's tree, trees of the commits since     each node, and the content of each row
       '-> recipe of a file that was cut                 and its chunks
     facts of the checkpoint, environment              a JSON blob each
+    parts that are kept of groups                     as the tree
     of a versioned run, its earlier versions          as the tree; content that it holds no longer is none of it
 
 What only entries before the newest checkpoint refer to is needed by nobody
@@ -100,6 +101,12 @@ def _below(view: View) -> Iterator[tuple[Ref, bool]]:
                     yield entry.content, not entry.whole
     if changing:
         yield from _kept(changing)
+    for tree in view.part_trees:
+        for ref, node in tree.visit():
+            yield ref, False
+            for entry in () if node.level else node.entries:
+                if entry.content:
+                    yield entry.content, not entry.whole
 
 
 def _kept(paths: VersionedPaths) -> Iterator[tuple[Ref, bool]]:

@@ -358,7 +358,8 @@ class Session:
             packs = self.writer() if self.opened else snapshot.NoPacks()
             state = snapshot.build(self.view, packs, blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
-        entry = next_entry(self.location, self.journal.log, self.view, [*self._buffer.ops, *draft.ops])
+        kept = [op for group in self.view.state.groups.values() for op in group.repeated()] if state else []
+        entry = next_entry(self.location, self.journal.log, self.view, [*kept, *self._buffer.ops, *draft.ops])
         time = entry.time if draft.time is None else draft.time
         return replace(entry, time=time, state_at=state_at, blobs=tuple(blobs), state=state)
 

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import BinaryIO, Final, Literal, TypeAlias
 
 from holdall.chunks.cutter import Readable
 from holdall.errors import (
@@ -80,6 +80,17 @@ def bytes_item(path: str, data: bytes) -> Item:
         yield io.BytesIO(data)
 
     return Item(check_path(path), Kind.FILE, opened, len(data))
+
+
+def stream_item(stream: BinaryIO, path: str) -> Item:
+    """Return an item that is a file with what a binary stream still gives, which is read once."""
+
+    @contextmanager
+    def opened() -> Iterator[Readable]:
+        yield _Stream(stream)
+
+    length = 1 << 62  # unknown, so nothing is held back to travel inside an entry
+    return Item(check_path(path), Kind.FILE, opened, length)
 
 
 def local_items(local: str | os.PathLike[str], path: str, *, links: Links = "keep") -> list[Item]:
@@ -265,3 +276,17 @@ def _nothing() -> Iterator[Readable]:
 def _kind(mode: int) -> str:
     kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
     return kinds.get(stat.S_IFMT(mode), "special file")
+
+
+class _Stream:
+    """A binary stream that may only know how to `read`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        data = self._stream.read(len(buffer))
+        if not isinstance(data, bytes):
+            raise TypeError(f"a binary stream is needed; this one gave {type(data).__name__}")
+        buffer[: len(data)] = data
+        return len(data)

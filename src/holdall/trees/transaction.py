@@ -251,6 +251,13 @@ class Transaction:
         fresh = self._without_conflicts() if not self._versioned else self._without_stale_conflicts()
         if not fresh:
             return None
+        op, blobs = self._commit(fresh)
+        trims = self._trimming.ops([staged.entry for staged in fresh])
+        more = [*trims, *(self._extra_ops(self._session.view) if self._extra_ops else ())]
+        return Draft([op, *more], blobs)
+
+    def _commit(self, fresh: Sequence[Staged]) -> tuple[Json, list[InlineBlob]]:
+        """Return the operation that commits these, after all of it was placed, and what the entry carries for it."""
         self._rescue(fresh)
         root, blobs = self._seal(fresh)
         files = [staged.entry for staged in fresh if staged.entry.kind is Kind.FILE]
@@ -268,9 +275,7 @@ class Transaction:
             "new_bytes": new,
             "stored_bytes": stored,
         } | ({"again_bytes": again} if again else {})
-        trims = self._trimming.ops([staged.entry for staged in fresh])
-        more = [*trims, *(self._extra_ops(self._session.view) if self._extra_ops else ())]
-        return Draft([op, *more], blobs)
+        return op, blobs
 
     def _without_stale_conflicts(self) -> list[Staged]:
         """Return as `_without_conflicts`; in a versioned run what is there may be gone, so that is looked at again."""
@@ -325,11 +330,16 @@ class Transaction:
         no pack of it should stay for the sake of a node.
         """
         inline = InlineBlobs([])
-        if self._versioned:
+        if self._carries_nodes:
             root = tree_builder.build(entries, partial(inline.place, kind=NODE))
             if inline.fits:
                 return root, inline.blobs
         return tree_builder.build(entries, self._place_node), []
+
+    @property
+    def _carries_nodes(self) -> bool:
+        """Return whether the entry carries the nodes of its tree if it can, also where content is in packs."""
+        return self._versioned
 
     def _place_node(self, data: bytes) -> Ref:
         ref = self._chunks.put_blob(data, NODE)

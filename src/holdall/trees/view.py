@@ -18,6 +18,7 @@ from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Head, KnownState
 from holdall.trees.journal import check_chain
 from holdall.trees.paths import Paths
+from holdall.trees.tree import Tree
 from holdall.trees.versioned_paths import VersionedPaths
 
 _log = logging.getLogger("holdall")
@@ -238,6 +239,12 @@ class View:
     def run_id(self) -> str:
         """Return the id of the run."""
         return self._blobs.journal.log.rpartition("/")[2]
+
+    @property
+    def part_trees(self) -> list[Tree]:
+        """Return the trees of the parts that are kept of groups, which are shown to nobody, and needed."""
+        parts = [part for group in self.state.groups.values() for part in group.parts.values()]
+        return [Tree(self._blobs, part.tree) for part in parts if part.tree]
 
     def follow(self) -> None:
         """Take in all new entries. Cost: one listing, and a GET for each of them."""

@@ -184,6 +184,11 @@ def _kept(found: Collection) -> list[str]:
 
 def _others(found: Collection) -> list[str]:
     lines = [f"closed      run {run}: no entry of its session for seven days" for run in found.closed]
+    lines += [
+        f"abandoned   run {run}: group {printable(name)} had parts for seven days, and not all"
+        for run, names in found.abandoned.items()
+        for name in names
+    ]
     if found.entries:
         entries = f"{found.entries} log {'entry' if found.entries == 1 else 'entries'}"
         lines.append(f"purged      {entries} of purged runs deleted")
