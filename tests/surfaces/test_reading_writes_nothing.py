@@ -366,7 +366,7 @@ WRITES: dict[str, set[str]] = {
     **{f"holdall.{name}": {"log_model"} for name in FLAVORS},
     "Runs": names("ensure flush resume start"),
     "Run": names("""
-        delete finish later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
+        delete finish group later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
         restore set_tag set_tags delete_tag delete_artifact trim use_artifact
     """),

@@ -174,10 +174,12 @@ class GroupPart(Shown):
             >>> part = run.group(step=30, rank=0, world_size=3)
             >>> part.log_text("rank 0", "30/0.txt")
             >>> part.leave()
-            >>> part.wait(0)
-            Traceback (most recent call last):
-            ...
-            holdall.errors.GroupIncompleteError: group 'step-30' of run ... is not committed: missing are the ranks 1, 2
+            >>> from holdall.errors import GroupIncompleteError
+            >>> try:
+            ...     part.wait(0)
+            ... except GroupIncompleteError as error:
+            ...     error.missing
+            [1, 2]
         """
         end = None if timeout is None else self._location.ticks() + timeout
         pause = _FIRST_PAUSE
@@ -233,7 +235,7 @@ class RunGroups(RunWriter):
             >>> for rank in (1, 0):
             ...     with run.group(step=10, rank=rank, world_size=2) as part:
             ...         part.log_text(f"shard {rank}", f"checkpoints/10/{rank}.txt")
-            >>> part.committed, [file.path for file in run.list("checkpoints/10")]
+            >>> part.committed, sorted(path for path in run.manifest if path.startswith("checkpoints"))
             (True, ['checkpoints/10/0.txt', 'checkpoints/10/1.txt'])
         """
         group, replace = checked_group(name, step, rank, world_size, attempt), replacing(on_conflict, keep_last)

@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from holdall.retention.purge_plan import PurgePlan, Remaining
     from holdall.retention.purging import Purged
     from holdall.runs.differences import Difference
+    from holdall.runs.groups import GroupPart
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
     from holdall.runs.rendering import as_picture
@@ -120,6 +121,7 @@ __all__ = [
     "Findings",
     "Freed",
     "GenerationReport",
+    "GroupPart",
     "Holder",
     "Holdings",
     "InputTag",
@@ -219,6 +221,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.retention.purge_plan": "PurgePlan Remaining",
     "holdall.retention.purging": "Purged",
     "holdall.runs.differences": "Difference",
+    "holdall.runs.groups": "GroupPart",
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",
     "holdall.runs.rendering": "as_picture",
