@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("holdall")
 _IN_MEMORY: Final = 64 << 20  # bytes of a new file that are not put on disk
-Log = Callable[[BinaryIO], None]
+Log = Callable[[BinaryIO, int], None]
 
 
 class RunFile(ArtifactReader):
@@ -56,7 +56,7 @@ class NewFile(io.RawIOBase):
     Up to 64 MiB are held in memory, more in a temporary file.
 
     Args:
-        log: Logs the content, from its beginning.
+        log: Logs the content, from its beginning, of so many bytes.
         autocommit: Whether closing logs it; else `commit` does.
     """
 
@@ -117,9 +117,9 @@ class NewFile(io.RawIOBase):
     def commit(self) -> None:
         """Log it, if that was not done."""
         if self._waits:
-            self._waits = False
+            self._waits, size = False, self.size
             self._spool.seek(0)
-            self._log(cast("BinaryIO", self._spool))
+            self._log(cast("BinaryIO", self._spool), size)
             self._spool.close()
 
     def discard(self) -> None:

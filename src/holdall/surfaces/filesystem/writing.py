@@ -12,18 +12,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.compression import compr
-from fsspec.core import get_compression
+from fsspec.core import get_compression, has_magic
 
 from holdall.errors import FileForbiddenError, FileThereError, RunNotVersionedError
-from holdall.store import Run
+from holdall.store import OnConflict, Run
 from holdall.surfaces.filesystem.addresses import Place, parse_place
 from holdall.surfaces.filesystem.files import CompressedFile, NewFile
 from holdall.surfaces.filesystem.reading import ReadableFileSystem
 from holdall.surfaces.filesystem.translating import as_os_errors, is_directory
+
+_SMALL: Final = 1 << 20  # bytes of a file that is held in memory to be logged
 
 
 class HoldallFileSystem(ReadableFileSystem):
@@ -76,13 +78,13 @@ class HoldallFileSystem(ReadableFileSystem):
         if mode not in ("wb", "xb"):
             raise io.UnsupportedOperation(f"files of a store are opened as 'rb', 'wb' or 'xb', not {mode!r}")
         self._writable(path, create=mode == "xb")
-        return NewFile(lambda stream: self._log(path, stream), path, autocommit=autocommit)
+        return NewFile(lambda stream, size: self._log(path, stream, size), path, autocommit=autocommit)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:
         """Log bytes as a file of a run. Raises: as `open`. Cost: as `Run.log_bytes`."""
         path = self._strip_protocol(path)
         self._writable(path, create=mode == "create")
-        self._log(path, io.BytesIO(value))
+        self._log(path, io.BytesIO(value), len(value))
 
     def put_file(
         self, lpath: Any, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
@@ -96,7 +98,7 @@ class HoldallFileSystem(ReadableFileSystem):
         with local.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             callback.set_size(size)
-            self._log(rpath, file)
+            self._log(rpath, file, size)
             callback.relative_update(size)
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
@@ -106,7 +108,7 @@ class HoldallFileSystem(ReadableFileSystem):
         path2 = self._strip_protocol(path2)
         self._writable(path2)
         with self._opened(path1) as file:
-            self._log(path2, file)
+            self._log(path2, file, file.size)
 
     def rm_file(self, path: str) -> None:
         """Take a file out of a run of versioned paths. Raises: FileNotFoundError, PermissionError. Cost: one PUT."""
@@ -119,11 +121,15 @@ class HoldallFileSystem(ReadableFileSystem):
 
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
         """Take files out of runs of versioned paths; a directory, with `recursive`, as one change of its run."""
-        if recursive and maxdepth is None:
-            for name in [path] if isinstance(path, str | os.PathLike) else path:
+        names = [path] if isinstance(path, str | os.PathLike) else list(path)
+        if maxdepth is not None or any(has_magic(os.fspath(name)) for name in names):
+            names, recursive = self.expand_path(path, recursive=recursive, maxdepth=maxdepth)[::-1], False
+            names = [name for name in names if not self.isdir(name)]
+        for name in names:
+            if recursive:
                 self._remove(self._strip_protocol(name))
-            return
-        super().rm(path, recursive=recursive, maxdepth=maxdepth)
+            else:
+                self.rm_file(os.fspath(name))
 
     # --- inside ---
 
@@ -149,14 +155,23 @@ class HoldallFileSystem(ReadableFileSystem):
         finally:
             self._views.forget(place.root)
 
-    def _log(self, path: str, stream: BinaryIO) -> None:
+    def _log(self, path: str, stream: BinaryIO, size: int) -> None:
+        """Log so many bytes; what is small may travel in the log's entry, as what comes from a stream cannot."""
+        data = stream.read() if size <= _SMALL else None
         with self._changing(path) as (run, inside):
             try:
-                run.log_stream(stream, inside, on_conflict="replace")
+                _log(run, data, stream, inside, "replace")
             except RunNotVersionedError:
                 stream.seek(0)
-                run.log_stream(stream, inside)
+                _log(run, data, stream, inside, "error")
 
     def _remove(self, path: str) -> None:
         with self._changing(path) as (run, inside):
             run.delete_artifact(inside)
+
+
+def _log(run: Run, data: bytes | None, stream: BinaryIO, path: str, on_conflict: OnConflict) -> None:
+    if data is None:
+        run.log_stream(stream, path, on_conflict=on_conflict)
+    else:
+        run.log_bytes(data, path, on_conflict=on_conflict)
