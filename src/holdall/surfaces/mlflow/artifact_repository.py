@@ -26,7 +26,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository, StreamUpload
 from mlflow.tracing.utils.artifact_utils import TRACE_DATA_FILE_NAME
 from mlflow.utils.file_utils import create_tmp_dir
 
-from holdall.errors import ArtifactNotFoundError, HoldallError, InvalidPathError, NotFoundError, StoreNotFoundError
+from holdall.errors import ArtifactNotFoundError, HoldallError, InvalidPathError, NotFoundError, RunNotFoundError
 from holdall.settings import read_settings
 from holdall.store import OnConflict, Run
 from holdall.surfaces.mlflow import streams
@@ -129,7 +129,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
         """Fetch a file or a directory into a local folder, verified, and return where it is."""
         destination = _folder(dst_path)
-        with _answering():
+        with _answering(artifact_path):
             at = "/".join(names_of(artifact_path))
             root, path = self._root(artifact_path)
             with suppress(NotFoundError) if not at else nullcontext():
@@ -144,7 +144,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         return False
 
     def _download_file(self, remote_file_path: str, local_path: str | os.PathLike[str]) -> None:
-        with _answering():
+        with _answering(remote_file_path):
             root, path = self._root(str(remote_file_path))
             if not path:
                 raise ArtifactNotFoundError(self.artifact_uri, str(remote_file_path))
@@ -165,7 +165,9 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         *,
         once: streams.Once | None = None,
     ) -> None:
-        with _answering():
+        with _answering(artifact_path, invalid="Invalid artifact path"):
+            if artifact_path is not None and str(artifact_path) == ".":
+                raise InvalidPathError(".", "the folder itself is named by no path")
             root, path = self._root(artifact_path)
             root.write(lambda run, rule: log(run, path, rule), once=once)
 
@@ -183,13 +185,16 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
-    """Raise our errors as MLflow's; and log those that it may swallow."""
+def _answering(path: object = None, *, invalid: str = "Invalid path") -> Iterator[None]:
+    """Raise our errors as MLflow's, with the words that it looks for in some; and log those that it may swallow."""
     try:
         yield
+    except (RunNotFoundError, ArtifactNotFoundError) as error:
+        raise refused(f"No such artifact: {path!r}: {error}", "RESOURCE_DOES_NOT_EXIST") from error
+    except InvalidPathError as error:
+        raise refused(f"{invalid}: {told(error)}") from error
     except HoldallError as error:
-        if not isinstance(error, NotFoundError) or isinstance(error, StoreNotFoundError):
-            _log.warning("%s", told(error))
+        _log.warning("%s", told(error))
         raise as_mlflow(error) from error
 
 
