@@ -105,8 +105,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         The space is free after the next `holdall gc`. What is not there is deleted already, and no error.
         """
         with _answering():
-            if artifact_path is not None and str(artifact_path) != "" and not names_of(artifact_path):
-                raise InvalidPathError(str(artifact_path), "to delete all of a run, name the folder of its artifacts")
+            _refuse_dot(artifact_path)
             root, path = self._root(artifact_path)
             if path:
                 root.remove(path)
@@ -130,6 +129,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         """Fetch a file or a directory into a local folder, verified, and return where it is."""
         destination = _folder(dst_path)
         with _answering(artifact_path):
+            _refuse_dot(artifact_path)
             at = "/".join(names_of(artifact_path))
             root, path = self._root(artifact_path)
             with suppress(NotFoundError) if not at else nullcontext():
@@ -166,8 +166,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         once: streams.Once | None = None,
     ) -> None:
         with _answering(artifact_path, invalid="Invalid artifact path"):
-            if artifact_path is not None and str(artifact_path) == ".":
-                raise InvalidPathError(".", "the folder itself is named by no path")
+            _refuse_dot(artifact_path)
             root, path = self._root(artifact_path)
             root.write(lambda run, rule: log(run, path, rule), once=once)
 
@@ -196,6 +195,12 @@ def _answering(path: object = None, *, invalid: str = "Invalid path") -> Iterato
     except HoldallError as error:
         _log.warning("%s", told(error))
         raise as_mlflow(error) from error
+
+
+def _refuse_dot(path: str | None) -> None:
+    """Refuse `.`, by which a request to a server would mean all that there is."""
+    if path is not None and str(path) == ".":
+        raise InvalidPathError(".", "the folder itself is named by no path")
 
 
 def _file_path(name: str, directory: str | None) -> str:
