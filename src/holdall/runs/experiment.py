@@ -27,7 +27,7 @@ from holdall.runs.arguments import named_values
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
-from holdall.runs.renaming import NAME, RenamingVerbs, forwards, is_forgotten, revived
+from holdall.runs.renaming import NAME, RenamingVerbs, checked_name, forwards, is_forgotten, revived
 from holdall.runs.retaining import PolicyVerbs
 from holdall.runs.run import Run
 from holdall.runs.selecting import select
@@ -63,7 +63,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             >>> store.experiments.id_of("vision") == store.experiments.ensure("vision")
             True
         """
-        return experiment_id(_checked(name or DEFAULT))
+        return experiment_id(checked_name(name or DEFAULT))
 
     def ensure(self, name: str) -> str:
         """Create the experiment of this name if there is none, and return its id.
@@ -88,7 +88,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
 
     def _newest(self, name: str) -> int | None:
         """Return the number of the newest entry of its log; 0 where it is known, None where there is none."""
-        id = experiment_id(_checked(name))
+        id = experiment_id(checked_name(name))
         return 0 if id in self._known else self._log(id).journal.newest()
 
     def _ensured(self, name: str, newest: int | None) -> str:
@@ -121,7 +121,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             >>> store.experiments.get(store.experiments.create("vision", {"team": "a"})).tags
             {'team': 'a'}
         """
-        _checked(name)  # before a store is made for it
+        checked_name(name)  # before a store is made for it
         if place is not None and not self._is_here(place):
             here = self._location.bucket.url
             raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
@@ -141,7 +141,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             >>> store.experiments.use("vision").name
             'vision'
         """
-        _checked(name)  # before a store is made for it
+        checked_name(name)  # before a store is made for it
         self._location.ready_to_write()
         return self.active(self.ensure(name))
 
@@ -360,9 +360,3 @@ def _value(field: Field, found: Experiment) -> str | int | None:
         return found.tags.get(field.key)
     value: str | int = getattr(found, field.key)
     return value
-
-
-def _checked(name: str) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= 500:
-        raise InvalidNameError("experiment", str(name), "a name has 1 to 500 characters")
-    return name

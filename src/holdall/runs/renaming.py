@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from holdall.errors import ExperimentExistsError
+from holdall.errors import ExperimentExistsError, InvalidNameError
 from holdall.format.document import Json
 from holdall.format.layout import experiment_id, is_experiment_id
 from holdall.format.state import State
@@ -26,6 +26,13 @@ from holdall.runs.record import Experiment
 NAME: Final = "holdall.name"
 RENAMED: Final = "holdall.renamed"
 FORGOTTEN: Final = "holdall.forgotten"
+
+
+def checked_name(name: str) -> str:
+    """Return the name of an experiment. Raises: InvalidNameError if none can be called so."""
+    if not isinstance(name, str) or not 0 < len(name) <= 500:
+        raise InvalidNameError("experiment", str(name), "a name has 1 to 500 characters")
+    return name
 
 
 def forwards(tags: Mapping[str, str]) -> str | None:
@@ -70,7 +77,7 @@ class RenamingVerbs:
             >>> store.experiments.named("sight").experiment_id == experiment_id
             True
         """
-        found, other = self.active(id), experiment_id(name)
+        other, found = experiment_id(checked_name(name)), self.active(id)
         if other != id:
             self._point(other, name, id)
         if found.name != name:
