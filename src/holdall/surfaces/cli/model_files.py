@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdall.errors import InvalidURIError
+from holdall.exporting import model_to_huggingface, model_to_oci, push_model
 from holdall.settings import read_settings
 from holdall.sizes import format_size
 from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
@@ -66,19 +67,52 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
 
 @model.command("export")
 @click.argument("uri", callback=not_empty)
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--oci", is_flag=True, help="As an OCI image layout, by ModelPack's media types.")
+@click.option("--tag", default="latest", show_default=True, callback=not_empty, help="With --oci: the image's tag.")
+@click.option(
+    "--oci-push", "reference", callback=not_empty, metavar="REF", help="Into a registry, such as HOST/NAME:TAG."
+)
+@click.option("--insecure", is_flag=True, help="With --oci-push: by HTTP.")
+@click.option("--hf", is_flag=True, help="As a folder of the Hugging Face Hub, with a card.")
 @json_option
-def export(uri: str, target: Path, as_json: bool) -> None:
+def export(
+    uri: str,
+    target: Path | None,
+    oci: bool,
+    tag: str,
+    reference: str | None,
+    insecure: bool,
+    hf: bool,
+    as_json: bool,
+) -> None:
     """Write a model to TARGET for programs without holdall: a folder, or .tar, .tar.gz, .tgz or .zip.
 
-    `mlflow.pyfunc.load_model` and `mlflow models serve` take the folder as it is.
+    `mlflow.pyfunc.load_model` and `mlflow models serve` take the folder as it is; `oras` and `skopeo` what --oci
+    makes, `hf upload` what --hf makes.
 
     \b
     Example: holdall model export models:/fraud@champion fraud.tar.gz
     """
-    count = opened().models.export(_of_the_store(uri), target)
-    tell(f"wrote {files(count)}")
-    show_json({"path": str(target), "files": count}) if as_json else say(str(target))
+    ways = [oci, hf, reference is not None]
+    if sum(ways) > 1 or (target is None) != (reference is not None):
+        raise click.UsageError("give TARGET, perhaps with one of --oci and --hf; or --oci-push and no TARGET")
+    store, address = opened(), _of_the_store(uri)
+    said: dict[str, object]
+    if reference is not None:
+        said = {"reference": reference, "digest": push_model(store, address, reference, insecure=insecure)}
+        show_json(said) if as_json else say(f"{reference}@{said['digest']}")
+        return
+    assert target is not None, "one of both was given"
+    said = {"path": str(target)}
+    if oci:
+        image = model_to_oci(store, address, target, tag=tag)
+        said |= asdict(image)
+    else:
+        said["files"] = model_to_huggingface(store, address, target) if hf else store.models.export(address, target)
+    tell(f"wrote {files(int(str(said['files'])))}")
+    shown = f"{target}:{tag}@{said['digest']}" if oci else str(target)
+    show_json(said) if as_json else say(shown)
 
 
 def _of_the_store(uri: str) -> str:
