@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from holdall.surfaces.mlflow.tracking.garbage import GarbageVerbs
 from holdall.surfaces.mlflow.tracking.searching import SearchVerbs
+from holdall.surfaces.mlflow.tracking.traces import TraceVerbs
 
 
-class HoldallTrackingStore(GarbageVerbs, SearchVerbs):
+class HoldallTrackingStore(GarbageVerbs, SearchVerbs, TraceVerbs):
     """What MLflow asks for by an address that begins with `holdall+`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mlflow.entities import DatasetInput
 from mlflow.entities import LoggedModelInput as MlflowModelInput
@@ -11,7 +10,7 @@ from mlflow.entities import LoggedModelOutput as MlflowModelOutput
 from mlflow.utils.validation import _validate_dataset_inputs, _validate_run_id
 
 from holdall.store import LoggedModelInput, LoggedModelOutput
-from holdall.surfaces.mlflow.errors import refused, translates
+from holdall.surfaces.mlflow.errors import translates
 from holdall.surfaces.mlflow.tracking.runs import RunVerbs
 
 
@@ -49,16 +48,3 @@ class InputVerbs(RunVerbs):
         run = self._writable(run_id)
         run.log_models_made([LoggedModelOutput(model.model_id, model.step) for model in models])
         self._logged(run)
-
-    def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:  # noqa: ARG002
-        """Refuse: a store keeps no traces."""
-        raise no_traces()
-
-
-def no_traces(*_: Any) -> Exception:
-    """Return the error of all verbs of traces."""
-    return refused(
-        "a holdall store keeps no traces: log them to another tracking URI with mlflow.tracing.set_destination, "
-        "or switch tracing off with mlflow.tracing.disable()",
-        "NOT_IMPLEMENTED",
-    )

@@ -59,8 +59,8 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
             name,
             of=source_run_id,
             type=model_type,
-            params={param.key: param.value for param in params or ()},
-            tags={tag.key: tag.value for tag in tags or ()},
+            params=_texts(params or ()),
+            tags=_texts(tags or ()),
         )
         return self._model_entity(begun)
 
@@ -80,7 +80,7 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
     def set_logged_model_tags(self, model_id: str, tags: Sequence[LoggedModelTag]) -> None:
         """Set tags of a model. Cost: a PUT in its run, and opening that."""
         self._begun(model_id)
-        self.store.models._begun.set_tags(model_id, {tag.key: tag.value for tag in tags})
+        self.store.models._begun.set_tags(model_id, _texts(tags))
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
         """Remove a tag of a model. Raises: RESOURCE_DOES_NOT_EXIST where it has none of this name."""
@@ -91,7 +91,7 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
     def log_logged_model_params(self, model_id: str, params: Sequence[LoggedModelParameter]) -> None:
         """Log parameters of a model. Cost: as `set_logged_model_tags`."""
         self._begun(model_id)
-        self.store.models._begun.log_params(model_id, {param.key: param.value for param in params})
+        self.store.models._begun.log_params(model_id, _texts(params))
 
     def delete_logged_model(self, model_id: str) -> None:
         """Mark a model as deleted; its files go with `mlflow gc`. Cost: as `set_logged_model_tags`."""
@@ -196,6 +196,11 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
             ]
             or None,
         )
+
+
+def _texts(said: Sequence[LoggedModelTag | LoggedModelParameter]) -> dict[str, str]:
+    """Return names and values; MLflow takes none for an empty text."""
+    return {each.key: "" if each.value is None else str(each.value) for each in said}
 
 
 def _no_model(model_id: str) -> Exception:

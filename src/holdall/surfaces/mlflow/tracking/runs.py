@@ -8,6 +8,7 @@ from typing import Any
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities import RunInfo, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_USER
+from mlflow.utils.name_utils import _generate_random_name
 from mlflow.utils.validation import _validate_tag
 
 from holdall.errors import NotFoundError, RunDeletedError, RunNotFoundError
@@ -39,7 +40,7 @@ class RunVerbs(Held):
         Cost: as `Runs.start`.
         """
         said = dict(_validated(tags or ()))
-        run_name = _agreed_name(run_name, said.pop(MLFLOW_RUN_NAME, None))
+        run_name = _agreed_name(run_name, said.pop(MLFLOW_RUN_NAME, None)) or _generate_random_name()
         if user_id and user_id not in ("unknown", said.get(MLFLOW_USER)):
             said[USER] = user_id
         run = self._start(experiment_id, {**said, **self._place(experiment_id)}, run_name, start_time)
@@ -135,5 +136,8 @@ def _validated(tags: Sequence[RunTag]) -> list[tuple[str, str]]:
 
 def _agreed_name(name: str | None, tag: str | None) -> str | None:
     if name and tag and name != tag:
-        raise refused(f"the run's name is {name!r} by the argument run_name and {tag!r} by the tag {MLFLOW_RUN_NAME}")
+        raise refused(
+            f"Both 'run_name' argument and '{MLFLOW_RUN_NAME}' tag are specified, but with different values "
+            f"(run_name='{name}', {MLFLOW_RUN_NAME}='{tag}')."
+        )
     return name or tag
