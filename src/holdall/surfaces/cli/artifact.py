@@ -53,7 +53,7 @@ def artifact() -> None:
     "run_id",
     callback=not_empty,
     shell_complete=complete_run,
-    help="The run to log to; a new one if not given.",
+    help="The run to log to; the one that HOLDALL_RUN_ID names, or else a new one, if not given.",
 )
 @click.option("--to", "directory", callback=not_empty, help="The directory of the run to put it in.")
 @click.option(
@@ -92,9 +92,10 @@ def log(
         )
     if keep_last and not replace:
         raise click.UsageError("--keep-last is for what may be replaced: give --replace with it")
-    if replace and not (run_id or versioned):
+    if replace and not (run_id or versioned or read_settings().run_id):
         raise click.UsageError("--replace is for a versioned run: name one with --run, or begin one with --versioned")
     store, settings = opened(), read_settings()
+    run_id = run_id or (None if experiment or name or versioned else settings.run_id)
     items = Run._items_of(
         path, directory, links="follow" if follow else "keep"
     )  # what is wrong with these is no run's failure

@@ -13,7 +13,19 @@ from holdall.surfaces.cli.writer import page
 
 _ORDER = (
     *("start", "runs", "artifacts", "search", "models", "registry", "lineage", "serving"),
-    *("command-line", "s3", "cores", "safety", "space", "retention", "copies", "testing", "mlflow", "terms"),
+    *(
+        "command-line",
+        "s3",
+        "cores",
+        "safety",
+        "space",
+        "retention",
+        "copies",
+        "testing",
+        "pipelines",
+        "mlflow",
+        "terms",
+    ),
 )
 
 
