@@ -43,7 +43,7 @@ def log_artifact(*, packages: Sequence[str] = _PACKAGES, base_image: str = _IMAG
     def log_to_holdall(
         store: str,
         key: str,
-        artifact: dsl.Input[dsl.Artifact],
+        artifact: dsl.Input[dsl.Artifact],  # type: ignore[name-defined]  # kfp is imported when it is asked for
         to: str = "",
         experiment: str = "Default",
         finish: bool = False,
@@ -72,7 +72,11 @@ def get_artifact(*, packages: Sequence[str] = _PACKAGES, base_image: str = _IMAG
     """
     dsl = library("kfp.dsl", "components of Kubeflow Pipelines")
 
-    def get_from_holdall(store: str, uri: str, artifact: dsl.Output[dsl.Artifact]) -> None:
+    def get_from_holdall(
+        store: str,
+        uri: str,
+        artifact: dsl.Output[dsl.Artifact],  # type: ignore[name-defined]  # as above
+    ) -> None:
         """Fetch an artifact of a run, or a registered model."""
         import shutil
         import tempfile
