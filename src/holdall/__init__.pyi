@@ -180,6 +180,7 @@ from holdall.surfaces.fluent.images import (
     Image,
 )
 from holdall.surfaces.fluent.lineage import (
+    log_reference,
     use_artifact,
 )
 from holdall.surfaces.fluent.links import (
@@ -360,6 +361,7 @@ __all__ = [
     "log_outputs",
     "log_param",
     "log_params",
+    "log_reference",
     "log_stream",
     "log_table",
     "log_text",

@@ -8,6 +8,7 @@ from holdall.demo import show as show_demo
 from holdall.surfaces import serving
 from holdall.surfaces.cli import (
     artifact,
+    artifact_reference,
     artifact_versions,
     compare,
     copies,
@@ -34,6 +35,7 @@ from holdall.surfaces.cli.program import program
 
 __all__ = [
     "artifact",
+    "artifact_reference",
     "artifact_versions",
     "compare",
     "copies",

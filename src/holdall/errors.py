@@ -37,6 +37,7 @@
     │   │   └── OversizedPayloadError  it would take more memory than the server gives one request
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
+    │   ├── ReferenceRefusedError      content elsewhere, at an address that the reader does not allow
     │   ├── ModelCodeConflictError     a model whose code has the names of other code that is loaded
     │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
@@ -63,7 +64,8 @@
     │   └── GenerationDecidedError     a garbage generation deletes packs already, and cannot be undone
     ├── DamageError                    restore from a copy
     │   ├── IntegrityError             bytes are not those that were written
-    │   │   └── IncompleteError        of several things some cannot be read; the others were given
+    │   │   ├── IncompleteError        of several things some cannot be read; the others were given
+    │   │   └── ReferenceChangedError  content elsewhere is not what was referenced
     │   ├── VersionChangedError        a registered version is not what was registered
     │   ├── FormatError                bytes that no writer of this format makes
     │   ├── GarbageStateError          what is garbage cannot be told, so nothing may be written
@@ -695,6 +697,23 @@ class UntrustedModelError(RequestError):
         return f"HOLDALL_TRUST={self.policy} does not admit model {self.digest}, whose {self.files} can run any code"
 
 
+class ReferenceRefusedError(RequestError):
+    """Content elsewhere is at an address that this reader does not allow to be asked. Attributes: uri."""
+
+    error_code = "PERMISSION_DENIED"
+    hint = (
+        "a reference leads where its writer says, so files and servers are not asked unasked: allow the beginning of "
+        "the address by HOLDALL_REFERENCES, or holdall.open(url, references=['file:///data/'])"
+    )
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.uri = uri
+
+    def __str__(self) -> str:
+        return f"not read: {_cut(self.uri)}, where this reader allows no references to lead"
+
+
 class ModelCodeConflictError(RequestError):
     """A model brings a module whose name has another one in this process. Attributes: module, folder, other."""
 
@@ -1051,6 +1070,18 @@ class IncompleteError(IntegrityError):
         super().__init__(where, f"not all of it can be read: {'; '.join(lines[:_SHOWN])}{more}")
         self.args = (where, missing)
         self.missing = missing
+
+
+class ReferenceChangedError(IntegrityError):
+    """Content elsewhere is not what was referenced: changed, replaced or gone.
+
+    Attributes: where (its address), detail, path (the artifact that stands for it, or None).
+    """
+
+    hint = (
+        "put back what was there, or reference what is there now at another path or in another run. "
+        "maintenance.check_references() finds all that changed"
+    )
 
 
 class VersionChangedError(DamageError):

@@ -20,6 +20,7 @@
 | `HOLDALL_LINEAGE` | `off`: what an active run reads is kept only if it says so (`holdall guide lineage`) | `auto` |
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_MLFLOW_STRICT` | `1`: under MLflow no artifact is replaced (`holdall guide mlflow`) | off |
+| `HOLDALL_REFERENCES` | where references may lead: `off`, or `s3://data/ file:///data/` | object stores |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
 
@@ -71,6 +72,7 @@ class Settings:
     verify_shared: bool = False
     create: bool = True
     lineage: bool = True
+    references: tuple[str, ...] | None = None
     run_id: str | None = None
     system_metrics: bool = False
     system_interval: float = 10.0
@@ -105,6 +107,7 @@ class Settings:
             deadline=self.deadline,
             verify_shared=self.verify_shared,
             create=self.create,
+            references=self.references,
             environment=environment,
         )
 
@@ -143,6 +146,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         create=_create(given),
         lineage=_lineage(given),
         mlflow_strict=_on(given, "HOLDALL_MLFLOW_STRICT"),
+        references=_references(given),
     )
 
 
@@ -203,6 +207,21 @@ def _lineage(given: Mapping[str, str]) -> bool:
     if named not in ("", "auto", "off"):
         raise ValueError(f"HOLDALL_LINEAGE={named!r} is neither auto nor off")
     return named != "off"
+
+
+def _references(given: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return the beginnings of addresses that references may lead to; the usual ones are None."""
+    words = re.split(r"[\s,]+", given.get("HOLDALL_REFERENCES", "").strip())
+    if words in ([""], ["auto"]):
+        return None
+    if words == ["off"]:
+        return ()
+    for word in words:
+        if "://" not in word:
+            raise ValueError(
+                f"HOLDALL_REFERENCES: {word!r} is neither off nor the beginning of an address, as s3://data/"
+            )
+    return tuple(words)
 
 
 def _policy(given: Mapping[str, str]) -> str | None:

@@ -237,6 +237,7 @@ READS: dict[str, dict[str, Verb]] = {
         "read": lambda w: w.run.read(TEXT),
         "read_ranges": lambda w: w.run.read_ranges(TEXT, RANGES),
         "reads": lambda w: w.run.reads,
+        "references": lambda w: w.run.references(),
         "record": lambda w: w.run.record.inputs,
         "info": lambda w: w.run.info,
         "data": lambda w: w.run.data,
@@ -300,6 +301,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Deployments": {"of": lambda w: w.store.deployments.of(MODEL)},
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
+        "check_references": lambda w: w.store.maintenance.check_references(),
         "copy_to": lambda w: w.store.maintenance.copy_to(f"memory://{os.urandom(8).hex()}"),
         "du": lambda w: w.store.maintenance.du(),
         "due": lambda w: w.store.maintenance.due(),
@@ -349,7 +351,7 @@ WRITES: dict[str, set[str]] = {
         set_experiment_retention set_experiment_tags set_model_version_tag
         log_artifacts log_dict log_figure log_image log_input log_metric log_metrics log_model log_model_params
         log_param log_params log_stream log_table log_text register_model restore_run set_experiment
-        set_experiment_tag set_logged_model_tags set_tag set_tags start_run use_artifact
+        set_experiment_tag set_logged_model_tags set_tag set_tags start_run log_reference use_artifact
     """),
     "holdall.Client": names("""
         copy_model_version create_experiment create_model_version create_registered_model create_run
@@ -368,7 +370,7 @@ WRITES: dict[str, set[str]] = {
     "Run": names("""
         delete finish group later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
-        restore set_tag set_tags delete_tag delete_artifact trim use_artifact
+        restore set_tag set_tags delete_tag delete_artifact trim log_reference use_artifact
     """),
     "Experiments": names("create delete ensure rename restore set_retention set_tag set_tags use"),
     "Models": names("log log_metrics log_params revise set_tags"),
@@ -650,6 +652,7 @@ LINES: dict[str, str] = {
 LINES_THAT_WRITE = {
     "artifact delete",
     "artifact log",
+    "artifact reference",
     "artifact trim",
     "experiment delete",
     "experiment restore",

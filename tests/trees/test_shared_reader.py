@@ -19,6 +19,7 @@ from tests.support.stores import Serial, entropy, tiny_store
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.trees.artifact_reader import ArtifactReader
+from holdall.trees.file_content import FileContent
 from holdall.trees.shared_position import SharedPosition
 
 DATA = b"\n".join(entropy(n)(20 + 7 * (n % 50)) for n in range(500))
@@ -200,7 +201,9 @@ def test_a_child_reads_although_its_parent_was_reading(run: Run) -> None:
         held, done = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with file._lock, file.raw._source[0]._lock:
+            content = file.raw._source[0]
+            assert isinstance(content, FileContent)
+            with file._lock, content._lock:
                 held.set()
                 done.wait(30)
 

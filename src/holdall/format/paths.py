@@ -14,8 +14,16 @@ from typing import Final
 from holdall.errors import InvalidPathError
 
 MAX_PATH: Final = 1024
+POINTER: Final = ".holdall-reference"  # how the path of a file ends that says where content is ("Content elsewhere")
+REFERS: Final = "holdall.references"  # a tag: the run has such files
 MAX_VERSIONED_PATH: Final = 1007  # bytes of a path of a versioned run: its earlier versions have 17 more
 _USUAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")  # valid for certain
+
+
+def stands_for(path: str) -> str | None:
+    """Return the path that a pointer at this path stands for; None where none has such a path."""
+    found = path.removesuffix(POINTER)
+    return found if found != path and found and not found.endswith("/") else None
 
 
 def check_path(path: str) -> str:

@@ -8,6 +8,7 @@ from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.explaining import ExplainVerbs
 from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.health import HealthVerbs
+from holdall.maintenance.references import ReferenceVerbs
 from holdall.maintenance.retention import RetentionVerbs
 from holdall.maintenance.space import SpaceVerbs
 from holdall.runs.index import run_ids
@@ -19,7 +20,7 @@ _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
 _DOCTORS_TIME = 60.0  # and that all may
 
 
-class Maintenance(HealthVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, RetentionVerbs, CopyVerbs):
+class Maintenance(HealthVerbs, ReferenceVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, RetentionVerbs, CopyVerbs):
     """Looking after a store: make it, try its bucket, check and measure it."""
 
     def __init__(self, location: Location) -> None:

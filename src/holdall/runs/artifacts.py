@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from holdall.display import Listing
-from holdall.errors import ArtifactNotFoundError, InvalidPathError, InvalidURIError
+from holdall.errors import InvalidPathError, InvalidURIError
 from holdall.format.layout import is_run_id
-from holdall.format.paths import check_path
+from holdall.format.paths import check_path, stands_for
 from holdall.format.tree import Entry, Kind
 from holdall.runs.differences import Difference
 from holdall.runs.promise import Located
@@ -102,6 +102,8 @@ class Artifacts:
     def list(self, uri: str) -> list[FileInfo]:
         """List what is directly in a directory of a run, sorted by path; nothing for a file or a missing path.
 
+        What is elsewhere is listed as what it stands for, with its size there.
+
         Raises:
             RunNotFoundError: There is no such run.
 
@@ -121,6 +123,10 @@ class Artifacts:
             at = f"{path}/{name}" if path else name
             is_dir = bool(deeper) or entry.kind is Kind.DIRECTORY
             found[at] = FileInfo(at, is_dir, entry.size if not is_dir and entry.kind is Kind.FILE else None)
+        if (path and not found) or any(map(stands_for, found)):
+            from holdall.runs.listing_elsewhere import with_references
+
+            found = with_references(run._references, path, found)
         return Listing(sorted(found.values()))
 
     def resolve(self, uri: str) -> tuple[str, str]:
@@ -154,7 +160,9 @@ class Artifacts:
         run, path = self._run(uri)
         entry = next(iter(run.entries(path or None)), None)
         if entry is None and path:
-            raise ArtifactNotFoundError(run.id, path)
+            from holdall.runs.listing_elsewhere import info_elsewhere
+
+            return info_elsewhere(run._references(), path)
         if entry is None or entry.path != path:
             return ArtifactInfo(run.id, path, "directory")
         return _info(run.id, entry)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdall.display import Listing
 from holdall.runs import differences, rendering, tables
 from holdall.runs.reading import RunReader
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from holdall.runs.elsewhere import Reference
 
 
 class RunLoader(RunReader):
@@ -76,3 +79,12 @@ class RunLoader(RunReader):
             ['report.txt']
         """
         return differences.diff(self, path, other, other_path)
+
+    def references(self, path: str | None = None) -> Listing[Reference]:
+        """Return what the run refers to elsewhere, at or below a path. Cost: as `entries`, and reading what says so.
+
+        Example:
+            >>> run.references()
+            []
+        """
+        return Listing(found.reference for found in self._references().below(path or ""))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdall.errors import (
     ArtifactNotFoundError,
@@ -35,7 +35,7 @@ from holdall.runs.promise import Promise
 from holdall.runs.reads import ReadArtifact, Witness, reads_of, tell
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import opened, read_again, relocated, walk_again, watch
-from holdall.runs.selections import Selection, patterns_of, select, write_selection
+from holdall.runs.selections import ALL_POINTERS, Selection, patterns_of, select, tell_of_pointers, write_selection
 from holdall.runs.values import RunOutputs
 from holdall.runs.versions import FileVersion, earlier_version, versions_of
 from holdall.trees.artifact_file import ArtifactFile
@@ -44,6 +44,9 @@ from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
+
+if TYPE_CHECKING:
+    from holdall.runs.elsewhere import References
 
 T = TypeVar("T")
 _log = logging.getLogger("holdall")
@@ -229,7 +232,11 @@ class RunReader:
             >>> run.load_text("last.txt"), run.load_text("last.txt", version=before.version)
             ('epoch 1', 'epoch 0')
         """
-        return versions_of(self._view(), path)
+        view = self._view()
+        try:
+            return versions_of(view, path)
+        except ArtifactNotFoundError as error:
+            return self._references(view).versions(path, error)
 
     def open(self, path: str, *, version: int | None = None) -> ArtifactReader:
         """Open a file of the run for reading, seekable, in binary; only what is read is fetched.
@@ -288,6 +295,7 @@ class RunReader:
         include: str | Sequence[str] | None = None,
         exclude: str | Sequence[str] | None = None,
         version: int | None = None,
+        references: bool = False,
     ) -> Path:
         """Write a file, or all that a directory of the run holds, into a local folder.
 
@@ -300,6 +308,8 @@ class RunReader:
                 `*` is any text, slashes too, and a pattern without a slash may fit the name alone.
             exclude: Not what one of these fits.
             version: Of a file, an earlier version, as `versions` names it.
+            references: Whether what is elsewhere comes along, in place of the files that say where; what is elsewhere
+                comes in any case where the path names it.
 
         Returns:
             Where the file or directory now is: `destination/path`.
@@ -314,12 +324,24 @@ class RunReader:
             >>> run.download("report.txt", "fetched").read_text()
             'all is well\\n'
         """
-        selected = self._reading(
-            lambda view: self._fetch(view, self._chosen(view, path, include, exclude, version), destination),
-            content=True,
-        )
-        self._tell(selected.entries, None if include or exclude else join_path(path, ""))
-        return Path(destination) / join_path(path, "")
+        top, target, fitting = join_path(path, ""), Path(destination), (patterns_of(include), patterns_of(exclude))
+        unwanted = [*fitting[1], ALL_POINTERS] if references else fitting[1]
+        selected: Sequence[Entry] = ()
+        missing: ArtifactNotFoundError | None = None
+        try:
+            selected = self._reading(
+                lambda view: self._fetch(view, self._chosen(view, path, fitting[0], unwanted, version), target),
+                content=True,
+            ).entries
+        except ArtifactNotFoundError as error:
+            missing = error
+        found = self._references().fetch(top, target, *fitting, all_below=True) if references else ()
+        if missing and not found and not (found := self._references().fetch(top, target, *fitting, version=version)):
+            raise missing
+        if not references:
+            tell_of_pointers(self.id, selected)
+        self._tell([*selected, *(each.entry for each in found)], None if include or exclude else top)
+        return target / top
 
     def _select(
         self,
@@ -369,9 +391,22 @@ class RunReader:
         return selection
 
     def _opened(self, path: str, version: int | None) -> ArtifactFile:
-        file = opened(self.id, self._view(content=True), self._load, path, version)
+        view = self._view(content=True)
+        try:
+            file = opened(self.id, view, self._load, path, version)
+        except ArtifactNotFoundError:
+            elsewhere = self._references(view).open(path, version)
+            if elsewhere is None:
+                raise
+            file = elsewhere
         self._tell([replace(file.entry, path=path)], path)
         return file
+
+    def _references(self, view: View | None = None) -> References:
+        """Return the run's pointers to content elsewhere, as of a view; as it is now when None."""
+        from holdall.runs.elsewhere import References  # few runs have any
+
+        return References(self.id, self._location, view or self._view(), self._load)
 
     def _tell(self, entries: Sequence[Entry], top: str | None) -> None:
         """Tell the witness what was read: all at or below a path, or else these entries."""

@@ -6,18 +6,23 @@ then an error says that there may be more.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from holdall.errors import ArtifactNotFoundError, IncompleteError, IntegrityError
-from holdall.format.paths import check_path
+from holdall.format.paths import POINTER, check_path, stands_for
 from holdall.format.tree import Entry, Kind
 from holdall.trees.checkout import checkout
 from holdall.trees.location import Location
 from holdall.trees.view import View
+
+ALL_POINTERS: Final = f"*{POINTER}"  # a pattern
+_log = logging.getLogger("holdall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def select(run_id: str, view: View, top: str, include: Sequence[str], exclude: S
     if top and entries[0].kind is Kind.LINK and entries[0].path == top:
         file = follow_links(view, top)
         entries = [replace(file, path=top)] if file and file.kind is Kind.FILE else entries
-    found = [entry for entry in entries if _fits(entry.path, include, exclude)]
+    found = [entry for entry in entries if fits(entry.path, include, exclude)]
     if include and not found and not incomplete:
         below, without = f" below {top}" if top else "", f" without {', '.join(exclude)}" if exclude else ""
         raise ArtifactNotFoundError(run_id, f"{', '.join(include)}{below}{without}")
@@ -100,8 +105,20 @@ def patterns_of(given: str | Sequence[str] | None) -> Sequence[str]:
     return [given] if isinstance(given, str) else list(given or [])
 
 
-def _fits(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    def fits(pattern: str) -> bool:
+def fits(path: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Return whether a path fits any of `include`, or there is none, and none of `exclude`."""
+
+    def one_fits(pattern: str) -> bool:
         return fnmatchcase(path, pattern) or ("/" not in pattern and fnmatchcase(path.rpartition("/")[2], pattern))
 
-    return (not include or any(map(fits, include))) and not any(map(fits, exclude))
+    return (not include or any(map(one_fits, include))) and not any(map(one_fits, exclude))
+
+
+def tell_of_pointers(run_id: str, entries: Sequence[Entry]) -> None:
+    """Log a warning if some of what was fetched only says where content is."""
+    if pointers := [entry.path for entry in entries if stands_for(entry.path)]:
+        more = f" and {len(pointers) - 1} more" if len(pointers) > 1 else ""
+        _log.warning(
+            "of run %s, %s%s only says where content is; references=True (`--references`) fetches it",
+            *(run_id, pointers[0], more),
+        )

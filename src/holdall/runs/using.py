@@ -1,4 +1,4 @@
-"""What a run reads of other runs: said by name, or noted by who reads for it."""
+"""What a run refers to elsewhere, and what it reads of other runs: said by name, or noted by who reads for it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdall.display import Facts, Shown
-from holdall.errors import ArtifactNotFoundError, HoldallError, RunEndedError
+from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, HoldallError, InvalidPathError, RunEndedError
+from holdall.format.digest import SHA256, show
+from holdall.format.document import Json
+from holdall.format.paths import POINTER, REFERS, check_path
 from holdall.format.tree import Entry
 from holdall.runs.lifecycle import tag_ops
+from holdall.runs.metrics import tag_op
 from holdall.runs.promise import Located
 from holdall.runs.reading import join_path
 from holdall.runs.reads import ReadArtifact, ReadLog, content_digest
 from holdall.runs.snapshot import RunSnapshot
+from holdall.runs.versions import OnConflict
 from holdall.runs.writing import RunWriter
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.location import Location
+from holdall.trees.source import bytes_item
+from holdall.trees.view import View
+
+if TYPE_CHECKING:
+    from holdall.runs.elsewhere import Reference
 
 _log = logging.getLogger("holdall")
 
@@ -69,7 +80,7 @@ class UsedArtifact(Shown):
 
 
 class RunUser(RunWriter):
-    """A run of a store that says what it reads.
+    """A run of a store that says what it reads, and what it refers to.
 
     Attributes:
         id: 32 hex digits.
@@ -108,6 +119,61 @@ class RunUser(RunWriter):
             if ops := tag_ops(self._read_log.add(read, whole=True)):
                 self._buffer_ops(ops)
         return used
+
+    def log_reference(
+        self,
+        uri: str,
+        path: str | None = None,
+        *,
+        digest: bool = False,
+        on_conflict: OnConflict = "error",
+        keep_last: int | None = None,
+    ) -> Reference:
+        """Log where content is, and what it was, in place of a copy: of an object, or of all below a prefix.
+
+        It is pinned by its version, where the bucket keeps versions, else by its ETag; always by its size. Who reads it
+        gets what was there when it was logged, or an error.
+
+        Args:
+            uri: `s3://bucket/key`, `gs://`, `az://`, `file:///path` or `https://`; a folder's ends with a slash.
+            path: Where it stands in the run; its own name when None.
+            digest: Whether to read it once for its SHA-256, by which all that is fetched is verified then.
+            on_conflict, keep_last: As for `log_artifact`.
+
+        Returns:
+            Where it stands, how many objects and how many bytes they have.
+
+        Raises:
+            ObjectNotFoundError: There is no such object, and nothing below it.
+            InvalidURIError: It is no address that content can be referenced by.
+            UnsupportedFileError: A key below it can be no path of a run.
+            ArtifactExistsError: The run holds something at the path.
+
+        Cost: one request elsewhere, for a folder one for each thousand objects; then as `log_artifact` of a file with
+            some 150 bytes for each object.
+
+        Example:
+            >>> elsewhere = holdall.open("memory://elsewhere").maintenance.create()
+            >>> run.log_reference("memory://elsewhere/holdall.json", "data/facts.json").path
+            'data/facts.json'
+            >>> run.load_dict("data/facts.json") == run.load_dict("data/facts.json")
+            True
+        """
+        from holdall.format.pointers import encode_pointer  # few runs refer to anything
+        from holdall.runs.elsewhere import Found
+        from holdall.trees.elsewhere import look_elsewhere
+
+        at = check_path(path if path is not None else _name(uri))
+        pointer = look_elsewhere(self._location, uri, digest=digest)
+        item = bytes_item(at + POINTER, encode_pointer(pointer))
+
+        def also(view: View) -> list[Json]:
+            if view.paths.find([at]) or view.paths.below([at]):
+                raise ArtifactExistsError(self.id, at, "content of the run", pointer.uri)
+            return [] if REFERS in view.state.tags else [tag_op(REFERS, "true")]
+
+        entry = self._log_items([item], extra_ops=also, on_conflict=on_conflict, keep_last=keep_last).entries[0]
+        return Found(at, pointer, entry).reference
 
     def _note_read(self, run_id: str, path: str, digest: str | None = None, store: str | None = None) -> None:
         """Note that this run, which this process writes to, read something; for those who read for it.
@@ -159,7 +225,32 @@ def used_artifact(location: Location, found: Located) -> UsedArtifact:
     reader = RunSnapshot._taken(location, found.run_id, found.promise, found.view)
     entries = list(reader.entries(found.path or None))
     if not entries and found.path:
-        raise ArtifactNotFoundError(found.run_id, found.path)
+        return _used_elsewhere(reader, found)
     digest, is_dir = content_digest(entries, found.path)
     size = sum(entry.size for entry in entries)
     return UsedArtifact(found.run_id, found.path, digest, is_dir, size, reader)
+
+
+def _used_elsewhere(reader: RunSnapshot, found: Located) -> UsedArtifact:
+    """Return what is elsewhere at a place of a run: by its SHA-256 where that is known, else by what pins it.
+
+    Raises:
+        ArtifactNotFoundError: Nothing is.
+    """
+    references = reader._references()
+    pointer, entries = references.at(found.path), references.entries(found.path)
+    if pointer is None or not entries:
+        raise ArtifactNotFoundError(found.run_id, found.path)
+    known = all(entry.sha256 for entry in entries)
+    digest, is_dir = content_digest(entries, found.path)
+    size = sum(entry.size for entry in entries)
+    return UsedArtifact(
+        found.run_id, found.path, digest if known else show(SHA256, pointer.entry.sha256), is_dir, size, reader
+    )
+
+
+def _name(uri: str) -> str:
+    name = uri.rstrip("/").rpartition("/")[2]
+    if not name:
+        raise InvalidPathError(uri, "it has no name of its own: say at which path it is to stand")
+    return name

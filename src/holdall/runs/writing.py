@@ -284,7 +284,12 @@ class RunWriter(RunLifecycle):
             ({}, [11])
         """
         path = check_path(path)
-        self._give_up(lambda view: [*removal(view, path), *([trim_op(path, view.next + 1)] if trim else ())])
+        try:
+            self._give_up(lambda view: _removed(view, path, trim=trim))
+        except ArtifactNotFoundError:  # what stands for content elsewhere, perhaps
+            from holdall.runs.elsewhere import pointer_of
+
+            self._give_up(lambda view: _removed(view, pointer_of(self.id, view, path), trim=trim))
 
     def trim(self, path: str = "", *, keep_last: int) -> None:
         """End the earlier versions of a path, and of all below it, but for the newest of each.
@@ -356,6 +361,10 @@ class RunWriter(RunLifecycle):
             self._writing().buffer_ops(*ops)
         except RunEndedError:
             self._writing().buffer_ops(*ops)
+
+
+def _removed(view: View, path: str, *, trim: bool) -> list[Json]:
+    return [*removal(view, path), *([trim_op(path, view.next + 1)] if trim else ())]
 
 
 def _one_path(given: str | os.PathLike[str], remedy: str) -> Path:

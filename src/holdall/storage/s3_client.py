@@ -96,6 +96,7 @@ METHODS = {
     "DeleteObject": "delete_object",
     "DeleteObjects": "delete_objects",
     "GetObject": "get_object",
+    "ListObjectVersions": "list_object_versions",
     "ListObjectsV2": "list_objects_v2",
     "PutObject": "put_object",
 }

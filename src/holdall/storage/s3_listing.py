@@ -24,6 +24,11 @@ def read_listings_quickly(client: Any) -> None:
     client.meta.events.register(_EVENT, _take_contents)
 
 
+def read_listings_whole(client: Any) -> None:
+    """Have a client whose listings were read quickly read all of them again: ETags, too."""
+    client.meta.events.unregister(_EVENT, _take_contents)
+
+
 def _take_contents(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
     body = response_dict["body"]
     if response_dict["status_code"] != 200 or not isinstance(body, bytes) or b"<!DOCTYPE" in body[:1000]:

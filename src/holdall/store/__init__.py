@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.pool import LogFuture
+from holdall.format.paths import POINTER as REFERENCE
 from holdall.runs.arguments import listed
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from holdall.collecting.plan import Amount, Collection, GenerationReport
     from holdall.copying.report import CopyReport, ModelCopy, RunCopy
     from holdall.engines.opening import ENGINES
+    from holdall.maintenance.references import ReferenceProblem
     from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
     from holdall.measuring.freed import Freed, Sharing
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from holdall.retention.purge_plan import PurgePlan, Remaining
     from holdall.retention.purging import Purged
     from holdall.runs.differences import Difference
+    from holdall.runs.elsewhere import Reference
     from holdall.runs.groups import GroupPart
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
@@ -95,6 +98,7 @@ __all__ = [
     "EVERYBODY",
     "PARENT_RUN",
     "POLICIES",
+    "REFERENCE",
     "RESTORABLE",
     "RUN_NAME",
     "AliasMove",
@@ -151,6 +155,8 @@ __all__ = [
     "Purged",
     "PyFuncModel",
     "ReadArtifact",
+    "Reference",
+    "ReferenceProblem",
     "RegisteredModel",
     "Registry",
     "Remaining",
@@ -201,6 +207,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.collecting.plan": "Amount Collection GenerationReport",
     "holdall.copying.report": "CopyReport ModelCopy RunCopy",
     "holdall.engines.opening": "ENGINES",
+    "holdall.maintenance.references": "ReferenceProblem",
     "holdall.maintenance.space": "Compaction Stats",
     "holdall.maintenance.store": "Maintenance",
     "holdall.measuring.freed": "Freed Sharing",
@@ -221,6 +228,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.retention.purge_plan": "PurgePlan Remaining",
     "holdall.retention.purging": "Purged",
     "holdall.runs.differences": "Difference",
+    "holdall.runs.elsewhere": "Reference",
     "holdall.runs.groups": "GroupPart",
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from holdall.naming.deployments import Deployments
     from holdall.naming.record import ModelVersion
     from holdall.naming.registry import Registry
+    from holdall.storage.elsewhere.consent import Consent
+    from holdall.storage.elsewhere.consent import Given as References
 
 guard_log()  # whatever is logged below here may name what strangers named
 
@@ -224,6 +226,7 @@ class Store(Shown):
         verify_shared: bool = False,
         create: bool = True,
         environment: bool = True,
+        references: References = None,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -245,6 +248,9 @@ class Store(Shown):
             create: Whether the first writing makes a store where none is; only `maintenance.create` does otherwise.
                 The option `create` says the same, and comes first.
             environment: Whether a run that is started here records what ran where: what this process is.
+            references: Beginnings of addresses that references to content elsewhere may lead to, or a mapping of them
+                to options of their storage library; object stores, and nothing else, when None. The option
+                `references` says the same, and comes first.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.
@@ -262,6 +268,7 @@ class Store(Shown):
         options = dict(options or {})
         verify_shared = yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
         create = yes_or_no("create", options.pop("create", create))
+        consent = _consent(options.pop("references", references))
         trusted = bool(options.get("unsafe_single_writer"))
         workers = default_workers() if workers is None else workers
         memory = default_memory(workers, memory_limit()) if memory is None else memory
@@ -275,7 +282,7 @@ class Store(Shown):
             stat_cache=stat_cache,
             verify_shared=verify_shared,
         )
-        found._location.may_create = create
+        found._location.may_create, found._location.references = create, consent
         found._location.environment = found._location.environment if environment else None
         return found
 
@@ -300,6 +307,14 @@ class Store(Shown):
         location.stat_cache = StatCache(cache) if stat_cache and cache else None
         location.verifier.verify_all = verify_shared
         return cls(location)
+
+
+def _consent(given: References) -> Consent | None:
+    if given is None:
+        return None
+    from holdall.storage.elsewhere.consent import Consent
+
+    return Consent.of(given)
 
 
 def _now() -> int:

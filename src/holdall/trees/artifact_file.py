@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from holdall.errors import IntegrityError
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
-from holdall.trees.file_content import FileContent
+from holdall.trees.file_content import FileContent, OnRange
 from holdall.trees.partial_file import IncrementalHasher
 
 _FIRST: Final = 256 << 10  # bytes read ahead when reading begins to be sequential
@@ -24,6 +24,18 @@ _FURTHEST: Final = 16 << 20
 T = TypeVar("T")
 Ranges: TypeAlias = Iterable[tuple[int, int]]
 Again: TypeAlias = "Callable[[IntegrityError], ArtifactFile]"
+
+
+class Content(Protocol):
+    """Where the bytes of a file come from: the store's chunks (`FileContent`), or elsewhere."""
+
+    def has(self, start: int, stop: int) -> bool: ...
+
+    def fill(self, view: memoryview, start: int, *, further: int = 0) -> None: ...
+
+    def fill_many(self, views: Iterable[tuple[memoryview, int]]) -> None: ...
+
+    def fill_all(self, view: memoryview, came: OnRange) -> None: ...
 
 
 class ArtifactFile(io.RawIOBase):
@@ -39,12 +51,15 @@ class ArtifactFile(io.RawIOBase):
     """
 
     def __init__(self, blobs: RunBlobReader, entry: Entry, again: Again | None = None) -> None:
+        self._begin(entry)
+        self._source: tuple[Content, Again | None] = FileContent(blobs, entry), again
+
+    def _begin(self, entry: Entry) -> None:
         self.entry = entry
         self._at = 0
         self._next, self._ahead = 0, 0
-        self._source = FileContent(blobs, entry), again
 
-    def _reading(self, read: Callable[[FileContent], T]) -> T:
+    def _reading(self, read: Callable[[Content], T]) -> T:
         """Return what `read` returns, from where the content is now if it is not where it was."""
         while True:
             source = self._source
@@ -155,18 +170,18 @@ class ArtifactFile(io.RawIOBase):
         self._reading(lambda content: content.fill(view, start, further=ahead))
         self._next = stop
 
-    def _whole(self, content: FileContent) -> bytes:
+    def _whole(self, content: Content) -> bytes:
         """Read all of the file, which is hashed while it comes."""
         found = _Bytes(self.entry.size)
         view = found.view
         follower = IncrementalHasher(self.entry.size, lambda start, stop: view[start:stop])
         content.fill_all(view, follower.add)
-        if follower.digest() != self.entry.sha256:
-            raise IntegrityError("its chunks", "they make a file with another SHA-256 than was logged", self.entry.path)
+        if self.entry.sha256 and follower.digest() != self.entry.sha256:
+            raise IntegrityError("its content", "it has another SHA-256 than was logged", self.entry.path)
         return found.done()
 
 
-def _read_ranges(content: FileContent, wanted: Ranges) -> list[bytes]:
+def _read_ranges(content: Content, wanted: Ranges) -> list[bytes]:
     found = [_Bytes(stop - start) for start, stop in wanted]
     content.fill_many([(each.view, start) for each, (start, _) in zip(found, wanted, strict=True)])
     return [each.done() for each in found]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from holdall.errors import ArtifactExistsError, PathConflictError
-from holdall.format.paths import ancestors
+from holdall.format.paths import MAX_PATH, ancestors
 from holdall.format.tree import Entry, Kind
 from holdall.trees.paths import PathLookup
 
@@ -40,6 +40,17 @@ def fresh_paths(run_id: str, wanted: Mapping[str, Entry], lookup: PathLookup, *,
             if above and above.kind is not Kind.DIRECTORY:
                 raise PathConflictError(run_id, path, parent)
     return [path for path in wanted if path not in there or not there[path].same_as(wanted[path])]
+
+
+def refuse_targets(run_id: str, wanted: Mapping[str, Entry], find: Callable[[Sequence[str]], PathLookup]) -> None:
+    """Raise ArtifactExistsError if a path is one that a pointer stands for, or lies below one."""
+    from holdall.format.pointers import candidates  # few runs refer to anything
+
+    pointers = {name: path for path in wanted for name, _ in candidates(path) if len(name.encode()) <= MAX_PATH}
+    for name, entry in find(list(pointers)).there.items():
+        if entry.kind is Kind.FILE and name not in wanted:
+            path = pointers[name]
+            raise ArtifactExistsError(run_id, path, f"content elsewhere, as {name} says", str(wanted[path]))
 
 
 def _replaceable(there: Entry, wanted: Entry) -> bool:

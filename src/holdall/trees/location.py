@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from holdall.chunks.beside import beside
 from holdall.chunks.damage import Damage
@@ -46,6 +46,9 @@ from holdall.trees.stat_cache import StatCache
 from holdall.workers.crew import NOBODY, Crew
 from holdall.workers.per_process import PerProcess
 from holdall.workers.worker import Worker
+
+if TYPE_CHECKING:
+    from holdall.storage.elsewhere.consent import Consent
 
 T = TypeVar("T")
 _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
@@ -100,6 +103,7 @@ class Location:
     stat_cache: StatCache | None = None  # what files held when they were read; None: each is read
     crew: Crew = NOBODY  # the worker processes that share large work,
     sharing: Sharing = SHARING  # and what is large
+    references: Consent | None = None  # where content elsewhere may be read; None: where it usually may
     locate: Callable[[str], Any] | None = None  # what an address means, as the store that is here knows it
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)

@@ -27,11 +27,11 @@ from holdall.errors import (
 from holdall.format import digest
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.paths import check_versioned_path, sort_key
+from holdall.format.paths import REFERS, check_versioned_path, sort_key
 from holdall.format.reference import CHUNK, NODE, Ref
 from holdall.format.tree import Entry, Kind
 from holdall.trees import tree_builder
-from holdall.trees.conflicts import fresh_paths, with_parents
+from holdall.trees.conflicts import fresh_paths, refuse_targets, with_parents
 from holdall.trees.replacing import Replacing, Trimming
 from holdall.trees.rescue import Rescuer
 from holdall.trees.session import Draft, Session
@@ -293,6 +293,8 @@ class Transaction:
         wanted = {path: staged.entry for path, staged in self._staged.items()}
         lookup = self._session.view.paths.lookup(with_parents(wanted))
         fresh = fresh_paths(self._run_id, wanted, lookup, replace=self._replacing is not None)
+        if fresh and REFERS in self._session.view.state.tags:
+            refuse_targets(self._run_id, {path: wanted[path] for path in fresh}, self._session.view.paths.lookup)
         self._session.view.refuse_changes(path for path in fresh if path in lookup.there)
         if lookup.unread and fresh and not self._warned:
             self._warned = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from holdall.settings import read_settings
 from holdall.sizes import format_size
 from holdall.store import Run
 from holdall.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
-from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
+from holdall.surfaces.cli.fetching import fetched_elsewhere, is_there, refuse_to_replace
 from holdall.surfaces.cli.listing import listed, rows_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import files, show_json, show_table
@@ -146,6 +147,7 @@ def list_(uri: str, recursive: bool, as_json: bool) -> None:
     "--include", multiple=True, metavar="GLOB", help="Only paths that match this pattern, such as '*.json'; repeatable."
 )
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Not paths that match this pattern; repeatable.")
+@click.option("--references", is_flag=True, help="Also fetch what is elsewhere, in place of what says where it is.")
 @click.option("--force", is_flag=True, help="Replace files that are there with other content.")
 @version_option
 @json_option
@@ -154,6 +156,7 @@ def get(
     destination: Path,
     include: Sequence[str],
     exclude: Sequence[str],
+    references: bool,
     force: bool,
     version: int | None,
     as_json: bool,
@@ -167,7 +170,18 @@ def get(
     """
     run, path = address_of(opened(), uri)
     run = run._at_one_look()
-    wanted = run._select(path or None, include=include, exclude=exclude, version=version)
+    place = destination / path
+    elsewhere = partial(fetched_elsewhere, run, path, destination, include, exclude, version, force=force)
+    if references and elsewhere(all_below=True):
+        show_json({"path": str(place)}) if as_json else say(str(place))
+        return
+    try:
+        wanted = run._select(path or None, include=include, exclude=exclude, version=version)
+    except ArtifactNotFoundError:
+        if not elsewhere(all_below=False):
+            raise
+        show_json({"path": str(place)}) if as_json else say(str(place))
+        return
     missing = [one for one in wanted.entries if not is_there(one, destination)]
     if not force:
         refuse_to_replace(missing, destination)
@@ -176,7 +190,6 @@ def get(
     tell(f"fetched {files(len(fetched))}, {format_size(sum(one.size for one in fetched))}", end="")
     kept = sum(one.kind.name == "FILE" for one in wanted.entries) - len(fetched)
     tell(f"; {files(kept)} there already" if kept else "")
-    place = destination / path
     show_json({"path": str(place)}) if as_json else say(str(place))
 
 

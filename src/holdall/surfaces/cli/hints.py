@@ -60,6 +60,14 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
         "look what is in it with `holdall model inspect URI`; if you trust it, "
         "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
     ),
+    errors.ReferenceRefusedError: (
+        "a reference leads where its writer says; if you want it read, put the beginning of the address into "
+        "HOLDALL_REFERENCES, such as HOLDALL_REFERENCES='s3:// file:///data/'"
+    ),
+    errors.ReferenceChangedError: (
+        "put back what was there, or reference what is there now at another path or in another run; "
+        "`holdall store check --references` finds all that changed"
+    ),
     errors.DamageError: (
         "`holdall store check --record` says what is touched and keeps new runs away from it; restore those objects "
         "from a copy, or log the files again in a new run and then run `holdall store repair`"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from holdall.errors import ArtifactNotFoundError
 from holdall.sizes import format_size
+from holdall.store import REFERENCE
 
 if TYPE_CHECKING:
-    from holdall.store import Run
+    from holdall.store import Reference, Run
 
 
 def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
@@ -33,9 +34,24 @@ def listed(run: Run, path: str, *, deep: bool) -> list[dict[str, Any]]:
         folder = found.setdefault(at, {"path": at, "kind": "directory", "files": 0, "bytes": 0})
         folder["files"] += entry.kind.name == "FILE"
         folder["bytes"] += entry.size
+    if any(at.endswith(REFERENCE) for at in found):
+        found = _with_references(found, run.references(path or None))
+    if not found and path:
+        found = {entry.path: _described(entry) for entry in run._references().entries(path)}
     if not found and path:
         raise ArtifactNotFoundError(run.id, path)
     return [found[at] for at in sorted(found)]
+
+
+def _with_references(found: dict[str, dict[str, Any]], references: Sequence[Reference]) -> dict[str, dict[str, Any]]:
+    """Return the rows with what is elsewhere in place of the files that say where."""
+    told = {one.path + REFERENCE: one for one in references}
+    rows = {at: row for at, row in found.items() if at not in told}
+    for at, one in told.items():
+        if at in found:
+            rows[one.path] = {"path": one.path, "kind": "reference", "uri": one.uri, "files": one.files}
+            rows[one.path] |= {"bytes": one.size, "sha256": (one.digest or "").removeprefix("sha256:") or None}
+    return rows
 
 
 def rows_of(artifacts: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -64,4 +80,6 @@ def _place(one: dict[str, Any]) -> str:
             return f"{one['path']}/"
         case "link":
             return f"{one['path']} -> {one['target']}"
+        case "reference":
+            return f"{one['path']}{'/' if one['uri'].endswith('/') else ''} -> {one['uri']}"
     return str(one["path"])

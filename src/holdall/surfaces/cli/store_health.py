@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -33,6 +33,7 @@ _workers = click.option("--workers", type=click.IntRange(min=1), help="How many 
 @click.option("--quick", is_flag=True, help="Do not read the content of files.")
 @click.option("--record", is_flag=True, help="Record which packs are damaged, so that nothing new refers to them.")
 @click.option("--repair-from", metavar="URL", callback=not_empty, help="Heal what is damaged from the copy at URL.")
+@click.option("--references", is_flag=True, help="Only hold what runs refer to elsewhere against what is there now.")
 @_engine
 @_workers
 @json_option
@@ -41,17 +42,25 @@ def check(
     quick: bool,
     record: bool,
     repair_from: str | None,
+    references: bool,
     engine: str | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
     """Read the whole store and verify every digest; exit code 1 if anything is wrong.
 
+    With --references, nothing of the store is read but what says where content is elsewhere; what is there is read only
+    where its SHA-256 is known, and not with --quick.
+
     With --repair-from, what is damaged is recorded, healed from a copy of the store, and the store is checked again.
 
     \b
     Example: holdall store check --repair-from s3://backup/experiments
     """
+    if references:
+        if record or repair_from:
+            raise click.UsageError("--references looks elsewhere: what is wrong there is neither recorded nor repaired")
+        _check_references(opened(url), digest=not quick, as_json=as_json)
     there, source = opened(url), opened(repair_from) if repair_from is not None else None
     if source:
         there.maintenance.repair([], source=source)  # that there is a store is known before all is read
@@ -171,6 +180,17 @@ def _entry_lines(log: str, entries: Sequence[EntryRepair], *, dry_run: bool) -> 
     if any(entry.stays for entry in entries):
         lines.append("       remove a damaged object by hand and repair again, which puts the copy's in its place")
     return lines
+
+
+def _check_references(store: Store, *, digest: bool, as_json: bool) -> NoReturn:
+    """Show which references do not lead to what was there, and exit with 1 if any does not."""
+    found = store.maintenance.check_references(digest=digest)
+    if as_json:
+        show_json([problem.to_dictionary() for problem in found])
+    else:
+        _show_lines([f"{problem.what.upper():<10} {problem.artifact}: {problem.detail}" for problem in found])
+        say("all references lead to what was there" if not found else counted(len(found), "reference") + " do not")
+    sys.exit(1 if found else 0)
 
 
 def _show_lines(lines: Sequence[str]) -> None:

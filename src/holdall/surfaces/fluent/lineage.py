@@ -1,12 +1,16 @@
-"""What the active run reads: said by `use_artifact`, and noted where verbs read by an artifact's address."""
+"""What the active run refers to and reads: said by verbs, and noted where others read by an artifact's address."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from holdall.settings import read_settings
-from holdall.store import UsedArtifact, witnessed
+from holdall.store import OnConflict, UsedArtifact, witnessed
 from holdall.surfaces.fluent.active import active_run, run_of
+
+if TYPE_CHECKING:
+    from holdall.store import Reference
 
 
 def use_artifact(uri: str, *, run_id: str | None = None) -> UsedArtifact:
@@ -33,6 +37,39 @@ def use_artifact(uri: str, *, run_id: str | None = None) -> UsedArtifact:
         (b'all is well\\n', ['report.txt'])
     """
     return run_of(run_id).use_artifact(uri)
+
+
+def log_reference(
+    uri: str,
+    path: str | None = None,
+    run_id: str | None = None,
+    *,
+    digest: bool = False,
+    on_conflict: OnConflict = "error",
+    keep_last: int | None = None,
+) -> Reference:
+    """Log where content is, and what it was, in place of a copy: of an object, or of all below a prefix.
+
+    Args:
+        uri: `s3://bucket/key`, `gs://`, `az://`, `file:///path` or `https://`; a folder's ends with a slash.
+        path: Where it stands in the run; its own name when None.
+        run_id: The run; the active one when None.
+        digest: Whether to read it once for its SHA-256, by which all that is fetched is verified then.
+        on_conflict, keep_last: As for `log_artifact`.
+
+    Returns:
+        Where it stands, how many objects and how many bytes they have.
+
+    Raises: NoActiveRunError, and as `Run.log_reference`.
+
+    Example:
+        >>> elsewhere = holdall.open("memory://elsewhere").maintenance.create()
+        >>> with holdall.start_run():
+        ...     holdall.log_reference("memory://elsewhere/holdall.json", "data/facts.json").files
+        1
+    """
+    run = run_of(run_id)
+    return run.log_reference(uri, path, digest=digest, on_conflict=on_conflict, keep_last=keep_last)
 
 
 def noting() -> AbstractContextManager[None]:
