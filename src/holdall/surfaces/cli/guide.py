@@ -12,7 +12,7 @@ from holdall.surfaces.cli.table import show_table
 from holdall.surfaces.cli.writer import page
 
 _ORDER = (
-    *("start", "runs", "artifacts", "search", "models", "registry", "references", "lineage", "serving"),
+    *("start", "runs", "artifacts", "search", "models", "registry", "references", "lineage", "files", "serving"),
     *(
         "command-line",
         "s3",
