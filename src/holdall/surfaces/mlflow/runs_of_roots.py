@@ -95,10 +95,13 @@ class RootRun:
         """Delete all that was logged to the root, for good. Where nothing was, nothing is done."""
         if self._root.native:  # goes with its run, which another verb of MLflow deletes
             return
-        with suppress(RunNotFoundError):
-            self.read(lambda run: run.state)  # the newest generation
-            _open.forget(self._id)
-            self._store.maintenance.discard(self._id)
+        while not self._store.maintenance.discard(self._id):
+            generation = self._generation
+            with suppress(RunNotFoundError):
+                self.read(lambda run: run.state)
+            if self._generation == generation:  # there is no later one
+                break
+        _open.forget(self._id)
 
     # --- inside ---
 
