@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from tests.support.depth import DEEP
 
 import holdall
 
@@ -102,7 +103,7 @@ def test_s3_for_tests_side_by_side_leaves_nothing(pytester: pytest.Pytester, mon
     monkeypatch.setenv("AWS_PROFILE", "mine")
     pytester.makepyfile(_S3)
     _shown("src/holdall/guide/testing.md", pytester.path)
-    done = pytester.runpytest_subprocess(*_LOADED, "-n", "2", "-rP")
+    done = pytester.runpytest_subprocess(*_LOADED, "-n", "2" if DEEP else "1", "-rP")
     done.assert_outcomes(passed=6)
     servers = set(re.findall("SERVER (http.*)", done.stdout.str()))
     assert len(servers) in (1, 2)

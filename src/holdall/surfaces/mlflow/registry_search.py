@@ -89,11 +89,11 @@ def page_of(found: list[T], max_results: int, page_token: str | None) -> PagedLi
 
 def check_max_results(max_results: object, most: int) -> None:
     """Raise MlflowException for a page of no size."""
-    if not isinstance(max_results, int) or max_results < 1:
-        raise refused(f"Invalid value for max_results. It must be a positive integer, but got {max_results}")
-    if max_results > most:
+    if isinstance(max_results, int | float) and max_results > most:
         told = f"It must be at most {most}, but got value {max_results}"
         raise refused(f"Invalid value for request parameter max_results. {told}")
+    if not isinstance(max_results, int) or max_results < 1:
+        raise refused(f"Invalid value for max_results. It must be a positive integer, but got {max_results}")
 
 
 def _checked(conditions: Conditions, match: Callable[[dict[str, Any]], bool]) -> Conditions:

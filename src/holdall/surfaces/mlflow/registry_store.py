@@ -107,7 +107,12 @@ class HoldallRegistryStore(AbstractStore):
         """Rename a model; its versions, aliases and history go with it."""
         _validate_model_renaming(new_name)
         with _known(name):
-            return model_entity(self._registry.rename_model(name, new_name))
+            try:
+                return model_entity(self._registry.rename_model(name, new_name))
+            except ModelExistsError as error:
+                raise refused(
+                    f"Registered Model (name={new_name}) already exists. {error}", "RESOURCE_ALREADY_EXISTS"
+                ) from error
 
     def delete_registered_model(self, name: str) -> None:
         """Delete a model and its versions."""
@@ -341,17 +346,15 @@ class HoldallRegistryStore(AbstractStore):
 
 
 @contextmanager
-def _known(name: str, version: Any = 1) -> Iterator[int]:
+def _known(name: str, version: Any = None) -> Iterator[int]:
     """Check a name and a version, give the number, and say in MLflow's words that there is none of these."""
     _validate_model_name(name)
-    number = _validate_model_version(version)
+    number = 0 if version is None else _validate_model_version(version)
     try:
         yield number
-    except ModelNotFoundError as error:
-        raise refused(f"Registered Model with name={name} not found. {as_mlflow(error).message}", _ABSENT) from error
-    except ModelVersionNotFoundError as error:
-        told = f"Model Version (name={name}, version={version}) not found. {as_mlflow(error).message}"
-        raise refused(told, _ABSENT) from error
+    except (ModelNotFoundError, ModelVersionNotFoundError) as error:
+        what = f"Registered Model with name={name}" if not number else f"Model Version (name={name}, version={version})"
+        raise refused(f"{what} not found. {as_mlflow(error).message}", _ABSENT) from error
 
 
 def _no_deployment_job(id: str | None) -> None:
