@@ -216,6 +216,49 @@ def test_a_folder_is_fetched(fs: HoldallFileSystem, world: World, tmp_path: Path
     assert (tmp_path / "notes").read_bytes() == FILES["notes.txt"]
 
 
+def test_a_folder_that_is_damaged_in_part_comes_in_part(fs: HoldallFileSystem, world: World, tmp_path: Path) -> None:
+    """No file has wrong bytes, all others are there, and nothing else is left beside them."""
+    world.run.log_stream(io.BytesIO(entropy(9)(50_000)), "mixed/large")
+    for key in [info.key for info in world.bucket.list("packs/")]:
+        data = world.bucket.get(key)
+        world.bucket.delete(key)
+        world.bucket.put(key, data[:100] + bytes(len(data) - 100))
+    world.run.log_bytes(b"fine", "mixed/small")
+    with pytest.raises(IntegrityError):
+        fs.get(f"{world.root}/mixed", str(tmp_path / "here"), recursive=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()} == {"small": b"fine"}
+
+
+def test_links_come_as_what_they_lead_to(fs: HoldallFileSystem, world: World, tmp_path: Path) -> None:
+    """And those that lead to no file as links."""
+    world.with_links(tmp_path)
+    fs.get(f"{world.root}/links", str(tmp_path / "here"), recursive=True)
+    here = tmp_path / "here"
+    assert ((here / "to.txt").read_bytes(), (here / "to.txt").is_symlink()) == (b"real", False)
+    assert (here / "nowhere").readlink() == Path("gone")
+    assert (here / "empty").is_dir()
+
+
+def test_a_folder_is_put_as_one_commit(fs: HoldallFileSystem, world: World, tmp_path: Path) -> None:
+    """With all its files, or none: where one path holds other content, nothing is logged."""
+    (tmp_path / "sub").mkdir()
+    for name in ("a.txt", "sub/b.txt"):
+        (tmp_path / name).write_text(name)
+    before = world.run.snapshot()._view().next
+    fs.put(str(tmp_path), f"{world.root}/new", recursive=True)
+    assert world.run.snapshot()._view().next == before + 1
+    folder = (
+        f"{world.root}/new/{tmp_path.name}" if fs.isdir(f"{world.root}/new/{tmp_path.name}") else f"{world.root}/new"
+    )
+    assert fs.cat(folder, recursive=True) == {f"{folder}/a.txt": b"a.txt", f"{folder}/sub/b.txt": b"sub/b.txt"}
+    (tmp_path / "notes.txt").write_text("other")
+    with pytest.raises(FileExistsError):
+        fs.put(
+            [str(tmp_path / "sub/b.txt"), str(tmp_path / "notes.txt")], [f"{world.root}/b2", f"{world.root}/notes.txt"]
+        )
+    assert "b2" not in world.run.manifest
+
+
 def test_damage_is_no_content(world: World, fs: HoldallFileSystem) -> None:
     """Wrong bytes are an IntegrityError, as everywhere, and no listing hides them."""
     world.run.log_stream(io.BytesIO(entropy(9)(50_000)), "large")

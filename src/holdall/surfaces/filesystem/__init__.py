@@ -6,6 +6,7 @@
     files         open files
     reading       the verbs that read
     writing       the verbs that write
+    transfers     folders, fetched and put as a whole
     translating   errors as kinds of OSError
 
 Paths are those of `addresses`; what is above runs and models is listed, so that a

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from fsspec import AbstractFileSystem
+from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.config import apply_config
-from fsspec.utils import tokenize
+from fsspec.utils import isfilelike, tokenize
 
 from holdall.errors import ArtifactNotFoundError, NoSuchFileError
 from holdall.settings import read_settings
-from holdall.store import ArtifactInfo, active_run, side_by_side
+from holdall.store import ArtifactInfo, RunSnapshot, active_run, side_by_side
 from holdall.surfaces.filesystem.addresses import FORMS, MODELS, RUNS, Place, parse_place
 from holdall.surfaces.filesystem.files import RunFile
 from holdall.surfaces.filesystem.listing import Info, Tree, described, directory, tree_of
+from holdall.surfaces.filesystem.transfers import Pairs, Plan, fetch
 from holdall.surfaces.filesystem.translating import as_os_errors, is_directory, no_such_place
 from holdall.surfaces.filesystem.views import Seen, Views, default_store, views_of
 
@@ -250,6 +253,53 @@ class ReadableFileSystem(AbstractFileSystem, metaclass=_OfOneStore):  # type: ig
         files = [name for name in paths if not (recursive and self.isdir(name))]
         found = dict(zip(files, side_by_side(read, files), strict=True))
         return {name: data for name, data in found.items() if on_error == "return" or not isinstance(data, Exception)}
+
+    def get(
+        self,
+        rpath: Any,
+        lpath: Any,
+        recursive: bool = False,
+        callback: Any = DEFAULT_CALLBACK,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write files and directories to local disk: all of one run in one stream of requests, verified.
+
+        Args: as of fsspec's `get`. Raises: as `cat_file`; no file has wrong bytes, and all others are there.
+        """
+        plan = Plan(self)
+        AbstractFileSystem.get(plan, rpath, lpath, recursive, callback, maxdepth, **kwargs)
+        self._fetch(plan.pairs)
+
+    def get_file(
+        self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **kwargs: Any
+    ) -> None:
+        """Write a file to local disk, verified; of a directory, make it. Raises: as `get`."""
+        if outfile is not None or isfilelike(lpath):
+            super().get_file(rpath, lpath, callback, outfile, **kwargs)
+            return
+        size = self.info(rpath)["size"]
+        callback.set_size(size)
+        self._fetch([(rpath, os.fspath(lpath))])
+        callback.relative_update(size)
+
+    def _fetch(self, pairs: Pairs) -> None:
+        """Write files and directories to local paths, root by root."""
+        roots: dict[str, tuple[RunSnapshot, Pairs]] = {}
+        for rpath, lpath in pairs:
+            path = self._strip_protocol(rpath)
+            place = parse_place(path)
+            with as_os_errors(path):
+                if place.listing is not None or self.isdir(path):
+                    os.makedirs(lpath, exist_ok=True)  # noqa: PTH103  # a text, as fsspec gives it
+                    continue
+                seen, found = self._stat(path, place)
+                if found.kind == "file":
+                    self._note_read(found)
+                roots.setdefault(place.root, (seen.run, []))[1].append((seen.inside(place.path), lpath))
+        for root, (run, wanted) in roots.items():
+            with as_os_errors(root):
+                fetch(run, wanted)
 
     def _opened(self, path: str) -> RunFile:
         """Open a file, and note that the active run reads it. Raises: as `cat_file`."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.compression import compr
 from fsspec.core import get_compression, has_magic
@@ -23,6 +24,7 @@ from holdall.store import OnConflict, Run
 from holdall.surfaces.filesystem.addresses import Place, parse_place
 from holdall.surfaces.filesystem.files import CompressedFile, NewFile
 from holdall.surfaces.filesystem.reading import ReadableFileSystem
+from holdall.surfaces.filesystem.transfers import Pairs, Plan, send
 from holdall.surfaces.filesystem.translating import as_os_errors, is_directory
 
 _SMALL: Final = 1 << 20  # bytes of a file that is held in memory to be logged
@@ -101,6 +103,31 @@ class HoldallFileSystem(ReadableFileSystem):
             self._log(rpath, file, size)
             callback.relative_update(size)
 
+    def put(
+        self,
+        lpath: Any,
+        rpath: Any,
+        recursive: bool = False,
+        callback: Any = DEFAULT_CALLBACK,
+        maxdepth: int | None = None,
+        mode: str = "overwrite",
+        **kwargs: Any,
+    ) -> None:
+        """Log local files and folders: those of one run as one commit, all or nothing.
+
+        Args: as of fsspec's `put`. Raises: as `open`. Cost: as `Run.log_artifacts`.
+        """
+        plan = Plan(self)
+        AbstractFileSystem.put(plan, lpath, rpath, recursive, callback, maxdepth, **kwargs)
+        roots: dict[str, Pairs] = {}
+        for local, name in plan.pairs:
+            if Path(local).is_file():
+                path = self._strip_protocol(name)
+                place = self._writable(path, create=mode == "create")[1]
+                roots.setdefault(place.root, []).append((local, place.path))
+        for root, pairs in roots.items():
+            self._send(root, pairs)
+
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Log a file of the store at another path; its content is stored once. Raises: as `open`."""
         if self.isdir(path1):
@@ -154,6 +181,13 @@ class HoldallFileSystem(ReadableFileSystem):
                 yield run, place.path
         finally:
             self._views.forget(place.root)
+
+    def _send(self, root: str, pairs: Pairs) -> None:
+        with self._changing(f"{root}/{pairs[0][1]}") as (run, _):
+            try:
+                send(pairs, lambda folder: run.log_artifacts(folder, on_conflict="replace", links="follow"))
+            except RunNotVersionedError:
+                send(pairs, lambda folder: run.log_artifacts(folder, links="follow"))
 
     def _log(self, path: str, stream: BinaryIO, size: int) -> None:
         """Log so many bytes; what is small may travel in the log's entry, as what comes from a stream cannot."""
