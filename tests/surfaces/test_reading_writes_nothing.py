@@ -92,6 +92,7 @@ Verb = Callable[[World], Any]
 M, V, MODEL = "forest", 1, "models:/forest/1"
 TABLE, TEXT, DICT, IMAGE = "table.json", "text.txt", "dict.json", "image.png"
 RANGES = [(0, 1)]
+NOBODY = "http://127.0.0.1:1"  # an address at which nothing answers, or is asked
 
 
 def names(text: str) -> set[str]:
@@ -111,6 +112,12 @@ def _plan_purges(store: Store) -> list[object]:
         with suppress(RunHeldError):
             plans.append(store.maintenance.plan_purge(id))
     return plans
+
+
+def _if_installed(verb: Callable[[], Any]) -> None:
+    """Call what needs a package that is not always here; then nothing answers where it wants to go."""
+    with suppress(Exception):
+        verb()
 
 
 def _of_active_run(w: World) -> str:
@@ -209,6 +216,12 @@ READS: dict[str, dict[str, Verb]] = {
         "list_models": lambda w: holdall.models.list_models(w.id),
         "predict": lambda w: holdall.models.predict(MODEL, [[1.0, 2.0]], output_path=w.to.with_suffix(".json")),
         "validate_serving_input": lambda _: holdall.models.validate_serving_input(MODEL, '{"inputs": [[1.0, 2.0]]}'),
+    },
+    "holdall.exporting": {
+        "model_to_huggingface": lambda w: holdall.exporting.model_to_huggingface(w.store, MODEL, w.to),
+        "model_to_oci": lambda w: holdall.exporting.model_to_oci(w.store, MODEL, w.to),
+        "push_model": lambda w: _if_installed(lambda: holdall.exporting.push_model(w.store, MODEL, "127.0.0.1:1/x:1")),
+        "to_mlflow": lambda w: holdall.exporting.to_mlflow(w.store, NOBODY),
     },
     **{f"holdall.{name}": _flavor(name) for name in FLAVORS},
     "Runs": {
@@ -408,6 +421,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     },
     "holdall.tracking": set(holdall.tracking.__all__),  # the client and addresses, under MLflow's name
     "holdall.data": set(holdall.data.__all__),
+    "holdall.importing": set(holdall.importing.__all__),  # plans, which read what they are to bring
     **{f"holdall.{name}": {"save_model"} for name in FLAVORS},
     "Run": names("id run_id"),
     "RunSnapshot": names("id run_id"),
@@ -436,6 +450,8 @@ SURFACES: dict[str, Any] = {
             "config",
             "entities",
             "exceptions",
+            "exporting",
+            "importing",
             "tracking",
             "data",
             "models",
@@ -647,6 +663,7 @@ LINES: dict[str, str] = {
     "model get": "model get models:/forest/1 -d {to}",
     "model export": "model export models:/forest@best {to}",
     "model show": "model show models:/forest/1",
+    "export mlflow": f"export mlflow --to {NOBODY} --dry-run",
     "model predict": "model predict -m models:/forest/1 -i input.json",
 }
 LINES_THAT_WRITE = {
@@ -665,6 +682,11 @@ LINES_THAT_WRITE = {
     "store repair",
     "store bundle read",
     "gc",
+    "import folder",
+    "import hf-cache",
+    "import mlflow",
+    "import tensorboard",
+    "import trackio",
     "model register",
     "model alias",  # with a version, or --delete
     "model rollback",

@@ -44,10 +44,8 @@ def to_mlflow(
     Cost: a search of all runs; `perform` reads the files of those that are new there.
 
     Example:
-        >>> run.finish()
-        >>> report = holdall.exporting.to_mlflow(store, "sqlite:///mlflow.db").perform()
-        >>> report.complete
-        True
+        >>> holdall.exporting.to_mlflow(store, "http://localhost:5000").runs
+        1
     """
     from holdall.exporting.mlflow.plan import PlannedExport
 

@@ -55,14 +55,15 @@ def from_mlflow(store: Store, uri: str, *, registry_uri: str | None = None, expe
     Cost: no request to the store; at the source, its lists and a listing of each run's files.
 
     Example:
-        >>> import mlflow
-        >>> client = mlflow.MlflowClient("sqlite:///mlflow.db")
-        >>> started = client.create_run("0", start_time=1_600_000_000_000)
-        >>> report = holdall.importing.from_mlflow(store, "sqlite:///mlflow.db").perform()
-        >>> report.outcomes
-        {'new': 1}
-        >>> store.runs.search(f"tags.`imported.run_id` = '{started.info.run_id}'")[0].info.start_time
-        1600000000000
+        >>> import os
+        >>> os.makedirs("mlruns/0")
+        >>> with open("mlruns/0/meta.yaml", "w") as file:
+        ...     size = file.write("{experiment_id: '0', name: Default, lifecycle_stage: active}")
+        >>> planned = holdall.importing.from_mlflow(store, "mlruns")
+        >>> planned.experiments, planned.runs
+        (['Default'], 0)
+        >>> planned.perform().complete
+        True
     """
     from holdall.importing.mlflow.plan import plan_mlflow
 

@@ -27,8 +27,7 @@ class PlannedExport(Shown):
 
     def __init__(self, store: Store, uri: str, registry_uri: str | None, experiments: Sequence[str]) -> None:
         """Of some experiments of a store; of all, and the registry, where none is named."""
-        self._store, self._uri, self._registry_uri = store, uri, registry_uri
-        self._target = MlflowTarget(uri, registry_uri)
+        self._store = store
         every = store.experiments.search(stage=None)
         for name in experiments:
             if name not in {one.name for one in every}:
@@ -37,6 +36,7 @@ class PlannedExport(Shown):
         found = store.runs.search(experiments=list(self._experiments), stage=None)
         self._records = sorted(found, key=lambda one: (one.info.experiment_id, PARENT in one.data.tags))
         self._models = [] if experiments else store.registry.search_models()
+        self._target = MlflowTarget(uri, registry_uri)
         self.source, self.destination = store.url, self._target.shown
         self.experiments = [one.name for one in self._experiments.values()]
         self.runs, self.models = len(self._records), len(self._models)

@@ -24,6 +24,7 @@ _ORDER = (
         "testing",
         "pipelines",
         "mlflow",
+        "moving",
         "terms",
     ),
 )
