@@ -44,6 +44,7 @@ def to_mlflow(
     Cost: a search of all runs; `perform` reads the files of those that are new there.
 
     Example:
+        >>> run.finish()
         >>> holdall.exporting.to_mlflow(store, "http://localhost:5000").runs
         1
     """
