@@ -17,17 +17,18 @@ from holdall.format.layout import is_run_id, keyed_run_id, run_id, run_log
 from holdall.format.ops import VERSIONED
 from holdall.format.reference import JSON_BLOB
 from holdall.libraries import library
-from holdall.runs.arguments import listed, named_values
+from holdall.runs.arguments import listed
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
+from holdall.runs.first_tags import first_tags, merged_tags
 from holdall.runs.frames import facts_of, frame_of
 from holdall.runs.index import record_of, summaries
 from holdall.runs.metrics import tag_op
+from holdall.runs.random_names import drawn_name
 from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdall.runs.run import TABLES, Run
 from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
 from holdall.runs.series import joined
-from holdall.runs.times import STARTED, time_tag
 from holdall.runs.versions import PathRule, is_versioned
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -39,29 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SIDE_BY_SIDE: Final = 16  # runs that are looked into at once
-_HOW: Final = """
-    amber brave brisk calm clever dapper eager early fair fleet gentle glad happy keen kind lively lucky
-    merry mild neat noble plain proud quick quiet rapid rare sharp shy silent sleek smart solid steady swift
-"""
-_WHO: Final = """
-    auk bear bee boar carp cat colt crab crane crow deer dove duck elk ewe finch fox frog goat goose gull hare
-    hawk hen heron ibis jay kite lark lynx mink mole moth mule newt otter owl ox perch pike quail ram rook seal
-"""
-
-
-def _merged_tags(tags: Mapping[str, Any] | None, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge tags and the arguments that set tags too. Raises: InvalidNameError where the two do not agree."""
-    said = named_values("tags", tags)
-    for key, value in words.items():
-        if value is not None and str(said.setdefault(key, value)) != str(value):
-            raise InvalidNameError("tag", key, f"it says {said[key]!r}, and the argument for it {value!r}")
-    return said
-
-
-def _first_tags(tags: Mapping[str, Any] | None, words: Mapping[str, Any], start_time: int | None) -> dict[str, Any]:
-    """Return the tags of a run that begins. Raises: InvalidNameError."""
-    said = _merged_tags(tags, words)
-    return said if start_time is None else said | time_tag(STARTED, "start_time", start_time)
 
 
 class Runs:
@@ -114,7 +92,7 @@ class Runs:
             'FINISHED'
         """
         versioned = is_versioned(paths)
-        said = _first_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description}, start_time)
+        said = first_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description}, start_time)
         owner = self._owner(experiment, experiment_id)
         self._check_parent(said.get(PARENT))
         run = self._begin(run_id(owner, self._location.entropy(12)), owner, said, versioned=versioned)
@@ -155,7 +133,7 @@ class Runs:
         id, versioned = self.id_of(key, experiment), is_versioned(paths)
         if id in self._ensured:
             return self.get(id)
-        said = _first_tags(tags, {RUN_NAME: name, NOTE: description}, start_time)
+        said = first_tags(tags, {RUN_NAME: name, NOTE: description}, start_time)
         owner = self._owner(experiment, None)
         there = Journal(self._location.bucket, self._location.pool, run_log(id)).newest() is not None
         run = None if there else self._begin(id, owner, said, versioned=versioned, opened=False)
@@ -226,7 +204,7 @@ class Runs:
             0.1
         """
         run, versioned = self.get(id), is_versioned(paths)
-        run._reopen(_merged_tags(tags, {RUN_NAME: name, NOTE: description}), versioned=versioned)
+        run._reopen(merged_tags(tags, {RUN_NAME: name, NOTE: description}), versioned=versioned)
         return run
 
     def search(
@@ -377,7 +355,7 @@ class Runs:
         """
         ops, blobs = self._environment()
         said = {RUN_NAME: None, **ops, **said}
-        said[RUN_NAME] = said[RUN_NAME] or self._draw_name()
+        said[RUN_NAME] = said[RUN_NAME] or drawn_name(self._location.entropy)
         create = {"op": "create", "experiment": owner} | ({"paths": VERSIONED} if versioned else {})
         first: list[Json] = [create, {"op": "status", "status": "RUNNING"}]
         if blobs:
@@ -409,8 +387,3 @@ class Runs:
         inline = InlineBlobs([])
         inline.place(json.dumps(found, separators=(",", ":")).encode(), JSON_BLOB)
         return mlflow_tags(found), inline.blobs
-
-    def _draw_name(self) -> str:
-        how, who, number = (int.from_bytes(self._location.entropy(2)) for _ in range(3))
-        hows, whos = _HOW.split(), _WHO.split()
-        return f"{hows[how % len(hows)]}-{whos[who % len(whos)]}-{number % 1000}"
