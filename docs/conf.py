@@ -20,6 +20,15 @@ copyright = author
 version = release = importlib.metadata.version("holdall")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+autodoc_mock_imports = [
+    "accelerate",
+    "keras",
+    "lightgbm",
+    "lightning",
+    "optuna",
+    "transformers",
+    "xgboost",
+]  # frameworks
 exclude_patterns = ["_build"]
 root_doc = "index"
 html_theme = "furo"

@@ -2,6 +2,7 @@
 
     ```python     run in one interpreter per page, in order, in a fresh folder with a fresh store
     ```text       what the python block before it printed
+                  a first line `# needs keras` has it run in deep tests only, where that is installed
     ```console    `$ command` is run by bash in that folder; the lines below are what it wrote, errors included
 
 In what is shown, `...` stands for anything. `RUN_ID` is the run that was started last, `OTHER_ID` the one before it. A
@@ -18,10 +19,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from tests.support.depth import DEEP
 from tests.support.servers import Server
 
 from holdall.__main__ import program
@@ -91,7 +94,10 @@ class Reader:
         printed = ""
         for block in blocks(page):
             where = f"{page.name}:{block.line}"
-            if block.language == "python":
+            if needed := re.match(r"# needs (\w+)\n", block.body):
+                if DEEP and find_spec(needed[1]):
+                    self._run(block.body, where)
+            elif block.language == "python":
                 printed = self._run(block.body, where)
             elif block.language == "text":
                 agree(printed, block.body, where)

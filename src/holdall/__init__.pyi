@@ -111,6 +111,9 @@ from holdall.errors import (
 from holdall.exceptions import (
     MlflowException,
 )
+from holdall.integrations.autologging.everything import (
+    autolog,
+)
 from holdall.store import (
     LogFuture,
     Run,
@@ -136,9 +139,6 @@ from holdall.surfaces.fluent.address import (
     is_tracking_uri_set,
     set_registry_uri,
     set_tracking_uri,
-)
-from holdall.surfaces.fluent.autologging import (
-    autolog,
 )
 from holdall.surfaces.fluent.background import (
     flush_artifact_async_logging,

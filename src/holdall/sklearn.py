@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from holdall.integrations.autologging.sklearn import autolog
 from holdall.missing_names import explaining
 from holdall.modeling.saving.keywords import LogOptions, SaveOptions
 from holdall.store import ModelInfo
 from holdall.surfaces.fluent import models
-from holdall.surfaces.fluent.autologging import autolog_flavor as autolog
 from holdall.surfaces.fluent.keywords import list_keywords
 
 __all__ = ["autolog", "load_model", "log_model", "save_model"]

@@ -36,7 +36,10 @@ class Job:
         run: The run.
         own: Whether it was started for this training, and so ends with it.
         failures: What went wrong, and so is not in the run.
+        level: How loud that is told, as `logging` has it.
     """
+
+    level = logging.WARNING
 
     def __init__(self, run: holdall.Run, framework: str, *, own: bool) -> None:
         self.run, self.own, self.failures = run, own, list[Exception]()
@@ -85,18 +88,18 @@ class Job:
             yield
         except Exception as error:  # whatever it is, the training is worth more
             self.failures.append(error)
-            _log.warning("run %s: %s failed, and the training goes on: %s", self.run.id, what, error)
+            _log.log(self.level, "run %s: %s failed, and the training goes on: %s", self.run.id, what, error)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters: keys that no run may have are changed, long values cut; one with another value stays."""
-        kept = {key_of(key): str(value)[:_MOST] for key, value in params.items() if value is not None}
+        kept = {key_of(key): _cut(str(value)) for key, value in params.items() if value is not None}
         try:
             self.run.log_params(kept)
         except holdall.ParamExistsError:
             self._log_new_params(kept)
         except Exception as error:
             self.failures.append(error)
-            _log.warning("run %s: its parameters were not logged: %s", self.run.id, error)
+            _log.log(self.level, "run %s: its parameters were not logged: %s", self.run.id, error)
 
     def _log_new_params(self, params: Mapping[str, str]) -> None:
         """Log those that the run has not, as a training that is resumed with other settings must go on."""
@@ -106,7 +109,8 @@ class Job:
                 self.run.log_param(key, value)
             except holdall.ParamExistsError:
                 other.append(key)
-        _log.warning("run %s has other values of these parameters, and keeps them: %s", self.run.id, ", ".join(other))
+        told = "run %s has other values of these parameters, and keeps them: %s"
+        _log.log(self.level, told, self.run.id, ", ".join(other))
 
     def log_metrics(self, values: Mapping[str, Any], step: int | None) -> None:
         """Log those of the values that are numbers. A key that no run may have is changed."""
@@ -126,6 +130,10 @@ class Job:
                 holdall.end_run(status)
             else:
                 self.run.finish(status)
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _MOST else f"{value[: _MOST - 3]}..."
 
 
 def key_of(name: str) -> str:

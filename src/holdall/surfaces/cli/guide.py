@@ -12,7 +12,8 @@ from holdall.surfaces.cli.table import show_table
 from holdall.surfaces.cli.writer import page
 
 _ORDER = (
-    *("start", "runs", "artifacts", "search", "models", "registry", "references", "lineage", "files", "serving"),
+    *("start", "runs", "training", "artifacts", "search", "models", "registry"),
+    *("references", "lineage", "files", "serving"),
     *(
         "command-line",
         "s3",
