@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.runs.test_collected_meanwhile import FILES, TEXT, World
 from tests.support.stores import tiny_store
 
 from holdall.errors import ArtifactNotFoundError, RunNotFoundError, VersionChangedError
+from holdall.format.entry import InlineBlob
 from holdall.runs.reading import RunReader
 from holdall.runs.run import Run
 from holdall.runs.snapshot import RunSnapshot
@@ -93,14 +95,22 @@ def test_the_log_is_read_once(world: World, many: str) -> None:
     assert asked.requests["get_range"] > by_snapshot
 
 
-def test_what_it_remembers_of_the_tree_is_bounded(world: World) -> None:
-    """However long it lives, some hundred nodes are kept and not more."""
+def test_what_it_remembers_is_bounded(world: World) -> None:
+    """However long it lives: some hundred nodes of the tree are kept, and 32 MiB of entries."""
     snapshot = world.run.snapshot()
     for path in FILES:
         snapshot.read(path)
     blobs = snapshot._view().paths.blobs
     assert 0 < len(blobs._nodes._entries) <= blobs._nodes._capacity == 256
-    assert len(blobs._entries._entries) <= blobs._entries._capacity == 256
+    entry = next(iter(blobs._entries._entries.values()), None) or world.run._view().head
+    assert entry is not None
+    large = replace(entry, blobs=(InlineBlob(b"", 0, 0, 0, bytes(10 << 20)),))
+    for n in range(1000):
+        blobs.remember(replace(large, n=n))
+    assert len(blobs._entries._entries) == 3
+    for n in range(1000):
+        blobs.remember(replace(large, n=n, blobs=(InlineBlob(b"", 0, 0, 0, b"x"),)))
+    assert len(blobs._entries._entries) == 256
 
 
 def test_a_pack_that_is_gone_makes_it_look_again(world: World) -> None:

@@ -9,6 +9,7 @@ which takes no longer than the root alone and may spare the next requests.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -26,8 +27,11 @@ from holdall.format.tree import Node, parse_node
 from holdall.storage.bucket import Bucket
 from holdall.trees.journal import Journal
 from holdall.trees.lru import LruCache
+from holdall.workers.per_process import PerProcess
 
-_KEPT: Final = 256  # nodes and entries that a run's handle remembers
+_KEPT: Final = 256  # nodes that a run's handle remembers, of 64 KiB as writers make them,
+_KEPT_BYTES: Final = 32 << 20  # and bytes of entries,
+_LEAST: Final = _KEPT_BYTES // _KEPT  # each of which counts as so many at least
 LEAD: Final = 1 << 20  # bytes fetched along with a root: a request costs as much
 
 
@@ -51,7 +55,8 @@ class RunBlobReader:
         self.packs = packs or ChunkReader(bucket, pool, damage)
         self.lead = 0
         self._stretch: Stretch | None = None
-        self._entries: LruCache[int, LogEntry] = LruCache(_KEPT)
+        self._entries: LruCache[int, LogEntry] = LruCache(_KEPT_BYTES, _weight)
+        self._locks: PerProcess[threading.Lock] = PerProcess()  # of a child its own: a fork may copy one that is held
         self._nodes: LruCache[Ref, Node | bytes] = LruCache(_KEPT)
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
@@ -95,7 +100,8 @@ class RunBlobReader:
     def remember(self, entry: LogEntry) -> None:
         """Keep in memory an entry that was read or written anyway."""
         if entry.blobs:
-            self._entries.put(entry.n, entry)
+            with self._locks.get(threading.Lock):
+                self._entries.put(entry.n, entry)
 
     def remember_node(self, ref: Ref, data: bytes) -> None:
         """Keep in memory a node that was just put into a pack; it is parsed when it is first read."""
@@ -109,16 +115,22 @@ class RunBlobReader:
     def _fetch_entries(self, numbers: Iterable[int | None]) -> dict[int, LogEntry]:
         """Return some entries, by number: all of them, even if fewer are kept."""
         wanted = {n for n in numbers if n is not None}
-        found = self._entries.get_all(wanted)
+        with self._locks.get(threading.Lock):
+            found = self._entries.get_all(wanted)
         if missing := sorted(wanted - found.keys()):
             try:
                 entries = self.journal.read_many(missing)
             except (LogGapError, FormatError) as error:
                 raise IntegrityError(f"an inline blob in {self.journal.log}", str(error)) from error
-            for entry in entries:
-                found[entry.n] = entry
-                self._entries.put(entry.n, entry)
+            found |= {entry.n: entry for entry in entries}
+            with self._locks.get(threading.Lock):
+                for entry in entries:
+                    self._entries.put(entry.n, entry)
         return found
+
+
+def _weight(entry: LogEntry) -> int:
+    return max(_LEAST, sum(len(blob.data) for blob in entry.blobs))
 
 
 def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: PathOf) -> bytes:

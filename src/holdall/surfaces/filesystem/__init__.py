@@ -4,6 +4,7 @@
     views         the stores and runs that were looked at, and how long that counts
     listing       what is said of files and directories
     files         open files
+    browsing      the verbs that list
     reading       the verbs that read
     writing       the verbs that write
     transfers     folders, fetched and put as a whole
