@@ -255,7 +255,7 @@ def test_the_readme_is_one_screen_and_leads_to_the_guide() -> None:
     """One line of it names the guide, and few lines stand before the map."""
     text = (ROOT / "README.md").read_text()
     assert text.count("holdall guide") == 1
-    assert len(text.partition("## The map")[0].splitlines()) <= 75
+    assert len(text.partition("## The map")[0].splitlines()) <= 90
 
 
 OUR_WORDS = (
