@@ -22,6 +22,7 @@ from benchmarks.table import write_table
 
 QUESTIONS = (
     "against_mlflow",
+    "mlflow_plugin",
     "against_xet",
     "against_restic",
     "against_limit",

@@ -7,6 +7,7 @@ in its favour. Its S3 client exists before the clock runs.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,16 @@ class Mlflow:
     server: Server
     runs: dict[Path, str] = field(default_factory=dict)
     count: int = 0
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def uri(self, count: int) -> str:
+        """Return where the artifacts of a run are."""
+        return f"s3://{self.bucket}/runs/{count}/artifacts"
 
     def log(self, *paths: Path) -> Taken:
         """The artifacts of one run."""
         self.count += 1
-        uri = f"s3://{self.bucket}/runs/{self.count}/artifacts"
+        uri = self.uri(self.count)
         self.runs.update(dict.fromkeys(paths, uri))
         return self._measure("log", uri=uri, paths=[str(path) for path in paths])
 
@@ -41,7 +47,7 @@ class Mlflow:
         return Taken(0, bytes=sum(size for _, size in self.server.listed(self.bucket, "runs/")))
 
     def _measure(self, act: str, **arguments: Any) -> Taken:
-        env = {**self.server.env, "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+        env = {**self.server.env, **self.settings, "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
         return measure(f"{__name__}:{act}", env=env, **arguments)
 
 
@@ -68,5 +74,9 @@ def fetch(clock: Clock, *, uri: str, source: str, into: str) -> None:
 def _repository(uri: str) -> Any:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    get_artifact_repository(uri.replace("/runs/", "/warm/")).list_artifacts()
+    warm = get_artifact_repository(uri.replace("/runs/", "/warm/").replace("/store/0/", "/store/warm/"))
+    with tempfile.TemporaryDirectory() as folder:  # loads what is imported late, and opens connections
+        (Path(folder) / "warm.bin").write_bytes(b"x" * 100_000)
+        warm.log_artifact(f"{folder}/warm.bin")
+        warm.download_artifacts("warm.bin", folder)
     return get_artifact_repository(uri)
