@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy
 import pytest
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from tests.support.depth import DEEP
 from tests.support.stores import tiny_location, tiny_store
 
 from holdall.errors import RunNotFoundError
@@ -255,3 +258,55 @@ def test_reading_where_no_store_is_makes_none() -> None:
     assert store._get_deleted_runs() == store._get_deleted_logged_models() == []
     assert store.get_experiment_by_name("vision") is None
     assert not list(store.store._location.bucket.list(""))
+
+
+def test_what_a_store_has_not_is_refused_as_mlflow_refuses(bucket: MemoryBucket) -> None:
+    """No verb of MLflow's ends in a bare NotImplementedError, which a server answers with 500."""
+    store = over(bucket)
+    assert store.list_scorers("0") == []
+    with pytest.raises(MlflowException) as caught:
+        store.get_label_schema("0")
+    assert caught.value.error_code == "NOT_IMPLEMENTED"
+
+
+def test_the_last_value_of_a_measurement_has_its_step_and_time(bucket: MemoryBucket) -> None:
+    """As the interface shows them beside the value."""
+    store = over(bucket)
+    _, run = _began(store)
+    store.log_batch(run, [Metric("loss", 0.5, 17, 3), Metric("loss", 0.25, 18, 4)], [], [])
+    [last] = store.get_run(run).data._metric_objs
+    assert (last.value, last.timestamp, last.step) == (0.25, 18, 4)
+
+
+def test_a_models_history_of_mlflow_is_a_tag(bucket: MemoryBucket) -> None:
+    """Each model that is recorded is added to MLflow's tag of them."""
+    store = over(bucket)
+    _, run = _began(store)
+    for name in "ab":
+        store.record_logged_model(run, mlflow.models.Model(name, run))
+    assert [each["artifact_path"] for each in json.loads(store.get_run(run).data.tags["mlflow.log-model.history"])] == [
+        "a",
+        "b",
+    ]
+    with pytest.raises(TypeError):
+        store.record_logged_model(run, "no model")
+
+
+@pytest.mark.skipif(not DEEP, reason="importing all of scikit-learn's estimators takes seconds: HOLDALL_TESTS=deep")
+def test_mlflows_own_autolog_logs_to_a_store(tracked: str) -> None:
+    """Parameters, measurements, plots, the data set, and child runs of a search."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+
+    mlflow.set_experiment("auto")
+    mlflow.sklearn.autolog(log_models=False)
+    try:
+        data, labels = numpy.arange(16.0).reshape(8, 2), numpy.array([0, 1] * 4)
+        GridSearchCV(LogisticRegression(max_iter=20), {"C": [0.1, 1.0]}, cv=2).fit(data, labels)
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+    runs = mlflow.search_runs(experiment_names=["auto"], output_format="list")
+    [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(runs) == 3
+    assert {"best_C", "cv"} <= parent.data.params.keys()
+    assert "training_score" in parent.data.metrics

@@ -6,17 +6,33 @@ Each error of ours knows the code that MLflow has for its kind (`HoldallError.er
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ErrorCode
 
-from holdall.errors import HoldallError
+from holdall.errors import (
+    ExperimentDeletedError,
+    ExperimentNotFoundError,
+    HoldallError,
+    ParamExistsError,
+    RunDeletedError,
+    RunNotFoundError,
+)
 
 T = TypeVar("T", bound=type)
+
+
+_WORDS: Final[Mapping[type[HoldallError], str]] = {  # by which scripts tell these apart, as MLflow's stores say them
+    RunNotFoundError: "Run with id={0} not found: ",
+    RunDeletedError: "The run {0} must be in the 'active' state: ",
+    ExperimentNotFoundError: "No Experiment with id={0} exists: ",
+    ExperimentDeletedError: "The experiment {1} must be in the 'active' state: ",
+    ParamExistsError: "Changing param values is not allowed: ",
+}
 
 
 def as_mlflow(error: HoldallError) -> MlflowException:
@@ -26,8 +42,9 @@ def as_mlflow(error: HoldallError) -> MlflowException:
 
 def told(error: HoldallError) -> str:
     """Return what an error says, and what to do: in Python and, where that is known, at a shell, as of a server."""
+    text = _WORDS.get(type(error), "").format(*error.args) + str(error)
     hints = ", or ".join(filter(None, (error.hint, error.shell_hint)))
-    return f"{error} ({hints})" if hints else str(error)
+    return f"{text} ({hints})" if hints else text
 
 
 def refused(text: str, code: str = "INVALID_PARAMETER_VALUE") -> MlflowException:
@@ -50,6 +67,27 @@ def translates(cls: T) -> T:
         if inspect.isfunction(verb) and not name.startswith("__"):
             setattr(cls, name, _translating(verb))
     return cls
+
+
+def refuses_the_rest(cls: T) -> T:
+    """Let every verb that MLflow knows and a class does not have say so as MLflow's error, not as a bare one."""
+    for base in cls.__mro__:
+        if base.__module__.startswith("mlflow."):
+            for name, verb in vars(base).items():
+                if inspect.isfunction(verb) and not name.startswith("__") and getattr(cls, name) is verb:
+                    setattr(cls, name, _refusing(name, verb))
+    return cls
+
+
+def _refusing(name: str, verb: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(verb)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return verb(*args, **kwargs)
+        except NotImplementedError as error:
+            raise refused(f"a holdall store has no {name}", "NOT_IMPLEMENTED") from error
+
+    return call
 
 
 def _translating(verb: Callable[..., Any]) -> Callable[..., Any]:

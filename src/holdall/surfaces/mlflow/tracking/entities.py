@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from mlflow.entities import (
     Dataset,
@@ -71,10 +71,18 @@ def as_run_info(record: RunRecord, artifact_uri: str) -> RunInfo:
     )
 
 
-def as_run(record: RunRecord, artifact_uri: str, read: ReadText) -> Run:
-    """Return a run with all that was said of it. `read`: for what of its data sets is in files."""
+def as_run(record: RunRecord, artifact_uri: str, read: ReadText, last: Mapping[str, Sequence[Any]]) -> Run:
+    """Return a run with all that was said of it.
+
+    Args:
+        record: What is known of it.
+        artifact_uri: Where its files are.
+        read: Reads what of its data sets is in files.
+        last: By the name of a measurement, the last value, its step and its time, where they are known.
+    """
     info, data = record.info, record.data
-    metrics = [Metric(key, value, info.start_time, 0) for key, value in data.metrics.items()]
+    when = {key: (int(one[2]), int(one[1])) for key, one in last.items()}
+    metrics = [Metric(key, value, *when.get(key, (info.start_time, 0))) for key, value in data.metrics.items()]
     params = [Param(key, value) for key, value in data.params.items()]
     tags = [RunTag(key, value) for key, value in visible(data.tags).items()]
     return Run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow.entities import Run as MlflowRun
@@ -48,7 +48,10 @@ class RunVerbs(Held):
 
     def get_run(self, run_id: str) -> MlflowRun:
         """Return a run as it is now. Raises: RESOURCE_DOES_NOT_EXIST. Cost: as reading a run's record."""
-        return self._entity(self._run(run_id).record)
+        run = self._run(run_id)
+        run.flush()
+        seen = run._at_one_look()
+        return self._entity(seen.record, seen.state.metrics)
 
     def update_run_info(
         self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
@@ -114,8 +117,8 @@ class RunVerbs(Held):
             raise RunDeletedError(run.id)
         return run
 
-    def _entity(self, record: RunRecord) -> MlflowRun:
-        return as_run(record, self._uri(record), self._text)
+    def _entity(self, record: RunRecord, last: Mapping[str, Sequence[Any]] | None = None) -> MlflowRun:
+        return as_run(record, self._uri(record), self._text, last or {})
 
     def _info(self, record: RunRecord) -> RunInfo:
         return as_run_info(record, self._uri(record))

@@ -1,11 +1,14 @@
 """Traces, which a store does not keep: a clear refusal where something would be lost, and nothing found.
 
+Nor does it keep what MLflow makes of traces: scorers, and data sets to evaluate by.
 MLflow's client exports traces in the background and logs the refusal as a warning; the program that is traced goes on.
 """
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
+
+from mlflow.store.entities.paged_list import PagedList
 
 from holdall.surfaces.mlflow.errors import refused
 from holdall.surfaces.mlflow.tracking.held import Held
@@ -28,6 +31,14 @@ class TraceVerbs(Held):
     def search_traces(self, *_: Any, **__: Any) -> tuple[list[Any], None]:
         """Return that there are none. Cost: no request."""
         return [], None
+
+    def list_scorers(self, *_: Any, **__: Any) -> list[Any]:
+        """Return that there are none. Cost: no request."""
+        return []
+
+    def search_datasets(self, *_: Any, **__: Any) -> PagedList[Any]:
+        """Return that there are no data sets to evaluate by. Cost: no request."""
+        return PagedList([], None)
 
     def get_trace_info(self, trace_id: str) -> NoReturn:
         """Refuse: there is none."""

@@ -5,12 +5,15 @@ What is kept as it is, where a database cannot: an infinite measurement. Two equ
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.metric import MetricWithRunId
 from mlflow.store.entities.paged_list import PagedList
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS
 from mlflow.utils.search_utils import SearchUtils
 from mlflow.utils.validation import (
     _validate_batch_log_data,
@@ -63,9 +66,18 @@ class ValueVerbs(RunVerbs):
         run = self._writable(run_id)
         run.flush()
         if key not in run._seen.data.tags and key not in run.data.tags:  # another may have set it meanwhile
-            raise refused(f"run {run_id} has no tag {key!r} to delete", "RESOURCE_DOES_NOT_EXIST")
+            raise refused(f"No tag with name: {key} in run with id {run_id}", "RESOURCE_DOES_NOT_EXIST")
         run.delete_tag(key)
         self._logged(run)
+
+    def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
+        """Note a model in the tag that MLflow keeps of a run's models. Cost: as `set_tag`."""
+        if not hasattr(mlflow_model, "get_tags_dict"):
+            raise TypeError(f"Argument 'mlflow_model' should be mlflow.models.Model, got '{type(mlflow_model)}'")
+        run = self._writable(run_id)
+        run.flush()
+        known = json.loads(run._seen.data.tags.get(MLFLOW_LOGGED_MODELS, "[]"))
+        self.set_tag(run_id, RunTag(MLFLOW_LOGGED_MODELS, json.dumps([*known, mlflow_model.get_tags_dict()])))
 
     def get_metric_history(
         self, run_id: str, metric_key: str, max_results: int | None = None, page_token: str | None = None
