@@ -247,6 +247,7 @@ READS: dict[str, dict[str, Verb]] = {
         "manifest_digest": lambda w: w.run.manifest_digest,
         "manifest_text": lambda w: w.run.manifest_text,
         "open": lambda w: w.run.open(TEXT).read(),
+        "openlineage": lambda w: w.run.openlineage(),
         "read": lambda w: w.run.read(TEXT),
         "read_ranges": lambda w: w.run.read_ranges(TEXT, RANGES),
         "reads": lambda w: w.run.reads,
@@ -266,6 +267,7 @@ READS: dict[str, dict[str, Verb]] = {
         "diff": lambda w: w.store.artifacts.diff(w.uri, MODEL),
         "download": lambda w: w.store.artifacts.download(w.uri, w.to),
         "info": lambda w: w.store.artifacts.info(f"{w.uri}/{TEXT}"),
+        "lineage": lambda w: w.store.artifacts.lineage(w.uri),
         "list": lambda w: w.store.artifacts.list(MODEL),
         "load_dict": lambda w: w.store.artifacts.load_dict(f"{w.uri}/{DICT}"),
         "load_image": lambda w: w.store.artifacts.load_image(f"{w.uri}/{IMAGE}"),
@@ -641,6 +643,7 @@ def test_a_folder_that_may_not_be_written_is_read(filled: tuple[MemoryBucket, Pa
 # --- the command line -----------------------------------------------------------
 
 LINES: dict[str, str] = {
+    "artifact lineage": "artifact lineage {uri}",
     "artifact list": "artifact list {uri} --recursive",
     "artifact get": "artifact get {uri} -d {to}",
     "artifact cat": f"artifact cat {{uri}}/{TEXT}",
@@ -650,6 +653,7 @@ LINES: dict[str, str] = {
     "run search": "run search metrics.loss>0",
     "run manifest": "run manifest {id}",
     "run compare": "run compare {id} {id}",
+    "run lineage": "run lineage {id} --openlineage",
     "run show": "run show {id}",
     "store check": "store check",
     "store copy": "store copy store {to}",

@@ -6,10 +6,10 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from holdall.display import Listing
-from holdall.errors import InvalidPathError, InvalidURIError
+from holdall.errors import InvalidArgumentError, InvalidPathError, InvalidURIError
 from holdall.format.layout import is_run_id
 from holdall.format.paths import check_path, stands_for
 from holdall.format.tree import Entry, Kind
@@ -27,6 +27,9 @@ from holdall.trees.location import Location
 if TYPE_CHECKING:
     import pandas as pd
 
+    from holdall.runs.lineage import Lineage
+
+Direction: TypeAlias = Literal["both", "upstream", "downstream"]
 Locate: TypeAlias = Callable[[str], Located]
 
 
@@ -166,6 +169,37 @@ class Artifacts:
         if entry is None or entry.path != path:
             return ArtifactInfo(run.id, path, "directory")
         return _info(run.id, entry)
+
+    def lineage(self, uri: str, *, depth: int = 10, direction: Direction = "both") -> Lineage:
+        """Return what an artifact was made of, and what was made of it.
+
+        Args:
+            uri: A file, a directory or a model.
+            depth: How many runs to follow one after the other, in each direction.
+            direction: "upstream" (what it was made of), "downstream" (who read it) or both.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at this address.
+            InvalidArgumentError: `direction` is none of these, or `depth` is less than 1.
+
+        Cost: upstream, reading the end of each run on the way. Downstream, the summaries of all runs of the store, as a
+            search reads and remembers them.
+
+        Example:
+            >>> training = store.runs.start(name="train")
+            >>> used = training.use_artifact(f"runs:/{run.id}/report.txt")
+            >>> training.flush()
+            >>> [node.name for node in store.artifacts.lineage(f"runs:/{run.id}/report.txt").downstream]
+            ['train']
+        """
+        from holdall.runs.lineage import lineage
+
+        if direction not in ("both", "upstream", "downstream"):
+            raise InvalidArgumentError(f"direction is 'upstream', 'downstream' or 'both', not {direction!r}")
+        if type(depth) is not int or depth < 1:
+            raise InvalidArgumentError(f"depth is an integer from 1 on, not {depth!r}")
+        up, down = direction != "downstream", direction != "upstream"
+        return lineage(self._location, self._locate(uri), depth=depth, upstream=up, downstream=down)
 
     def versions(self, uri: str) -> Sequence[FileVersion]:
         """Return what a path of a run holds and held, the newest first. Raises, cost: as `Run.versions`.

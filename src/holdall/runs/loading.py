@@ -88,3 +88,22 @@ class RunLoader(RunReader):
             []
         """
         return Listing(found.reference for found in self._references().below(path or ""))
+
+    def openlineage(self, *, job: str | None = None, namespace: str | None = None) -> list[dict[str, Any]]:
+        """Return the run's events as OpenLineage has them: START, and if it has ended COMPLETE, FAIL or ABORT.
+
+        Args:
+            job: What the job is called; the experiment's id when None.
+            namespace: Of the job and of what the store holds; the store's address when None.
+
+        Cost: as `entries`.
+
+        Example:
+            >>> [event["eventType"] for event in run.openlineage(job="nightly")]
+            ['START']
+        """
+        from holdall.runs.openlineage import events
+
+        record, place = self.record, namespace or self._location.bucket.url
+        name = job or record.info.experiment_id
+        return events(record, self.entries(), self.references(), namespace=place, job=name)

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from holdall.runs.differences import Difference
     from holdall.runs.elsewhere import Reference
     from holdall.runs.groups import GroupPart
+    from holdall.runs.lineage import Lineage, LineageNode
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
     from holdall.runs.rendering import as_picture
@@ -132,6 +133,8 @@ __all__ = [
     "Inspection",
     "KeyValue",
     "LifecycleStage",
+    "Lineage",
+    "LineageNode",
     "Links",
     "LogFuture",
     "LogRepair",
@@ -230,6 +233,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.differences": "Difference",
     "holdall.runs.elsewhere": "Reference",
     "holdall.runs.groups": "GroupPart",
+    "holdall.runs.lineage": "Lineage LineageNode",
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",
     "holdall.runs.rendering": "as_picture",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,24 +19,27 @@ from holdall.surfaces.cli.table import number, show_facts, show_json, show_table
 from holdall.surfaces.cli.writer import say
 
 if TYPE_CHECKING:
-    from holdall.store import Deployment, LoggedModel, Metric, ModelVersion, RunRecord, Store
+    from holdall.store import Deployment, LineageNode, LoggedModel, Metric, ModelVersion, RunRecord, Store
 
 
 @model.command("show")
 @click.argument("uri", metavar="NAME|URI", callback=not_empty)
+@click.option("--lineage", is_flag=True, help="Also show which runs use it; looks at all runs of the store.")
 @json_option
-def show(uri: str, as_json: bool) -> None:
+def show(uri: str, lineage: bool, as_json: bool) -> None:
     """Show a registered model by its name, or one version or logged model by its address.
 
-    For a version: its run with metrics, environment, git commit and data sets,
-    where it is deployed, and the digests of its files.
+    For a version: its run with metrics, environment, git commit and data sets, what that run read,
+    where the model is deployed, and the digests of its files.
 
     \b
     Example: holdall model show models:/fraud@champion
     """
     store = opened()
     if uri.startswith(("models:/", "runs:/")):
-        (_version_document if as_json else _version_text)(_Found(store, uri))
+        found = _Found(store, uri)
+        used = store.artifacts.lineage(found.place, direction="downstream").downstream if lineage else None
+        (_version_document if as_json else _version_text)(found, used)
     else:
         (_model_document if as_json else _model_text)(store, uri)
 
@@ -113,7 +116,7 @@ class _Found:
         return tuple(found.flavors), found.signature.to_dict() if found.signature else None
 
 
-def _version_document(found: _Found) -> None:
+def _version_document(found: _Found, used: Sequence[LineageNode] | None) -> None:
     flavors, signature = found.described()
     show_json(
         {
@@ -126,13 +129,15 @@ def _version_document(found: _Found) -> None:
             "signature": signature,
             "run": record_json(found.record) | {"environment": found.run._readable_environment},
             "inputs": [asdict(each) for each in found.record.inputs.dataset_inputs],
+            "reads": [each.to_dictionary() for each in found.run.reads],
             "deployments": [asdict(each) for each in found.deployments],
             "files": found.relative,
         }
+        | ({} if used is None else {"used_by": [node.to_dictionary() for node in used]})
     )
 
 
-def _version_text(found: _Found) -> None:
+def _version_text(found: _Found, used: Sequence[LineageNode] | None) -> None:
     data = found.record.data
     flavors, signature = found.described()
     show_facts(_identity(found, flavors))
@@ -143,6 +148,8 @@ def _version_text(found: _Found) -> None:
     _section("metrics of the run", ((key, number(value)) for key, value in sorted(data.metrics.items())))
     _section("environment", main_facts(found.run._readable_environment))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in found.record.inputs.dataset_inputs])
+    _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in found.run.reads])
+    _section("used by", [(node.run_id or "", f"{node.name} {node.status}, as {node.uri}") for node in used or ()])
     _section("deployed", [(each.where, _deployed(each)) for each in found.deployments])
     say("\nfiles")
     files = found.relative
