@@ -3,7 +3,7 @@
 A version that was made through MLflow says its run and its files' address as MLflow does, which may be elsewhere than
 here. Both are kept in one tag of the version, which MLflow never sees:
 
-    holdall.mlflow    {"run_id": ... or null, "location": the address of its files}
+    holdall.mlflow    {"run_id": text or null, "location": where the files are; null if in this store}
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SAID: Final = "holdall.mlflow"
 
 
 class Said(NamedTuple):
-    """What MLflow said of a version: its run, and where its files are."""
+    """What MLflow said of a version: its run, and where its files are, if that is elsewhere."""
 
     run_id: str | None
-    location: str
+    location: str | None
 
     def tag(self) -> dict[str, str]:
         """Return the tag that keeps it."""
@@ -42,9 +42,10 @@ def said_of(version: native.ModelVersion) -> Said | None:
         body = json.loads(version.tags.get(SAID, "null"))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(body, dict) or not isinstance(body.get("location"), str):
+    if not isinstance(body, dict):
         return None
-    return Said(run_id if isinstance(run_id := body.get("run_id"), str) else None, body["location"])
+    run_id, location = (each if isinstance(each := body.get(name), str) else None for name in Said._fields)
+    return Said(run_id, location)
 
 
 def version_entity(found: native.ModelVersion) -> ModelVersion:

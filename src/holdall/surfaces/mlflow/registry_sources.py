@@ -38,13 +38,13 @@ class Placed(NamedTuple):
     """A source, looked up.
 
     Attributes:
-        location: The address that MLflow downloads the files from; "" for that of `files`.
+        location: The address that MLflow downloads the files from; None where `files` says it.
         run_id: The run that made the model; None if nobody said.
         model_id: The logged model's id.
         files: Where they are here, as `runs:/<run_id>/<path>`; None if it is not known to be in this store.
     """
 
-    location: str
+    location: str | None
     run_id: str | None
     model_id: str | None
     files: str | None
@@ -56,14 +56,15 @@ def place(store: Store, tracking_uri: str | None, source: str, run_id: str | Non
     Raises:
         MlflowException: A version or a logged model that is the source is not there.
     """
-    location, found = source, None
+    location: str | None = source
+    found: str | None = None
     if source.startswith("models:/"):
         try:
             parsed = _parse_model_uri(source)
             if parsed.model_id is None:
                 version = store.registry.version_at(source)
                 found, said = version.artifact_uri, said_of(version)
-                location = said.location if said else ""
+                location = said.location if said else None
             else:
                 model_id = parsed.model_id
                 logged = mlflow.MlflowClient(tracking_uri).get_logged_model(parsed.model_id)
@@ -73,7 +74,9 @@ def place(store: Store, tracking_uri: str | None, source: str, run_id: str | Non
             raise refused(told, getattr(error, "error_code", "INTERNAL_ERROR")) from error
     elif model_id and not run_id:
         run_id = mlflow.MlflowClient(tracking_uri).get_logged_model(model_id).source_run_id
-    return Placed(location, run_id, model_id, found or in_store(store, location))
+    if found is None and location and (found := in_store(store, location)):
+        location = None
+    return Placed(location, run_id, model_id, found)
 
 
 def in_store(store: Store, location: str) -> str | None:

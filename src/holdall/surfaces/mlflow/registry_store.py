@@ -7,6 +7,7 @@ MLflow's own registry in a database; where they differ `holdall guide mlflow` sa
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
@@ -39,7 +40,7 @@ from mlflow.utils.validation import (
 
 from holdall import store as native
 from holdall.errors import ModelExistsError, ModelNotFoundError, ModelVersionNotFoundError, StoreNotFoundError
-from holdall.surfaces.mlflow.addresses import run_root, store_at
+from holdall.surfaces.mlflow.addresses import mlflow_experiment, run_root, store_at
 from holdall.surfaces.mlflow.errors import as_mlflow, refused, translates
 from holdall.surfaces.mlflow.registry_records import Said, model_entity, said_of, tags_of, version_entity
 from holdall.surfaces.mlflow.registry_search import (
@@ -179,7 +180,7 @@ class HoldallRegistryStore(AbstractStore):
             made = self._registry.create_version(
                 name,
                 source,
-                tags=said | Said(placed.run_id, placed.location or self._address(placed.files)).tag(),
+                tags=said | Said(placed.run_id, placed.location).tag(),
                 description=description,
                 run_link=run_link,
                 model_id=placed.model_id,
@@ -224,7 +225,7 @@ class HoldallRegistryStore(AbstractStore):
         with _known(name, version) as number:
             found = self._registry.get_version(name, number)
             said = said_of(found)
-            return said.location if said else self._address(found.artifact_uri)
+            return said.location if said and said.location else self._address(found)
 
     def search_model_versions(
         self,
@@ -338,11 +339,14 @@ class HoldallRegistryStore(AbstractStore):
             raise refused(f"Latest version not found for model {name}.", _ABSENT)
         return version_entity(max(found, key=lambda each: int(each.version)))
 
-    def _address(self, files: str | None) -> str:
-        """Return MLflow's address of `runs:/<run_id>/<path>`."""
-        run_id, path = self._store.artifacts.resolve(files or "")
-        experiment = self._store.runs.get(run_id).info.experiment_id
-        return f"{run_root(self._uri, experiment, run_id)}/{path}".rstrip("/")
+    def _address(self, version: native.ModelVersion) -> str:
+        """Return the address of a version's files, for who asks: below a server's proxy, or in the store itself."""
+        handlers = sys.modules.get("mlflow.server.handlers")
+        root = self._uri
+        if handlers is not None and getattr(handlers, "_model_registry_store", None) is self:
+            root = getattr(handlers._get_tracking_store(), "artifact_root", root)
+        experiment = mlflow_experiment(self._store.runs.get(version.run_id).info.experiment_id)
+        return f"{run_root(root, experiment, version.run_id)}/{version.path}".rstrip("/")
 
 
 @contextmanager
