@@ -293,11 +293,17 @@ class SerialExecutor:
         self._executor = ThreadPoolExecutor(1, "holdall-lane")
         self._room = threading.Semaphore(bound)
         self._failed: list[LogFuture] = []
+        self._last: LogFuture | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Return whether there is work to be done, or a failure that nobody has asked for."""
+        return bool(self._last and not self._last.done()) or any(not failed._taken for failed in self._failed)
 
     def submit(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> LogFuture:
         """Do this when all before it is done. A failure that nobody asks for is raised by `drain`."""
         self._room.acquire()
-        outcome = LogFuture()
+        outcome = self._last = LogFuture()
         self._executor.submit(self._do, outcome, partial(work, *args, **kwargs))
         return outcome
 

@@ -260,6 +260,12 @@ class RunLifecycle(RunReader, Shown):
         return session is not None and not session.closed
 
     @property
+    def _is_busy(self) -> bool:
+        """Return whether this process has something of the run that another handle to it would lack."""
+        session, lane = self._hold.session, self._hold.lane
+        return bool(session and session.unfinished) or bool(lane and lane.busy)
+
+    @property
     def _hold(self) -> _Hold:
         """Return what this process has of the run; all threads of a new child get the same."""
         return self._holds.setdefault(os.getpid(), _Hold())

@@ -22,6 +22,7 @@ from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.first_tags import first_tags, merged_tags
 from holdall.runs.frames import facts_of, frame_of
+from holdall.runs.handles import Handles
 from holdall.runs.index import record_of, summaries
 from holdall.runs.metrics import tag_op
 from holdall.runs.random_names import drawn_name
@@ -32,6 +33,7 @@ from holdall.runs.series import joined
 from holdall.runs.versions import PathRule, is_versioned
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
+from holdall.trees.lru import LruCache
 from holdall.trees.salvage import left_out
 from holdall.trees.session import Session
 from holdall.trees.snapshot import InlineBlobs
@@ -39,6 +41,7 @@ from holdall.trees.snapshot import InlineBlobs
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_ENSURED: Final = 1 << 16  # ids that are remembered
 _SIDE_BY_SIDE: Final = 16  # runs that are looked into at once
 
 
@@ -47,8 +50,8 @@ class Runs:
 
     def __init__(self, location: Location, experiments: Experiments) -> None:
         self._location, self._experiments = location, experiments
-        self._handles: dict[str, Run] = {}  # one for each run, or each call would open a session
-        self._ensured: set[str] = set()  # ids of runs that keys name and that were there
+        self._handles = Handles(location)
+        self._ensured = LruCache[str, bool](_MOST_ENSURED)  # ids of runs that keys name and that were there
 
     def start(
         self,
@@ -137,7 +140,7 @@ class Runs:
         owner = self._owner(experiment, None)
         there = Journal(self._location.bucket, self._location.pool, run_log(id)).newest() is not None
         run = None if there else self._begin(id, owner, said, versioned=versioned, opened=False)
-        self._ensured.add(id)
+        self._ensured.put(id, True)
         return run or self.get(id)
 
     @staticmethod
@@ -167,7 +170,7 @@ class Runs:
         """
         if not is_run_id(id):
             raise RunNotFoundError(id, self._location.bucket.url)
-        return self._handles.setdefault(id, Run(self._location, id))
+        return self._handles.of(id)
 
     def resume(
         self,
@@ -240,7 +243,7 @@ class Runs:
             ['example']
         """
         wanted, order = parse_filter(filter), parse_order_by(order_by)
-        for run in list(self._handles.values()):
+        for run in self._handles.busy:
             with suppress(RunDeletedError):  # by another process: what is buffered is lost, and no search's concern
                 run.flush()  # what this process logged is found by it
         every = summaries(self._location, experiments)
@@ -261,7 +264,7 @@ class Runs:
             True
         """
         failures = []
-        for run in list(self._handles.values()):
+        for run in self._handles.busy:
             failures.append(run._drain())
             with suppress(RunDeletedError):
                 run.flush()
@@ -364,9 +367,9 @@ class Runs:
         session = Session.start(self._location, run_log(id), first, blobs, opened=opened)
         if session is None:
             return None
-        run = Run(self._location, id)
+        run = self._handles.of(id)
         run._take(session)
-        return self._handles.setdefault(id, run)
+        return run
 
     def _owner(self, experiment: str | None, experiment_id: str | None) -> str:
         """Return the id of a run's experiment, made if there is none; afterwards the store may be written to."""

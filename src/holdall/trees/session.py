@@ -17,7 +17,7 @@ import os
 import threading
 from collections import ChainMap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from holdall.format.entry import InlineBlob, LogEntry
 from holdall.storage.ending import the_end
 from holdall.trees import snapshot
 from holdall.trees.blobs import RunBlobReader
+from holdall.trees.draft import Draft
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
@@ -40,29 +41,10 @@ from holdall.trees.previous import Beginning, PreviousVersions
 from holdall.trees.snapshot import PackNeededError
 from holdall.trees.view import View
 
+__all__ = ["STATE_EVERY", "Draft", "Session"]
+
 STATE_EVERY: Final = 64
 _log = logging.getLogger("holdall")
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What an entry is to do.
-
-    Attributes:
-        ops: Its operations.
-        blobs: Its inline blobs.
-        final: Whether it ends the run.
-        opening: Whether it opens a session: then it carries no state, which would refer to packs before W2.
-        state: Makes its state of the run before it, adding inline blobs; None: it has one when one is due.
-        time: When it was written, as a copy says of what another store has; None: now.
-    """
-
-    ops: Sequence[Json]
-    blobs: Sequence[InlineBlob] = ()
-    final: bool = False
-    opening: bool = False
-    state: Callable[[View, list[InlineBlob]], Json] | None = None
-    time: int | None = None
 
 
 class Session:
@@ -95,7 +77,7 @@ class Session:
         first = Draft([create, *([session._op("open")] if opened else ()), *rest], blobs)
         if session.append(lambda: None if session.view.head else first) is None:
             return None
-        _open_sessions.add(session)
+        session._track()
         return session
 
     @classmethod
@@ -141,8 +123,17 @@ class Session:
         draft = Draft([session._op("open"), *ops] if opened else ops, opening=opened)
         if (opened or ops) and session.append(lambda: draft, closing=deleted) is None:
             return None
-        _open_sessions.add(session)
+        session._track()
         return session
+
+    @property
+    def unfinished(self) -> bool:
+        """Return whether the log lacks something of it: operations that wait for an entry, or its `close`."""
+        return not self.closed and (self.opened or bool(self._buffer))
+
+    def _track(self) -> None:
+        """Have it closed when this process ends, if the log then lacks something of it."""
+        (_open_sessions.add if self.unfinished else _open_sessions.discard)(self)
 
     def open(self, *, closing: bool = False) -> None:
         """See that the log says that this session is open, as it must before it looks at any pack (W1).
@@ -162,6 +153,7 @@ class Session:
             if self.append(lambda: draft, closing=closing) is None:
                 raise RunDeletedError(self._run_id)
             self.opened = True
+            self._track()
             self.chunk_index.set_abandoned(abandoned)
 
     def writer(self, transfer: Transfer = SILENT, *, previous: bool = False) -> ChunkWriter:
@@ -208,6 +200,7 @@ class Session:
             )
             if written:
                 self._buffer.clear()
+                self._track()
             return written
 
     def buffer_ops(self, *ops: Json) -> None:
@@ -228,6 +221,7 @@ class Session:
             for op in ops:
                 if self._buffer.add(op, now):
                     self.flush()
+            self._track()
 
     def flush(self) -> None:
         """Write the buffered operations. Cost: one PUT, if there are any."""
