@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import multiprocessing
 import os
 import threading
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from mlflow.exceptions import MlflowException
 import holdall
 from holdall.store import Store
 from holdall.surfaces.mlflow import finding, runs_of_roots
+from holdall.surfaces.mlflow.addresses import store_at
 from holdall.surfaces.mlflow.artifact_repository import HoldallArtifactRepository as Repository
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -37,10 +39,10 @@ def address() -> str:
     return name
 
 
-@pytest.fixture(params=list(ROOTS.values()), ids=list(ROOTS))
+@pytest.fixture(params=["a run", "a logged model", "no run"])
 def root(request: pytest.FixtureRequest) -> str:
     """Where MLflow logs to, below a store."""
-    return str(request.param)
+    return ROOTS[request.param]
 
 
 def listed(repository: Repository, path: str | None = None) -> list[tuple[str, bool, int | None]]:
@@ -269,6 +271,37 @@ def test_a_failure_is_never_read_as_missing(
         repository.download_artifacts("f.txt")
     assert code_of(error) == "PERMISSION_DENIED"
     assert "the credentials have expired" in caplog.text
+
+
+def test_who_was_refused_asks_anew_with_the_credentials_of_then(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that MLflow keeps for long opens its store anew after credentials were refused."""
+    repository = Repository(f"holdall+{address}/{ROOTS['a run']}")
+    log(repository, "f.txt", "x")
+    before, real = store_at(f"holdall+{address}"), holdall.store.Run.download
+
+    def refuse_once(run: holdall.store.Run, *given: object, **named: object) -> Path:
+        monkeypatch.setattr(holdall.store.Run, "download", real)
+        raise holdall.errors.AccessDeniedError("GET runs/x", "the credentials have expired")
+
+    monkeypatch.setattr(holdall.store.Run, "download", refuse_once)
+    with pytest.raises(MlflowException):
+        repository.download_artifacts("f.txt")
+    assert Path(repository.download_artifacts("f.txt")).read_text() == "x"
+    assert store_at(f"holdall+{address}") is not before
+
+
+def test_a_forked_child_goes_on_with_the_same_repository(tmp_path: Path) -> None:
+    """A repository that was used before a fork logs in the child, too, and both have what both logged."""
+    holdall.Store.open(str(tmp_path / "s")).maintenance.create()
+    repository = Repository(f"holdall+file://{tmp_path}/s/{ROOTS['a run']}")
+    log(repository, "parent.txt", "p")
+    child = multiprocessing.get_context("fork").Process(target=log, args=(repository, "child.txt", "c" * 100_000))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    log(repository, "after.txt", "a")
+    assert [path for path, *_ in listed(repository)] == ["after.txt", "child.txt", "parent.txt"]
+    assert len(Path(repository.download_artifacts("child.txt")).read_text()) == 100_000
 
 
 def test_a_deleted_root_is_empty_and_can_be_logged_to_again(address: str) -> None:

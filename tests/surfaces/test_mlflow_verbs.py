@@ -31,7 +31,7 @@ ROOT = f"0/{'ab' * 16}/artifacts"
 @pytest.fixture(scope="module", autouse=True)
 def _tracked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep MLflow's runs in a database, and tell MLflow of the plugin, whatever is installed."""
-    _artifact_repository_registry.register("holdall+memory", plugin.artifact_repository)  # type: ignore[no-untyped-call]
+    _artifact_repository_registry.register("holdall+memory", plugin.artifact_repository)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path_factory.mktemp('tracked')}/mlflow.db")
     yield

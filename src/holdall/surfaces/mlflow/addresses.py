@@ -59,6 +59,12 @@ def store_at(uri: str) -> Store:
         return _stores[address]
 
 
+def forget_store(uri: str) -> None:
+    """Forget the handle of a store, so that who asks next gets one that reads credentials and settings anew."""
+    with _opening:
+        _stores.pop(store_address(uri), None)
+
+
 def native_experiment(id: str) -> str:
     """Return the id that an experiment has here, of the one that MLflow knows it by."""
     return _DEFAULT_HERE if str(id) == DEFAULT_ID else str(id)

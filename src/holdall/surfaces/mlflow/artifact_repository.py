@@ -26,12 +26,19 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository, StreamUpload
 from mlflow.tracing.utils.artifact_utils import TRACE_DATA_FILE_NAME
 from mlflow.utils.file_utils import create_tmp_dir
 
-from holdall.errors import ArtifactNotFoundError, HoldallError, InvalidPathError, NotFoundError, RunNotFoundError
+from holdall.errors import (
+    AccessDeniedError,
+    ArtifactNotFoundError,
+    HoldallError,
+    InvalidPathError,
+    NotFoundError,
+    RunNotFoundError,
+)
 from holdall.settings import read_settings
 from holdall.store import OnConflict, Run
 from holdall.surfaces.mlflow import streams
-from holdall.surfaces.mlflow.errors import as_mlflow, refused, told
-from holdall.surfaces.mlflow.finding import find_store, parse_address
+from holdall.surfaces.mlflow.errors import as_mlflow, refused, told, translated
+from holdall.surfaces.mlflow.finding import find_store, look_anew, parse_address
 from holdall.surfaces.mlflow.roots import names_of, root_of
 from holdall.surfaces.mlflow.runs_of_roots import RootRun
 
@@ -43,7 +50,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
 
     def __init__(self, artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> None:
         super().__init__(artifact_uri, tracking_uri, registry_uri)
-        with _answering():
+        with translated():
             self._address = parse_address(artifact_uri)
         self._strict = read_settings().mlflow_strict
 
@@ -104,7 +111,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
 
         The space is free after the next `holdall gc`. What is not there is deleted already, and no error.
         """
-        with _answering():
+        with self._answering():
             _refuse_dot(artifact_path)
             root, path = self._root(artifact_path)
             if path:
@@ -118,7 +125,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """Return what is directly in a directory, sorted; nothing for a file, or where nothing is."""
-        with _answering():
+        with self._answering():
             root, inside = self._root(path)
             at = "/".join(names_of(path))
             with suppress(NotFoundError):
@@ -128,7 +135,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
         """Fetch a file or a directory into a local folder, verified, and return where it is."""
         destination = _folder(dst_path)
-        with _answering(artifact_path):
+        with self._answering(artifact_path):
             _refuse_dot(artifact_path)
             at = "/".join(names_of(artifact_path))
             root, path = self._root(artifact_path)
@@ -137,14 +144,14 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         return os.path.join(destination, *at.split("/")) if at else destination  # noqa: PTH118  # MLflow wants text
 
     def _is_directory(self, artifact_path: str | None) -> bool:
-        with _answering():
+        with self._answering():
             root, path = self._root(artifact_path)
             with suppress(NotFoundError):
                 return root.is_directory(path)
         return False
 
     def _download_file(self, remote_file_path: str, local_path: str | os.PathLike[str]) -> None:
-        with _answering(remote_file_path):
+        with self._answering(remote_file_path):
             root, path = self._root(str(remote_file_path))
             if not path:
                 raise ArtifactNotFoundError(self.artifact_uri, str(remote_file_path))
@@ -165,7 +172,7 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
         *,
         once: streams.Once | None = None,
     ) -> None:
-        with _answering(artifact_path, invalid="Invalid artifact path"):
+        with self._answering(artifact_path, invalid="Invalid artifact path"):
             _refuse_dot(artifact_path)
             root, path = self._root(artifact_path)
             root.write(lambda run, rule: log(run, path, rule), once=once)
@@ -182,19 +189,20 @@ class HoldallArtifactRepository(ArtifactRepository, StreamUploadMixin):
 
         self._write(log, _file_path(name, artifact_path), once=stream)
 
-
-@contextmanager
-def _answering(path: object = None, *, invalid: str = "Invalid path") -> Iterator[None]:
-    """Raise our errors as MLflow's, with the words that it looks for in some; and log those that it may swallow."""
-    try:
-        yield
-    except (RunNotFoundError, ArtifactNotFoundError) as error:
-        raise refused(f"No such artifact: {path!r}: {error}", "RESOURCE_DOES_NOT_EXIST") from error
-    except InvalidPathError as error:
-        raise refused(f"{invalid}: {told(error)}") from error
-    except HoldallError as error:
-        _log.warning("%s", told(error))
-        raise as_mlflow(error) from error
+    @contextmanager
+    def _answering(self, path: object = None, *, invalid: str = "Invalid path") -> Iterator[None]:
+        """Raise our errors as MLflow's, with the words that it looks for in some; and log those that it may swallow."""
+        try:
+            yield
+        except (RunNotFoundError, ArtifactNotFoundError) as error:
+            raise refused(f"No such artifact: {path!r}: {error}", "RESOURCE_DOES_NOT_EXIST") from error
+        except InvalidPathError as error:
+            raise refused(f"{invalid}: {told(error)}") from error
+        except HoldallError as error:
+            if isinstance(error, AccessDeniedError):
+                look_anew(self._address)
+            _log.warning("%s", told(error))
+            raise as_mlflow(error) from error
 
 
 def _refuse_dot(path: str | None) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from holdall.errors import InvalidURIError, StoreNotFoundError
 from holdall.store import Store
-from holdall.surfaces.mlflow.addresses import PREFIX, store_address, store_at
+from holdall.surfaces.mlflow.addresses import PREFIX, forget_store, store_address, store_at
 from holdall.surfaces.mlflow.roots import depth_of_owner
 
 _PLACE: Final = re.compile(r"(?P<place>[a-z0-9]+://[^/]+|)(?P<path>/.*|)", re.DOTALL)
@@ -73,6 +73,13 @@ def find_store(address: Address) -> tuple[Store, tuple[str, ...]]:
     error.hint = f"make one where all artifacts are to be below: holdall.open({where!r}).maintenance.create()"
     error.shell_hint = f"`holdall store init {where}`"
     raise error
+
+
+def look_anew(address: Address) -> None:
+    """Forget the store that an address is in: whoever was refused may have other credentials by the next time."""
+    for at, _ in address.above():
+        if _known.pop(at, None):
+            forget_store(at)
 
 
 def _look(at: str) -> Store | None:
