@@ -13,7 +13,8 @@ SOURCE = Path(holdall.__file__).parent
 HOMES = {
     # a memory with a bound; the destination's is of open folders, whose users it counts
     r"\bOrderedDict\(\)": {"trees/lru.py", "trees/destination.py"},
-    r"\bsqlite3\.connect\(": {"trees/local_cache.py"},  # what the local disk remembers
+    # what the local disk remembers; and another tool's databases, which are only read
+    r"\bsqlite3\.connect\(": {"trees/local_cache.py", "importing/trackio.py"},
     r"^\s+(?:return )?Store\.open\(": {"settings.py"},  # a store, as the settings say
     r"\b_?units\b.*\b[kK]i?B\b": {"sizes.py"},  # sizes for people
     # a value of each process; a child of a run reads what its parent had

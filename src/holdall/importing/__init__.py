@@ -58,7 +58,8 @@ def from_mlflow(store: Store, uri: str, *, registry_uri: str | None = None, expe
         >>> import os
         >>> os.makedirs("mlruns/0")
         >>> with open("mlruns/0/meta.yaml", "w") as file:
-        ...     size = file.write("{experiment_id: '0', name: Default, lifecycle_stage: active}")
+        ...     said = "{experiment_id: '0', name: Default, artifact_location: there, lifecycle_stage: active}"
+        ...     size = file.write(said)
         >>> planned = holdall.importing.from_mlflow(store, "mlruns")
         >>> planned.experiments, planned.runs
         (['Default'], 0)

@@ -58,11 +58,11 @@ class RemoteFolder:
         """Download a file. Raises: SourceUnreadableError, InvalidPathError."""
         target = into / check_path(file.path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            found = self.source.repository(self.uri).download_artifacts(file.path, str(into))
+        try:  # what every repository has, and `download_artifacts` draws a bar around
+            self.source.repository(self.uri)._download_file(file.path, str(target))
         except Exception as error:
             raise SourceUnreadableError(f"{self.uri}/{file.path}", f"cannot be read: {error}") from error
-        return Path(found)
+        return target
 
 
 def folder_at(source: MlflowSource, uri: str, *within: str) -> Folder:

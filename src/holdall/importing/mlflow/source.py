@@ -55,9 +55,16 @@ class MlflowSource:
         ) or (self._tracking if self.folder is None else _opened(self.registry_uri, self.registry_uri, None))
 
     def experiments(self) -> list[Any]:
-        """Return all experiments, deleted ones too."""
+        """Return all experiments, deleted ones too. Raises: InvalidURIError: They cannot be read."""
         every = self._constant("ALL")
-        return list(_pages(lambda token: self._tracking.search_experiments(every, max_results=_PAGE, page_token=token)))
+
+        def page(token: str | None) -> Any:
+            return self._tracking.search_experiments(every, max_results=_PAGE, page_token=token)
+
+        try:
+            return list(_pages(page))
+        except Exception as error:  # each kind of MLflow has its own
+            raise InvalidURIError(self.shown, f"its experiments cannot be read: {error}") from error
 
     def runs(self, experiment_id: str) -> Iterator[Any]:
         """Yield all runs of an experiment, deleted ones too."""
