@@ -558,3 +558,39 @@ def test_a_fence_between_two_parts_is_heeded() -> None:
     job.leave(1, of=2)
     assert job.held() == job.whole(2)
     assert job.sound()
+
+
+# --- other stores, and the end of other runs
+
+
+def test_a_copy_has_what_is_committed_and_no_part() -> None:
+    """A copy that was made between two ranks has nothing of them, and one that is made after the last has all."""
+    job = Job(bucket=made())
+    job.leave(0, of=2)
+    place = MemoryBucket()
+    source, copy = (
+        tiny_store(bucket, seed=seed, create=False, pool=Serial()) for bucket, seed in ((job.bucket, 61), (place, 62))
+    )
+    source.maintenance.copy_to(copy, workers=1)
+    assert copy.runs.get(job.run.id).manifest == {}
+    assert not ops_of(entries_of(place, job.run.id), "part")
+    job.leave(1, of=2)
+    again = tiny_store(job.bucket, seed=63, create=False, pool=Serial())
+    again.maintenance.copy_to(tiny_store(place, seed=64, create=False, pool=Serial()), workers=1)
+    found = tiny_store(place, seed=65, create=False).runs.get(job.run.id)
+    assert {path: found.read(path) for path in found.manifest} == job.whole(2)
+
+
+def test_a_purge_of_another_run_spares_what_a_part_needs_and_names_it() -> None:
+    """A part that shares chunks with a run keeps them, and who purges the run is told where its content is still."""
+    job = Job(bucket=made())
+    store = tiny_store(job.bucket, seed=66, create=False, pool=Serial())
+    doomed = store.runs.start()
+    doomed.log_bytes(job.shards[0], "secret.bin")
+    doomed.finish()
+    job.leave(0, of=2)
+    plan = store.maintenance.plan_purge(doomed.id)
+    assert [found.uri for found in plan.remaining] == [f"runs:/{job.run.id}/1/0.bin"]
+    store.maintenance.purge(doomed.id)
+    job.leave(1, of=2)
+    assert job.held() == job.whole(2)

@@ -184,7 +184,8 @@ def _remaining(doomed: Doomed, needed: Needed, versions: defaultdict[str, list[M
     """Yield the files of other runs that have content of the doomed one."""
     for run_id, view in sorted(needed.views.items()):
         now, before = view.paths.walk(), earlier_entries(view.paths)
-        for entry, earlier in chain(zip(now, repeat(False)), zip(before, repeat(True))):
+        kept = (entry for tree in view.part_trees for entry in tree.walk())
+        for entry, earlier in chain(zip(now, repeat(False)), zip(before, repeat(True)), zip(kept, repeat(False))):
             path = doomed.files.get(entry.sha256) if entry.content else None
             if path is not None or _shares(view, entry, doomed):
                 holding = [each for each in versions[run_id] if _is_below(entry.path, each.path)]
