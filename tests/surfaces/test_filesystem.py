@@ -154,6 +154,11 @@ def test_above_runs_and_models_one_can_look_around(fs: HoldallFileSystem, world:
     assert fs.glob("runs/*/data/*.bin") == [f"{world.root}/data/part-{n}.bin" for n in (0, 1)]
 
 
+def test_an_address_may_have_three_slashes(fs: HoldallFileSystem, world: World) -> None:
+    """Some tools (Kedro) take what follows two for a host, and lose it."""
+    assert fs.cat(f"holdall:///{world.root}/notes.txt") == fs.cat(f"/{world.root}/notes.txt/") == FILES["notes.txt"]
+
+
 def test_walking_and_globbing_see_the_same(fs: HoldallFileSystem, world: World) -> None:
     """walk, find, glob and du agree, however the path is given."""
     top = f"holdall://{world.root}/"
