@@ -33,7 +33,7 @@ from holdall.storage.elsewhere.consent import Consent
 from holdall.storage.elsewhere.remote import RemoteElsewhere
 from holdall.storage.elsewhere.s3 import S3Elsewhere
 from holdall.storage.schemes import bucket_at
-from holdall.store import Run, Store
+from holdall.store import Run, Store, witnessed
 
 BIG = bytes(range(256)) * 33_000  # 8.4 MB: two parts
 CONTENT = {"a/x.bin": b"x" * 100, "a/empty": b"", "a/sub/y": b"yy", "ab": b"beside", "a/sub/": b""}
@@ -380,6 +380,22 @@ def test_reading_what_is_elsewhere_is_an_edge(near: Far, local: Store) -> None:
     folder = run.use_artifact(f"runs:/{source.id}/far")
     assert (folder.is_dir, folder.size, folder.read("x.bin")) == (True, 102, b"x" * 100)
     assert [read.path for read in run.reads] == ["far/sub/y", "far"]
+
+
+def test_what_verbs_read_elsewhere_is_an_edge_too(near: Far, local: Store, tmp_path: Path) -> None:
+    """With the digest of the object where it is known, and of the file that says where for a folder."""
+    with local.runs.start() as source:
+        source.log_reference(f"{near.url}/ab", "known", digest=True)
+        source.log_reference(f"{near.url}/ab", "unknown")
+        source.log_reference(f"{near.url}/a/", "far")
+    told: list[tuple[str, str | None]] = []
+    with witnessed(lambda run, path, digest, store: told.append((path, digest))):
+        for path in ("known", "unknown"):
+            local.artifacts.read(f"runs:/{source.id}/{path}")
+        local.artifacts.download(f"runs:/{source.id}/far", tmp_path)
+    known = f"sha256:{hashlib.sha256(b'beside').hexdigest()}"
+    pointer = f"sha256:{source.manifest['far' + ENDING]}"
+    assert told == [("known", known), ("unknown", None), ("far", pointer)]
 
 
 # --- hostile references ----------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def info_elsewhere(references: References, path: str) -> ArtifactInfo:
         below = path[len(found.path) :].lstrip("/")
         for pinned in found.pointer.below(below):
             if pinned.path == below:
-                return ArtifactInfo(references.run_id, path, "file", pinned.size, pinned.sha256.hex())
+                return ArtifactInfo(references.run_id, path, "file", pinned.size, pinned.sha256.hex() or None)
             return ArtifactInfo(references.run_id, path, "directory")
     raise ArtifactNotFoundError(references.run_id, path)
 

@@ -225,7 +225,9 @@ class RunReader(RunFacts):
             raise missing
         if not references:
             tell_of_pointers(self.id, selected)
-        self._tell([*selected, *(each.entry for each in found)], None if include or exclude else top)
+        self._tell(selected, None if include or exclude else top)
+        for each in found:
+            self._tell([replace(each.entry, path=each.path)], each.path)
         return target / top
 
     def _select(

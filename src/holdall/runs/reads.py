@@ -200,8 +200,9 @@ def tell(witness: Witness, run_id: str, entries: Sequence[Entry], top: str | Non
         for entry in entries:
             if entry.kind is Kind.FILE:
                 witness(run_id, entry.path, content_digest([entry], entry.path)[0], store)
-    elif entries:
-        witness(run_id, top, content_digest(entries, top)[0], store)
+    elif entries:  # of what is elsewhere nobody may know the digest
+        known = all(entry.sha256 or entry.kind is not Kind.FILE for entry in entries)
+        witness(run_id, top, content_digest(entries, top)[0] if known else None, store)
 
 
 def content_digest(entries: Sequence[Entry], path: str) -> tuple[str, bool]:

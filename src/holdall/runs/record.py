@@ -186,7 +186,7 @@ class ArtifactInfo(Shown, Named):
         path: Where in the run; "" for all of it.
         kind: "file", "directory" or "link".
         size: Bytes of a file; None for the others.
-        sha256: A file's digest, in hex; None for the others.
+        sha256: A file's digest, in hex; None for the others, and of one elsewhere whose digest nobody asked for.
         target: Where a link leads; None for the others.
     """
 

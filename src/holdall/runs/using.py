@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdall.display import Facts, Shown
 from holdall.errors import ArtifactExistsError, ArtifactNotFoundError, HoldallError, InvalidPathError, RunEndedError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from holdall.runs.elsewhere import Reference
 
 _log = logging.getLogger("holdall")
+_DIGEST: Final = len("sha256:") + 64
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -153,11 +154,11 @@ class RunUser(RunWriter):
             some 150 bytes for each object.
 
         Example:
-            >>> elsewhere = holdall.open("memory://elsewhere").maintenance.create()
-            >>> run.log_reference("memory://elsewhere/holdall.json", "data/facts.json").path
+            >>> elsewhere = holdall.open("memory://facts").maintenance.create()
+            >>> run.log_reference("memory://facts/holdall.json", "data/facts.json").path
             'data/facts.json'
-            >>> run.load_dict("data/facts.json") == run.load_dict("data/facts.json")
-            True
+            >>> run.load_text("data/facts.json")[:12]
+            '{"format":1,'
         """
         from holdall.format.pointers import encode_pointer  # few runs refer to anything
         from holdall.runs.elsewhere import Found
@@ -196,7 +197,8 @@ class RunUser(RunWriter):
             store = None if store == self._location.descriptor.store else store
             if store is None and run_id == self.id:
                 return
-            read = ReadArtifact(run_id, path, digest, store, time=self._location.clock())
+            known = digest if digest and len(digest) == _DIGEST else None
+            read = ReadArtifact(run_id, path, known, store, time=self._location.clock())
             if ops := tag_ops(self._read_log.add(read)):
                 session.buffer_ops(*ops)
         except RunEndedError:

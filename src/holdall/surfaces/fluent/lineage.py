@@ -63,9 +63,9 @@ def log_reference(
     Raises: NoActiveRunError, and as `Run.log_reference`.
 
     Example:
-        >>> elsewhere = holdall.open("memory://elsewhere").maintenance.create()
+        >>> elsewhere = holdall.open("memory://far-facts").maintenance.create()
         >>> with holdall.start_run():
-        ...     holdall.log_reference("memory://elsewhere/holdall.json", "data/facts.json").files
+        ...     holdall.log_reference("memory://far-facts/holdall.json", "data/facts.json").files
         1
     """
     run = run_of(run_id)
