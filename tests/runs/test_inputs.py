@@ -109,7 +109,7 @@ def test_what_is_no_data_set_is_refused(run: Run, given: Any) -> None:
     assert run.record.inputs.dataset_inputs == []
 
 
-@pytest.mark.parametrize("words", [{"name": ""}, {"digest": ""}, {"name": "x" * 251}, {"digest": "x" * 101}], ids=str)
+@pytest.mark.parametrize("words", [{"name": ""}, {"digest": ""}, {"name": "x" * 501}, {"digest": "x" * 101}], ids=str)
 def test_a_data_set_has_a_name_and_a_digest(words: dict[str, str]) -> None:
     """Neither is empty nor endless."""
     with pytest.raises(InvalidNameError):

@@ -290,7 +290,12 @@ def _a_run_has_each_status(t: Trial) -> Any:
         info = t.store.get_run(run).info
         seen.append((info.status, info.end_time))
     t.store.update_run_info(run, RunStatus.RUNNING, None, None)
-    return [*seen, t.store.get_run(run).info.status]
+    seen.append((t.store.get_run(run).info.status, None))
+    for status, end in (("RUNNING", 7), ("SCHEDULED", 8), ("FINISHED", -9), ("FAILED", 10)):
+        info = t.store.update_run_info(run, RunStatus.from_string(status), end, None)
+        seen += [(info.status, info.end_time), t.store.get_run(run).info.end_time]
+    t.store.update_run_info(run, None, 11, None)
+    return [*seen, t.store.get_run(run).info.end_time]
 
 
 @case
@@ -619,6 +624,7 @@ def _runs_say_which_models_they_used_and_made(t: Trial) -> Any:
 def _models_are_searched(t: Trial) -> Any:
     id, s = t.experiment(), t.store
     run = t.run(id)
+    t.model(id, "bare", run)
     for n, name in enumerate(("ash", "beech", "cedar")):
         model = t.model(id, name, run, letter=name[0], size=str(n))
         s.set_logged_model_tags(model, [LoggedModelTag("even", str(n % 2 == 0))])

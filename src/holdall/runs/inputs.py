@@ -109,7 +109,7 @@ def as_dataset(given: Any) -> Dataset:
         InvalidNameError: It has no name or no digest, or one that cannot be kept.
     """
     found = Dataset(**_words(given))
-    for name, most in (("name", 250), ("digest", 100), ("source_type", 100)):
+    for name, most in (("name", 500), ("digest", 100), ("source_type", 100)):
         if not 0 < len(getattr(found, name)) <= most:
             raise InvalidNameError(f"{name} of data set", getattr(found, name)[:40], f"it has 1 to {most} characters")
     return found

@@ -16,6 +16,7 @@ from mlflow.protos.databricks_pb2 import ErrorCode
 
 from holdall.errors import (
     ExperimentDeletedError,
+    ExperimentExistsError,
     ExperimentNotFoundError,
     HoldallError,
     ParamExistsError,
@@ -30,6 +31,7 @@ _WORDS: Final[Mapping[type[HoldallError], str]] = {  # by which scripts tell the
     RunNotFoundError: "Run with id={0} not found: ",
     RunDeletedError: "The run {0} must be in the 'active' state: ",
     ExperimentNotFoundError: "No Experiment with id={0} exists: ",
+    ExperimentExistsError: "Experiment(name={0}) already exists: ",
     ExperimentDeletedError: "The experiment {1} must be in the 'active' state: ",
     ParamExistsError: "Changing param values is not allowed: ",
 }

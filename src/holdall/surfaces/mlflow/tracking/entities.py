@@ -32,6 +32,7 @@ from holdall.surfaces.mlflow.addresses import mlflow_experiment
 from holdall.surfaces.mlflow.tracking.held import HIDDEN
 
 USER: Final = HIDDEN + "user_id"  # of a run whose tags say another user, or none
+END: Final = HIDDEN + "end_time"  # of a run that goes on, or that ended before 1970, as MLflow may say
 HOLDER: Final = HIDDEN + "holds_model"  # of a run that is there for a model alone, which MLflow logged without a run
 _KEPT: Final = ("holdall.keep", "holdall.expired", "holdall.retention")  # for people to see and to set
 ReadText = Callable[[str, str], str]  # the text of a file of a run: run id, path
@@ -64,11 +65,16 @@ def as_run_info(record: RunRecord, artifact_uri: str) -> RunInfo:
         user_id=record.data.tags.get(USER, info.user_id or "unknown"),
         status=info.status,
         start_time=info.start_time,
-        end_time=info.end_time,
+        end_time=_end(record),
         lifecycle_stage=info.lifecycle_stage,
         artifact_uri=artifact_uri,
         run_name=info.run_name,
     )
+
+
+def _end(record: RunRecord) -> int | None:
+    said = record.data.tags.get(END, "")
+    return int(said) if said.removeprefix("-").isdecimal() else record.info.end_time
 
 
 def as_run(record: RunRecord, artifact_uri: str, read: ReadText, last: Mapping[str, Sequence[Any]]) -> Run:

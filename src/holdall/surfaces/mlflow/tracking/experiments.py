@@ -32,6 +32,8 @@ from holdall.surfaces.mlflow.tracking.held import LOCATION, Held
 class ExperimentVerbs(Held):
     """Experiments: made, found, searched, renamed, deleted, tagged."""
 
+    DEFAULT_EXPERIMENT_ID = DEFAULT_ID
+
     def create_experiment(
         self, name: str, artifact_location: str | None = None, tags: Sequence[ExperimentTag] | None = None
     ) -> str:
@@ -153,6 +155,9 @@ def checked_count(max_results: Any, *, optional: bool = False) -> None:
     if max_results is None and optional:
         return
     if max_results is None or max_results < 1:
-        raise refused(f"Invalid value {max_results} for parameter 'max_results': it is a positive integer")
+        raise refused(
+            f"Invalid value {max_results} for parameter 'max_results' supplied. It must be a positive integer"
+        )
     if max_results > SEARCH_MAX_RESULTS_THRESHOLD:
-        raise refused(f"Invalid value {max_results} for 'max_results': it is at most {SEARCH_MAX_RESULTS_THRESHOLD}")
+        most = f"It must be at most {SEARCH_MAX_RESULTS_THRESHOLD}"
+        raise refused(f"Invalid value {max_results} for parameter 'max_results' supplied. {most}")

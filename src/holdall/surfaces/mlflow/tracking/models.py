@@ -22,6 +22,7 @@ from mlflow.entities import LoggedModelOutput as MlflowModelOutput
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT
 from mlflow.utils.name_utils import _generate_random_name
+from mlflow.utils.search_logged_model_utils import parse_filter_string
 from mlflow.utils.search_utils import SearchLoggedModelsPaginationToken, SearchLoggedModelsUtils
 from mlflow.utils.validation import _validate_logged_model_name
 
@@ -115,11 +116,16 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
             token = SearchLoggedModelsPaginationToken.decode(page_token)
             token.validate(experiment_ids, filter_string, order_by)
             start = token.offset
+        parse_filter_string(filter_string)  # which says what is wrong as MLflow's database does
         models = [self._model_entity(found) for found in self._all_models(experiment_ids) if found.deleted is None]
+        for model in models:
+            model.metrics = model.metrics or []  # as MLflow's filter needs them
         chosen = SearchLoggedModelsUtils.filter_logged_models(models, filter_string, datasets)
         ordered = SearchLoggedModelsUtils.sort(chosen, order_by)
         end = start + (max_results or SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT)
         following = SearchLoggedModelsPaginationToken(experiment_ids, filter_string, order_by, end)
+        for model in ordered:
+            model.metrics = model.metrics or None
         return PagedList(ordered[start:end], following.encode() if len(ordered) > end else None)
 
     def log_outputs(self, run_id: str, models: Sequence[MlflowModelOutput]) -> None:

@@ -15,7 +15,7 @@ from holdall.errors import NotFoundError, RunDeletedError, RunNotFoundError
 from holdall.store import DEFAULT, Run, RunRecord
 from holdall.surfaces.mlflow.addresses import DEFAULT_ID, mlflow_experiment, native_experiment
 from holdall.surfaces.mlflow.errors import refused, translates
-from holdall.surfaces.mlflow.tracking.entities import USER, as_run, as_run_info
+from holdall.surfaces.mlflow.tracking.entities import END, USER, as_run, as_run_info
 from holdall.surfaces.mlflow.tracking.held import LOCATION, PROXY, Held
 
 _ENDS = ("FINISHED", "FAILED", "KILLED")
@@ -60,8 +60,11 @@ class RunVerbs(Held):
         run, status = self._writable(run_id), None if run_status is None else RunStatus.to_string(run_status)
         if run_name:
             run.set_tags({MLFLOW_RUN_NAME: run_name})
+        told = None if end_time is None or (status in _ENDS and end_time >= 0) else end_time
+        if told is not None or END in run._seen.data.tags:
+            run.set_tags({END: told})
         if status in _ENDS:
-            run.finish(status, end_time=end_time)
+            run.finish(status, end_time=end_time if told is None else None)
         elif status is not None and status != run._seen.info.status:
             run._reopen({}, status=status)
         run.flush()
