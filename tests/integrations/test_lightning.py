@@ -37,8 +37,10 @@ class Line(L.LightningModule):  # type: ignore[misc]  # it has no types here
     def validation_step(self, rows: Any, at: int) -> None:
         self._loss("val_loss", rows)
 
-    def test_step(self, rows: Any, at: int) -> None:
+    def _tested(self, rows: Any, at: int) -> None:
         self._loss("test_loss", rows)
+
+    test_step = _tested  # which is no test of ours
 
     def _loss(self, name: str, rows: Any) -> Any:
         loss = self.line(rows).pow(2).mean()
