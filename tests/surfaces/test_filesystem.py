@@ -519,6 +519,21 @@ def test_another_store_is_another_file_system(world: World) -> None:
         assert not fsspec.filesystem("holdall").exists(world.root)
 
 
+def test_a_folder_is_the_same_store_wherever_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative address is taken from where it was given."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    fs = fsspec.filesystem("holdall", store="store")
+    assert fs is fsspec.filesystem("holdall", store=tmp_path / "store")
+    run = fs._views.store.runs.start()
+    run.log_text("all is well", "a.txt")
+    monkeypatch.chdir(tmp_path / "other")
+    assert (
+        fs.cat(f"runs/{run.id}/a.txt") == pickle.loads(pickle.dumps(fs)).cat(f"runs/{run.id}/a.txt") == b"all is well"
+    )
+    assert fsspec.filesystem("holdall", store="store") is not fs
+
+
 def test_it_travels(tmp_path: Path) -> None:
     """Pickled, it is of the same store, where the settings name another one."""
     store = Store.open(str(tmp_path / "store"), workers=0)

@@ -15,7 +15,7 @@ from holdall.store import ArtifactInfo
 from holdall.surfaces.filesystem.addresses import FORMS, MODELS, RUNS, Place, parse_place
 from holdall.surfaces.filesystem.listing import Info, Tree, described, directory, tree_of
 from holdall.surfaces.filesystem.translating import as_os_errors, no_such_place
-from holdall.surfaces.filesystem.views import Seen, Views, default_store, views_of
+from holdall.surfaces.filesystem.views import Seen, Views, default_store, views_of, whole_address
 
 EXPIRY: Final = 60.0  # seconds after which a root is looked at anew
 _OF_FSSPEC: Final = ("use_listings_cache", "max_paths", "asynchronous", "loop", "auto_mkdir", "block_size")
@@ -25,10 +25,9 @@ class _OfOneStore(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspec has
     """Says which store an instance is of before fsspec looks for one that is there already."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
-        options = apply_config(cls, options)
-        if not args and options.get("store") is None:
-            options["store"] = default_store()
-        return super().__call__(*args, **options)
+        options = apply_config(cls, {"store": args[0], **options} if args else options)
+        options["store"] = whole_address(options.get("store") or default_store())
+        return super().__call__(**options)
 
 
 class BrowsableFileSystem(AbstractFileSystem, metaclass=_OfOneStore):  # type: ignore[misc]  # fsspec has no types
@@ -49,7 +48,7 @@ class BrowsableFileSystem(AbstractFileSystem, metaclass=_OfOneStore):  # type: i
         self, store: str | None = None, *, listings_expiry_time: float | None = EXPIRY, **options: Any
     ) -> None:
         super().__init__(**options)
-        self._store, self._expiry = str(store or default_store()), listings_expiry_time
+        self._store, self._expiry = store or default_store(), listings_expiry_time
         self._options = {name: value for name, value in options.items() if name not in _OF_FSSPEC}
 
     @property

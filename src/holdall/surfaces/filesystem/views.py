@@ -110,5 +110,10 @@ def views_of(url: str, options: Mapping[str, Any]) -> Views:
 def default_store() -> str:
     """Return the address of the store that verbs without a handle use, or else of the one that the settings name."""
     active = active_store()
-    url = active.url if active else read_settings().store
+    return active.url if active else read_settings().store
+
+
+def whole_address(store: str | os.PathLike[str]) -> str:
+    """Return a store's address as it means the same in other folders and processes."""
+    url = os.fspath(store)
     return url if "://" in url else os.path.abspath(url)  # noqa: PTH100  # a text, whatever a folder's name is
