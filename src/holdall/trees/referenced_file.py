@@ -111,31 +111,44 @@ def fetch_referenced(found: Iterable[PinnedObject], destination: Path, pool: Poo
     Raises:
         DestinationError: The disk does not take one, or a link stands where a folder must be.
     """
-    failed = []
+    failed: list[ReferenceChangedError] = []
     with Destination(destination) as below:
-        for there in found:
-            if folder := there.artifact.rpartition("/")[0]:
-                below.make_folder(folder)
-            try:
-                _fetch(there, Place(below, there.artifact), pool)
-            except ReferenceChangedError as error:
-                failed.append(error)
-    return failed
+        large = []
+        with Batch(pool) as batch:  # small ones side by side, large ones in parts that are
+            for there in found:
+                if folder := there.artifact.rpartition("/")[0]:
+                    below.make_folder(folder)
+                target = Place(below, there.artifact)
+                if there.pinned.size > PART:
+                    large.append((there, target))
+                else:
+                    batch.submit_with_budget(there.pinned.size, partial(_try_fetch, there, target, None, failed))
+        for there, target in large:
+            _try_fetch(there, target, pool, failed)
+    return sorted(failed, key=str)
 
 
-def _fetch(there: PinnedObject, target: Place, pool: Pool) -> None:
-    with written(target) as file:
+def _try_fetch(there: PinnedObject, target: Place, pool: Pool | None, failed: list[ReferenceChangedError]) -> None:
+    """Write an object, its parts side by side if there is a pool; note that it changed."""
+    try:
+        with written(target) as file:
+            take = partial(_copy_part, there, file.fileno())
+            if pool is None:
+                for start, stop in parts(there.pinned.size):
+                    take(start, stop)
+            else:
+                with Batch(pool) as batch:
+                    for start, stop in parts(there.pinned.size):
+                        batch.submit_with_budget(stop - start, partial(take, start, stop))
+            if there.pinned.sha256 and _hash_of(file.fileno()) != there.pinned.sha256:
+                reason = "its content has another SHA-256 than was referenced"
+                raise ReferenceChangedError(there.uri, reason, there.artifact)
+    except ReferenceChangedError as error:
+        failed.append(error)
 
-        def take(start: int, stop: int) -> None:
-            write_parts(file.fileno(), start, [there.read(start, stop)])
 
-        with Batch(pool) as batch:
-            for start, stop in parts(there.pinned.size):
-                batch.submit_with_budget(stop - start, partial(take, start, stop))
-        if there.pinned.sha256 and _hash_of(file.fileno()) != there.pinned.sha256:
-            raise ReferenceChangedError(
-                there.uri, "its content has another SHA-256 than was referenced", there.artifact
-            )
+def _copy_part(there: PinnedObject, descriptor: int, start: int, stop: int) -> None:
+    write_parts(descriptor, start, [there.read(start, stop)])
 
 
 def _hash_of(descriptor: int) -> bytes:
