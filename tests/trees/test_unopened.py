@@ -126,8 +126,9 @@ def test_a_file_that_is_longer_than_it_said_opens_the_session(tmp_path: Path) ->
 def test_checkpoints_need_no_session_while_they_need_no_pack() -> None:
     """Runs that are only ever written to by single entries are read with few requests, too."""
     run = ended(bucket := MemoryBucket())
+    again = tiny_store(bucket, seed=5, create=False).runs.get(run.id)
     for n in range(2 * STATE_EVERY):
-        tiny_store(bucket, seed=n, create=False).runs.get(run.id).log_text(str(n), f"{n}.txt")
+        again.log_text(str(n), f"{n}.txt")
     entries = entries_of(bucket, run.id)
     assert len([entry for entry in entries if entry.state]) >= 2
     assert len(ops_of(entries, "open")) == 1
@@ -137,9 +138,9 @@ def test_checkpoints_need_no_session_while_they_need_no_pack() -> None:
 def test_a_checkpoint_that_needs_a_pack_opens_the_session_first() -> None:
     """What is inline moves into a pack once it is much: not before `open`, and not in the same entry."""
     run = ended(bucket := MemoryBucket())
+    again = tiny_store(bucket, seed=5, create=False).runs.get(run.id)
     for n in range(STATE_EVERY + 3):
-        data = random.Random(n).randbytes(4000)
-        tiny_store(bucket, seed=n, create=False).runs.get(run.id).log_bytes(data, f"{n}.bin")
+        again.log_bytes(random.Random(n).randbytes(4000), f"{n}.bin")
     entries = entries_of(bucket, run.id)
     moved = next(entry for entry in entries if entry.state and entry.n > STATE_EVERY)
     assert ops_of([entries[moved.n - 1]], "open")
