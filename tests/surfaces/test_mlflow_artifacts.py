@@ -431,3 +431,13 @@ def test_runs_that_are_written_to_are_few(address: str) -> None:
     assert len(runs_of_roots._open._own) <= most
     for n in range(most + 3):
         assert [path[-5:] for path, *_ in listed(repository, f"0/{n:032x}/artifacts")] == ["0.txt", "1.txt"]
+
+
+def test_threads_that_end_each_others_runs_lose_nothing(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for one open run, threads that write to several end them all the time, and every file is there."""
+    monkeypatch.setattr(runs_of_roots._open, "_most", 1)
+    repository = Repository(f"holdall+{address}")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: log(repository, f"0/{n % 4:032x}/artifacts/{n}.txt", f"{n}"), range(32)))
+    found = [path for n in range(4) for path, *_ in listed(repository, f"0/{n:032x}/artifacts")]
+    assert len(found) == 32

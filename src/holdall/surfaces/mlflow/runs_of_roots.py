@@ -8,13 +8,14 @@ written to again.
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Final, TypeVar
 
-from holdall.errors import ArtifactNotFoundError, HoldallError, RunDeletedError, RunNotFoundError
+from holdall.errors import ArtifactNotFoundError, HoldallError, RunDeletedError, RunEndedError, RunNotFoundError
 from holdall.store import OnConflict, Run, Store, the_end
 from holdall.surfaces.mlflow.roots import ROOT_TAG, Root
 from holdall.surfaces.mlflow.streams import Once
@@ -60,7 +61,11 @@ class RootRun:
             try:
                 if _open.was_left(run):
                     run.state  # noqa: B018  # another may have purged it, and a collection have freed its log's numbers
-                found = verb(run, self._rule(run))
+                with _open.used(run):
+                    found = verb(run, self._rule(run))
+            except RunEndedError:  # another thread ended it, as too many were open
+                if once and once.begun:
+                    raise
             except (RunNotFoundError, RunDeletedError) as error:
                 if self._root.native or not self._is_over(run):
                     raise
@@ -172,6 +177,8 @@ class _Open:
         self._most, self._pid = most, os.getpid()
         self._runs: OrderedDict[str, Run] = OrderedDict()
         self._written: dict[str, float] = {}
+        self._users: dict[str, int] = {}
+        self._counting = threading.Lock()
         the_end.register(self.end_all)
 
     def keep(self, run: Run) -> None:
@@ -180,11 +187,24 @@ class _Open:
         runs[run.id] = run
         runs.move_to_end(run.id)
         self._written[run.id] = monotonic()
-        if len(runs) > self._most:
-            with suppress(KeyError):  # another thread took it
-                id, eldest = runs.popitem(last=False)
-                self._written.pop(id, None)
+        for id in [id for id in list(runs) if not self._users.get(id)][: max(0, len(runs) - self._most)]:
+            self._written.pop(id, None)
+            if eldest := runs.pop(id, None):  # no other thread took it
                 _end(eldest)
+
+    @contextmanager
+    def used(self, run: Run) -> Iterator[None]:
+        """While this lasts, a run is not ended for being one too many."""
+        self._own  # noqa: B018  # a forked child begins anew
+        with self._counting:
+            self._users[run.id] = self._users.get(run.id, 0) + 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._users[run.id] -= 1
+                if not self._users[run.id]:
+                    del self._users[run.id]
 
     def was_left(self, run: Run) -> bool:
         """Return whether a run is open, and was not written to for a while."""
@@ -203,7 +223,7 @@ class _Open:
     @property
     def _own(self) -> OrderedDict[str, Run]:
         if self._pid != os.getpid():
-            self._pid, self._runs = os.getpid(), OrderedDict()
+            self._pid, self._runs, self._users, self._counting = os.getpid(), OrderedDict(), {}, threading.Lock()
         return self._runs
 
 
