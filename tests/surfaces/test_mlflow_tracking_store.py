@@ -253,6 +253,7 @@ def test_reading_where_no_store_is_makes_none() -> None:
     """There are no runs, and the default experiment, as in a new store of MLflow; nothing is written."""
     store = tracking_store("holdall+memory://nothing-here")
     assert [found.name for found in store.search_experiments()] == ["Default"]
+    assert store.search_experiments(filter_string="last_update_time > 5", order_by=["creation_time"]) == []
     assert store.search_runs(["0"], "", ViewType.ALL) == []
     assert store.search_logged_models(["0"]) == []
     assert store._get_deleted_runs() == store._get_deleted_logged_models() == []

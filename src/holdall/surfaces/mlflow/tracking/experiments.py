@@ -127,7 +127,14 @@ class ExperimentVerbs(Held):
     @property
     def _default(self) -> Experiment:
         """Return the default experiment before anybody made it."""
-        return Experiment(DEFAULT_ID, DEFAULT, self._location(DEFAULT_ID, {}), LifecycleStage.ACTIVE)
+        return Experiment(
+            DEFAULT_ID,
+            DEFAULT,
+            self._location(DEFAULT_ID, {}),
+            LifecycleStage.ACTIVE,
+            creation_time=0,
+            last_update_time=0,
+        )
 
     def _experiments(self) -> list[Experiment]:
         """Return all experiments, the default one too."""
