@@ -283,6 +283,7 @@ def test_lineage_at_a_shell(tmp_path: Path) -> None:
     assert lines[1] == f"  made by {train.id} train FINISHED"
     assert lines[2].startswith(f"    read runs:/{prepare.id}/data sha256:")
     assert lines[3] == f"      made by {prepare.id} prepare FINISHED"
+    assert f"runs:/{prepare.id}/data" in shell("run", "show", train.id)
     down = shell("artifact", "lineage", f"runs:/{prepare.id}/data", "--direction", "downstream")
     assert f"read by {train.id} train FINISHED as runs:/{prepare.id}/data" in down
     assert shell.json("run", "lineage", train.id)["upstream"][0]["name"] == "train"

@@ -543,6 +543,16 @@ def test_all_pages_of_a_listing_are_read(moto: Server, tmp_path: Path, monkeypat
             list(place.list("many/"))
 
 
+def test_a_whole_bucket_may_be_referenced(moto: Server, tmp_path: Path) -> None:
+    """With a slash at its end or without."""
+    far = _s3(moto, versioned=False)
+    far.fill({"a/x": b"1", "b": b"22"})
+    store = opened(str(tmp_path / "store"), references={far.url: far.options})
+    with store.runs.start() as run:
+        assert [run.log_reference(uri, f"at{n}").size for n, uri in enumerate((far.url, f"{far.url}/"))] == [3, 3]
+    assert run.read("at0/a/x") == b"1"
+
+
 def test_a_key_that_can_be_no_path_is_named(moto: Server, tmp_path: Path) -> None:
     """Nothing of the folder is referenced then: never a part of it."""
     far = _s3(moto, versioned=False)

@@ -94,7 +94,7 @@ def look_elsewhere(location: Location, uri: str, *, digest: bool) -> Pointer:
     """
     root, key = split_uri(uri)
     place, _ = _place(location, uri, named=True)
-    if not uri.endswith("/"):
+    if key and not uri.endswith("/"):
         try:
             pointer = Pointer(uri, (_pinned("", place.stat(key)),))
             return _hashed(location, pointer) if digest else pointer

@@ -65,6 +65,7 @@ def _show_text(store: Store, found: Run) -> None:
     _section("metrics", ((key, number(value)) for key, value in sorted(data.metrics.items())))
     _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if _is_users(key)))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
+    _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in found.reads])
     _section("models", [(one.path, one.model_id) for one in store.models._logged_by(found)])
     _section("environment", main_facts(environment))
     if artifacts:
