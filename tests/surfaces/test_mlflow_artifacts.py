@@ -332,6 +332,20 @@ def test_a_deleted_root_is_found_by_other_processes(address: str) -> None:
         assert listed(repository) == []
 
 
+def test_a_deletion_that_was_killed_is_finished_by_who_writes(address: str) -> None:
+    """Deleted and not yet purged, a root is empty for who logs to it; deleted by hand, it is an error that says how."""
+    store, repository = holdall.Store.open(address), Repository(f"holdall+{address}/{ROOTS['a run']}")
+    log(repository, "f.txt", "x")
+    (run,) = store.runs.search()
+    store.runs.get(run.info.run_id).delete(tags={"holdall.discarded": "1"})
+    log(repository, "g.txt", "y")
+    assert listed(repository) == [("g.txt", False, 1)]
+    (run,) = store.runs.search()
+    store.runs.get(run.info.run_id).delete()
+    with pytest.raises(MlflowException, match="holdall run restore"):
+        log(repository, "h.txt", "z")
+
+
 def test_deleting_frees_bytes(address: str) -> None:
     """After a garbage collection nothing is left of a root that was deleted, nor of a path and what it held before."""
     store, big = holdall.Store.open(address), 300_000
