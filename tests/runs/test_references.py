@@ -29,6 +29,7 @@ from holdall.errors import (
 )
 from holdall.format.paths import POINTER as ENDING
 from holdall.format.pointers import Pinned, Pointer, encode_pointer
+from holdall.settings import read_settings
 from holdall.storage.elsewhere.consent import Consent
 from holdall.storage.elsewhere.remote import RemoteElsewhere
 from holdall.storage.elsewhere.s3 import S3Elsewhere
@@ -465,6 +466,14 @@ def test_the_usual_consent_is_for_object_stores_alone() -> None:
             Consent.of([wrong])
     with pytest.raises(TypeError):
         Consent.of("s3://data")
+
+
+def test_consent_by_the_environment() -> None:
+    """Nothing said, `auto`, `off`, and beginnings parted by blanks or commas; what is none of these is an error."""
+    for text, found in (("", None), ("auto", None), ("off", ()), ("s3://a/, file:///b/", ("s3://a/", "file:///b/"))):
+        assert read_settings({"HOLDALL_REFERENCES": text}).references == found
+    with pytest.raises(ValueError, match="HOLDALL_REFERENCES"):
+        read_settings({"HOLDALL_REFERENCES": "yes"})
 
 
 def test_a_link_out_of_an_allowed_folder_is_not_followed(tmp_path: Path) -> None:
