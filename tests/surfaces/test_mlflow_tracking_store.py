@@ -178,6 +178,7 @@ print(run.info.run_id)
 """
 
 
+@pytest.mark.skipif(not DEEP, reason="importing MLflow in another process takes seconds: HOLDALL_TESTS=deep")
 def test_what_a_client_logs_that_never_ends_its_run_is_there(tmp_path: Path) -> None:
     """The process writes it when it ends; the run goes on RUNNING, as in MLflow."""
     uri = f"holdall+file://{tmp_path}/store"
