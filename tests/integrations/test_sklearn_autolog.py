@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import pickle
@@ -30,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from tests.support.depth import DEEP
 
 import holdall
+from holdall.integrations.autologging import everything, training
 from holdall.store import Run, Store
 
 ROWS, CLASSES = make_classification(60, 4, n_classes=2, random_state=0)
@@ -79,8 +81,9 @@ def facts(params: Any, metrics: Any, tags: Any) -> Any:
     return params, kept, {key: tags[key] for key in tags if key.startswith(("estimator", "mlflow.autologging"))}
 
 
-def test_it_logs_what_mlflow_logs(tmp_path: Path) -> None:
+def test_it_logs_what_mlflow_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parameters, measurements and tags of the same estimators, by name and by value; and of a search's candidates."""
+    monkeypatch.setattr(training, "_plots_of", lambda _: ())  # they take their time
     theirs = mlflows(tmp_path)
     holdall.sklearn.autolog(log_models=False, max_tuning_runs=5)
     X_test, y = ROWS, CLASSES  # noqa: N806  # the measurements are named after it
@@ -187,14 +190,13 @@ def test_fits_of_several_threads_are_runs_of_their_own() -> None:
 
 
 def test_what_is_pickled_knows_nothing_of_it() -> None:
-    """Estimators, scorers and functions of metrics, as worker processes are sent them."""
+    """Estimators, scorers and functions of metrics, as worker processes are sent them; a function is itself again."""
     holdall.sklearn.autolog(log_models=False)
     scorer = sklearn.metrics.make_scorer(sklearn.metrics.accuracy_score)
-    program = "import pickle, sys; found = pickle.load(sys.stdin.buffer); print(found, 'holdall' in sys.modules)"
-    data = pickle.dumps([TREE.fit(FRAME, CLASSES), scorer, sklearn.metrics.f1_score])
-    done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(b"False\n")
+    replaced = sklearn.metrics.f1_score
+    for thing in (TREE.fit(FRAME, CLASSES), scorer, replaced):
+        assert b"holdall" not in pickle.dumps(thing)
+    assert pickle.loads(pickle.dumps(replaced)) is replaced.__wrapped__
 
 
 # --- it never gets in the way ---
@@ -257,7 +259,7 @@ def test_switching_it_off_undoes_all_of_it() -> None:
     holdall.sklearn.autolog(log_models=False)
     holdall.sklearn.autolog(log_models=True)
 
-    Mine = type("Mine", (LogisticRegression,), {})  # noqa: N806  # it is a class
+    Mine = type("Mine", (LinearRegression,), {})  # noqa: N806  # it is a class
 
     Mine().fit(FRAME, CLASSES)
     assert last().data.tags["estimator_name"] == "Mine"
@@ -292,19 +294,22 @@ def test_only_answers_of_logged_estimators_are_measured() -> None:
     assert later == {"max_error_data", f"{name}_data-2", f"{name}_unknown_dataset"}
 
 
-def test_autolog_waits_for_the_import() -> None:
-    """`holdall.autolog()` imports no framework, and is on once the script has imported one."""
-    program = """
-import sys, holdall
-holdall.set_store("memory://x")
-holdall.autolog(log_models=False)
-assert "sklearn" not in sys.modules
-from sklearn.linear_model import LinearRegression
-LinearRegression().fit([[0.0], [1.0]], [0.0, 2.0])
-print(holdall.last_active_run() is not None, len(sys.meta_path))
-holdall.autolog(disable=True)
-print("holdall" in LinearRegression.fit.__code__.co_filename)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.splitlines()[0].startswith("True"), done.stderr
-    assert done.stdout.splitlines()[1] == "False"
+def test_autolog_waits_for_the_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`holdall.autolog()` switches a framework on once the script has imported it, with what it was given."""
+    (tmp_path / "tiny_framework.py").write_text("ready = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    told: list[tuple[bool, bool]] = []
+
+    def switch(*, log_models: bool, disable: bool, **options: Any) -> None:
+        told.append((log_models, disable))
+        assert disable or sys.modules["tiny_framework"].ready
+
+    monkeypatch.setattr(everything, "_FRAMEWORKS", {"tiny_framework": switch})
+    holdall.autolog(exclude_flavors=["tiny_framework"])
+    holdall.autolog(log_models=False)
+    assert (told, everything._later in sys.meta_path) == ([], True)
+    assert importlib.import_module("tiny_framework").ready
+    holdall.autolog(log_models=True)
+    holdall.autolog(disable=True)
+    assert told == [(False, False), (True, False), (True, True)]
+    assert everything._later not in sys.meta_path
