@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -175,7 +174,7 @@ class _Open:
 
     def __init__(self, most: int) -> None:
         self._most, self._pid = most, os.getpid()
-        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._runs: dict[str, Run] = {}
         self._written: dict[str, float] = {}
         self._users: dict[str, int] = {}
         self._counting = threading.Lock()
@@ -184,8 +183,8 @@ class _Open:
     def keep(self, run: Run) -> None:
         """Note that a run was written to just now, and end the one that was so longest ago, if there are too many."""
         runs = self._own
-        runs[run.id] = run
-        runs.move_to_end(run.id)
+        runs.pop(run.id, None)
+        runs[run.id] = run  # as the newest
         self._written[run.id] = monotonic()
         for id in [id for id in list(runs) if not self._users.get(id)][: max(0, len(runs) - self._most)]:
             self._written.pop(id, None)
@@ -218,12 +217,12 @@ class _Open:
     def end_all(self) -> None:
         """End all of them, as far as they can be."""
         while self._own:
-            _end(self._own.popitem()[1])
+            _end(self._own.popitem()[1])  # the newest first
 
     @property
-    def _own(self) -> OrderedDict[str, Run]:
+    def _own(self) -> dict[str, Run]:
         if self._pid != os.getpid():
-            self._pid, self._runs, self._users, self._counting = os.getpid(), OrderedDict(), {}, threading.Lock()
+            self._pid, self._runs, self._users, self._counting = os.getpid(), {}, {}, threading.Lock()
         return self._runs
 
 
