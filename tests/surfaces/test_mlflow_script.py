@@ -10,8 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.metadata import entry_points
-from importlib.util import find_spec
+from importlib.metadata import distributions, entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,7 +107,7 @@ def _get(url: str, body: object = None) -> Any:
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str, dict[str, str], Server]]:
     """The URL of an MLflow server with two workers on a store in a bucket; the store, and how the server reaches it."""
     installed = any(point.name == "holdall+s3" for point in entry_points(group="mlflow.tracking_store"))
-    if find_spec("flask") is None or not installed:
+    if not list(distributions(name="mlflow")) or not installed:  # mlflow-skinny has no server
         pytest.skip("needs the packages of the extra doors: mlflow with its server, and holdall installed")
     s3: Server = request.getfixturevalue(request.param)
     store, port, log = f"{s3.new_bucket()}/store", free_port(), tmp_path / "server.log"

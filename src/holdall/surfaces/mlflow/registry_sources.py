@@ -38,16 +38,19 @@ class Placed(NamedTuple):
     """A source, looked up.
 
     Attributes:
-        location: The address that MLflow downloads the files from; None where `files` says it.
+        location: The address that MLflow downloads the files from, if they are not here.
         run_id: The run that made the model; None if nobody said.
         model_id: The logged model's id.
-        files: Where they are here, as `runs:/<run_id>/<path>`; None if it is not known to be in this store.
+        files: Where they are here, as `runs:/<run_id>/<path>`, if anything is there; None if it is no address of this
+            store.
+        elsewhere: Where a version that is the source says that its files are, beside the file that names it here.
     """
 
     location: str | None
     run_id: str | None
     model_id: str | None
     files: str | None
+    elsewhere: str | None = None
 
 
 def place(store: Store, tracking_uri: str | None, source: str, run_id: str | None, model_id: str | None) -> Placed:
@@ -58,13 +61,14 @@ def place(store: Store, tracking_uri: str | None, source: str, run_id: str | Non
     """
     location: str | None = source
     found: str | None = None
+    elsewhere: str | None = None
     if source.startswith("models:/"):
         try:
             parsed = _parse_model_uri(source)
             if parsed.model_id is None:
                 version = store.registry.version_at(source)
                 found, said = version.artifact_uri, said_of(version)
-                location = said.location if said else None
+                location = elsewhere = said.location if said else None
             else:
                 model_id = parsed.model_id
                 logged = mlflow.MlflowClient(tracking_uri).get_logged_model(parsed.model_id)
@@ -74,17 +78,14 @@ def place(store: Store, tracking_uri: str | None, source: str, run_id: str | Non
             raise refused(told, getattr(error, "error_code", "INTERNAL_ERROR")) from error
     elif model_id and not run_id:
         run_id = mlflow.MlflowClient(tracking_uri).get_logged_model(model_id).source_run_id
-    if found is None and location and (found := in_store(store, location)):
-        location = None
-    return Placed(location, run_id, model_id, found)
+    files = found or (in_store(store, location) if location else None)
+    return Placed(location, run_id, model_id, files, elsewhere)
 
 
 def in_store(store: Store, location: str) -> str | None:
-    """Return the `runs:/<run_id>/<path>` of an address of files that this store has; None where it has none there."""
-    uri: str | None
+    """Return the `runs:/<run_id>/<path>` of an address of this store, whether or not anything is there."""
     try:
-        uri = location if location.startswith("runs:/") else _address_here(store, location)
-        return uri if uri and store.artifacts.info(uri) else None
+        return location if location.startswith("runs:/") else _address_here(store, location)
     except (NotFoundError, InvalidURIError, InvalidPathError):
         return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NoReturn
 
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel, RegisteredModelTag
@@ -39,7 +39,15 @@ from mlflow.utils.validation import (
 )
 
 from holdall import store as native
-from holdall.errors import ModelExistsError, ModelNotFoundError, ModelVersionNotFoundError, StoreNotFoundError
+from holdall.errors import (
+    ArtifactNotFoundError,
+    InvalidURIError,
+    ModelExistsError,
+    ModelNotFoundError,
+    ModelVersionNotFoundError,
+    RunNotFoundError,
+    StoreNotFoundError,
+)
 from holdall.surfaces.mlflow.addresses import mlflow_experiment, run_root, store_at
 from holdall.surfaces.mlflow.errors import as_mlflow, refused, translates
 from holdall.surfaces.mlflow.registry_records import Said, model_entity, said_of, tags_of, version_entity
@@ -173,20 +181,27 @@ class HoldallRegistryStore(AbstractStore):
         """Make what is at an address the next version of a model."""
         for tag in tags or []:
             _validate_model_version_tag(tag.key, tag.value)
+        said = tags_of(tags)
         with _known(name):
-            self._registry.get_model(name)
             placed = place(self._store, self._tracking_uri, source, run_id, model_id)
-            said = tags_of(tags)
-            made = self._registry.create_version(
-                name,
-                source,
-                tags=said | Said(placed.run_id, placed.location).tag(),
-                description=description,
-                run_link=run_link,
-                model_id=placed.model_id,
-                files=placed.files or note(self._store, name, source, said),
-            )
-            return version_entity(made)
+
+            def create(files: str, location: str | None) -> ModelVersion:
+                made = self._registry.create_version(
+                    name,
+                    source,
+                    tags=said | Said(placed.run_id, location).tag(),
+                    description=description,
+                    run_link=run_link,
+                    model_id=placed.model_id,
+                    files=files,
+                )
+                return version_entity(made)
+
+            if placed.files:
+                with suppress(ArtifactNotFoundError, RunNotFoundError, InvalidURIError):
+                    return create(placed.files, placed.elsewhere)
+            self._registry.get_model(name)  # no file is written for a model that is not there
+            return create(note(self._store, name, source, said), placed.location)
 
     def update_model_version(self, name: str, version: Any, description: str | None = None) -> ModelVersion:
         """Set the description of a version."""
