@@ -119,7 +119,7 @@ def test_a_page_that_counts_its_values_twice_counts_them_alike(encoding: str) ->
 @pytest.mark.parametrize("encoding", [None, "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"])
 @pytest.mark.parametrize("page", [100, 1 << 20])
 def test_what_writers_write_is_taken(codec: str, version: str, encoding: str | None, page: int) -> None:
-    """Every codec, version of pages and encoding, gaps, lists and structs."""
+    """Every codec, version of pages and encoding, gaps, lists and structs; and only within the bound."""
     chosen = {"column_encoding": dict.fromkeys(["s", "l.list.element"], encoding)} if encoding else {}
     columns = {"s": ["x", None, ""] * 900, "l": [["a", None], None, []] * 900, "t": [{"a": 1, "b": [1.0]}] * 2700}
     body = parquet(
@@ -133,6 +133,8 @@ def test_what_writers_write_is_taken(codec: str, version: str, encoding: str | N
         **chosen,
     )
     Bound(1 << 30).parquet(body)
+    with pytest.raises(OversizedPayloadError):
+        Bound(1000).parquet(body)
 
 
 @settings(max_examples=examples(100), deadline=None)
