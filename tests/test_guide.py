@@ -196,12 +196,24 @@ def test_the_readmes_examples_run(folder: Path, follow_page: Callable[..., None]
     assert (folder / "elsewhere/model/last.bin").read_bytes() == bytes(100_000)
 
 
+ELSEWHERE = {"testing": "tests/integrations/test_pytest_plugin.py", "pipelines": "tests/integrations/test_airflow.py"}
+
+
 def test_nothing_in_the_guide_goes_untried() -> None:
-    """Each block is of a kind that is run or compared, and each console block begins with a command."""
+    """Each block is run or compared, or its commands are there; and each console block begins with a command.
+
+    `py` are the files of an example that a test of its own runs. `sh` and `yaml` need servers that are not here.
+    """
+    there = [verb.removeprefix("holdall ") for verb in _verbs()]
     for page in PAGES.values():
         before = ""
         for block in blocks(page):
-            assert block.language in ("python", "text", "console"), f"{page.name}:{block.line}"
+            where = f"{page.name}:{block.line}"
+            assert block.language in ("python", "text", "console", "py", "sh", "yaml"), where
+            assert block.language != "py" or page.stem in ELSEWHERE, where
+            if block.language in ("sh", "yaml"):
+                called = re.findall(r"(?:^|\(| )holdall (?:-\S+ \S+ )*([a-z].*)", block.body, re.MULTILINE)
+                assert all(line.startswith(tuple(there)) for line in called), where
             assert block.language != "text" or before == "python", f"{page.name}:{block.line}"
             assert block.language != "console" or block.body.startswith("$ "), f"{page.name}:{block.line}"
             before = block.language

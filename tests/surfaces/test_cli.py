@@ -137,6 +137,8 @@ def test_every_command_has_an_example_that_is_a_right_call(
         if not isinstance(command, click.Group):
             monkeypatch.setattr(command, "callback", lambda verb=verb, **_: called.append(verb))
     (shell.folder / "model.pt").touch()
+    for folder in ("trained", "hub", "trackio", "logs"):
+        (shell.folder / folder).mkdir()
     shell(*shlex.split(example.partition("holdall ")[2].partition(" | ")[0]))
     assert called
     assert called[0][: len(words)] == words

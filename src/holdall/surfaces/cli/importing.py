@@ -116,7 +116,7 @@ def hf_cache(folder: Path, experiment: str, dry_run: bool, yes: bool, problems: 
     """Bring a Hugging Face cache: each revision of a model or data set in it as a run.
 
     \b
-    Example: holdall import hf-cache ~/.cache/huggingface/hub --dry-run
+    Example: holdall import hf-cache hub --dry-run
     """
     from holdall.importing import from_huggingface_cache
 
@@ -132,7 +132,7 @@ def trackio(folder: Path, projects: Sequence[str], dry_run: bool, yes: bool, pro
     """Bring what Trackio keeps: projects as experiments, with their runs, numbers, media and artifacts.
 
     \b
-    Example: holdall import trackio ~/.cache/huggingface/trackio --dry-run
+    Example: holdall import trackio trackio --dry-run
     """
     from holdall.importing import from_trackio
 

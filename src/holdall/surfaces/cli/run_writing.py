@@ -58,7 +58,7 @@ def start(
     """Start a run, and print its id; it goes on until `holdall run end`.
 
     \b
-    Example: export HOLDALL_RUN_ID=$(holdall run start -e nightly --key "$GITHUB_RUN_ID")
+    Example: holdall run start -e nightly --key "execution 7"
     """
     store, settings = opened(), read_settings()
     experiment, name = experiment or settings.experiment, name or settings.run_name
