@@ -8,7 +8,7 @@ from typing import Any
 
 from holdall.surfaces.mlflow import plugin
 
-_ANSWERS = Path(__file__).parents[1] / "surfaces" / "mlflow_scripts"
+_ANSWERS = Path(__file__).parents[1] / "surfaces" / "mlflow_on_stores"
 
 
 def register_stores() -> None:

@@ -23,7 +23,7 @@ from tests.support.servers import Server, free_port, guarded, stop, wait_until
 
 from holdall.store import Store
 
-sixty_calls: Any = import_module("tests.surfaces.mlflow_scripts.sixty_calls")  # as users write: untyped
+sixty_calls: Any = import_module("tests.surfaces.mlflow_on_stores.sixty_calls")  # as users write: untyped
 
 # Our answer, where it is another one.
 DIFFERENT = {
