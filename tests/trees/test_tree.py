@@ -28,7 +28,7 @@ from holdall.format.tree import Entry, Kind
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.trees import tree_builder
-from holdall.trees.blobs import RunBlobReader
+from holdall.trees.blobs import _LEAST, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.paths import Paths
 from holdall.trees.tree import Tree
@@ -189,7 +189,7 @@ class Log(Journal):
 
 def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more entries are kept than are to be, and what is used again outlives what is not."""
-    monkeypatch.setattr("holdall.trees.blobs._KEPT", 3)
+    monkeypatch.setattr("holdall.trees.blobs._KEPT_BYTES", 3 * _LEAST)
     log = Log()
     refs = [log.ref(n) for n in range(10)]
     blobs = RunBlobReader(MemoryBucket(), Serial(), log)
@@ -207,7 +207,7 @@ def test_what_was_used_last_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_share_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgetting in one thread does not take from another what it is about to use."""
-    monkeypatch.setattr("holdall.trees.blobs._KEPT", 2)
+    monkeypatch.setattr("holdall.trees.blobs._KEPT_BYTES", 2 * _LEAST)
     log = Log()
     refs = [log.ref(n) for n in range(5)]
     blobs = RunBlobReader(MemoryBucket(), Serial(), log)

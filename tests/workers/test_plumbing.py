@@ -25,7 +25,7 @@ def test_the_variable_reaches_the_store() -> None:
 def test_unasked_it_is_by_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """And memory by the workers; an argument comes first, and a store that travels keeps both."""
     monkeypatch.setattr(cores, "usable_cores", lambda: 16)
-    monkeypatch.setattr("holdall.store.memory_limit", lambda: None)
+    monkeypatch.setattr("holdall.store.opened.memory_limit", lambda: None)
     assert read_settings({}).open_store("memory://c")._location.crew is crew_of(16, 17 * EACH)
     location = Store.open("memory://c", workers=0)._location
     assert (location.crew, location.pool.memory) == (crew_of(0, 256 << 20), 256 << 20)
