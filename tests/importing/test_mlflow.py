@@ -131,6 +131,25 @@ def test_a_logged_model_is_one_here_with_its_bytes(store: Store, mlruns: Path) -
     assert {path: run.manifest[f"forest/{path}"] for path in digests(place)} == digests(place)
 
 
+def test_what_is_said_of_a_logged_model_later_is_brought_later(store: Store, mlruns: Path, tmp_path: Path) -> None:
+    """A tag that was set, a measurement that was made: also of a model that is here already."""
+    import mlflow
+
+    moved = tmp_path / "mlruns"
+    shutil.copytree(mlruns, moved)
+    brought(store, moved)
+    client, run = mlflow.MlflowClient(str(moved), str(moved)), run_of(store, 0)
+    (model,) = store.models.logged(run.id)
+    there = model.tags["imported.model_id"]
+    client.set_logged_model_tags(there, {"stage": "y"})
+    client.log_metric(run.data.tags["imported.run_id"], "recall", 0.5, BEGAN, 4, model_id=there)
+    for outcomes in ({"more": 1, "same": RUNS + 2}, {"same": RUNS + 3}):
+        assert brought(store, moved).outcomes == outcomes
+    (model,) = store.models.logged(run.id)
+    assert model.tags["stage"] == "y"
+    assert {(one.key, one.value) for one in model.metrics} == {("accuracy", 0.75), ("recall", 0.5)}
+
+
 def test_versions_keep_their_numbers_where_one_was_deleted(store: Store, mlruns: Path) -> None:
     """Version 3 is version 3; descriptions, tags and aliases come along."""
     brought(store, mlruns)
@@ -224,7 +243,7 @@ def test_an_import_that_is_killed_at_any_request_is_gone_on_with(tmp_path: Path)
                 record.info.status,
                 [repr(one.value) for one in store.runs.get(record.info.run_id).history("loss")],
                 dict(store.runs.get(record.info.run_id).manifest),
-                [model.name for model in store.models.logged(record.info.run_id)],
+                [(model.name, [one.key for one in model.metrics]) for model in store.models.logged(record.info.run_id)],
             )
             for record in runs
         }

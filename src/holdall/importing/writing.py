@@ -151,6 +151,13 @@ class ImportedRun:
             there = known.get(model.source_id)
             if there is None:
                 there = self._write_model(model, listing.models[model.source_id], taken, listing.problems)
+                said = self._measured(there, model) if there else {}
+            else:  # an earlier import may have ended before all was said, and the source may have said more
+                said = {**self._said_since(there, model), **self._measured(there, model)}
+            here = self._tags_here()
+            for tag, text in said.items():
+                if here.get(tag) != text:
+                    self._buffer(list(self._checked("tag", tag, lambda tag=tag, text=text: [tag_op(tag, text)])))
             if there is not None:
                 self.model_ids[model.source_id] = there.model_id
 
@@ -173,7 +180,6 @@ class ImportedRun:
             files.compare(published.entries, sums)
         taken.add(path)
         self._take(files)
-        self._write_measured(record, model)
         return record
 
     def _model_record(self, model: FoundModel, path: str, items: Sequence[Any]) -> LoggedModel:
@@ -197,13 +203,23 @@ class ImportedRun:
             tags={**model.tags, MODEL_ID: model.source_id},
         )
 
-    def _write_measured(self, record: LoggedModel, model: FoundModel) -> None:
-        """Say of a model what was measured of it."""
+    def _said_since(self, record: LoggedModel, model: FoundModel) -> dict[str, str]:
+        """Return the tags that say what the source says of a model that is here already, and the store does not."""
+        said: dict[str, str] = {}
+        for kind, known, now in (("tag", record.tags, model.tags), ("param", record.params, model.params)):
+            for key, value in now.items():
+                if known.get(key) != value:
+                    body = {"time": self._store._location.clock(), "key": key, "value": value}
+                    said |= remark_on(record.model_id, kind, [key], body)
+        return said
+
+    def _measured(self, record: LoggedModel, model: FoundModel) -> dict[str, str]:
+        """Return the tags that say of a model what was measured of it."""
+        said: dict[str, str] = {}
         for point, by, dataset in model.metrics:
             (op,) = point_ops([point])
-            about, body = point_of(op["points"][0], by or self._id, dataset)
-            for tag, text in remark_on(record.model_id, "metric", about, body).items():
-                self._buffer(list(self._checked("tag", tag, lambda tag=tag, text=text: [tag_op(tag, text)])))
+            said |= remark_on(record.model_id, "metric", *point_of(op["points"][0], by or self._id, dataset))
+        return said
 
     def _end(self, mark: Mark) -> None:
         """Write how the run ended, with the mark, in one entry; nothing where both are there already."""

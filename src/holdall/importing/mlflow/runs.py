@@ -153,7 +153,9 @@ class RunFinder:
 
     @staticmethod
     def _model_state(models: Sequence[Any]) -> str:
-        return fingerprint([[m.model_id, m.name, m.params, m.tags, m.model_type, len(m.metrics or ())] for m in models])
+        said = [[m.model_id, m.name, m.params, m.tags, m.model_type] for m in models]
+        measured = [sorted(str(vars(one)) for one in m.metrics or ()) for m in models]
+        return fingerprint(said, measured)
 
 
 def _has_files(run: Any) -> bool:
