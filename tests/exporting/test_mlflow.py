@@ -109,6 +109,26 @@ def test_a_second_export_writes_nothing_new_and_a_changed_run_is_gone_on_with(st
     assert [one.path for one in client.list_artifacts(there.info.run_id)] == ["late.txt", "out"]
 
 
+def test_what_changes_in_the_registry_is_exported_again(store: Store, tmp_path: Path) -> None:
+    """Tags, descriptions, stages and aliases of what MLflow has already; once, and then they are the same."""
+    exported(store, tmp_path / "mlruns")
+    store.registry.set_version_tag("fraud", 2, "a", "c")
+    store.registry.describe_version("fraud", 2, "better")
+    store.registry.set_stage("fraud", 2, "Production")
+    store.registry.set_alias("fraud", "champion", 3)
+    store.registry.set_alias("fraud", "second", 2)
+    store.registry.set_model_tag("fraud", "owner", "b")
+    client = mlflow.MlflowClient(str(tmp_path / "mlruns"), str(tmp_path / "mlruns"))
+    for outcomes in ({"same": 3, "more": 1}, {"same": 4}):
+        assert exported(store, tmp_path / "mlruns").outcomes == outcomes
+    second, model = client.get_model_version("fraud", "2"), client.get_registered_model("fraud")
+    assert (second.tags["a"], second.description, second.current_stage) == ("c", "better", "Production")
+    assert (model.tags["owner"], {key: str(to) for key, to in model.aliases.items()}) == (
+        "b",
+        {"champion": "3", "second": "2"},
+    )
+
+
 def test_one_that_was_interrupted_is_gone_on_with(store: Store, tmp_path: Path) -> None:
     """A run that MLflow has without its mark is completed, and nothing of it is there twice."""
     exported(store, tmp_path / "mlruns")

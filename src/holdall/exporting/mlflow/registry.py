@@ -35,25 +35,19 @@ class RegistryExporter:
         there = self._there(model.name)
         if there is None:
             self._client.create_registered_model(model.name, dict(model.tags), model.description)
-        else:
-            self._say(model, there)
+        changed = self._say(model, there) if there is not None else 0
         known = {int(one.version): one for one in self._versions(model.name)}
-        changed = 0
         mine = {int(one.version): one for one in self._store.registry.search_versions(f"name = {_quoted(model.name)}")}
         last = max(known, default=0)
         for number in range(1, max(mine, default=0) + 1):
             version = mine.get(number)
             if number in known:
-                if version and known[number].tags.get(VERSION) != f"{model.name}/{number}":
-                    self._problem(model, str(number), "MLflow has another version of this number")
+                changed += self._keep(model, number, version, known[number])
             elif number > last:
                 changed += self._add(model.name, number, version)
             elif version:
                 self._problem(model, str(number), "MLflow has given this number already, and deleted it")
-        for alias, number_text in model.aliases.items():
-            if there is None or str(dict(there.aliases).get(alias)) != number_text:
-                self._client.set_registered_model_alias(model.name, alias, number_text)
-                changed += 1
+        changed += self._point(model, dict(there.aliases) if there is not None else {})
         outcome = NEW if there is None else MORE if changed else SAME
         return Brought("model", model.name, model.name, model.name, outcome, versions=changed)
 
@@ -67,12 +61,42 @@ class RegistryExporter:
         found = pages(lambda token: self._client.search_model_versions(f"name = {_quoted(name)}", 1000, None, token))
         return [one for one in found if one.name == name]
 
-    def _say(self, model: RegisteredModel, there: Any) -> None:
+    def _say(self, model: RegisteredModel, there: Any) -> int:
+        """Bring what MLflow says of a model to what is said here; return how much of it was new."""
+        changed = 0
         if (there.description or None) != model.description:
             self._client.update_registered_model(model.name, model.description)
-        for key, value in model.tags.items():
-            if dict(there.tags).get(key) != value:
-                self._client.set_registered_model_tag(model.name, key, value)
+            changed += 1
+        for key, value in _fresh(model.tags, there.tags):
+            self._client.set_registered_model_tag(model.name, key, value)
+            changed += 1
+        return changed
+
+    def _point(self, model: RegisteredModel, there: Mapping[str, Any]) -> int:
+        """Let aliases point where they do here; one that only MLflow has may be somebody's there, and stays."""
+        moved = [(alias, to) for alias, to in model.aliases.items() if str(there.get(alias)) != to]
+        for alias, to in moved:
+            self._client.set_registered_model_alias(model.name, alias, to)
+        return len(moved)
+
+    def _keep(self, model: RegisteredModel, number: int, version: ModelVersion | None, there: Any) -> int:
+        """Bring what MLflow says of a version that it has to what is said here; return how much of it was new."""
+        if version is None:  # it was deleted here since; an export takes nothing away
+            return 0
+        if there.tags.get(VERSION) != f"{model.name}/{number}":
+            self._problem(model, str(number), "MLflow has another version of this number")
+            return 0
+        changed = 0
+        if (there.description or None) != version.description:
+            self._client.update_model_version(model.name, str(number), version.description)
+            changed += 1
+        for key, value in _fresh(version.tags, there.tags):
+            self._client.set_model_version_tag(model.name, str(number), key, value)
+            changed += 1
+        if (there.current_stage or "None") != version.current_stage:
+            self._client.transition_model_version_stage(model.name, str(number), version.current_stage)
+            changed += 1
+        return changed
 
     def _add(self, name: str, number: int, version: ModelVersion | None) -> int:
         """Give the next number to a version, or to one that is deleted at once."""
@@ -105,6 +129,11 @@ class RegistryExporter:
 
     def _problem(self, model: RegisteredModel, path: str, why: str) -> None:
         self.problems.append(Problem("version", model.name, path, why))
+
+
+def _fresh(tags: Mapping[str, str], there: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the tags that MLflow has not, or with other values."""
+    return [(key, value) for key, value in tags.items() if dict(there).get(key) != value]
 
 
 def _quoted(name: str) -> str:
