@@ -129,6 +129,40 @@ def test_what_changes_in_the_registry_is_exported_again(store: Store, tmp_path: 
     )
 
 
+def test_a_file_with_other_bytes_of_the_same_size_is_written_again(store: Store, tmp_path: Path) -> None:
+    """What an interrupted export left is compared by SHA-256, not by its size."""
+    exported(store, tmp_path / "mlruns")
+    (file,) = (tmp_path / "mlruns").glob("*/*/artifacts/out/report.txt")
+    file.write_text("all is lost")
+    client = mlflow.MlflowClient(str(tmp_path / "mlruns"))
+    client.delete_tag(file.parents[2].name, "holdall.exported")
+    assert exported(store, tmp_path / "mlruns").outcomes == {"more": 1, "same": 3}
+    assert file.read_text() == "all is well"
+
+
+@pytest.mark.parametrize("which", ["log_artifacts", "log_model_artifacts"])
+def test_what_mlflow_keeps_otherwise_is_told_until_it_is_right(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Every file is read back and compared, those of models too; a run that is not right has no mark."""
+    real = getattr(mlflow.MlflowClient, which)
+
+    def damaging(self: Any, id: str, folder: str, *args: Any) -> None:
+        for file in Path(folder).rglob("*"):
+            if file.name in ("report.txt", "MLmodel"):
+                file.write_bytes(bytes(file.stat().st_size))
+        real(self, id, folder, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, which, damaging)
+        first = exported(store, tmp_path / "mlruns")
+    assert {Path(one.path).name for one in first.problems} == {"report.txt" if which == "log_artifacts" else "MLmodel"}
+    again = exported(store, tmp_path / "mlruns")
+    assert again.complete
+    assert again.outcomes["more"] >= 1
+    assert exported(store, tmp_path / "mlruns").outcomes == {"same": 4}
+
+
 def test_one_that_was_interrupted_is_gone_on_with(store: Store, tmp_path: Path) -> None:
     """A run that MLflow has without its mark is completed, and nothing of it is there twice."""
     exported(store, tmp_path / "mlruns")

@@ -54,14 +54,15 @@ class RunExporter:
         self.run_ids[run.id] = id
         if there is not None and there.info.lifecycle_stage == "deleted":
             self._client.restore_run(id)
-        models = self._store.models.logged(run.id)
+        models, before = self._store.models.logged(run.id), len(self.problems)
         self._write_facts(id, record, there)
         points = self._write_points(id, run, record, there)
         self._write_inputs(id, record, there)
         self._write_files(id, run, entries, models, there)
         for model in models:
-            self._write_model(id, run, model)
-        self._client.set_tag(id, EXPORTED, state)
+            self._write_model(id, run, model, entries)
+        if len(self.problems) == before:  # else the next export looks at it again
+            self._client.set_tag(id, EXPORTED, state)
         if record.info.status in _ENDED:
             self._client.set_terminated(id, record.info.status, record.info.end_time)
         if record.info.lifecycle_stage == "deleted":
@@ -122,33 +123,25 @@ class RunExporter:
     def _write_files(
         self, id: str, run: Run, entries: Sequence[Entry], models: Sequence[LoggedModel], there: Any
     ) -> None:
-        """Write the files that are of no model, whole: what MLflow has of the same size is left alone."""
-        tops = [f"{model.path}/" for model in models] if self._knows_models else []
-        sizes = dict(self._sizes(id)) if there is not None else {}
-        wanted = [e for e in entries if not e.path.startswith(tuple(tops)) and sizes.get(e.path) != e.size]
+        """Write the files that are of no model, whole: what MLflow has with the same bytes is left alone."""
+        tops = tuple(f"{model.path}/" for model in models) if self._knows_models else ()
+        mine = [entry for entry in entries if not entry.path.startswith(tops)]
+        if not mine:
+            return
+        files = self._target.files(self._client.get_run(id).info.artifact_uri)
+        wanted = [entry for entry, _ in files.other(mine)] if there is not None else mine
         if not wanted:
             return
         with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
             run._fetch_selected(wanted, folder)
             self._client.log_artifacts(id, folder)
-        sizes = dict(self._sizes(id))
-        for entry in wanted:
-            if sizes.get(entry.path, entry.size) != entry.size or entry.path not in sizes:
-                why = f"MLflow says that it has {sizes.get(entry.path)} bytes, not {entry.size}"
-                self.problems.append(Problem("file", run.id, entry.path, why))
-
-    def _sizes(self, id: str, path: str | None = None) -> Iterator[tuple[str, int]]:
-        for found in self._client.list_artifacts(id, path):
-            if found.is_dir:
-                yield from self._sizes(id, found.path)
-            else:
-                yield found.path, int(found.file_size or 0)
+        self.problems += [Problem("file", run.id, entry.path, why) for entry, why in files.other(wanted)]
 
     @property
     def _knows_models(self) -> bool:
         return hasattr(self._client, "create_logged_model")
 
-    def _write_model(self, id: str, run: Run, model: LoggedModel) -> None:
+    def _write_model(self, id: str, run: Run, model: LoggedModel, entries: Sequence[Entry]) -> None:
         there = self._models.get(model.model_id)
         if not self._knows_models or (there is not None and str(there.status) == "READY"):
             return
@@ -165,6 +158,10 @@ class RunExporter:
         with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
             run.download(model.path, folder)
             self._client.log_model_artifacts(there.model_id, str(Path(folder, model.path)))
+        mine = [entry for entry in entries if entry.path.startswith(f"{model.path}/")]
+        if other := self._target.files(there.artifact_location, f"{model.path}/").other(mine):
+            self.problems += [Problem("file", run.id, entry.path, why) for entry, why in other]
+            return  # it is no model yet, and is written again
         self._client.finalize_logged_model(there.model_id, self._target.entities.LoggedModelStatus.READY)
 
 

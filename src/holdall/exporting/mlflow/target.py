@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from holdall.errors import InvalidURIError
+from holdall.exporting.mlflow.files import TargetFiles
 from holdall.libraries import library
 from holdall.moving import shown_address
 
@@ -33,7 +34,7 @@ class MlflowTarget:
     """
 
     def __init__(self, uri: str, registry_uri: str | None = None) -> None:
-        self.shown = shown_address(uri)
+        self.shown, self._uris = shown_address(uri), {"tracking_uri": uri, "registry_uri": registry_uri or uri}
         try:
             self.client: Any = library("mlflow", PURPOSE).MlflowClient(uri, registry_uri or uri)
         except ImportError:
@@ -62,6 +63,11 @@ class MlflowTarget:
             return self.client.search_runs([experiment_id], "", every, max_results=_PAGE, page_token=token)
 
         return {run.data.tags[RUN_ID]: run for run in pages(page) if RUN_ID in run.data.tags}
+
+    def files(self, uri: str, within: str = "") -> TargetFiles:
+        """Return the files at an address of it, whose paths here begin with `within`."""
+        made = library("mlflow.store.artifact.artifact_repository_registry", PURPOSE, "mlflow")
+        return TargetFiles(made.get_artifact_repository(uri, **self._uris), within)
 
     def models(self, experiment_id: str) -> dict[str, Any]:
         """Return the logged models of an experiment that came from a store, by their ids there."""
