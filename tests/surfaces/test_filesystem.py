@@ -605,3 +605,52 @@ def test_the_store_that_was_set_is_the_one_that_is_read() -> None:
         from holdall.surfaces.fluent import active
 
         active._state.__init__()  # type: ignore[misc]
+
+
+def test_a_directory_that_was_made_is_there_until_files_are(fs: HoldallFileSystem, world: World) -> None:
+    """Tools make a directory, look into it, and write then; another process sees it once it holds a file."""
+    run = world.store.runs.start(paths="versioned")
+    name = f"runs/{run.id}/out"
+    fs.makedirs(f"holdall://{name}/part")
+    assert (fs.isdir(name), fs.ls(name), fs.isdir(f"{name}/part"), fs.isdir(f"{name}s")) == (True, [], True, False)
+    with pytest.raises(FileExistsError):
+        fs.makedirs(name)
+    fs.rm(name, recursive=True)
+    assert not fs.exists(name)
+    fs.mkdir(name)
+    fs.pipe(f"{name}/a", b"a")
+    fs.rmdir(name)
+    assert fs.find(f"runs/{run.id}") == [f"{name}/a"]
+    fs.rm(name, recursive=True)
+    assert not fs.exists(name)
+    fs.mkdir(name)
+    fs.rmdir(name)
+    assert not fs.exists(name)
+    for n in range(2000):
+        fs.mkdir(f"{name}/{n}")
+    assert len(fs._views._made) == views._MADE
+
+
+def test_what_cannot_be_removed_is_not_moved(fs: HoldallFileSystem, world: World) -> None:
+    """The copy would stay for good in a run of immutable paths; what is missing is none either."""
+    with pytest.raises(PermissionError, match="not versioned"):
+        fs.mv(f"{world.root}/notes.txt", f"{world.root}/moved.txt")
+    fs.invalidate_cache()
+    assert not fs.exists(f"{world.root}/moved.txt")
+
+
+def test_blocks_are_kept_on_disk(world: World, tmp_path: Path) -> None:
+    """By `blockcache`: what was read is not asked for again, and other files are read beside it."""
+    data = entropy(3)(1_000_003) * 10
+    with filesystem_of(world.store) as fs:
+        fs.pipe(f"{world.root}/many", data)
+        cache = fsspec.filesystem("blockcache", fs=fs, cache_storage=str(tmp_path))
+        with cache.open(f"{world.root}/many") as file:
+            file.seek(5 << 20)
+            assert file.read(10) == data[5 << 20 : (5 << 20) + 10]
+            world.asked.clear()
+            assert file.read(1000) == data[(5 << 20) + 10 : (5 << 20) + 1010]
+            assert world.asked.total == 0
+            file.seek(-5, 2)
+            assert file.read() == data[-5:]
+        assert cache.cat(f"{world.root}/notes.txt") == FILES["notes.txt"]

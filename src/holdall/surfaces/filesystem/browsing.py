@@ -192,9 +192,15 @@ class BrowsableFileSystem(AbstractFileSystem, metaclass=_OfOneStore):  # type: i
             return seen, seen.run.stat(seen.inside(place.path))
         except ArtifactNotFoundError:
             again = self._views.look_again(place, seen)
-            if again is None:
+            if again is None and not self._views.was_made(path):
                 raise
-            return again, again.run.stat(again.inside(place.path))
+        seen = again or seen
+        try:
+            return seen, seen.run.stat(seen.inside(place.path))
+        except ArtifactNotFoundError:
+            if not self._views.was_made(path):
+                raise
+            return seen, ArtifactInfo(seen.run.id, seen.inside(place.path), "directory")
 
     def _tree(self, path: str, place: Place, *, refresh: bool = False) -> Tree:
         with as_os_errors(path):

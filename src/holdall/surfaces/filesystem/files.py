@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
+from fsspec.spec import AbstractBufferedFile
+
 from holdall.store import ArtifactReader
 
 if TYPE_CHECKING:
@@ -48,6 +50,21 @@ class RunFile(ArtifactReader):
     def info(self) -> dict[str, Any]:
         """Return what `fs.info(path)` says."""
         return self.details
+
+
+class BlockFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A file of a run whose bytes are kept by another: `blockcache` of fsspec puts its own `cache` into it."""
+
+    def __init__(self, file: RunFile) -> None:
+        super().__init__(file.fs, file.path, "rb", file.blocksize, cache_type="none", size=file.size)
+        self._file = file
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return self._file.read_ranges([(start, min(end, self.size))])[0]
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class NewFile(io.RawIOBase):

@@ -27,6 +27,7 @@ from holdall.store import RunSnapshot, Store, active_store
 from holdall.surfaces.filesystem.addresses import Place
 
 _KEPT: Final = 16  # roots of a store, each with some hundred nodes of its tree at most
+_MADE: Final = 1024  # empty directories that are known to have been made
 _PATIENCE: Final = 1.0  # seconds between two looks for something that is not there
 Clock = Callable[[], float]
 
@@ -50,6 +51,7 @@ class Views:
     def __init__(self, store: Store, clock: Clock = time.monotonic) -> None:
         self.store, self._clock = store, clock
         self._seen: dict[str, Seen] = {}  # the latest looks last
+        self._made: dict[str, None] = {}  # directories that somebody has made, and nobody filled; the latest last
         self._lock = threading.Lock()
 
     def of(self, place: Place, expiry: float | None) -> Seen:
@@ -83,6 +85,26 @@ class Views:
         if seen.run.info.status not in ("RUNNING", "SCHEDULED") or self._clock() - seen.at < _PATIENCE:
             return None
         return self.look(place)
+
+    def note_made(self, path: str) -> None:
+        """Note that somebody has made a directory. A run holds none before a file is in it."""
+        with self._lock:
+            self._made[path] = None
+            while len(self._made) > _MADE:
+                del self._made[next(iter(self._made))]
+
+    def was_made(self, path: str) -> bool:
+        """Return whether a directory was made in this process, itself or for one below it."""
+        with self._lock:
+            return path in self._made or any(made.startswith(f"{path}/") for made in self._made)
+
+    def forget_made(self, path: str) -> bool:
+        """Forget a directory that was made, and all below it; return whether there was one."""
+        with self._lock:
+            gone = [made for made in self._made if made == path or made.startswith(f"{path}/")]
+            for made in gone:
+                del self._made[made]
+            return bool(gone)
 
     def forget(self, root: str | None = None) -> None:
         """Forget what was seen of a root, or of all."""

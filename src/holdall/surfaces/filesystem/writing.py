@@ -22,7 +22,7 @@ from fsspec.core import get_compression, has_magic
 from holdall.errors import FileForbiddenError, FileThereError, RunNotVersionedError
 from holdall.store import OnConflict, Run
 from holdall.surfaces.filesystem.addresses import Place, parse_place
-from holdall.surfaces.filesystem.files import CompressedFile, NewFile
+from holdall.surfaces.filesystem.files import BlockFile, CompressedFile, NewFile
 from holdall.surfaces.filesystem.reading import ReadableFileSystem
 from holdall.surfaces.filesystem.transfers import Pairs, Plan, send
 from holdall.surfaces.filesystem.translating import as_os_errors, is_directory
@@ -66,7 +66,8 @@ class HoldallFileSystem(ReadableFileSystem):
         block_size: int | None = None,
         autocommit: bool = True,
         cache_options: Any = None,
-        **_: Any,
+        cache_type: str | None = None,
+        **kwargs: Any,
     ) -> io.IOBase:
         """Open a file: "rb" to read it, "wb" to log a file when it is closed, "xb" the same where nothing is yet.
 
@@ -76,7 +77,8 @@ class HoldallFileSystem(ReadableFileSystem):
             PermissionError: It is not of a run.
         """
         if mode == "rb":
-            return self._opened(path)
+            kept_elsewhere = cache_type == "none" and "size" in kwargs  # so asks `blockcache`
+            return BlockFile(self._opened(path)) if kept_elsewhere else self._opened(path)
         if mode not in ("wb", "xb"):
             raise io.UnsupportedOperation(f"files of a store are opened as 'rb', 'wb' or 'xb', not {mode!r}")
         self._writable(path, create=mode == "xb")
@@ -128,6 +130,31 @@ class HoldallFileSystem(ReadableFileSystem):
         for root, pairs in roots.items():
             self._send(root, pairs)
 
+    def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
+        """Make an empty directory, which this process alone sees: a run holds one once a file is in it. Cost: none."""
+        path = self._strip_protocol(path)
+        place = parse_place(path)
+        if place.run_id is not None and place.path:
+            self._views.note_made(path)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Make an empty directory, as `mkdir`. Raises: FileExistsError: There is something, unless `exist_ok`."""
+        if not exist_ok and self.exists(path):
+            raise FileThereError(path, f"there is something at {path!r}")
+        self.mkdir(path)
+
+    def rmdir(self, path: str) -> None:
+        """Take away what `mkdir` made; a directory with files in it stays."""
+        self._views.forget_made(self._strip_protocol(path))
+
+    def mv(self, path1: str, path2: str, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
+        """Log files of a run of versioned paths at other paths, and remove them. Raises: as `rm`, with nothing done."""
+        path = self._strip_protocol(path1)
+        place = self._writable(path)[1]
+        if not self._seen(path, place).run.info.versioned:
+            raise FileForbiddenError(path, str(RunNotVersionedError(place.run_id or "")))
+        super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
+
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Log a file of the store at another path; its content is stored once. Raises: as `open`."""
         if self.isdir(path1):
@@ -154,7 +181,7 @@ class HoldallFileSystem(ReadableFileSystem):
             names = [name for name in names if not self.isdir(name)]
         for name in names:
             if recursive:
-                self._remove(self._strip_protocol(name))
+                self._remove_tree(self._strip_protocol(name))
             else:
                 self.rm_file(os.fspath(name))
 
@@ -198,6 +225,10 @@ class HoldallFileSystem(ReadableFileSystem):
             except RunNotVersionedError:
                 stream.seek(0)
                 _log(run, data, stream, inside, "error")
+
+    def _remove_tree(self, path: str) -> None:
+        if not self._views.forget_made(path) or self.exists(path):
+            self._remove(path)
 
     def _remove(self, path: str) -> None:
         with self._changing(path) as (run, inside):
