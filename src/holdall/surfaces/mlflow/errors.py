@@ -6,7 +6,7 @@ Each error of ours knows the code that MLflow has for its kind (`HoldallError.er
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, TypeVar
@@ -27,6 +27,7 @@ from holdall.errors import (
 T = TypeVar("T", bound=type)
 
 
+_OWN: Final = ("holdall.mlflow", "holdall.discarded")  # beginnings of tags
 _WORDS: Final[Mapping[type[HoldallError], str]] = {  # by which scripts tell these apart, as MLflow's stores say them
     RunNotFoundError: "Run with id={0} not found: ",
     RunDeletedError: "The run {0} must be in the 'active' state: ",
@@ -52,6 +53,17 @@ def told(error: HoldallError) -> str:
 def refused(text: str, code: str = "INVALID_PARAMETER_VALUE") -> MlflowException:
     """Return MLflow's exception for what MLflow's own stores refuse as well."""
     return MlflowException(text, error_code=ErrorCode.Value(code))
+
+
+def check_tags(keys: Iterable[str]) -> None:
+    """Refuse tags by which these stores know where files are: who calls a server may not say that.
+
+    Raises:
+        MlflowException: INVALID_PARAMETER_VALUE.
+    """
+    for key in keys:
+        if str(key).startswith(_OWN):
+            raise refused(f"the tag {str(key)!r:.100} is holdall's own: a client of MLflow cannot set or remove it")
 
 
 @contextmanager

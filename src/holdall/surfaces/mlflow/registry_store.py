@@ -49,7 +49,7 @@ from holdall.errors import (
     StoreNotFoundError,
 )
 from holdall.surfaces.mlflow.addresses import mlflow_experiment, run_root, store_at
-from holdall.surfaces.mlflow.errors import as_mlflow, refused, translates
+from holdall.surfaces.mlflow.errors import as_mlflow, check_tags, refused, translates
 from holdall.surfaces.mlflow.registry_records import Said, model_entity, said_of, tags_of, version_entity
 from holdall.surfaces.mlflow.registry_search import (
     Conditions,
@@ -182,6 +182,7 @@ class HoldallRegistryStore(AbstractStore):
         for tag in tags or []:
             _validate_model_version_tag(tag.key, tag.value)
         said = tags_of(tags)
+        check_tags(said)
         with _known(name):
             placed = place(self._store, self._tracking_uri, source, run_id, model_id)
 
@@ -259,12 +260,14 @@ class HoldallRegistryStore(AbstractStore):
     def set_model_version_tag(self, name: str, version: Any, tag: Any) -> None:
         """Set a tag of a version."""
         _validate_model_version_tag(tag.key, tag.value)
+        check_tags([tag.key])
         with _known(name, version) as number:
             self._registry.set_version_tag(name, number, tag.key, tag.value)
 
     def delete_model_version_tag(self, name: str, version: Any, key: str) -> None:
         """Remove a tag of a version, if it is there."""
         _validate_tag_name(key)
+        check_tags([key])
         with _known(name, version) as number:
             self._registry.set_version_tag(name, number, key, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ from holdall.surfaces.mlflow.tracking.held import HIDDEN
 USER: Final = HIDDEN + "user_id"  # of a run whose tags say another user, or none
 END: Final = HIDDEN + "end_time"  # of a run that goes on, or that ended before 1970, as MLflow may say
 HOLDER: Final = HIDDEN + "holds_model"  # of a run that is there for a model alone, which MLflow logged without a run
+_MILLISECONDS: Final = re.compile("-?[0-9]{1,18}")  # what MLflow's messages can say
 _KEPT: Final = ("holdall.keep", "holdall.expired", "holdall.retention")  # for people to see and to set
 ReadText = Callable[[str, str], str]  # the text of a file of a run: run id, path
 
@@ -74,7 +76,7 @@ def as_run_info(record: RunRecord, artifact_uri: str) -> RunInfo:
 
 def _end(record: RunRecord) -> int | None:
     said = record.data.tags.get(END, "")
-    return int(said) if said.removeprefix("-").isdecimal() else record.info.end_time
+    return int(said) if _MILLISECONDS.fullmatch(said) else record.info.end_time
 
 
 def as_run(record: RunRecord, artifact_uri: str, read: ReadText, last: Mapping[str, Sequence[Any]]) -> Run:
@@ -129,5 +131,5 @@ def _whole(text: str | None, read: Callable[[str], str]) -> str | None:
         return text
     try:
         return read(json.loads(text)["artifact"])
-    except (LookupError, ValueError, TypeError):  # it only looks like one
+    except (LookupError, ValueError, TypeError, RecursionError):  # it only looks like one
         return text

@@ -23,7 +23,7 @@ from holdall.errors import ExperimentDeletedError, ExperimentNotFoundError, Stor
 from holdall.store import DEFAULT
 from holdall.store import Experiment as NativeExperiment
 from holdall.surfaces.mlflow.addresses import DEFAULT_ID, mlflow_experiment, native_experiment
-from holdall.surfaces.mlflow.errors import refused, translates
+from holdall.surfaces.mlflow.errors import check_tags, refused, translates
 from holdall.surfaces.mlflow.tracking.entities import as_experiment
 from holdall.surfaces.mlflow.tracking.held import LOCATION, Held
 
@@ -42,6 +42,7 @@ class ExperimentVerbs(Held):
         for tag in tags or ():
             _validate_experiment_tag(tag.key, tag.value)
         said = {tag.key: tag.value for tag in tags or ()}
+        check_tags(said)
         if artifact_location and not self._is_here(artifact_location):
             _validate_experiment_artifact_location_length(artifact_location)
             said[LOCATION] = artifact_location
@@ -102,11 +103,13 @@ class ExperimentVerbs(Held):
     def set_experiment_tag(self, experiment_id: str, tag: ExperimentTag) -> None:
         """Set a tag of an experiment that is not deleted. Cost: a listing, a GET and a PUT."""
         _validate_experiment_tag(tag.key, tag.value)
+        check_tags([tag.key])
         self._written(experiment_id)
         self.store.experiments.set_tag(native_experiment(experiment_id), tag.key, tag.value)
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Remove a tag of an experiment. Raises: RESOURCE_DOES_NOT_EXIST if it has none. Cost: as `set_tag`."""
+        check_tags([key])
         found = self.store.experiments.active(native_experiment(experiment_id))
         if key not in found.tags:
             raise refused(f"experiment {experiment_id} has no tag {key!r} to delete", "RESOURCE_DOES_NOT_EXIST")

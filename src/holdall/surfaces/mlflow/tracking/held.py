@@ -14,8 +14,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
+from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.uri import append_to_uri_path
 
@@ -68,7 +70,8 @@ class Held(AbstractStore):
     def _root_of(self, experiment: str, run_id: str, tags: Mapping[str, str]) -> str:
         """Return the address of a run's files: as it was said when it was started, else in the store or its proxy."""
         if LOCATION in tags:
-            return str(append_to_uri_path(tags[LOCATION], run_id, ARTIFACTS))
+            with suppress(ValueError, MlflowException):  # it may be no address: anybody may have written it
+                return str(append_to_uri_path(tags[LOCATION], run_id, ARTIFACTS))
         return run_root(self.artifact_root, experiment, run_id)
 
 

@@ -14,10 +14,11 @@ from mlflow.utils.validation import _validate_tag
 from holdall.errors import NotFoundError, RunDeletedError, RunNotFoundError
 from holdall.store import DEFAULT, Run, RunRecord
 from holdall.surfaces.mlflow.addresses import DEFAULT_ID, mlflow_experiment, native_experiment
-from holdall.surfaces.mlflow.errors import refused, translates
+from holdall.surfaces.mlflow.errors import check_tags, refused, translates
 from holdall.surfaces.mlflow.tracking.entities import END, USER, as_run, as_run_info
 from holdall.surfaces.mlflow.tracking.held import LOCATION, PROXY, Held
 
+_LONGEST = 64 << 20  # bytes of a word that a run says of a data set; MLflow takes 16 MiB
 _ENDS = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -132,11 +133,16 @@ class RunVerbs(Held):
 
     def _text(self, run_id: str, path: str) -> str:
         """Return the text of a file by which a run says more of a data set than a tag holds."""
-        return self._run(run_id).load_text(path)
+        with self._run(run_id).open(path) as file:
+            data = file.read(_LONGEST + 1)
+        if len(data) > _LONGEST:
+            raise ValueError(f"{path} is longer than any word of a data set")
+        return data.decode()
 
 
 def _validated(tags: Sequence[RunTag]) -> list[tuple[str, str]]:
     checked = [_validate_tag(tag.key, tag.value) for tag in tags]
+    check_tags(tag.key for tag in checked)
     return [(tag.key, tag.value) for tag in checked]
 
 

@@ -26,7 +26,7 @@ from mlflow.utils.validation import (
 )
 
 from holdall.store import Run
-from holdall.surfaces.mlflow.errors import refused, translates
+from holdall.surfaces.mlflow.errors import check_tags, refused, translates
 from holdall.surfaces.mlflow.tracking.runs import RunVerbs
 
 
@@ -42,6 +42,7 @@ class ValueVerbs(RunVerbs):
         metrics, params, tags = _validate_batch_log_data(metrics, params, tags)
         _validate_batch_log_limits(metrics, params, tags)
         _validate_param_keys_unique(params)
+        check_tags(tag.key for tag in tags)
         run = self._writable(run_id)
         self._log(run, metrics, params, tags)
         self._logged(run)
@@ -63,6 +64,7 @@ class ValueVerbs(RunVerbs):
 
     def delete_tag(self, run_id: str, key: str) -> None:
         """Remove a tag. Raises: RESOURCE_DOES_NOT_EXIST if the run has none of this name. Cost: see `Held`."""
+        check_tags([key])
         run = self._writable(run_id)
         run.flush()
         if key not in run._seen.data.tags and key not in run.data.tags:  # another may have set it meanwhile
