@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 
 import pytest
 from tests.support.logs import entries_of, ops_of
@@ -95,3 +96,47 @@ def test_a_handle_that_somebody_has_is_the_one_that_others_get(store: Store) -> 
     mine = store.runs.get("0" * 31 + "f")
     passed_by(store)
     assert store.runs.get(mine.id) is mine
+
+
+def kept(run: Run) -> Run:
+    return run
+
+
+def other(run: Run) -> Run:
+    return run._handle()
+
+
+@pytest.mark.parametrize("form", [kept, other], ids=["first", "second"])
+@pytest.mark.parametrize("gone", [False, True], ids=["kept", "let go"])
+def test_what_is_logged_by_a_handle_that_was_forgotten_is_found_and_flushed(
+    store: Store, form: Callable[[Run], Run], gone: bool
+) -> None:
+    """A thread that has it logs on, however many others were asked for since it was idle, and then lets it go."""
+    id = store.runs.start().id
+    store.runs.get(id).finish()
+    mine: Run | None = form(store.runs.get(id))
+    passed_by(store)
+    gc.collect()
+    assert mine
+    mine.log_params({"rate": 1})
+    if gone:
+        mine = None
+        gc.collect()
+    store.runs.flush()
+    assert len(ops_of(entries_of(store._location.bucket, id), "param")) == 1
+
+
+@pytest.mark.parametrize("form", [kept, other], ids=["first", "second"])
+def test_who_asks_for_a_run_that_was_forgotten_gets_what_waits_in_it(store: Store, form: Callable[[Run], Run]) -> None:
+    """Whoever logged it has let its handle go: no second session begins beside the first."""
+    id = store.runs.start().id
+    store.runs.get(id).finish()
+    mine: Run | None = form(store.runs.get(id))
+    passed_by(store)
+    gc.collect()
+    assert mine
+    mine.log_params({"rate": 1})
+    mine = None
+    gc.collect()
+    assert store.runs.get(id)._is_busy
+    assert store.runs.get(id).state.params == {"rate": "1"}

@@ -42,7 +42,8 @@ class Handles:
     @property
     def busy(self) -> list[Run]:
         """Return those in which something may wait to be written."""
-        return [run for run in list(self._held.values()) if run._is_busy]
+        alive = [found for ref in self._alive.valuerefs() if (found := ref())]  # those held, and those somebody has
+        return [run for run in alive if run._is_busy]
 
     def of(self, id: str) -> Run:
         """Return the handle to a run, the one that there is if there is one."""

@@ -55,6 +55,7 @@ class RunLifecycle(RunReader, Shown):
     def __init__(self, location: Location, id: str) -> None:
         super().__init__(location, id)
         self._holds: dict[int, _Hold] = {}  # by process id
+        self._first: Self | None = None  # the handle that others get, which lives as long as this
         self._pid = os.getpid()  # of the process that made the handle: a copy of it elsewhere ends no run by leaving
 
     def _shown(self) -> Facts:
@@ -272,6 +273,7 @@ class RunLifecycle(RunReader, Shown):
 
     def _take(self, session: Session) -> None:
         """Write through a session that this process has opened."""
+        session.keeps = self
         self._hold.session = session
 
     def _view(self, *, content: bool = False) -> View:
@@ -287,12 +289,13 @@ class RunLifecycle(RunReader, Shown):
                 hold.session = Session.resume(self._location, run_log(self.id), opened=False)
             if hold.session is None:
                 raise RunNotFoundError(self.id, self._location.bucket.url)
+            hold.session.keeps = self
             return hold.session
 
     def _handle(self) -> Self:
         """Return another handle of this run for this process, which is left by a `with` block of its own."""
         other = type(self)(self._location, self.id)
-        other._holds = self._holds
+        other._holds, other._first = self._holds, self
         return other
 
 
