@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import threading
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -85,6 +86,24 @@ def test_the_id_of_a_checkpoint_is_its_path(run: Run) -> None:
     found = like(state)
     dcp.load(found, storage_reader=HoldallReader(run), checkpoint_id="steps/2")
     assert torch.equal(found["weights"], torch.zeros(3))
+
+
+def test_one_writer_saves_two_checkpoints_at_once(run: Run) -> None:
+    """As two `dcp.async_save` do that nobody waits for: each has its own content, under its own path."""
+    writer = HoldallWriter(run)
+
+    class Slow(dcp.DefaultSavePlanner):  # type: ignore[misc]
+        def resolve_data(self, item: Any) -> Any:
+            more = {"storage_writer": writer, "checkpoint_id": "2"}
+            other = threading.Thread(target=dcp.save, args=[{"weights": torch.ones(3)}], kwargs=more)
+            other.start()
+            other.join()
+            return super().resolve_data(item)
+
+    dcp.save({"weights": torch.zeros(3)}, storage_writer=writer, checkpoint_id="1", planner=Slow())
+    found = [loaded(run, {"weights": torch.zeros(3)}, path)["weights"] for path in ("1", "2")]
+    assert torch.equal(torch.stack(found), torch.tensor([[0.0] * 3, [1.0] * 3]))
+    assert writer._saving == {}
 
 
 def test_loading_asks_only_for_what_is_needed() -> None:

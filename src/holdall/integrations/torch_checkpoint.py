@@ -17,6 +17,7 @@ import io
 import json
 import math
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +49,15 @@ class _Rank:
     of: int
 
 
+@dataclass
+class _Saving:
+    """A checkpoint that is being written: its path, and whether this rank finishes it, with the part that it leaves."""
+
+    path: str
+    coordinator: bool = False
+    part: GroupPart | None = None  # until it knows what is where
+
+
 class HoldallWriter(StorageWriter):  # type: ignore[misc]  # torch ships types that are not read here
     """Writes checkpoints to a run; `checkpoint_id`, where torch is given one, takes the place of `path`.
 
@@ -69,19 +79,18 @@ class HoldallWriter(StorageWriter):  # type: ignore[misc]  # torch ships types t
     ) -> None:
         self.run = holdall.open().runs.get(run) if isinstance(run, str) else run
         self.path, self._attempt, self._on_conflict, self._keep_last = path, attempt, on_conflict, keep_last
-        self._coordinator = False
-        self._part: GroupPart | None = None  # of the coordinator, until it knows what is where
+        self._saving: dict[int, _Saving] = {}  # by thread: each `dcp.async_save` has one of its own
 
     def reset(self, checkpoint_id: str | os.PathLike[str] | None = None) -> None:
-        """Begin a checkpoint."""
-        self.path = self.path if checkpoint_id is None else os.fspath(checkpoint_id)
-        self._part = None
+        """Begin a checkpoint, whatever another thread is saving by this."""
+        path = self.path if checkpoint_id is None else os.fspath(checkpoint_id)
+        self._saving[threading.get_ident()] = _Saving(path)
 
     def set_up_storage_writer(self, is_coordinator: bool, *args: Any, **kwargs: Any) -> None:
         """Learn whether this rank is the one that finishes the checkpoint."""
         if not kwargs.get("use_collectives", True):
             raise InvalidArgumentError("a checkpoint is one commit: save it with use_collectives=True")
-        self._coordinator = is_coordinator
+        self._here.coordinator = is_coordinator
 
     def prepare_local_plan(self, plan: Any) -> Any:
         """Return the plan as it is."""
@@ -93,11 +102,11 @@ class HoldallWriter(StorageWriter):  # type: ignore[misc]  # torch ships types t
 
     def write_data(self, plan: Any, planner: Any) -> Any:
         """Upload this rank's tensors, and leave its part; the coordinator's waits for the index."""
-        here = plan.storage_data
+        here, saving = plan.storage_data, self._here
         if not isinstance(here, _Rank):
             raise InvalidArgumentError("the planner keeps what the storage says: use one without its own storage_data")
         part = self.run.group(
-            name=f"checkpoint {self.path}",
+            name=f"checkpoint {saving.path}",
             rank=here.rank,
             world_size=here.of,
             attempt=self._attempt,
@@ -107,25 +116,31 @@ class HoldallWriter(StorageWriter):  # type: ignore[misc]  # torch ships types t
         name = f"rank-{here.rank}.bin"
         stream = _Items(plan.items, planner)
         if plan.items:
-            part.log_stream(io.BufferedReader(stream), _below(self.path, name))
-        if self._coordinator:
-            self._part = part
+            part.log_stream(io.BufferedReader(stream), _below(saving.path, name))
+        if saving.coordinator:
+            saving.part = part
         else:
             part.leave()
+            del self._saving[threading.get_ident()]
         return _done([WriteResult(i, p.length, p) for i, p in stream.places(name)])
 
     def finish(self, metadata: Any, results: list[list[Any]]) -> None:
         """Add the index, and leave the coordinator's part: as the last it commits the checkpoint."""
-        assert self._part is not None, "the coordinator writes before it finishes"
+        saving = self._saving.pop(threading.get_ident())
+        assert saving.part is not None, "the coordinator writes before it finishes"
         places = {result.index: result.storage_data for some in results for result in some}
-        self._part.log_bytes(json.dumps(to_json(metadata, places)).encode(), _below(self.path, _INDEX))
-        self._part.leave()
-        self._part.wait(0)  # all others have left theirs before
-        self._part = None
+        saving.part.log_bytes(json.dumps(to_json(metadata, places)).encode(), _below(saving.path, _INDEX))
+        saving.part.leave()
+        saving.part.wait(0)  # all others have left theirs before
 
     def storage_meta(self) -> Any:
         """Return what torch tells its planner of the storage."""
-        return StorageMeta(checkpoint_id=self.path)
+        return StorageMeta(checkpoint_id=self._here.path)
+
+    @property
+    def _here(self) -> _Saving:
+        """Return what this thread saves."""
+        return self._saving.setdefault(threading.get_ident(), _Saving(self.path))
 
     @classmethod
     def validate_checkpoint_id(cls, checkpoint_id: str | os.PathLike[str]) -> bool:
