@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,8 +26,8 @@ from holdall.errors import (
     RegisteredPathError,
     UnsupportedFeatureError,
 )
-from holdall.format import ops
-from holdall.runs.groups import GroupPart
+from holdall.format import entry, ops
+from holdall.runs.groups import MOST_RANKS, GroupPart
 from holdall.runs.run import Run
 from holdall.storage.bucket import Bucket
 from holdall.storage.memory import MemoryBucket
@@ -308,6 +309,23 @@ def test_parts_last_over_checkpoints_and_the_end_of_the_run() -> None:
     assert job.sound()
 
 
+def test_more_parts_than_an_entry_can_repeat_cost_a_checkpoint_and_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of ranks that died at several steps: the run goes on and ends without one, and has one later."""
+    monkeypatch.setattr(entry, "MAX_ENTRY", 12_000)
+    job = Job()
+    for step in range(STATE_EVERY):
+        with job.process().group(step=step, rank=0, world_size=2) as part:
+            part.log_text("x", f"{step}/0.txt")
+    job.run.log_text("all is well", "more.txt")
+    job.run.finish()
+    assert job.process().state.status == "FINISHED"
+    assert [found for found in entries_of(job.bucket, job.run.id) if found.state] == []
+    monkeypatch.undo()
+    job.process().finish()
+    assert [found.n for found in entries_of(job.bucket, job.run.id) if found.state] == [STATE_EVERY + 3]
+    assert job.sound()
+
+
 def test_an_old_reader_refuses_a_run_by_name_while_parts_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """And reads what is in packs again behind the next checkpoint; it collects nothing meanwhile, as it stops there."""
     job = Job(bucket=made())
@@ -446,7 +464,7 @@ def test_waiting_names_the_ranks_that_are_missing() -> None:
         {"rank": -1, "world_size": 2},
         {"rank": True, "world_size": 2},
         {"rank": 0, "world_size": 0},
-        {"rank": 0, "world_size": 70_000},
+        {"rank": 0, "world_size": MOST_RANKS + 1},
         {"rank": 0, "world_size": 1, "step": -1},
         {"rank": 0, "world_size": 1, "step": None},
         {"rank": 0, "world_size": 1, "name": "x" * 300},
@@ -458,6 +476,17 @@ def test_what_is_no_group_is_refused(wrong: dict[str, object]) -> None:
     """Before anything is read or written."""
     with pytest.raises(InvalidArgumentError):
         Job().run.group(**{"step": 1} | wrong)  # type: ignore[arg-type]
+
+
+def test_an_entry_has_room_for_as_many_ranks_as_are_taken() -> None:
+    """So that no job learns at its last rank, with all uploaded, that it has too many."""
+    job = Job(bucket=made())
+    job.leave(0)
+    (op,) = ops_of(entries_of(job.bucket, job.run.id), "part")
+    commit = {key: op[key] for key in ("op", "tree", "files", "bytes", "new_bytes", "stored_bytes")}
+    tree = op["tree"] | {"id": f"blake3:{'f' * 64}", "entry": 10**9, "blob": 10**3, "raw": 2**20, "stored": 2**20}
+    most = commit | {"op": "commit", "tree": tree, "files": 10**6} | dict.fromkeys(("bytes", "new_bytes"), 10**12)
+    assert MOST_RANKS * len(json.dumps(most)) < entry.MAX_ENTRY * 0.9
 
 
 # --- processes that die

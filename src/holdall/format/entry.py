@@ -76,18 +76,27 @@ class LogEntry:
 
 def encode_entry(entry: LogEntry) -> bytes:
     """Return the document of a log entry. Raises: FormatError, for an entry that no reader would accept."""
-    body: Json = {name: getattr(entry, name) for name in _ENTRY_FIELDS} | {"ops": list(entry.ops)}
     check_ops(entry.ops, entry.log, entry.n, f"{entry.log} entry {entry.n}")
+    data = _document(entry)
+    if len(data) > MAX_ENTRY:
+        raise FormatError(f"{entry.log} entry {entry.n}", f"{len(data)} bytes are more than an entry may have")
+    return data
+
+
+def fits(entry: LogEntry) -> bool:
+    """Return whether an entry is no longer than one may be."""
+    return len(_document(entry)) <= MAX_ENTRY
+
+
+def _document(entry: LogEntry) -> bytes:
+    body: Json = {name: getattr(entry, name) for name in _ENTRY_FIELDS} | {"ops": list(entry.ops)}
     if entry.blobs:
         body["blobs"] = [_blob_to_json(blob) for blob in entry.blobs]
     if entry.state is not None:
         body["state"] = entry.state
     if entry.checkpoint is not None:
         body["checkpoint"] = entry.checkpoint
-    data = encode_document(body)
-    if len(data) > MAX_ENTRY:
-        raise FormatError(f"{entry.log} entry {entry.n}", f"{len(data)} bytes are more than an entry may have")
-    return data
+    return encode_document(body)
 
 
 def parse_entry(data: bytes, log: str, n: int) -> LogEntry:

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, Self
 from holdall.display import Facts, Shown
 from holdall.errors import GroupIncompleteError, InvalidArgumentError, UnsupportedFileError
 from holdall.format.groups import Group
-from holdall.format.ops import MOST_GROUP_NAME, MOST_RANKS, is_count
+from holdall.format.ops import MOST_GROUP_NAME, is_count
 from holdall.runs import rendering
 from holdall.runs.reading import join_path
 from holdall.runs.versions import OnConflict, replacing
@@ -29,6 +29,7 @@ from holdall.trees.native import named
 from holdall.trees.part import PartTransaction
 from holdall.trees.source import Item, bytes_item, local_items, stream_item
 
+MOST_RANKS: Final = 8_192  # one entry commits them all, and has 4 MiB; readers take what fits
 _FIRST_PAUSE: Final = 0.05  # seconds between two looks at the log, doubled up to
 _LONGEST_PAUSE: Final = 5.0
 
@@ -217,7 +218,8 @@ class RunGroups(RunWriter):
         that no reader sees. The last that comes commits all parts. No process waits, and none copies for another.
 
         Args:
-            rank, world_size: Which of the processes this is, from 0 on, of how many.
+            rank, world_size: Which of the processes this is, from 0 on, of how many; at most 8,192, as one
+                entry commits them all.
             step: What tells this group from the run's others: the step of the training, say;
             name: or a name, or both.
             attempt: Which try of the job this is: parts of a smaller one that were not committed are dropped. Where a

@@ -28,7 +28,7 @@ from holdall.chunks.reader import ChunkReader
 from holdall.chunks.writer import ChunkWriter
 from holdall.errors import HoldallError, RegisteredPathError, RunDeletedError, RunEndedError
 from holdall.format.document import Json
-from holdall.format.entry import InlineBlob, LogEntry
+from holdall.format.entry import InlineBlob, LogEntry, fits
 from holdall.storage.ending import the_end
 from holdall.trees import snapshot
 from holdall.trees.blobs import RunBlobReader
@@ -60,6 +60,7 @@ class Session:
         self.view = View(self.blobs)
         self.opened = opened  # whether the log says so, or its first entry will
         self.closed = False
+        self.keeps: object = None  # the handle that writes by it: found again for as long as this is unfinished
         self.lock = threading.RLock()
         self._descriptor = descriptor
         self.pack_names = PackNames(self.id)
@@ -352,10 +353,14 @@ class Session:
             packs = self.writer() if self.opened else snapshot.NoPacks()
             state = snapshot.build(self.view, packs, blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
-        kept = [op for group in self.view.state.groups.values() for op in group.repeated()] if state else []
-        entry = next_entry(self.location, self.journal.log, self.view, [*kept, *self._buffer.ops, *draft.ops])
-        time = entry.time if draft.time is None else draft.time
-        return replace(entry, time=time, state_at=state_at, blobs=tuple(blobs), state=state)
+        ops = [*self._buffer.ops, *draft.ops]
+        plain = next_entry(self.location, self.journal.log, self.view, ops)
+        plain = replace(plain, time=plain.time if draft.time is None else draft.time, blobs=tuple(draft.blobs))
+        if not state:
+            return plain
+        kept = [op for group in self.view.state.groups.values() for op in group.repeated()]
+        entry = replace(plain, ops=(*kept, *ops), state_at=state_at, blobs=tuple(blobs), state=state)
+        return entry if draft.state or not kept or fits(entry) else plain  # a checkpoint is advice, what is logged not
 
     def _absorb(self, entry: LogEntry) -> None:
         for op in entry.ops:
