@@ -312,3 +312,21 @@ def test_mlflows_own_autolog_logs_to_a_store(tracked: str) -> None:
     assert len(runs) == 3
     assert {"best_C", "cv"} <= parent.data.params.keys()
     assert "training_score" in parent.data.metrics
+
+
+def test_a_store_works_under_the_small_mlflow() -> None:
+    """`holdall[mlflow]` brings mlflow-skinny, which has no SQLAlchemy: nothing of the three stores asks for it."""
+    script = """
+import sys
+sys.modules["sqlalchemy"] = None
+import mlflow
+mlflow.set_tracking_uri("holdall+memory://small")
+with mlflow.start_run() as run:
+    mlflow.log_text("all is well", "report.txt")
+client = mlflow.MlflowClient()
+client.create_registered_model("reports")
+client.create_model_version("reports", f"runs:/{run.info.run_id}/report.txt", run.info.run_id)
+print(client.search_logged_models(["0"], "name = 'x'"), client.get_model_version("reports", "1").version)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["[]", "1"], done.stderr

@@ -22,7 +22,6 @@ from mlflow.entities import LoggedModelOutput as MlflowModelOutput
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT
 from mlflow.utils.name_utils import _generate_random_name
-from mlflow.utils.search_logged_model_utils import parse_filter_string
 from mlflow.utils.search_utils import SearchLoggedModelsPaginationToken, SearchLoggedModelsUtils
 from mlflow.utils.validation import _validate_logged_model_name
 
@@ -116,7 +115,7 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
             token = SearchLoggedModelsPaginationToken.decode(page_token)
             token.validate(experiment_ids, filter_string, order_by)
             start = token.offset
-        parse_filter_string(filter_string)  # which says what is wrong as MLflow's database does
+        _check_filter(filter_string)
         models = [self._model_entity(found) for found in self._all_models(experiment_ids) if found.deleted is None]
         for model in models:
             model.metrics = model.metrics or []  # as MLflow's filter needs them
@@ -202,6 +201,15 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
             ]
             or None,
         )
+
+
+def _check_filter(text: str | None) -> None:
+    """Raise what MLflow's database does for a wrong filter, where it is there: mlflow-skinny brings no SQLAlchemy."""
+    try:
+        from mlflow.utils.search_logged_model_utils import parse_filter_string
+    except ModuleNotFoundError:
+        return
+    parse_filter_string(text)
 
 
 def _texts(said: Sequence[LoggedModelTag | LoggedModelParameter]) -> dict[str, str]:
