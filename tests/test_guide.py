@@ -246,6 +246,16 @@ def test_the_guide_is_shipped_and_shown(tmp_path: Path) -> None:
         assert page.read_text().startswith("# ")
 
 
+def test_the_guide_has_one_order() -> None:
+    """That of `holdall guide`, of the README and of the site: a new page has its place in each."""
+    from holdall.surfaces.cli.guide import pages
+
+    assert re.findall(r"\(src/holdall/guide/([a-z0-9-]+)\.md\)", (ROOT / "README.md").read_text())[: len(PAGES)] == [
+        *pages()
+    ]
+    assert re.findall(r"^guide/([a-z0-9-]+)$", (ROOT / "docs/index.md").read_text(), re.M) == [*pages()]
+
+
 def _verbs() -> Iterator[str]:
     for name, command in program.commands.items():
         below = getattr(command, "commands", None)

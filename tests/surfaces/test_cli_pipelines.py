@@ -64,3 +64,17 @@ def test_a_mistyped_call_is_told(shell: Shell, words: list[str], said: str) -> N
     """Before anything is asked of the store: no store is made by a call that is wrong."""
     assert said in shell(*words, code=2)
     assert not (shell.folder / "store").exists()
+
+
+def test_a_reference_goes_into_the_run_that_the_environment_names(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what is logged does; without a run it says how to name one, and asks nothing of what it refers to."""
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake/part.csv").write_text("1")
+    monkeypatch.setenv("HOLDALL_REFERENCES", f"file://{tmp_path}/lake/")
+    command = ["artifact", "reference", f"file://{tmp_path}/lake/part.csv"]
+    assert "holdall run start" in shell(*command, code=2)
+    run = shell("run", "start").strip()
+    monkeypatch.setenv("HOLDALL_RUN_ID", run)
+    assert f"runs:/{run}/part.csv" in shell(*command)

@@ -12,22 +12,9 @@ from holdall.surfaces.cli.table import show_table
 from holdall.surfaces.cli.writer import page
 
 _ORDER = (
-    *("start", "runs", "training", "artifacts", "search", "models", "registry"),
-    *("references", "lineage", "files", "serving"),
-    *(
-        "command-line",
-        "s3",
-        "cores",
-        "safety",
-        "space",
-        "retention",
-        "copies",
-        "testing",
-        "pipelines",
-        "mlflow",
-        "moving",
-        "terms",
-    ),
+    *("start", "runs", "training", "ranks", "artifacts", "search", "models", "registry", "references", "lineage"),
+    *("files", "serving", "command-line", "s3", "cores", "safety", "space", "retention", "copies", "testing"),
+    *("pipelines", "mlflow", "moving", "terms"),
 )
 
 

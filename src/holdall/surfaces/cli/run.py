@@ -32,7 +32,7 @@ _LONGEST = 200  # columns of a run's name, to a file or pipe, too
 
 @program.group("run")
 def run() -> None:
-    """Find, show, compare, delete and purge runs.
+    """Start, find, show, compare, delete and purge runs.
 
     \b
     Example: holdall run list
