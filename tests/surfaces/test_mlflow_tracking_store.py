@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -167,6 +168,20 @@ def test_a_run_is_written_to_by_several_processes(bucket: MemoryBucket) -> None:
         first.log_param(run, Param("a", "2"))
     assert len(first.get_metric_history(run, "loss")) == 6
     assert second.get_run(run).data.params == {"a": "1"}
+
+
+def test_what_a_forked_child_logs_is_there_however_it_ends(tmp_path: Path) -> None:
+    """No hook is run where a child ends, as workers of pools do; and what its parent collected is written once."""
+    store = tracking_store(f"holdall+file://{tmp_path}/store")
+    _, run = _began(store)
+    store.log_metric(run, Metric("loss", 0.5, 1, 1))
+    if not (child := os.fork()):
+        store.log_metric(run, Metric("child", 1.5, 2, 2))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    store.log_metric(run, Metric("loss", 0.25, 3, 2))
+    assert store.get_run(run).data.metrics == {"child": 1.5, "loss": 0.25}
+    assert len(store.get_metric_history(run, "loss")) == 2
 
 
 _NEVER_ENDS = """

@@ -7,11 +7,15 @@ A run that MLflow writes to is a native run of the store, and its id is MLflow's
                              next entry, by any search or reading of this process, and when the process ends
     in a server              written before the call returns: another worker may be asked next. MLflow gives the
                              stores of a server the root of its artifacts, which tells the two apart
+    in a forked child, or    written before the call returns: `os._exit` or a signal ends such a process, and no hook
+    a worker of a pool       of its exit is run
 """
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,6 +33,7 @@ PATIENCE: Final = 5.0  # seconds
 HIDDEN: Final = "holdall.mlflow."  # what MLflow says of a run or experiment and has no other place here
 LOCATION: Final = HIDDEN + "artifact_location"  # of an experiment, and its runs, whose files are elsewhere
 PROXY: Final = "mlflow-artifacts:"  # the root of a server that passes artifacts on
+_IMPORTED_IN: Final = os.getpid()
 _log = logging.getLogger("holdall")
 
 
@@ -54,8 +59,8 @@ class Held(AbstractStore):
         return store_at(self.store_uri)
 
     def _logged(self, run: Run) -> None:
-        """Write what a run has buffered: now in a server, soon elsewhere."""
-        if self._writes_through:
+        """Write what a run has buffered: now in a server or a process that ends without a word, soon elsewhere."""
+        if self._writes_through or _ends_unheard():
             run.flush()
         else:
             self._writer.write_soon(run)
@@ -73,6 +78,11 @@ class Held(AbstractStore):
             with suppress(ValueError, MlflowException):  # it may be no address: anybody may have written it
                 return str(append_to_uri_path(tags[LOCATION], run_id, ARTIFACTS))
         return run_root(self.artifact_root, experiment, run_id)
+
+
+def _ends_unheard() -> bool:
+    """Return whether this process is a forked child, or a worker that its parent terminates, as a pool's."""
+    return os.getpid() != _IMPORTED_IN or multiprocessing.current_process().daemon
 
 
 class Writer:
