@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,17 @@ def test_a_blob_that_is_not_what_it_is_called_is_told(store: Store, tmp_path: Pa
     assert {(one.what, one.path) for one in report.problems} == {("file", "model.safetensors")}
     runs = [store.runs.get(run.info.run_id) for run in store.runs.search("tags.`huggingface.type` = 'model'")]
     assert [list(run.manifest) for run in runs] == [["config.json"], ["config.json"]]
+
+
+def test_what_is_no_file_in_a_cache_is_told(store: Store, tmp_path: Path) -> None:
+    """Pipes and devices are not read, and a link in a circle hides no other file."""
+    cache = hub(tmp_path / "hub")
+    place = next(cache.glob("models--*/snapshots/*"))
+    os.mkfifo(place / "pipe")
+    (place / "zero").symlink_to("/dev/zero")
+    (place / "circle").symlink_to("circle")
+    report = importing.from_huggingface_cache(store, cache).perform()
+    assert {problem.path for problem in report.problems} == {"pipe", "zero", "circle"}
 
 
 def test_the_cache_is_read_as_its_own_package_reads_it(store: Store, tmp_path: Path) -> None:

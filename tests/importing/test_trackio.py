@@ -120,6 +120,17 @@ def test_a_hostile_database_names_no_file_outside(store: Store, tmp_path: Path) 
     assert any(math.isinf(run.data.metrics.get("a", 0)) for run in kept)
 
 
+def test_a_view_in_place_of_a_table_is_not_asked(store: Store, tmp_path: Path) -> None:
+    """It can be a query that never ends; a run of the database's real tables is brought all the same."""
+    endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT n AS id, 'a' AS run_name FROM r"
+    with sqlite3.connect(tmp_path / "vision.db") as database:
+        database.execute(f"CREATE VIEW metrics AS {endless}")
+        database.execute("CREATE TABLE configs (id, run_name, config, created_at)")
+        database.execute("INSERT INTO configs VALUES (1, 'a', '{}', '2026-01-01')")
+    database.close()
+    assert importing.from_trackio(store, tmp_path).perform().outcomes == {"new": 1}
+
+
 def test_a_folder_without_a_database_is_refused(store: Store, tmp_path: Path) -> None:
     """The error says what is missing."""
     with pytest.raises(InvalidURIError, match="no Trackio"):

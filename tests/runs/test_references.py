@@ -30,7 +30,7 @@ from holdall.errors import (
 from holdall.format.paths import POINTER as ENDING
 from holdall.format.pointers import Pinned, Pointer, encode_pointer
 from holdall.settings import read_settings
-from holdall.storage.elsewhere.consent import Consent
+from holdall.storage.elsewhere.consent import Consent, split_uri
 from holdall.storage.elsewhere.remote import RemoteElsewhere
 from holdall.storage.elsewhere.s3 import S3Elsewhere
 from holdall.storage.schemes import bucket_at
@@ -450,9 +450,26 @@ def test_consent_is_by_whole_parts_of_an_address() -> None:
     for uri in (
         *("s3://data-of-others/x", "s3://datax", "s3://dat", "gs://data/x", "file:///srvx", "file:///etc/passwd"),
         *("file:///srv/../etc/passwd", "file:///srv/%2e%2e/etc/passwd", "file:///srv/x?y", "file:///srv/..\\x"),
+        *("file:///srv/..%2f..%2fetc/passwd", "file:///srv/%2e%2e%5cx"),
     ):
         with pytest.raises(ReferenceRefusedError):
             consent.options_for(uri)
+
+
+def test_no_encoding_leads_out_of_an_allowed_folder_of_a_server() -> None:
+    """Servers decode a slash before they look where `..` leads, and some cut what follows a semicolon."""
+    consent = Consent.of(["https://host/public/"])
+    for rest in ("%2e%2e%2fsecret", "..%2Fsecret", "a/..%2f..%2fsecret", "..%5csecret", "..;/secret", "..%3bx/secret"):
+        with pytest.raises(ReferenceRefusedError):
+            consent.options_for(f"https://host/public/{rest}")
+    assert consent.options_for("https://host/public/a%2fb..c/..d") == {}
+
+
+@pytest.mark.parametrize("uri", ["gs://b::file:///etc/passwd", "az://b::simplecache/x", "s3://b?endpoint_url=x/y"])
+def test_no_bucket_is_called_as_a_chain_of_file_systems(uri: str) -> None:
+    """A stranger's address would name a second file system, which nobody allowed."""
+    with pytest.raises(InvalidURIError, match="no bucket"):
+        split_uri(uri)
 
 
 def test_the_usual_consent_is_for_object_stores_alone() -> None:
@@ -602,9 +619,14 @@ class _Page(BaseHTTPRequestHandler):
     content, etag = b"0123456789", '"one"'
 
     def do_GET(self) -> None:
+        if self.path == "/odd":
+            self.send_response(206)
+            self.send_header("Content-Range", "bytes 0-0/\u00b2")
+            self.end_headers()
+            return
         if self.path == "/moved":
             self.send_response(302)
-            self.send_header("Location", "http://169.254.169.254/")
+            self.send_header("Location", "http://169.254.169.254/\x1b[2J")
             self.end_headers()
             return
         if self.path != "/x":
@@ -645,8 +667,10 @@ def test_a_file_of_a_web_server_where_it_is_allowed(web: str, tmp_path: Path) ->
         run.log_reference(f"{web}/x", digest=True)
         with pytest.raises(ObjectNotFoundError):
             run.log_reference(f"{web}/nothing", "n")
-        with pytest.raises(holdall.errors.StorageError, match="which leads to"):
+        with pytest.raises(holdall.errors.StorageError, match="which leads to") as told:
             run.log_reference(f"{web}/moved", "m")
+        assert "\x1b" not in str(told.value)
+        assert run.log_reference(f"{web}/odd", "o").size == 0  # it says no number, and no error of Python's
         with pytest.raises(InvalidURIError):
             run.log_reference(f"{web}/folder/", "f")
     assert run.read("x") == b"0123456789"
@@ -659,6 +683,14 @@ def test_a_file_of_a_web_server_where_it_is_allowed(web: str, tmp_path: Path) ->
     assert problem.what == "changed"
     with pytest.raises(ReferenceRefusedError):
         opened(str(tmp_path)).runs.get(run.id).read("x")
+
+
+def test_an_etag_that_no_header_can_say_is_an_error_of_the_store(web: str, tmp_path: Path) -> None:
+    """A stranger's pointer neither adds a header to a request nor breaks its reader off."""
+    store = opened(str(tmp_path), references=[f"{web}/"])
+    for etag in ('"one"\r\nX-Evil: 1', '"\u20ac"'):
+        with pytest.raises(holdall.errors.StorageError, match="cannot be asked for"):
+            _planted(store, f"{web}/x", Pinned("", 10, etag)).read("data")
 
 
 # --- the command line -------------------------------------------------------------------------------

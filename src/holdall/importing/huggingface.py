@@ -9,6 +9,7 @@ told. Revisions share most of their files, and a store keeps each once.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,9 @@ def _revisions(repository: Path, experiment: str) -> Iterator[FoundRun]:
 
 def _found(place: Path, address: str, name: str, experiment: str, refs: str) -> FoundRun:
     files = {str(file.relative_to(place)): file for file in sorted(place.rglob("*")) if not file.is_dir()}
-    sums = {path: digest for path, file in files.items() if _SHA256.fullmatch(digest := file.resolve().name)}
+    sums = {
+        path: digest for path, file in files.items() if _SHA256.fullmatch(digest := Path(os.path.realpath(file)).name)
+    }
     began = int(place.stat().st_mtime * 1000)
     said = {"huggingface.repo": name, "huggingface.type": address.partition(":")[0]}
     return FoundRun(

@@ -151,7 +151,9 @@ class _Project:
         yield from self._ask(f"{asked}{where} ORDER BY id", () if of is None else (of,))
 
     def _has(self, table: str) -> set[str]:
-        """Return the columns of a table; none where it is not there."""
+        """Return the columns of a table; none where it is not there, or a view, which may never end."""
+        if not list(self._ask("SELECT 1 FROM sqlite_master WHERE name = ? AND type = 'table'", (table,))):
+            return set()
         return {name for _, name, *_ in self._ask(f"PRAGMA table_info({table})", ())}
 
     def _ask(self, question: str, given: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:

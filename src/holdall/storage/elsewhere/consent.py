@@ -9,6 +9,7 @@ in this process's memory. Never files, never other servers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,7 @@ from urllib.parse import unquote
 from holdall.errors import InvalidURIError, ReferenceRefusedError
 
 SCHEMES: Final = ("s3", "gs", "gcs", "az", "abfs", "memory", "file", "https", "http")
+_BUCKET: Final = re.compile(r"[A-Za-z0-9._@-]+")
 _UNASKED: Final = ("s3://", "gs://", "gcs://", "az://", "abfs://", "memory://")
 Given: TypeAlias = Sequence[str] | Mapping[str, Mapping[str, Any] | None] | None
 
@@ -77,6 +79,8 @@ def split_uri(uri: str) -> tuple[str, str]:
         place, key = "", unquote(key)
     elif not place or ("@" in place and scheme != "abfs"):
         raise InvalidURIError(uri.split("@")[-1], "a bucket or server belongs after the ://, without credentials")
+    elif scheme not in ("http", "https") and not _BUCKET.fullmatch(place):  # fsspec takes `::` for a chain of systems
+        raise InvalidURIError(uri, "no bucket has such a name")
     if not key and scheme != "s3":
         raise InvalidURIError(uri, "the name of an object or folder is missing")
     if not uri.isprintable() or not _is_plain(uri):
@@ -105,4 +109,5 @@ def _is_plain(uri: str) -> bool:
     scheme, _, rest = uri.partition("://")
     if scheme.lower() not in ("file", "http", "https"):
         return True  # keys of buckets are names, in which nothing has a meaning
-    return not set(rest) & set("?#\\") and not any(unquote(part) in (".", "..") for part in rest.split("/"))
+    parts = re.split(r"[/\\]", unquote(rest))  # `..%2f` too: servers decode it before they look what it leads to
+    return not set(rest) & set("?#\\") and not {".", ".."} & {part.partition(";")[0] for part in parts}

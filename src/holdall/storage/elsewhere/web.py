@@ -7,6 +7,7 @@ no listing, so a folder cannot be referenced.
 from __future__ import annotations
 
 import http.client
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ from holdall.storage.bucket import Bytes
 from holdall.storage.elsewhere.seen import Seen, check_same
 
 _SECONDS = 60.0  # of silence
+_SIZE = re.compile("[0-9]{1,18}")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -80,6 +82,8 @@ class WebElsewhere:
                 self._refused(key, error)
         except (OSError, http.client.HTTPException) as error:
             raise BucketUnreachableError(self.url, key, str(error)) from error
+        except ValueError as error:  # a pointer may pin an ETag that no header can say
+            raise StorageError(self.url, key, f"it cannot be asked for: {error}") from error
 
     def _refused(self, key: str, error: urllib.error.HTTPError) -> NoReturn:
         if error.code in (404, 410):
@@ -92,7 +96,7 @@ class WebElsewhere:
             raise TransientStorageError(self.url, key, f"HTTP {error.code}") from error
         leads = error.headers.get("Location") if 300 <= error.code < 400 else None
         raise StorageError(
-            self.url, key, f"HTTP {error.code}" + (f", which leads to {leads[:300]}: reference that" if leads else "")
+            self.url, key, f"HTTP {error.code}" + (f", which leads to {leads[:300]!r}: reference that" if leads else "")
         ) from error
 
 
@@ -114,4 +118,4 @@ def _seen(key: str, answer: Any) -> Seen:
     except (TypeError, ValueError, KeyError):
         modified = None
     strong = etag if etag and not etag.startswith("W/") else None
-    return Seen(key, int(told) if told.isdigit() else 0, strong, None, modified)
+    return Seen(key, int(told) if _SIZE.fullmatch(told) else 0, strong, None, modified)
