@@ -15,16 +15,24 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.depth import DEEP
 from tests.support.servers import Server, free_port, wait_until
 
 import holdall
 from holdall.store import Store
 
-pytestmark = pytest.mark.doors
+FULL = any(distributions(name="mlflow"))
+pytestmark = [
+    pytest.mark.doors,
+    pytest.mark.skipif(
+        not (FULL or DEEP), reason="the full mlflow is not installed; a deep run tries its server without"
+    ),
+]
 pytest.importorskip("flask", reason="the full mlflow is not installed: its server needs Flask")
 mlflow: Any = pytest.importorskip("mlflow", reason="MLflow is not installed")
 linear_model: Any = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
