@@ -654,3 +654,18 @@ def test_blocks_are_kept_on_disk(world: World, tmp_path: Path) -> None:
             file.seek(-5, 2)
             assert file.read() == data[-5:]
         assert cache.cat(f"{world.root}/notes.txt") == FILES["notes.txt"]
+
+
+def test_an_open_file_travels(world: World) -> None:
+    """Pickled, it is the same content at the same place; content that was replaced meanwhile is none of it."""
+    run = world.store.runs.start(paths="versioned")
+    with filesystem_of(world.store) as fs:
+        name = f"runs/{run.id}/a"
+        fs.pipe(name, b"0123456789")
+        file = fs.open(name)
+        file.seek(4)
+        there = pickle.dumps(file)
+        assert pickle.loads(there).read(3) == b"456"
+        fs.pipe(name, b"9876543210")
+        with pytest.raises(FileNotFoundError, match="was replaced"):
+            pickle.loads(there)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from fsspec.spec import AbstractBufferedFile
 
+from holdall.errors import NoSuchFileError
 from holdall.store import ArtifactReader
 
 if TYPE_CHECKING:
@@ -50,6 +51,18 @@ class RunFile(ArtifactReader):
     def info(self) -> dict[str, Any]:
         """Return what `fs.info(path)` says."""
         return self.details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened_again, (self.fs, self.path, self.tell(), self.details["sha256"])
+
+
+def _opened_again(fs: Any, path: str, at: int, sha256: str) -> RunFile:
+    """Return a file that was open in another process, where it was."""
+    file: RunFile = fs.open(path)
+    if file.details["sha256"] != sha256:
+        raise NoSuchFileError(path, f"{path!r} was replaced since it was opened: open it anew")
+    file.seek(at)
+    return file
 
 
 class BlockFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
