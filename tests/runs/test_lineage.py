@@ -307,3 +307,29 @@ def test_a_model_shows_what_it_was_made_of_and_who_uses_it(tmp_path: Path) -> No
     assert f"{score.id}  score FINISHED, as models:/forest/1" in shell("model", "show", "models:/forest/1", "--lineage")
     body = shell.json("model", "show", "models:/forest/1", "--lineage")
     assert (body["reads"][0]["path"], body["used_by"][0]["run_id"]) == ("data", score.id)
+
+
+def test_a_chain_longer_than_pythons_stack_is_told_whole() -> None:
+    """Whoever may write runs may make one of any length."""
+    node = LineageNode("run", "runs:/0")
+    for at in range(1, 5):
+        node = LineageNode("run", f"runs:/{at}", nodes=(node, LineageNode("data set", "d")))
+    assert [below["uri"] for below in node.to_dictionary()["nodes"]] == ["runs:/3", "d"]
+    for at in range(5, 401):
+        node = LineageNode("run", f"runs:/{at}", nodes=(node,))
+    body, depth = node.to_dictionary(), 0
+    while "nodes" in body:
+        body, depth = body["nodes"][0], depth + 1
+    assert depth == 400
+
+
+def test_a_damaged_reference_hides_only_what_it_says(store: Store) -> None:
+    """The lineage of what was made of that run says that it is not complete."""
+    hostile = _made(store, "hostile", data="rows")
+    with store.runs.get(hostile.id) as run:
+        run.log_text("not this", "x.holdall-reference")
+        run.set_tag("holdall.references", "true")
+    train = _made(store, "train", f"runs:/{hostile.id}/data", model="weights")
+    found = store.artifacts.lineage(f"runs:/{train.id}/model")
+    assert not found.complete
+    assert found.upstream[0].nodes[0].nodes[0].run_id == hostile.id

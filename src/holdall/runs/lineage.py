@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from holdall.display import Facts, Named, Shown
@@ -70,7 +70,13 @@ class LineageNode(Shown, Named):
 
     def to_dictionary(self) -> dict[str, Any]:
         """Return the same by name, of plain values, what is empty left out."""
-        return _plain(asdict(self))
+        made: dict[int, dict[str, Any]] = {}
+        for node in reversed(list(self.each())):  # what follows comes first: a chain may be longer than Python's stack
+            said = {each.name: getattr(node, each.name) for each in fields(node) if each.name != "nodes"}
+            made[id(node)] = {name: value for name, value in said.items() if value not in (None, False)}
+            if node.nodes:
+                made[id(node)]["nodes"] = [made[id(below)] for below in node.nodes]
+        return made[id(self)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -166,11 +172,21 @@ class _Upstream(_Walk):
                 artifact = replace(artifact, nodes=(self.run(read.run_id, at + 1),))
             yield artifact
         for given in inputs_of(tags).dataset_inputs:
+            if not self._room():
+                return
             yield LineageNode("data set", given.dataset.source, given.dataset.name, given.dataset.digest)
         if REFERS in tags:
+            yield from self._elsewhere(run_id)
+
+    def _elsewhere(self, run_id: str) -> Iterator[LineageNode]:
+        try:
             for found in RunReader(self._location, run_id)._references().below(""):
+                if not self._room():
+                    return
                 one = found.reference
                 yield LineageNode("elsewhere", one.uri, one.path, one.digest, run_id)
+        except HoldallError:  # anybody may have written it
+            self.complete = False
 
     def _path_of_model(self, run_id: str, n: int) -> str | None:
         try:
@@ -251,8 +267,3 @@ def _model_path(tags: Mapping[str, str], n: int) -> str | None:
 def _touch(one: str, other: str) -> bool:
     """Return whether two paths are one, or one is below the other."""
     return not one or not other or f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
-
-
-def _plain(body: dict[str, Any]) -> dict[str, Any]:
-    told = {name: value for name, value in body.items() if value not in (None, False, ())}
-    return told | ({"nodes": [_plain(each) for each in body["nodes"]]} if body.get("nodes") else {})
