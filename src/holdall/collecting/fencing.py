@@ -151,11 +151,14 @@ def _knows_w6(writer: str) -> bool:
 
 
 def _append(location: Location, view: ExactView, ops: Callable[[], list[Json]]) -> bool:
-    """Append an entry with these operations, asked for anew after each lost race; return whether there was any."""
+    """Append an entry with these operations, asked for anew after each lost race; return whether there was any.
+
+    One that lands below a purge harms nobody: it is no one's data, and no session can commit there any more.
+    """
     journal = Journal(location.bucket, location.pool, view.paths.blobs.journal.log)
 
     def build() -> LogEntry | None:
         wanted = ops()
         return next_entry(location, journal.log, view, wanted) if wanted else None
 
-    return append_entry(location, journal.create, build, view.absorb, view.follow) is not None
+    return append_entry(location, journal.try_create, build, view.absorb, view.follow) is not None

@@ -246,7 +246,7 @@ class RunCopier:
         assert found.target
         assert found.before
         view, before, facts = found.target, found.before, facts_of(found.target.state)
-        journal = Journal(self._target.bucket, self._target.pool, run_log(found.run_id))
+        journal = view.paths.blobs.journal  # it knows when the log was looked at
 
         def build() -> LogEntry | None:
             if facts_of(view.state) != facts:

@@ -112,10 +112,12 @@ def lift(location: Location, run_id: str, name: str) -> bool:
 
 def _append(location: Location, run_id: str, ops: Callable[[State], Sequence[Json]], view: View | None = None) -> View:
     """Add an entry to a run's log, which is read from its last state on if need be; return the run as of then."""
-    journal = Journal(location.bucket, location.pool, run_log(run_id))
-    view = view or View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
+    if view is None:
+        journal = Journal(location.bucket, location.pool, run_log(run_id))
+        view = View.load(RunBlobReader(location.bucket, location.pool, journal, location.damage))
     if view is None:
         raise RunNotFoundError(run_id, location.bucket.url)
+    journal = view.paths.blobs.journal  # it knows when the log was looked at
 
     def build() -> LogEntry | None:
         wanted = ops(view.state)

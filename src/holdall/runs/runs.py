@@ -138,8 +138,9 @@ class Runs:
             return self.get(id)
         said = first_tags(tags, {RUN_NAME: name, NOTE: description}, start_time)
         owner = self._owner(experiment, None)
-        there = Journal(self._location.bucket, self._location.pool, run_log(id)).newest() is not None
-        run = None if there else self._begin(id, owner, said, versioned=versioned, opened=False)
+        journal = Journal(self._location.bucket, self._location.pool, run_log(id))
+        there = journal.newest() is not None
+        run = None if there else self._begin(id, owner, said, versioned=versioned, opened=False, journal=journal)
         self._ensured.put(id, True)
         return run or self.get(id)
 
@@ -350,11 +351,18 @@ class Runs:
         return joined(pd, parts)
 
     def _begin(
-        self, id: str, owner: str, said: Mapping[str, Any], *, versioned: bool, opened: bool = True
+        self,
+        id: str,
+        owner: str,
+        said: Mapping[str, Any],
+        *,
+        versioned: bool,
+        opened: bool = True,
+        journal: Journal | None = None,
     ) -> Run | None:
         """Begin a run of an experiment, with these tags; None if another has begun one of this id. Cost: one PUT.
 
-        `opened`: whether the same entry opens a session, as what is started here and now is likely to store much.
+        `journal`: its log, if it was looked at. `opened`: whether it opens a session too, as for what may be large.
         """
         ops, blobs = self._environment()
         said = {RUN_NAME: None, **ops, **said}
@@ -364,7 +372,7 @@ class Runs:
         if blobs:
             first.append({"op": "environment", "facts": blobs[0].ref(0).to_json()})
         first += [tag_op(key, value) for key, value in said.items()]
-        session = Session.start(self._location, run_log(id), first, blobs, opened=opened)
+        session = Session.start(self._location, run_log(id), first, blobs, opened=opened, journal=journal)
         if session is None:
             return None
         run = self._handles.of(id)

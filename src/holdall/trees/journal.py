@@ -17,6 +17,7 @@ number. Keys count down, so the first key of a listing is the newest entry.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -43,6 +44,8 @@ from holdall.trees.salvage import UNREADABLE
 
 _MOST_LOST: Final = 1_000  # entries of a log that may be missing in what is read around them
 _AT_ONCE: Final = 128  # entries fetched side by side
+_PURGED: Final = "runs/"  # the logs that may be purged
+_LOOKED: Final = 30.0  # seconds for which a writer may rely on its last look at a log
 
 
 class Journal:
@@ -51,6 +54,8 @@ class Journal:
     def __init__(self, bucket: Bucket, pool: Pool, log: str) -> None:
         self.log = log
         self._bucket, self._pool = bucket, pool
+        self.clocks = _clocks
+        self._looked: tuple[float, float] | None = None  # before the request that last told the newest entry
 
     def head(self) -> LogEntry | None:
         """Return the newest entry; None if there is no log. Cost: one listing and one GET."""
@@ -62,8 +67,10 @@ class Journal:
 
         If a foreign key is listed first (a file manager's, say), all are listed.
         """
-        prefix = f"{self.log}/log/"
-        for info in [*self._bucket.list(prefix, limit=1)]:
+        prefix, asked = f"{self.log}/log/", self.clocks()
+        first = [*self._bucket.list(prefix, limit=1)]
+        self._looked = asked
+        for info in first:
             key = next(entry_keys([info]), None) or next(entry_keys(self._bucket.list(prefix)), None)
             return key.number if key else None
         return None
@@ -171,13 +178,44 @@ class Journal:
 
         Returns:
             The entry that has this number now; its `write_id` tells whose it is. Where that is gone, as the run was
-            purged, the entry that did so.
+            purged, or was created at a number that a purge had made free, the entry that purged it.
 
         Raises:
             CommitStateUnknownError: Neither the request nor a look at the log was answered.
 
-        Cost: one PUT; a GET more where something is there.
+        Cost: one PUT; a GET more where something is there; a listing more where the last look at the log is old.
         """
+        asked = self.clocks()
+        standing = self.try_create(draft)
+        if standing.write_id != draft.write_id:
+            return standing
+        if self._is_old_news(draft.n):
+            return self._purge_above(draft) or standing
+        self._looked = asked
+        return standing
+
+    def _is_old_news(self, n: int) -> bool:
+        """Return whether entry n of a run, which was just created, may lie below a purge: its writer looked long ago.
+
+        Asked afterwards, so that a process that sleeps at any moment is noticed; by two clocks, as one may sleep too.
+        """
+        if not self.log.startswith(_PURGED):
+            return False
+        if self._looked is None:
+            return n > 0  # a new run's id was never another's
+        return any(abs(now - then) > _LOOKED for now, then in zip(self.clocks(), self._looked, strict=True))
+
+    def _purge_above(self, draft: LogEntry) -> LogEntry | None:
+        """Return the entry that purged the run if the draft was created below it; else None. Cost: a listing."""
+        try:
+            newest = self.newest()
+            head = self.read(newest) if newest is not None and newest > draft.n else None
+        except StorageError as error:
+            raise CommitStateUnknownError(draft.write_id, log_key(self.log, draft.n)) from error
+        return head if head and head.purges else None
+
+    def try_create(self, draft: LogEntry) -> LogEntry:
+        """Do as `create`, where nobody relies on it that the entry is not below a purge. Cost: without its listing."""
         data = encode_entry(draft)
         key = log_key(self.log, draft.n)
         try:
@@ -204,6 +242,11 @@ class Journal:
             raise
         except StorageError as error:
             raise CommitStateUnknownError(draft.write_id, key) from error
+
+
+def _clocks() -> tuple[float, float]:
+    """Return seconds of a clock that is never set, and of one that goes on while the machine sleeps."""
+    return time.monotonic(), time.time()
 
 
 def check_chain(before: LogEntry | None, entry: LogEntry) -> None:

@@ -70,10 +70,17 @@ class Session:
 
     @classmethod
     def start(
-        cls, location: Location, log: str, ops: Sequence[Json], blobs: Sequence[InlineBlob] = (), *, opened: bool = True
+        cls,
+        location: Location,
+        log: str,
+        ops: Sequence[Json],
+        blobs: Sequence[InlineBlob] = (),
+        *,
+        opened: bool = True,
+        journal: Journal | None = None,
     ) -> Session | None:
         """Start a session in a log that it creates. Returns None if another has created it. Cost: one PUT."""
-        session = cls(location, log, opened=opened)
+        session = cls(location, log, journal, opened=opened)
         create, *rest = ops
         first = Draft([create, *([session._op("open")] if opened else ()), *rest], blobs)
         if session.append(lambda: None if session.view.head else first) is None:
