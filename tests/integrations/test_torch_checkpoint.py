@@ -18,6 +18,7 @@ import pytest
 import torch
 import torch.distributed
 import torch.distributed.checkpoint as dcp
+from tests.support.depth import DEEP
 from torch.distributed.checkpoint.metadata import MetadataIndex
 
 from holdall.chunks.pool import Pool
@@ -111,7 +112,9 @@ def test_loading_asks_only_for_what_is_needed() -> None:
     bucket = TraceBucket(MemoryBucket(), count := RequestCounter())
     store = Store._over(bucket, Pool())
     run = store.runs.start()
-    many = {str(n): torch.tensor(list(random.Random(n).randbytes(1 << 20)), dtype=torch.uint8) for n in range(8)}
+    many = {
+        str(n): torch.frombuffer(bytearray(random.Random(n).randbytes(1 << 20)), dtype=torch.uint8) for n in range(8)
+    }
     dcp.save(many, storage_writer=HoldallWriter(run))
     run.finish()
     other = Store._over(bucket, Pool()).runs.get(run.id)
@@ -198,8 +201,8 @@ def test_what_cannot_be_one_commit_is_refused(run: Run) -> None:
 
 
 RANKS = """
-    import os, sys, warnings
-    import torch, torch.distributed as dist
+    import os, sys, traceback, warnings
+    import torch, torch._dynamo, torch.distributed as dist  # once, and not in each child
     import torch.distributed.checkpoint as dcp
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.tensor import Replicate, Shard, distribute_tensor
@@ -208,7 +211,7 @@ RANKS = """
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    url, run_id, folder = sys.argv[1:]
+    url, run_id, folder, ranks = sys.argv[1:]
     weights = torch.arange(48 * 1000, dtype=torch.float32).reshape(48, 1000)
 
     def begin(rank, world, name):
@@ -221,52 +224,56 @@ RANKS = """
         dcp.save(state, storage_writer=HoldallWriter(run, "7"))
         future = dcp.async_save(state, storage_writer=HoldallWriter(run, "8"))
         future.result()
-        if rank == 2:
+        if rank == 1:
             HoldallWriter.write_data = lambda *_: sys.exit("this rank fails")
         try:
             dcp.save(state, storage_writer=HoldallWriter(run, "9"))
         except BaseException as error:
             return
-        sys.exit("a rank failed, and the checkpoint was saved")
+        raise AssertionError("a rank failed, and the checkpoint was saved")
 
     def load(rank, world):
-        mesh, run = begin(rank, world, f"load{world}")
+        dist.destroy_process_group()
+        mesh, run = begin(rank, world, "load")
         state = {"weights": distribute_tensor(torch.zeros(48, 1000), mesh, [Shard(1)]), "step": 0}
         dcp.load(state, storage_reader=HoldallReader(run, "8"))
         assert state["step"] == 7
         mine = weights.chunk(world, 1)[rank]
         assert torch.equal(state["weights"].to_local(), mine), rank
 
-    for work, world in ((save, 4), (load, 2)):
-        children = []
-        for rank in range(world):
-            if not (child := os.fork()):
-                code = 1
-                try:
-                    work(rank, world)
-                    code = 0
-                finally:
-                    sys.stderr.flush()
-                    os._exit(code)
-            children.append(child)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        assert not any(codes), (work.__name__, codes)
+    children = []
+    for rank in range(int(ranks)):
+        if not (child := os.fork()):
+            code = 1
+            try:
+                save(rank, int(ranks))
+                if rank < 2:
+                    load(rank, 2)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert not any(codes), codes
 """
 
 
-def test_four_processes_save_and_two_load(tmp_path: Path) -> None:
+def test_some_processes_save_and_two_load(tmp_path: Path) -> None:
     """Real processes of gloo: one entry for each checkpoint, none where a rank failed; and another cut is read."""
+    ranks = 4 if DEEP else 3
     url = f"file://{tmp_path}/store"
     run = Store.open(url).runs.start()
     script = tmp_path / "ranks.py"
     script.write_text(textwrap.dedent(RANKS))
-    done = subprocess.run(
-        [sys.executable, script, url, run.id, tmp_path], capture_output=True, text=True, timeout=240, check=False
-    )
+    command = [sys.executable, str(script), url, run.id, str(tmp_path), str(ranks)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     found = Store.open(url)
     held = set(found.runs.get(run.id).manifest)
     assert held == {
-        f"{step}/{name}" for step in (7, 8) for name in ("checkpoint.json", *(f"rank-{n}.bin" for n in range(4)))
+        f"{step}/{name}" for step in (7, 8) for name in ("checkpoint.json", *(f"rank-{n}.bin" for n in range(ranks)))
     }
     assert found.maintenance.check().problems == []
