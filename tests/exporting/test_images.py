@@ -16,6 +16,7 @@ from tests.support.stores import tiny_store
 import holdall
 from holdall import exporting
 from holdall.errors import ContentError, DestinationError, InvalidArgumentError
+from holdall.exporting.oci import _index
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.trees.source import bytes_item
@@ -205,3 +206,15 @@ def test_the_command_exports_images_and_folders(tmp_path: Path) -> None:
     assert shell.json("model", "export", uri, "hub", "--hf")["files"] == len(FILES) + 2
     for wrong in (["x", "--oci", "--hf"], [], ["--oci"], ["x", "--oci-push", "host/x:1"]):
         shell("model", "export", uri, *wrong, code=2)
+
+
+@pytest.mark.parametrize("annotations", ["x", [1]])
+def test_an_index_of_another_program_that_is_none_is_refused(tmp_path: Path, annotations: object) -> None:
+    """By an error that names the folder; without annotations, or null for them, an image is kept."""
+    (tmp_path / "oci-layout").write_text("{}")
+    for each in ({"digest": "sha256:0"}, {"digest": "sha256:0", "annotations": None}):
+        (tmp_path / "index.json").write_text(json.dumps({"manifests": [each]}))
+        assert _index(tmp_path) == [each]
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": [{"annotations": annotations}]}))
+    with pytest.raises(DestinationError, match="lists no manifests"):
+        _index(tmp_path)

@@ -74,7 +74,7 @@ def write_image(store: Store, uri: str, folder: Path, tag: str) -> ModelImage:
     config = _put(_json(_config(model, uri, layers)), blobs, CONFIG)
     manifest = _manifest(config, layers)
     described = _put(_json(manifest), blobs, MANIFEST) | {"artifactType": ARTIFACT, "annotations": {_REF: tag}}
-    others = [one for one in index if one.get("annotations", {}).get(_REF) != tag]
+    others = [one for one in index if (one.get("annotations") or {}).get(_REF) != tag]
     _replace(folder / "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
     said = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [*others, described]}
     _replace(folder / "index.json", _json(said))  # last: what it names is there
@@ -90,11 +90,15 @@ def _index(folder: Path) -> list[dict[str, Any]]:
             raise ValueError("it is not empty, and no image layout")
         with (folder / "index.json").open("rb") as file:
             found = json.loads(file.read(_MOST))["manifests"]
-        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        if not isinstance(found, list) or not all(map(_is_described, found)):
             raise ValueError("its index.json lists no manifests")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DestinationError(str(folder), f"no image layout can be added to: {error}") from error
     return found
+
+
+def _is_described(one: object) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("annotations") or {}, dict)
 
 
 def _layer(file: ModelFile, blobs: Path) -> dict[str, Any]:
