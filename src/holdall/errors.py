@@ -577,9 +577,11 @@ class InvalidURIError(RequestError, ValueError):
 
     hint = "an artifact is runs:/<run_id>/<path>; a store is a folder, file://, s3://, gs:// or az://"
 
-    def __init__(self, uri: str, reason: str) -> None:
+    def __init__(self, uri: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(uri, reason)
         self.uri, self.reason = uri, reason
+        if hint is not None:
+            self.hint = hint
 
     def __str__(self) -> str:
         return f"{self.uri!r}: {self.reason}"

@@ -12,6 +12,10 @@ from urllib.parse import urlsplit
 from holdall.display import Facts, Shown
 from holdall.sizes import format_size
 
+AN_MLFLOW = (
+    "an MLflow is a folder such as ./mlruns, a database such as sqlite:///mlflow.db, or a server's http://host:5000"
+)
+DATABASES = ("sqlite", "mysql", "postgresql", "mssql")  # the schemes of those that MLflow works on
 NEW, MORE, SAME, FAILED = "new", "more", "same", "failed"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +17,8 @@ from tests.support.mlruns import BEGAN, digests, file_store_allowed, fill, log_m
 from tests.support.shell import Shell
 from tests.support.stores import tiny_store
 
-from holdall import importing
-from holdall.errors import CommitStateUnknownError, InvalidURIError, StorageError
+from holdall import exporting, importing
+from holdall.errors import CommitStateUnknownError, InvalidURIError, MissingLibraryError, StorageError
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
@@ -277,6 +278,21 @@ def test_what_is_no_mlflow_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(InvalidURIError, match="no such database"):
         importing.from_mlflow(store, f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_database_without_what_opens_it_names_the_package(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mlflow-skinny has no SQLAlchemy; a wrong address is told what an MLflow's address is."""
+    (tmp_path / "mlflow.db").touch()
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for move in (importing.from_mlflow, exporting.to_mlflow):
+        with pytest.raises(MissingLibraryError) as lacking:
+            move(store, f"sqlite:///{tmp_path}/mlflow.db")
+        assert lacking.value.hint == "pip install 'mlflow'"
+    with pytest.raises(InvalidURIError) as wrong:
+        importing.from_mlflow(store, f"{tmp_path}/nowhere")
+    assert "sqlite:///" in wrong.value.hint
 
 
 def test_nothing_is_written_into_the_source(store: Store, mlruns: Path) -> None:

@@ -25,7 +25,9 @@ def plan_folder(store: Store, folder: Path, experiment: str | None, *, each: boo
 def existing(folder: Path) -> Path:
     """Return a folder's absolute path. Raises: InvalidURIError: There is none."""
     if not folder.is_dir():
-        raise InvalidURIError(str(folder), "there is no such folder")
+        raise InvalidURIError(
+            str(folder), "there is no such folder", hint="give a folder; what is relative begins at the current one"
+        )
     return folder.absolute()
 
 

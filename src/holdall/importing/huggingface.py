@@ -34,7 +34,11 @@ def plan_cache(store: Store, folder: Path, experiment: str) -> Planned:
     top = top / "hub" if (top / "hub").is_dir() else top
     runs = [run for repository in sorted(top.iterdir()) for run in _revisions(repository, experiment)]
     if not runs:
-        raise InvalidURIError(str(folder), "no Hugging Face cache is there: no models--*/snapshots and no datasets--*")
+        raise InvalidURIError(
+            str(folder),
+            "no Hugging Face cache is there: no models--*/snapshots and no datasets--*",
+            hint="the cache is ~/.cache/huggingface/hub if HF_HOME does not say otherwise",
+        )
     return Planned(Bringer(store, str(top)), runs, [FoundExperiment(experiment)])
 
 

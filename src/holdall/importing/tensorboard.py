@@ -40,7 +40,11 @@ def plan_tensorboard(store: Store, logdir: Path, experiment: str | None) -> Plan
         if file.is_file():
             folders[file.parent].append(file)
     if not folders:
-        raise InvalidURIError(str(logdir), "no TensorBoard logs here: there is no file *tfevents*")
+        raise InvalidURIError(
+            str(logdir),
+            "no TensorBoard logs here: there is no file *tfevents*",
+            hint="give the folder with the event files, or one above it",
+        )
     name, runs, problems = experiment or top.name or "tensorboard", [], []
     for folder, files in folders.items():
         try:

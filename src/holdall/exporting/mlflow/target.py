@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from holdall.errors import InvalidURIError
 from holdall.exporting.mlflow.files import TargetFiles
 from holdall.libraries import library
-from holdall.moving import shown_address
+from holdall.moving import AN_MLFLOW, DATABASES, shown_address
 
 RUN_ID, EXPORTED, MODEL_ID, VERSION = "holdall.run_id", "holdall.exported", "holdall.model_id", "holdall.version"
 PURPOSE: Final = "exporting to MLflow"
@@ -35,12 +36,14 @@ class MlflowTarget:
 
     def __init__(self, uri: str, registry_uri: str | None = None) -> None:
         self.shown, self._uris = shown_address(uri), {"tracking_uri": uri, "registry_uri": registry_uri or uri}
+        if urlsplit(uri).scheme.partition("+")[0] in DATABASES:
+            library("sqlalchemy", f"{PURPOSE}'s database", "mlflow")  # which mlflow-skinny does not bring
         try:
             self.client: Any = library("mlflow", PURPOSE).MlflowClient(uri, registry_uri or uri)
         except ImportError:
             raise
         except Exception as error:  # each kind of MLflow has its own
-            raise InvalidURIError(self.shown, f"MLflow cannot open it: {error}") from error
+            raise InvalidURIError(self.shown, f"MLflow cannot open it: {error}", hint=AN_MLFLOW) from error
         self.entities = library("mlflow.entities", PURPOSE, "mlflow")
 
     def experiment(self, name: str, tags: dict[str, str]) -> str:

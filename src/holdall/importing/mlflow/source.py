@@ -17,11 +17,10 @@ from urllib.parse import unquote, urlsplit
 from holdall.errors import InvalidURIError, SourceUnreadableError
 from holdall.importing.found import Point
 from holdall.libraries import library
-from holdall.moving import shown_address
+from holdall.moving import AN_MLFLOW, DATABASES, shown_address
 
 _PURPOSE: Final = "importing from MLflow"
 _PAGE: Final = 1_000
-_DATABASES: Final = ("sqlite", "mysql", "postgresql", "mssql")
 
 
 class MlflowSource:
@@ -46,9 +45,9 @@ class MlflowSource:
         self.shown = shown_address(uri)
         self.folder = _folder(uri)
         scheme = urlsplit(uri).scheme.partition("+")[0]
-        self.is_local = self.folder is not None or scheme in _DATABASES
+        self.is_local = self.folder is not None or scheme in DATABASES
         if scheme == "sqlite" and not _sqlite_file(uri).is_file():
-            raise InvalidURIError(uri, "there is no such database")
+            raise InvalidURIError(uri, "there is no such database", hint=AN_MLFLOW)
         self._tracking = _opened(uri, self.registry_uri, _read_only_store)
         self._registry = (
             _opened(self.registry_uri, self.registry_uri, _read_only_registry) if _folder(self.registry_uri) else None
@@ -64,7 +63,7 @@ class MlflowSource:
         try:
             return list(_pages(page))
         except Exception as error:  # each kind of MLflow has its own
-            raise InvalidURIError(self.shown, f"its experiments cannot be read: {error}") from error
+            raise InvalidURIError(self.shown, f"its experiments cannot be read: {error}", hint=AN_MLFLOW) from error
 
     def runs(self, experiment_id: str) -> Iterator[Any]:
         """Yield all runs of an experiment, deleted ones too."""
@@ -146,12 +145,14 @@ def _opened(uri: str, registry_uri: str, of_folder: Callable[[Path], Any] | None
     if folder is not None and of_folder is not None:
         return of_folder(folder)
     client = library("mlflow", _PURPOSE).MlflowClient
+    if urlsplit(uri).scheme.partition("+")[0] in DATABASES:
+        library("sqlalchemy", f"{_PURPOSE}'s database", "mlflow")  # which mlflow-skinny does not bring
     try:
         return client(tracking_uri=uri, registry_uri=registry_uri)
     except ImportError:
         raise
     except Exception as error:
-        raise InvalidURIError(shown_address(uri), f"MLflow cannot open it: {error}") from error
+        raise InvalidURIError(shown_address(uri), f"MLflow cannot open it: {error}", hint=AN_MLFLOW) from error
 
 
 def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -172,11 +173,11 @@ def _folder(uri: str) -> Path | None:
         return None
     folder = Path(unquote(parts.path) if parts.scheme else uri)
     if not folder.is_dir():
-        raise InvalidURIError(uri, "there is no such folder")
+        raise InvalidURIError(uri, "there is no such folder", hint=AN_MLFLOW)
     if not any(folder.glob("*/meta.yaml")) and not any(folder.glob(".trash/*/meta.yaml")):
         inside = folder / "mlruns"
         hint = f"; did you mean {inside}?" if inside.is_dir() else ""
-        raise InvalidURIError(uri, f"no MLflow keeps its runs in this folder{hint}")
+        raise InvalidURIError(uri, f"no MLflow keeps its runs in this folder{hint}", hint=AN_MLFLOW)
     return folder.absolute()
 
 
