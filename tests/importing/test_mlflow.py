@@ -226,6 +226,34 @@ def test_a_file_that_is_missing_is_told_and_the_rest_is_brought(store: Store, ml
     assert store.runs.get(id).read("out/report.txt") == b"found"
 
 
+def test_a_file_that_was_replaced_at_the_source_is_told(store: Store, mlruns: Path, tmp_path: Path) -> None:
+    """Also by one of the same size, each time; the run keeps what it has."""
+    moved = tmp_path / "mlruns"
+    shutil.copytree(mlruns, moved)
+    first = brought(store, moved)
+    file = next(moved.glob("*/*/artifacts/same.txt"))
+    file.write_text("the SAME")
+    for _ in range(2):
+        report = brought(store, moved)
+        assert [one.path for one in report.problems if one not in first.problems] == ["same.txt"]
+    (found,) = store.runs.search(f"tags.`imported.run_id` = '{file.parents[1].name}'", stage=None)
+    assert store.runs.get(found.info.run_id).read("same.txt") == b"the same"
+
+
+def test_links_to_folders_are_followed_and_one_that_leads_back_is_told(tmp_path: Path, store: Store) -> None:
+    """What is behind a link is no less an artifact: it is not left out without a word."""
+    client = fill(str(tmp_path / "mlruns"), 1)
+    (run,) = client.search_runs(_ids(client))
+    artifacts = Path(run.info.artifact_uri)
+    (tmp_path / "away/deep").mkdir(parents=True)
+    (tmp_path / "away/deep/weights.bin").write_bytes(b"weights")
+    (artifacts / "linked").symlink_to(tmp_path / "away")
+    (artifacts / "back").symlink_to(artifacts)
+    report = brought(store, tmp_path / "mlruns")
+    assert [one.path for one in report.problems] == ["back"]
+    assert run_of(store, 0).read("linked/deep/weights.bin") == b"weights"
+
+
 def test_an_import_that_is_killed_at_any_request_is_gone_on_with(tmp_path: Path) -> None:
     """However far it came, the next one ends with the same runs, points, files, models and versions."""
     source = tmp_path / "mlruns"

@@ -53,9 +53,9 @@ class Listing:
 
     @property
     def state(self) -> Any:
-        """Return what differs where a file came, went or has another size."""
-        models = {id: [(file.path, file.size) for file in some] for id, some in sorted(self.models.items())}
-        return [[(file.path, file.size) for file in self.files], models]
+        """Return what differs where a file came, went, has another size, or was written again."""
+        models = {id: list(map(_state, some)) for id, some in sorted(self.models.items())}
+        return [list(map(_state, self.files)), models]
 
 
 def listed(run: FoundRun) -> Listing:
@@ -152,6 +152,10 @@ class FileBringer:
             return
         self.count(published)
         self.compare(published.entries, sums)
+
+
+def _state(file: FoundFile) -> tuple[Any, ...]:
+    return file.path, file.size, file.changed
 
 
 def _item(place: Path, path: str) -> Item:

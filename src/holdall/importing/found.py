@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,13 @@ class FoundFile:
         path: Below its folder.
         size: In bytes; None where the source tells none.
         sha256: What it should be by the source's own books, in hex; None where they do not say.
+        changed: When it was written last, in nanoseconds, where the source tells.
     """
 
     path: str
     size: int | None = None
     sha256: str | None = None
+    changed: int | None = None
 
 
 class Folder(Protocol):
@@ -45,7 +48,7 @@ class Folder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalFolder:
-    """A folder of this machine. Links to files are followed; those to folders are not, as they may lead back."""
+    """A folder of this machine. Links are followed; one that leads back to a folder that it is in is no file."""
 
     root: Path
 
@@ -58,14 +61,19 @@ class LocalFolder:
         return self.root / file.path
 
     def _walk(self) -> Iterator[FoundFile]:
-        def fail(error: OSError) -> None:
-            raise error
-
-        for folder, _, names in os.walk(self.root, onerror=fail):
-            for name in names:
-                place = Path(folder, name)
-                size = place.stat().st_size if place.exists() else None
-                yield FoundFile(place.relative_to(self.root).as_posix(), size)
+        pending: list[tuple[Path, str, tuple[tuple[int, int], ...]]] = [(self.root, "", (_identity(self.root.stat()),))]
+        while pending:
+            folder, prefix, above = pending.pop()
+            for place in folder.iterdir():
+                path, status = prefix + place.name, place.stat() if place.exists() else None
+                if status is None:
+                    yield FoundFile(path)
+                elif not stat.S_ISDIR(status.st_mode):
+                    yield FoundFile(path, status.st_size, changed=status.st_mtime_ns)
+                elif (here := _identity(status)) in above:
+                    yield FoundFile(path)  # a link back, which is told when it is fetched
+                else:
+                    pending.append((place, f"{path}/", (*above, here)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +184,10 @@ class FoundExperiment:
     name: str
     tags: Mapping[str, str] = field(default_factory=dict)
     deleted: bool = False
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def fingerprint(*facts: Any) -> str:

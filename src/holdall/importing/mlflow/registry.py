@@ -10,7 +10,7 @@ made to hold its files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -100,11 +100,17 @@ class RegistryFinder:
     # --- inside ---
 
     def _found(self, model: Any) -> FoundRegistered:
+        versions = []
         try:
-            versions = [self._version(one) for one in self.source.versions(model.name)]
+            listed = self.source.versions(model.name)
         except Exception as error:
             self.problems.append(Problem("model", model.name, "", f"its versions cannot be read: {error}"))
-            versions = []
+            listed = []
+        for one in listed:
+            try:
+                versions.append(self._version(one))
+            except Exception as error:
+                self.problems.append(Problem("version", model.name, str(one.version), f"it cannot be read: {error}"))
         aliases = {alias: int(number) for alias, number in dict(model.aliases or {}).items()}
         ordered = sorted(versions, key=lambda one: one.number)
         return FoundRegistered(model.name, model.description or None, dict(model.tags or {}), aliases, ordered)
@@ -154,11 +160,11 @@ class _Below:
 
     def files(self) -> Any:
         """Return the files."""
-        return [type(file)(f"model/{file.path}", file.size) for file in self.inner.files()]
+        return [replace(file, path=f"model/{file.path}") for file in self.inner.files()]
 
     def fetch(self, file: Any, into: Any) -> Any:
         """Return one of them."""
-        return self.inner.fetch(type(file)(file.path.removeprefix("model/"), file.size), into)
+        return self.inner.fetch(replace(file, path=file.path.removeprefix("model/")), into)
 
 
 class RegistryBringer:
