@@ -240,6 +240,17 @@ def test_a_file_that_was_replaced_at_the_source_is_told(store: Store, mlruns: Pa
     assert store.runs.get(found.info.run_id).read("same.txt") == b"the same"
 
 
+def test_an_experiment_that_was_renamed_since_is_the_same(tmp_path: Path, store: Store) -> None:
+    """Its runs are not brought twice, and what is new comes into the experiment that is here."""
+    client = fill(str(tmp_path / "mlruns"), 2)
+    brought(store, tmp_path / "mlruns")
+    (id,) = _ids(client)
+    client.rename_experiment(id, "sight")
+    client.create_run(id, run_name="later")
+    assert brought(store, tmp_path / "mlruns").outcomes == {"same": 2, "new": 1}
+    assert {one.name for one in store.experiments.search()} == {"Default", "vision"}
+
+
 def test_links_to_folders_are_followed_and_one_that_leads_back_is_told(tmp_path: Path, store: Store) -> None:
     """What is behind a link is no less an artifact: it is not left out without a word."""
     client = fill(str(tmp_path / "mlruns"), 1)

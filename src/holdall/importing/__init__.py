@@ -52,7 +52,7 @@ def from_mlflow(store: Store, uri: str, *, registry_uri: str | None = None, expe
         InvalidArgumentError: It has no such experiment.
         MissingLibraryError: MLflow is not installed, or what it needs for the address.
 
-    Cost: no request to the store; at the source, its lists and a listing of each run's files.
+    Cost: a search of the store's experiments; at the source, its lists and a listing of each run's files.
 
     Example:
         >>> import os

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from holdall.importing.found import Folder, FoundExperiment, FoundInput, FoundModel, FoundRun, fingerprint
-from holdall.importing.marks import PARENT_ID
+from holdall.importing.marks import EXPERIMENT, PARENT_ID, experiment_text
 from holdall.importing.mlflow.folders import folder_at, nothing_or
 from holdall.importing.mlflow.source import MlflowSource
 from holdall.moving import Problem
@@ -19,9 +19,10 @@ _WITH_FILES: Final = ("mlflow.log-model.history", "mlflow.loggedArtifacts", "mlf
 _ODD: Final = str.maketrans("/:.%\"'\\", "_______")
 
 
-def found_experiment(experiment: Any) -> FoundExperiment:
-    """Return an experiment as what is to be brought."""
-    return FoundExperiment(experiment.name, dict(experiment.tags), experiment.lifecycle_stage == "deleted")
+def found_experiment(experiment: Any, source: str) -> FoundExperiment:
+    """Return an experiment of a source as what is to be brought."""
+    tags = {**experiment.tags, EXPERIMENT: experiment_text(source, str(experiment.experiment_id), experiment.name)}
+    return FoundExperiment(experiment.name, tags, experiment.lifecycle_stage == "deleted")
 
 
 class RunFinder:
