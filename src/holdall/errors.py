@@ -108,7 +108,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from holdall.error_codes import name_of as _name_of
 
@@ -577,11 +577,14 @@ class InvalidURIError(RequestError, ValueError):
 
     hint = "an artifact is runs:/<run_id>/<path>; a store is a folder, file://, s3://, gs:// or az://"
 
-    def __init__(self, uri: str, reason: str, *, hint: str | None = None) -> None:
+    def __init__(self, uri: str, reason: str) -> None:
         super().__init__(uri, reason)
         self.uri, self.reason = uri, reason
-        if hint is not None:
-            self.hint = hint
+
+    def advised(self, hint: str) -> Self:
+        """Return the error with another hint: what an address is depends on the tool that it is for."""
+        self.hint = hint
+        return self
 
     def __str__(self) -> str:
         return f"{self.uri!r}: {self.reason}"

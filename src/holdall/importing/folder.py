@@ -25,8 +25,8 @@ def plan_folder(store: Store, folder: Path, experiment: str | None, *, each: boo
 def existing(folder: Path) -> Path:
     """Return a folder's absolute path. Raises: InvalidURIError: There is none."""
     if not folder.is_dir():
-        raise InvalidURIError(
-            str(folder), "there is no such folder", hint="give a folder; what is relative begins at the current one"
+        raise InvalidURIError(str(folder), "there is no such folder").advised(
+            "give a folder; what is relative begins at the current one"
         )
     return folder.absolute()
 

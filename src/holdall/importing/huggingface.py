@@ -37,8 +37,7 @@ def plan_cache(store: Store, folder: Path, experiment: str) -> Planned:
         raise InvalidURIError(
             str(folder),
             "no Hugging Face cache is there: no models--*/snapshots and no datasets--*",
-            hint="the cache is ~/.cache/huggingface/hub if HF_HOME does not say otherwise",
-        )
+        ).advised("the cache is ~/.cache/huggingface/hub if HF_HOME does not say otherwise")
     return Planned(Bringer(store, str(top)), runs, [FoundExperiment(experiment)])
 
 

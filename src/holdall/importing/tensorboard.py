@@ -43,8 +43,7 @@ def plan_tensorboard(store: Store, logdir: Path, experiment: str | None) -> Plan
         raise InvalidURIError(
             str(logdir),
             "no TensorBoard logs here: there is no file *tfevents*",
-            hint="give the folder with the event files, or one above it",
-        )
+        ).advised("give the folder with the event files, or one above it")
     name, runs, problems = experiment or top.name or "tensorboard", [], []
     for folder, files in folders.items():
         try:

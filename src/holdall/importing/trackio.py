@@ -35,10 +35,8 @@ def plan_trackio(store: Store, folder: Path, projects: tuple[str, ...]) -> Plann
     top = existing(folder)
     there = {place.stem: place for place in sorted(top.glob("*.db"))}
     if not there:
-        raise InvalidURIError(
-            str(folder),
-            "no Trackio keeps its projects here: there is no *.db",
-            hint="Trackio keeps them in ~/.cache/huggingface/trackio if TRACKIO_DIR does not say otherwise",
+        raise InvalidURIError(str(folder), "no Trackio keeps its projects here: there is no *.db").advised(
+            "Trackio keeps them in ~/.cache/huggingface/trackio if TRACKIO_DIR does not say otherwise"
         )
     if lacking := [name for name in projects if name not in there]:
         raise InvalidArgumentError(f"the source has no project {lacking[0]!r}")

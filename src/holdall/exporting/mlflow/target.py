@@ -43,7 +43,7 @@ class MlflowTarget:
         except ImportError:
             raise
         except Exception as error:  # each kind of MLflow has its own
-            raise InvalidURIError(self.shown, f"MLflow cannot open it: {error}", hint=AN_MLFLOW) from error
+            raise InvalidURIError(self.shown, f"MLflow cannot open it: {error}").advised(AN_MLFLOW) from error
         self.entities = library("mlflow.entities", PURPOSE, "mlflow")
 
     def experiment(self, name: str, tags: dict[str, str]) -> str:

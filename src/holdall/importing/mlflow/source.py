@@ -47,7 +47,7 @@ class MlflowSource:
         scheme = urlsplit(uri).scheme.partition("+")[0]
         self.is_local = self.folder is not None or scheme in DATABASES
         if scheme == "sqlite" and not _sqlite_file(uri).is_file():
-            raise InvalidURIError(uri, "there is no such database", hint=AN_MLFLOW)
+            raise InvalidURIError(uri, "there is no such database").advised(AN_MLFLOW)
         self._tracking = _opened(uri, self.registry_uri, _read_only_store)
         self._registry = (
             _opened(self.registry_uri, self.registry_uri, _read_only_registry) if _folder(self.registry_uri) else None
@@ -63,7 +63,7 @@ class MlflowSource:
         try:
             return list(_pages(page))
         except Exception as error:  # each kind of MLflow has its own
-            raise InvalidURIError(self.shown, f"its experiments cannot be read: {error}", hint=AN_MLFLOW) from error
+            raise InvalidURIError(self.shown, f"its experiments cannot be read: {error}").advised(AN_MLFLOW) from error
 
     def runs(self, experiment_id: str) -> Iterator[Any]:
         """Yield all runs of an experiment, deleted ones too."""
@@ -152,7 +152,7 @@ def _opened(uri: str, registry_uri: str, of_folder: Callable[[Path], Any] | None
     except ImportError:
         raise
     except Exception as error:
-        raise InvalidURIError(shown_address(uri), f"MLflow cannot open it: {error}", hint=AN_MLFLOW) from error
+        raise InvalidURIError(shown_address(uri), f"MLflow cannot open it: {error}").advised(AN_MLFLOW) from error
 
 
 def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -173,11 +173,11 @@ def _folder(uri: str) -> Path | None:
         return None
     folder = Path(unquote(parts.path) if parts.scheme else uri)
     if not folder.is_dir():
-        raise InvalidURIError(uri, "there is no such folder", hint=AN_MLFLOW)
+        raise InvalidURIError(uri, "there is no such folder").advised(AN_MLFLOW)
     if not any(folder.glob("*/meta.yaml")) and not any(folder.glob(".trash/*/meta.yaml")):
         inside = folder / "mlruns"
         hint = f"; did you mean {inside}?" if inside.is_dir() else ""
-        raise InvalidURIError(uri, f"no MLflow keeps its runs in this folder{hint}", hint=AN_MLFLOW)
+        raise InvalidURIError(uri, f"no MLflow keeps its runs in this folder{hint}").advised(AN_MLFLOW)
     return folder.absolute()
 
 
