@@ -101,7 +101,7 @@ def _address_here(store: Store, location: str) -> str | None:
     else:
         return None
     root, path = root_of(names)
-    run_id = RootRun(store, root).read(lambda run: run.info.run_id)
+    run_id = root.native or RootRun(store, root).read(lambda run: run.info.run_id)  # registering reads it anyway
     return f"runs:/{run_id}/{path}".rstrip("/")
 
 

@@ -66,6 +66,7 @@ from holdall.surfaces.mlflow.registry_search import (
 from holdall.surfaces.mlflow.registry_sources import note, place
 
 _ABSENT: Final = "RESOURCE_DOES_NOT_EXIST"
+_MOST_KNOWN: Final = 10_000  # runs whose experiments a process remembers
 
 
 @translates
@@ -80,6 +81,7 @@ class HoldallRegistryStore(AbstractStore):
     def __init__(self, store_uri: str | None = None, tracking_uri: str | None = None) -> None:
         super().__init__(store_uri, tracking_uri)  # type: ignore[no-untyped-call]
         self._uri, self._tracking_uri = store_uri or "", tracking_uri
+        self._experiments: dict[str, str] = {}  # of runs, which never change theirs
 
     @property
     def _store(self) -> native.Store:
@@ -363,8 +365,15 @@ class HoldallRegistryStore(AbstractStore):
         root = self._uri
         if handlers is not None and getattr(handlers, "_model_registry_store", None) is self:
             root = getattr(handlers._get_tracking_store(), "artifact_root", root)
-        experiment = mlflow_experiment(self._store.runs.get(version.run_id).info.experiment_id)
-        return f"{run_root(root, experiment, version.run_id)}/{version.path}".rstrip("/")
+        return f"{run_root(root, self._experiment_of(version.run_id), version.run_id)}/{version.path}".rstrip("/")
+
+    def _experiment_of(self, run_id: str) -> str:
+        """Return the id that MLflow knows a run's experiment by. Cost: a look at the run, once in this process."""
+        if run_id not in self._experiments:
+            if len(self._experiments) >= _MOST_KNOWN:
+                self._experiments.clear()
+            self._experiments[run_id] = mlflow_experiment(self._store.runs.get(run_id).info.experiment_id)
+        return self._experiments[run_id]
 
 
 @contextmanager
