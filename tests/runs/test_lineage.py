@@ -305,6 +305,10 @@ def test_a_model_shows_what_it_was_made_of_and_who_uses_it(tmp_path: Path) -> No
     assert f"runs:/{prepare.id}/data" in shown
     assert score.id not in shown
     assert f"{score.id}  score FINISHED, as models:/forest/1" in shell("model", "show", "models:/forest/1", "--lineage")
+    told = shell("artifact", "lineage", "models:/forest/1")
+    assert f"made by {train.id}" in told
+    assert f"read by {score.id}" in told
+    assert "no registered model 'none'" in shell("artifact", "lineage", "models:/none/1", code=1)
     body = shell.json("model", "show", "models:/forest/1", "--lineage")
     assert (body["reads"][0]["path"], body["used_by"][0]["run_id"]) == ("data", score.id)
 

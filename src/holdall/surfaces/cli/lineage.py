@@ -38,7 +38,8 @@ def of_artifact(uri: str, depth: int, direction: str, as_json: bool) -> None:
     Example: holdall artifact lineage models:/fraud@champion
     """
     store = opened()
-    found = store.artifacts.lineage(uri_of(store, uri), depth=depth, direction=direction)  # type: ignore[arg-type]
+    address = uri if uri.startswith("models:/") else uri_of(store, uri)
+    found = store.artifacts.lineage(address, depth=depth, direction=direction)  # type: ignore[arg-type]
     _show(found, as_json=as_json)
 
 
