@@ -22,6 +22,7 @@ from benchmarks.rounds import Options, Question, Work, answer
 from benchmarks.spent import ROOT, Side, spent
 from benchmarks.table import write_table
 from benchmarks.versions import KINDS, VERSIONS
+from tests.support.depth import DEEP
 
 
 @pytest.fixture
@@ -143,6 +144,7 @@ def test_the_profile_names_the_threads_that_work(
     assert [told.count(word) for word in ("SHA-256", "fresh: ", "again: ", "by threads:\n    ")] == [2, 2, 2, 4]
 
 
+@pytest.mark.skipif(not DEEP, reason="it measures each verb twice; the other questions are asked in every run")
 def test_what_a_verb_takes_of_processors_is_told_of_two_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

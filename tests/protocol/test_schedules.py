@@ -20,7 +20,7 @@ from holdall.format.layout import PackName
 from holdall.trees import transaction
 from holdall.trees.session import Session
 
-BATCHES, EACH = (120, 25) if DEEP else (8, 25)
+BATCHES, EACH = (120, 25) if DEEP else (5, 25)
 _NOTHING = GarbageListing(frozenset(), frozenset(), frozenset())
 
 

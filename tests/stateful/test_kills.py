@@ -20,7 +20,7 @@ from holdall.errors import IntegrityError
 from holdall.storage.local import LocalBucket
 from holdall.trees import session
 
-STEP = 1 if DEEP else 6  # from another request on each time, so that a few runs of the tests die at all of them
+STEP = 1 if DEEP else 8  # from another request on each time, so that a few runs of the tests die at all of them
 HARMLESS = ("probe/",)  # below which a killed process may leave objects that are no store's
 
 
