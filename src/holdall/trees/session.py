@@ -1,11 +1,10 @@
 """One process writing to one run's log.
 
 A session is opened in the log before it looks at any pack (W1), follows the
-log entry by entry, and is closed in it at the end (W5). One that refers to no
-new pack need never be: what it logs are entries that stand alone. If another closes it
-meanwhile, it goes on under a new name, from the beginning (W6). Appending is a loop:
-build the entry from what the log says now, try to create it, and if a rival
-took the number, take the rival's entry in and build again. SPEC.md, "Committing".
+log entry by entry, and is closed in it at the end (W5). One that refers to no new pack need never be: what it logs are
+entries that stand alone. If another closes it meanwhile, it goes on under a new name, from the beginning (W6).
+Appending is a loop: build the entry from what the log says now, try to create it, and if a rival took the number, take
+the rival's entry in and build again. SPEC.md, "Committing".
 
 Threads of a process share a session and take turns; another process opens its own.
 """
@@ -360,8 +359,7 @@ class Session:
             packs = self.writer() if self.opened else snapshot.NoPacks()
             state = snapshot.build(self.view, packs, blobs, final=draft.final)
             state_at, self._tried = n if state else state_at, n
-        ops = [*self._buffer.ops, *draft.ops]
-        plain = next_entry(self.location, self.journal.log, self.view, ops)
+        plain = next_entry(self.location, self.journal.log, self.view, ops := [*self._buffer.ops, *draft.ops])
         plain = replace(plain, time=plain.time if draft.time is None else draft.time, blobs=tuple(draft.blobs))
         if not state:
             return plain
@@ -370,10 +368,8 @@ class Session:
         return entry if draft.state or not kept or fits(entry) else plain  # a checkpoint is advice, what is logged not
 
     def _absorb(self, entry: LogEntry) -> None:
-        for op in entry.ops:
-            if (
-                op["op"] == "fence" and self.opened
-            ):  # owed before the entry counts as taken in, until its generation was read (W4)
+        for op in entry.ops if self.opened else ():
+            if op["op"] == "fence":  # owed before the entry counts as taken in, until its generation was read (W4)
                 self.chunk_index.note_fence(op["generation"])
         self.view.absorb(entry)
         self._buffer.confirm(entry.write_id)
