@@ -65,10 +65,14 @@ def log_artifact(*, packages: Sequence[str] = _PACKAGES, base_image: str = _IMAG
 def get_artifact(*, packages: Sequence[str] = _PACKAGES, base_image: str = _IMAGE) -> Any:
     """Return a component that fetches an artifact by its address, every byte verified, for the steps behind it.
 
-    Args, raises: as `log_artifact`.
+    Args:
+        packages, base_image: As for `log_artifact`.
 
     Returns:
-        A component with the inputs `store` and `uri`, such as `models:/fraud@champion`, and the output `artifact`.
+        A component with the inputs `store` and `uri`, an artifact's address or a model's, and the output `artifact`.
+
+    Raises:
+        MissingLibraryError: The package kfp is not installed.
     """
     dsl = library("kfp.dsl", "components of Kubeflow Pipelines")
 
