@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from holdall.display import Facts, Shown
@@ -126,3 +127,14 @@ def shown_address(uri: str) -> str:
     parts = urlsplit(uri)
     user, at, _ = parts.netloc.rpartition("@")
     return uri.partition("?")[0].replace(f"//{user}@", "//", 1) if at or parts.query else uri
+
+
+def pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Yield what is on all pages of a search of MLflow's, each found by the token of the page before."""
+    token: str | None = None
+    while True:
+        found = page(token)
+        yield from found
+        token = getattr(found, "token", None)
+        if not token:
+            return

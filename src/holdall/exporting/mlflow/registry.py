@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from holdall.exporting.mlflow.target import VERSION, MlflowTarget, pages
-from holdall.moving import MORE, NEW, SAME, Brought, Problem
+from holdall.exporting.mlflow.target import VERSION, MlflowTarget
+from holdall.moving import MORE, NEW, SAME, Brought, Problem, pages
 from holdall.naming.record import ModelVersion, RegisteredModel
 from holdall.store import Store
 

@@ -8,14 +8,13 @@ holdall.version       a tag of a version
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from holdall.errors import InvalidURIError
 from holdall.exporting.mlflow.files import TargetFiles
 from holdall.libraries import library
-from holdall.moving import AN_MLFLOW, DATABASES, shown_address
+from holdall.moving import AN_MLFLOW, DATABASES, pages, shown_address
 
 RUN_ID, EXPORTED, MODEL_ID, VERSION = "holdall.run_id", "holdall.exported", "holdall.model_id", "holdall.version"
 PURPOSE: Final = "exporting to MLflow"
@@ -81,14 +80,3 @@ class MlflowTarget:
             return self.client.search_logged_models([experiment_id], max_results=50, page_token=token)
 
         return {model.tags[MODEL_ID]: model for model in pages(page) if MODEL_ID in model.tags}
-
-
-def pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Yield what is on all pages."""
-    token: str | None = None
-    while True:
-        found = page(token)
-        yield from found
-        token = getattr(found, "token", None)
-        if not token:
-            return

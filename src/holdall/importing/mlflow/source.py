@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from holdall.errors import InvalidURIError, SourceUnreadableError
 from holdall.importing.found import Point
 from holdall.libraries import library
-from holdall.moving import AN_MLFLOW, DATABASES, shown_address
+from holdall.moving import AN_MLFLOW, DATABASES, pages, shown_address
 
 _PURPOSE: Final = "importing from MLflow"
 _PAGE: Final = 1_000
@@ -61,7 +61,7 @@ class MlflowSource:
             return self._tracking.search_experiments(every, max_results=_PAGE, page_token=token)
 
         try:
-            return list(_pages(page))
+            return list(pages(page))
         except Exception as error:  # each kind of MLflow has its own
             raise InvalidURIError(self.shown, f"its experiments cannot be read: {error}").advised(AN_MLFLOW) from error
 
@@ -72,7 +72,7 @@ class MlflowSource:
         def page(token: str | None) -> Any:
             return self._tracking.search_runs([experiment_id], "", every, max_results=_PAGE, page_token=token)
 
-        return _pages(page)
+        return pages(page)
 
     def logged_models(self, experiment_id: str) -> Iterator[Any]:
         """Yield the logged models of an experiment; none from an MLflow before the third."""
@@ -82,16 +82,16 @@ class MlflowSource:
         def page(token: str | None) -> Any:
             return self._tracking.search_logged_models(experiment_ids=[experiment_id], max_results=50, page_token=token)
 
-        return _pages(page)
+        return pages(page)
 
     def registered_models(self) -> list[Any]:
         """Return all registered models."""
-        return list(_pages(lambda token: self._registry.search_registered_models(max_results=100, page_token=token)))
+        return list(pages(lambda token: self._registry.search_registered_models(max_results=100, page_token=token)))
 
     def versions(self, name: str) -> list[Any]:
         """Return the versions of a registered model."""
         filter = "name = '" + name.replace("'", "''") + "'"
-        found = _pages(lambda token: self._registry.search_model_versions(filter, max_results=_PAGE, page_token=token))
+        found = pages(lambda token: self._registry.search_model_versions(filter, max_results=_PAGE, page_token=token))
         return [one for one in found if one.name == name]
 
     def place(self, version: Any) -> str:
@@ -153,17 +153,6 @@ def _opened(uri: str, registry_uri: str, of_folder: Callable[[Path], Any] | None
         raise
     except Exception as error:
         raise InvalidURIError(shown_address(uri), f"MLflow cannot open it: {error}").advised(AN_MLFLOW) from error
-
-
-def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Yield what is on all pages."""
-    token: str | None = None
-    while True:
-        found = page(token)
-        yield from found
-        token = getattr(found, "token", None)
-        if not token:
-            return
 
 
 def _folder(uri: str) -> Path | None:
