@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdall.demo import show as show_demo
-from holdall.surfaces import serving
+from holdall.surfaces import serving, web
 from holdall.surfaces.cli import (
     artifact,
     artifact_reference,
@@ -30,6 +30,7 @@ from holdall.surfaces.cli import (
     show,
     store,
     store_health,
+    ui,
 )
 from holdall.surfaces.cli import serving as serving_verbs
 from holdall.surfaces.cli.program import program
@@ -60,9 +61,11 @@ __all__ = [
     "show",
     "store",
     "store_health",
+    "ui",
 ]
 
 serving_verbs.attach(serving.serve, serving.predict)
+ui.attach(web.serve_ui)
 
 
 @program.command("demo")

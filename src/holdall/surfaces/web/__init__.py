@@ -1,0 +1,68 @@
+"""Pages to look at a store with, in a browser: `holdall ui`.
+
+    addresses     the name of each page -> its address, and back from a query to checked values
+    page          what a page is: a template, and the facts that it shows
+    rendering     templates -> HTML, with the filters that they use
+    site          what all pages share: the store, its index of runs, how links are made
+    security      who may ask: hosts, token, origin; the headers of every answer
+    app           all that as an ASGI application
+    server        one process that serves it, until a signal ends it
+
+and a module for each subject, whose `PAGES` says which functions draw which addresses.
+
+**To add a page**: give its address a name in `addresses.PATHS`; write a function `(Site, Query) -> Page` in the module
+of its subject, which reads the query by the verbs of `Query`, that bound and check it, asks `site.store`, and returns
+a `Page` with the name of a template and plain values; add it to the module's `PAGES`, and the module to `app.SUBJECTS`.
+The template extends `layout.html`. Every link in it is made by `url("name", key=value)`, so that the static export
+draws the same templates. What a part of a page shows on its own (after a click, while a run goes on) is a page of its
+own whose template is a fragment, which htmx puts in place.
+
+**What a page must not do**: write into the store (only `changes` does), take what a bucket holds for HTML, use inline
+scripts or styles (`security.POLICY` forbids them), hold more in memory than it shows, or ask a bucket once for
+each of many rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from holdall.libraries import library
+
+if TYPE_CHECKING:
+    from holdall.store import Store
+
+_PACKAGES = ("jinja2", "starlette", "uvicorn")
+
+
+def serve_ui(
+    opener: Callable[[], Store],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 5050,
+    allow_changes: bool = False,
+    allowed_hosts: Sequence[str] = (),
+    say: Callable[[str], Any] = print,
+) -> int:
+    """Serve the pages of a store until a signal ends this process.
+
+    Args:
+        opener: Opens the store.
+        host: The address to listen on.
+        port: The port; 0 is any free one.
+        allow_changes: Whether tags, descriptions and aliases may be changed, and runs deleted and restored.
+        allowed_hosts: Names under which browsers may ask, beside those of this machine and `host`.
+        say: Is told where it listens.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        MissingLibraryError: A package of the extra `ui` is missing.
+        OSError: The port is taken.
+    """
+    for package in _PACKAGES:
+        library(package, "holdall ui is a web server: pip install 'holdall[ui]'")
+    from holdall.surfaces.web.server import serve
+
+    return serve(opener, host=host, port=port, allow_changes=allow_changes, allowed_hosts=tuple(allowed_hosts), say=say)

@@ -1,0 +1,53 @@
+"""Templates to HTML. Everything that is not a template is text, and escaped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from holdall.display import when
+from holdall.sizes import format_size
+from holdall.surfaces.web.page import Page
+from holdall.surfaces.web.site import Site
+from holdall.terminal import printable
+
+_DIGITS: Final = 6
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates, with the filters that they use."""
+    made = Environment(
+        loader=PackageLoader("holdall.surfaces.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters.update(size=format_size, when=when, iso=_iso, number=number, shown=printable)
+    made.globals["version"] = version("holdall")
+    return made
+
+
+def render(site: Site, page: Page) -> str:
+    """Return a page as HTML."""
+
+    def url(name: str, **arguments: Any) -> str:
+        return site.link(name, arguments)
+
+    template = environment().get_template(page.template)
+    return template.render(**page.facts, page=page, site=site, url=url)
+
+
+def number(value: float | None) -> str:
+    """Return a measurement with six digits; "-" where there is none."""
+    return "-" if value is None else f"{value:.{_DIGITS}g}"
+
+
+def _iso(time: int | None) -> str:
+    """Return a time in ms since 1970 UTC as a `<time>` element says it; "" where there is none that a calendar has."""
+    try:
+        return "" if time is None else datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return ""

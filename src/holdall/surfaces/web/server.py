@@ -1,0 +1,76 @@
+"""One process that serves the pages, until a signal ends it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import uvicorn
+
+from holdall.store import Store
+from holdall.surfaces.web.app import make_app
+from holdall.surfaces.web.security import LOOPBACK, Rules
+from holdall.surfaces.web.site import Site
+
+_AT_ONCE: Final = 100  # connections
+_GRACE: Final = 5  # seconds for requests that are answered at the end
+
+
+def serve(
+    opener: Callable[[], Store],
+    *,
+    host: str,
+    port: int,
+    allow_changes: bool,
+    allowed_hosts: Sequence[str],
+    say: Callable[[str], Any],
+) -> int:
+    """Serve until a signal ends this process. Args, raises: as `serve_ui`."""
+    listening = listen(host, port)
+    with listening:
+        port = listening.getsockname()[1]
+        rules = rules_for(host, port, allow_changes=allow_changes, allowed_hosts=allowed_hosts)
+        app = make_app(Site(opener(), changes=allow_changes), rules)
+        name = f"[{host}]" if ":" in host else host
+        say(f"listening on http://{name}:{port}/" + (f"?token={rules.token}" if rules.token else ""))
+        server = uvicorn.Server(configuration(app))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    return 0
+
+
+def rules_for(host: str, port: int, *, allow_changes: bool, allowed_hosts: Sequence[str]) -> Rules:
+    """Return who may ask a server that listens there."""
+    own = LOOPBACK if host in LOOPBACK else {host, *LOOPBACK}
+    hosts = frozenset(name.lower() for name in {*own, *allowed_hosts} if name not in ("0.0.0.0", "::"))
+    free = host in LOOPBACK and not allow_changes
+    return Rules(hosts, None if free else secrets.token_urlsafe(32), f"holdall-ui-{port}")
+
+
+def configuration(app: Any) -> uvicorn.Config:
+    """Return how uvicorn serves an application: quiet, and bounded."""
+    return uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        limit_concurrency=_AT_ONCE,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to a port, any free one for 0. Raises: OSError, which names the port, if it is taken."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
+    return listening

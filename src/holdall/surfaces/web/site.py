@@ -1,0 +1,32 @@
+"""What all pages share: the store, and what this server may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from holdall.store import Store
+from holdall.surfaces.web.addresses import address_of
+
+
+def live(name: str, arguments: dict[str, Any]) -> str:
+    """Return the address of a page on the server."""
+    return address_of(name, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A store with its pages.
+
+    Attributes:
+        store: What is shown.
+        changes: Whether it may be changed from here.
+        link: Makes the address of a page from its name and arguments; a static export has its own.
+        static: Whether this is an export: no server answers, so nothing is asked for later.
+    """
+
+    store: Store
+    changes: bool = False
+    link: Callable[[str, dict[str, Any]], str] = live
+    static: bool = False

@@ -1,0 +1,2 @@
+// What every page does beside showing itself. No data becomes HTML here.
+"use strict";
