@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.soak.ledger import Account, Ledger
-from tests.soak.workers import Collector, Reader, Worker, Writer, wrong
+from tests.soak.workers import END, Collector, Reader, Worker, Writer, wrong
 from tests.support.killing import fork
 from tests.support.stores import TINY
 from tests.support.worker import Place
@@ -38,7 +38,8 @@ CREW: Final[dict[str, tuple[type[Worker], int]]] = {
     "reader": (Reader, 2),
     "collector": (Collector, 1),
 }
-PATIENCE: Final = 240.0  # seconds after the end in which a worker may finish what it is at
+DEEDS: Final = ("did log", "did read", "did collect")  # and kills
+PATIENCE: Final = 240.0  # seconds in which a worker may finish what it is at, and all of them do what is asked
 TEMPLATE: Final = replace(TINY, pack_size=48 << 10)
 
 
@@ -49,8 +50,9 @@ class Soak:
     Attributes:
         place: The store; made here.
         folder: Where ledgers are kept.
-        seconds: How long the workers work.
         seed: Of all choices but the operating system's.
+        seconds: How long the workers work at least.
+        least: How often each of `DEEDS` is to happen, however long that takes on the machine.
         pause: Seconds that a worker rests between two things, at most.
         every: Seconds from one kill to the next, about: a collector must get somewhere now and then.
         kills: How often each kind was killed.
@@ -58,31 +60,46 @@ class Soak:
 
     place: Place
     folder: Path
-    seconds: float
     seed: int
+    seconds: float = 0.0
+    least: int = 0
     pause: float = 0.0
     every: float = 0.35
     kills: Counter[str] = field(default_factory=Counter)
     _running: dict[str, int] = field(default_factory=dict)
     _starts: int = 0
+    _seen: Account = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = Account(self.folder)
 
     def run(self) -> Account:
         """Run it, and return the account with what is missing."""
         # In a child, for threads are not forked, and this process is to have none.
         made = fork(lambda: self.place.store()._location.create(TEMPLATE))
         assert os.waitpid(made, 0)[1] == 0
-        chance, until = random.Random(self.seed), time.time() + self.seconds
+        chance, begun = random.Random(self.seed), time.monotonic()
         names = [f"{kind}-{n}" for kind, (_, count) in CREW.items() for n in range(count)]
         for name in names:
-            self._start(name, until)
-        while time.time() < until - 2:
+            self._start(name)
+        while time.monotonic() < begun + self.seconds or not self._is_enough():
+            if time.monotonic() > begun + self.seconds + PATIENCE:
+                Ledger(self.folder, "soak").write("lost", "standstill", str(self._seen.counts))
+                break
             time.sleep(chance.uniform(0.3, 1.7) * self.every)
-            self._disturb(chance.choice(names), chance, until)
+            self._disturb(chance.choice(names), chance)
+        (self.folder / END).touch()
+        end = time.monotonic() + PATIENCE
         for pid in self._running.values():
-            self._end(pid, until + PATIENCE)
+            self._end(pid, end)
         return self._verified()
 
-    def _disturb(self, name: str, chance: random.Random, until: float) -> None:
+    def _is_enough(self) -> bool:
+        """Whether all that is asked for has happened; told by the ledgers, not by a clock."""
+        counts = self._seen.catch_up().counts
+        return min(self.kills.total(), *(counts[deed] for deed in DEEDS)) >= self.least
+
+    def _disturb(self, name: str, chance: random.Random) -> None:
         pid = self._running[name]
         if chance.random() < 0.2:
             os.kill(pid, signal.SIGSTOP)
@@ -92,18 +109,18 @@ class Soak:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         self.kills[name.partition("-")[0]] += 1
-        self._start(name, until)
+        self._start(name)
 
-    def _start(self, name: str, until: float) -> None:
+    def _start(self, name: str) -> None:
         self._starts += 1
         seed = self.seed * 1_000_003 + self._starts
         kind = CREW[name.partition("-")[0]][0]
-        self._running[name] = fork(lambda: kind(self.place, self.folder, name, seed).work(until, self.pause))
+        self._running[name] = fork(lambda: kind(self.place, self.folder, name, seed).work(self.pause))
 
     def _end(self, pid: int, until: float) -> None:
-        """Wait for a worker that has seen the time; one that does not end hangs, which is a loss."""
+        """Wait for a worker that has seen the end; one that does not end hangs, which is a loss."""
         while os.waitpid(pid, os.WNOHANG)[0] == 0:
-            if time.time() > until:
+            if time.monotonic() > until:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 Ledger(self.folder, "soak").write("lost", "hang", pid)
@@ -168,7 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
         notes.mkdir()
-        soak = Soak(Place(asked.url, options), notes, asked.minutes * 60, asked.seed, asked.pause, asked.every)
+        place, seconds = Place(asked.url, options), asked.minutes * 60
+        soak = Soak(place, notes, asked.seed, seconds, pause=asked.pause, every=asked.every)
         account = soak.run()
         print(told(soak, account), flush=True)
     return 1 if account.losses else 0

@@ -28,6 +28,7 @@ from holdall.runs.run import Run
 
 PATIENCE: Final = 5.0  # seconds after which a reader that still fails has failed for good
 BLOCKS: Final = 150
+END: Final = "end"  # a file among the ledgers: who sees it stops
 
 
 class Worker:
@@ -47,9 +48,9 @@ class Worker:
         self.account = Account(notes)
         self._read_at = 0.0
 
-    def work(self, until: float, pause: float = 0.0) -> None:
-        """Step until the end; an error with a name is counted, any other one is a loss."""
-        while time.time() < until:
+    def work(self, pause: float = 0.0) -> None:
+        """Step until the end is there; an error with a name is counted, any other one is a loss."""
+        while not (self.notes / END).exists():
             time.sleep(self.random.uniform(0, pause))
             try:
                 self.step()

@@ -308,7 +308,9 @@ def test_a_full_queue_makes_the_caller_wait() -> None:
 
     thread = threading.Thread(target=hand_over)
     thread.start()
-    time.sleep(0.3)
+    while len(handed) < 2:
+        time.sleep(0.01)
+    time.sleep(0.2)  # in which a third would be taken
     assert len(handed) == 2
     gate.set()
     thread.join()
