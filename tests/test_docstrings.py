@@ -32,7 +32,7 @@ from typing import Any
 import pytest
 
 import holdall
-from holdall.store import GroupPart, ModelInfo, Run, RunSnapshot, Store
+from holdall.store import GroupPart, ModelInfo, Run, RunIndex, RunSnapshot, Store
 from holdall.surfaces.fluent import active
 
 # Verbs that still lack an example, as patterns. This list only shrinks, and ends empty.
@@ -54,6 +54,7 @@ def _rooms() -> Iterator[tuple[str, object]]:
     yield "Client", holdall.Client
     yield "Run", Run
     yield "RunSnapshot", RunSnapshot
+    yield "RunIndex", RunIndex
     yield "GroupPart", GroupPart
     yield "Store", Store
     store = Store.open("memory://rooms")

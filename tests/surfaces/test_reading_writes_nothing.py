@@ -35,6 +35,7 @@ from holdall.naming.registry import Registry
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.experiment import Experiments
 from holdall.runs.run import Run
+from holdall.runs.run_index import RunIndex
 from holdall.runs.runs import Runs
 from holdall.runs.snapshot import RunSnapshot
 from holdall.storage.bucket import Bytes
@@ -228,9 +229,17 @@ READS: dict[str, dict[str, Verb]] = {
         "frame": lambda w: w.store.runs.frame(w.store.runs.search()),
         "get": lambda w: w.store.runs.get(w.id),
         "id_of": lambda w: w.store.runs.id_of("nightly"),
+        "index": lambda w: w.store.runs.index().page(),
         "load_table": lambda w: w.store.runs.load_table(TABLE),
         "of": lambda w: w.store.runs.of(w.experiment),
         "search": lambda w: w.store.runs.search("artifacts.path LIKE '%'"),
+    },
+    "RunIndex": {
+        "close": lambda w: w.store.runs.index().close(),
+        "get": lambda w: w.store.runs.index().get(w.id),
+        "keys": lambda w: w.store.runs.index().keys(),
+        "page": lambda w: w.store.runs.index().page("artifacts.path LIKE '%'"),
+        "refresh": lambda w: w.store.runs.index().refresh(),
     },
     "Run": {
         "diff": lambda w: w.run.diff(None, w.run, None),
@@ -434,7 +443,7 @@ ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
 for _name in set(FLAVORS) - {"onnx", "pyfunc"}:
     ASKS_NOTHING[f"holdall.{_name}"] |= {"autolog"}
 
-CLASSES = [Runs, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
+CLASSES = [Runs, RunIndex, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
 
 
 def _public(thing: Any) -> set[str]:

@@ -16,6 +16,7 @@ from typing import Final
 
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, is_experiment_id, run_log
+from holdall.format.ops import integer
 from holdall.runs.arguments import listed
 from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
 from holdall.runs.remembered import Memory
@@ -141,7 +142,14 @@ def _summary(run: str, view: View) -> RunSummary:
     info = {name: getattr(record.info, name) for name in _INFO}
     where, state = record.info.artifact_uri, view.state
     return RunSummary(
-        **info, artifact_uri=where, **asdict(record.data), pins=dict(state.pins), open=bool(state.sessions)
+        **info,
+        artifact_uri=where,
+        **asdict(record.data),
+        pins=dict(state.pins),
+        open=bool(state.sessions),
+        files=state.files,
+        bytes=state.bytes,
+        points={key: [integer(last[1]) or 0, integer(last[2]) or 0, last[3]] for key, last in state.metrics.items()},
     )
 
 

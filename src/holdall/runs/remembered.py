@@ -39,7 +39,7 @@ class Memory:
 
     def __init__(self, folder: Path | None, store: str) -> None:
         # By version, so that a later one need not understand it.
-        self._file = LocalCache(folder, "summaries-4", "searching without the cache", most=_MOST) if folder else None
+        self._file = LocalCache(folder, "summaries-5", "searching without the cache", most=_MOST) if folder else None
         self._store = store
         self._rows: list[tuple[bytes, bytes, bytes]] = []
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from holdall.display import Listing
 from holdall.engines.threads import ThreadEngine
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
@@ -23,12 +21,11 @@ from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.first_tags import first_tags, merged_tags
 from holdall.runs.frames import facts_of, frame_of
 from holdall.runs.handles import Handles
-from holdall.runs.index import record_of, summaries
 from holdall.runs.metrics import tag_op
 from holdall.runs.random_names import drawn_name
 from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdall.runs.run import TABLES, Run
-from holdall.runs.search import Filter, RunSummary, parse_filter, parse_order_by
+from holdall.runs.searching import SearchVerbs
 from holdall.runs.series import joined
 from holdall.runs.versions import PathRule, is_versioned
 from holdall.trees.journal import Journal
@@ -45,7 +42,7 @@ _MOST_ENSURED: Final = 1 << 16  # ids that are remembered
 _SIDE_BY_SIDE: Final = 16  # runs that are looked into at once
 
 
-class Runs:
+class Runs(SearchVerbs):
     """The runs of a store."""
 
     def __init__(self, location: Location, experiments: Experiments) -> None:
@@ -211,48 +208,6 @@ class Runs:
         run._reopen(merged_tags(tags, {RUN_NAME: name, NOTE: description}), versioned=versioned)
         return run
 
-    def search(
-        self,
-        filter: str | None = None,
-        *,
-        experiments: Iterable[str] | None = None,
-        order_by: Sequence[str] | None = None,
-        limit: int | None = None,
-        stage: str | None = "active",
-    ) -> list[RunRecord]:
-        """Return the runs that match a filter in MLflow's grammar: `metrics.loss < 0.1 and params.model = 'forest'`.
-
-        Args:
-            filter: The conditions, also on `artifacts.path` and `artifacts.digest`; None matches all.
-            experiments: Ids of the experiments to look in; all when None.
-            order_by: The sort keys, such as `["metrics.loss ASC"]`; the latest first when None.
-            limit: How many to return at most.
-            stage: "active", "deleted", or None for both.
-
-        Raises:
-            InvalidFilterError: The filter or a sort key is invalid; the error says where.
-            TypeError: `experiments` is one text instead of a list.
-
-        Cost: a PUT for each run of this process that has something to write; a listing of the
-            runs' logs; a GET for each run that changed since the last search from here, and of one that
-            goes on for each entry more; and for `artifacts` two requests for each run that all else fits. With a
-            `limit` it holds about so many runs, however many there are.
-
-        Example:
-            >>> run.finish()
-            >>> [found.info.run_name for found in store.runs.search("metrics.loss < 0.5 and params.rate = '0.1'")]
-            ['example']
-        """
-        wanted, order = parse_filter(filter), parse_order_by(order_by)
-        for run in self._handles.busy:
-            with suppress(RunDeletedError):  # by another process: what is buffered is lost, and no search's concern
-                run.flush()  # what this process logged is found by it
-        every = summaries(self._location, experiments)
-        some = (s for s in every if stage in (None, s.lifecycle_stage) and wanted.may_match(s))
-        if wanted.needs_artifacts:
-            return Listing(map(record_of, islice(self._holding(order.sorted(some), wanted), limit)))
-        return Listing(map(record_of, order.first(some, limit)))
-
     def flush(self) -> None:
         """Wait for what this process logs in the background, and write what waits for an entry.
 
@@ -271,31 +226,6 @@ class Runs:
                 run.flush()
         for failure in filter(None, failures):
             raise failure
-
-    def _holding(self, some: Iterable[RunSummary], wanted: Filter) -> Iterator[RunSummary]:
-        """Yield those of some runs whose files match, several looked at side by side; none whose files cannot be read.
-
-        Not with the pool's threads: what reads a run gives work to these.
-        """
-
-        def holds(summary: RunSummary) -> bool:
-            with left_out(f"run {summary.run_id}"):
-                return wanted.matches(summary, lambda: self.get(summary.run_id).manifest)
-            return False
-
-        with ThreadEngine(_SIDE_BY_SIDE) as threads:
-            looked = threads.map(lambda summary: (summary, holds(summary)), some)
-            yield from (summary for summary, fits in looked if fits)
-
-    def of(self, experiment_id: str, filter: str | None = None, stage: str | None = "active") -> list[Run]:
-        """Return handles to the runs of an experiment. Args, cost: as `search`.
-
-        Example:
-            >>> [found.id == run.id for found in store.runs.of(run.info.experiment_id)]
-            [True]
-        """
-        found = self.search(filter, experiments=[experiment_id], stage=stage)
-        return [self.get(record.info.run_id) for record in found]
 
     def frame(self, records: Sequence[RunRecord]) -> pd.DataFrame:
         """Return runs as a pandas DataFrame, one row each.

@@ -40,6 +40,8 @@ class RunSummary:
         pins: What keeps it from being purged, pin -> by; no filter looks at it.
         open: Whether a session is open in its log; nor at this.
         versioned: Whether what it holds may be replaced; nor at this.
+        files, bytes: How many files were committed, and their sizes; nor at these.
+        points: Of each metric the step and the time of its latest value, and how many there are; nor at these.
     """
 
     run_id: str
@@ -57,6 +59,9 @@ class RunSummary:
     pins: dict[str, str] = field(default_factory=dict)
     open: bool = False
     versioned: bool = False
+    files: int = 0
+    bytes: int = 0
+    points: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
     from holdall.runs.rendering import as_picture
+    from holdall.runs.run_index import RunIndex, RunKeys, RunPage
+    from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
     from holdall.storage.probe import Report
 
@@ -169,13 +171,17 @@ __all__ = [
     "Run",
     "RunCopy",
     "RunData",
+    "RunIndex",
     "RunInfo",
     "RunInputs",
+    "RunKeys",
     "RunOutputs",
+    "RunPage",
     "RunRecord",
     "RunRepair",
     "RunSnapshot",
     "RunStatus",
+    "RunSummary",
     "RunTag",
     "RunUsage",
     "Sharing",
@@ -237,6 +243,8 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",
     "holdall.runs.rendering": "as_picture",
+    "holdall.runs.run_index": "RunIndex RunKeys RunPage",
+    "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.storage.probe": "Report",
 }
