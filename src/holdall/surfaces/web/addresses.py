@@ -14,8 +14,23 @@ from urllib.parse import parse_qsl, quote, urlencode
 from holdall.errors import InvalidArgumentError
 
 PATHS: Final[Mapping[str, str]] = {
-    "runs": "/",
-    "run": "/runs/{id}",
+    "runs": "/",  # experiment=ID ..., filter, sort, ...
+    "experiments": "/experiments",
+    "experiment": "/experiments/{id}",
+    "run": "/runs/{id}",  # tab=
+    "artifact": "/runs/{id}/artifact",  # path=, version=: a preview
+    "raw": "/runs/{id}/raw",  # path=, version=: its bytes, as a download or a picture
+    "sandbox": "/runs/{id}/sandbox",  # path=, version=: HTML or SVG, shut in
+    "logged_model": "/runs/{id}/model",  # path=
+    "series": "/series",  # run=ID ..., key= ...: points as JSON
+    "compare": "/compare",  # run=ID ...
+    "diff": "/diff",  # a=URI, b=URI
+    "models": "/models",
+    "model": "/models/registered",  # name=
+    "model_version": "/models/version",  # name=, version=
+    "store": "/store",
+    "search": "/search",  # q=
+    "change": "/changes/{verb}",
     "static": "/static/{file}",
 }
 """The address of each page, by its name; what stands in braces is an argument, any other one goes into the query."""
