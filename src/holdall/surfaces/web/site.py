@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from holdall.store import Store
+from holdall.store import RunIndex, Store
 from holdall.surfaces.web.addresses import address_of
 
 
@@ -24,9 +24,14 @@ class Site:
         changes: Whether it may be changed from here.
         link: Makes the address of a page from its name and arguments; a static export has its own.
         static: Whether this is an export: no server answers, so nothing is asked for later.
+        index: The summaries of all runs, which the first page that needs them loads.
     """
 
     store: Store
     changes: bool = False
     link: Callable[[str, dict[str, Any]], str] = live
     static: bool = False
+    index: RunIndex = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", self.store.runs.index())
