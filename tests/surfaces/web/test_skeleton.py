@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from tests.support.asgi import Response, ask
 from tests.support.browser import Opens, served, visits
 
 from holdall.store import Store
-from holdall.surfaces.web.app import STATIC, make_app
+from holdall.surfaces.web.app import make_app
 from holdall.surfaces.web.security import HEADERS, Rules, name_of
 from holdall.surfaces.web.site import Site
 
@@ -70,19 +68,6 @@ def test_the_token_becomes_a_cookie(store: Store) -> None:
     assert asked(store, rules=SECRET).status == 401
     assert asked(store, rules=SECRET, cookie="holdall-ui=wrong").status == 401
     assert asked(store, rules=SECRET, cookie="holdall-ui=s3cret").status == 200
-
-
-def test_what_is_shipped_is_what_the_lock_says() -> None:
-    """Others' scripts are the bytes of the named version of their package."""
-    vendor = STATIC / "vendor"
-    locked = {
-        name: about["sha256"]
-        for package in json.loads((vendor / "lock.json").read_text())
-        for name, about in package["files"].items()
-    }
-    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in vendor.iterdir()}
-    there.pop("lock.json")
-    assert there == locked
 
 
 @pytest.fixture
