@@ -1,2 +1,3 @@
 // What every page does beside showing itself. No data becomes HTML here.
 "use strict";
+for (const button of document.querySelectorAll("[data-theme-switch]")) button.hidden = false; // it needs a script
