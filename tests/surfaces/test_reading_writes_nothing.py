@@ -228,6 +228,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Runs": {
         "frame": lambda w: w.store.runs.frame(w.store.runs.search()),
         "get": lambda w: w.store.runs.get(w.id),
+        "histories": lambda w: list(w.store.runs.histories([w.id], since=w.store.runs.histories([w.id]))),
         "id_of": lambda w: w.store.runs.id_of("nightly"),
         "index": lambda w: w.store.runs.index().page(),
         "load_table": lambda w: w.store.runs.load_table(TABLE),
@@ -247,6 +248,7 @@ READS: dict[str, dict[str, Verb]] = {
         "entries": lambda w: list(w.run.entries()),
         "entry": lambda w: w.run.entry(TEXT),
         "environment": lambda w: w.run.environment,
+        "histories": lambda w: list(w.run.histories(points=20)),
         "history": lambda w: w.run.history("loss"),
         "load_dict": lambda w: w.run.load_dict(DICT),
         "load_image": lambda w: w.run.load_image(IMAGE),

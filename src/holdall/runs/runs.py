@@ -15,6 +15,7 @@ from holdall.format.layout import is_run_id, keyed_run_id, run_id, run_log
 from holdall.format.ops import VERSIONED
 from holdall.format.reference import JSON_BLOB
 from holdall.libraries import library
+from holdall.runs.across import AcrossRuns
 from holdall.runs.arguments import listed
 from holdall.runs.environment import mlflow_tags
 from holdall.runs.experiment import DEFAULT, Experiments
@@ -42,7 +43,7 @@ _MOST_ENSURED: Final = 1 << 16  # ids that are remembered
 _SIDE_BY_SIDE: Final = 16  # runs that are looked into at once
 
 
-class Runs(SearchVerbs):
+class Runs(SearchVerbs, AcrossRuns):
     """The runs of a store."""
 
     def __init__(self, location: Location, experiments: Experiments) -> None:

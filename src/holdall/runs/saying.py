@@ -8,7 +8,7 @@ a run that has ended.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from holdall.errors import (
@@ -19,12 +19,15 @@ from holdall.errors import (
 from holdall.format.document import parse_object
 from holdall.format.layout import run_log
 from holdall.format.state import State
+from holdall.runs.gathering import gathered
+from holdall.runs.histories import Histories, question_of
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.promise import Promise
 from holdall.runs.reads import ReadArtifact, Witness, reads_of
 from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import read_again, watch
+from holdall.runs.thinning import Axis, Scale
 from holdall.runs.values import RunOutputs
 from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
@@ -118,6 +121,37 @@ class RunFacts:
         except LogGapError:
             self._load()  # says so if the run was purged meanwhile
             raise
+
+    def histories(
+        self,
+        keys: Iterable[str] | None = None,
+        *,
+        points: int | None = None,
+        axis: Axis = "step",
+        scale: Scale = "linear",
+        smoothing: float = 0.0,
+    ) -> Histories:
+        """Return the measurements of several metrics, or of all, each entry of the log read once.
+
+        Args:
+            keys: The metrics; all when None.
+            points, axis, scale, smoothing: As for `store.runs.histories`, which reads several runs.
+
+        Raises:
+            InvalidArgumentError: There is no such axis or scale; too few points; no such weight.
+
+        Cost: as `history` of one metric.
+
+        Example:
+            >>> [(found.key, found.values, found.extent) for found in run.histories(points=100)]
+            [('loss', (0.9, 0.2), '2 points')]
+        """
+        question = question_of(keys, points, axis, scale, smoothing)
+        found = gathered(self._location, [(self.id, self._view())], question, {})
+        for error in found.unreadable.values():
+            self._load()  # says so if the run was purged meanwhile
+            raise error
+        return found
 
     @property
     def environment(self) -> dict[str, Any]:

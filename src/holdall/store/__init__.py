@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from holdall.runs.differences import Difference
     from holdall.runs.elsewhere import Reference
     from holdall.runs.groups import GroupPart
+    from holdall.runs.histories import Histories, History
     from holdall.runs.lineage import Lineage, LineageNode
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
@@ -129,6 +130,8 @@ __all__ = [
     "Freed",
     "GenerationReport",
     "GroupPart",
+    "Histories",
+    "History",
     "Holder",
     "Holdings",
     "InputTag",
@@ -239,6 +242,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.differences": "Difference",
     "holdall.runs.elsewhere": "Reference",
     "holdall.runs.groups": "GroupPart",
+    "holdall.runs.histories": "Histories History",
     "holdall.runs.lineage": "Lineage LineageNode",
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",

@@ -103,6 +103,11 @@ class RunBlobReader:
             with self._locks.get(threading.Lock):
                 self._entries.put(entry.n, entry)
 
+    def entry_at_hand(self, n: int) -> LogEntry | None:
+        """Return an entry that is kept in memory, as the newest ones with blobs are. Cost: no request."""
+        with self._locks.get(threading.Lock):
+            return self._entries.get_all([n]).get(n)
+
     def remember_node(self, ref: Ref, data: bytes) -> None:
         """Keep in memory a node that was just put into a pack; it is parsed when it is first read."""
         if isinstance(ref.location, PackName):

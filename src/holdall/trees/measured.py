@@ -12,8 +12,10 @@ entries still.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import Final, TypeAlias, TypeVar
 
 from holdall.chunks.delivery import decode_verified
 from holdall.chunks.pool import Pool
@@ -33,8 +35,12 @@ from holdall.format.series import (
 from holdall.format.state import State
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.journal import Journal
+from holdall.trees.salvage import UNREADABLE
 from holdall.trees.view import View
 
+T = TypeVar("T")
+_Part: TypeAlias = int | Block | None  # an entry; None: what the view knows anyway
+_Parts: TypeAlias = tuple[T, View | None, list[_Part], LogEntry | None]  # those of one entry, if it is at hand
 _WORTH: Final = 4  # entries with measurements that are put into a block; fewer are as soon read
 _TOGETHER: Final = 16  # blocks of one level that become one
 _AHEAD: Final = 64  # entries that are fetched before they are needed
@@ -103,21 +109,67 @@ def measurements(view: View, key: str, pool: Pool) -> Iterator[Point]:
         LogGapError: An entry that holds some is missing.
         FormatError: It is damaged.
 
-    Cost: a GET for each block, and for each entry with measurements that is in none, 32 side by side.
+    Cost: as `stream_columns`.
     """
-    state, journal = view.state, view.paths.blobs.journal
-    if key not in state.metrics:
+    if key not in view.state.metrics:
         return
+    for _, columns in stream_columns(pool, [(None, view)], (key,)):
+        if isinstance(columns, HoldallError):
+            raise columns
+        for values, steps, times in columns.values():
+            yield from ([key, *point] for point in zip(values, steps, times, strict=True))
+
+
+def stream_columns(
+    pool: Pool, views: Iterable[tuple[T, View | None]], keys: Collection[str] | None
+) -> Iterator[tuple[T, dict[str, Columns] | HoldallError]]:
+    """Yield the measurements of many runs, as of views, some at a time: runs in order, and in each as it logged them.
+
+    Args:
+        pool: Reads.
+        views: Runs, each with what the caller says of it; None has no measurements.
+        keys: Those that are wanted; all when None.
+
+    Yields:
+        For each run, once at least, what the caller said of it and some measurements by key; or why some of them
+        cannot be read.
+
+    Cost: a GET for each block, and for each entry with measurements that is in none, 32 side by side, of all runs;
+        none for an entry that a view has at hand.
+    """
+
+    def wanted() -> Iterator[tuple[_Parts[T], list[tuple[Journal, int]]]]:
+        for said, view in views:
+            for n, parts in groupby(
+                _parts(view.state) if view else (), key=_entry_of
+            ):  # a block may lie in what is next
+                entry = view.paths.blobs.entry_at_hand(n) if view else None
+                yield (said, view, list(parts), entry), [] if entry or not view else [(view.paths.blobs.journal, n)]
+            yield (said, view, [None], None), []
+
+    read = pool.stream(lambda one: one[0].read_or_damage(one[1]), wanted(), ahead=_AHEAD)
+    for (said, view, parts, entry), found in read:
+        for part in parts:
+            try:
+                yield said, _columns_in(part, entry or (found[0] if found else None), keys, view) if view else {}
+            except UNREADABLE as error:
+                yield said, error
+
+
+def columns_of_entry(entry: LogEntry, keys: Collection[str] | None, columns: dict[str, Columns]) -> None:
+    """Add what an entry measured of some keys, or of all."""
+    for op in entry.ops:
+        if op["op"] == "metric":
+            add_points(columns, _wanted(op["points"], keys))
+
+
+def _wanted(points: Iterable[Point], keys: Collection[str] | None) -> Iterable[Point]:
+    return points if keys is None else (point for point in points if point[0] in keys)
+
+
+def _parts(state: State) -> Iterator[int | Block]:
+    """Yield blocks, and the entries that are in none, in the order of the log; not those whose points it knows."""
     known = {n for n, _ in state.recent}
-    groups = ((part, [part if isinstance(part, int) else _entry_of(part)]) for part in _parts(state, known))
-    for part, (entry,) in pool.stream(journal.read_or_damage, groups, ahead=_AHEAD):
-        yield from _points_of(part, entry, key, journal, state)
-    for _, points in state.recent:
-        yield from (point for point in points if point[0] == key)
-
-
-def _parts(state: State, known: set[int]) -> Iterator[int | Block]:
-    """Yield blocks, and the entries that are in none, in the order of the log."""
     left = iter(state.series)
     block = next(left, None)
     for n in state.batches:
@@ -130,27 +182,38 @@ def _parts(state: State, known: set[int]) -> Iterator[int | Block]:
         yield block
 
 
-def _entry_of(block: Block) -> int:
-    assert isinstance(block.ref.location, InEntry)
-    return block.ref.location.n or 0
+def _entry_of(part: int | Block) -> int:
+    """Return the number of the entry that a part lies in."""
+    if isinstance(part, int):
+        return part
+    assert isinstance(part.ref.location, InEntry)
+    return part.ref.location.n or 0
 
 
-def _points_of(
-    part: int | Block, entry: LogEntry | HoldallError, key: str, journal: Journal, state: State
-) -> Iterator[Point]:
-    """Yield what an entry or a block holds of a key; in place of a block that cannot be read, what its entries hold."""
+def _columns_in(
+    part: _Part, entry: LogEntry | HoldallError | None, keys: Collection[str] | None, view: View
+) -> dict[str, Columns]:
+    """Return what an entry or a block holds of some keys; None: what the view knows. Raises: as `measurements`.
+
+    For a block that cannot be read, it is what its entries hold.
+    """
+    columns: dict[str, Columns] = {}
+    if part is None or entry is None:
+        for _, points in view.state.recent:
+            add_points(columns, _wanted(points, keys))
+        return columns
+    entries = [entry]
     if isinstance(part, Block):
-        try:
-            values, steps, times = read_block(part.ref, entry).get(key, ((), (), ()))
-        except DamageError:
-            for other in journal.each(n for n in state.batches if part.first <= n <= part.last):
-                yield from _points_of(other.n, other, key, journal, state)
-            return
-        yield from ([key, *point] for point in zip(values, steps, times, strict=True))
-        return
-    if isinstance(entry, HoldallError):
-        raise entry
-    yield from (point for op in entry.ops if op["op"] == "metric" for point in op["points"] if point[0] == key)
+        with suppress(DamageError):
+            found = read_block(part.ref, entry)
+            return {key: columns for key, columns in found.items() if keys is None or key in keys}
+        numbers = (n for n in view.state.batches if part.first <= n <= part.last)
+        entries = list(view.paths.blobs.journal.each(numbers))
+    for each in entries:
+        if isinstance(each, HoldallError):
+            raise each
+        columns_of_entry(each, keys, columns)
+    return columns
 
 
 def read_block(ref: Ref, entry: LogEntry | HoldallError) -> dict[str, Columns]:
