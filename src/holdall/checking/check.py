@@ -23,8 +23,9 @@ listed log refers to is there when packs are listed, even while others write.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Final
 
 from holdall.checking.check_links import Links
@@ -43,7 +44,8 @@ from holdall.trees.location import Location
 ONE_SHARD: Final = 1_000  # packs, up to which a store is checked in one piece
 _RUNS: Final = 256  # runs of a shard, about
 _HINTS: Final = 16  # of a pack, more than any has
-_MOST: Final = 3  # digits that cut: 4,096 shards
+_MOST: Final = 3  # digits that cut hints: 4,096 shards
+_EXPERIMENT, _ID = 8, 32  # digits of a run's id that are its experiment's, and all of them
 
 
 def check(
@@ -219,23 +221,30 @@ class _Check:
 
 
 def run_shards(logs: Iterable[str], small: SmallCheck, runs: int) -> Iterator[RunShard]:
-    """Yield shards of runs, in the order of their ids: of a large experiment by more digits, of small ones many."""
-    counts: defaultdict[str, int] = defaultdict(int)
-    for log in logs:
-        counts[log.removeprefix(RUNS)[:8]] += 1
+    """Yield shards of about so many runs, in the order of their ids: by as many digits as tell these apart."""
     some: list[str] = []
     held = 0
-    for prefix in sorted(counts):
-        if some and held + counts[prefix] > runs:
+    for prefix, count in _beginnings(sorted(log.removeprefix(RUNS) for log in logs), _EXPERIMENT, max(runs, 1)):
+        if some and held + count > runs:
             yield _shard(some, small)
             some, held = [], 0
-        if counts[prefix] > runs:
-            yield from (_shard([prefix + digits], small) for digits in _cut(counts[prefix], runs))
-            continue
         some.append(prefix)
-        held += counts[prefix]
+        held += count
     if some:
         yield _shard(some, small)
+
+
+def _beginnings(ids: Sequence[str], digits: int, most: int) -> Iterator[tuple[str, int]]:
+    """Yield beginnings of sorted ids, and how many begin so: `most` or fewer, and never of two experiments together.
+
+    Ids tell the time, so those of one experiment may share many digits.
+    """
+    for prefix, found in groupby(ids, key=lambda id: id[:digits]):
+        some = list(found)
+        if len(some) <= most or digits >= _ID:
+            yield prefix, len(some)
+        else:
+            yield from _beginnings(some, digits + 1, most)
 
 
 def _cut(count: int, most: int) -> list[str]:

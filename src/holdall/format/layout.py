@@ -25,6 +25,7 @@ NAMES: Final = "names/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
+_LAST_MS: Final = 2**48 - 1  # ms since 1970: in the year 10889
 GENERATIONS: Final = 2**53  # the number of each is below: a fence says it as a count
 _MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"  # a model that a run logged
 _REGISTERED: Final = r"[0-9a-f]{32}"
@@ -177,8 +178,16 @@ def experiment_id(name: str) -> str:
 
 
 def run_id(experiment: str, random: bytes) -> str:
-    """Return a run's id, made of its experiment's id and 12 random bytes."""
+    """Return a run's id, made of its experiment's id and 12 random bytes, as runs had before these told the time."""
     return experiment[:8] + random.hex()
+
+
+def timed_run_id(experiment: str, began: int, random: bytes) -> str:
+    """Return the id of a run that begins now, made of its experiment's id, the time in ms and 6 random bytes.
+
+    Times count down, so that the newest runs of an experiment come first in a listing.
+    """
+    return f"{experiment[:8]}{_LAST_MS - min(max(began, 0), _LAST_MS):012x}{random.hex()}"
 
 
 def keyed_run_id(experiment: str, key: str) -> str:

@@ -11,7 +11,7 @@ from holdall.engines.threads import ThreadEngine
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import is_run_id, keyed_run_id, run_id, run_log
+from holdall.format.layout import is_run_id, keyed_run_id, run_log, timed_run_id
 from holdall.format.ops import VERSIONED
 from holdall.format.reference import JSON_BLOB
 from holdall.libraries import library
@@ -96,8 +96,10 @@ class Runs(SearchVerbs, AcrossRuns):
         said = first_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description}, start_time)
         owner = self._owner(experiment, experiment_id)
         self._check_parent(said.get(PARENT))
-        run = self._begin(run_id(owner, self._location.entropy(12)), owner, said, versioned=versioned)
-        assert run is not None, "no two of 2^96 random ids are the same"
+        run = None
+        while run is None:  # of two that draw one id in the same millisecond the bucket lets one begin
+            id = timed_run_id(owner, self._location.clock(), self._location.entropy(6))
+            run = self._begin(id, owner, said, versioned=versioned)
         return run
 
     def ensure(

@@ -25,7 +25,7 @@ from holdall.terminal import printable
 
 _GAP: Final = "  "
 _LEAST: Final = 6  # columns that a cell keeps
-_SHOWN: Final = 14  # digits of a run's id: its experiment's 8, and enough of its own
+_SHOWN: Final = 18  # digits of a run's id: its experiment's 8, and 10 of its own, which tell a quarter of a second
 
 
 def terminal_width() -> int | None:
