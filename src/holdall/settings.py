@@ -13,6 +13,7 @@
 | `HOLDALL_CACHE` | folder for what searching and the stat cache remember; `off`: nowhere | `~/.cache/holdall` |
 | `HOLDALL_PROGRESS` | of long transfers: `bar`, `log` lines, `auto`: the one or else the other, `off` | `auto` |
 | `HOLDALL_AUTO_RUN` | `1`: a log verb without a run starts one | off |
+| `HOLDALL_ENVIRONMENT` | what runs keep of where they ran: `minimal`, `off`, `full,-host` (guide: runs) | `full` |
 | `HOLDALL_STAT_CACHE` | `1`: local files that look unchanged are not read again (`holdall guide safety`) | off |
 | `HOLDALL_DEADLINE` | seconds for which a request is sent again to a bucket that fails to answer | `120` |
 | `HOLDALL_CREATE` | `never`: logging where there is no store is an error; else it makes one, and says so | `auto` |
@@ -45,9 +46,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from holdall.errors import InvalidArgumentError
 from holdall.progress import observer_for
 from holdall.sizes import parse_size
-from holdall.store import DEADLINE, EVERYBODY, POLICIES, Store, Trust
+from holdall.store import DEADLINE, EVERYBODY, POLICIES, Disclosure, Store, Trust
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -79,16 +81,17 @@ class Settings:
     system_samples: int = 1
     system_node_id: str | None = None
     mlflow_strict: bool = False
+    environment: str = "full"
 
     def open_store(
-        self, url: str | None = None, options: Mapping[str, Any] | None = None, *, environment: bool = True
+        self, url: str | None = None, options: Mapping[str, Any] | None = None, *, environment: bool | None = None
     ) -> Store:
         """Open the store at an address as these settings say; the one that they name when None.
 
         Args:
             url: The address, as for `Store.open`.
             options: What the storage library takes, as for `Store.open`.
-            environment: Whether runs record what ran where.
+            environment: False where runs record nothing of what ran where, whatever the settings say.
 
         Raises:
             As `Store.open`.
@@ -108,7 +111,7 @@ class Settings:
             verify_shared=self.verify_shared,
             create=self.create,
             references=self.references,
-            environment=environment,
+            environment=self.environment if environment is None else environment,
         )
 
 
@@ -147,6 +150,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         lineage=_lineage(given),
         mlflow_strict=_on(given, "HOLDALL_MLFLOW_STRICT"),
         references=_references(given),
+        environment=_environment(given),
     )
 
 
@@ -200,6 +204,15 @@ def _create(given: Mapping[str, str]) -> bool:
     if named not in ("", "auto", "never"):
         raise ValueError(f"HOLDALL_CREATE={named!r} is neither auto nor never")
     return named != "never"
+
+
+def _environment(given: Mapping[str, str]) -> str:
+    named = given.get("HOLDALL_ENVIRONMENT", "").strip().lower() or "full"
+    try:
+        Disclosure.parse(named)
+    except InvalidArgumentError as error:
+        raise ValueError(f"HOLDALL_ENVIRONMENT: {error}") from error
+    return named
 
 
 def _lineage(given: Mapping[str, str]) -> bool:

@@ -94,17 +94,17 @@ def capture(*, argv: Sequence[str], cwd: Path, path: str | None = None) -> Facts
 
 
 def mlflow_tags(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Return the tags that MLflow gives a run by itself, made from what `capture` returned."""
-    process, repository = environment["process"], environment["repository"] or {}
-    notebook = process["source_type"] == "NOTEBOOK" and process["entry_script"]
+    """Return the tags that MLflow gives a run by itself, made from what is kept of what `capture` returned."""
+    process, repository = environment.get("process") or {}, environment.get("repository") or {}
+    notebook = process.get("source_type") == "NOTEBOOK" and process.get("entry_script")
+    named = notebook or (next(iter(process["command"]), "") or "<console>" if "command" in process else None)
     tags = {
-        "mlflow.user": environment["host"]["user"],
-        "mlflow.source.name": notebook or next(iter(process["command"]), "") or "<console>",
-        "mlflow.source.type": process["source_type"],
+        "mlflow.user": (environment.get("host") or {}).get("user"),
+        "mlflow.source.name": named if "entry_script" in process else None,
+        "mlflow.source.type": process.get("source_type"),
+        "mlflow.source.git.commit": repository.get("commit"),
     }
-    if commit := repository.get("commit"):
-        tags["mlflow.source.git.commit"] = commit
-    return tags
+    return {key: value for key, value in tags.items() if value}
 
 
 # --- programs -------------------------------------------------------------------

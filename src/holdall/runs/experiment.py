@@ -24,6 +24,7 @@ from holdall.format.entry import LogEntry
 from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id
 from holdall.format.state import State
 from holdall.runs.arguments import named_values
+from holdall.runs.disclosure import ENVIRONMENT, FULL, Disclosure, disclosure_of
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
@@ -54,6 +55,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         """Of a store; `runs_of` gives the runs of an experiment's id, which a filter means, of a stage."""
         self._location, self._runs_of = location, runs_of
         self._known: set[str] = set()  # ids that this process has made or seen, not deleted
+        self._disclosures: dict[str, str] = {}  # what their tags say of that, of those whose tags it has seen
 
     @staticmethod
     def id_of(name: str | None = None) -> str:
@@ -122,13 +124,16 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             {'team': 'a'}
         """
         checked_name(name)  # before a store is made for it
+        said = _checked(named_values("tags", tags))
         if place is not None and not self._is_here(place):
             here = self._location.bucket.url
             raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
         self._location.ready_to_write()
-        log, made = self._begin(name, named_values("tags", tags))
+        log, made = self._begin(name, said)
         if not made:
             raise ExperimentExistsError(name, log.state.state.deleted)
+        if ENVIRONMENT in said:  # again: who starts a run reads an experiment only if it has more than one entry
+            self.set_tag(experiment_id(name), ENVIRONMENT, said[ENVIRONMENT])
         return experiment_id(name)
 
     def use(self, name: str) -> Experiment:
@@ -251,7 +256,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             >>> sorted(store.experiments.get(experiment_id).tags)
             ['stage', 'team']
         """
-        ops = [tag_op(key, value) for key, value in named_values("tags", tags).items()]
+        ops = [tag_op(key, value) for key, value in _checked(named_values("tags", tags)).items()]
 
         def build(found: ExperimentFold) -> list[Json]:
             if found.state.deleted:
@@ -259,6 +264,12 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             return ops
 
         self._change(id, build)
+        if ENVIRONMENT in tags:
+            self._known.discard(id)  # so that it is looked at
+
+    def _disclosure(self, id: str) -> Disclosure:
+        """Return what its runs may keep of where they ran, as far as this process has seen its tags. Cost: none."""
+        return disclosure_of(self._disclosures.get(id), id)
 
     def delete(self, id: str) -> None:
         """Mark an experiment and its runs as deleted; `restore` takes it back. It takes no runs then.
@@ -334,8 +345,16 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             if target.find() and not forwards(target.state.state.tags):
                 return self._record(target)
         tags = {key: value for key, value in state.tags.items() if key != NAME}
+        self._disclosures[id] = tags.get(ENVIRONMENT, FULL)
         name, time = state.tags.get(NAME, found.name), log.head.time if log.head else 0
         return Experiment(id, name, stage(state.deleted), state.started, tags, time, here)
+
+
+def _checked(tags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the tags. Raises: InvalidArgumentError if one says what no writer of runs would understand."""
+    if (text := tags.get(ENVIRONMENT)) is not None:
+        Disclosure.parse(str(text))
+    return tags
 
 
 class ExperimentFold:

@@ -297,7 +297,7 @@ class Runs(SearchVerbs, AcrossRuns):
 
         `journal`: its log, if it was looked at. `opened`: whether it opens a session too, as for what may be large.
         """
-        ops, blobs = self._environment()
+        ops, blobs = self._environment(owner)
         said = {RUN_NAME: None, **ops, **said}
         said[RUN_NAME] = said[RUN_NAME] or drawn_name(self._location.entropy)
         create = {"op": "create", "experiment": owner} | ({"paths": VERSIONED} if versioned else {})
@@ -322,12 +322,12 @@ class Runs(SearchVerbs, AcrossRuns):
         if id is not None and not self.get(id)._is_open and self.get(id).state.deleted:
             raise RunDeletedError(id)
 
-    def _environment(self) -> tuple[dict[str, str], list[InlineBlob]]:
+    def _environment(self, experiment: str) -> tuple[dict[str, str], list[InlineBlob]]:
         """Return what ran where, as tags that can be searched and as a blob that has it all."""
-        look = self._location.environment
-        if look is None:
+        look, allowed = self._location.environment, self._experiments._disclosure(experiment)
+        found = allowed.of(look()) if look and not allowed.off else {}
+        if not found:
             return {}, []
-        found = look()
         inline = InlineBlobs([])
         inline.place(json.dumps(found, separators=(",", ":")).encode(), JSON_BLOB)
         return mlflow_tags(found), inline.blobs

@@ -12,6 +12,7 @@ from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.pool import LogFuture
 from holdall.format.paths import POINTER as REFERENCE
 from holdall.runs.arguments import listed
+from holdall.runs.disclosure import Disclosure
 from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
@@ -117,6 +118,7 @@ __all__ = [
     "DatasetInput",
     "Deployment",
     "Difference",
+    "Disclosure",
     "Due",
     "EntryRepair",
     "Experiment",

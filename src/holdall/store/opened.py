@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +22,7 @@ from holdall.chunks.pool import Pool
 from holdall.display import Facts, Shown
 from holdall.runs.arguments import yes_or_no
 from holdall.runs.artifacts import Artifacts
+from holdall.runs.disclosure import Disclosure
 from holdall.runs.environment import capture
 from holdall.runs.experiment import Experiments
 from holdall.runs.promise import Located
@@ -225,7 +226,7 @@ class Store(Shown):
         deadline: float = DEADLINE,
         verify_shared: bool = False,
         create: bool = True,
-        environment: bool = True,
+        environment: bool | str = True,
         references: References = None,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
@@ -247,7 +248,8 @@ class Store(Shown):
                 `verify_shared` says the same, and comes first.
             create: Whether the first writing makes a store where none is; only `maintenance.create` does otherwise.
                 The option `create` says the same, and comes first.
-            environment: Whether a run that is started here records what ran where: what this process is.
+            environment: What a run that is started here records of what ran where: "full" or True, "minimal", "off" or
+                False, or with what is left out, such as "full,-host,-user" (`holdall guide runs`).
             references: Beginnings of addresses that references to content elsewhere may lead to, or a mapping of them
                 to options of their storage library; object stores, and nothing else, when None. The option
                 `references` says the same, and comes first.
@@ -283,7 +285,7 @@ class Store(Shown):
             verify_shared=verify_shared,
         )
         found._location.may_create, found._location.references = create, consent
-        found._location.environment = found._location.environment if environment else None
+        found._location.environment = _disclosing(environment)
         return found
 
     @classmethod
@@ -319,6 +321,12 @@ def _consent(given: References) -> Consent | None:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _disclosing(environment: bool | str) -> Callable[[], dict[str, Any]] | None:
+    """Return what tells what ran where, as far as it may; None where nothing may be told."""
+    allowed = Disclosure.parse(environment if isinstance(environment, str) else "full" if environment else "off")
+    return None if allowed.off else lambda: allowed.of(_environment())
 
 
 def _environment() -> dict[str, Any]:
