@@ -713,7 +713,11 @@ LINES_THAT_WRITE = {
     "model deployed",
     "demo",
 }
-LINES_THAT_ASK_NOTHING = {"guide", "model serve"}  # what a server asks, `load_pyfunc` above asks
+LINES_THAT_ASK_NOTHING = {
+    "guide",
+    "model serve",
+    "ui",
+}  # what servers ask: `load_pyfunc` above, and the pages' own tests
 
 
 def _commands(group: click.Group, *words: str) -> Iterator[str]:
