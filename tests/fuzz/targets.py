@@ -15,6 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from tests.support.tensor_files import CountedFile, npy, npz
+
 from holdall.errors import HoldallError
 from holdall.format import digest
 from holdall.format.codec import Decoder
@@ -39,9 +42,15 @@ from holdall.runs.inputs import inputs_of
 from holdall.runs.plain_yaml import load_yaml
 from holdall.runs.reserved_tags import remarks
 from holdall.runs.search import parse_filter, parse_order_by
+from holdall.tensors.npy import read_npy, read_npz
+from holdall.tensors.onnx import read_onnx
+from holdall.tensors.safetensors import read_header
+from holdall.tensors.stored import Header, RangedFile
+from holdall.tensors.torch_file import read_torch
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "v1"
 NUMBERS: Final = Path(__file__).parents[1] / "format" / "fixtures" / "numbers"
+TENSORS: Final = Path(__file__).parents[1] / "tensors" / "fixtures"
 PACK: Final = PackName(b"s" * 16, 0)
 
 
@@ -117,6 +126,27 @@ def _decode(data: bytes) -> None:
         Decoder().decode(data[0] % 4, data[4:], int.from_bytes(data[1:4]))
 
 
+def _head(read: Callable[[RangedFile, Callable[[str], RangedFile]], Header]) -> Callable[[bytes], object]:
+    """Reads the tensors of a file, and of what is named beside it the same file."""
+
+    def parse(data: bytes) -> None:
+        file = CountedFile(data)
+        for tensor in read(file, lambda _: file).tensors:
+            assert tensor.nbytes >= 0
+            assert tensor.info.shape is not None
+
+    return parse
+
+
+def _seeds(ending: str) -> list[bytes]:
+    return [path.read_bytes() for folder in (TENSORS, NUMBERS) for path in sorted(folder.glob(f"*.{ending}"))]
+
+
+_ARRAYS: Final = {
+    "a": np.arange(6.0).reshape(2, 3),
+    "b": np.asfortranarray(np.ones((2, 3), ">i2")),
+    "c": np.zeros(2, [("x", "f4"), ("y", "i8")]),
+}
 _STATES: Final = [
     json.dumps(body["state"]).encode()
     for first in _firsts("*/runs/*/log/*", 200)
@@ -153,6 +183,11 @@ TARGETS: Final[dict[str, Target]] = {
     "pack": Target(lambda data: parse_pack(data, "pack"), _PACKS[:3]),
     "blob": Target(_decode, [b"\1\0\0\xc8" + (GOLDEN.parent / "rejected" / "blob-zstd-trailing.bin").read_bytes()[2:]]),
     "numbers": Target(_sniff, [path.read_bytes()[:20_000] for path in sorted(NUMBERS.glob("*.[!p]*"))]),
+    "safetensors": Target(_head(read_header), _seeds("safetensors")),
+    "torch": Target(_head(read_torch), _seeds("pt")),
+    "npz": Target(_head(read_npz), [npz(_ARRAYS), npz(_ARRAYS, compressed=True)]),
+    "npy": Target(_head(read_npy), list(map(npy, _ARRAYS.values()))),
+    "onnx": Target(_head(read_onnx), _seeds("onnx")),
     "key": Target(_text(parse_key), [b"names/a/log/fffffffffffffffe", b"packs/00/" + b"0" * 32 + b"-00000000"]),
     "model id": Target(_text(parse_model_id), [b"m-" + b"0" * 32 + b"-1"]),
     "path": Target(_text(check_path), [b"a/b.c"]),

@@ -23,6 +23,7 @@ import PIL.Image
 import pytest
 from sklearn.linear_model import LinearRegression
 from tests.support.shell import Shell
+from tests.support.tensor_files import npy
 
 import holdall
 from holdall.__main__ import program
@@ -201,6 +202,7 @@ READS: dict[str, dict[str, Verb]] = {
         "load_text": lambda w: holdall.artifacts.load_text(f"{w.uri}/{TEXT}"),
         "open_artifact": lambda w: holdall.artifacts.open_artifact(f"{w.uri}/{TEXT}").read(),
         "read_ranges": lambda w: holdall.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
+        "tensors": lambda w: holdall.artifacts.tensors(w.uri),
     },
     "holdall.registry": {
         "alias_history": lambda _: holdall.registry.alias_history(M, "best"),
@@ -289,6 +291,7 @@ READS: dict[str, dict[str, Verb]] = {
         "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
         "resolve": lambda w: w.store.artifacts.resolve(MODEL),
         "snapshot": lambda w: w.store.artifacts.snapshot(MODEL)[0].record,
+        "tensors": lambda w: w.store.artifacts.tensors(w.uri),
         "versions": lambda w: w.store.artifacts.versions(f"{w.uri}/{TEXT}"),
     },
     "Experiments": {
@@ -503,6 +506,7 @@ def _fill(store: Store, to: Path) -> World:
     holdall.set_experiment("Default")
     with holdall.start_run() as run:
         run.log_bytes(os.urandom(100_000), "large.bin")
+        run.log_bytes(npy(np.zeros(3)), "zeros.npy")
         holdall.log_text("text", TEXT)
         holdall.log_dict({"a": 1}, DICT)
         holdall.log_image(PIL.Image.new("RGB", (2, 2)), IMAGE)

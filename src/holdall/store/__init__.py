@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
     from holdall.storage.probe import Report
+    from holdall.tensors.heads import Tensors
+    from holdall.tensors.stored import TensorInfo
 
 __all__ = [
     "DEADLINE",
@@ -193,6 +195,8 @@ __all__ = [
     "Space",
     "Stats",
     "Store",
+    "TensorInfo",
+    "Tensors",
     "Trust",
     "Usage",
     "UsedArtifact",
@@ -253,6 +257,8 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.storage.probe": "Report",
+    "holdall.tensors.heads": "Tensors",
+    "holdall.tensors.stored": "TensorInfo",
 }
 
 
