@@ -59,7 +59,7 @@ def test_a_states_facts_may_lie_elsewhere(history: list[list[dict[str, Any]]]) -
     state = folded(history)
     body = state.to_json()
     facts = split_facts(body)
-    assert set(facts) == {"params", "tags", "metrics", "batches", "pins"}
+    assert set(facts) - {"extremes"} == {"params", "tags", "metrics", "batches", "pins"}
     assert not set(facts) & set(body)
     assert parse_checkpoint(body | {"facts": {}}, facts, "it") == state
     with pytest.raises(FormatError, match="its state has"):
@@ -114,7 +114,9 @@ def test_any_value_is_damage_or_goes_on(
         state = parse_checkpoint(body, None, "it")
     except FormatError:
         return
-    assert state.to_json() == body
+    if said := body.get("extremes"):  # where the metrics are others, it is out of date
+        body["extremes"] = {key: each for key, each in said.items() if state.metrics.get(key, [0])[-1] == each[2] > 1}
+    assert state.to_json() == {name: value for name, value in body.items() if value or name != "extremes"}
     if not state.purged:
         state.apply(entry(99, [{"op": "param", "key": "later", "value": "1"}]))
         assert state.params["later"] == "1"
@@ -122,9 +124,9 @@ def test_any_value_is_damage_or_goes_on(
 
 @given(histories, st.data())
 def test_a_missing_field_is_damage(history: list[list[dict[str, Any]]], data: st.DataObject) -> None:
-    """Every field of a state is needed."""
+    """Every field of a state is needed, but for what earlier writers did not tell."""
     body = folded(history).to_json()
-    del body[data.draw(st.sampled_from(sorted(body)))]
+    del body[data.draw(st.sampled_from(sorted(body.keys() - {"extremes"})))]
     with pytest.raises(FormatError, match="its state has"):
         parse_checkpoint(body, None, "it")
 
@@ -136,6 +138,51 @@ def test_folding_changes_nothing_it_was_given(history: list[list[dict[str, Any]]
     before = copy.deepcopy(body)
     folded(history, state=parse_checkpoint(body, None, "it"))
     assert (body, history) == (before, kept)
+
+
+@given(st.lists(points, max_size=5), st.integers(0, 5))
+def test_the_extremes_are_those_of_all_measurements(batches: list[list[list[Any]]], cut: int) -> None:
+    """Read whole, or from a checkpoint on: as floats, the first of equal ones, NaN only where there is nothing else."""
+    ops = [[{"op": "metric", "points": some}] for some in batches]
+    carried = parse_checkpoint(json.loads(json.dumps(folded(ops[:cut]).to_json())), None, "it")
+    state = folded(ops[cut:], start=min(cut, len(ops)), state=carried)
+    by_key: dict[str, list[Any]] = {}
+    for key, value, *_ in (point for some in batches for point in some):
+        by_key.setdefault(key, []).append(value)
+    for key, some in by_key.items():
+        numbers = [value for value in some if value != "nan"] or some
+        assert list(map(repr, state.extremes_of(key) or ())) == [
+            repr(min(numbers, key=float)),
+            repr(max(numbers, key=float)),
+        ]
+    assert "extremes" not in state.to_json() or all(len(by_key[key]) > 1 for key in state.to_json()["extremes"])
+
+
+@given(st.lists(points.filter(bool), min_size=1, max_size=4), st.lists(points.filter(bool), min_size=1, max_size=4))
+def test_extremes_that_a_writer_carried_on_are_not_believed(
+    first: list[list[list[Any]]], then: list[list[list[Any]]]
+) -> None:
+    """A writer that does not know them goes on counting: of what it measured nothing is known, of the rest all is."""
+    before = folded([[{"op": "metric", "points": some}] for some in first])
+    after = folded([[{"op": "metric", "points": some}] for some in then], start=len(first), state=copy.deepcopy(before))
+    body = after.to_json() | {"extremes": before.to_json().get("extremes", {})}
+    found = parse_checkpoint(body, None, "it")
+    touched = {point[0] for some in then for point in some}
+    for key in found.metrics:
+        known = found.extremes_of(key)
+        assert known in (None, after.extremes_of(key))
+        assert (known is None) == (key in touched and found.metrics[key][3] > 1)
+    assert all(key not in touched for key in found.to_json().get("extremes", {}))
+
+
+_EXTREME = [None, [], "", {"a": None}, {"a": [1, 2]}, {"a": [1, 2, 3, 4]}, {"a": ["x", 1, 2]}, {"a": [1, None, 2]}]
+
+
+@pytest.mark.parametrize("value", [*_EXTREME, {"a": [1, 2, -1]}, {"a": [1, 2, "2"]}, {"a": [1, 2, True]}])
+def test_wrong_extremes_make_no_state(value: object) -> None:
+    """What has another form is damage, whether it would be believed or not."""
+    with pytest.raises(FormatError, match="its state has extremes"):
+        parse_checkpoint(State().to_json() | {"extremes": value}, None, "it")
 
 
 @given(st.lists(points, max_size=5))

@@ -159,6 +159,14 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "extremes": {
+        "21b111cbb59c3e69b9629227c2b89b97": (
+            "sha256:2109c4b8f3b6eafc7dfa7f9fcf8712e577041f78999b28ef1e9d27d6dbf5ee1a",
+            {
+                "report.txt": "5da613fe666883444491143c030f15ce7e21f7168be39c0e2ae8b60b2994c726",
+            },
+        ),
+    },
     "measured": {
         "21b111cbef72a6a22a52d3f5d47e2850": (
             "sha256:8b48e0dff7c342339eebece0468ccda626724b1f0731147680af1b8b6389e2ed",

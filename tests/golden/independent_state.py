@@ -19,7 +19,8 @@ def state_of(entries: list[Json]) -> Json:
             _happen(state, op, n, entry["time"])
             _note(state, op, n)
     state |= {name: sorted(state[name]) for name in ("sessions", "fences")}
-    return {name: value for name, value in state.items() if value or name not in ("again_bytes", "pinned")}
+    state["extremes"] = extremes_of(entries)
+    return {name: value for name, value in state.items() if value or name not in ("again_bytes", "extremes", "pinned")}
 
 
 def series_of(entries: list[Json]) -> Json:
@@ -29,6 +30,16 @@ def series_of(entries: list[Json]) -> Json:
         for key, *point in op["points"]:
             for column, value in zip(found.setdefault(key, [[], [], []]), point, strict=True):
                 column.append(value)
+    return found
+
+
+def extremes_of(entries: list[Json]) -> Json:
+    """Return the least and the greatest value of each metric that was measured more than once, and how often."""
+    found: Json = {}
+    for key, (values, _, _) in series_of(entries).items():
+        numbers = [value for value in values if value != "nan"] or values
+        if len(values) > 1:
+            found[key] = [min(numbers, key=float), max(numbers, key=float), len(values)]
     return found
 
 

@@ -124,19 +124,21 @@ def planes() -> World:
     return world
 
 
-def measured() -> World:
-    """A log of measurements in many entries, which its last checkpoint has in one block; some come after that."""
-    world = World("measured")
+def extremes() -> World:
+    """A log of measurements in many entries, which its last checkpoint has in one block, with their extremes."""
+    world = World("extremes")
     session = world.begin()
     for n in range(12):
         time = 1_750_000_000_000 + n
         loss: Any = 1 / (n + 1) if n != 4 else "nan"
         points = [["loss", loss, n, time], ["steps", str(2**60), -n, time], ["ünïcödé", n, n, time]]
-        note(session, {"op": "metric", "points": points[: 3 if n % 4 == 0 else 2]})
-    commit(session, [file("report.txt", b"measured")])
+        odd = [["lost", "nan", n, time], ["wide", ["inf", 0.0, -0.0, "nan"][n % 4], n, time]]
+        note(session, {"op": "metric", "points": [*points[: 3 if n % 4 == 0 else 2], *odd]})
+    note(session, {"op": "metric", "points": [["once", 0.25, 0, 0]]})
+    commit(session, [file("report.txt", b"extremes")])
     end(session)
     again = Session.resume(world.location, session.journal.log) or session
-    note(again, {"op": "metric", "points": [["loss", 0.5, 99, 0]]})
+    note(again, {"op": "metric", "points": [["loss", -0.5, 99, 0]]})
     end(again, "FAILED")
     return world
 
@@ -298,7 +300,7 @@ MAKERS: Final[dict[str, Callable[[], World]]] = {
         inline,
         shared,
         planes,
-        measured,
+        extremes,
         crowded,
         gathered,
         abandoned,

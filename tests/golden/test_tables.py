@@ -56,7 +56,7 @@ def test_every_field_of_an_operation_is_told(section: str) -> None:
 def test_every_field_of_a_checkpoint_is_told() -> None:
     """No more, and no fewer."""
     told = {field for names, *_ in rows("State and checkpoints", "field") for field in named(names)}
-    assert told == {*State().to_json(), "pinned", "facts", "versions", "series"}
+    assert told == {*State().to_json(), "pinned", "facts", "versions", "series", "extremes"}
     assert "`again_bytes`, absent where it is 0" in SPEC
 
 

@@ -156,6 +156,9 @@ class LogCheck:
                     self._used(node, self._uri)
                 for entry in tree.walk():
                     self._look_at(entry)
+        folded.state.extremes = {
+            key: folded.state.extremes.get(key) or [] for key in told.state.extremes
+        }  # all it tells
         if _amounts_to(told.state) != _amounts_to(folded.state):
             self._note(f"{self._journal.log}: a state it carries is not what its entries amount to")
 

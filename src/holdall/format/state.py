@@ -17,6 +17,7 @@ from holdall.errors import FormatError
 from holdall.format.changes import Change, Committed, Removed, Trimmed
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
+from holdall.format.extremes import believed, extremes_at, is_extremes, widen
 from holdall.format.groups import Group, apply_part
 from holdall.format.ops import STATUSES, VERSIONED, Fields, integer, is_count, is_integer, is_session, is_text, number
 from holdall.format.paths import ancestors
@@ -29,6 +30,7 @@ _PINNED: Final = "pinned"  # carried only where a pin has a path
 _REFS: Final = {"tree": NODE, "environment": JSON_BLOB}
 _VERSIONS: Final = "versions"  # carried only by a versioned run
 _SERIES: Final = "series"  # carried only where there is a block
+_EXTREMES: Final = "extremes"  # carried only where a metric was measured more than once
 _FACTS: Final = ("params", "tags", "metrics", "batches", "pins")
 
 
@@ -103,6 +105,7 @@ class State:
         sessions: Open sessions, in hex.
         fences: Garbage generations met.
         metrics: Key -> [last value, step, time in ms, count].
+        extremes: Key -> [least value, greatest value, count], of those measured more than once; `extremes_of` tells.
         batches: Numbers of the entries that hold metric points.
         pins: Pin -> who set it.
         pinned: Pin -> the path that it keeps as it is, of those that have one.
@@ -136,6 +139,7 @@ class State:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, list[Any]] = field(default_factory=dict)
+    extremes: dict[str, list[Any]] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
     pins: dict[str, str] = field(default_factory=dict)
     pinned: dict[str, str] = field(default_factory=dict)
@@ -239,9 +243,15 @@ class State:
         for key, value, step, time in points:
             last = self.metrics.get(key)
             count = last[3] + 1 if last else 1
+            if last and (known := extremes_at(self.metrics, self.extremes, key)):
+                widen(self.extremes, key, known, value, count)
             if last is None or _when(step, time) >= _when(last[1], last[2]):
                 last = [value, step, time]
             self.metrics[key] = [*last[:3], count]
+
+    def extremes_of(self, key: str) -> tuple[Any, Any] | None:
+        """Return the least and greatest value of a metric that was measured; None where no checkpoint told them."""
+        return extremes_at(self.metrics, self.extremes, key)
 
     @property
     def may_change(self) -> bool:
@@ -262,6 +272,8 @@ class State:
         body |= {name: ref and ref.to_json() for name in _REFS for ref in [getattr(self, name)]}
         body |= {_SELDOM: self.again_bytes} if self.again_bytes else {}
         body |= {_PINNED: self.pinned} if self.pinned else {}
+        extremes = believed(self.metrics, self.extremes)
+        body |= {_EXTREMES: extremes} if extremes else {}
         body |= {_SERIES: blocks_to_json(self.series)} if self.series else {}
         body |= {_VERSIONS: self.versions and self.versions.to_json()} if self.versioned else {}
         return body | {"fences": sorted(self.fences), "sessions": sorted(self.sessions)}
@@ -274,7 +286,7 @@ def _when(step: Any, time: Any) -> tuple[int, int]:
 
 def split_facts(body: Json) -> Json:
     """Remove and return the fields of a checkpoint that become a JSON blob where it is too large."""
-    return {name: body.pop(name) for name in (*_FACTS, _PINNED, _SERIES) if name in body}
+    return {name: body.pop(name) for name in (*_FACTS, _PINNED, _SERIES, _EXTREMES) if name in body}
 
 
 def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
@@ -286,7 +298,7 @@ def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
         what: Which entry carries it, for errors.
     """
     body = (facts or {}) | body
-    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, _VERSIONS, _SERIES, "facts"}
+    ours = {*_FIELDS, *_REFS, _SELDOM, _PINNED, _VERSIONS, _SERIES, _EXTREMES, "facts"}
     state = State(extra={name: value for name, value in body.items() if name not in ours})
     for name, good in _FIELDS.items():
         if name not in body or not good(body[name]):
@@ -299,6 +311,9 @@ def parse_checkpoint(body: Json, facts: Json | None, what: str) -> State:
     state.pinned = copy(body.get(_PINNED, {}))
     if not _is_texts(state.pinned) or not state.pinned.keys() <= state.pins.keys():
         raise FormatError(what, f"its state has {_PINNED} {state.pinned!r}")
+    if not is_extremes(body.get(_EXTREMES, {})):
+        raise FormatError(what, f"its state has {_EXTREMES} {body[_EXTREMES]!r:.200}")
+    state.extremes = believed(state.metrics, body.get(_EXTREMES, {}))
     state.series = parse_blocks(body.get(_SERIES, []), what)
     state.versioned = _VERSIONS in body
     for name, kind in (_REFS | ({_VERSIONS: NODE} if state.versioned else {})).items():
