@@ -175,7 +175,16 @@ def test_extremes_that_a_writer_carried_on_are_not_believed(
     assert all(key not in touched for key in found.to_json().get("extremes", {}))
 
 
-_EXTREME = [None, [], "", {"a": None}, {"a": [1, 2]}, {"a": [1, 2, 3, 4]}, {"a": ["x", 1, 2]}, {"a": [1, None, 2]}]
+_EXTREME: list[object] = [
+    None,
+    [],
+    "",
+    {"a": None},
+    {"a": [1, 2]},
+    {"a": [1, 2, 3, 4]},
+    {"a": ["x", 1, 2]},
+    {"a": [1, None, 2]},
+]
 
 
 @pytest.mark.parametrize("value", [*_EXTREME, {"a": [1, 2, -1]}, {"a": [1, 2, "2"]}, {"a": [1, 2, True]}])

@@ -115,7 +115,9 @@ def test_show_tells_all_of_a_run(lab: Lab) -> None:
 
 def test_show_as_json_has_every_path(lab: Lab) -> None:
     """Artifacts with digests, counts, and the environment as it was recorded."""
+    assert "0.25  (min 0.25, max 1, 2 points)" in lab("run", "show", lab.first)
     found = lab.json("run", "show", lab.first)
+    assert found["metric_summaries"]["loss"].items() >= {"last": 0.25, "min": 0.25, "max": 1.0, "count": 2}.items()
     assert [one["path"] for one in found["artifacts"]] == ["model/weights.bin", "readme.txt"]
     assert found["experiment_name"] == "digits"
     assert found["files"] == 2

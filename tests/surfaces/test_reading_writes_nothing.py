@@ -259,6 +259,7 @@ READS: dict[str, dict[str, Verb]] = {
         "manifest": lambda w: w.run.manifest,
         "manifest_digest": lambda w: w.run.manifest_digest,
         "manifest_text": lambda w: w.run.manifest_text,
+        "metric_summaries": lambda w: w.run.metric_summaries,
         "open": lambda w: w.run.open(TEXT).read(),
         "openlineage": lambda w: w.run.openlineage(),
         "read": lambda w: w.run.read(TEXT),

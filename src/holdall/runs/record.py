@@ -12,7 +12,7 @@ from typing import Any
 
 from holdall.display import Facts, Named, Shown, moment, own
 from holdall.errors import InvalidArgumentError
-from holdall.format.ops import measured
+from holdall.format.ops import integer, measured
 from holdall.format.state import State
 from holdall.runs.inputs import RunInputs, inputs_of
 from holdall.runs.links import outputs_of
@@ -79,11 +79,39 @@ class RunData(Shown, Named):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class MetricSummary(Shown, Named):
+    """What a run's log tells of one metric without its history.
+
+    Attributes:
+        last: Its latest value, by step and then by time; of equal ones the one logged last.
+        step, timestamp: Where that was taken; the latter in ms since 1970 UTC.
+        count: How many measurements there are.
+        min, max: The least and the greatest value; NaN only if there is nothing else. None where they are not known,
+            as of a run that an earlier version wrote: then only `run.history` tells.
+    """
+
+    last: float
+    step: int
+    timestamp: int
+    count: int
+    min: float | None = None
+    max: float | None = None
+
+    def to_dictionary(self) -> dict[str, Any]:
+        """Return the same by name."""
+        return asdict(self)
+
+    def _shown(self) -> Facts:
+        return {"last": self.last, "min": self.min, "max": self.max, "step": self.step, "count": self.count}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class RunRecord(Shown, Named):
-    """A run as it was when it was looked at. Attributes: info, data, inputs."""
+    """A run as it was when it was looked at. Attributes: info, data, inputs; metric_summaries, by key."""
 
     info: RunInfo
     data: RunData
+    metric_summaries: dict[str, MetricSummary] = field(default_factory=dict, compare=False)
 
     def _shown(self) -> Facts:
         return {**self.info._shown(), **self.data._shown()}
@@ -247,4 +275,11 @@ def run_record(run_id: str, state: State) -> RunRecord:
         versioned=state.versioned,
     )
     metrics = {key: measured(last[0]) for key, last in state.metrics.items()}
-    return RunRecord(info, RunData(metrics, dict(state.params), dict(state.tags)))
+    summaries = {key: _summary(state, key) for key in state.metrics}
+    return RunRecord(info, RunData(metrics, dict(state.params), dict(state.tags)), summaries)
+
+
+def _summary(state: State, key: str) -> MetricSummary:
+    last, step, time, count = state.metrics[key]
+    least, greatest = map(measured, known) if (known := state.extremes_of(key)) else (None, None)
+    return MetricSummary(measured(last), integer(step) or 0, integer(time) or 0, count, least, greatest)

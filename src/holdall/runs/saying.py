@@ -25,7 +25,7 @@ from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.promise import Promise
 from holdall.runs.reads import ReadArtifact, Witness, reads_of
-from holdall.runs.record import Metric, RunData, RunInfo, RunRecord, run_record
+from holdall.runs.record import Metric, MetricSummary, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import read_again, watch
 from holdall.runs.thinning import Axis, Scale
 from holdall.runs.values import RunOutputs
@@ -71,6 +71,17 @@ class RunFacts:
     def data(self) -> RunData:
         """Return its parameters, last measurements and tags."""
         return self.record.data
+
+    @property
+    def metric_summaries(self) -> dict[str, MetricSummary]:
+        """Return of each metric the last, least and greatest value, and how many there are, without its history.
+
+        Example:
+            >>> found = run.metric_summaries["loss"]
+            >>> found.last, found.min, found.max, found.count
+            (0.2, 0.2, 0.9, 2)
+        """
+        return self.record.metric_summaries
 
     @property
     def inputs(self) -> RunInputs:

@@ -7,7 +7,7 @@ from typing import Any
 
 from holdall.errors import ExperimentNotFoundError
 from holdall.sizes import format_size
-from holdall.store import Dataset, Run, RunRecord, Store, beside
+from holdall.store import Dataset, MetricSummary, Run, RunRecord, Store, beside
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.environment import main_facts
 from holdall.surfaces.cli.listing import listed, rows_of
@@ -39,6 +39,7 @@ def _show_document(store: Store, found: Run) -> None:
     experiment, environment, artifacts = _read_together(store, found, deep=True)
     show_json(
         record_json(record)
+        | {"metric_summaries": {key: one.to_dictionary() for key, one in record.metric_summaries.items()}}
         | {"experiment_name": experiment}
         | {name: getattr(state, name) for name in ("files", "bytes", "new_bytes", "stored_bytes", "again_bytes")}
         | {"environment": environment, "artifacts": artifacts}
@@ -62,7 +63,7 @@ def _show_text(store: Store, found: Run) -> None:
     show_facts(_identity(experiment, found, record))
     data = record.data
     _section("params", sorted(data.params.items()))
-    _section("metrics", ((key, number(value)) for key, value in sorted(data.metrics.items())))
+    _section("metrics", ((key, _measured(one)) for key, one in sorted(record.metric_summaries.items())))
     _section("tags", ((key, value) for key, value in sorted(data.tags.items()) if _is_users(key)))
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
     _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in found.reads])
@@ -76,6 +77,14 @@ def _show_text(store: Store, found: Run) -> None:
 def dataset_text(dataset: Dataset) -> str:
     """Return a data set in a line."""
     return f"{dataset.name}  {dataset.digest}  {dataset.source_type} {dataset.source}"
+
+
+def _measured(metric: MetricSummary) -> str:
+    """Return the last value of a metric, and of several the least and the greatest, as far as they are known."""
+    if metric.count == 1:
+        return number(metric.last)
+    known = "" if metric.min is None or metric.max is None else f"min {number(metric.min)}, max {number(metric.max)}, "
+    return f"{number(metric.last)}  ({known}{metric.count:,} points)"
 
 
 def _is_users(key: str) -> bool:
