@@ -6,6 +6,7 @@ so that no name is taken for a piece of an address.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,6 +38,8 @@ PATHS: Final[Mapping[str, str]] = {
 
 _LONGEST: Final = 16 << 10  # characters of a query
 _MOST: Final = 500  # arguments in it
+_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+_SPAN: Final = re.compile(r"(-?[0-9]{1,15}):(-?[0-9]{1,15})", re.ASCII)
 
 
 def address_of(name: str, arguments: Mapping[str, Any]) -> str:
@@ -62,6 +65,10 @@ def _each(value: Any) -> Sequence[str]:
     if isinstance(value, str | int | float):
         return (str(value),)
     return [str(one) for one in value]
+
+
+def _decimal(text: str) -> float | None:
+    return float(text) if _DECIMAL.fullmatch(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,28 @@ class Query:
         if not (text.isascii() and text.isdecimal() and len(text) <= 15 and int(text) <= most):
             raise InvalidArgumentError(f"{key}: {text[:40]!r} is no number from 0 to {most}")
         return int(text)
+
+    def number(self, key: str, default: float, *, least: float, most: float) -> float:
+        """Return an argument as a number between two others. Raises: InvalidArgumentError."""
+        text = self.text(key)
+        found = _decimal(text) if text else default
+        if found is None or not least <= found <= most:
+            raise InvalidArgumentError(f"{key}: {text[:40]!r} is no number from {least} to {most}")
+        return found
+
+    def span(self, key: str) -> tuple[int, int] | None:
+        """Return an argument such as `100:2000` as two whole numbers, None if it is not there.
+
+        Raises: InvalidArgumentError.
+        """
+        text = self.text(key)
+        if not text:
+            return None
+        found = _SPAN.fullmatch(text)
+        ends = (int(found[1]), int(found[2])) if found else (1, 0)
+        if ends[0] > ends[1]:
+            raise InvalidArgumentError(f"{key}: {text[:40]!r} is no range such as 100:2000")
+        return ends
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
         """Return an argument that is one of some words, the first one by default. Raises: InvalidArgumentError."""
