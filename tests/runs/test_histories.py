@@ -231,3 +231,20 @@ def test_a_question_that_is_none_is_refused(question: dict[str, object], said: s
     with pytest.raises(InvalidArgumentError, match=said):
         store.runs.histories(["0" * 32], **question)  # type: ignore[arg-type]
     assert bucket.requests == []
+
+
+def test_a_part_of_the_axis_is_read_with_all_its_points() -> None:
+    """Of a part there are more points than of the whole, counted by themselves, smoothed by all that came before."""
+    bucket = MemoryBucket()
+    [run] = filled(bucket, 1, 150, end=False)
+    store = reader(bucket)
+    whole = store.runs.histories([run], ["loss"], smoothing=0.9)
+    part = store.runs.histories([run], ["loss"], points=20, smoothing=0.9, between=(100, 115))[run.id, "loss"]
+    assert (part.steps, part.extent) == (tuple(range(100, 116)), "16 points")
+    assert part.smoothed == (whole[run.id, "loss"].smoothed or ())[100:116]
+    run.log_metrics({"loss": 0.5}, step=101)
+    run.flush()
+    found = store.runs.histories([run], ["loss"], between=(100, 115), since=whole)[run.id, "loss"]
+    assert (found.count, found.values[2]) == (17, 0.5)
+    with pytest.raises(InvalidArgumentError, match="between"):
+        store.runs.histories([run], between=(2, 1))

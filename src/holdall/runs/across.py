@@ -32,6 +32,7 @@ class AcrossRuns:
         axis: Axis = "step",
         scale: Scale = "linear",
         smoothing: float = 0.0,
+        between: tuple[int, int] | None = None,
         since: Histories | None = None,
     ) -> Histories:
         """Return the measurements of several runs and metrics, read side by side, each entry of a log once.
@@ -46,6 +47,7 @@ class AcrossRuns:
             scale: "log" where values are shown on a log scale, which has no place for 0 and below.
             smoothing: The weight of a moving average, from 0 to below 1, as TensorBoard's: of all points as they were
                 logged.
+            between: The first and the last x of a part of the axis; all of it when None.
             since: What was answered before, to the same question: then only what is new is read. Runs that it lacks
                 are read from their beginning.
 
@@ -53,7 +55,7 @@ class AcrossRuns:
             One history for each run and metric that has any; and why a run cannot be read, where one cannot.
 
         Raises:
-            InvalidArgumentError: There is no such axis or scale; too few points; no such weight.
+            InvalidArgumentError: There is no such axis or scale; too few points; no such weight; no such part.
 
         Cost: for each run a listing and a GET; for one that goes on a GET for each entry since its last checkpoint;
             a GET for about every thousand entries with measurements before that: all runs side by side, 32 requests
@@ -68,7 +70,7 @@ class AcrossRuns:
             >>> store.runs.histories([run.id], ["loss"], points=100, since=found)[run.id, "loss"].values
             (0.9, 0.2, 0.1)
         """
-        question = question_of(keys, points, axis, scale, smoothing)
+        question = question_of(keys, points, axis, scale, smoothing, between)
         ids = list(dict.fromkeys(one.id if isinstance(one, Run) else one for one in listed("runs", runs, "[run.id]")))
         for run in self._handles.busy:
             if run.id in ids:

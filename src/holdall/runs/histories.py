@@ -33,9 +33,14 @@ class Question:
     axis: Axis
     scale: Scale
     smoothing: float
+    between: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no axis, no scale, no number of points or no weight."""
+        """Refuse what is no axis, no scale, no number of points, no weight or no part of an axis."""
+        if self.between is not None and not self.between[0] <= self.between[1]:
+            raise InvalidArgumentError(
+                f"between={self.between!r} is no part of an axis: its end is before its beginning"
+            )
         for name, value, known in (("axis", self.axis, AXES), ("scale", self.scale, SCALES)):
             if value not in known:
                 raise InvalidArgumentError(f"{name} {value!r} is not known: there are {', '.join(known)}")
@@ -43,10 +48,17 @@ class Question:
         Smoother(self.smoothing)
 
 
-def question_of(keys: Iterable[str] | None, points: int | None, axis: Axis, scale: Scale, smoothing: float) -> Question:
+def question_of(
+    keys: Iterable[str] | None,
+    points: int | None,
+    axis: Axis,
+    scale: Scale,
+    smoothing: float,
+    between: tuple[int, int] | None,
+) -> Question:
     """Return what is asked. Raises: InvalidArgumentError."""
     wanted = None if keys is None else tuple(dict.fromkeys(listed("keys of metrics", keys, "['loss']")))
-    return Question(wanted, points, axis, scale, smoothing)
+    return Question(wanted, points, axis, scale, smoothing, between)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,7 +68,7 @@ class History(Shown):
     Attributes:
         run_id, key: Whose they are.
         axis: What x is: "step", "time" (ms since 1970 UTC) or "relative" (ms since the run began).
-        count: How many were measured; `len()` of it is how many are here.
+        count: How many were measured, in the part of the axis that was asked for; `len()` of it is how many are here.
         hidden: How many of all a log scale cannot show, since they are 0 or less.
         x, values, steps, times: Of each point that is here. Values may be NaN or infinite.
         smoothed: The moving average at each point, of all points up to it; None where nobody asked for one.
@@ -175,7 +187,7 @@ class RunSeries:
         for key, column in columns.items():
             if key not in self.by_key:
                 self.by_key[key] = _Growing.begun(question)
-            self.by_key[key].add(column, self.started if question.axis == "relative" else 0, question.axis)
+            self.by_key[key].add(column, self.started if question.axis == "relative" else 0, question)
 
     def ordered(self, question: Question) -> Iterable[str]:
         """Return the keys that there are, in the order asked for."""
@@ -205,12 +217,14 @@ class _Growing:
     def copy(self) -> _Growing:
         return _Growing(self.thinner.copy(), copy(self.smoother))
 
-    def add(self, columns: Columns, start: int, axis: Axis) -> None:
-        smooth, points = self.smoother.add if self.smoother else None, []
-        for order, (value, step, time) in enumerate(zip(*columns, strict=True), self.thinner.count):
+    def add(self, columns: Columns, start: int, question: Question) -> None:
+        smooth, points = self.smoother.add if self.smoother else None, list[Point]()
+        least, most = question.between or (-math.inf, math.inf)
+        for value, step, time in zip(*columns, strict=True):
             number, at, when = measured(value), integer(step) or 0, integer(time) or 0
-            x = at if axis == "step" else when - start
-            points.append(Point(x, order, number, at, when, smooth(number) if smooth else None))
+            x, average = at if question.axis == "step" else when - start, smooth(number) if smooth else None
+            if least <= x <= most:
+                points.append(Point(x, self.thinner.count + len(points), number, at, when, average))
         self.thinner.add(points)
 
 

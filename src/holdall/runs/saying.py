@@ -141,15 +141,16 @@ class RunFacts:
         axis: Axis = "step",
         scale: Scale = "linear",
         smoothing: float = 0.0,
+        between: tuple[int, int] | None = None,
     ) -> Histories:
         """Return the measurements of several metrics, or of all, each entry of the log read once.
 
         Args:
             keys: The metrics; all when None.
-            points, axis, scale, smoothing: As for `store.runs.histories`, which reads several runs.
+            points, axis, scale, smoothing, between: As for `store.runs.histories`, which reads several runs.
 
         Raises:
-            InvalidArgumentError: There is no such axis or scale; too few points; no such weight.
+            InvalidArgumentError: There is no such axis or scale; too few points; no such weight; no such part.
 
         Cost: as `history` of one metric.
 
@@ -157,7 +158,7 @@ class RunFacts:
             >>> [(found.key, found.values, found.extent) for found in run.histories(points=100)]
             [('loss', (0.9, 0.2), '2 points')]
         """
-        question = question_of(keys, points, axis, scale, smoothing)
+        question = question_of(keys, points, axis, scale, smoothing, between)
         found = gathered(self._location, [(self.id, self._view())], question, {})
         for error in found.unreadable.values():
             self._load()  # says so if the run was purged meanwhile

@@ -55,11 +55,12 @@ def address_of(name: str, arguments: Mapping[str, Any]) -> str:
     path, query = PATHS[name], dict(arguments)
     for part in [part[1:-1] for part in path.split("/") if part.startswith("{")]:
         path = path.replace("{" + part + "}", quote(str(query.pop(part)), safe="/"))
-    pairs = [(key, one) for key, value in query.items() for one in _each(value)]
+    pairs = [(key, one) for key, value in query.items() for one in each(value)]
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
-def _each(value: Any) -> Sequence[str]:
+def each(value: Any) -> Sequence[str]:
+    """Return an argument's values as texts; none of what is None, empty or False."""
     if value is None or value == "" or value is False:
         return ()
     if isinstance(value, str | int | float):

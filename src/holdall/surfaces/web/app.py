@@ -20,14 +20,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from holdall.errors import HoldallError, NotFoundError, RequestError
-from holdall.surfaces.web import runs
+from holdall.surfaces.web import compare, runs, series_data
 from holdall.surfaces.web.addresses import PATHS, Query
 from holdall.surfaces.web.page import Draw, Page
 from holdall.surfaces.web.rendering import render
 from holdall.surfaces.web.security import Guard, Rules
 from holdall.surfaces.web.site import Site
 
-SUBJECTS: Final = (runs,)
+SUBJECTS: Final = (runs, series_data, compare)
 """The modules whose `PAGES` there are."""
 STATIC: Final = Path(__file__).parent / "static"
 _log: Final = logging.getLogger("holdall")

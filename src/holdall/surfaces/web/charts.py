@@ -12,12 +12,13 @@ from itertools import groupby
 from typing import Any, Final
 
 from holdall.store import RunSummary
-from holdall.surfaces.web.addresses import Query
+from holdall.surfaces.web.addresses import PATHS, Query, each
 from holdall.surfaces.web.series_data import AXES, POINTS
 from holdall.surfaces.web.site import Site
 
 DRAWN: Final = 10  # runs that are drawn if nobody chose
-_PAGE, _ALL: Final = 60, 600  # charts of a page; of one that no server answers later
+_PAGE: Final = 60  # charts of a page
+_ALL: Final = 600  # of one that no server answers later
 _OPEN: Final = 12  # charts that are open at first
 _PINNED: Final = 24
 _GROUPS: Final = 40  # names of groups that are offered
@@ -40,7 +41,7 @@ class Panel:
     Attributes:
         page, arguments: The name and the arguments of the page that shows them, to link to it.
         runs: Those whose curves there are.
-        drawn: The ids of those that are drawn.
+        drawn, chosen: The ids of those that are drawn, and of those that somebody chose for that.
         pinned: The metrics that were chosen; they come first.
         groups: The others of this part.
         prefixes: Names of groups, with how many metrics each has.
@@ -60,6 +61,7 @@ class Panel:
     offset: int
     size: int
     find: str = ""
+    chosen: Sequence[str] = ()
     axis: str = AXES[0]
     log: bool = False
     smooth: float = 0.0
@@ -81,7 +83,7 @@ class Panel:
         """Return the arguments of the page with some changed."""
         kept = {"find": self.find, "from": self.offset or None, "key": self.pinned}
         look = {"axis": self.axis if self.axis != AXES[0] else None, "log": self.log and "1", "zoom": self.zoom}
-        smooth = {"smooth": f"{self.smooth:g}" if self.smooth else None, "wide": self.wide}
+        smooth = {"draw": self.chosen, "smooth": f"{self.smooth:g}" if self.smooth else None, "wide": self.wide}
         return {**self.arguments, **kept, **look, **smooth, **changes}
 
     def pin(self, key: str) -> dict[str, Any]:
@@ -90,10 +92,15 @@ class Panel:
         return self.to(key=rest if key in self.pinned else [*rest, key][-_PINNED:])
 
     @property
+    def place(self) -> dict[str, Any]:
+        """Return the arguments that stand in the path of the page."""
+        return {name: value for name, value in self.arguments.items() if "{" + name + "}" in PATHS[self.page]}
+
+    @property
     def hidden(self) -> list[tuple[str, str]]:
         """Return what a form that searches among the metrics sends along."""
         sent = self.to(find=None, **{"from": None})
-        return [(name, one) for name, value in sent.items() for one in _each(value)]
+        return [(name, one) for name, value in sent.items() if name not in self.place for one in each(value)]
 
     @property
     def facts(self) -> str:
@@ -113,10 +120,10 @@ def panel(site: Site, query: Query, runs: Sequence[RunSummary], page: str, argum
     pinned = [key for key in query.many("key", most=_PINNED) if key in set(keys)]
     matching = [key for key in keys if find.lower() in key.lower() and key not in pinned]
     offset = min(query.count("from", 0, most=10**7), max(0, len(matching) - 1)) // size * size
-    zoom = query.span("zoom")
+    zoom, chosen = query.span("zoom"), query.many("draw")
     return Panel(
-        page, arguments, runs, _drawn(query, runs), pinned, _groups(matching[offset : offset + size], len(pinned)),
-        _prefixes(keys), len(keys), len(matching), offset, size, find,
+        page, arguments, runs, _drawn(chosen, runs), pinned, _groups(matching[offset : offset + size], len(pinned)),
+        _prefixes(keys), len(keys), len(matching), offset, size, find, chosen,
         axis=query.choice("axis", AXES), log=query.flag("log"), smooth=query.number("smooth", 0, least=0, most=0.999),
         zoom=f"{zoom[0]}:{zoom[1]}" if zoom else "", wide=query.text("wide")[:250],
     )  # fmt: skip
@@ -133,8 +140,7 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _drawn(query: Query, runs: Sequence[RunSummary]) -> frozenset[str]:
-    chosen = set(query.many("draw"))
+def _drawn(chosen: Sequence[str], runs: Sequence[RunSummary]) -> frozenset[str]:
     return frozenset(run.run_id for run in runs if run.run_id in chosen) or frozenset(r.run_id for r in runs[:DRAWN])
 
 
@@ -158,9 +164,3 @@ def _prefix(key: str) -> str:
 
 def _place(key: str) -> tuple[bool, str, str]:
     return _prefix(key) in _LAST, _prefix(key), key
-
-
-def _each(value: Any) -> Sequence[str]:
-    if value is None or value == "" or value is False:
-        return ()
-    return (str(value),) if isinstance(value, str | int | float) else [str(one) for one in value]

@@ -8,25 +8,23 @@ each series the page is told how many of its points still stand, and those that 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from threading import Lock
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 from holdall.errors import InvalidArgumentError
 from holdall.store import Histories, History
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.page import Body, Pages
+from holdall.surfaces.web.series_csv import EACH, MOST, table_of
 from holdall.surfaces.web.site import Site
 
 AXES: Final = ("step", "time", "relative")
 POINTS: Final = 400  # of a series, if a page does not say how many
-_RUNS, _KEYS, _POINTS: Final = 100, 24, 4000
+_RUNS: Final = 100
+_KEYS: Final = 24
+_POINTS: Final = 4000
 _TOGETHER: Final = 240_000  # points of all series of an answer
-_REMEMBERED: Final = 1_000_000  # points of answers that are kept for what follows
-Series: TypeAlias = tuple[str, str]  # a run and a key
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,9 @@ class Wanted:
     def of(cls, query: Query) -> Wanted:
         """Read it from a query. Raises: InvalidArgumentError."""
         runs, keys = query.many("run", most=_RUNS), query.many("key", most=_KEYS)
-        points = query.count("points", POINTS, most=_POINTS)
         if not runs or not keys:
             raise InvalidArgumentError("points are of a run and a key: /series?run=ID&key=loss")
+        points = query.count("points", POINTS, most=_POINTS)
         if len(runs) * len(keys) * points > _TOGETHER:
             said = f"{len(runs)} runs, {len(keys)} keys and {points} points of each"
             raise InvalidArgumentError(f"{said} are more than {_TOGETHER:,} points together")
@@ -63,51 +61,32 @@ class Wanted:
         )  # fmt: skip
 
 
-@dataclass(slots=True)
-class Answers:
-    """What was answered lately, by a name that tells what was asked and how far it was read. Threads may share it."""
-
-    most: int = _REMEMBERED
-    _kept: OrderedDict[str, Histories] = field(default_factory=OrderedDict)
-    _turn: Lock = field(default_factory=Lock)
-
-    def find(self, name: str) -> Histories | None:
-        """Return an answer, or None if it is forgotten."""
-        with self._turn:
-            return self._kept.get(name)
-
-    def keep(self, found: Histories, before: str) -> str:
-        """Keep an answer, instead of the one before it, and return its name."""
-        name = blake2b(f"{found.question}{found.cursor}".encode(), digest_size=12).hexdigest()
-        with self._turn:
-            self._kept.pop(before, None)
-            self._kept[name] = found
-            while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > self.most:
-                self._kept.popitem(last=False)
-        return name
-
-
 def series(site: Site, query: Query) -> Body:
     """Answer with points: those that follow what `since` names, if that is remembered."""
     wanted, name = Wanted.of(query), query.text("since")[:40]
+    if query.choice("format", ("json", "csv")) == "csv":
+        room = min(EACH, MOST // (len(wanted.runs) * len(wanted.keys)))
+        return table_of(replace(wanted, points=room, smoothing=0, log=False).asked(site, None))
     before = site.answers.find(name)
     found = wanted.asked(site, before)
     known = before if before and before.question == found.question else None
     said = {
-        "histories": [said_of(one, _stands(known, one)) for one in found],
+        "histories": [said_of(one, _stands(known, one), site.static) for one in found],
         "unreadable": {run: str(error) for run, error in found.unreadable.items()},
         "cursor": "" if site.static else site.answers.keep(found, name),
     }
     return Body(json.dumps(said, separators=(",", ":"), allow_nan=False).encode())
 
 
-def said_of(one: History, keep: int) -> dict[str, Any]:
-    """Return a history as charts read it: `keep` of the points that were told before stand, the others follow."""
+def said_of(one: History, keep: int, static: bool = False) -> dict[str, Any]:
+    """Return a history as charts read it: `keep` of the points that were told before stand, the others follow.
+
+    `static`: whether it is in a file, so that a script makes other axes of it.
+    """
     whole = one.to_dictionary()
-    said = {name: whole[name] for name in ("run_id", "key", "count", "shown", "hidden")} | {"keep": keep}
-    columns = ("x", "values", "smoothed", *(("steps", "times") if one.axis == "step" else ("steps",)))
-    said |= {name: whole[name] and whole[name][keep:] for name in columns if name != "steps" or one.axis != "step"}
-    return said | {"marks": whole["marks"]}
+    said = {name: whole[name] for name in ("run_id", "key", "count", "shown", "hidden", "marks")} | {"keep": keep}
+    columns = ["x", "values", "smoothed", "steps" if one.axis != "step" else "times" if static else "x"]
+    return said | {name: whole[name] and whole[name][keep:] for name in columns}
 
 
 def _stands(known: Histories | None, one: History) -> int:
@@ -121,10 +100,6 @@ def _stands(known: Histories | None, one: History) -> int:
 
 def _rows(one: History) -> list[tuple[int, int, str]]:
     return [(x, step, repr(value)) for x, step, value in zip(one.x, one.steps, one.values, strict=True)]
-
-
-def _size(found: Histories) -> int:
-    return sum(map(len, found))
 
 
 PAGES: Final[Pages] = {"series": series}

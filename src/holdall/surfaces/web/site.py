@@ -8,6 +8,7 @@ from typing import Any
 
 from holdall.store import RunIndex, Store
 from holdall.surfaces.web.addresses import address_of
+from holdall.surfaces.web.answers import Answers
 
 
 def live(name: str, arguments: dict[str, Any]) -> str:
@@ -25,6 +26,7 @@ class Site:
         link: Makes the address of a page from its name and arguments; a static export has its own.
         static: Whether this is an export: no server answers, so nothing is asked for later.
         index: The summaries of all runs, which the first page that needs them loads.
+        answers: The points that charts were told lately.
     """
 
     store: Store
@@ -32,6 +34,7 @@ class Site:
     link: Callable[[str, dict[str, Any]], str] = live
     static: bool = False
     index: RunIndex = field(init=False, repr=False, compare=False)
+    answers: Answers = field(default_factory=Answers, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", self.store.runs.index())

@@ -87,9 +87,9 @@ globalThis.holdallCharts ??= {};
 
     /** Ask for what is new of the batches that some metrics are in; tell of each that has changed. */
     async follow(keys, look, tell) {
-      const name = JSON.stringify(look);
+      const name = shape(look);
       for (const batch of [...this.batches]) {
-        if (JSON.stringify(batch.look) !== name) this.batches.delete(batch);
+        if (shape(batch.look) !== name) this.batches.delete(batch);
         else if (batch.keys.some((key) => keys.has(key)) && (await this.refresh(batch))) {
           for (const key of batch.keys) tell(key, batch.known.get(key) || new Map());
         }
@@ -128,6 +128,9 @@ globalThis.holdallCharts ??= {};
     const hidden = look.log ? one.values.filter((value) => value !== null && value <= 0).length : 0;
     return { ...one, x: pick(at, order), values: pick(one.values, order), smoothed: curve && pick(curve, order), steps: pick(steps, order), marks, hidden };
   }
+
+  /** Return what of a look makes its points other points, however many there are. */
+  const shape = (look) => JSON.stringify({ ...look, points: 0, zoom: null });
 
   const pick = (list, order) => order.map((n) => list[n]);
 

@@ -5,7 +5,7 @@ globalThis.holdallCharts ??= {};
 (function (charts) {
   const DASHES = [[], [8, 4], [2, 3], [9, 3, 2, 3]]; // beside colour, for those who do not tell colours apart
   const COLOURS = 10;
-  const FEW = 60; // points that are each shown as a dot
+  const FEW = 25; // points that are each shown as a dot
   const FAINT = 0.28;
   const MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 120000, 300000, 600000,
     900000, 1800000, 3600000, 7200000, 14400000, 21600000, 43200000, 86400000, 172800000, 432000000, 864000000];
@@ -91,7 +91,7 @@ globalThis.holdallCharts ??= {};
 
   /** Return how the curve of the n-th run looks. */
   function pen(element, n) {
-    return { stroke: colour(element, `--curve-${n % COLOURS}`), dash: DASHES[n % DASHES.length] };
+    return { stroke: colour(element, `--s${(n % COLOURS) + 1}`), dash: DASHES[n % DASHES.length] };
   }
 
   function curve(element, one, faint) {
@@ -99,7 +99,7 @@ globalThis.holdallCharts ??= {};
     const few = one.series.x.length <= FEW && !faint;
     return {
       label: one.name, scale: "y", stroke: look.stroke, dash: faint ? [] : look.dash, width: faint ? 1 : 1.5, alpha: faint ? FAINT : 1,
-      points: { show: true, size: 5, width: 1, fill: look.stroke, dash: [], filter: (u, n) => (few ? null : alone(u.data[n])) },
+      points: { show: true, size: 4, width: 1, fill: look.stroke, dash: [], filter: (u, n) => (few ? null : alone(u.data[n])) },
     };
   }
 
