@@ -15,6 +15,10 @@ state=${LOCALSTACK_STATE:-$here/.state/volume}
 
 if [ -z "${LOCALSTACK_VENV:-}" ]; then
     mkdir -p "$here/.state"
+    if command -v flock >/dev/null; then # whoever comes meanwhile waits until it is installed
+        exec 9>"$here/.state/lock"
+        flock 9
+    fi
     # The mark holds what was installed, so that a change of the pins, or a
     # broken install, is noticed.
     if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
@@ -23,6 +27,7 @@ if [ -z "${LOCALSTACK_VENV:-}" ]; then
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r "$here/requirements.txt" >&2
         cp "$here/requirements.txt" "$venv/installed.txt"
     fi
+    exec 9>&-
 fi
 [ "${1:-}" = "--install" ] && exit 0
 

@@ -40,6 +40,7 @@ def _mypy() -> set[tuple[str, int]]:
 
 def _pyright() -> set[tuple[str, int]]:
     """The lines in which pyright finds errors, as it is set when nobody sets it."""
+    pytest.importorskip("basedpyright")
     command = [sys.executable, "-m", "basedpyright", "-p", str(HERE), "--pythonpath", sys.executable, "--outputjson"]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True)
     found = json.loads(done.stdout)
@@ -48,7 +49,7 @@ def _pyright() -> set[tuple[str, int]]:
     return {(Path(one["file"]).name, one["range"]["start"]["line"] + 1) for one in errors}
 
 
-@pytest.mark.parametrize("checker", [_mypy, _pyright], ids=["mypy", "pyright"])
+@pytest.mark.parametrize("checker", [_mypy, pytest.param(_pyright, marks=pytest.mark.doors)], ids=["mypy", "pyright"])
 def test_a_checker_finds_what_is_wrong_and_nothing_else(checker: object) -> None:
     """Ten wrong uses of names, arguments, futures, models and errors; a page of right ones; a star."""
     assert len(WRONG) >= 10
