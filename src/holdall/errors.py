@@ -19,6 +19,7 @@
     │   ├── ParamExistsError           the parameter has another value
     │   ├── ExperimentExistsError      there is an experiment of this name
     │   ├── ModelExistsError           there is a registered model of this name
+    │   ├── AliasMovedError            an alias points elsewhere than whoever moves it knew
     │   └── StoreExistsError           there is a store here already
     ├── RequestError                   ask differently
     │   ├── NoActiveRunError           start a run first
@@ -448,6 +449,23 @@ class ModelExistsError(ConflictError):
 
     def __str__(self) -> str:
         return f"there is a registered model {self.name!r} already"
+
+
+class AliasMovedError(ConflictError):
+    """An alias points elsewhere than whoever moves it was shown. Attributes: name, alias, expected, found."""
+
+    error_code = "RESOURCE_CONFLICT"
+    hint = "look where it points now, and decide again"
+
+    def __init__(self, name: str, alias: str, expected: str, found: str) -> None:
+        super().__init__(name, alias, expected, found)
+        self.name, self.alias, self.expected, self.found = name, alias, expected, found
+
+    def __str__(self) -> str:
+        was, now = (f"version {at}" if at else "no version" for at in (self.expected, self.found))
+        return (
+            f"alias {self.alias!r} of model {self.name!r} was to be at {was}, but is at {now}; nothing changed"
+        )
 
 
 class StoreExistsError(ConflictError):

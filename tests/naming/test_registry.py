@@ -10,6 +10,7 @@ from tests.support.faulty import FaultyBucket
 from tests.support.stores import tiny_store
 
 from holdall.errors import (
+    AliasMovedError,
     ArtifactNotFoundError,
     InvalidFilterError,
     InvalidNameError,
@@ -77,6 +78,32 @@ def test_an_alias_moves_and_remembers(fraud: Store) -> None:
     assert registry.get_model("fraud").aliases == {"champion": "1"}
     assert registry.get_version("fraud", 1).aliases == ["champion"]
     assert registry.alias_history("fraud", "challenger") == []
+
+
+def test_an_alias_moves_only_from_where_its_mover_knew_it(fraud: Store) -> None:
+    """Who was shown another version than the alias points at by now changes nothing, and is told where it is."""
+    registry = fraud.registry
+    registry.set_alias("fraud", "champion", 1, expected=0)
+    registry.set_alias("fraud", "champion", 2, expected="1")
+    for version, expected in ((3, 1), (3, 0), (None, 1)):
+        with pytest.raises(AliasMovedError, match="'champion' .* is at version 2; nothing changed"):
+            if version:
+                registry.set_alias("fraud", "champion", version, expected=expected)
+            else:
+                registry.delete_alias("fraud", "champion", expected=expected)
+    registry.delete_alias("fraud", "champion", expected=2)
+    with pytest.raises(AliasMovedError, match="is at no version"):
+        registry.delete_alias("fraud", "champion", expected=2)
+    assert [move.version for move in registry.alias_history("fraud", "champion")] == ["1", "2", None]
+
+
+def test_the_history_of_all_aliases_is_one_look(fraud: Store) -> None:
+    """Without a name it is that of every alias, in the order of the log."""
+    fraud.registry.set_alias("fraud", "a", 1)
+    fraud.registry.set_alias("fraud", "b", 2)
+    fraud.registry.delete_alias("fraud", "a")
+    moves = [(move.alias, move.version) for move in fraud.registry.alias_history("fraud")]
+    assert moves == [("a", "1"), ("b", "2"), ("a", None)]
 
 
 def test_deleting_a_version_takes_its_aliases_along(fraud: Store) -> None:

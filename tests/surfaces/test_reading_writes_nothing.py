@@ -328,7 +328,10 @@ READS: dict[str, dict[str, Verb]] = {
         "search_versions": lambda w: w.store.registry.search_versions(),
         "version_at": lambda w: w.store.registry.version_at(MODEL),
     },
-    "Deployments": {"of": lambda w: w.store.deployments.of(MODEL)},
+    "Deployments": {
+        "of": lambda w: w.store.deployments.of(MODEL),
+        "told_by": lambda w: w.store.deployments.told_by(w.run.record.data.tags, ""),
+    },
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
         "check_references": lambda w: w.store.maintenance.check_references(),

@@ -141,8 +141,10 @@ class RegistryReader:
                 found += [version_record(log.state, version) for version in log.state.versions.values()]
         return Listing(chosen_versions(found, filter, order_by)[:limit])
 
-    def alias_history(self, name: str, alias: str) -> list[AliasMove]:
-        """Return every move of an alias, the first one first; empty if it never existed. Raises: as `get_model`.
+    def alias_history(self, name: str, alias: str | None = None) -> list[AliasMove]:
+        """Return every move of an alias, of all of them when None, the first one first. Raises: as `get_model`.
+
+        It is empty if the alias never existed.
 
         Cost: as `get_model`, and where this process does not know it yet a GET for each entry of the model's log.
 
@@ -153,7 +155,7 @@ class RegistryReader:
         log = self._find(name)
         with log.lock:
             log.follow_whole()
-            moves = [move for move in log.state.moves if move.alias == alias]
+            moves = [move for move in log.state.moves if alias in (None, move.alias)]
         return [AliasMove(m.alias, None if m.version is None else str(m.version), m.time) for m in moves]
 
     # --- addresses ---

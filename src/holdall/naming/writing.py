@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from holdall.errors import ModelExistsError, ModelNotFoundError, ModelVersionNotFoundError, RunNotFoundError
+from holdall.errors import (
+    AliasMovedError,
+    ModelExistsError,
+    ModelNotFoundError,
+    ModelVersionNotFoundError,
+    RunNotFoundError,
+)
 from holdall.format.document import Json
 from holdall.format.registered import Registered, Version
 from holdall.naming.pins import unpin
@@ -120,8 +126,18 @@ class RegistryWriter(RegistryReader):
 
     # --- aliases ---
 
-    def set_alias(self, name: str, alias: str, version: str | int) -> None:
+    def set_alias(self, name: str, alias: str, version: str | int, *, expected: str | int | None = None) -> None:
         """Point an alias at a version, from wherever it pointed.
+
+        Args:
+            name: The model.
+            alias: The alias.
+            version: The version's number.
+            expected: The number of the version that it has to point at until then; 0: there is no such alias; None:
+                whatever it is. It is compared in the same entry that moves it.
+
+        Raises:
+            AliasMovedError: It points elsewhere than was expected; nothing was changed.
 
         Example:
             >>> store.registry.set_alias("fraud", "challenger", 1)
@@ -129,10 +145,15 @@ class RegistryWriter(RegistryReader):
             '1'
         """
         check_alias(alias)
-        self._change_version(name, version, lambda _, n: [{"op": "alias", "alias": alias, "version": n}])
 
-    def delete_alias(self, name: str, alias: str) -> None:
-        """Remove an alias; do nothing if there is none.
+        def build(model: Registered, n: int) -> list[Json]:
+            _check_expected(model, alias, expected)
+            return [{"op": "alias", "alias": alias, "version": n}]
+
+        self._change_version(name, version, build)
+
+    def delete_alias(self, name: str, alias: str, *, expected: str | int | None = None) -> None:
+        """Remove an alias; do nothing if there is none. `expected`, raises: as `set_alias`.
 
         Example:
             >>> store.registry.delete_alias("fraud", "champion")
@@ -140,7 +161,12 @@ class RegistryWriter(RegistryReader):
             {}
         """
         gone = {"op": "alias", "alias": alias, "version": None}
-        self._change(name, lambda model: [gone] if alias in model.aliases else [])
+
+        def build(model: Registered) -> list[Json]:
+            _check_expected(model, alias, expected)
+            return [gone] if alias in model.aliases else []
+
+        self._change(name, build)
 
     def roll_back_alias(self, name: str, alias: str) -> ModelVersion:
         """Point an alias at the version that it pointed at before; again, at the one before that.
@@ -206,6 +232,13 @@ class RegistryWriter(RegistryReader):
     def _unpin(self, version: Version) -> None:
         with suppress(RunNotFoundError):
             unpin(self._location, version.run, version.pin)
+
+
+def _check_expected(model: Registered, alias: str, expected: str | int | None) -> None:
+    """Refuse to move an alias that points elsewhere than whoever moves it knows. Raises: AliasMovedError."""
+    found = model.aliases.get(alias, 0)
+    if expected is not None and (wanted := check_version(expected)) != found:
+        raise AliasMovedError(model.name, alias, str(wanted or ""), str(found or ""))
 
 
 def tag_ops(tags: Mapping[str, Any] | None) -> list[Json]:

@@ -14,6 +14,7 @@ from holdall.format.paths import POINTER as REFERENCE
 from holdall.runs.arguments import listed
 from holdall.runs.disclosure import Disclosure
 from holdall.runs.experiment import DEFAULT, Experiments
+from holdall.runs.index import record_of
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
 from holdall.runs.policy import RESTORABLE, RetentionPolicy
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
     from holdall.storage.probe import Report
+    from holdall.store.model_card import ModelCard
     from holdall.tensors.heads import Tensors
     from holdall.tensors.stored import TensorInfo
 
@@ -159,6 +161,7 @@ __all__ = [
     "Metric",
     "MetricSummary",
     "Model",
+    "ModelCard",
     "ModelCopy",
     "ModelInfo",
     "ModelVersion",
@@ -213,6 +216,7 @@ __all__ = [
     "from_numpy",
     "from_pandas",
     "listed",
+    "record_of",
     "side_by_side",
     "tell_active",
     "the_end",
@@ -261,6 +265,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.storage.probe": "Report",
     "holdall.tensors.heads": "Tensors",
     "holdall.tensors.stored": "TensorInfo",
+    "holdall.store.model_card": "ModelCard",
 }
 
 

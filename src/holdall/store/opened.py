@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from holdall.naming.registry import Registry
     from holdall.storage.elsewhere.consent import Consent
     from holdall.storage.elsewhere.consent import Given as References
+    from holdall.store.model_card import ModelCard
 
 guard_log()  # whatever is logged below here may name what strangers named
 
@@ -157,6 +158,26 @@ class Store(Shown):
         """
         info, version = self.models._info(uri)
         return replace(info, registered_model_version=version) if version else info
+
+    def model_card(self, uri: str) -> ModelCard:
+        """Return all that is known of a model: its version, run, files, signature, environment and deployments.
+
+        Args:
+            uri: `models:/<name>/<version>`, `models:/<name>@<alias>`, `models:/<model_id>` or `runs:/<run_id>/<path>`.
+
+        Raises:
+            ArtifactNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: There is nothing at the address.
+
+        Cost: as `Registry.resolve`; reading the run's end, its listing, its environment and the MLmodel file.
+
+        Example:
+            >>> card = store.model_card("models:/fraud/2")
+            >>> card.version.aliases, [file.path for file in card.files]
+            (['champion'], ['weights.bin'])
+        """
+        from holdall.store.model_card import model_card
+
+        return model_card(self, uri)
 
     def revise_model(self, uri: str, change: Change) -> ModelInfo:
         """Log a model once more, changed (see `Models.revise`); a version of a registered model as its next version.

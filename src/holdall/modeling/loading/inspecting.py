@@ -8,6 +8,7 @@ run no code, or trusts by digest (`trust`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Inspection:
         requirements: The lines of its requirements.txt.
         runs_code: What of it can run code when it is loaded; nothing: it loads under every policy.
         imports: What those of these that are pickles import; None where picklescan is not installed.
-        unread: Those that the scan could not follow to their end.
+        unread: Those that the scan could not follow to their end, or that were too large to be read.
     """
 
     model: Model
@@ -62,15 +63,17 @@ class Inspection:
     unread: list[str]
 
 
-def inspect_files(model: Model, digest: str, open_file: Callable[[str], BinaryIO]) -> Inspection:
-    """Look at a model. `open_file` opens a file of its folder."""
+def inspect_files(
+    model: Model, digest: str, open_file: Callable[[str], BinaryIO], most: int | None = None
+) -> Inspection:
+    """Look at a model. `open_file` opens a file of its folder; `most`: bytes of pickles that are read at most."""
     lines: list[str] = []
     with suppress(*_ABSENT), open_file(REQUIREMENTS) as file:
         lines = [line for each in file.read().decode(errors="replace").splitlines() if (line := each.strip())]
     files, unread = code_files(model), list[str]()
     try:
         library("picklescan", "scanning pickles", "picklescan")
-        imports = dict(_scanned(files, open_file, unread))
+        imports = dict(_scanned(files, open_file, unread, most))
     except MissingLibraryError:
         return Inspection(model, digest, lines, files, None, unread)
     return Inspection(model, digest, lines, files, imports, unread)
@@ -89,7 +92,7 @@ def code_files(model: Model) -> list[str]:
 
 
 def _scanned(
-    files: Sequence[str], open_file: Callable[[str], BinaryIO], unread: list[str]
+    files: Sequence[str], open_file: Callable[[str], BinaryIO], unread: list[str], most: int | None
 ) -> list[tuple[str, list[Import]]]:
     scanner: Any = library("picklescan.scanner", "scanning pickles", "picklescan")
     found = []
@@ -97,12 +100,21 @@ def _scanned(
         with suppress(*_ABSENT), open_file(name) as file:
             if name == FILE:  # it is no pickle, but says what else is loaded
                 continue
+            if most is not None and (most := most - _size(file)) < 0:
+                unread.append(name)
+                continue
             result = _scan(scanner, file, name)
             verdicts = {f"{each.module}.{each.name}": _KNOWN[each.safety.value] for each in result.globals}
             found.append((name, [Import(word, verdicts[word]) for word in sorted(verdicts)]))
             if result.scan_err:
                 unread.append(name)
     return found
+
+
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
 
 
 def _scan(scanner: Any, file: BinaryIO, name: str) -> Any:

@@ -155,8 +155,12 @@ class ModelReader:
         local = local_folder(uri)
         return folder_digest(local) if local is not None else self._digest_at(*self._locate(str(uri)))
 
-    def inspect(self, uri: str | os.PathLike[str]) -> Inspection:
+    def inspect(self, uri: str | os.PathLike[str], *, most: int | None = None) -> Inspection:
         """Inspect a model without loading it: what it says, what it needs, what its pickles import.
+
+        Args:
+            uri: Its address.
+            most: How many bytes of pickles are read at most; those beyond that are `unread`. All are read when None.
 
         Raises: as `load`. Cost: finding it, and reading its MLmodel, requirements and pickles.
 
@@ -166,10 +170,12 @@ class ModelReader:
         """
         local = local_folder(uri)
         if local is not None:
-            return inspect_files(read_model(local), folder_digest(local), lambda name: within(local, name).open("rb"))
+            return inspect_files(
+                read_model(local), folder_digest(local), lambda name: within(local, name).open("rb"), most
+            )
         run, path = self._look(uri)
         mlmodel, digest = self._describe_in(run, path, uri), self._digest_in(run, path)
-        return inspect_files(mlmodel, digest, lambda name: run.open(join_path(path, name)))
+        return inspect_files(mlmodel, digest, lambda name: run.open(join_path(path, name)), most)
 
     def export(self, uri: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
         """Write a model as a folder, or as one file: `.tar`, `.tar.gz`, `.tgz` or `.zip`. MLflow loads it.

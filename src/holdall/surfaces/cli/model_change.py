@@ -39,8 +39,9 @@ def register(uri: str, name: str, tags: Sequence[str], about: str | None, as_jso
 @click.argument("alias", callback=not_empty)
 @click.argument("version", required=False, callback=not_empty)
 @click.option("--delete", is_flag=True, help="Remove it.")
+@click.option("--expected", metavar="VERSION", help="Only if it points there until then; 0: only if there is none.")
 @json_option
-def alias(name: str, alias: str, version: str | None, delete: bool, as_json: bool) -> None:
+def alias(name: str, alias: str, version: str | None, delete: bool, expected: str | None, as_json: bool) -> None:
     """Point an alias at a version; without VERSION, show its history, the latest last.
 
     \b
@@ -50,9 +51,9 @@ def alias(name: str, alias: str, version: str | None, delete: bool, as_json: boo
         raise click.UsageError("give a version or --delete, not both")
     store = opened()
     if version:
-        store.registry.set_alias(name, alias, version)
+        store.registry.set_alias(name, alias, version, expected=expected)
     elif delete:
-        store.registry.delete_alias(name, alias)
+        store.registry.delete_alias(name, alias, expected=expected)
     if version or delete:
         _show_alias(store, name, alias, as_json=as_json)
     else:

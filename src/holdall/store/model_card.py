@@ -1,0 +1,111 @@
+"""All that is known of one model, at one look: a version, what a run logged, or any folder that is a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from holdall.display import Facts, Shown
+from holdall.errors import ArtifactNotFoundError, ContentError
+from holdall.format.tree import Entry, Kind
+from holdall.modeling.model import Model
+from holdall.modeling.records.logged import LoggedModel
+from holdall.naming.deployments import Deployment
+from holdall.naming.record import ModelVersion
+from holdall.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from holdall.store.opened import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file of a model. Attributes: path (below the model), size, sha256 ("" of a link)."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModelCard(Shown):
+    """What is known of a model.
+
+    Attributes:
+        uri: As it was asked for.
+        artifact_uri: Where its files are: `runs:/<run_id>/<path>`.
+        path: The path of that.
+        version: The version, where the address is one's.
+        logged: What its run says of it, where that logged it as a model.
+        model: What its MLmodel file says; None for what is no model, which may be registered as well.
+        unread: Why its MLmodel file could not be understood; "" where it was.
+        run: The run that has it.
+        environment: What ran where, as that run recorded it.
+        digest: `sha256:` of the manifest of its files.
+        files: Its files and links, by path.
+        deployments: Where it is or was deployed, the oldest first.
+    """
+
+    uri: str
+    artifact_uri: str
+    path: str
+    version: ModelVersion | None
+    logged: LoggedModel | None
+    model: Model | None
+    unread: str = ""
+    run: RunRecord
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    digest: str
+    files: tuple[ModelFile, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all its files."""
+        return sum(one.size for one in self.files)
+
+    def _shown(self) -> Facts:
+        return {
+            "uri": self.uri,
+            "artifact_uri": self.artifact_uri,
+            "digest": self.digest,
+            "flavors": list(self.model.flavors) if self.model else [],
+            "files": len(self.files),
+            "size": self.size,
+        }
+
+
+def model_card(store: Store, uri: str) -> ModelCard:
+    """Look at a model. Raises, cost: as `Store.model_card`."""
+    place, version = store.registry._place_and_version(uri)
+    run = store.runs.get(place.run_id)._at_one_look()
+    entries = [entry for entry in run._readable_entries(place.path or None) if entry.kind is not Kind.DIRECTORY]
+    if not entries:
+        raise ArtifactNotFoundError(place.run_id, place.path)
+    model, unread = None, ""
+    with suppress(ArtifactNotFoundError):  # files that are no model may be registered as well
+        try:
+            model = store.models._describe_in(run, place.path)
+        except ContentError as error:
+            unread = str(error)
+    return ModelCard(
+        uri=uri,
+        artifact_uri=place.uri,
+        path=place.path,
+        version=version,
+        logged=next((one for one in store.models._logged_by(run) if one.path == place.path), None),
+        model=model,
+        unread=unread,
+        run=run.record,
+        environment=run._readable_environment,
+        digest=store.models._digest_in(run, place.path),
+        files=tuple(_file(entry, place.path) for entry in entries),
+        deployments=tuple(store.deployments._in(run, place.path)),
+    )
+
+
+def _file(entry: Entry, folder: str) -> ModelFile:
+    below = entry.path.removeprefix(folder).lstrip("/") or entry.path.rpartition("/")[2]
+    return ModelFile(below, entry.size, entry.sha256.hex())
