@@ -463,9 +463,7 @@ class AliasMovedError(ConflictError):
 
     def __str__(self) -> str:
         was, now = (f"version {at}" if at else "no version" for at in (self.expected, self.found))
-        return (
-            f"alias {self.alias!r} of model {self.name!r} was to be at {was}, but is at {now}; nothing changed"
-        )
+        return f"alias {self.alias!r} of model {self.name!r} was to be at {was}, but is at {now}; nothing changed"
 
 
 class StoreExistsError(ConflictError):

@@ -86,7 +86,7 @@ def test_an_alias_moves_only_from_where_its_mover_knew_it(fraud: Store) -> None:
     registry.set_alias("fraud", "champion", 1, expected=0)
     registry.set_alias("fraud", "champion", 2, expected="1")
     for version, expected in ((3, 1), (3, 0), (None, 1)):
-        with pytest.raises(AliasMovedError, match="'champion' .* is at version 2; nothing changed"):
+        with pytest.raises(AliasMovedError, match=r"'champion' .* is at version 2; nothing changed"):
             if version:
                 registry.set_alias("fraud", "champion", version, expected=expected)
             else:

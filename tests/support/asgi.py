@@ -24,7 +24,11 @@ class Response:
 async def ask(
     app: Any, method: str, path: str, body: bytes | Iterable[bytes] = b"", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """One request. The body may come in pieces; an application that fails after its answer has answered."""
+    """One request. The body may come in pieces; an application that fails after its answer has answered.
+
+    The path may have a query behind it.
+    """
+    path, _, query = path.partition("?")
     response, done = Response(), asyncio.Event()
     pieces = iter([body] if isinstance(body, bytes) else body)
 
@@ -54,7 +58,7 @@ async def ask(
         "raw_path": path.encode(),
         "root_path": "",
         "scheme": "http",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
         "client": ("test", 1),
         "server": ("test", 80),

@@ -20,14 +20,26 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from holdall.errors import HoldallError, NotFoundError, RequestError
-from holdall.surfaces.web import compare, runs, series_data
+from holdall.surfaces.web import (
+    compare,
+    model_version,
+    models,
+    runs,
+    series_data,
+)
 from holdall.surfaces.web.addresses import PATHS, Query
-from holdall.surfaces.web.page import Draw, Page
+from holdall.surfaces.web.page import Body, Draw, Page
 from holdall.surfaces.web.rendering import render
 from holdall.surfaces.web.security import Guard, Rules
 from holdall.surfaces.web.site import Site
 
-SUBJECTS: Final = (runs, series_data, compare)
+SUBJECTS: Final = (
+    runs,
+    series_data,
+    compare,
+    models,
+    model_version,
+)
 """The modules whose `PAGES` there are."""
 STATIC: Final = Path(__file__).parent / "static"
 _log: Final = logging.getLogger("holdall")
@@ -49,12 +61,17 @@ def make_app(site: Site, rules: Rules) -> ASGIApp:
 def drawn(site: Site, draw: Draw, query: Query) -> Response:
     """Return the answer to a query; errors are pages too."""
     try:
-        found = draw(site, query)
+        return _response(site, draw(site, query))
     except HoldallError as error:
         found = failed(error)
     except Exception as error:  # a fault of ours must not look like one of the store's
         _log.exception("a page failed")
-        found = Page("error.html", "Error", {"said": f"{type(error).__name__}: {error}", "hint": None}, 500)
+        said = f"This is a fault of holdall ({type(error).__name__}); the log of the server says more."
+        found = Page("error.html", "Error", {"said": said, "hint": None}, 500)
+    return _response(site, found)
+
+
+def _response(site: Site, found: Page | Body) -> Response:
     if isinstance(found, Page):
         return HTMLResponse(render(site, found), found.status)
     return Response(found.content, found.status, found.headers, found.media_type)

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from holdall.errors import ModelNotFoundError
-from holdall.store import AliasMove, Deployment, ModelVersion, RegisteredModel, RunSummary, record_of, side_by_side
+from holdall.store import AliasMove, Deployment, ModelVersion, RegisteredModel, RunSummary, beside, record_of
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.page import Page, Pages
 from holdall.surfaces.web.site import Site
@@ -51,12 +50,29 @@ def _text(model: RegisteredModel) -> str:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version, with what its run says. Attributes: run (None where it is not known), data sets, deployments."""
+    """A version, with what its run says.
+
+    Attributes:
+        run: Its run; None where the index does not know it.
+        datasets: What the run was given.
+        before: The address of the version before it; None of the first one.
+    """
 
     version: ModelVersion
     run: RunSummary | None
     datasets: Sequence[str]
     deployments: Sequence[Deployment]
+    before: str | None
+
+    @property
+    def uri(self) -> str:
+        """Return its address."""
+        return uri_of(self.version)
+
+    @property
+    def before_number(self) -> str:
+        """Return the number of the version before it."""
+        return (self.before or "").rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +87,22 @@ def model(site: Site, query: Query) -> Page:
     """Draw a registered model."""
     name = query.text("name")
     registry = site.store.registry
-    quoted = name.replace("'", "''")
-    found, versions, moves = side_by_side(
-        lambda look: look(),
-        (
-            lambda: registry.get_model(name),
-            lambda: registry.search_versions(f"name = '{quoted}'", order_by=["version_number DESC"]),
-            lambda: registry.alias_history(name),
-        ),
-    )
+    with beside(lambda: versions_of(site, name)) as listed, beside(lambda: registry.alias_history(name)) as moved:
+        found, versions, moves = registry.get_model(name), listed(), moved()
     page = query.count("page", 1, most=10_000)
     start = max(page - 1, 0) * _ROWS
     steps = steps_of(moves)
     facts = {
         "model": found,
-        "rows": rows_of(site, versions[start : start + _ROWS]),
+        "rows": rows_of(site, versions, start),
         "total": len(versions),
-        "numbers": [version.version for version in versions[:_ROWS]],
+        "numbers": [(version.version, uri_of(version)) for version in versions[:_ROWS]],
         "steps": steps[:_MOVES],
         "more_steps": max(len(steps) - _MOVES, 0),
         "since": {step.move.alias: step.move.timestamp for step in reversed(steps)},
         "stages": any(version.current_stage != "None" for version in versions),
         "next": page + 1 if start + _ROWS < len(versions) else None,
         "before": page - 1 if start else None,
-        "said": "",
     }
     return Page("model.html", name, facts)
 
@@ -109,31 +117,35 @@ def steps_of(moves: Iterable[AliasMove]) -> list[Step]:
     return steps[::-1]
 
 
-def rows_of(site: Site, versions: Sequence[ModelVersion]) -> list[VersionRow]:
-    """Return versions with what the index knows of their runs. Cost: that of the index, where it is not loaded yet."""
-    if any(site.index.get(version.run_id) is None for version in versions):
+def rows_of(site: Site, versions: Sequence[ModelVersion], start: int) -> list[VersionRow]:
+    """Return a part of a model's versions, the newest first, with what the index knows of their runs.
+
+    Cost: that of the index, where it is not loaded yet.
+    """
+    some = versions[start : start + _ROWS]
+    if any(site.index.get(version.run_id) is None for version in some):
         site.index.page(limit=0)
-    return [_row(site, version) for version in versions]
+    before = [*versions[start + 1 : start + _ROWS + 1], None]
+    return [_row(site, version, earlier) for version, earlier in zip(some, before, strict=False)]
 
 
-def _row(site: Site, version: ModelVersion) -> VersionRow:
-    run = site.index.get(version.run_id)
+def _row(site: Site, version: ModelVersion, earlier: ModelVersion | None) -> VersionRow:
+    run, before = site.index.get(version.run_id), uri_of(earlier) if earlier else None
     if run is None:
-        return VersionRow(version, None, (), ())
+        return VersionRow(version, None, (), (), before)
     datasets = list(dict.fromkeys(one.dataset.name for one in record_of(run).inputs.dataset_inputs))
-    return VersionRow(version, run, datasets, site.store.deployments.told_by(run.tags, version.path))
+    return VersionRow(version, run, datasets, site.store.deployments.told_by(run.tags, version.path), before)
 
 
-def previous_of(site: Site, version: ModelVersion) -> ModelVersion | None:
-    """Return the version before another one; None if it is the first that is left."""
-    quoted = version.name.replace("'", "''")
-    try:
-        earlier = site.store.registry.search_versions(
-            f"name = '{quoted}' AND version_number < {int(version.version)}", order_by=["version_number DESC"], limit=1
-        )
-    except ModelNotFoundError:
-        return None
-    return earlier[0] if earlier else None
+def uri_of(version: ModelVersion) -> str:
+    """Return the address of a version."""
+    return f"models:/{version.name}/{version.version}"
+
+
+def versions_of(site: Site, name: str, least: str = "") -> list[ModelVersion]:
+    """Return the versions of a model, the newest first. `least`: a condition more. Cost: two listings."""
+    quoted = name.replace("'", "''")
+    return site.store.registry.search_versions(f"name = '{quoted}'{least}", order_by=["version_number DESC"])
 
 
 PAGES: Final[Pages] = {"models": models, "model": model}

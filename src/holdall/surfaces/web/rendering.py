@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdall.display import when
+from holdall.display import own, when
 from holdall.sizes import format_size
 from holdall.surfaces.web.page import Page
 from holdall.surfaces.web.site import Site
-from holdall.terminal import printable
+from holdall.terminal import printable, printable_lines
 
 _DIGITS: Final = 6
 
@@ -25,7 +25,9 @@ def environment() -> Environment:
         loader=PackageLoader("holdall.surfaces.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters.update(size=format_size, when=when, iso=_iso, number=number, shown=printable)
+    made.filters.update(
+        size=format_size, when=when, iso=_iso, number=number, shown=printable, own=own, lines=printable_lines
+    )
     made.globals["version"] = version("holdall")
     return made
 
@@ -33,7 +35,7 @@ def environment() -> Environment:
 def render(site: Site, page: Page) -> str:
     """Return a page as HTML."""
 
-    def url(name: str, **arguments: Any) -> str:
+    def url(name: str, /, **arguments: Any) -> str:
         return site.link(name, arguments)
 
     template = environment().get_template(page.template)
