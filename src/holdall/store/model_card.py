@@ -17,7 +17,10 @@ from holdall.naming.record import ModelVersion
 from holdall.runs.record import RunRecord
 
 if TYPE_CHECKING:
-    from holdall.store.opened import Store
+    from holdall.modeling.models import Models
+    from holdall.naming.deployments import Deployments
+    from holdall.naming.registry import Registry
+    from holdall.runs.runs import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +80,17 @@ class ModelCard(Shown):
         }
 
 
-def model_card(store: Store, uri: str) -> ModelCard:
+def look_at(uri: str, runs: Runs, models: Models, registry: Registry, deployments: Deployments) -> ModelCard:
     """Look at a model. Raises, cost: as `Store.model_card`."""
-    place, version = store.registry._place_and_version(uri)
-    run = store.runs.get(place.run_id)._at_one_look()
+    place, version = registry._place_and_version(uri)
+    run = runs.get(place.run_id)._at_one_look()
     entries = [entry for entry in run._readable_entries(place.path or None) if entry.kind is not Kind.DIRECTORY]
     if not entries:
         raise ArtifactNotFoundError(place.run_id, place.path)
     model, unread = None, ""
     with suppress(ArtifactNotFoundError):  # files that are no model may be registered as well
         try:
-            model = store.models._describe_in(run, place.path)
+            model = models._describe_in(run, place.path)
         except ContentError as error:
             unread = str(error)
     return ModelCard(
@@ -95,14 +98,14 @@ def model_card(store: Store, uri: str) -> ModelCard:
         artifact_uri=place.uri,
         path=place.path,
         version=version,
-        logged=next((one for one in store.models._logged_by(run) if one.path == place.path), None),
+        logged=next((one for one in models._logged_by(run) if one.path == place.path), None),
         model=model,
         unread=unread,
         run=run.record,
         environment=run._readable_environment,
-        digest=store.models._digest_in(run, place.path),
+        digest=models._digest_in(run, place.path),
         files=tuple(_file(entry, place.path) for entry in entries),
-        deployments=tuple(store.deployments._in(run, place.path)),
+        deployments=tuple(deployments._in(run, place.path)),
     )
 
 

@@ -175,9 +175,9 @@ class Store(Shown):
             >>> card.version.aliases, [file.path for file in card.files]
             (['champion'], ['weights.bin'])
         """
-        from holdall.store.model_card import model_card
+        from holdall.store.model_card import look_at
 
-        return model_card(self, uri)
+        return look_at(uri, self.runs, self.models, self.registry, self.deployments)
 
     def revise_model(self, uri: str, change: Change) -> ModelInfo:
         """Log a model once more, changed (see `Models.revise`); a version of a registered model as its next version.
