@@ -228,6 +228,7 @@ READS: dict[str, dict[str, Verb]] = {
     },
     **{f"holdall.{name}": _flavor(name) for name in FLAVORS},
     "Runs": {
+        "compare": lambda w: w.store.runs.compare([w.id, w.id]),
         "frame": lambda w: w.store.runs.frame(w.store.runs.search()),
         "get": lambda w: w.store.runs.get(w.id),
         "histories": lambda w: list(w.store.runs.histories([w.id], since=w.store.runs.histories([w.id]))),

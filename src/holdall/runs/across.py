@@ -1,20 +1,25 @@
-"""What is read of several runs at once: the measurements of all of them, in one plan."""
+"""What is read of several runs at once, in one plan: their measurements, and where they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
-from holdall.errors import RunDeletedError, RunNotFoundError
+from holdall.chunks.beside import side_by_side
+from holdall.errors import HoldallError, InvalidArgumentError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import is_run_id
 from holdall.runs.arguments import listed
+from holdall.runs.comparison import Comparison, Kind, checked_kinds, compared
+from holdall.runs.contents import contents
 from holdall.runs.gathering import gathered
 from holdall.runs.handles import Handles
 from holdall.runs.histories import Histories, question_of
+from holdall.runs.rereading import watch
 from holdall.runs.run import Run
 from holdall.runs.thinning import Axis, Scale
 from holdall.trees.location import Location
-from holdall.trees.many_measured import look_at
+from holdall.trees.many_measured import Look, look_at
+from holdall.trees.view import View
 
 
 class AcrossRuns:
@@ -71,14 +76,65 @@ class AcrossRuns:
             (0.9, 0.2, 0.1)
         """
         question = question_of(keys, points, axis, scale, smoothing, between)
-        ids = list(dict.fromkeys(one.id if isinstance(one, Run) else one for one in listed("runs", runs, "[run.id]")))
-        for run in self._handles.busy:
-            if run.id in ids:
-                with suppress(RunDeletedError):
-                    run.flush()
+        ids = list(dict.fromkeys(_ids(runs)))
+        self._flush(ids)
         known = since._runs if since and since.question == question else {}
         good = [id for id in ids if is_run_id(id)]
         looks = look_at(self._location, [(id, known[id].reached if id in known else None) for id in good])
         found = gathered(self._location, looks, question, known)
         failed = {id: RunNotFoundError(id, self._location.bucket.url) for id in ids if not is_run_id(id)}
         return Histories(question, {**failed, **found.unreadable}, found._runs)
+
+    def compare(self, runs: Iterable[Run | str], *, kinds: Iterable[Kind] | None = None) -> Comparison:
+        """Return runs beside each other: the parameters, last metrics, tags and artifacts in which they differ.
+
+        Args:
+            runs: Two runs or more, or their ids.
+            kinds: What to compare, of "params", "metrics", "tags" and "artifacts"; all when None.
+
+        Raises:
+            InvalidArgumentError: There is only one run, or no such kind.
+            RunNotFoundError: One of them is not there.
+
+        Cost: for each run a listing and a GET, and the nodes of its tree if artifacts are compared; all runs side by
+            side.
+
+        Example:
+            >>> other = store.runs.start(name="other")
+            >>> other.log_params({"rate": 0.2})
+            >>> found = store.runs.compare([run, other], kinds=["params"])
+            >>> [(row.key, row.values) for row in found.differing]
+            [('rate', ('0.1', '0.2'))]
+        """
+        wanted, given = checked_kinds(kinds), listed("runs", runs, "[run.id, other.id]")
+        ids = _ids(given)
+        if len(ids) < 2:
+            raise InvalidArgumentError("it takes two runs to compare")
+        self._flush(ids)
+        handles = [one if isinstance(one, Run) else Run(self._location, one) for one in given]
+        looks = dict(look_at(self._location, [(id, None) for id in dict.fromkeys(ids) if is_run_id(id)]))
+        sides = [_at(one, looks.get(one.id) or RunNotFoundError(one.id, self._location.bucket.url)) for one in handles]
+        records = [one.record for one in sides]
+        held = side_by_side(lambda one: contents(one, deep=True), sides) if "artifacts" in wanted else None
+        return compared(records, held, wanted)
+
+    def _flush(self, ids: Collection[str]) -> None:
+        """Write what this process has logged of some runs, so that it is read with the rest."""
+        for run in self._handles.busy:
+            if run.id in ids:
+                with suppress(RunDeletedError):
+                    run.flush()
+
+
+def _ids(runs: Iterable[Run | str]) -> list[str]:
+    return [one.id if isinstance(one, Run) else one for one in listed("runs", runs, "[run.id]")]
+
+
+def _at(run: Run, look: Look) -> Run:
+    """Return another handle to a run, which looks at it by a look at its log. Raises: what the look says."""
+    if isinstance(look, HoldallError):
+        raise look
+    assert isinstance(look, View)
+    other = run._at_one_look()
+    other._glance = [watch(look)]
+    return other

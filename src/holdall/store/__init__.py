@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from holdall.retention.due import Due, RetentionPlan
     from holdall.retention.purge_plan import PurgePlan, Remaining
     from holdall.retention.purging import Purged
+    from holdall.runs.comparison import Compared, Comparison
+    from holdall.runs.contents import contents
     from holdall.runs.differences import Difference
     from holdall.runs.elsewhere import Reference
     from holdall.runs.groups import GroupPart
@@ -118,6 +120,8 @@ __all__ = [
     "BegunModel",
     "Collection",
     "Compaction",
+    "Compared",
+    "Comparison",
     "CopyReport",
     "Dataset",
     "DatasetInput",
@@ -212,6 +216,7 @@ __all__ = [
     "averages",
     "begun_models",
     "beside",
+    "contents",
     "dataset_of",
     "from_numpy",
     "from_pandas",
@@ -251,6 +256,8 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.retention.due": "Due RetentionPlan",
     "holdall.retention.purge_plan": "PurgePlan Remaining",
     "holdall.retention.purging": "Purged",
+    "holdall.runs.comparison": "Compared Comparison",
+    "holdall.runs.contents": "contents",
     "holdall.runs.differences": "Difference",
     "holdall.runs.elsewhere": "Reference",
     "holdall.runs.groups": "GroupPart",

@@ -14,10 +14,10 @@ import click
 from holdall.errors import ArtifactNotFoundError, ContentError
 from holdall.settings import read_settings
 from holdall.sizes import format_size
-from holdall.store import Run
+from holdall.store import Run, contents
 from holdall.surfaces.cli.address import address_of, complete_experiment, complete_run, run_of, uri_of
 from holdall.surfaces.cli.fetching import fetched_elsewhere, is_there, refuse_to_replace
-from holdall.surfaces.cli.listing import listed, rows_of
+from holdall.surfaces.cli.listing import rows_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import files, show_json, show_table
 from holdall.surfaces.cli.writer import cat as write_file
@@ -126,7 +126,7 @@ def list_(uri: str, recursive: bool, as_json: bool) -> None:
     Example: holdall artifact list runs:/RUN_ID/models
     """
     run, path = address_of(opened(), uri)
-    found = listed(run, path, deep=recursive)
+    found = contents(run, path, deep=recursive)
     if as_json:
         show_json(found)
     elif found:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdall.errors import ArtifactNotFoundError, ContentError
+from holdall.store import contents
 from holdall.surfaces.cli.environment import main_facts
-from holdall.surfaces.cli.listing import listed, rows_of
+from holdall.surfaces.cli.listing import rows_of
 from holdall.surfaces.cli.model import aliases_text, model, model_json
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.run import record_json
@@ -96,7 +97,7 @@ class _Found:
         place, self.version = store.registry._place_and_version(uri)
         self.path, self.place = place.path, place.uri
         self.run = store.runs.get(place.run_id)._at_one_look()
-        self.files = listed(self.run, self.path, deep=True)  # what is not there is not shown
+        self.files = contents(self.run, self.path, deep=True)  # what is not there is not shown
         self.record: RunRecord = self.run.record
         self.logged = next((each for each in store.models._logged_by(self.run) if each.path == self.path), None)
         self.digest = store.models._digest_in(self.run, self.path)

@@ -7,10 +7,10 @@ from typing import Any
 
 from holdall.errors import ExperimentNotFoundError
 from holdall.sizes import format_size
-from holdall.store import Dataset, MetricSummary, Run, RunRecord, Store, beside
+from holdall.store import Dataset, MetricSummary, Run, RunRecord, Store, beside, contents
 from holdall.surfaces.cli.address import run_argument, run_of
 from holdall.surfaces.cli.environment import main_facts
-from holdall.surfaces.cli.listing import listed, rows_of
+from holdall.surfaces.cli.listing import rows_of
 from holdall.surfaces.cli.program import json_option, opened
 from holdall.surfaces.cli.run import record_json, run
 from holdall.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, when
@@ -53,7 +53,7 @@ def _read_together(store: Store, found: Run, *, deep: bool) -> tuple[str, dict[s
         beside(lambda: _experiment(store, record)) as experiment,
         beside(lambda: found._readable_environment) as environment,
     ):
-        artifacts = listed(found, "", deep=deep)
+        artifacts = contents(found, "", deep=deep)
         return experiment(), environment(), artifacts
 
 
