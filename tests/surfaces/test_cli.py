@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from tests.support.shell import Shell
+from tests.support.tensor_files import npz
 
 from holdall.__main__ import program
 from holdall.errors import ArtifactNotFoundError, StorageError
@@ -281,6 +283,28 @@ def test_diff_says_what_differs_and_by_its_code_whether(shell: Shell) -> None:
     assert [one["path"] for one in found["added"]] == ["c.txt"]
     assert [one["path"] for one in found["changed"]] == ["a.txt"]
     assert found["removed"] == []
+
+
+def test_diff_tells_tensors_most_changed_first(shell: Shell) -> None:
+    """As lines, or as JSON without what JSON lacks; its code says whether any differs."""
+    sides = []
+    for more in (0.0, 1.0):
+        arrays = {"a.bias": np.ones(3) * 10, "b.weight": np.ones((2, 2)), "c": np.zeros(2)}
+        arrays["a.bias"][0] += more / 10
+        arrays["b.weight"] += more
+        (shell.folder / "data" / "m.npz").write_bytes(npz(arrays))
+        sides.append(f"runs:/{shell.log('data')}/data")
+    assert "0 changed, 3 same" in shell("artifact", "diff", "--tensors", sides[0], sides[0])
+    told = shell("artifact", "diff", "--tensors", *sides, code=1).splitlines()
+    assert told[2] == "~ b.weight  float64  [2, 2]  4 of 4 changed  max 1, mean 1, norm 2  relative 1"
+    assert told[3].startswith("~ a.bias  float64  [3]  1 of 3 changed  max 0.1, ")
+    found = shell.json("artifact", "diff", "--tensors", *sides, code=1)
+    assert [(one["name"], one["change"]) for one in found["changes"]] == [
+        ("b.weight", "changed"),
+        ("a.bias", "changed"),
+        ("c", "same"),
+    ]
+    assert "not for tensors" in shell("artifact", "diff", "--tensors", "--text", *sides, code=2)
 
 
 def test_a_new_run_whose_logging_fails_has_failed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,7 @@ COMMANDS = [
     "artifact get runs:/{a}/d/{hostile} -d {folder}/{hostile}",
     "artifact diff runs:/{a} runs:/{b}",
     "artifact diff --text runs:/{a} runs:/{b}",
+    "artifact diff --tensors runs:/{a} runs:/{b}",
     "artifact log {hostile}",
     "artifact log -e {hostile} {folder}/src",
     "model list",

@@ -202,6 +202,7 @@ READS: dict[str, dict[str, Verb]] = {
         "load_text": lambda w: holdall.artifacts.load_text(f"{w.uri}/{TEXT}"),
         "open_artifact": lambda w: holdall.artifacts.open_artifact(f"{w.uri}/{TEXT}").read(),
         "read_ranges": lambda w: holdall.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
+        "diff_tensors": lambda w: holdall.artifacts.diff_tensors(w.uri, w.uri),
         "tensors": lambda w: holdall.artifacts.tensors(w.uri),
     },
     "holdall.registry": {
@@ -293,6 +294,7 @@ READS: dict[str, dict[str, Verb]] = {
         "read_ranges": lambda w: w.store.artifacts.read_ranges(f"{w.uri}/{TEXT}", RANGES),
         "resolve": lambda w: w.store.artifacts.resolve(MODEL),
         "snapshot": lambda w: w.store.artifacts.snapshot(MODEL)[0].record,
+        "diff_tensors": lambda w: w.store.artifacts.diff_tensors(w.uri, MODEL),
         "tensors": lambda w: w.store.artifacts.tensors(w.uri),
         "versions": lambda w: w.store.artifacts.versions(f"{w.uri}/{TEXT}"),
     },

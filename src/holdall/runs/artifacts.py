@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from holdall.runs.lineage import Lineage
+    from holdall.tensors.difference import TensorDifference
     from holdall.tensors.heads import Tensors
 
 Direction: TypeAlias = Literal["both", "upstream", "downstream"]
@@ -359,6 +360,40 @@ class Artifacts:
         from holdall.runs.tensors import list_tensors
 
         return list_tensors(*self.snapshot(uri))
+
+    def diff_tensors(self, uri_a: str, uri_b: str, *, values: bool = True) -> TensorDifference:
+        """Compare the tensors of two files, or of all files below two directories, by name.
+
+        Args:
+            uri_a: What to compare with: as for `tensors`.
+            uri_b: What is compared. Files need not be of one format, nor shards be cut alike.
+            values: Whether to read the numbers that chunks leave open; if not, such tensors are "unread".
+
+        Returns:
+            A `TensorChange` for each tensor, the most changed first: changed (by how much: max, mean and norm of
+            a - b), added, removed, renamed or same, with dtypes and shapes.
+
+        Raises:
+            ArtifactNotFoundError: There is nothing at one of the addresses.
+            ContentError: It is one file, and none whose tensors can be told; or it is damaged.
+
+        Cost: as `tensors` of both. Of what is the same no number is read, but for a chunk or two at the ends of a
+        tensor whose neighbour changed; of what changed all of a and the chunks of b that are not in a, at most
+        16 MiB at once.
+
+        Example:
+            >>> import io, numpy
+            >>> for epoch in range(2):
+            ...     file = io.BytesIO()
+            ...     numpy.savez(file, bias=numpy.zeros(3), weight=numpy.full(4, epoch, "float32"))
+            ...     entry = run.log_bytes(file.getvalue(), f"{epoch}.npz")
+            >>> found = store.artifacts.diff_tensors(f"runs:/{run.id}/0.npz", f"runs:/{run.id}/1.npz")
+            >>> [(one.name, one.change, one.values and one.values.max) for one in found]
+            [('weight', 'changed', 1.0), ('bias', 'same', None)]
+        """
+        from holdall.runs.tensors import diff_tensors
+
+        return diff_tensors(self.snapshot(uri_a), self.snapshot(uri_b), values=values)
 
     def _run(self, uri: str) -> tuple[Run, str]:
         run_id, path, promise, view = self._locate(uri)

@@ -6,23 +6,38 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from holdall.chunks.beside import side_by_side
 from holdall.errors import ContentError
+from holdall.format.chunk_table import Chunks
 from holdall.runs.snapshot import RunSnapshot
-from holdall.tensors.heads import Heads, Tensors, read_heads
+from holdall.tensors.comparing import compare
+from holdall.tensors.difference import TensorChange, TensorDifference, most_changed_first
+from holdall.tensors.heads import Tensors, read_heads
+from holdall.tensors.pairing import pair
+from holdall.tensors.renames import find_renamed
+from holdall.tensors.sharing import shared_bytes
+from holdall.tensors.side import Side
 from holdall.trees.artifact_reader import ArtifactReader
 
 
 class RunFile:
-    """A file of a run, read by ranges; what opens it is asked when it is first needed."""
+    """A file of a run, read by ranges. Attributes: read_bytes (so many were asked for)."""
 
     def __init__(self, reader: ArtifactReader, path: str) -> None:
         self.path, self._reader = path, reader
+        self.read_bytes = 0
 
     @property
     def size(self) -> int:
         return self._reader.raw.entry.size
 
+    @cached_property
+    def chunks(self) -> Chunks | None:
+        """Its chunks, which are compared with those of other files."""
+        return self._reader.raw.chunks
+
     def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        self.read_bytes += sum(stop - start for start, stop in ranges)
         return self._reader.read_ranges(ranges)
 
 
@@ -65,16 +80,21 @@ class RunFolder:
             self._open[path] = RunFile(self._run.open(path), path)
         return self._open[path]
 
+    @property
+    def opened(self) -> Sequence[RunFile]:
+        """The files that were opened so far."""
+        return list(self._open.values())
+
+    @property
+    def read_bytes(self) -> int:
+        """The bytes that were asked for."""
+        return sum(file.read_bytes for file in self.opened)
+
     def beside(self, path: str) -> RunFile:
         """Return a file of the run, but follow no link."""
         if self._run.stat(path).target is not None:
             raise ContentError(path, "a file", "it is a link, which may lead out of the folder")
         return self.open(path)
-
-
-def heads(run: RunSnapshot, path: str) -> Heads:
-    """Return the tensors of what a run holds at a path. Raises: as `list_tensors`."""
-    return read_heads(RunFolder(run, path))
 
 
 def list_tensors(run: RunSnapshot, path: str) -> Tensors:
@@ -84,4 +104,29 @@ def list_tensors(run: RunSnapshot, path: str) -> Tensors:
         ArtifactNotFoundError: The run holds nothing there.
         ContentError: It is one file, and none whose tensors can be told.
     """
-    return heads(run, path).shown
+    return read_heads(RunFolder(run, path)).shown
+
+
+def diff_tensors(one: tuple[RunSnapshot, str], other: tuple[RunSnapshot, str], *, values: bool) -> TensorDifference:
+    """Return how the tensors of what two runs hold at their paths differ. Raises: as `list_tensors`."""
+    folders = [RunFolder(*one), RunFolder(*other)]
+    before, after = side_by_side(read_heads, folders)
+    a, b = map(Side, folders)
+    pairs = pair(before.tensors, after.tensors)
+    changes = compare(a, b, pairs.both, values=values)
+    renamed = find_renamed(a, b, pairs.removed, pairs.added) if values else []
+    gone, new = ({each[side] for each in renamed} for side in (0, 1))
+    old_names = [(pairs.removed[was], pairs.added[now]) for was, now in renamed]
+    changes += [TensorChange(now.name, "renamed", was.info, now.info) for was, now in old_names]
+    changes += [
+        TensorChange(each.name, "removed", a=each.info) for n, each in enumerate(pairs.removed) if n not in gone
+    ]
+    changes += [TensorChange(each.name, "added", b=each.info) for n, each in enumerate(pairs.added) if n not in new]
+    return TensorDifference(
+        f"runs:/{one[0].id}/{one[1]}",
+        f"runs:/{other[0].id}/{other[1]}",
+        most_changed_first(changes),
+        shared_bytes(*([file.chunks for file in folder.opened if file.chunks] for folder in folders)),
+        sum(folder.read_bytes for folder in folders),
+        {side: heads.unreadable for side, heads in (("a", before), ("b", after)) if heads.unreadable},
+    )

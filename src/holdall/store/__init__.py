@@ -99,7 +99,9 @@ if TYPE_CHECKING:
     from holdall.runs.snapshot import RunSnapshot
     from holdall.storage.probe import Report
     from holdall.store.model_card import ModelCard
+    from holdall.tensors.difference import TensorChange, TensorDifference
     from holdall.tensors.heads import Tensors
+    from holdall.tensors.measuring import ValueDifference
     from holdall.tensors.stored import TensorInfo
 
 __all__ = [
@@ -204,11 +206,14 @@ __all__ = [
     "Space",
     "Stats",
     "Store",
+    "TensorChange",
+    "TensorDifference",
     "TensorInfo",
     "Tensors",
     "Trust",
     "Usage",
     "UsedArtifact",
+    "ValueDifference",
     "ViewType",
     "active_run",
     "active_store",
@@ -270,7 +275,9 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.storage.probe": "Report",
+    "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors",
+    "holdall.tensors.measuring": "ValueDifference",
     "holdall.tensors.stored": "TensorInfo",
     "holdall.store.model_card": "ModelCard",
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from holdall.errors import IntegrityError
+from holdall.format.chunk_table import Chunks
 from holdall.format.tree import Entry
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.file_content import FileContent, OnRange
@@ -77,6 +78,12 @@ class ArtifactFile(io.RawIOBase):
     def name(self) -> str:
         """Return the path within the run."""
         return self.entry.path
+
+    @property
+    def chunks(self) -> Chunks | None:
+        """Return the chunks that it is cut into, in order; None where it is not in the store's packs."""
+        content = self._source[0]
+        return content.chunks if isinstance(content, FileContent) else None
 
     def readable(self) -> bool:
         return True

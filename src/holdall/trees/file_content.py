@@ -28,14 +28,14 @@ OnRange: TypeAlias = Callable[[int, int], object]
 class FileContent:
     """The chunks of a file, by their numbers. Keeps at most about 32 MiB of them.
 
-    Attributes: size (bytes of the file).
+    Attributes: size (bytes of the file), chunks (in order).
     """
 
     def __init__(self, blobs: RunBlobReader, entry: Entry) -> None:
         cut = entry.content and not entry.whole
         chunks = recipes(blobs, [entry])[0].chunks if cut else OneChunk([entry.content] if entry.content else [])
         assert isinstance(chunks, Chunks), "a recipe that was read knows where its chunks begin"
-        self._blobs, self._entry, self._chunks, self.size = blobs, entry, chunks, entry.size
+        self._blobs, self._entry, self.chunks, self.size = blobs, entry, chunks, entry.size
         self._kept: LruCache[int, bytes] = LruCache(_KEPT, len)
         self._locks: PerProcess[threading.Lock] = PerProcess()  # of a child its own: a fork may copy one that is held
 
@@ -59,13 +59,13 @@ class FileContent:
             new = self._fetch([i for i in wanted if i not in held])
             found = held | new
         for i in touched:
-            _put(view, self._chunks.start(i) - start, found[i])
+            _put(view, self.chunks.start(i) - start, found[i])
         self._keep(new, spare=further)
 
     def fill_many(self, views: Iterable[tuple[memoryview, int]]) -> None:
         """Fill views, each with the bytes from an offset on, all planned together. What comes is not kept."""
         self._deliver(
-            (i, partial(_put, view, self._chunks.start(i) - start))
+            (i, partial(_put, view, self.chunks.start(i) - start))
             for view, start in views
             for i in self._touched(start, start + len(view))
         )
@@ -74,17 +74,17 @@ class FileContent:
         """Fill a view with the whole file; `came(start, stop)` is told of each stretch, in no order, by some thread."""
 
         def take(i: int, data: Bytes) -> None:
-            start, stop = self._chunks.start(i), self._chunks.start(i + 1)
+            start, stop = self.chunks.start(i), self.chunks.start(i + 1)
             view[start:stop] = data
             came(start, stop)
 
-        self._deliver((i, partial(take, i)) for i in range(len(self._chunks)))
+        self._deliver((i, partial(take, i)) for i in range(len(self.chunks)))
 
     # --- inside ---
 
     def _touched(self, start: int, stop: int) -> range:
         """Return the chunks that hold some of these bytes, by their numbers."""
-        return range(self._chunks.at(start), self._chunks.at(stop - 1) + 1) if stop > start else range(0)
+        return range(self.chunks.at(start), self.chunks.at(stop - 1) + 1) if stop > start else range(0)
 
     @property
     def _lock(self) -> threading.Lock:
@@ -101,7 +101,7 @@ class FileContent:
             self._kept.evict(spare=spare)
 
     def _fetch(self, missing: list[int]) -> dict[int, bytes]:
-        found = self._blobs.read([self._chunks[i] for i in missing], path=self._entry.path)
+        found = self._blobs.read([self.chunks[i] for i in missing], path=self._entry.path)
         return dict(zip(missing, found, strict=True))
 
     def _deliver(self, wanted: Iterable[tuple[int, OnChunk]]) -> None:
@@ -110,11 +110,11 @@ class FileContent:
 
     def _missing(self, wanted: Iterable[tuple[int, OnChunk]]) -> Iterator[tuple[Ref, OnChunk]]:
         for i, function in wanted:
-            held = self._held([i]).get(i) or self._blobs.at_hand(self._chunks[i])
-            if held is not None or not isinstance(self._chunks[i].location, PackName):
-                function(self._blobs.read([self._chunks[i]])[0] if held is None else held)
+            held = self._held([i]).get(i) or self._blobs.at_hand(self.chunks[i])
+            if held is not None or not isinstance(self.chunks[i].location, PackName):
+                function(self._blobs.read([self.chunks[i]])[0] if held is None else held)
             else:
-                yield self._chunks[i], function
+                yield self.chunks[i], function
 
 
 def _put(view: memoryview, at: int, data: Bytes) -> None:

@@ -220,17 +220,24 @@ def cat(uri: str, version: int | None) -> None:
 @artifact.command("diff")
 @click.argument("uri")
 @click.argument("other")
-@click.option("--text", is_flag=True, help="Also show the lines in which text files differ.")
+@click.option("--text", is_flag=True, help="Show the lines in which text files differ.")
+@click.option("--tensors", is_flag=True, help="Show which tensors differ, and by how much: the most changed first.")
 @json_option
-def diff(uri: str, other: str, text: bool, as_json: bool) -> None:
-    """Show which files OTHER adds, lacks and changes; exit code 1 if any. Only --text reads the files.
+def diff(uri: str, other: str, text: bool, tensors: bool, as_json: bool) -> None:
+    """Show which files OTHER adds, lacks and changes; exit code 1 if any. Only --text and --tensors read files.
+
+    Tensors are those of .safetensors, .pt, .pth, .bin, .ckpt, .npz, .npy and .onnx; of what is the same none is read.
 
     \b
     Example: holdall artifact diff runs:/RUN_ID/models runs:/OTHER_ID/models
     """
-    if text and as_json:
-        raise click.UsageError("--text is for people, --json for programs")
+    if text and (as_json or tensors):
+        raise click.UsageError("--text is for people, and not for tensors; --json for programs")
     store = opened()
+    if tensors:
+        changes = store.artifacts.diff_tensors(uri_of(store, uri), uri_of(store, other))
+        show_json(changes.to_dictionary()) if as_json else say(str(changes))
+        sys.exit(1 if changes else 0)
     found = store.artifacts.diff(uri_of(store, uri), uri_of(store, other))
     if as_json:
         show_json({name: [asdict(one) for one in getattr(found, name)] for name in ("added", "removed", "changed")})
