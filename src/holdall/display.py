@@ -110,6 +110,26 @@ def moment(time: int | None) -> str | None:
     return None if time is None else when(time)
 
 
+def lasting(time: int | None) -> str:
+    """Return a span of ms as people say it: "0.3 s", "12 s", "4 min 05 s", "3 h 04 min", "2 d 3 h"; "-" for None.
+
+    Example:
+        >>> lasting(1_234), lasting(245_000), lasting(11_040_000)
+        ('1.2 s', '4 min 05 s', '3 h 04 min')
+    """
+    if time is None:
+        return "-"
+    if time < 10_000:
+        return f"{max(time, 0) / 1000:.1f} s"
+    seconds = time // 1000
+    minutes, hours = seconds // 60, seconds // 3600
+    if minutes < 1:
+        return f"{seconds} s"
+    if hours < 1:
+        return f"{minutes} min {seconds % 60:02} s"
+    return f"{hours} h {minutes % 60:02} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
 def own(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags that users set: without those of MLflow and holdall."""
     return {key: value for key, value in tags.items() if not key.startswith(("mlflow.", "holdall."))}

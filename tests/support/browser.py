@@ -7,6 +7,7 @@ with a status of 400 or more says so by `expects`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -52,8 +53,27 @@ def started_browser() -> Iterator[Browser]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield browser
-        browser.close()
+        _loops[browser] = asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            yield browser
+        finally:
+            with _its_loop(browser):
+                browser.close()
+            asyncio._set_running_loop(_loops.pop(browser))  # which ends now
+
+
+_loops: Final[dict[Browser, asyncio.AbstractEventLoop]] = {}
+
+
+@contextmanager
+def _its_loop(browser: Browser) -> Iterator[None]:
+    """Let a browser's loop run in this thread: beside it, tests of other things could not run loops of their own."""
+    asyncio._set_running_loop(_loops[browser])
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)
 
 
 @dataclass
@@ -147,11 +167,12 @@ def visits(browser: Browser, url: str) -> Iterator[Opens]:
         made.append((visit, context))
         return visit
 
-    try:
-        yield opens
-    finally:
-        for _, context in made:
-            context.close()
+    with _its_loop(browser):
+        try:
+            yield opens
+        finally:
+            for _, context in made:
+                context.close()
     assert [problem for visit, _ in made for problem in visit.problems] == []
 
 

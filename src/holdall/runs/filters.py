@@ -1,7 +1,7 @@
 """What people type to find runs, read into conditions.
 
 The grammar is MLflow's for runs, so that the filters people have go on working,
-and `artifacts`, which is ours:
+and `artifacts`, `duration`, `files` and `bytes`, which are ours:
 
     filter     condition AND condition ...
     condition  field = value              also != < <= > >= for numbers, != LIKE ILIKE for texts
@@ -144,7 +144,7 @@ NOT_BY_TAGS = {Entity.TAG: "they are sorted by what all of them have, and not by
 RUN = Subject(
     "runs",
     texts=("run_id", "run_name", "status", "user_id", "artifact_uri"),
-    numbers=("start_time", "end_time"),
+    numbers=("start_time", "end_time", "duration", "files", "bytes"),
     listed=("run_id",),
     prefixes=_PREFIXES,
     example="metrics.acc",

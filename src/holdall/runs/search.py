@@ -63,6 +63,11 @@ class RunSummary:
     bytes: int = 0
     points: dict[str, list[int]] = field(default_factory=dict)
 
+    @property
+    def duration(self) -> int | None:
+        """Milliseconds from its start to its end; None while it goes on."""
+        return None if self.end_time is None else self.end_time - self.start_time
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:

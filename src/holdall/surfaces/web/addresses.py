@@ -16,6 +16,8 @@ from holdall.errors import InvalidArgumentError
 
 PATHS: Final[Mapping[str, str]] = {
     "runs": "/",  # experiment=ID ..., filter, sort, ...
+    "rows": "/rows",  # as runs: its rows alone, while they change
+    "columns": "/columns",  # as runs, find=: which columns it has
     "experiments": "/experiments",
     "experiment": "/experiments/{id}",
     "run": "/runs/{id}",  # tab=
@@ -31,6 +33,7 @@ PATHS: Final[Mapping[str, str]] = {
     "model_version": "/models/version",  # name=, version=
     "store": "/store",
     "search": "/search",  # q=
+    "help": "/help",
     "change": "/changes/{verb}",
     "static": "/static/{file}",
 }

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp
 from holdall.errors import HoldallError, NotFoundError, RequestError
 from holdall.surfaces.web import (
     compare,
+    guidance,
     model_version,
     models,
     runs,
@@ -39,6 +40,7 @@ SUBJECTS: Final = (
     compare,
     models,
     model_version,
+    guidance,
 )
 """The modules whose `PAGES` there are."""
 STATIC: Final = Path(__file__).parent / "static"

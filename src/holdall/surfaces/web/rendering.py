@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
+from html import escape
 from importlib.metadata import version
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from holdall.display import own, when
+from holdall.display import lasting, own, when
 from holdall.sizes import format_size
 from holdall.surfaces.web.page import Page
 from holdall.surfaces.web.site import Site
@@ -26,7 +27,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters.update(
-        size=format_size, when=when, iso=_iso, number=number, shown=printable, own=own, lines=printable_lines
+        size=format_size,
+        when=when,
+        iso=_iso,
+        number=number,
+        shown=printable,
+        own=own,
+        lines=printable_lines,
+        lasting=lasting,
+        cell=cell,
     )
     made.globals["version"] = version("holdall")
     return made
@@ -45,6 +54,16 @@ def render(site: Site, page: Page) -> str:
 def number(value: float | None) -> str:
     """Return a measurement with six digits; "-" where there is none."""
     return "-" if value is None else f"{value:.{_DIGITS}g}"
+
+
+def cell(text: str, most: int = 80) -> str:
+    """Return text fit to be shown, cut so that it takes at most so many bytes of a page."""
+    shown = printable(text[: most + 1])
+    if len(text) <= most and len(escape(shown).encode()) <= most:
+        return shown
+    while shown and len(escape(shown).encode()) > most - 3:
+        shown = shown[:-1]
+    return shown + "…"
 
 
 def _iso(time: int | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from holdall.store import RunIndex, Store
 from holdall.surfaces.web.addresses import address_of
 from holdall.surfaces.web.answers import Answers
+from holdall.surfaces.web.known import Known
 
 
 def live(name: str, arguments: dict[str, Any]) -> str:
@@ -27,6 +28,7 @@ class Site:
         static: Whether this is an export: no server answers, so nothing is asked for later.
         index: The summaries of all runs, which the first page that needs them loads.
         answers: The points that charts were told lately.
+        known: Its experiments and the keys of its runs, remembered for a few seconds.
     """
 
     store: Store
@@ -35,6 +37,8 @@ class Site:
     static: bool = False
     index: RunIndex = field(init=False, repr=False, compare=False)
     answers: Answers = field(default_factory=Answers, repr=False, compare=False)
+    known: Known = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", self.store.runs.index())
+        object.__setattr__(self, "known", Known(self.store, self.index))
