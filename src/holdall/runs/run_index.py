@@ -23,7 +23,7 @@ from holdall.runs.search import Filter, Order, RunSummary, parse_filter, parse_o
 from holdall.trees.location import Location
 
 FRESH: Final = 10.0  # seconds that what is known is as good as new
-_KEYS: Final = 10_000  # keys of a kind that are counted
+_KEYS: Final = 50_000  # keys of a kind that are counted
 
 Holding = Callable[[Iterable[RunSummary], Filter], Iterator[RunSummary]]
 """Yields those of some runs whose files match a filter."""
@@ -147,7 +147,7 @@ class RunIndex:
         return self._rows.get(run_id)
 
     def keys(self, experiments: Iterable[str] | None = None) -> RunKeys:
-        """Return the keys of parameters, metrics and tags, each with how many runs have it, at most 10,000 of a kind.
+        """Return the keys of parameters, metrics and tags, each with how many runs have it, at most 50,000 of a kind.
 
         Cost: no request.
 
