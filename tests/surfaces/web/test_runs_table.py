@@ -82,7 +82,7 @@ def test_a_mistake_is_shown_where_it_is(site: Site) -> None:
 )
 def test_what_no_address_says_is_refused(site: Site, wrong: dict[str, object]) -> None:
     """An address that no page leads to is told what is wrong with it, not taken for another one."""
-    assert asked(site, **wrong).status == 400
+    assert asked(site, "/", **wrong).status == 400
 
 
 def test_columns_are_those_that_were_chosen(site: Site) -> None:

@@ -61,11 +61,12 @@ def test_columns_are_chosen_and_stay(opens: Opens) -> None:
     page.uncheck("dialog label:has-text('rate') input")
     page.check("dialog label:text-is('max') input")
     page.click("dialog button.primary")
+    page.wait_for_selector("thead th:has-text('max')")
     heads = page.locator("thead th").all_inner_texts()
     assert "rate" not in heads
     assert "val/loss max" in heads
     page.goto(page.url.split("?")[0])
-    page.wait_for_url("**own=1**")
+    page.wait_for_selector("thead th:has-text('max')")
     assert page.locator("thead th").all_inner_texts() == heads
 
 
@@ -104,6 +105,7 @@ def test_a_mistake_keeps_the_focus_in_the_filter(opens: Opens) -> None:
     page.fill("#filter", "metrics.loss < high")
     page.keyboard.press("Enter")
     page.wait_for_selector("#mistake")
+    page.wait_for_load_state()
     assert page.evaluate("[document.activeElement.id, document.activeElement.selectionStart]") == ["filter", 15]
 
 
@@ -122,7 +124,7 @@ def test_what_goes_on_is_seen(server: Served, opens: Opens) -> None:
         assert "0.75" in row.inner_text()
         assert "running" in row.inner_text()
         assert page.locator("#rows input:checked").count() == 1
-        assert page.evaluate("document.activeElement.closest('tr').textContent").split()[:2] == ["run", "2"]
+        assert page.evaluate("document.activeElement.closest('tr').textContent").split()[:2] == ["run", "1"]
         run.log_metrics({"loss": 0.5})
         run.flush()
         server.site.index.refresh()

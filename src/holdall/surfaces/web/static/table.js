@@ -103,7 +103,10 @@
     choice.addEventListener("change", () => form.requestSubmit(form.querySelector(".filter button")));
   }
   const filter = document.getElementById("filter");
-  if (filter.dataset.at) filter.setSelectionRange(Number(filter.dataset.at), Number(filter.dataset.at));
+  if (filter.dataset.at) {
+    filter.focus();
+    filter.setSelectionRange(Number(filter.dataset.at), Number(filter.dataset.at));
+  }
 
   // --- rows that change ---
 
