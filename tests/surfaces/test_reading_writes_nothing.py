@@ -375,6 +375,8 @@ class SnapshotWorld(World):
 READS["RunSnapshot"] = {name: _by_snapshot(name) for name in READS["Run"] if name != "flush"}
 READS["RunSnapshot"] |= {
     "stat": lambda w: w.run.snapshot().stat(TEXT),
+    "summary": lambda w: w.run.snapshot().summary,
+    "level": lambda w: w.run.snapshot().level(),
     "walk": lambda w: list(w.run.snapshot().walk()),
 }
 

@@ -122,7 +122,7 @@ def _wanted(
 def _found(run: str, head: Head, view: View | None, memory: Memory) -> Found:
     if view is None or view.head is None:
         return Found(run, head, None)
-    summary = None if view.state.purged else _summary(run, view)
+    summary = None if view.state.purged else summary_of(run, view)
     if view.lost < 0:  # what a run lacks may be put back
         memory.keep(run, head, summary)
         if summary and view.head.state is None:
@@ -137,7 +137,8 @@ def _heads(location: Location, experiments: Iterable[str] | None) -> Iterator[tu
     return ((log.removeprefix(RUNS), head) for log, head in heads)
 
 
-def _summary(run: str, view: View) -> RunSummary:
+def summary_of(run: str, view: View) -> RunSummary:
+    """Return what a search looks at of a run."""
     record = run_record(run, view.state)
     info = {name: getattr(record.info, name) for name in _INFO}
     where, state = record.info.artifact_uri, view.state

@@ -21,10 +21,10 @@ entries of the log.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from holdall.display import Facts, Shown
-from holdall.errors import ArtifactNotFoundError, RunNotFoundError
+from holdall.errors import ArtifactNotFoundError, InvalidArgumentError, RunNotFoundError
 from holdall.format.layout import run_log
 from holdall.format.paths import check_path
 from holdall.format.tree import Entry, Kind
@@ -37,6 +37,10 @@ from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
+
+if TYPE_CHECKING:
+    from holdall.runs.levels import Level
+    from holdall.runs.search import RunSummary
 
 
 class RunSnapshot(RunLoader, Shown):
@@ -66,6 +70,18 @@ class RunSnapshot(RunLoader, Shown):
             True
         """
         return self
+
+    @property
+    def summary(self) -> RunSummary:
+        """Return the run as a search's index has it. Cost: none.
+
+        Example:
+            >>> run.snapshot().summary.points["loss"]
+            [1, 1767225601000, 2]
+        """
+        from holdall.runs.index import summary_of  # few programs look around
+
+        return summary_of(self.id, self._view())
 
     def stat(self, path: str) -> ArtifactInfo:
         """Return what is at a path: a file with its size and digest, a directory, or a link that leads to no file.
@@ -98,6 +114,34 @@ class RunSnapshot(RunLoader, Shown):
         """
         for entry in self.entries(path):
             yield self.stat(entry.path) if entry.kind is Kind.LINK else self._told(entry)
+
+    def level(self, path: str = "", *, after: str = "", limit: int = 1_000) -> Level:
+        """Return a part of what is directly in a directory, with how much is below each directory in it.
+
+        Args:
+            path: The directory; "" for the run's root.
+            after: Where to go on: what `after` of the part before says; "" for the first.
+            limit: How many rows at most.
+
+        Raises:
+            ArtifactNotFoundError: There is no such directory.
+            InvalidArgumentError: `limit` is no count from 1 on.
+            IncompleteError: What is there cannot be read.
+
+        Cost: the nodes of the tree there, where they were not read yet; entries of at most 50,000 are added up.
+
+        Example:
+            >>> [(row.path, row.files, row.size) for row in run.snapshot().level().rows]
+            [('model', 1, 8), ('report.txt', 1, 12)]
+        """
+        from holdall.runs.levels import level_of  # few programs look around
+
+        if type(limit) is not int or limit < 1:
+            raise InvalidArgumentError(f"limit is an integer from 1 on, not {limit!r}")
+        found = level_of(path, self.entries(path or None), after=after, limit=limit)
+        if path and not found.rows and not after:
+            raise ArtifactNotFoundError(self.id, path)
+        return found
 
     def _told(self, entry: Entry) -> ArtifactInfo:
         if entry.kind is Kind.DIRECTORY:

@@ -90,9 +90,11 @@ if TYPE_CHECKING:
     from holdall.runs.elsewhere import Reference
     from holdall.runs.groups import GroupPart
     from holdall.runs.histories import Histories, History
+    from holdall.runs.levels import Level, LevelRow
     from holdall.runs.lineage import Lineage, LineageNode
     from holdall.runs.machine import Machine, averages
     from holdall.runs.parquet import without_extensions
+    from holdall.runs.parquet_sample import sample_parquet
     from holdall.runs.rendering import as_picture
     from holdall.runs.run_index import RunIndex, RunKeys, RunPage
     from holdall.runs.search import RunSummary
@@ -150,6 +152,8 @@ __all__ = [
     "InputTag",
     "Inspection",
     "KeyValue",
+    "Level",
+    "LevelRow",
     "LifecycleStage",
     "Lineage",
     "LineageNode",
@@ -227,6 +231,7 @@ __all__ = [
     "from_pandas",
     "listed",
     "record_of",
+    "sample_parquet",
     "side_by_side",
     "tell_active",
     "the_end",
@@ -267,9 +272,11 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.elsewhere": "Reference",
     "holdall.runs.groups": "GroupPart",
     "holdall.runs.histories": "Histories History",
+    "holdall.runs.levels": "Level LevelRow",
     "holdall.runs.lineage": "Lineage LineageNode",
     "holdall.runs.machine": "Machine averages",
     "holdall.runs.parquet": "without_extensions",
+    "holdall.runs.parquet_sample": "sample_parquet",
     "holdall.runs.rendering": "as_picture",
     "holdall.runs.run_index": "RunIndex RunKeys RunPage",
     "holdall.runs.search": "RunSummary",

@@ -19,6 +19,7 @@ from holdall.runs.arguments import named_values
 from holdall.runs.index import summaries
 from holdall.runs.inputs import Dataset, as_dataset
 from holdall.runs.metrics import metric_ops, param_op, tag_op
+from holdall.runs.reading import RunReader
 from holdall.runs.run import Run
 from holdall.trees.location import Location
 
@@ -158,7 +159,7 @@ class ModelRecords:
 
     # --- inside ---
 
-    def _logged_by(self, run: Run) -> list[LoggedModel]:
+    def _logged_by(self, run: RunReader) -> list[LoggedModel]:
         """Return the models that a run logged, by the look that its handle takes."""
         state = run.state
         return logged_models(run.id, state.tags, state.experiment)

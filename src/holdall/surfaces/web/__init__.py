@@ -32,7 +32,7 @@ from holdall.libraries import library
 if TYPE_CHECKING:
     from holdall.store import Store
 
-_PACKAGES = ("jinja2", "starlette", "uvicorn")
+_PACKAGES = ("jinja2", "markdown_it", "starlette", "uvicorn")
 
 
 def serve_ui(

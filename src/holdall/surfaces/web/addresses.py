@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -38,6 +38,9 @@ PATHS: Final[Mapping[str, str]] = {
     "static": "/static/{file}",
 }
 """The address of each page, by its name; what stands in braces is an argument, any other one goes into the query."""
+
+HEADERS: Final = ("range", "if-range", "sec-fetch-dest")
+"""What a page may know of a request beside its address."""
 
 _LONGEST: Final = 16 << 10  # characters of a query
 _MOST: Final = 500  # arguments in it
@@ -82,20 +85,27 @@ class Query:
     Attributes:
         path: The arguments in the path of the address.
         pairs: Those of the query, in their order.
+        method: GET or HEAD.
+        headers: Those of the request that a page may ask for, by their names in small letters.
     """
 
     path: Mapping[str, str]
     pairs: Sequence[tuple[str, str]] = ()
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, path: Mapping[str, str], query: str) -> Query:
+    def parse(
+        cls, path: Mapping[str, str], query: str, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Query:
         """Read a query. Raises: InvalidArgumentError if it is longer than anybody's."""
         if len(query) > _LONGEST:
             raise InvalidArgumentError(f"the query has {len(query)} characters, more than {_LONGEST}")
         try:
-            return cls(path, parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST))
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST)
         except ValueError as error:
             raise InvalidArgumentError(f"the query has more than {_MOST} arguments") from error
+        return cls(path, pairs, method, {name: text for name in HEADERS if (text := (headers or {}).get(name))})
 
     def text(self, key: str, default: str = "") -> str:
         """Return an argument as text, the last one if there are several."""

@@ -14,17 +14,20 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from holdall.errors import HoldallError, NotFoundError, RequestError
 from holdall.surfaces.web import (
+    artifact_bytes,
+    artifact_page,
     compare,
     guidance,
     model_version,
     models,
+    run_page,
     runs,
     series_data,
 )
@@ -41,6 +44,9 @@ SUBJECTS: Final = (
     models,
     model_version,
     guidance,
+    run_page,
+    artifact_page,
+    artifact_bytes,
 )
 """The modules whose `PAGES` there are."""
 STATIC: Final = Path(__file__).parent / "static"
@@ -76,6 +82,8 @@ def drawn(site: Site, draw: Draw, query: Query) -> Response:
 def _response(site: Site, found: Page | Body) -> Response:
     if isinstance(found, Page):
         return HTMLResponse(render(site, found), found.status)
+    if found.blocks is not None:
+        return StreamingResponse(iter(found.blocks), found.status, found.headers, found.media_type)
     return Response(found.content, found.status, found.headers, found.media_type)
 
 
@@ -88,7 +96,7 @@ def failed(error: HoldallError) -> Page:
 def _answering(site: Site, draw: Draw) -> Callable[[Request], Response]:
     def answer(request: Request) -> Response:  # not `async`: Starlette gives it a thread
         try:
-            query = Query.parse(request.path_params, request.url.query)
+            query = Query.parse(request.path_params, request.url.query, request.method, request.headers)
         except HoldallError as error:
             return HTMLResponse(render(site, failed(error)), 400)
         return drawn(site, draw, query)

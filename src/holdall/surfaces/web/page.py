@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,12 +38,14 @@ class Body:
         media_type: What they are.
         headers: More headers of the answer; they stand instead of those that every answer has.
         status: Of the HTTP answer.
+        blocks: The bytes of a long answer instead, block by block, each asked for when the one before was sent.
     """
 
     content: bytes
     media_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
+    blocks: Iterable[bytes] | None = None
 
 
 Draw: TypeAlias = "Callable[[Site, Query], Page | Body]"

@@ -36,6 +36,7 @@ def environment() -> Environment:
         lines=printable_lines,
         lasting=lasting,
         cell=cell,
+        counted=counted,
     )
     made.globals["version"] = version("holdall")
     return made
@@ -64,6 +65,16 @@ def cell(text: str, most: int = 80) -> str:
     while shown and len(escape(shown).encode()) > most - 3:
         shown = shown[:-1]
     return shown + "…"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of something.
+
+    Example:
+        >>> counted(1, "file"), counted(12000, "file")
+        ('1 file', '12,000 files')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _iso(time: int | None) -> str:

@@ -99,10 +99,4 @@ def _parents(site: Site, runs: list[RunSummary]) -> dict[str, str]:
     return {id: found.run_name for id in above if (found := site.index.get(id))}
 
 
-def run(site: Site, query: Query) -> Page:
-    """Draw a run."""
-    record = site.store.runs.get(query.text("id")).record
-    return Page("run.html", record.info.run_name, {"run": record})
-
-
-PAGES: Final[Pages] = {"runs": runs, "rows": rows, "columns": columns, "run": run}
+PAGES: Final[Pages] = {"runs": runs, "rows": rows, "columns": columns}
