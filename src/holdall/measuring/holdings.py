@@ -12,7 +12,7 @@ of its size, so nothing needs to be read for it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Final, TypeAlias
 
@@ -25,6 +25,22 @@ from holdall.measuring.overlaps import count_blobs, length, union
 from holdall.measuring.survey import Row, Survey
 
 Collectable: TypeAlias = Callable[[PackName, int | None], bool]
+HELD_FOR: Final[Mapping[str, str]] = {
+    "stored": "content of runs, in packs",
+    "listings": "lists of the runs' paths, and of what is in packs",
+    "logs": "logs of runs, experiments and models, with the small files that they carry",
+    "hints": "hints: which pack has a chunk",
+    "other": "what says what the store is, and what collections did",
+    "deleted": "only deleted runs need it: comes back when they are purged and collected",
+    "deleted_inside": "only deleted runs need it, in packs that others need as well: dead once they are purged",
+    "dead": "dead: nothing refers to it, in packs that runs need",
+    "reclaimable": "reclaimable: packs that the next `holdall gc` takes",
+    "quarantine": "in quarantine: packs that a collection has condemned and not yet deleted",
+    "recent": "packs that nothing refers to, too new to be collected, or of a run that is being written",
+    "unknown": "nothing that can be read refers to it; a damaged run perhaps does",
+    "foreign": "foreign: not holdall's",
+}
+"""What people are told that each part of `Holdings` is; all of them add up to its `total`."""
 _NAMED: Final = ("pack", "log", "hint", FOREIGN)
 
 

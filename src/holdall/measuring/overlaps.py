@@ -1,4 +1,4 @@
-"""What owners of stretches have together, what each has alone, and how many blobs lie in them.
+"""What owners of stretches have together, alone, and before others; and how many blobs lie in them.
 
 A rule without I/O: an owner is a number, and a stretch some bytes of one pack.
 Its cost is that of sorting; a byte is not looked at, only the ends of stretches.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 
 
 def overlaps(stretches: Iterable[tuple[int, int, int]]) -> tuple[int, dict[int, int], dict[int, int]]:
@@ -31,6 +32,33 @@ def overlaps(stretches: Iterable[tuple[int, int, int]]) -> tuple[int, dict[int, 
             alone[numbers] += at - before
         owners, numbers, before = owners + step, numbers + step * owner, at
     return union, dict(has), dict(alone)
+
+
+def first_of(stretches: Iterable[tuple[int, int, int]], rank: Mapping[int, int]) -> Counter[int]:
+    """Return the bytes of each owner that no owner of a lower rank has: in order of time, what was new with it.
+
+    Args:
+        stretches: As those of `overlaps`.
+        rank: Of each owner, no two alike.
+    """
+    edges: list[tuple[int, int, int]] = []
+    for owner, start, stop in _merged(stretches):
+        edges += [(start, 1, owner), (stop, -1, owner)]
+    found, there, before = Counter[int](), set[int](), 0
+    waiting: list[tuple[int, int]] = []
+    edges.sort()
+    for at, step, owner in edges:
+        while waiting and waiting[0][1] not in there:
+            heappop(waiting)
+        if waiting:
+            found[waiting[0][1]] += at - before
+        before = at
+        if step > 0:
+            there.add(owner)
+            heappush(waiting, (rank[owner], owner))
+        else:
+            there.discard(owner)
+    return found
 
 
 def union(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

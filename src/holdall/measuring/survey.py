@@ -63,6 +63,7 @@ class Seen:
         folded: Bytes of the entries of its log that are not needed any more: a checkpoint tells what they did.
         entries: Numbers of those that carry what it needs.
         blobs: Stored bytes of what log entries carry, by entry and index.
+        started: When it began, in ms since 1970 UTC.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Seen:
     sound: bool = True
     files: int = 0
     logical: int = 0
+    started: int = 0
     entries: set[int | None] = field(default_factory=set)
     blobs: dict[tuple[BlobLocation, int], int] = field(default_factory=dict)
 
@@ -155,7 +157,8 @@ class Survey:
         state, log = view.state, view.paths.blobs.journal.log
         pins, sessions = tuple(sorted(set(state.pins.values()))), frozenset(state.sessions)
         id, name = log.removeprefix(RUNS), self._name_of(state)
-        self.runs.append(Seen(id, name, state.experiment, state.deleted, pins, sessions, state.again_bytes))
+        run = Seen(id, name, state.experiment, state.deleted, pins, sessions, state.again_bytes, started=state.started)
+        self.runs.append(run)
         return len(self.runs) - 1
 
     @contextmanager

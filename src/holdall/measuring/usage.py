@@ -10,7 +10,7 @@ from holdall.chunks.reader import ChunkReader
 from holdall.format.state import State
 from holdall.measuring.census import Census
 from holdall.measuring.holdings import Collectable, Holdings, holdings
-from holdall.measuring.overlaps import overlaps
+from holdall.measuring.overlaps import first_of, overlaps
 from holdall.measuring.survey import Seen, Survey
 from holdall.trees.location import Location
 
@@ -39,13 +39,20 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What one run takes; unique is what no other run refers to."""
+    """What one run takes; unique is what no other run refers to.
+
+    Attributes:
+        started: When it began, in ms since 1970 UTC.
+        new: Of what it stores, what no run that began before it refers to: over all runs that is what is stored.
+    """
 
     run_id: str
     run_name: str
     experiment_id: str
     deleted: bool
     space: Space
+    started: int = 0
+    new: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +121,20 @@ def _usage(survey: Survey, held: Holdings) -> Usage:
     seen = survey.runs
     numbers = {id: i for i, id in enumerate(sorted({run.experiment for run in seen}))}
     owners = [numbers[run.experiment] for run in seen]
-    by_run, by_experiment = _Sums(), _Sums()
+    by_run, by_experiment, new = _Sums(), _Sums(), Counter[int]()
+    order = sorted(range(len(seen)), key=lambda i: (seen[i].started, i))
+    rank = {run: place for place, run in enumerate(order)}
     for pack in survey.packs:
         content = [(run, start, stop) for run, lists, start, stop, _ in survey.rows(pack) if not lists]
         by_run.add(content)
+        new.update(first_of(content, rank))
         by_experiment.add((owners[run], start, stop) for run, start, stop in content)
     for i, run in enumerate(seen):  # what is inline is its run's own
         by_run.add_own(i, run.inline)
+        new[i] += run.inline
         by_experiment.add_own(owners[i], run.inline)
     runs = tuple(
-        RunUsage(run.id, run.name, run.experiment, run.deleted, by_run.space(i, [run]))
+        RunUsage(run.id, run.name, run.experiment, run.deleted, by_run.space(i, [run]), run.started, new[i])
         for i, run in enumerate(seen)
         if run.sound
     )

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
     from holdall.measuring.freed import Freed, Sharing
-    from holdall.measuring.holdings import Holdings
+    from holdall.measuring.holdings import HELD_FOR, Holdings
     from holdall.measuring.usage import RunUsage, Space, Usage
     from holdall.modeling.datasets import from_numpy, from_pandas
     from holdall.modeling.loading.inspecting import Inspection
@@ -112,6 +112,7 @@ __all__ = [
     "DESCRIPTION",
     "ENGINES",
     "EVERYBODY",
+    "HELD_FOR",
     "PARENT_RUN",
     "POLICIES",
     "REFERENCE",
@@ -250,7 +251,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.maintenance.space": "Compaction Stats",
     "holdall.maintenance.store": "Maintenance",
     "holdall.measuring.freed": "Freed Sharing",
-    "holdall.measuring.holdings": "Holdings",
+    "holdall.measuring.holdings": "HELD_FOR Holdings",
     "holdall.measuring.usage": "RunUsage Space Usage",
     "holdall.modeling.datasets": "from_numpy from_pandas",
     "holdall.modeling.loading.inspecting": "Inspection",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from holdall.sizes import format_size
-from holdall.store import Space, Usage
+from holdall.store import HELD_FOR, Space, Usage
 from holdall.surfaces.cli.address import complete_run, experiment_option, experiments_of, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.store import store
@@ -21,21 +21,6 @@ from holdall.terminal import printable
 if TYPE_CHECKING:
     from holdall.store import Freed, Holdings, RunUsage, Store
 
-_PARTS: Final = {
-    "stored": "content of runs, in packs",
-    "listings": "lists of the runs' paths, and of what is in packs",
-    "logs": "logs of runs, experiments and models, with the small files that they carry",
-    "hints": "hints: which pack has a chunk",
-    "other": "what says what the store is, and what collections did",
-    "deleted": "only deleted runs need it: comes back when they are purged and collected",
-    "deleted_inside": "only deleted runs need it, in packs that others need as well: dead once they are purged",
-    "dead": "dead: nothing refers to it, in packs that runs need",
-    "reclaimable": "reclaimable: packs that the next `holdall gc` takes",
-    "quarantine": "in quarantine: packs that a collection has condemned and not yet deleted",
-    "recent": "packs that nothing refers to, too new to be collected, or of a run that is being written",
-    "unknown": "nothing that can be read refers to it; a damaged run perhaps does",
-    "foreign": "foreign: not holdall's",
-}
 _TWICE: Final = {
     "folded": "of these logs is told again by later checkpoints: small files in it lie in packs by now, too",
     "again": "was stored again though it was there, to keep files in few pieces (size before compression)",
@@ -144,7 +129,7 @@ def _show_held(held: Holdings) -> None:
     """Say what every byte of the bucket is for; kinds of which there are none are left out."""
     say("")
     rows = [[format_size(held.total), f"the whole bucket, {counted(held.objects, 'object')}:"]]
-    rows += [[format_size(size), f"  {text}"] for name, text in _PARTS.items() if (size := getattr(held, name))]
+    rows += [[format_size(size), f"  {text}"] for name, text in HELD_FOR.items() if (size := getattr(held, name))]
     show_table(rows, right=[0], fixed=[0])
     for name, text in _TWICE.items():
         if size := getattr(held, name):

@@ -30,6 +30,7 @@ from holdall.surfaces.web import (
     run_page,
     runs,
     series_data,
+    space,
 )
 from holdall.surfaces.web.addresses import PATHS, Query
 from holdall.surfaces.web.page import Body, Draw, Page
@@ -47,6 +48,7 @@ SUBJECTS: Final = (
     run_page,
     artifact_page,
     artifact_bytes,
+    space,
 )
 """The modules whose `PAGES` there are."""
 STATIC: Final = Path(__file__).parent / "static"

@@ -10,6 +10,7 @@ from holdall.store import RunIndex, Store
 from holdall.surfaces.web.addresses import address_of
 from holdall.surfaces.web.answers import Answers
 from holdall.surfaces.web.known import Known
+from holdall.surfaces.web.measured import Measurements
 
 
 def live(name: str, arguments: dict[str, Any]) -> str:
@@ -29,6 +30,7 @@ class Site:
         index: The summaries of all runs, which the first page that needs them loads.
         answers: The points that charts were told lately.
         known: Its experiments and the keys of its runs, remembered for a few seconds.
+        measured: What takes long to measure, and was.
     """
 
     store: Store
@@ -38,6 +40,7 @@ class Site:
     index: RunIndex = field(init=False, repr=False, compare=False)
     answers: Answers = field(default_factory=Answers, repr=False, compare=False)
     known: Known = field(init=False, repr=False, compare=False)
+    measured: Measurements = field(default_factory=Measurements, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", self.store.runs.index())
