@@ -108,7 +108,8 @@ def test_every_shape_has_a_key() -> None:
         "verdict": f"gc/{'f' * 16}/verdict",
         "done": f"gc/{'f' * 16}/done",
         "damaged": f"gc/damaged/{pack}",
-        "catalog": f"catalog/{'ab' * 8}/tail/{'ab' * 8}-{'ab' * 16}-{'ab' * 8}",
+        "catalog": f"catalog/{'0' * 16}/log/{'f' * 16}",
+        "reserved": f"catalog/{'ab' * 8}/tail/{'ab' * 8}-{'ab' * 16}-{'ab' * 8}",
         "probe": f"probe/{'ab' * 16}/race-0",
     }
     assert keys.keys() == layout.SHAPES.keys()

@@ -65,7 +65,10 @@ def test_a_summary_tells_files_bytes_and_points(store: Store, tmp_path: Path) ->
     for _ in range(2):  # read, then remembered
         found = store.runs.index().page().records[0]
         assert (found.files, found.bytes, found.metrics) == (1, 5, {"loss": -1.0})
-        assert (found.points["loss"][0], found.points["loss"][2]) == (2, 3)
+        loss = found.metric_summaries["loss"]
+        assert (loss.last, loss.step, loss.count, loss.min, loss.max) == (-1.0, 2, 3, -1.0, 1.0)
+        record = store.runs.search()[0]
+        assert record.metric_summaries == found.metric_summaries
 
 
 def test_pages_ask_for_nothing(store: Store) -> None:

@@ -418,7 +418,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "Maintenance": names("undo_gc compact create discard doctor gc purge repair repair_logs"),
+    "Maintenance": names("catalog undo_gc compact create discard doctor gc purge repair repair_logs"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
 READS["holdall.pyfunc"]["get_model_dependencies"] = lambda _: holdall.pyfunc.get_model_dependencies(MODEL)
@@ -708,6 +708,7 @@ LINES_THAT_WRITE = {
     "run restore",
     "run start",
     "run tag",
+    "store catalog",  # but for a dry run
     "store init",
     "store doctor",
     "store repair",

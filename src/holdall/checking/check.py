@@ -144,7 +144,7 @@ class _Check:
         key = parse_key(name)
         if key is None or key.kind == "probe":
             self._found.foreign.append(name)
-        elif key.kind == "catalog":
+        elif key.kind == "reserved":
             self._found.reserved.append(name)
         elif key.kind == "log":
             self._logs[key.log].append(key.number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -13,7 +13,7 @@ from holdall.checking.check_links import Links
 from holdall.checking.check_packs import Footers, Rows
 from holdall.checking.findings import Problem
 from holdall.checking.listed_entries import each_listed
-from holdall.errors import FormatError, HoldallError
+from holdall.errors import FormatError, HoldallError, ObjectNotFoundError
 from holdall.format.damage import parse_damage
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.entry import LogEntry
@@ -26,6 +26,7 @@ from holdall.format.layout import (
     NAMES,
     Key,
     PackName,
+    catalog_key,
     damage_key,
     experiment_id,
     experiment_log,
@@ -37,6 +38,7 @@ from holdall.format.layout import (
 from holdall.format.model_checkpoint import parse_checkpoint, same_entries, state_to_json
 from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint, quarantine_end
 from holdall.format.registered import Holder, Registered, Version
+from holdall.trees.catalogs import CatalogObject
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 
@@ -59,7 +61,7 @@ class SmallCheck:
         self.versions: defaultdict[str, list[tuple[str, Version]]] = defaultdict(list)
 
     def objects(self, keys: Mapping[str, Sequence[Key]]) -> None:
-        """Check the descriptor, the canary, generations of garbage, records of damage. Cost: a GET each."""
+        """Check the descriptor, the canary, generations of garbage, records of damage, catalogs. Cost: a GET each."""
         with self._noting(DESCRIPTOR):
             store = parse_descriptor(self._small(DESCRIPTOR)).store
             with self._noting(CANARY):
@@ -69,6 +71,17 @@ class SmallCheck:
         for pack in [key.pack for key in keys["damaged"] if key.pack]:
             with self._noting(damage_key(pack), harmless=True):
                 parse_damage(self._small(damage_key(pack)), pack)
+        for key in keys["catalog"]:
+            self._catalog(catalog_key(key.number))
+
+    def _catalog(self, name: str) -> None:
+        """Check that a catalog can be read; what is wrong with it costs requests, no content."""
+        bucket = self._location.bucket
+        with self._noting(name, harmless=True), suppress(ObjectNotFoundError):  # it was superseded just now
+            for info in bucket.list(name, limit=1):
+                found = CatalogObject.open(bucket, info)
+                for block in found.header.blocks:
+                    found.rows(block)
 
     def _generations(self, keys: Sequence[Key]) -> None:
         """Check generations of garbage, one after the other: each may name very many packs."""

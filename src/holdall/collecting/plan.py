@@ -75,6 +75,7 @@ class Collection:
         expired: Runs that were deleted, as no rule of their experiment's policy keeps them: why, by id.
         retired: Deleted runs that were purged, as they can be restored no longer: why, by id.
         deleted: Deleted runs that were not purged yet: why, by id.
+        cataloged: How many runs the catalog tells of that was written; None if that was not needed.
         runs, purged: How many runs there are, and of these how many are purged.
         all: All packs, as a listing showed them.
         garbage: Those that nothing refers to and that are old enough.
@@ -97,6 +98,7 @@ class Collection:
     expired: dict[str, str] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
     deleted: dict[str, str] = field(default_factory=dict)
+    cataloged: int | None = None
     runs: int = 0
     purged: int = 0
     all: Amount = field(default_factory=Amount)

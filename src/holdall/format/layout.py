@@ -22,11 +22,12 @@ EXPERIMENTS: Final = "experiments/"
 RUNS: Final = "runs/"
 MODELS: Final = "models/"
 NAMES: Final = "names/"
+CATALOG: Final = f"catalog/{'0' * 16}/log/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
 _LAST_MS: Final = 2**48 - 1  # ms since 1970: in the year 10889
-GENERATIONS: Final = 2**53  # the number of each is below: a fence says it as a count
+GENERATIONS: Final = 2**53  # the number of each is below: a fence says it as a count; of catalogs too
 _MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"  # a model that a run logged
 _REGISTERED: Final = r"[0-9a-f]{32}"
 _NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
@@ -43,14 +44,13 @@ SHAPES: Final = {
     "verdict": re.compile(r"gc/(?P<down>[0-9a-f]{16})/verdict"),
     "done": re.compile(r"gc/(?P<down>[0-9a-f]{16})/done"),
     "damaged": re.compile(r"gc/damaged/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
-    "catalog": re.compile(  # reserved
-        r"catalog/[0-9a-f]{16}/(?:log/[0-9a-f]{16}|tail/[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{16})"
-    ),
+    "catalog": re.compile(r"catalog/0{16}/log/(?P<down>[0-9a-f]{16})"),
+    "reserved": re.compile(r"catalog/[0-9a-f]{16}/(?:log/[0-9a-f]{16}|tail/[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{16})"),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
 }
 
 _OF_A_PACK: Final = ("pack", "damaged")
-_OF_A_GENERATION: Final = ("condemn", "verdict", "done")
+_OF_A_GENERATION: Final = ("condemn", "verdict", "done", "catalog")
 
 
 class PackName(NamedTuple):
@@ -165,6 +165,11 @@ def hint_key(chunk: bytes) -> str:
 def generation_key(generation: int, word: str) -> str:
     """Return the key of `condemn`, `verdict` or `done` of a garbage generation."""
     return f"{GARBAGE}{_LAST - generation:016x}/{word}"
+
+
+def catalog_key(number: int) -> str:
+    """Return the key of a catalog; the newest comes first in a listing."""
+    return f"{CATALOG}{_LAST - number:016x}"
 
 
 def damage_key(pack: PackName) -> str:

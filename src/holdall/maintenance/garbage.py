@@ -11,8 +11,10 @@ from holdall.collecting.plan import Collection
 from holdall.errors import InvalidArgumentError, UnknownAgeError
 from holdall.format.layout import run_log
 from holdall.maintenance.workers import open_workers
-from holdall.retention.due import due
+from holdall.retention.due import RetentionPlan, due
 from holdall.retention.performing import perform
+from holdall.runs.cataloging import Cataloging
+from holdall.runs.index import Survey, survey
 from holdall.runs.policy import RetentionPolicy
 from holdall.storage.server_clock import server_time
 from holdall.trees.location import Location
@@ -40,7 +42,8 @@ class GarbageVerbs:
 
         First runs that no rule of their experiment's policy keeps are deleted, and those that have been deleted for
         seven days are purged. Then it finishes what an earlier collection left, and deletes what is new. It may be
-        killed at any time, and the next one goes on. Deleted runs keep their content until they are purged.
+        killed at any time, and the next one goes on. Deleted runs keep their content until they are purged. Where many
+        runs are new it writes a catalog, as `catalog` does.
 
         Args:
             dry_run: Whether only to say what would be done; nothing is written.
@@ -72,11 +75,16 @@ class GarbageVerbs:
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         policy = Policy(milliseconds("delay", delay), milliseconds("quarantine", quarantine))
         with open_workers(engine, workers, self._location) as workers_of:
-            plan = due(self._location, self._now(dry_run=dry_run), override=override, experiments=experiments)
+            now, catalog = self._now(dry_run=dry_run), Cataloging.begin(self._location)
+            known = survey(self._location, None)
+            plan = due(self._location, now, override=override, experiments=experiments, found=known)
             left = set() if dry_run else set(perform(self._location, plan).left)
+            told = _cataloged(catalog, known, plan, dry_run=dry_run)
+            del known  # 10 KB for each run
             collector = Collector(self._location, workers_of, policy)
             doomed = [run_log(run.run_id) for run in plan.purge]
             found = collector.plan(doomed) if dry_run else collector.perform()
+        found.cataloged = told
         found.expired = {run.run_id: run.why for run in plan.expire if run.run_id not in left}
         found.retired = {run.run_id: run.why for run in plan.purge if run.run_id not in left}
         found.deleted = {run.run_id: run.why for run in plan.waiting}
@@ -91,6 +99,15 @@ class GarbageVerbs:
             return server_time(self._location.bucket, self._location.entropy(16).hex())
         except UnknownAgeError:
             return None
+
+
+def _cataloged(catalog: Cataloging, known: Survey, plan: RetentionPlan, *, dry_run: bool) -> int | None:
+    """Write a catalog where the newest lacks many runs, or may tell of one that was purged; None where it does not."""
+    purged = {one.run_id for one in (*plan.purge, *plan.sweep)}
+    if not (purged and catalog.number) and not catalog.is_due((head for _, head in known.runs), known.purged.values()):
+        return None
+    rows = ((run, head) for run, head in known.runs if run.run_id not in purged | known.partly)
+    return catalog.write(rows, dry_run=dry_run).runs
 
 
 def milliseconds(name: str, given: str | int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.explaining import ExplainVerbs
 from holdall.maintenance.garbage import GarbageVerbs
@@ -20,7 +21,9 @@ _DOCTORS_PATIENCE = 10.0  # seconds that one request may take, retries included,
 _DOCTORS_TIME = 60.0  # and that all may
 
 
-class Maintenance(HealthVerbs, ReferenceVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, RetentionVerbs, CopyVerbs):
+class Maintenance(
+    HealthVerbs, ReferenceVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, RetentionVerbs, CopyVerbs, CatalogVerbs
+):
     """Looking after a store: make it, try its bucket, check and measure it."""
 
     def __init__(self, location: Location) -> None:

@@ -81,6 +81,7 @@ def due(
     *,
     override: RetentionPolicy | None = None,
     experiments: Collection[str] | None = None,
+    found: Survey | None = None,
 ) -> RetentionPlan:
     """Return what is to be done now.
 
@@ -89,12 +90,13 @@ def due(
         now: By the server's clock; None where that is not known: then nothing is old enough.
         override: A policy for all of `experiments`, in place of their own.
         experiments: Ids of the experiments whose runs may be deleted; all when None. Deleted runs are purged anyway.
+        found: What is known of all runs, where they were looked at just now.
 
     Cost: a listing of the runs' logs and of the experiments', a GET for each entry of these, one for each run that has
         changed since it was last looked at from here, and one or more for each run that was deleted less than seven
         days ago or has an open session.
     """
-    found = survey(location, None)
+    found = found or survey(location, None)
     if now is None:
         _log.warning("%s does not tell the time: nothing is deleted for its age", location.bucket.url)
     policies = _policies(location, override, experiments)

@@ -4,7 +4,8 @@
     2. hints to the packs that go are removed, and what other runs need of these packs is copied
     3. it is purged: from now on it reads as not there
     4. the packs are collected, by a generation of their own, which waits for nothing
-    5. records of damage of these packs and the older entries of the log are removed
+    5. an empty catalog takes the place of those that may tell of the run
+    6. records of damage of these packs and the older entries of the log are removed
 
 Killed anywhere before 3, the next purge begins again. After it nothing refers to the packs, so that the next purge
 takes them, or any collection. At last it is planned once more: a writer that refers to one of the packs between 2 and
@@ -29,6 +30,7 @@ from holdall.retention.doomed import doomed_of
 from holdall.retention.performing import append_purge, append_tombstone, remove_older
 from holdall.retention.purge_plan import PurgePlan, plan_purge
 from holdall.storage.bucket import Bucket
+from holdall.trees.catalogs import catalog_tells_of, forget_catalogs
 from holdall.trees.location import Location
 
 Collect: TypeAlias = Callable[[frozenset[PackName]], Collection[PackName]]
@@ -87,6 +89,8 @@ def purge(location: Location, plan: PurgePlan, collect: Collect) -> Purged:
         now = plan_purge(location, plan.run_id, doomed, lift_pins=bool(plan.lifting))
         if not now.packs:
             break
+    if not plan.purged or catalog_tells_of(location.bucket, plan.run_id):
+        forget_catalogs(location.bucket, location.clock(), location.writer)
     _remove_damage(location.bucket, gone)
     left = now.names
     if not left:  # they tell which packs these are

@@ -9,25 +9,27 @@ as its caller keeps, and a few hundred more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain, groupby, islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, is_experiment_id, run_log
-from holdall.format.ops import integer
 from holdall.runs.arguments import listed
-from holdall.runs.record import RunData, RunInfo, RunRecord, run_record
+from holdall.runs.record import RunData, RunInfo, RunRecord
 from holdall.runs.remembered import Memory
 from holdall.runs.search import RunSummary
+from holdall.runs.summarising import INFO, summarise
 from holdall.trees.heads import Head, KnownState, each_head, entry_keys
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
 from holdall.trees.views import Listed, run_name, stream_views
 
-_INFO = tuple(field.name for field in fields(RunInfo))
+if TYPE_CHECKING:
+    from holdall.runs.cataloged import Cataloged
+
 _AT_ONCE: Final = 128  # logs looked at side by side
 _PAGE: Final = 512  # runs that are looked up in what is remembered together
 
@@ -69,8 +71,11 @@ class Survey:
 
 
 def summaries(location: Location, experiments: Iterable[str] | None) -> Iterator[RunSummary]:
-    """Yield the summaries of all runs of some experiments, or of the store. Cost: as `each_run`."""
-    return (found.summary for found in each_run(location, experiments) if found.summary)
+    """Yield the summaries of all runs of some experiments, or of the store, for a search. Cost: as `each_run`."""
+    from holdall.runs.cataloged import Cataloged  # a run that is started needs none
+
+    every = each_run(location, experiments, catalog=Cataloged(location))
+    return (found.summary for found in every if found.summary)
 
 
 def survey(location: Location, experiments: Iterable[str] | None) -> Survey:
@@ -84,8 +89,15 @@ def survey(location: Location, experiments: Iterable[str] | None) -> Survey:
     )
 
 
-def each_run(location: Location, experiments: Iterable[str] | None) -> Iterator[Found]:
+def each_run(
+    location: Location, experiments: Iterable[str] | None, *, catalog: Cataloged | None = None
+) -> Iterator[Found]:
     """Yield what is known of all runs of some experiments, or of the store, in the order of their ids.
+
+    Args:
+        location: The store.
+        experiments: Their ids; all when None.
+        catalog: What is believed of runs that were not looked at from here; only searching may do so.
 
     Cost: a listing of their logs, and a GET for each run that has an entry more than when it was last looked at from
     here; of one that goes on, a GET for each entry more. What was read is remembered as it comes, so that who is
@@ -96,21 +108,30 @@ def each_run(location: Location, experiments: Iterable[str] | None) -> Iterator[
         experiments = sorted({id for id in given if is_experiment_id(id)})  # no other can have runs
     heads = _heads(location, experiments)
     begun = location.beside_descriptor(lambda: list(islice(heads, 1)))
+    for found in each_of(location, chain(begun, heads), catalog=catalog):
+        # A log is found by the beginning of the id alone.
+        if experiments is None or not found.summary or found.summary.experiment_id in experiments:
+            yield found
+
+
+def each_of(
+    location: Location, heads: Iterator[tuple[str, Head]], *, catalog: Cataloged | None = None
+) -> Iterator[Found]:
+    """Yield what is known of runs, given the heads of their logs as a listing shows them. Cost: as `each_run`."""
     memory = Memory(location.cache, location.descriptor.store)
     with memory:
-        for (run, head, known), view in stream_views(location, _wanted(chain(begun, heads), memory), run_name):
-            found = known or _found(run, head, view, memory)
-            # A log is found by the beginning of the id alone.
-            if experiments is None or not found.summary or found.summary.experiment_id in experiments:
-                yield found
+        for (run, head, known), view in stream_views(location, _wanted(heads, memory, catalog), run_name):
+            yield known or _found(run, head, view, memory)
 
 
 def _wanted(
-    heads: Iterator[tuple[str, Head]], memory: Memory
+    heads: Iterator[tuple[str, Head]], memory: Memory, catalog: Cataloged | None
 ) -> Iterator[tuple[tuple[str, Head, Found | None], Listed | None]]:
     """Yield each run that a listing shows: with what is remembered of it, or else with what to read."""
     while page := dict(islice(heads, _PAGE)):
         known = memory.summaries(page)
+        if catalog:
+            known |= _told({run: head for run, head in page.items() if run not in known}, memory, catalog)
         states = memory.states(page.keys() - known.keys())
         for run, head in page.items():
             if run in known:
@@ -119,10 +140,19 @@ def _wanted(
                 yield (run, head, None), (run_log(run), head, states.get(run))
 
 
+def _told(heads: Mapping[str, Head], memory: Memory, catalog: Cataloged) -> dict[str, RunSummary | None]:
+    """Return what a catalog tells of runs, which is remembered apart: not all who search may believe it."""
+    known = memory.summaries(heads, told=True)
+    found = catalog.summaries({run: head for run, head in heads.items() if run not in known})
+    for run, summary in found.items():
+        memory.keep(run, heads[run], summary, told=True)
+    return known | found
+
+
 def _found(run: str, head: Head, view: View | None, memory: Memory) -> Found:
     if view is None or view.head is None:
         return Found(run, head, None)
-    summary = None if view.state.purged else summary_of(run, view)
+    summary = None if view.state.purged else summarise(run, view.state)
     if view.lost < 0:  # what a run lacks may be put back
         memory.keep(run, head, summary)
         if summary and view.head.state is None:
@@ -135,23 +165,6 @@ def _heads(location: Location, experiments: Iterable[str] | None) -> Iterator[tu
     prefixes = [RUNS] if experiments is None else dict.fromkeys(f"{RUNS}{id[:8]}" for id in experiments)
     heads = chain.from_iterable(each_head(location.bucket.list(prefix)) for prefix in prefixes)
     return ((log.removeprefix(RUNS), head) for log, head in heads)
-
-
-def summary_of(run: str, view: View) -> RunSummary:
-    """Return what a search looks at of a run."""
-    record = run_record(run, view.state)
-    info = {name: getattr(record.info, name) for name in _INFO}
-    where, state = record.info.artifact_uri, view.state
-    return RunSummary(
-        **info,
-        artifact_uri=where,
-        **asdict(record.data),
-        pins=dict(state.pins),
-        open=bool(state.sessions),
-        files=state.files,
-        bytes=state.bytes,
-        points={key: [integer(last[1]) or 0, integer(last[2]) or 0, last[3]] for key, last in state.metrics.items()},
-    )
 
 
 def run_ids(location: Location, beginning: str = "") -> Iterator[str]:
@@ -173,5 +186,5 @@ def run_ids(location: Location, beginning: str = "") -> Iterator[str]:
 
 def record_of(summary: RunSummary) -> RunRecord:
     """Return the run that a summary is of."""
-    info = RunInfo(**{name: getattr(summary, name) for name in _INFO})
-    return RunRecord(info, RunData(summary.metrics, summary.params, summary.tags))
+    info = RunInfo(**{name: getattr(summary, name) for name in INFO})
+    return RunRecord(info, RunData(summary.metrics, summary.params, summary.tags), summary.metric_summaries)

@@ -1,6 +1,7 @@
 """What searches remember of runs, on the local disk.
 
     summary    run -> what a search looks at        believed of the very entry that is the log's newest
+    told       run -> what a catalog told of it     likewise, for searches alone
     state      run -> what its log amounts to       of a run that goes on; proved by the entry behind it, or not used
 
 Both are kept by store, run and entry. Since an entry never changes neither does
@@ -28,7 +29,8 @@ from holdall.trees.local_cache import LocalCache
 _MOST: Final = 256 << 20  # bytes on the disk: about 100,000 runs
 _TOGETHER: Final = 512  # rows that are written together
 _FACTS: Final = attrgetter(*(field.name for field in fields(RunSummary)))
-_STATE: Final = b"state/"  # before the id of a run: a key of its state
+_STATE: Final = b"state/"  # before the id of a run: a key of its state,
+_TOLD: Final = b"told/"  # and of what a catalog says of it
 
 
 class Memory:
@@ -49,12 +51,18 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._write()
 
-    def summaries(self, heads: Mapping[str, Head]) -> dict[str, RunSummary | None]:
-        """Return those of the very objects that are the runs' newest entries now; None of a run that was purged."""
+    def summaries(self, heads: Mapping[str, Head], *, told: bool = False) -> dict[str, RunSummary | None]:
+        """Return those of the very objects that are the runs' newest entries now; None of a run that was purged.
+
+        Args:
+            heads: The newest entries.
+            told: Whether those that a catalog told are meant, not those that were read.
+        """
         if self._file is None:
             return {}
-        found = self._file.get(self._store, {run.encode(): _name(head) for run, head in heads.items()})
-        known = ((run.decode(), json.loads(body)) for run, body in found.items())
+        before = _TOLD if told else b""
+        found = self._file.get(self._store, {before + run.encode(): stamp_of(head) for run, head in heads.items()})
+        known = ((run.removeprefix(before).decode(), json.loads(body)) for run, body in found.items())
         return {run: None if facts is None else RunSummary(*facts) for run, facts in known}
 
     def states(self, runs: Iterable[str]) -> dict[str, KnownState]:
@@ -67,10 +75,10 @@ class Memory:
                 found[key.removeprefix(_STATE).decode()] = KnownState(n, sha256, parse_checkpoint(state, None, "it"))
         return found
 
-    def keep(self, run: str, head: Head, summary: RunSummary | None) -> None:
-        """Remember a summary; None of a run that was purged."""
+    def keep(self, run: str, head: Head, summary: RunSummary | None, *, told: bool = False) -> None:
+        """Remember a summary; None of a run that was purged. `told`: by a catalog."""
         facts = None if summary is None else _FACTS(summary)
-        self._add(run.encode(), _name(head), facts)
+        self._add((_TOLD if told else b"") + run.encode(), stamp_of(head), facts)
 
     def keep_state(self, run: str, known: KnownState) -> None:
         """Remember a state, without paths and where its measurements are."""
@@ -91,6 +99,6 @@ class Memory:
             self._file.put(self._store, rows)
 
 
-def _name(head: Head) -> bytes:
+def stamp_of(head: Head) -> bytes:
     """Return what tells an entry from any other of its number, as a store has that was restored from an older copy."""
     return f"{head.n}/{head.size}/{head.modified}".encode()

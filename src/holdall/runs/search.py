@@ -22,6 +22,7 @@ from typing import Final
 from holdall.runs.conditions import holds
 from holdall.runs.filters import RUN, Condition, Entity, Field, parse_conditions
 from holdall.runs.ordering import Clause, parse_clauses, sort_by
+from holdall.runs.record import MetricSummary
 
 Artifacts = Callable[[], Mapping[str, str]]
 """The SHA-256 in hex of each file of a run, by path."""
@@ -41,7 +42,8 @@ class RunSummary:
         open: Whether a session is open in its log; nor at this.
         versioned: Whether what it holds may be replaced; nor at this.
         files, bytes: How many files were committed, and their sizes; nor at these.
-        points: Of each metric the step and the time of its latest value, and how many there are; nor at these.
+        points: Of each metric the step and the time of its latest value and how many there are, and where these are
+            known the least and the greatest; nor at these.
     """
 
     run_id: str
@@ -61,7 +63,16 @@ class RunSummary:
     versioned: bool = False
     files: int = 0
     bytes: int = 0
-    points: dict[str, list[int]] = field(default_factory=dict)
+    points: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def metric_summaries(self) -> dict[str, MetricSummary]:
+        """Return what is known of each metric without its history."""
+        return {
+            key: MetricSummary(value, int(step), int(time), int(count), *extremes)
+            for key, value in self.metrics.items()
+            for step, time, count, *extremes in [self.points.get(key, (0, 0, 1))]
+        }
 
     @property
     def duration(self) -> int | None:

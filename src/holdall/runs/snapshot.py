@@ -79,9 +79,9 @@ class RunSnapshot(RunLoader, Shown):
             >>> run.snapshot().summary.points["loss"]
             [1, 1767225601000, 2]
         """
-        from holdall.runs.index import summary_of  # few programs look around
+        from holdall.runs.summarising import summarise  # few programs look around
 
-        return summary_of(self.id, self._view())
+        return summarise(self.id, self._view().state)
 
     def stat(self, path: str) -> ArtifactInfo:
         """Return what is at a path: a file with its size and digest, a directory, or a link that leads to no file.

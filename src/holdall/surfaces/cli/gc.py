@@ -143,6 +143,8 @@ def _runs(found: Collection) -> list[str]:
     would = "would be " if found.dry_run else ""
     lines = [f"expired     run {id} {would or 'was '}deleted: {why}" for id, why in found.expired.items()]
     lines += [f"purged      run {id} {would or 'was '}purged: {why}" for id, why in found.retired.items()]
+    if found.cataloged is not None:
+        lines.append(f"catalog     {would or 'was '}written, of {counted(found.cataloged, 'run')}")
     for why, count in sorted(Counter(found.deleted.values()).items()):
         each = "" if count == 1 else "each "
         lines.append(f"deleted     {counted(count, 'run')}, {each}not purged: {why}")
