@@ -15,9 +15,9 @@ import pytest
 import uvicorn
 from tests.support.scored import write_model
 
+from holdall.servers.connection import bounded
 from holdall.store import Store
 from holdall.surfaces.serving.app import make_app
-from holdall.surfaces.serving.connection import bounded
 from holdall.surfaces.serving.metrics import Metrics
 from holdall.surfaces.serving.service import Identity, Limits
 

@@ -33,6 +33,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from holdall.servers.threads import Threads
 from holdall.store import PyFuncModel
 from holdall.surfaces.serving.bodies import Bodies, Held
 from holdall.surfaces.serving.metrics import Metrics
@@ -40,7 +41,6 @@ from holdall.surfaces.serving.openapi import openapi
 from holdall.surfaces.serving.requests import JSON
 from holdall.surfaces.serving.scoring import Answer, refused, score
 from holdall.surfaces.serving.service import Identity, Limits
-from holdall.surfaces.serving.threads import Threads
 
 PLAIN: Final = "text/plain"
 _EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -146,8 +146,8 @@ def _work(service: Service, listening: socket.socket, ready: Connection) -> None
 
 
 def _run(service: Service, model: PyFuncModel, listening: socket.socket, ready: Callable[[], None]) -> None:
+    from holdall.servers.connection import bounded
     from holdall.surfaces.serving.app import make_app
-    from holdall.surfaces.serving.connection import bounded
     from holdall.surfaces.serving.metrics import Metrics
 
     # Python remembers each warning that it has shown, and these have words of the request in them

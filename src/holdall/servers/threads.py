@@ -1,7 +1,7 @@
-"""A few threads in which models predict, so that the event loop is free for everything else.
+"""A few threads in which requests are answered, so that the event loop is free for everything else.
 
 They are kept, because frameworks keep state per thread, and they are daemons:
-a prediction that never ends holds its thread, but not the end of the process.
+an answer that never comes holds its thread, but not the end of the process.
 (`ThreadPoolExecutor` joins its threads at the end, come what may; anyio's
 limiter gives a thread's place away when the request is given up, though the
 thread works on.)
@@ -22,10 +22,10 @@ T = TypeVar("T")
 class Threads:
     """Runs a limited number of calls at once; others wait, and are dropped if their client has gone."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, name: str = "prediction") -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         for n in range(count):
-            Thread(target=self._work, name=f"prediction-{n}", daemon=True).start()
+            Thread(target=self._work, name=f"{name}-{n}", daemon=True).start()
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run a call and return its result. Raises: what it raises."""
