@@ -40,6 +40,7 @@ def attach(serve_ui: Callable[..., int]) -> None:
         metavar="NAME",
         help="A name under which browsers may ask, beside those of this machine.",
     )
+    @click.option("--token", "always_token", is_flag=True, help="Ask for a token here on this machine as well.")
     def ui(**given: Any) -> None:
         """Show the store in a browser: runs, charts, models, space; until SIGTERM or Ctrl-C.
 

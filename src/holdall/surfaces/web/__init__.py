@@ -5,6 +5,9 @@
     rendering     templates -> HTML, with the filters that they use
     site          what all pages share: the store, its index of runs, how links are made
     security      who may ask: hosts, token, origin; the headers of every answer
+    answering     pages drawn in threads, and what is answered where that fails or takes too long
+    static_files  scripts and sheets, from memory
+    changes       what may be changed, where that is allowed; `change_forms` says how each form looks
     app           all that as an ASGI application
     server        one process that serves it, until a signal ends it
 
@@ -42,6 +45,7 @@ def serve_ui(
     port: int = 5050,
     allow_changes: bool = False,
     allowed_hosts: Sequence[str] = (),
+    always_token: bool = False,
     say: Callable[[str], Any] = print,
 ) -> int:
     """Serve the pages of a store until a signal ends this process.
@@ -52,6 +56,7 @@ def serve_ui(
         port: The port; 0 is any free one.
         allow_changes: Whether tags, descriptions and aliases may be changed, and runs deleted and restored.
         allowed_hosts: Names under which browsers may ask, beside those of this machine and `host`.
+        always_token: Whether a token is needed here on this machine as well, where other people use it.
         say: Is told where it listens.
 
     Returns:
@@ -65,4 +70,12 @@ def serve_ui(
         library(package, "holdall ui is a web server: pip install 'holdall[ui]'")
     from holdall.surfaces.web.server import serve
 
-    return serve(opener, host=host, port=port, allow_changes=allow_changes, allowed_hosts=tuple(allowed_hosts), say=say)
+    return serve(
+        opener,
+        host=host,
+        port=port,
+        allow_changes=allow_changes,
+        allowed_hosts=tuple(allowed_hosts),
+        always_token=always_token,
+        say=say,
+    )

@@ -4,17 +4,30 @@
              point here (DNS rebinding) is refused
     token    beyond loopback, and where changes are allowed, a secret from the address that was printed at
              the start; a cookie holds it from then on, which the browser sends to pages of this server alone
-    origin   what changes something must come from a page of this server
+    origin   what changes something must come from a page of this server; and pages of others may lead here, but
+             not have something of here loaded as a part of theirs
     headers  no script, style, picture or request but of this server; no frame around it; no guess at types
 
-Other users of this machine can reach its loopback, so only reading is without a token there.
+Other users of this machine can reach its loopback, so only reading is without a token there; `--token` ends that.
+
+**Why a form needs no value of its own against forgery.** To change something takes the cookie *and* an `Origin` that
+names the very host and port that were asked. A browser sets `Origin` on each POST, no page can set it, and pages of
+other sites, of other ports and of sandboxes (`null`) have another one; who is no browser needs the token. The cookie
+is `SameSite=Strict` as well, but that is not relied on: ports of one host are one site. So a value in the form would
+only be known to those who may ask for the form. `Referrer-Policy` is `same-origin`, as with `no-referrer` browsers send
+`Origin: null` with the forms of these very pages.
+
+**What cookies cannot do**: they know no ports. A server on another port of the same host gets this one's cookie from
+the browsers that ask it, and may set one of the same name; so any cookie of that name counts that has the
+secret, and who shares a host with people that they do not trust needs a host name of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from secrets import compare_digest
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -40,7 +53,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
@@ -56,11 +69,13 @@ class Rules:
         hosts: Names, without a port, under which this server may be asked.
         token: The secret that has to be known; None where reading is free.
         cookie: The name of the cookie that holds it: one for each port, as cookies know no ports.
+        numbers: Whether any address in numbers may be asked as well: no other site's name can stand for one.
     """
 
     hosts: frozenset[str]
     token: str | None = None
     cookie: str = "holdall-ui"
+    numbers: bool = False
 
 
 class Guard:
@@ -87,10 +102,15 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers, rules = Headers(scope=scope), self._rules
         host = headers.get("host", "")
-        if name_of(host) not in rules.hosts:
+        if len(headers.getlist("host")) != 1 or not _is_known(host, rules):
             return _said(421, f"This server is not known as {host[:100]!r}; --allow-host NAME lets it be.")
-        if rules.token is not None and not _known(headers.get("cookie", ""), rules):
-            return self._admitted(scope) or _said(401, "Open the address that `holdall ui` printed: it has the token.")
+        if _is_part_elsewhere(headers):
+            return _said(403, "A page of another site may lead here, but not have this as a part of it.")
+        if rules.token is not None:
+            if admitted := self._admitted(scope):
+                return admitted
+            if not _known(headers, rules):
+                return _said(401, "Open the address that `holdall ui` printed: it has the token.")
         if scope["method"] not in ("GET", "HEAD") and not _is_own(headers, host):
             return _said(403, "A change must come from a page of this server.")
         return None
@@ -123,26 +143,37 @@ def name_of(host: str) -> str:
     return (parts.hostname or "") if plain and parts.netloc == host and "@" not in host else ""
 
 
-def _known(cookies: str, rules: Rules) -> bool:
-    try:
-        found = SimpleCookie(cookies).get(rules.cookie)
-    except CookieError:
-        return False
-    return found is not None and _same(found.value, rules.token or "")
+def _is_known(host: str, rules: Rules) -> bool:
+    name = name_of(host)
+    if rules.numbers:
+        with suppress(ValueError):
+            return bool(ip_address(name))
+    return name in rules.hosts
+
+
+def _known(headers: Headers, rules: Rules) -> bool:
+    """Return whether a cookie of the name has the secret; beside it there may be any that no parser understands."""
+    pairs = (pair.strip().partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
+    return any(_same(value, rules.token or "") for name, _, value in pairs if name == rules.cookie)
+
+
+def _is_part_elsewhere(headers: Headers) -> bool:
+    """Return whether a browser says that a page of another site wants this as a picture, a script or a frame."""
+    elsewhere = headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")
+    leads = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+    return elsewhere and not leads
 
 
 def _same(given: str, wanted: str) -> bool:
-    return bool(wanted) and compare_digest(given.encode(), wanted.encode())
+    return bool(wanted) and compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
 
 def _is_own(headers: Headers, host: str) -> bool:
     """Return whether a browser says that a page of this server asks."""
-    origin = headers.get("origin", "")
-    return (
-        bool(origin)
-        and urlsplit(origin).netloc == host
-        and headers.get("sec-fetch-site", "same-origin") == ("same-origin")
-    )
+    origins = headers.getlist("origin")
+    own = [f"{scheme}://{host.lower()}" for scheme in ("http", "https")]  # the latter where a proxy is in between
+    said = headers.get("sec-fetch-site", "same-origin")
+    return len(origins) == 1 and origins[0].lower() in own and said == "same-origin"
 
 
 def _said(status: int, text: str) -> Response:

@@ -10,12 +10,15 @@ from typing import Any, Final
 
 import uvicorn
 
+from holdall.servers.connection import bounded
 from holdall.store import Store
 from holdall.surfaces.web.app import make_app
 from holdall.surfaces.web.security import LOOPBACK, Rules
 from holdall.surfaces.web.site import Site
 
-_AT_ONCE: Final = 100  # connections
+_AT_ONCE: Final = 400  # connections; a browser keeps six
+_HEAD: Final = 10.0  # seconds until the head of a request has come, or a part of an answer was taken
+_EVERYWHERE: Final = ("0.0.0.0", "::")
 _GRACE: Final = 5  # seconds for requests that are answered at the end
 
 
@@ -26,17 +29,18 @@ def serve(
     port: int,
     allow_changes: bool,
     allowed_hosts: Sequence[str],
+    always_token: bool,
     say: Callable[[str], Any],
 ) -> int:
     """Serve until a signal ends this process. Args, raises: as `serve_ui`."""
     listening = listen(host, port)
     with listening:
         port = listening.getsockname()[1]
-        rules = rules_for(host, port, allow_changes=allow_changes, allowed_hosts=allowed_hosts)
-        app = make_app(Site(opener(), changes=allow_changes), rules)
-        name = f"[{host}]" if ":" in host else host
+        locked = allow_changes or always_token
+        rules = rules_for(host, port, allow_changes=locked, allowed_hosts=allowed_hosts)
+        server = uvicorn.Server(configuration(make_app(Site(opener(), changes=allow_changes), rules)))
+        name = socket.gethostname() if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
         say(f"listening on http://{name}:{port}/" + (f"?token={rules.token}" if rules.token else ""))
-        server = uvicorn.Server(configuration(app))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
     return 0
@@ -44,10 +48,11 @@ def serve(
 
 def rules_for(host: str, port: int, *, allow_changes: bool, allowed_hosts: Sequence[str]) -> Rules:
     """Return who may ask a server that listens there."""
-    own = LOOPBACK if host in LOOPBACK else {host, *LOOPBACK}
-    hosts = frozenset(name.lower() for name in {*own, *allowed_hosts} if name not in ("0.0.0.0", "::"))
-    free = host in LOOPBACK and not allow_changes
-    return Rules(hosts, None if free else secrets.token_urlsafe(32), f"holdall-ui-{port}")
+    everywhere = host in _EVERYWHERE
+    own = LOOPBACK if host in LOOPBACK else {*LOOPBACK, socket.gethostname() if everywhere else host}
+    free = host in LOOPBACK and not (allow_changes or allowed_hosts)  # another name: others come by it
+    token = None if free else secrets.token_urlsafe(32)
+    return Rules(frozenset(map(str.lower, {*own, *allowed_hosts})), token, f"holdall-ui-{port}", numbers=everywhere)
 
 
 def configuration(app: Any) -> uvicorn.Config:
@@ -59,7 +64,8 @@ def configuration(app: Any) -> uvicorn.Config:
         server_header=False,
         lifespan="off",
         ws="none",
-        limit_concurrency=_AT_ONCE,
+        http=bounded(_HEAD, _AT_ONCE),
+        proxy_headers=False,  # nothing here depends on who asked
         timeout_graceful_shutdown=_GRACE,
     )
 
