@@ -14,7 +14,7 @@ from tests.support.stores import tiny_store
 
 from holdall.errors import InvalidArgumentError
 from holdall.storage.memory import MemoryBucket
-from holdall.store import RunSummary
+from holdall.store import RunData, RunInfo, RunRecord
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.app import STATIC
 from holdall.surfaces.web.charts import Panel, embedded, panel
@@ -25,21 +25,21 @@ from holdall.surfaces.web.site import Site
 SITE = Site(tiny_store(MemoryBucket(), create=True))
 
 
-def summary(n: int, *keys: str) -> RunSummary:
-    id = f"{n:032x}"
-    return RunSummary(id, "0" * 16, f"run {n}", "RUNNING", n, None, "", "", "active", {}, dict.fromkeys(keys, 1.0), {})
+def record(n: int, *keys: str) -> RunRecord:
+    info = RunInfo(f"{n:032x}", f"run {n}", "0" * 16, "RUNNING", n, None, "active", "")
+    return RunRecord(info, RunData(dict.fromkeys(keys, 1.0)))
 
 
-def shown(*runs: RunSummary, **query: Any) -> Panel:
+def shown(*runs: RunRecord, **query: Any) -> Panel:
     asked = Query.parse(
         {}, urlencode({"from" if key == "start" else key: value for key, value in query.items()}, doseq=True)
     )
-    return panel(SITE, asked, runs, "compare", {"run": [run.run_id for run in runs]})
+    return panel(SITE, asked, runs, "compare", {"run": [run.info.run_id for run in runs]})
 
 
 def test_metrics_are_grouped_by_what_stands_before_the_slash() -> None:
     """Those without come first, those of the machine last."""
-    found = shown(summary(1, "system/cpu", "val/loss", "loss"), summary(2, "train/a/b", "train/loss"))
+    found = shown(record(1, "system/cpu", "val/loss", "loss"), record(2, "train/a/b", "train/loss"))
     assert [(group.name, list(group.keys)) for group in found.groups] == [
         ("", ["loss"]),
         ("train", ["train/a/b", "train/loss"]),
@@ -50,7 +50,7 @@ def test_metrics_are_grouped_by_what_stands_before_the_slash() -> None:
 
 def test_twelve_thousand_metrics_are_a_bounded_page() -> None:
     """A page has 60 charts, of which a dozen is open; the search finds the others."""
-    run = summary(1, *(f"layer{n % 600}/weight{n}" for n in range(12_000)))
+    run = record(1, *(f"layer{n % 600}/weight{n}" for n in range(12_000)))
     found = shown(run)
     assert (found.shown, found.found, found.total, len(found.prefixes)) == (60, 12_000, 12_000, 40)
     assert sum(len(group.keys) for group in found.groups if group.open) <= 12 + 20
@@ -63,15 +63,15 @@ def test_twelve_thousand_metrics_are_a_bounded_page() -> None:
 
 
 def test_ten_runs_are_drawn_unless_others_are_chosen() -> None:
-    runs = [summary(n, "loss") for n in range(12)]
-    assert shown(*runs).drawn == {run.run_id for run in runs[:10]}
-    assert shown(*runs, draw=[runs[11].run_id, "gone"]).drawn == {runs[11].run_id}
+    runs = [record(n, "loss") for n in range(12)]
+    assert shown(*runs).drawn == {run.info.run_id for run in runs[:10]}
+    assert shown(*runs, draw=[runs[11].info.run_id, "gone"]).drawn == {runs[11].info.run_id}
 
 
 def test_what_is_chosen_stands_in_the_address() -> None:
     """A link to another part of a page keeps all that is chosen, and a pin adds to it or takes away."""
     query = {"axis": "time", "log": "1", "smooth": "0.6", "zoom": "10:20", "find": "l", "key": ["b"], "wide": "b"}
-    found = shown(summary(1, "a/l", "b", "loss"), **query)
+    found = shown(record(1, "a/l", "b", "loss"), **query)
     assert found.pinned == ["b"]
     assert {name: value for name, value in found.to().items() if value} == {"run": [f"{1:032x}"], **query}
     assert found.pin("loss")["key"] == ["b", "loss"]
@@ -82,7 +82,7 @@ def test_what_is_chosen_stands_in_the_address() -> None:
 @pytest.mark.parametrize("query", [{"axis": "x"}, {"smooth": "2"}, {"zoom": "3"}, {"start": "-1"}])
 def test_wrong_arguments_are_refused(query: dict[str, str]) -> None:
     with pytest.raises(InvalidArgumentError):
-        shown(summary(1, "loss"), **query)
+        shown(record(1, "loss"), **query)
 
 
 def test_no_name_leaves_the_script_that_it_stands_in() -> None:
@@ -91,7 +91,7 @@ def test_no_name_leaves_the_script_that_it_stands_in() -> None:
     text = embedded({"name": name})
     assert not set("<>&") & set(text)
     assert json.loads(text) == {"name": name}
-    run = summary(1, '"><img src=x onerror=alert(1)>')
+    run = record(1, '"><img src=x onerror=alert(1)>')
     assert "<img" not in render(SITE, Page("_charts.html", facts={"panel": shown(run)}))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
-from holdall.store import RunSummary
+from holdall.store import RunRecord
 from holdall.surfaces.web.addresses import PATHS, Query, each
 from holdall.surfaces.web.series_data import AXES, POINTS
 from holdall.surfaces.web.site import Site
@@ -51,7 +51,7 @@ class Panel:
 
     page: str
     arguments: Mapping[str, Any]
-    runs: Sequence[RunSummary]
+    runs: Sequence[RunRecord]
     drawn: frozenset[str]
     pinned: Sequence[str]
     groups: Sequence[Group]
@@ -106,16 +106,16 @@ class Panel:
     def facts(self) -> str:
         """Return what scripts need to know of the runs, as JSON without anything that ends a script."""
         said = [
-            {"id": run.run_id, "name": run.run_name or run.run_id, "running": run.end_time is None, "at": n,
-             "drawn": run.run_id in self.drawn, "start": run.start_time}
+            {"id": run.info.run_id, "name": run.info.run_name or run.info.run_id, "running": run.info.end_time is None, "at": n,
+             "drawn": run.info.run_id in self.drawn, "start": run.info.start_time}
             for n, run in enumerate(self.runs)
         ]  # fmt: skip
         return embedded({"runs": said})
 
 
-def panel(site: Site, query: Query, runs: Sequence[RunSummary], page: str, arguments: Mapping[str, Any]) -> Panel:
+def panel(site: Site, query: Query, runs: Sequence[RunRecord], page: str, arguments: Mapping[str, Any]) -> Panel:
     """Return the charts of some runs, as an address asks for them. Raises: InvalidArgumentError."""
-    keys = sorted({key for run in runs for key in run.metrics}, key=_place)
+    keys = sorted({key for run in runs for key in run.data.metrics}, key=_place)
     find, size = query.text("find")[:250], _ALL if site.static else _PAGE
     pinned = [key for key in query.many("key", most=_PINNED) if key in set(keys)]
     matching = [key for key in keys if find.lower() in key.lower() and key not in pinned]
@@ -140,8 +140,8 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _drawn(chosen: Sequence[str], runs: Sequence[RunSummary]) -> frozenset[str]:
-    return frozenset(run.run_id for run in runs if run.run_id in chosen) or frozenset(r.run_id for r in runs[:DRAWN])
+def _drawn(chosen: Sequence[str], runs: Sequence[RunRecord]) -> frozenset[str]:
+    return frozenset(run.info.run_id for run in runs if run.info.run_id in chosen) or frozenset(r.info.run_id for r in runs[:DRAWN])
 
 
 def _groups(keys: Sequence[str], before: int) -> list[Group]:
