@@ -104,12 +104,11 @@ class Panel:
 
     @property
     def facts(self) -> str:
-        """Return what scripts need to know of the runs, as JSON without anything that ends a script."""
-        said = [
-            {"id": run.info.run_id, "name": run.info.run_name or run.info.run_id, "running": run.info.end_time is None, "at": n,
-             "drawn": run.info.run_id in self.drawn, "start": run.info.start_time}
-            for n, run in enumerate(self.runs)
-        ]  # fmt: skip
+        """Return what scripts need to know of the runs, as JSON."""
+        said = []
+        for n, info in enumerate(run.info for run in self.runs):
+            told = {"id": info.run_id, "name": info.run_name or info.run_id, "at": n, "start": info.start_time}
+            said.append(told | {"running": info.end_time is None, "drawn": info.run_id in self.drawn})
         return embedded({"runs": said})
 
 
@@ -141,7 +140,9 @@ def embedded(value: Any) -> str:
 
 
 def _drawn(chosen: Sequence[str], runs: Sequence[RunRecord]) -> frozenset[str]:
-    return frozenset(run.info.run_id for run in runs if run.info.run_id in chosen) or frozenset(r.info.run_id for r in runs[:DRAWN])
+    return frozenset(run.info.run_id for run in runs if run.info.run_id in chosen) or frozenset(
+        r.info.run_id for r in runs[:DRAWN]
+    )
 
 
 def _groups(keys: Sequence[str], before: int) -> list[Group]:

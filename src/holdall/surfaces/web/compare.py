@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,7 +58,13 @@ def compare(site: Site, query: Query) -> Page:
     found, gone = _compared(site, ids, tab == "files")
     runs = found.runs if found else ()
     beside = Beside([run.info.run_id for run in runs], tab, query.text("base"))
-    facts: dict[str, Any] = {"runs": runs, "beside": beside, "tabs": TABS, "gone": gone, "offered": _offered(site, runs)}
+    facts: dict[str, Any] = {
+        "runs": runs,
+        "beside": beside,
+        "tabs": TABS,
+        "gone": gone,
+        "offered": _offered(site, runs),
+    }
     if found:
         facts |= _PARTS[tab](site, query, found, beside)
     return Page("compare.html", f"Compare {len(runs)} runs", facts)
@@ -83,7 +89,7 @@ def _compared(site: Site, ids: Sequence[str], deep: bool) -> tuple[Comparison | 
 def _differences(site: Site, query: Query, found: Comparison, beside: Beside) -> dict[str, Any]:
     wanted, runs = Wanted.of(query, beside.ids), found.runs
     asked = len(runs) <= _BESIDE or query.flag("environment") or wanted.kind == "environment"
-    sides = {
+    sides: dict[str, Sequence[Mapping[str, Any]]] = {
         "params": [run.data.params for run in runs],
         "metrics": [run.data.metrics for run in runs],
         "tags": [own(run.data.tags) for run in runs],
@@ -118,10 +124,9 @@ def _plots(_: Site, query: Query, found: Comparison, beside: Beside) -> dict[str
         chosen["x"], chosen["y"] = chosen["x"] or _first(axes, "params."), chosen["y"] or _first(axes[::-1], "metrics.")
     said = {"columns": [each.to_dictionary() for each in columns], "axes": axes, "brushes": _brushes(query)}
     said["runs"] = [{"id": run.info.run_id, "name": _name(run), "at": n} for n, run in enumerate(found.runs)]
-    return {
-        "facts": embedded(said), "chosen": chosen, "axes": axes, "names": names[:NAMES], "more": max(0, len(names) - NAMES),
-        "columns": columns, "logx": query.flag("logx"), "logy": query.flag("logy"),
-    }  # fmt: skip
+    offered = {"names": names[:NAMES], "more": max(0, len(names) - NAMES), "columns": columns, "axes": axes}
+    logs = {name: query.flag(name) for name in ("logx", "logy")}
+    return {"facts": embedded(said), "chosen": chosen, **offered, **logs}
 
 
 def _first(names: Sequence[str], kind: str) -> str:

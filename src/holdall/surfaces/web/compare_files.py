@@ -15,7 +15,13 @@ _MODEL: Final = "MLmodel"
 
 @dataclass(frozen=True, slots=True)
 class FileCell:
-    """What one run has at a path. Attributes: text, digest (cut), diff (what it is held against, and itself; or None)."""
+    """What one run has at a path.
+
+    Attributes:
+        text: Its size.
+        digest: Its first digits.
+        diff: The addresses of what it is held against, and of itself; None where there is nothing to compare.
+    """
 
     text: str
     digest: str = ""
@@ -42,7 +48,7 @@ class Files:
 
 
 def files(facts: Sequence[Fact], ids: Sequence[str], base: int | None, offset: int) -> Files:
-    """Return the paths of runs. `facts`: what is at each; `base`: the run that others are held against, or the first."""
+    """Return the paths of runs. `facts`: what is at each; `base`: what others are held against; None: the first."""
     differing = [fact for fact in facts if fact.differs]
     offset = min(offset, max(0, len(differing) - 1)) // ROWS * ROWS
     rows = [(fact.key, _cells(fact, ids, base or 0)) for fact in differing[offset : offset + ROWS]]
@@ -67,7 +73,10 @@ def _models(facts: Sequence[Fact], ids: Sequence[str], base: int) -> list[tuple[
             continue
         here = [value is not None for value in fact.values]
         pairs = [here[n] and here[base] and n != base for n in range(len(ids))]
-        said = [FileCell("model" if there else "–", "", _pair(ids[base], ids[n], folder) if pairs[n] else None) for n, there in enumerate(here)]
+        said = [
+            FileCell("model" if there else "-", "", _pair(ids[base], ids[n], folder) if pairs[n] else None)
+            for n, there in enumerate(here)
+        ]
         found.append((folder or "(all of it)", said))
     return found[:ROWS]
 
@@ -78,7 +87,7 @@ def _pair(a: str, b: str, path: str) -> tuple[str, str]:
 
 def _said(value: Mapping[str, Any] | None) -> tuple[str, str]:
     if value is None:
-        return "–", ""
+        return "-", ""
     if value["kind"] == "file":
         return format_size(value["bytes"]), str(value["sha256"])[:8]
     if value["kind"] == "link":

@@ -79,7 +79,9 @@ class Wanted:
         """Read it from a query. Raises: InvalidArgumentError."""
         kind = query.choice("kind", ("", "params", "metrics", "tags", "environment"))
         base = query.text("base")
-        return cls(query.text("find")[:250], kind, query.count("from", 0, most=10**7), ids.index(base) if base in ids else None)
+        return cls(
+            query.text("find")[:250], kind, query.count("from", 0, most=10**7), ids.index(base) if base in ids else None
+        )
 
 
 def section(kind: str, facts: Iterable[Fact], wanted: Wanted, columns: int) -> Section | None:
@@ -128,7 +130,7 @@ def _flatten(value: Mapping[str, Any], before: str, put: Callable[[str, Any], An
 
 def _cell(value: Any, base: tuple[Any] | None) -> Cell:
     if value is None:
-        return Cell("–", look="none")
+        return Cell("-", look="none")
     text = number(value) if isinstance(value, float) else str(value)
     cut, look = (f"{text[:_LONG]}…", text) if len(text) > _LONG else (text, "")
     if base is None:

@@ -7,6 +7,7 @@ globalThis.holdallCharts ??= {};
   const COLOURS = 10;
   const FEW = 25; // points that are each shown as a dot
   const FAINT = 0.28;
+  const LOOSE = { pad: 0.06, mode: 0 }; // room above and below curves
   const MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 120000, 300000, 600000,
     900000, 1800000, 3600000, 7200000, 14400000, 21600000, 43200000, 86400000, 172800000, 432000000, 864000000];
 
@@ -108,7 +109,7 @@ globalThis.holdallCharts ??= {};
     const common = { stroke: ink, font: "11px system-ui, sans-serif", grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 } };
     const x = { ...common, size: 26, gap: 3, space: look.axis === "time" ? 70 : 64 };
     if (look.axis === "step") x.values = (u, found) => found.map((value) => (Number.isInteger(value) ? value.toLocaleString("en") : ""));
-    if (look.axis === "relative") Object.assign(x, { values: (u, found) => found.map(span), incrs: MS, space: 76 });
+    if (look.axis === "relative") Object.assign(x, { values: (u, found) => found.map(span), incrs: MS, space: 96 });
     return [x, { ...common, size: 56, gap: 4, values: (u, found) => found.map(short) }];
   }
 
@@ -129,7 +130,7 @@ globalThis.holdallCharts ??= {};
     const options = {
       width: Math.max(120, element.clientWidth), height: Math.max(120, element.clientHeight), ms: 1, legend: { show: false },
       padding: [8, 10, 0, 0],
-      scales: { x: { time: look.axis === "time", range: (u, least, most) => look.zoom || (least === null ? [0, 1] : wide(least, most)) }, y: { distr: look.log ? 3 : 1 } },
+      scales: { x: { time: look.axis === "time", range: (u, least, most) => look.zoom || (least === null ? [0, 1] : wide(least, most)) }, y: look.log ? { distr: 3 } : { range: { min: LOOSE, max: LOOSE } } },
       axes: axes(element, look),
       series: [{}, ...bodies, ...smooth],
       cursor: {

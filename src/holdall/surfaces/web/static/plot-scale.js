@@ -34,23 +34,29 @@ globalThis.holdallPlots ??= {};
     return found;
   }
 
+  /** Return round numbers for a log scale: powers of ten, and what is between them where these are few. */
   function decades(least, most) {
+    const parts = Math.log10(most / least) > 3 ? [1] : [1, 2, 5];
     const found = [];
-    for (let power = Math.ceil(Math.log10(least)); power <= Math.log10(most); power += 1) found.push(10 ** power);
-    return found.length > 1 ? found : [least, most];
+    for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most); power += 1) found.push(...parts.map((part) => +`${part}e${power}`));
+    const inside = found.filter((value) => value >= least && value <= most);
+    return inside.length > 1 ? inside : [least, most];
   }
 
   /**
    * Return where the values of a column lie between 0 and 1, and the labels there.
+   * `room`: what stays free at both ends, as a part of the axis.
    * @returns {{place: function(*): ?number, marks: {at: number, text: string}[], words: ?string[]}}
    */
-  function scale(column, log) {
+  function scale(column, log, room = 0) {
     if (!column.numeric) return wordScale(column);
     const shown = column.values.filter((value) => value !== null && (!log || value > 0));
     let [least, most] = [Math.min(...shown), Math.max(...shown)];
     if (!shown.length) return { place: () => null, marks: [], words: null };
     if (least === most) [least, most] = log ? [least / 2, most * 2] : [least - Math.abs(least) / 2 - 0.5, most + Math.abs(most) / 2 + 0.5];
-    const way = log ? Math.log : (value) => value;
+    const [way, back] = log ? [Math.log, Math.exp] : [(value) => value, (value) => value];
+    const free = (way(most) - way(least)) * room;
+    [least, most] = [back(way(least) - free), back(way(most) + free)];
     const place = (value) => (value === null || (log && value <= 0) ? null : (way(value) - way(least)) / (way(most) - way(least)));
     const marks = (log ? decades(least, most) : ticks(least, most, 5)).map((value) => ({ at: place(value), text: said(value) }));
     return { place, marks, words: null };

@@ -4,7 +4,8 @@ globalThis.holdallPlots ??= {};
 
 (function (plots) {
   const { svg } = plots;
-  const TOP = 14;
+  const TOP = 34;
+  const ROOM = 0.04; // at both ends of an axis
   const RIGHT = 20;
   const LABELS = 150; // px of a line of a label
 
@@ -19,7 +20,7 @@ globalThis.holdallPlots ??= {};
 
     draw() {
       const { x, y, logx, logy, runs, colour } = this.view;
-      [this.x, this.y] = [plots.scale(x, logx), plots.scale(y, logy)];
+      [this.x, this.y] = [plots.scale(x, logx, ROOM), plots.scale(y, logy, ROOM)];
       const longest = (scale) => Math.max(1, ...scale.marks.map((mark) => plots.lines(mark.text, LABELS).length));
       const left = 16 + Math.min(LABELS, 8 + 6.5 * Math.max(4, ...this.y.marks.map((mark) => mark.text.length)));
       const rows = this.y.words ? this.y.marks.length * (longest(this.y) * 13 + 4) : 0;
@@ -51,7 +52,7 @@ globalThis.holdallPlots ??= {};
         plots.label(mark.text, this.left(mark.at), top + high + 16 + (plots.lines(mark.text, 80).length - 1) * 6.5, 80, { class: "middle" })));
       const ys = this.y.marks.map((mark) => svg("g", {}, svg("path", { class: "grid", d: `M${left} ${this.high(mark.at)}h${width}` }),
         plots.label(mark.text, left - 8, this.high(mark.at), LABELS, { class: "end" })));
-      const names = [plots.label(this.view.x.name, left + width / 2, height - 10, width, { class: "title middle" }, true)];
+      const names = [plots.label(this.view.x.name, left + width / 2, height - 10, width, { class: "title middle" }, true), plots.label(this.view.y.name, 2, 14, width, { class: "title" }, true)];
       return [...xs, ...ys, svg("path", { class: "frame", d: `M${left} ${top}v${high}h${width}` }), ...names];
     }
 
