@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -82,7 +82,7 @@ def test_each_verb_changes_what_it_says(site: Site, names: dict[str, str]) -> No
         return store.experiments.get(names["experiment"]).lifecycle_stage
 
     aliased = {"name": name, "alias": "champion"}
-    table = [
+    table: list[tuple[str, dict[str, str], Callable[[], object], object]] = [
         ("describe-run", run | {"text": "two\nlines"}, lambda: run_tags()[DESCRIPTION], "two\nlines"),
         ("tag-run", run | {"key": "team", "value": "risk"}, lambda: run_tags()["team"], "risk"),
         ("tag-run", run | {"key": "team", "value": ""}, lambda: run_tags().get("team"), None),

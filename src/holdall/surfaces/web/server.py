@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -38,12 +39,31 @@ def serve(
         port = listening.getsockname()[1]
         locked = allow_changes or always_token
         rules = rules_for(host, port, allow_changes=locked, allowed_hosts=allowed_hosts)
-        server = uvicorn.Server(configuration(make_app(Site(opener(), changes=allow_changes), rules)))
         name = socket.gethostname() if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
-        say(f"listening on http://{name}:{port}/" + (f"?token={rules.token}" if rules.token else ""))
+        told = f"listening on http://{name}:{port}/" + (f"?token={rules.token}" if rules.token else "")
+        app = make_app(Site(opener(), changes=allow_changes), rules)
+        server = _Server(configuration(app), lambda: say(told))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
     return 0
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it listens, and ends well by any signal from then on."""
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[], Any]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and tell so."""
+        await super().startup(sockets)
+        self._tell()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End; the signal is not raised once more afterwards, as it has been heeded."""
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()
 
 
 def rules_for(host: str, port: int, *, allow_changes: bool, allowed_hosts: Sequence[str]) -> Rules:
