@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     from holdall.storage.probe import Report
     from holdall.store.model_card import ModelCard
     from holdall.tensors.difference import TensorChange, TensorDifference
-    from holdall.tensors.heads import Tensors
+    from holdall.tensors.heads import Tensors, may_have_tensors
     from holdall.tensors.measuring import ValueDifference
     from holdall.tensors.stored import TensorInfo
 
@@ -231,6 +231,7 @@ __all__ = [
     "from_numpy",
     "from_pandas",
     "listed",
+    "may_have_tensors",
     "record_of",
     "sample_parquet",
     "side_by_side",
@@ -284,7 +285,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
-    "holdall.tensors.heads": "Tensors",
+    "holdall.tensors.heads": "Tensors may_have_tensors",
     "holdall.tensors.measuring": "ValueDifference",
     "holdall.tensors.stored": "TensorInfo",
     "holdall.store.model_card": "ModelCard",

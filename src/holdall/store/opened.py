@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -347,7 +347,11 @@ def _now() -> int:
 def _disclosing(environment: bool | str) -> Callable[[], dict[str, Any]] | None:
     """Return what tells what ran where, as far as it may; None where nothing may be told."""
     allowed = Disclosure.parse(environment if isinstance(environment, str) else "full" if environment else "off")
-    return None if allowed.off else lambda: allowed.of(_environment())
+    return None if allowed.off else partial(_told, allowed)  # which travels to other processes, as no lambda does
+
+
+def _told(allowed: Disclosure) -> dict[str, Any]:
+    return allowed.of(_environment())
 
 
 def _environment() -> dict[str, Any]:

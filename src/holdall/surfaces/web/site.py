@@ -9,6 +9,7 @@ from typing import Any
 from holdall.store import RunIndex, Store
 from holdall.surfaces.web.addresses import address_of
 from holdall.surfaces.web.answers import Answers
+from holdall.surfaces.web.compared import Compared
 from holdall.surfaces.web.known import Known
 from holdall.surfaces.web.measured import Measurements
 
@@ -29,6 +30,7 @@ class Site:
         static: Whether this is an export: no server answers, so nothing is asked for later.
         index: The summaries of all runs, which the first page that needs them loads.
         answers: The points that charts were told lately.
+        compared: The comparisons of tensors that were made lately.
         known: Its experiments and the keys of its runs, remembered for a few seconds.
         measured: What takes long to measure, and was.
     """
@@ -39,6 +41,7 @@ class Site:
     static: bool = False
     index: RunIndex = field(init=False, repr=False, compare=False)
     answers: Answers = field(default_factory=Answers, repr=False, compare=False)
+    compared: Compared = field(default_factory=Compared, repr=False, compare=False)
     known: Known = field(init=False, repr=False, compare=False)
     measured: Measurements = field(default_factory=Measurements, repr=False, compare=False)
 
