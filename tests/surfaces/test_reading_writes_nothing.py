@@ -245,6 +245,7 @@ READS: dict[str, dict[str, Verb]] = {
         "keys": lambda w: w.store.runs.index().keys(),
         "page": lambda w: w.store.runs.index().page("artifacts.path LIKE '%'"),
         "refresh": lambda w: w.store.runs.index().refresh(),
+        "tallies": lambda w: w.store.runs.index().tallies(),
     },
     "Run": {
         "diff": lambda w: w.run.diff(None, w.run, None),

@@ -20,6 +20,7 @@ from holdall.errors import InvalidArgumentError
 from holdall.runs.arguments import listed
 from holdall.runs.index import each_run
 from holdall.runs.search import Filter, Order, RunSummary, parse_filter, parse_order_by
+from holdall.runs.tallies import RunTally, tallied
 from holdall.trees.location import Location
 
 FRESH: Final = 10.0  # seconds that what is known is as good as new
@@ -166,6 +167,18 @@ class RunIndex:
             return dict(islice(found.most_common(), _KEYS))
 
         return RunKeys(count(r.params for r in rows), count(r.metrics for r in rows), count(r.tags for r in rows))
+
+    def tallies(self) -> dict[str, RunTally]:
+        """Return how many runs each experiment has, by its id, and what they hold. Cost: no request.
+
+        Example:
+            >>> run.finish()
+            >>> with store.runs.index() as index:
+            ...     index.refresh()
+            ...     index.tallies()[run.info.experiment_id].by_status
+            {'FINISHED': 1}
+        """
+        return tallied(list(self._rows.values()))
 
     def close(self) -> None:
         """End what goes on behind it. Cost: no request; a refresh that has begun is waited for.

@@ -17,7 +17,7 @@ from holdall.runs.experiment import DEFAULT, Experiments
 from holdall.runs.index import record_of
 from holdall.runs.inputs import Dataset, DatasetInput, InputTag, RunInputs
 from holdall.runs.inputs import as_dataset as dataset_of
-from holdall.runs.policy import RESTORABLE, RetentionPolicy
+from holdall.runs.policy import RESTORABLE, RetentionPolicy, parse_policy
 from holdall.runs.reads import ReadArtifact, witnessed
 from holdall.runs.record import NOTE as DESCRIPTION
 from holdall.runs.record import PARENT as PARENT_RUN
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from holdall.runs.run_index import RunIndex, RunKeys, RunPage
     from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
+    from holdall.runs.tallies import RunTally
     from holdall.storage.probe import Report
     from holdall.store.model_card import ModelCard
     from holdall.tensors.difference import TensorChange, TensorDifference
@@ -206,6 +207,7 @@ __all__ = [
     "RunStatus",
     "RunSummary",
     "RunTag",
+    "RunTally",
     "RunUsage",
     "Sharing",
     "Space",
@@ -232,6 +234,7 @@ __all__ = [
     "from_pandas",
     "listed",
     "may_have_tensors",
+    "parse_policy",
     "record_of",
     "sample_parquet",
     "side_by_side",
@@ -283,6 +286,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.run_index": "RunIndex RunKeys RunPage",
     "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
+    "holdall.runs.tallies": "RunTally",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors may_have_tensors",

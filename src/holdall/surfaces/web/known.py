@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Final
 
-from holdall.store import Experiment, RunIndex, RunKeys, Store
+from holdall.store import Experiment, RunIndex, RunKeys, RunTally, Store
 
 _FRESH: Final = 10.0  # seconds
 _FEW: Final = 16  # choices of experiments whose keys are remembered
@@ -25,6 +25,7 @@ class Known:
         self._turn = threading.Lock()
         self._experiments: dict[str, Experiment] = {}
         self._looked = float("-inf")
+        self._tallies: tuple[float, dict[str, RunTally]] = (float("-inf"), {})
         self._keys: dict[tuple[str, ...], tuple[float, RunKeys]] = {}
 
     def experiments(self) -> dict[str, Experiment]:
@@ -38,6 +39,16 @@ class Known:
     def forget(self) -> None:
         """Have experiments read anew, as one was changed from here."""
         self._looked = float("-inf")
+
+    def tallies(self) -> dict[str, RunTally]:
+        """Return how many runs each experiment has, by its id. Cost: no request once the index is there."""
+        with self._turn:
+            at, found = self._tallies
+            if monotonic() - at > _FRESH:
+                self._index.page(limit=0)  # so that there is something known
+                found = self._index.tallies()
+                self._tallies = (monotonic(), found)
+            return found
 
     def keys(self, experiments: Sequence[str]) -> RunKeys:
         """Return the keys that runs of some experiments have, or all runs, each with how many runs."""

@@ -23,18 +23,17 @@ def runs(site: Site, query: Query) -> Page:
     """Draw a part of the runs that match a filter; a mistake in it is shown where it is."""
     view = View.of(query)
     try:
-        facts = _table(site, view)
+        return Page("runs.html", "Runs", around(site, view, table_of(site, view)))
     except InvalidFilterError as error:
         if error.text != view.filter:
             raise
-        return Page("runs.html", "Runs", _around(site, view) | {"error": error, "table": None}, 400)
-    return Page("runs.html", "Runs", _around(site, view) | {"error": None, "table": facts})
+        return Page("runs.html", "Runs", around(site, view, None, error), 400)
 
 
 def rows(site: Site, query: Query) -> Page:
     """Draw the rows alone, to be put in place of those that are shown; nothing of them if they are the same."""
     view = View.of(query)
-    facts = _table(site, view)
+    facts = table_of(site, view)
     changed = facts["seen"] != query.text("seen")
     return Page("rows.html", "Runs", {"table": facts, "view": view, "changed": changed})
 
@@ -65,16 +64,18 @@ def _choice(keys: dict[str, int], chosen: Any, wanted: str) -> dict[str, Any]:
     return {"chosen": chosen, "more": {key: keys[key] for key in found[:_FOUND]}, "of": len(found)}
 
 
-def _around(site: Site, view: View) -> dict[str, Any]:
-    """Return what stands around the table."""
+def around(
+    site: Site, view: View, table: dict[str, Any] | None, error: InvalidFilterError | None = None
+) -> dict[str, Any]:
+    """Return the table with what stands around it; without one what is wrong with its filter."""
     every = site.known.experiments()
     active = [one for one in every.values() if one.lifecycle_stage == "active" or one.experiment_id in view.experiments]
     few = active[:_CHOICES] + [one for one in active[_CHOICES:] if one.experiment_id in view.experiments]
     choices = [(one.experiment_id, cell(one.name, 60)) for one in few]
-    return {"view": view, "choices": choices, "left_out": len(active) - len(few)}
+    return {"view": view, "choices": choices, "left_out": len(active) - len(few), "table": table, "error": error}
 
 
-def _table(site: Site, view: View) -> dict[str, Any]:
+def table_of(site: Site, view: View) -> dict[str, Any]:
     """Return the facts of the table itself."""
     page = _page(site, view)
     if not view.own:

@@ -271,4 +271,5 @@ def value_of(run: RunSummary, key: str, stat: str) -> str:
     """Return a metric's latest, smallest or largest value; "-" where it is not known."""
     if stat == "last":
         return number(run.metrics.get(key))
-    return "-"
+    extremes = run.points.get(key, [])[3:]
+    return number(extremes[stat == "max"]) if len(extremes) == 2 else "-"

@@ -24,7 +24,7 @@
   function settle() {
     const here = new URLSearchParams(location.search);
     const all = remembered();
-    const of = here.getAll("experiment").join(" ");
+    const of = form.dataset.of;
     if (here.has("own") || here.has("hide")) {
       const kept = new URLSearchParams([...here].filter(([name]) => KEPT.includes(name))).toString();
       delete all[of];
