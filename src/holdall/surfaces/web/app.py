@@ -14,6 +14,7 @@ from holdall.surfaces.web import (
     artifact_page,
     compare,
     diff,
+    experiments,
     guidance,
     model_version,
     models,
@@ -43,6 +44,7 @@ SUBJECTS: Final = (
     artifact_page,
     artifact_bytes,
     space,
+    experiments,
 )
 """The modules whose `PAGES` there are."""
 
