@@ -216,3 +216,23 @@ def test_a_hundred_runs_are_side_by_side(opens: Opens, store: Store) -> None:
     page.locator(".chart-runs input").nth(50).check()
     page.wait_for_url("**draw=**")
     assert chart(page, "loss").locator(SAID).inner_text() == "11 points"
+
+
+def test_a_run_shows_its_curves(opens: Opens, runs: list[Run]) -> None:
+    """The tab of a run draws the same charts; one that is pinned comes first, and over the whole width if asked."""
+    page = opens().open(f"/runs/{runs[0].id}?tab=charts")
+    loss = chart(page, "train/loss")
+    assert inked(loss) > 1000
+    loss.locator(".chart-pin").click()
+    page.locator(".chart-group summary", has_text="Pinned").wait_for()
+    loss = chart(page, "train/loss")
+    narrow = loss.bounding_box()
+    loss.locator(".chart-wide").click()
+    wide = loss.bounding_box()
+    assert narrow
+    assert wide
+    assert wide["width"] > 2 * narrow["width"]
+    assert page.url.endswith("key=train%2Floss&wide=train%2Floss")
+    with page.expect_download() as kept:
+        loss.locator(".chart-csv").click()
+    assert kept.value.path().read_text().count("\n") == POINTS + 1

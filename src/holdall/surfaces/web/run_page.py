@@ -107,7 +107,7 @@ def _live(site: Site, found: RunSnapshot, query: Query) -> Facts:
 
 
 def _charts(site: Site, found: RunSnapshot, query: Query) -> Facts:
-    return {"panel": panel(site, query, [found.summary], "run", {"id": found.id, "tab": "charts"})}
+    return {"panel": panel(site, query, [found.record], "run", {"id": found.id, "tab": "charts"})}
 
 
 def _environment(_: Site, found: RunSnapshot, query: Query) -> Facts:
