@@ -171,6 +171,7 @@ from holdall.surfaces.fluent.files import (
     log_text,
 )
 from holdall.surfaces.fluent.finding import (
+    compare,
     create_experiment,
     delete_experiment,
     delete_experiment_tag,
@@ -338,6 +339,7 @@ __all__ = [
     "artifacts",
     "autolog",
     "client",
+    "compare",
     "config",
     "create_experiment",
     "data",

@@ -102,7 +102,7 @@ def test_what_cannot_be_compared_is_said() -> None:
     with pytest.raises(InvalidArgumentError, match="two runs"):
         store.runs.compare([one])
     with pytest.raises(InvalidArgumentError, match="'colours' cannot be compared: there are params"):
-        store.runs.compare([one, other], kinds=["colours"])  # type: ignore[list-item]
+        store.runs.compare([one, other], kinds=["colours"])
     for missing in ("0" * 32, "no id"):
         with pytest.raises(RunNotFoundError):
             store.runs.compare([one, missing])

@@ -163,6 +163,7 @@ READS: dict[str, dict[str, Verb]] = {
         "search_logged_models": lambda _: holdall.search_logged_models(),
         "search_model_versions": lambda _: holdall.search_model_versions(),
         "search_registered_models": lambda _: holdall.search_registered_models(),
+        "compare": lambda w: holdall.compare([w.id, w.id]),
         "search_runs": lambda _: holdall.search_runs(),
         "active_run": lambda _: holdall.active_run(),
         "last_active_run": lambda _: holdall.last_active_run(),

@@ -15,6 +15,7 @@ from html import escape
 from inspect import getmembers, isdatadescriptor
 from typing import Any, Final, SupportsIndex, TypeAlias, TypeVar, overload
 
+from holdall.display.drawing import Drawing
 from holdall.terminal import printable
 
 Facts: TypeAlias = Mapping[str, Any]  # in the order in which they are shown; a mapping among them is shown by its keys
@@ -87,14 +88,24 @@ def card(name: str, facts: Facts) -> str:
     return f"<div><strong>{_cell(name)}</strong>{_table(rows, len(flat) - _ROWS, 'more facts')}</div>"
 
 
-def grid(rows: Sequence[Facts]) -> str:
-    """Return several things of one kind as an HTML table: a row for each, a column for each fact that one has."""
+def page(name: str, facts: Facts, parts: Iterable[tuple[str, Sequence[Facts], int]]) -> str:
+    """Return one thing as HTML: its card, and below it parts, each a title, rows, and how many rows there are."""
+    shown = [f"<p><strong>{_cell(title)}</strong></p>{grid(rows, total)}" for title, rows, total in parts if rows]
+    return f"<div>{card(name, facts)}{''.join(shown)}</div>"
+
+
+def grid(rows: Sequence[Facts], total: int | None = None) -> str:
+    """Return several things of one kind as an HTML table: a row for each, a column for each fact that one has.
+
+    `total`: how many there are, where these are the first of them.
+    """
     flat = [_flat(facts) for facts in rows[:_ROWS]]
     names = list(dict.fromkeys(name for facts in flat for name in facts))
     columns = names[:_COLUMNS]
     head = "".join(f"<th>{_cell(name)}</th>" for name in columns) + "<th>...</th>" * (len(names) > _COLUMNS)
     body = ["<tr>" + "".join(f"<td>{_cell(facts.get(name))}</td>" for name in columns) + "</tr>" for facts in flat]
-    return _table([f"<tr>{head}</tr>", *body] if columns else [], len(rows) - _ROWS, "more rows")
+    more = (len(rows) if total is None else total) - len(flat)
+    return _table([f"<tr>{head}</tr>", *body] if columns else [], more, "more rows")
 
 
 def when(time: int | None) -> str:
@@ -154,8 +165,8 @@ def _word(value: Any) -> str:
 
 def _cell(value: Any) -> str:
     """Return a value as a table has it: text, cut and escaped."""
-    if value is None:
-        return ""
+    if value is None or isinstance(value, Drawing):
+        return value or ""
     if isinstance(value, list | tuple):
         shown = [_cut(str(one), _WORD) for one in value[:_FEW]]
         text = ", ".join(shown) + f", ... {len(value) - _FEW} more" * (len(value) > _FEW)

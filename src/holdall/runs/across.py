@@ -9,7 +9,7 @@ from holdall.chunks.beside import side_by_side
 from holdall.errors import HoldallError, InvalidArgumentError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import is_run_id
 from holdall.runs.arguments import listed
-from holdall.runs.comparison import Comparison, Kind, checked_kinds, compared
+from holdall.runs.comparison import Comparison, checked_kinds, compared
 from holdall.runs.contents import contents
 from holdall.runs.gathering import gathered
 from holdall.runs.handles import Handles
@@ -85,7 +85,7 @@ class AcrossRuns:
         failed = {id: RunNotFoundError(id, self._location.bucket.url) for id in ids if not is_run_id(id)}
         return Histories(question, {**failed, **found.unreadable}, found._runs)
 
-    def compare(self, runs: Iterable[Run | str], *, kinds: Iterable[Kind] | None = None) -> Comparison:
+    def compare(self, runs: Iterable[Run | str], *, kinds: Iterable[str] | None = None) -> Comparison:
         """Return runs beside each other: the parameters, last metrics, tags and artifacts in which they differ.
 
         Args:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from holdall.display import Shown
+from holdall.display import Facts, Shown, page
 from holdall.errors import InvalidArgumentError
 from holdall.runs.record import RUN_NAME, RunRecord
 from holdall.sizes import format_size
@@ -17,6 +17,7 @@ from holdall.terminal import printable
 
 Kind: TypeAlias = Literal["params", "metrics", "tags", "artifacts"]
 KINDS: Final[tuple[Kind, ...]] = ("params", "metrics", "tags", "artifacts")
+MOST_ROWS: Final = 50  # of one kind, in a notebook
 _DIGITS: Final = 8  # of a file's digest
 
 
@@ -95,6 +96,23 @@ class Comparison(Shown):
         lines = [list(map(printable, line)) for line in self.table()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        parts = [("what differs", self.differing), ("what is the same", self.same)]
+        grids = [(f"{title}: {kind}", *self._part(kind, rows)) for title, rows in parts for kind in KINDS]
+        return page("Comparison", {"runs": len(self.runs), "differing": len(self.differing)}, grids)
+
+    def _part(self, kind: Kind, rows: Sequence[Compared]) -> tuple[list[Facts], int]:
+        """Return rows of one kind as a table has them: a column for each run, or one where all are the same."""
+        some = [row for row in rows if row.kind == kind and row.key != RUN_NAME]
+        names = [one.info.run_name for one in self.runs]
+        alike = len({*names, *KINDS, ""}) < len(names) + len(KINDS) + 1
+        labels = [f"{at}. {name}" if alike else name for at, name in enumerate(names, 1)]
+        columns = labels if any(row.differs for row in some) else ["in all"]
+        shown: list[Facts] = [
+            {kind: row.key, **dict(zip(columns, row.cells, strict=False))} for row in some[:MOST_ROWS]
+        ]
+        return shown, len(some)
 
     def _shown(self) -> Mapping[str, Any]:
         said = [f"{one.info.run_name} {one.info.run_id}" for one in self.runs]

@@ -8,6 +8,7 @@ exists. What is said about it later (tags, deletion) is a log like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from holdall.chunks.beside import side_by_side
@@ -27,6 +28,7 @@ from holdall.runs.arguments import named_values
 from holdall.runs.disclosure import ENVIRONMENT, FULL, Disclosure, disclosure_of
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
+from holdall.runs.notebook import experiment_html
 from holdall.runs.record import Experiment, stage
 from holdall.runs.renaming import NAME, RenamingVerbs, checked_name, forwards, is_forgotten, revived
 from holdall.runs.retaining import PolicyVerbs
@@ -347,7 +349,8 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         tags = {key: value for key, value in state.tags.items() if key != NAME}
         self._disclosures[id] = tags.get(ENVIRONMENT, FULL)
         name, time = state.tags.get(NAME, found.name), log.head.time if log.head else 0
-        return Experiment(id, name, stage(state.deleted), state.started, tags, time, here)
+        told = Experiment(id, name, stage(state.deleted), state.started, tags, time, here)
+        return told._with_page(partial(experiment_html, self._location))
 
 
 def _checked(tags: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ MLflow read. They are snapshots; nothing here asks the bucket.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -164,9 +165,19 @@ class Metric(Shown, Named):
         return {**said, "model_id": self.model_id, "dataset_name": self.dataset_name, "run_id": self.run_id}
 
 
+class _Asking:
+    """Has a place for how to ask a store for more, which is no part of the value and does not travel with it."""
+
+    __slots__ = ("_page",)
+    _page: Callable[[Any], str]
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Experiment(Shown, Named):
-    """A name that runs are grouped under. Times are ms since 1970 UTC; `artifact_location` is the store."""
+class Experiment(_Asking, Shown, Named):
+    """A name that runs are grouped under. Times are ms since 1970 UTC; `artifact_location` is the store.
+
+    A notebook shows its newest runs too, where a store gave it: one listing, and a few requests for each of 20 runs.
+    """
 
     experiment_id: str
     name: str
@@ -185,6 +196,14 @@ class Experiment(Shown, Named):
             "artifact_location": self.artifact_location,
             "tags": own(self.tags),
         }
+
+    def _repr_html_(self) -> str:
+        return self._page(self) if hasattr(self, "_page") else Shown._repr_html_(self)
+
+    def _with_page(self, page: Callable[[Experiment], str]) -> Experiment:
+        """Return the same, which asks a store when a notebook shows it."""
+        object.__setattr__(self, "_page", page)
+        return self
 
 
 @dataclass(frozen=True, slots=True, order=True, repr=False)

@@ -15,6 +15,7 @@ from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dat
 from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.loading import RunLoader
 from holdall.runs.metrics import MAX_TAG
+from holdall.runs.notebook import run_page, shown_within
 from holdall.runs.reads import places_in
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.using import RunUser
@@ -250,6 +251,14 @@ class Run(RunUser, RunGroups, RunLoader):
         """
         self.flush()
         return RunSnapshot._taken(self._location, self.id, self._promise, self._glance[0] if self._glance else None)
+
+    def _repr_html_(self) -> str:
+        """Return the run as the pages show it, without scripts; what is known of it where the store does not answer.
+
+        Cost: reading the end of its log; at most 64 requests for its measurements, and 8 trees of its files.
+        """
+        known, name = self._known, type(self).__name__
+        return shown_within(self._location, lambda place: run_page(place, name, self.id, known), super()._repr_html_())
 
     def _handle(self) -> Self:
         other = super()._handle()

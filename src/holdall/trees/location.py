@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -116,6 +116,12 @@ class Location:
     def __post_init__(self) -> None:
         self.damage = Damage(self._record_damage)
         self.verifier = PackVerifier(self.bucket, self.pool, self.damage)
+
+    def hurried(self, each: float, whole: float) -> Location:
+        """Return the same place, for somebody who waits: seconds for each request, and for all of them."""
+        other = replace(self, bucket=with_shorter_deadline(self.bucket, each, whole=whole))
+        other._descriptor = self._descriptor
+        return other
 
     @property
     def descriptor(self) -> Descriptor:

@@ -156,6 +156,12 @@ def stream_columns(
                 yield said, error
 
 
+def requests_for(view: View) -> int:
+    """Return how many requests it takes to read all that a run measured."""
+    found = {_entry_of(part) for part in _parts(view.state)}
+    return sum(view.paths.blobs.entry_at_hand(n) is None for n in found)
+
+
 def columns_of_entry(entry: LogEntry, keys: Collection[str] | None, columns: dict[str, Columns]) -> None:
     """Add what an entry measured of some keys, or of all."""
     for op in entry.ops:

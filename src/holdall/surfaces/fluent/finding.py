@@ -20,6 +20,8 @@ from holdall.surfaces.fluent.paging import empty_where_none, wants_frame
 if TYPE_CHECKING:
     import pandas as pd
 
+    from holdall.store import Comparison, Run
+
 
 def create_experiment(
     name: str,
@@ -274,6 +276,22 @@ def load_table(
         [1, 2]
     """
     return current_store().runs.load_table(artifact_file, run_ids, extra_columns, [current_experiment_id()])
+
+
+def compare(runs: Sequence[Run | str], *, kinds: Sequence[str] | None = None) -> Comparison:
+    """Return runs beside each other: the parameters, last metrics, tags and artifacts in which they differ.
+
+    `print` shows a table, and a notebook too. Args, raises, cost: as `store.runs.compare`.
+
+    Example:
+        >>> for rate in (0.1, 0.2):
+        ...     with holdall.start_run(run_name=f"rate {rate}"):
+        ...         holdall.log_param("rate", rate)
+        >>> runs = [found.info.run_id for found in holdall.search_runs(output_format="list")]
+        >>> sorted(holdall.compare(runs).of("params")["rate"])
+        ['0.1', '0.2']
+    """
+    return current_store().runs.compare(runs, kinds=kinds)
 
 
 def search_runs(
