@@ -8,6 +8,7 @@ project's folder: a test writes below its `tmp_path`.
 from __future__ import annotations
 
 import os
+import random
 import signal
 import threading
 from collections import Counter, defaultdict
@@ -20,7 +21,7 @@ from typing import cast
 import hypothesis
 import pytest
 from tests.support import servers
-from tests.support.depth import examples
+from tests.support.depth import DEEP, FIRST, examples
 from tests.support.servers import Server
 
 BACKENDS = ("memory", "local", "moto", "localstack")
@@ -45,10 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if not hasattr(config, "workerinput"):
         os.environ[servers.SESSION] = str(os.getpid())
+        os.environ[FIRST] = str(random.randrange(10**6))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, whose children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile(
-        "tests", deadline=None, max_examples=examples(40), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        "tests", deadline=None, max_examples=examples(25), suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )  # without a stopwatch: on a busy machine a slow example proves nothing
     hypothesis.settings.load_profile("tests")
     _outcomes.clear()
@@ -59,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)  # when what is not wanted has been taken out
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests of a backend say so in their reports, which travel between workers; long ones come first."""
+    _thin(config, items)
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         backend = getattr(getattr(item, "cls", None), "backend", None)
@@ -71,6 +74,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     first = getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] == "gw0"
     if needed and first and not config.option.collectonly:
         threading.Thread(target=_begin_localstack, args=[_shared_folder(config)], daemon=True).start()
+
+
+def _thin(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A full run leaves out what is marked `deep`, and of a table marked `every(n)` all but each n-th case.
+
+    With which it begins is drawn once a session, alike in its workers: a few runs try all of them. A deep run does,
+    and so does one of some files, of some names, or of one test.
+    """
+    if DEEP or not _is_full(config):
+        return
+    first, seen = int(os.environ[FIRST]), Counter[str]()
+    left_out = []
+    for item in items:
+        for node, every in item.iter_markers_with_node("every"):  # of a test with its cases, or of a class
+            table = node.nodeid.partition("[")[0]
+            seen[table] += 1
+            if (first + seen[table]) % every.args[0]:
+                left_out.append(item)
+        if item.get_closest_marker("deep"):
+            left_out.append(item)
+    gone = dict.fromkeys(left_out)
+    config.hook.pytest_deselected(items=list(gone))
+    items[:] = [item for item in items if item not in gone]
 
 
 def _begin_localstack(folder: Path) -> None:

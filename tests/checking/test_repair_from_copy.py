@@ -139,6 +139,7 @@ def heal(bucket: MemoryBucket, donor: MemoryBucket) -> list[RunRepair]:
 
 @pytest.mark.parametrize("kind", ["mirror", "copy", "made"])
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.every(3)
 def test_every_pack_in_turn_is_healed(copied: Copied, kind: str, damage: Damage) -> None:
     """Flipped, cut or gone: all files of all runs are as they were, nothing needs the pack, and a check says so."""
     donor: MemoryBucket = getattr(copied, kind)
@@ -193,6 +194,7 @@ def test_what_nothing_here_proves_is_said(copied: Copied) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.every(3)
 def test_every_log_entry_in_turn_is_healed_from_a_mirror(copied: Copied, damage: Damage) -> None:
     """What is missing is put back as it was; what is damaged is said again behind it, and put back once it is gone."""
     for key in thinned(copied.logs, 4):
@@ -327,6 +329,7 @@ def test_a_place_that_cannot_be_the_copy_is_refused(copied: Copied) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mirror", "copy", "made"])
+@pytest.mark.every(3)
 def test_a_repair_that_is_killed_at_any_request_goes_on(copied: Copied, kind: str) -> None:
     """Before and after each request that writes: the next repair completes what was begun, and nothing is lost."""
     donor: MemoryBucket = getattr(copied, kind)

@@ -78,6 +78,7 @@ def damaged(objects: dict[str, bytes], key: str, how: str) -> MemoryBucket:
 
 
 @pytest.mark.parametrize("how", ["flipped", "cut", "deleted", "replaced"])
+@pytest.mark.every(2)
 def test_the_findings_do_not_depend_on_the_shards(objects: dict[str, bytes], how: str) -> None:
     """Whatever object is damaged, and however: all that is found, counted and touched is the same."""
     keys = sorted(objects)

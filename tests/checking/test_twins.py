@@ -103,6 +103,7 @@ def log_all(old: Old) -> None:
 
 @HOW
 @pytest.mark.parametrize("path", list(FILES))
+@pytest.mark.every(3)
 def test_what_was_logged_again_alone_is_whole_again(old: Old, path: str, how: str) -> None:
     """Small files and recipes then lie in log entries, and a file that was cut is one blob, or has another recipe."""
     old.lose(path, how)

@@ -53,6 +53,7 @@ def choose(limiter: FragmentationLimiter, refs: list[Ref | None]) -> list[Ref | 
         (200, appended(16), 0.004),
     ],
 )
+@pytest.mark.every(3)
 def test_each_of_many_versions_costs_at_most_twice_the_requests_of_a_fresh_copy_and_eight(
     size: int, edit: Edit, most_again: float, record_property: Callable[[str, object], None]
 ) -> None:

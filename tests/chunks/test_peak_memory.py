@@ -21,6 +21,7 @@ KEPT = 24 * MB  # the connections, and what threads keep of the tables of zstd a
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(("workers", "budget"), [(0, BUDGET), (2, 2 * BUDGET)])
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is in /proc")
+@pytest.mark.every(2)
 def test_a_transfer_holds_its_budget_and_keeps_nothing(moto: Server, tmp_path: Path, workers: int, budget: int) -> None:
     """Logging and fetching a file takes no more than the budget, of all workers together, and leaves nothing behind.
 

@@ -391,6 +391,7 @@ def kill_at(world: GarbageWorld, number: int, phase: str) -> bool:
 
 
 @pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.every(2)
 def test_killed_at_any_request_the_next_collection_finishes(phase: str) -> None:
     """Nothing that lives is lost, and in the end the same packs are left as without the kill."""
     whole = GarbageWorld(purged=1, kept=1)
@@ -412,6 +413,7 @@ def test_killed_at_any_request_the_next_collection_finishes(phase: str) -> None:
 
 @pytest.mark.parametrize("act", ["fail", "lose"])
 @pytest.mark.parametrize("verb", ["put", "list", "get", "get_range", "delete_many"])
+@pytest.mark.every(2)
 def test_an_error_at_any_request_loses_nothing(verb: str, act: str) -> None:
     """One that no retry mends: whatever it stops, the next collection goes on."""
     if (verb, act) in {("get", "lose"), ("get_range", "lose")}:

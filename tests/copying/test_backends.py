@@ -38,6 +38,7 @@ PAIRS = [(here, there) for here in NEAR for there in NEAR]
 
 
 @pytest.mark.parametrize(("here", "there"), [*PAIRS, ("local", "moto"), ("moto", "fsspec"), ("moto", "moto")])
+@pytest.mark.every(3)
 def test_a_store_is_copied_from_each_backend_to_each(
     here: str, there: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def complete(source: Store, copy: Store, tag: object) -> None:
 @pytest.mark.parametrize("side", ["here", "there"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.long
+@pytest.mark.every(2)
 def test_a_copy_that_dies_at_any_request_is_continued(side: str, moment: str) -> None:
     """Whichever request it dies at, here or there: each run is old or new in the copy, and the next copy ends it."""
     stores = filled()

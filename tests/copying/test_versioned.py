@@ -105,6 +105,7 @@ def change(run: Run, source: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", [*range(examples(8)), 110, 141, 159])
+@pytest.mark.every(2)
 def test_any_history_is_copied(seed: int) -> None:
     """Whatever happened to the paths of a run, and whenever it was copied: the copy tells the same, or older too."""
     stores, source = pair(), random.Random(seed)

@@ -134,6 +134,7 @@ LIARS = {
 
 @pytest.mark.parametrize("block", [1000, BLOCK])
 @pytest.mark.parametrize("name", LIARS)
+@pytest.mark.every(3)
 def test_a_lie_costs_no_memory(name: str, block: int) -> None:
     """A header that promises more than there is holds a few times `LIMIT` at most, and the rest is covered still."""
     data = LIARS[name] + bytes(3 * LIMIT)

@@ -21,6 +21,7 @@ def test_a_good_object_is_reached(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 @given(st.data())
 @settings(max_examples=examples(50), deadline=None)
+@pytest.mark.every(2)
 def test_changed_bytes_parse_or_are_refused(name: str, data: st.DataObject) -> None:
     """A few bytes of a good object changed, cut out or doubled."""
     target = TARGETS[name]

@@ -258,6 +258,7 @@ NAMES = [make.__name__.strip("_") for make in KINDS]
 
 
 @pytest.mark.parametrize("make", KINDS, ids=NAMES)
+@pytest.mark.every(2)
 def test_it_adds_up_to_what_the_bucket_holds(make: Callable[[MemoryBucket, Store], None]) -> None:
     """Of every kind of store, each byte is counted once, and each blob as what it is."""
     bucket = MemoryBucket()
@@ -268,6 +269,7 @@ def test_it_adds_up_to_what_the_bucket_holds(make: Callable[[MemoryBucket, Store
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.every(2)
 def test_it_adds_up_whatever_was_done(seed: int) -> None:
     """Runs of random files that share random parts, some deleted, ended or gone: nothing is counted twice, or lost."""
     bucket, draw = MemoryBucket(), random.Random(seed)

@@ -129,6 +129,7 @@ def dying_at(at: int, moment: str) -> Callable[[int, str, str, str], None]:
 
 @pytest.mark.parametrize("second", VERBS)
 @pytest.mark.parametrize("first", VERBS)
+@pytest.mark.every(5)
 def test_two_writers_that_meet_anywhere_agree(before: tuple[dict[str, bytes], str], first: str, second: str) -> None:
     """A whole verb of another process between any two requests of one: both happen in some order, or one is refused."""
     objects, run = before
@@ -208,6 +209,7 @@ def test_a_bucket_that_fails_leaves_at_most_a_pin(before: tuple[dict[str, bytes]
 
 
 @pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.every(2)
 def test_a_listing_that_is_behind_costs_time_alone(before: tuple[dict[str, bytes], str], verb: str) -> None:
     """Listings of models and names lack the newest entry: what comes of a verb is the same, or it is refused."""
     objects, run = before

@@ -13,6 +13,7 @@ WORLDS = SAFE | LONG if DEEP else {world: SAFE[world] for world in SAFE if world
 
 @pytest.mark.long
 @pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.every(3)
 def test_the_rules_lose_nothing(world: str) -> None:
     """In no interleaving of writers, collectors and purges does a run refer to a pack that is gone."""
     found = explore(WORLDS[world], limit=4_000_000)

@@ -38,6 +38,7 @@ def replay(rule: str, off: frozenset[str] = frozenset()) -> None:
 
 
 @pytest.mark.parametrize("rule", REPLAYED)
+@pytest.mark.every(3)
 def test_the_ways_to_a_loss_lead_to_none(rule: str) -> None:
     """What would lose data without a rule is played with the real code, which keeps it."""
     replay(rule)
@@ -152,6 +153,7 @@ def finish(world: World, drawn: random.Random) -> None:
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.every(2)
 def test_no_order_of_requests_loses_anything(batch: int) -> None:
     """After each request no run refers to a pack that is gone, and at the end every acknowledged commit reads back."""
     for seed in range(batch * EACH, (batch + 1) * EACH):
@@ -162,6 +164,7 @@ def test_no_order_of_requests_loses_anything(batch: int) -> None:
 
 
 @pytest.mark.parametrize("batch", range(BATCHES // 2))
+@pytest.mark.every(2)
 def test_no_order_of_requests_of_threads_loses_anything(batch: int) -> None:
     """The same for threads that share a session: each obeys the fences and the close that the other met."""
     for seed in range(batch * EACH, (batch + 1) * EACH):

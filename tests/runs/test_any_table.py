@@ -140,6 +140,7 @@ def offered(run: Run, name: str, data: Any) -> int:
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 @pytest.mark.parametrize("made", [lambda data: data, pd.DataFrame], ids=["dict", "frame"])
+@pytest.mark.every(4)
 def test_a_cell_is_refused_or_read_again(name: str, cell: Any, made: Callable[[Any], Any]) -> None:
     """Alone, beside missing ones, and below and above cells of other kinds."""
     run = new_run()
@@ -156,6 +157,7 @@ def test_a_cell_is_refused_or_read_again(name: str, cell: Any, made: Callable[[A
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 @pytest.mark.parametrize("made", [lambda data: data, pd.DataFrame], ids=["dict", "frame"])
+@pytest.mark.every(3)
 def test_labels_are_refused_or_read_again(name: str, labels: tuple[Any, ...], made: Callable[[Any], Any]) -> None:
     """All together, and each in a row of its own, below rows with ordinary ones."""
     run = new_run()
@@ -306,6 +308,7 @@ WHOLE = [2**53 + 1, -(2**63), 2**63 - 1, 2**64 - 1]
         lambda n: [{"a": [[n, None], [n]]}],
     ],
 )
+@pytest.mark.every(2)
 def test_whole_numbers_are_not_rounded(name: str, number: int, parts: Callable[[int], list[dict[str, Any]]]) -> None:
     """Beside a gap, a fraction, a sign, and in parts: what floats do not hold does not become one."""
     run = new_run()

@@ -134,6 +134,7 @@ def requests_of(read: Callable[[], object], world: World) -> int:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.every(2)
 def test_what_moves_while_it_is_read_is_read_where_it_is_now(way: str, world: World, tmp_path: Path) -> None:
     """Whichever request finds its pack gone: the newest entry says where the content is."""
     count = requests_of(lambda: WAYS[way](world, tmp_path / "0"), world)

@@ -33,6 +33,7 @@ def run_to_its_end(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.long
+@pytest.mark.every(2)
 def test_threads_and_children_log_into_one_run(place: Place, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Threads, forked and spawned children log at once: all of it is there, no pack's name is used twice, one end."""
     folder = tmp_path / "files"

@@ -293,6 +293,7 @@ ORDERS: list[list[str]] = [
 
 
 @pytest.mark.parametrize("text", FILTERS)
+@pytest.mark.every(2)
 def test_a_filter_finds_what_mlflow_finds(both: Both, text: str) -> None:
     """The same runs, deleted ones included, in the same order."""
     asked = both.named(text)
@@ -300,6 +301,7 @@ def test_a_filter_finds_what_mlflow_finds(both: Both, text: str) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=", ".join)
+@pytest.mark.every(2)
 def test_an_order_sorts_as_mlflow_sorts(both: Both, order: list[str]) -> None:
     """Ties, NaN and missing values stand where MLflow puts them, whatever is filtered and shown."""
     for text, view in [(None, "ALL"), ("params.fixed = 'same'", "ACTIVE"), ("metrics.acc > 0.1", "DELETED")]:

@@ -86,6 +86,7 @@ def is_deleted(world: World, run: str) -> bool:
 @pytest.mark.parametrize(("moment", "serial"), [("before", True), ("after", False)], ids=["before", "after"])
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.long
+@pytest.mark.every(2)
 def test_a_kill_at_any_request_loses_nothing(
     name: str, moment: str, serial: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

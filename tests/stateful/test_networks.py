@@ -145,6 +145,7 @@ def ended(work: Callable[[], None]) -> Exception | None:
 
 @pytest.mark.parametrize(("name", "lane"), ONCE_EACH)
 @pytest.mark.long
+@pytest.mark.every(2)
 def test_one_trouble_stops_nothing(name: str, lane: str, moto: Server, tmp_path: Path) -> None:
     """A connection that breaks once, in whatever way and direction, is one attempt more, and the operation succeeds."""
     with net_of(moto, lane) as net:

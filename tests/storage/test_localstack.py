@@ -24,6 +24,7 @@ class TestLocalStack(BucketSuite):
         return filled(localstack)
 
 
+@pytest.mark.every(2)
 class TestLocalStackThroughS3fs(TestLocalStack):
     """The other lane."""
 

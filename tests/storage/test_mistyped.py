@@ -42,6 +42,7 @@ def test_a_store_made_unasked_at_a_remote_prefix_says_where(moto: Server, caplog
 
 
 @pytest.mark.parametrize("typed", ["team/prdo", "team/Prod", "team/prod-", "team/prod/2", "team/pr_od"])
+@pytest.mark.every(2)
 def test_the_prefix_that_was_perhaps_meant_is_named(moto: Server, caplog: pytest.LogCaptureFixture, typed: str) -> None:
     """A neighbour of nearly the same name, or a store in which this one would lie."""
     bucket = moto.new_bucket()
@@ -52,6 +53,7 @@ def test_the_prefix_that_was_perhaps_meant_is_named(moto: Server, caplog: pytest
 
 
 @pytest.mark.parametrize("typed", ["team/other", "elsewhere/prod", "", "team/prod-of-quite-another-kind"])
+@pytest.mark.every(2)
 def test_other_names_are_no_suggestion(moto: Server, caplog: pytest.LogCaptureFixture, typed: str) -> None:
     """Neither is a whole bucket, which has nothing beside it."""
     bucket = moto.new_bucket()

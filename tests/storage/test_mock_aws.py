@@ -100,6 +100,7 @@ def test_only_the_demo_knows_a_mock() -> None:
     assert {name: found for name, found in imports.items() if found} == {"server.py": {"moto.server"}}
 
 
+@pytest.mark.every(2)
 class TestMockAws(BucketSuite):
     """The laws of a bucket, without any server."""
 

@@ -36,6 +36,7 @@ class TestMoto(BucketSuite):
         return filled(moto)
 
 
+@pytest.mark.every(2)
 class TestMotoThroughS3fs(TestMoto):
     """The other lane."""
 

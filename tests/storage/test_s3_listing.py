@@ -106,6 +106,7 @@ class Raw:
 
 
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.every(2)
 def test_a_page_means_what_botocore_says(name: str) -> None:
     """Keys, times, sizes, and all that is not of a key."""
     assert listed(PAGES[name], quickly=True) == listed(PAGES[name], quickly=False)

@@ -105,6 +105,7 @@ def well(asked: Asked) -> Answer:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("handled", HANDLED, ids=repr)
+@pytest.mark.every(2)
 def test_a_servers_answer_is_its_own(running: tuple[Recorder, S3Bucket], verb: str, handled: Exception) -> None:
     """What went well went well; what is busy, lost or cut is tried again, whatever is being handled."""
     server, bucket = running

@@ -1,8 +1,9 @@
 """How deep the tests look: `HOLDALL_TESTS=deep python -m pytest ...` tries what takes minutes more.
 
 Each law is tried either way. What a table multiplies (every bit, every format with
-every setting) is thinned out in the usual run, evenly and always alike; Hypothesis
-makes ten times the examples in a deep one.
+every setting) is thinned out in the usual run, evenly, from another one on each time:
+loops by `thinned`, tables of parameters by the marker `every`. Hypothesis makes ten
+times the examples in a deep run.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 DEEP: Final = os.environ.get("HOLDALL_TESTS") == "deep"
+FIRST: Final = "HOLDALL_TESTS_FIRST"  # with which case of a table the session begins, for its workers to find
 
 
 def thinned(cases: Sequence[T], step: int) -> Sequence[T]:

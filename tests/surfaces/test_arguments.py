@@ -85,6 +85,7 @@ def a_run(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize("given", ["text", b"text", ["a"], 5, dict], ids=repr)
 @pytest.mark.parametrize("name", NAMED)
+@pytest.mark.every(4)
 def test_names_and_values_are_a_dictionary(name: str, given: Any) -> None:
     """Whatever else is given is refused, by a sentence that says what is needed; nothing is logged."""
     if name.startswith(("register", "create_model_version")):
@@ -97,6 +98,7 @@ def test_names_and_values_are_a_dictionary(name: str, given: Any) -> None:
 
 @pytest.mark.parametrize("given", ["text", b"text", {"a": 1}, 5], ids=repr)
 @pytest.mark.parametrize("name", LISTED)
+@pytest.mark.every(4)
 def test_a_list_is_no_text(name: str, given: Any) -> None:
     """A text is not taken letter by letter, which finds nothing and says nothing."""
     if name == "get_latest_versions":

@@ -159,6 +159,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.every(2)
 def test_nothing_steers_a_terminal(store: dict[str, str], python: Python, command: str) -> None:
     """Results and errors of every command alike; nothing is a traceback."""
     told = on_a_terminal(words(command, store, python()), environment(), Path(store["folder"]))

@@ -66,6 +66,7 @@ def test_mlflows_keywords_are_shown(flavor: str, verb: str) -> None:
 
 
 @pytest.mark.parametrize(("flavor", "verb"), VERBS)
+@pytest.mark.every(2)
 def test_a_model_and_its_place_go_by_position(flavor: str, verb: str) -> None:
     """As MLflow's documentation writes it: `log_model(model, "path")`, `save_model(model, path)`."""
     theirs, ours = [arg.arg for arg in _theirs(flavor, verb).args], _ours(flavor, verb)

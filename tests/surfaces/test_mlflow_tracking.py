@@ -705,6 +705,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AbstractS
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.every(2)
 def test_the_store_answers_as_mlflows_own(stores: tuple[AbstractStore, AbstractStore], name: str) -> None:
     """Every verb answers alike, with the same error codes, but for ids, addresses and the time of now."""
     answers = []

@@ -82,6 +82,7 @@ COSTS: dict[str, tuple[Callable[[Any, str, str], Any], int, int]] = {
 
 @pytest.mark.parametrize("root", [None, "mlflow-artifacts:/"])
 @pytest.mark.parametrize("verb", COSTS)
+@pytest.mark.every(2)
 def test_a_verb_costs_what_the_native_one_costs(bucket: MemoryBucket, verb: str, root: str | None) -> None:
     """The numbers of the guide: requests, once the process has written to the run."""
     counter = RequestCounter()

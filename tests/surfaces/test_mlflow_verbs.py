@@ -179,6 +179,7 @@ COSTS: dict[str, tuple[Door, Core]] = {
 
 @pytest.mark.parametrize("server", [False, True], ids=["client", "server"])
 @pytest.mark.parametrize("verb", COSTS)
+@pytest.mark.every(3)
 def test_a_verb_costs_one_request_more_at_most(
     requests: tuple[str, list[Request]], verb: str, server: bool, tmp_path: Path
 ) -> None:

@@ -563,6 +563,7 @@ CASES = [(surface, name) for surface, verbs in READS.items() for name in verbs]
 
 
 @pytest.mark.parametrize(("surface", "name"), CASES)
+@pytest.mark.every(2)
 def test_it_reads_where_nothing_may_be_written(
     filled: tuple[MemoryBucket, Path, World], surface: str, name: str, tmp_path: Path
 ) -> None:
@@ -636,6 +637,7 @@ def _seen(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize(("surface", "name"), CASES)
+@pytest.mark.every(2)
 def test_a_folder_stays_as_it_is(
     filled: tuple[MemoryBucket, Path, World], surface: str, name: str, tmp_path: Path
 ) -> None:

@@ -372,6 +372,7 @@ def words(response: Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("model", "body", "content_type"), SAME)
+@pytest.mark.every(2)
 def test_a_request_is_answered_as_mlflow_answers_it(both: Both, model: str, body: Any, content_type: str) -> None:
     """The same status and media type; the same JSON, or the same code of an error."""
     theirs, ours = both.ask(model, body, content_type)

@@ -82,6 +82,7 @@ EVERY = [(way, verb) for way in WAYS for verb in VERBS if way == "run" or verb !
 
 
 @pytest.mark.parametrize(("way", "verb"), EVERY)
+@pytest.mark.every(2)
 def test_every_verb_that_logs_files_replaces_where_that_is_said(
     way: str, verb: str, store: holdall.Store, tmp_path: Path
 ) -> None:

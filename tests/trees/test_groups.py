@@ -495,6 +495,7 @@ def test_an_entry_has_room_for_as_many_ranks_as_are_taken() -> None:
 
 
 @pytest.mark.parametrize(("victim", "moment"), [(0, "before"), (2, "after")], ids=["first", "last"])
+@pytest.mark.every(2)
 def test_a_rank_that_dies_at_any_request_leaves_none_or_all(moment: str, victim: int) -> None:
     """Whichever request it dies at: readers see nothing or all, and begun again it completes the group."""
     for at in itertools.count(1) if DEEP else itertools.count(random.randint(1, 7), 7):  # another try, other requests

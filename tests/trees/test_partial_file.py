@@ -194,6 +194,7 @@ def test_more_large_files_than_may_be_open(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("act", ["fail", "corrupt", "short"])
 @pytest.mark.parametrize("at", [1, 3, 40])
+@pytest.mark.every(3)
 def test_a_failure_in_the_midst_leaves_whole_files_or_none(tmp_path: Path, act: str, at: int) -> None:
     """Whatever of a download fails: what has a name is right, and no `.partial` stays."""
     bucket = FaultyBucket(MemoryBucket())

@@ -91,6 +91,7 @@ class Harmed:
 
 @HARMS
 @pytest.mark.parametrize("which", [0, 2, 4])
+@pytest.mark.every(4)
 def test_what_is_whole_is_listed_and_read(
     bucket: Bucket, harm: Harm, which: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -139,6 +140,7 @@ def test_what_may_be_lost_is_not_said_to_be_absent(bucket: Bucket, harm: Harm, t
 
 @HARMS
 @pytest.mark.parametrize("which", [0, 2, 4])
+@pytest.mark.every(4)
 def test_a_run_goes_on_and_ends(bucket: Bucket, harm: Harm, which: int, caplog: pytest.LogCaptureFixture) -> None:
     """Small and large, one and many, in another process; it ends, is found, and once mended nothing is missing."""
     harmed = Harmed(bucket, harm, which)

@@ -202,6 +202,7 @@ HOSTILE: dict[str, tuple[Callable[[Run], list[Json]], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.every(2)
 def test_a_check_names_what_breaks_the_law(name: str, bucket: MemoryBucket) -> None:
     """Each change that no writer of ours would make."""
     store = tiny_store(bucket)

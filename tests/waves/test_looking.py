@@ -85,6 +85,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.look.__name__} {row.kind}{' again' * row.again}")
+@pytest.mark.every(3)
 def test_looking_at_many_runs_waits_for_so_many_requests(row: Row, tmp_path: Path) -> None:
     """Entries of many runs are under way at once, however many each one needs."""
     bucket = LatentBucket()

@@ -131,6 +131,7 @@ def bucket() -> Iterator[LatentBucket]:
 
 
 @pytest.mark.parametrize("row", [*ROWS, *COMMANDS], ids=lambda row: row.name)
+@pytest.mark.every(3)
 def test_a_verb_waits_for_so_many_requests_at_most(row: Row, bucket: LatentBucket, tmp_path: Path) -> None:
     """A verb's longest chain of requests has no more of them than the table says, and it makes no more of them."""
     writer = store_at(bucket.inner)

@@ -172,6 +172,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.prepare.__name__)
+@pytest.mark.every(3)
 def test_a_verb_waits_for_so_many_requests_at_most(row: Row) -> None:
     """A verb's longest chain of requests has no more of them than the table says, and it makes no more of them."""
     cost = counted(bucket := LatentBucket(), row.prepare(bucket))

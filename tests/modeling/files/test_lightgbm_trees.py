@@ -98,6 +98,7 @@ WRONG: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
+@pytest.mark.every(2)
 def test_what_would_lead_it_astray_is_refused(tmp_path: Path, case: str) -> None:
     """As a booster's file and in a file of skops, though neither runs code: with the process alive."""
     store = Store._over(MemoryBucket(), Pool(), trusted=True)

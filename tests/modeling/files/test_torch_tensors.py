@@ -159,6 +159,7 @@ def store() -> Store:
         if format != "pt2" or name not in DTYPES
     ],
 )
+@pytest.mark.every(4)
 def test_a_module_comes_back(store: Store, name: str, format: str) -> None:
     """Its parameters, buffers and plain tensors; or it is refused, by name."""
     given = VIEWS[name]

@@ -92,6 +92,7 @@ WRONG: dict[str, Callable[[Any], None]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
+@pytest.mark.every(3)
 def test_what_would_lead_it_astray_is_refused(tmp_path: Path, case: str) -> None:
     """Though it runs no code and loads under every policy: by the one error, and with the process alive."""
     store = Store._over(MemoryBucket(), Pool(), trusted=True)

@@ -52,6 +52,7 @@ def keras_network() -> Any:
 @pytest.mark.parametrize(
     "make", [xgboost_booster, lightgbm_booster, lightgbm_estimator, onnx_graph, keras_network], ids=lambda f: f.__name__
 )
+@pytest.mark.every(2)
 def test_the_same_model_again_is_one_small_entry(make: Callable[[], Any]) -> None:
     """One PUT below 4 KiB, and no pack."""
     count = RequestCounter()

@@ -89,6 +89,7 @@ TOLD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", ["Booster", "LGBMRegressor", "LGBMClassifier", "LGBMRanker"])
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
 @pytest.mark.parametrize("data", [GAPPY, SORTED], ids=["numbers", "categories"])
+@pytest.mark.every(4)
 def test_predictions_are_bit_for_bit_what_they_were(
     store: Store, tmp_path: Path, kind: str, told: dict[str, Any], data: pd.DataFrame
 ) -> None:

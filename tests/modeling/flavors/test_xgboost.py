@@ -98,6 +98,7 @@ KINDS = ["XGBRegressor", "XGBClassifier", "XGBRanker", "XGBRFRegressor", "XGBRFC
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+@pytest.mark.every(5)
 def test_what_an_estimator_was_told_is_kept(kind: str, told: dict[str, Any], tmp_path: Path, store: Store) -> None:
     """Predictions are bit for bit what they were, in each format, and its parameters too."""
     if kind == "XGBRanker" and "objective" in told:
