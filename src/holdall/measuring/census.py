@@ -35,6 +35,7 @@ class Census:
         condemned: Packs that a garbage generation will delete and has not deleted yet.
         quarantine: What those take that are there.
         newest: The latest time of any object by the server's clock; None where that tells no times.
+        collected: When the last collection ended, by the same clock; None if none did.
     """
 
     def __init__(self, bucket: Bucket, *, keep_packs: bool) -> None:
@@ -44,6 +45,7 @@ class Census:
         self.packs: dict[PackName, tuple[int, int | None]] = {}
         self.quarantine = 0
         self.newest: int | None = None
+        self.collected: int | None = None
         self._bucket, self._keep = bucket, keep_packs
         self._words: defaultdict[int, set[str]] = defaultdict(set)
         self._condemned: frozenset[PackName] | None = None
@@ -73,6 +75,8 @@ class Census:
             return
         if kind in ("condemn", "verdict", "done"):
             self._words[key.number].add(kind)
+            if kind == "done" and info.modified is not None:
+                self.collected = max(self.collected or 0, info.modified)
         elif key.pack and kind == "pack":
             self.quarantine += info.size if key.pack in self.condemned else 0
             if self._keep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdall.chunks.reader import ChunkReader
 from holdall.format.state import State
@@ -64,12 +64,18 @@ class Usage:
         experiments: By id; unique is what no run of another experiment refers to.
         runs: In the order of their ids.
         held: What the bytes of all objects of the store are for.
+        packs: How many packs there are.
+        damaged: How many of them are recorded as damaged.
+        collected: When the last collection ended, in ms by the server's clock; None if none did, or it tells no times.
     """
 
     total: Space
     experiments: Mapping[str, Space]
     runs: tuple[RunUsage, ...]
     held: Holdings
+    packs: int = 0
+    damaged: int = 0
+    collected: int | None = None
 
 
 def usage(location: Location, name_of: Callable[[State], str], collectable: Callable[..., Collectable]) -> Usage:
@@ -89,7 +95,9 @@ def usage(location: Location, name_of: Callable[[State], str], collectable: Call
     census = Census(location.bucket, keep_packs=True)
     survey = Survey(location, census, name_of)
     reader = ChunkReader(location.bucket, location.pool)
-    return _usage(survey, holdings(census, survey, collectable(census, survey), reader))
+    found = _usage(survey, holdings(census, survey, collectable(census, survey), reader))
+    packs, damaged = census.counts["pack"], census.counts["damaged"]
+    return replace(found, packs=packs, damaged=damaged, collected=census.collected)
 
 
 class _Sums:

@@ -204,6 +204,7 @@ def test_a_browser_moves_an_alias(server: Served, opens: Opens, names: dict[str,
     visit = opens(NARROW if script else (1400, 900), script=script)
     page = visit.open(f"/models/registered?name={names['name']}&token={server.rules.token}")
     assert "token" not in page.url
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
     page.click("text=Move")
     assert "@champion points at version 1 now" in page.inner_text("main")
     page.select_option("select[name=version]", "3")

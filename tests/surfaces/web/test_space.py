@@ -71,7 +71,14 @@ def test_what_is_measured_is_shown_with_its_age(site: Site) -> None:
     assert (found.status, found.headers["location"]) == (303, "/store")
     shown = asked(site).body.decode()
     usage = site.store.maintenance.du()
-    for text in (format_size(usage.held.total), "content of runs, in packs", "as of", "New with it"):
+    for text in (
+        format_size(usage.held.total),
+        "content of runs, in packs",
+        "as of",
+        "New with it",
+        "none recorded as damaged",
+        "none yet",
+    ):
         assert text in shown
     assert sum(run.new for run in usage.runs) == usage.total.stored
 

@@ -157,6 +157,7 @@ def _alias_form(site: Site, given: Given) -> Form:
     now = model.aliases.get(alias, "0")
     numbers = [version.version for version in versions_of(site, name)[:_MOST]]
     says = f"@{alias} points at version {now} now." if alias in model.aliases else "The alias is made if there is none."
+    other = next((number for number in numbers if number != now), "")
     fields = [
         *_hidden(given, "name"),
         Field("alias", "Alias", alias, "hidden" if alias in model.aliases else "text", needed=True),
@@ -164,7 +165,7 @@ def _alias_form(site: Site, given: Given) -> Form:
         Field(
             "version",
             f"From {now} to version" if now != "0" else "To version",
-            given.get("version", ""),
+            given.get("version") or other,
             "choice",
             numbers,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,6 +79,7 @@ def _facts(site: Site, query: Query, card: ModelCard, others: Sequence[ModelVers
         "imports": _IMPORTS,
         "failed": failed,
         "limit": _PICKLES,
+        "trained": trained_with(card.environment),
         **code_for(card.uri),
     }
 
@@ -92,6 +93,16 @@ def code_for(uri: str) -> dict[str, str]:
         "commands": f"holdall artifact get {quoted} --to model\nholdall model serve {quoted}",
         "deployed": f"holdall model deployed {quoted} --where PLACE",
     }
+
+
+def trained_with(environment: Mapping[str, Any]) -> str:
+    """Return the Python and the commit that a run recorded, as far as it did."""
+    found = []
+    for group, name, word in (("python", "version", "Python"), ("repository", "commit", "commit")):
+        about = environment.get(group)
+        if isinstance(about, Mapping) and isinstance(text := about.get(name), str):
+            found.append(f"{word} {text[:40]}")
+    return ", ".join(found)
 
 
 def shares(change: Difference | None) -> dict[str, str]:
