@@ -6,6 +6,8 @@
   const KEPT = ["own", "metric", "param", "stat", "hide"];
   const form = document.getElementById("view");
   const compare = document.getElementById("compare");
+  const charts = document.getElementById("charts");
+  const ten = charts?.href;
   const boxes = () => [...document.querySelectorAll("#rows input[name=run]")];
   const picked = new Set(new URLSearchParams(location.search).getAll("run"));
   let before = null; // the box that was clicked before
@@ -46,6 +48,7 @@
   function told() {
     document.getElementById("picked").textContent = picked.size ? `${picked.size} selected` : "";
     compare.disabled = picked.size < 1;
+    if (charts) charts.href = picked.size ? beside("charts") : ten;
     const shown = boxes();
     const every = document.getElementById("every");
     if (every) {
@@ -53,6 +56,12 @@
       every.checked = on > 0 && on === shown.length;
       every.indeterminate = on > 0 && on < shown.length;
     }
+  }
+
+  /** Return the address where what is selected is side by side. */
+  function beside(tab) {
+    const pairs = [...picked].map((id) => ["run", id]);
+    return `${compare.formAction.split("?")[0]}?${new URLSearchParams(tab ? [...pairs, ["tab", tab]] : pairs)}`;
   }
 
   function pick(box, on) {
@@ -97,7 +106,7 @@
   form.addEventListener("submit", (event) => {
     if (event.submitter !== compare) return;
     event.preventDefault();
-    location.assign(`${compare.formAction.split("?")[0]}?${new URLSearchParams([...picked].map((id) => ["run", id]))}`);
+    location.assign(beside());
   });
   for (const choice of form.querySelectorAll("[data-at-once]")) {
     choice.addEventListener("change", () => form.requestSubmit(form.querySelector(".filter button")));
