@@ -173,7 +173,9 @@ def test_an_experiments_runs_share_a_prefix() -> None:
     assert not layout.is_run_id(run + "\n")
 
 
-@pytest.mark.parametrize(("began", "digits"), [(0, "f" * 12), (1, "f" * 11 + "e"), (2**48, "0" * 12), (-5, "f" * 12)])
+@pytest.mark.parametrize(
+    ("began", "digits"), [(0, "03" + "f" * 10), (1, "03" + "f" * 9 + "e"), (2**48, "0" * 12), (-5, "03" + "f" * 10)]
+)
 def test_a_runs_id_tells_when_it_began(began: int, digits: str) -> None:
     """Twelve digits count the milliseconds down, and twelve are random; a clock that is far out gives an id too."""
     owner = layout.experiment_id("Default")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.runlogs import put_runs
 from tests.support.stores import tiny_store
 
-from holdall.errors import InvalidArgumentError, InvalidFilterError, StoreNotFoundError
+from holdall.errors import AccessDeniedError, InvalidArgumentError, InvalidFilterError, StoreNotFoundError
+from holdall.runs.run_index import RunIndex
+from holdall.storage.bucket import ObjectInfo
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
@@ -82,3 +88,158 @@ def test_pages_ask_for_nothing(store: Store) -> None:
         assert index.keys().metrics["metric0"] == 10
         assert index.get("0" * 32) is None
         assert count.total == 0
+
+
+def counting(bucket: MemoryBucket, **more: Any) -> tuple[Store, RequestCounter]:
+    count = RequestCounter()
+    store = tiny_store(TraceBucket(bucket, count), create=False, seed=7)
+    for name, value in more.items():
+        setattr(store._location, name, value)
+    return store, count
+
+
+class Slow(MemoryBucket):
+    """A bucket whose listings of runs wait until they may go on."""
+
+    def __init__(self, objects: dict[str, bytes]) -> None:
+        super().__init__("slow", objects)
+        self.may_list = threading.Event()
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        if prefix == "runs/":
+            self.may_list.wait(8)
+        return super().list(prefix, limit=limit)
+
+
+def newest(bucket: MemoryBucket, count: int) -> list[str]:
+    return [record.info.run_id for record in tiny_store(bucket, create=False).runs.search(limit=count)]
+
+
+def test_a_fresh_machine_shows_the_newest_runs_by_the_catalog() -> None:
+    """Within 50 requests, before the store is listed, and those that came after the catalog are among them."""
+    bucket = MemoryBucket()
+    put_runs(tiny_store(bucket)._location.bucket, 150)
+    tiny_store(bucket, create=False).maintenance.catalog()
+    store = tiny_store(bucket, create=False, seed=3)
+    late = [store.runs.start(start_time=1_900_000_000_000 + n).id for n in range(3)]
+    expected = newest(bucket, 100)
+    assert set(expected) > set(late)
+    slow = Slow(bucket.objects)
+    store, count = counting(slow)
+    with store.runs.index() as index:
+        page = index.page()
+        assert ([run.run_id for run in page.records], page.complete) == (expected, False)
+        assert count.total <= 50
+        slow.may_list.set()
+        index.refresh()
+        assert index.page().complete
+
+
+def test_a_machine_that_knows_the_store_shows_it_before_it_is_listed(tmp_path: Path) -> None:
+    """No request but the descriptor's: the newest at once, all with a filter, as of the listing before."""
+    bucket = MemoryBucket()
+    put_runs(tiny_store(bucket)._location.bucket, 150)
+    store, _ = counting(bucket, cache=tmp_path)
+    with store.runs.index() as index:
+        index.refresh()
+        before = index.page()
+    slow = Slow(bucket.objects)
+    store, count = counting(slow, cache=tmp_path)
+    with store.runs.index() as index:
+        page = index.page()
+        assert [run.run_id for run in page.records] == [run.run_id for run in before.records]
+        assert (page.as_of, page.complete) == (before.as_of, False)
+        assert index.page("params.param1 = '1'").total == index.page(limit=600, offset=100).total // 3
+        assert count.total <= 2
+        slow.may_list.set()
+
+
+def test_a_run_that_goes_on_is_looked_at_between_listings() -> None:
+    """What it measured is shown after a few seconds, for some dozens of requests and no listing of all runs."""
+    bucket = MemoryBucket()
+    put_runs(tiny_store(bucket)._location.bucket, 300)
+    writer = tiny_store(bucket, create=False, seed=5)
+    run = writer.runs.start(name="live")
+    store, count = counting(bucket)
+    seconds = [0.0]
+    store._location.ticks = lambda: seconds[0]
+    with store.runs.index() as index:
+        index.refresh()
+        run.log_metric("loss", 0.5)
+        run.flush()
+        begun = writer.runs.start(name="begun later").id
+        index._due, seconds[0] = 1e9, 100.0
+        count.clear()
+        index.page()
+        index.close()
+        assert index.get(run.id).metrics == {"loss": 0.5}  # type: ignore[union-attr]
+        assert index.get(begun) is not None
+        assert count.total <= 50
+
+
+def test_runs_that_are_gone_are_no_longer_shown() -> None:
+    """A purge and a deletion are seen by the next listing."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    gone, deleted, kept = (store.runs.start() for _ in range(3))
+    with store.runs.index() as index:
+        index.refresh()
+        store.maintenance.discard(gone.id)
+        deleted.delete()
+        index.refresh()
+        assert [run.run_id for run in index.page().records] == [kept.id]
+        assert {run.run_id for run in index.page(stage=None).records} == {kept.id, deleted.id}
+
+
+def test_what_goes_wrong_is_said_where_nothing_is_known() -> None:
+    """And where something is, that is shown, as of then."""
+    bucket = MemoryBucket()
+    put_runs(tiny_store(bucket)._location.bucket, 3)
+    store = tiny_store(refusing := Refusing(bucket.objects), create=False)
+    with store.runs.index() as index, pytest.raises(AccessDeniedError):
+        index.page()
+    refusing.refuses = False
+    seconds = [0.0]
+    store._location.ticks = lambda: seconds[0]
+    with store.runs.index() as index:
+        index.refresh()
+        refusing.refuses, seconds[0] = True, 1000.0
+        assert index.page().total == 3
+
+
+class Refusing(MemoryBucket):
+    """A bucket that lists nothing."""
+
+    refuses = True
+
+    def __init__(self, objects: dict[str, bytes]) -> None:
+        super().__init__("refusing", objects)
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        if self.refuses:
+            raise AccessDeniedError(self.url, prefix, "not allowed")
+        return super().list(prefix, limit=limit)
+
+
+def test_a_run_that_was_cut_is_shown_whole() -> None:
+    """Beyond the room of an index it is found by its name and times, and read when it is shown."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    put_runs(bucket, 5)
+    store.runs.start(name="large", start_time=1_900_000_000_000).log_param("a", "b")
+    with RunIndex(store._location, store.runs.flush, store.runs._holding, most=3_000) as index:
+        index.refresh()
+        page = index.page(limit=1)
+        assert (page.listed, page.cut > 0) == (6, True)
+        assert page.records[0].params == {"a": "b"}
+
+
+def test_threads_ask_at_once() -> None:
+    """However many pages are asked for at first, the store is listed once."""
+    bucket = MemoryBucket()
+    put_runs(tiny_store(bucket)._location.bucket, 50)
+    store, count = counting(bucket)
+    with store.runs.index() as index, ThreadPoolExecutor(8) as threads:
+        pages = list(threads.map(lambda _: index.page(), range(24)))
+    assert {page.total for page in pages} == {50}
+    assert count.requests["get"] <= 60

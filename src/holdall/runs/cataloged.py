@@ -44,18 +44,22 @@ class Cataloged:
         self._held: dict[Block, dict[str, CatalogRow]] = {}  # the last two
         self._tried = 0
 
-    def newest(self) -> tuple[int, list[RunSummary]]:
+    def newest(self) -> tuple[int, list[CatalogRow]]:
         """Return what the newest runs are, and as of when, in ms since 1970; 0 and none where there is no catalog.
 
-        They are not tried: they are for who shows them until there is a listing. Cost: two requests or three.
+        One of them is tried. That there are no newer ones, only a listing tells.
+
+        Cost: two requests or three, and one or two for the run that is tried.
         """
         found = self._catalog()
         try:
             rows = found.rows(found.header.blocks[0]) if found and found.header.blocks else []
+            if found:
+                self._try(found, rows, {row.run: Head(row.n, row.size, row.modified, 0) for row in rows})
         except HoldallError as error:
             self._give_up(str(error))
             rows = []
-        return (found.header.time if found and rows else 0), list(map(summary_of_row, rows))
+        return (found.header.time if found and rows else 0), rows
 
     def summaries(self, heads: Mapping[str, Head]) -> dict[str, RunSummary]:
         """Return those of the very objects that are the runs' newest entries now, where there are enough to ask for.

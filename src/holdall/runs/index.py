@@ -106,7 +106,7 @@ def each_run(
     if experiments is not None:
         given = listed("ids of experiments", experiments, "['0123456789abcdef']")
         experiments = sorted({id for id in given if is_experiment_id(id)})  # no other can have runs
-    heads = _heads(location, experiments)
+    heads = heads_of(location, experiments)
     begun = location.beside_descriptor(lambda: list(islice(heads, 1)))
     for found in each_of(location, chain(begun, heads), catalog=catalog):
         # A log is found by the beginning of the id alone.
@@ -160,8 +160,8 @@ def _found(run: str, head: Head, view: View | None, memory: Memory) -> Found:
     return Found(run, head, summary, purged=summary is None, partly=view.lost >= 0)
 
 
-def _heads(location: Location, experiments: Iterable[str] | None) -> Iterator[tuple[str, Head]]:
-    """Yield each run, and the head of its log, while a listing goes on."""
+def heads_of(location: Location, experiments: Iterable[str] | None) -> Iterator[tuple[str, Head]]:
+    """Yield each run, and the head of its log, while a listing goes on. Cost: that."""
     prefixes = [RUNS] if experiments is None else dict.fromkeys(f"{RUNS}{id[:8]}" for id in experiments)
     heads = chain.from_iterable(each_head(location.bucket.list(prefix)) for prefix in prefixes)
     return ((log.removeprefix(RUNS), head) for log, head in heads)

@@ -2,6 +2,7 @@
 
     summary    run -> what a search looks at        believed of the very entry that is the log's newest
     told       run -> what a catalog told of it     likewise, for searches alone
+    newest     which the newest runs are, as of the last listing
     state      run -> what its log amounts to       of a run that goes on; proved by the entry behind it, or not used
 
 Both are kept by store, run and entry. Since an entry never changes neither does
@@ -13,7 +14,7 @@ few hundred runs, and where a search is interrupted. The folder may be deleted a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from operator import attrgetter
@@ -21,16 +22,18 @@ from pathlib import Path
 from typing import Final
 
 from holdall.errors import FormatError
+from holdall.format.catalog import CatalogRow
 from holdall.format.state import State, parse_checkpoint
 from holdall.runs.search import RunSummary
 from holdall.trees.heads import Head, KnownState
 from holdall.trees.local_cache import LocalCache
 
-_MOST: Final = 256 << 20  # bytes on the disk: about 100,000 runs
+_MOST: Final = 512 << 20  # bytes on the disk: about 200,000 runs
 _TOGETHER: Final = 512  # rows that are written together
 _FACTS: Final = attrgetter(*(field.name for field in fields(RunSummary)))
 _STATE: Final = b"state/"  # before the id of a run: a key of its state,
 _TOLD: Final = b"told/"  # and of what a catalog says of it
+_NEWEST: Final = b"newest"  # the key of which the newest runs are
 
 
 class Memory:
@@ -58,12 +61,35 @@ class Memory:
             heads: The newest entries.
             told: Whether those that a catalog told are meant, not those that were read.
         """
+        return self.stamped({run: stamp_of(head) for run, head in heads.items()}, told=told)
+
+    def stamped(self, stamps: Mapping[str, bytes], *, told: bool = False) -> dict[str, RunSummary | None]:
+        """Return those of just these stamps, as `summaries`."""
         if self._file is None:
             return {}
         before = _TOLD if told else b""
-        found = self._file.get(self._store, {before + run.encode(): stamp_of(head) for run, head in heads.items()})
+        found = self._file.get(self._store, {before + run.encode(): stamp for run, stamp in stamps.items()})
         known = ((run.removeprefix(before).decode(), json.loads(body)) for run, body in found.items())
         return {run: None if facts is None else RunSummary(*facts) for run, facts in known}
+
+    def each(self) -> Iterator[tuple[bytes, RunSummary]]:
+        """Yield the stamps and summaries of all runs that are remembered; what a catalog told first."""
+        for before in (_TOLD, b"") if self._file else ():
+            for _, stamp, body in self._file.each(self._store, before + b"0", before + b"g") if self._file else ():
+                if (facts := json.loads(body)) is not None:
+                    yield stamp, RunSummary(*facts)
+
+    def newest(self) -> tuple[int, dict[str, bytes]]:
+        """Return which the newest runs are, by their stamps, and as of when; 0 and none where that is not known."""
+        found = self._file.get(self._store, {_NEWEST: b""}) if self._file else {}
+        if _NEWEST not in found:
+            return 0, {}
+        as_of, stamps = json.loads(found[_NEWEST])
+        return as_of, {run: stamp.encode() for run, stamp in stamps.items()}
+
+    def keep_newest(self, as_of: int, stamps: Mapping[str, bytes]) -> None:
+        """Remember which the newest runs are, for who shows them before anything is listed."""
+        self._add(_NEWEST, b"", [as_of, {run: stamp.decode() for run, stamp in stamps.items()}])
 
     def states(self, runs: Iterable[str]) -> dict[str, KnownState]:
         """Return the states that are remembered of some runs."""
@@ -99,6 +125,6 @@ class Memory:
             self._file.put(self._store, rows)
 
 
-def stamp_of(head: Head) -> bytes:
+def stamp_of(head: Head | CatalogRow) -> bytes:
     """Return what tells an entry from any other of its number, as a store has that was restored from an older copy."""
     return f"{head.n}/{head.size}/{head.modified}".encode()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from holdall.runs.conditions import holds
 from holdall.runs.filters import RUN, Condition, Entity, Field, parse_conditions
@@ -27,6 +27,32 @@ from holdall.runs.record import MetricSummary
 Artifacts = Callable[[], Mapping[str, str]]
 """The SHA-256 in hex of each file of a run, by path."""
 _ROOM: Final = 1_000  # runs that are held beside those that may be among the first
+
+
+class Values(Protocol):
+    """What a run has under keys."""
+
+    def get(self, key: str, /) -> str | float | None:
+        """Return what it has there, or None."""
+        ...
+
+
+class Judged(Protocol):
+    """What filters and orders look at: a summary, or what stands for one."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def start_time(self) -> int: ...
+    @property
+    def params(self) -> Values: ...
+    @property
+    def metrics(self) -> Values: ...
+    @property
+    def tags(self) -> Values: ...
+
+
+J = TypeVar("J", bound=Judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +117,7 @@ class Filter:
         """Whether a run's files have to be known."""
         return any(map(_is_of_files, self.conditions))
 
-    def may_match(self, run: RunSummary) -> bool:
+    def may_match(self, run: Judged) -> bool:
         """Return whether a run fulfils all conditions but those on its files."""
         return all(holds(each, _value(each.field, run)) for each in self.conditions if not _is_of_files(each))
 
@@ -115,7 +141,7 @@ class Order:
 
     clauses: tuple[Clause, ...]
 
-    def sorted(self, runs: Iterable[RunSummary]) -> list[RunSummary]:
+    def sorted(self, runs: Iterable[J]) -> list[J]:
         """Return the runs in order."""
         found = sorted(runs, key=lambda run: (-run.start_time, run.run_id))
         return sort_by(found, [(partial(_value, clause.field), clause.descending) for clause in self.clauses])
@@ -162,7 +188,7 @@ def _is_of_files(condition: Condition) -> bool:
     return condition.field.entity is Entity.ARTIFACT
 
 
-def _value(field: Field, run: RunSummary) -> str | float | None:
+def _value(field: Field, run: Judged) -> str | float | None:
     """Return what a run has there, or None."""
     match field.entity:
         case Entity.METRIC:

@@ -95,6 +95,16 @@ def each_head(listing: Iterable[ObjectInfo]) -> Iterator[tuple[str, Head]]:
         yield log, head
 
 
+def first_heads(bucket: Bucket, prefix: str, lines: int) -> list[tuple[str, Head]]:
+    """Return the first logs below a prefix, and their heads; not the last where not all of it may be there.
+
+    Cost: a listing of so many lines.
+    """
+    listed = list(bucket.list(prefix, limit=lines))
+    heads = list(each_head(listed))
+    return heads[:-1] if len(listed) >= lines else heads
+
+
 def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:
     """Return the head of each log below a prefix. Cost: one listing."""
     heads = Heads()

@@ -35,6 +35,7 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (store TEXT, key BLOB, stamp BLOB, body BLOB, digest BLOB, PRIMARY KEY (store, key))
 """
 _MANY: Final = 256  # keys that are sooner found by reading all rows between the first and the last
+_TOGETHER: Final = 1000  # rows that are read at a time by who wants all
 _ROW: Final = 200  # bytes of a row beside its key, which is there twice, and its body
 _ROOM: Final = 16 << 10  # bytes that room is made for at once
 _Row: TypeAlias = tuple[bytes, bytes, object, bytes]
@@ -77,6 +78,14 @@ class LocalCache:
             }
 
         return (self._use(read) if stamps else None) or {}
+
+    def each(self, store: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield keys, stamps and bodies of all that is remembered between two keys, in order; some at a time."""
+        while some := self._use(lambda database, at=first: _some(database, store, at, last)) or []:  # type: ignore[misc]
+            for key, stamp, body, digest in some:
+                if isinstance(body, bytes) and digest == _seal(store, key, stamp, body):
+                    yield key, stamp, body
+            first = some[-1][0] + b"\0"
 
     def put(self, store: str, rows: Iterable[tuple[bytes, bytes, bytes]]) -> None:
         """Remember keys, stamps and bodies, and forget the oldest where there is no room.
@@ -164,6 +173,11 @@ def _rows_between(database: sqlite3.Connection, store: str, keys: Iterable[bytes
     wanted = sorted(keys)
     between = "SELECT key, stamp, body, digest FROM entry WHERE store = ? AND key BETWEEN ? AND ?"
     yield from database.execute(between, (store, wanted[0], wanted[-1]))
+
+
+def _some(database: sqlite3.Connection, store: str, first: bytes, last: bytes) -> list[_Row]:
+    between = "SELECT key, stamp, body, digest FROM entry WHERE store = ? AND key BETWEEN ? AND ? ORDER BY key LIMIT ?"
+    return list(database.execute(between, (store, first, last, _TOGETHER)))
 
 
 def _seal(store: str, key: bytes, stamp: bytes, body: bytes) -> bytes:
