@@ -200,7 +200,7 @@ class RunIndex:
             ...     index.tallies()[run.info.experiment_id].by_status
             {'FINISHED': 1}
         """
-        return tallied(list(self._rows.values()))
+        return tallied(list(self._rows.by_id.values()))
 
     def close(self) -> None:
         """End what goes on behind it. Cost: no request; what is being read is waited for.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from holdall.runs.rows import Row
 from holdall.runs.search import RunSummary
 
 
@@ -27,7 +28,7 @@ class RunTally:
     files: int = 0
     bytes: int = 0
 
-    def add(self, run: RunSummary) -> None:
+    def add(self, run: RunSummary | Row) -> None:
         """Count a run."""
         if run.lifecycle_stage == "deleted":
             self.deleted += 1
@@ -39,7 +40,7 @@ class RunTally:
         self.bytes += run.bytes
 
 
-def tallied(runs: Iterable[RunSummary]) -> dict[str, RunTally]:
+def tallied(runs: Iterable[RunSummary | Row]) -> dict[str, RunTally]:
     """Return what the runs of each experiment add up to, by its id."""
     found: dict[str, RunTally] = {}
     for run in runs:
