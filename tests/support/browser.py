@@ -118,17 +118,19 @@ class Visit:
         page: Playwright's page.
         problems: What it did that it must not do; the test fails at its end if there is any.
         expects: Statuses of 400 and more that are asked for.
+        shut_in: What documents in the sandbox said: what they try fails there, and that is no fault of the page.
     """
 
     page: Page
     url: str
     problems: list[str] = field(default_factory=list)
     expects: set[int] = field(default_factory=set)
+    shut_in: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("console", lambda said: self._hear(said.type, said.text))
+        self.page.on("console", lambda said: self._hear(said.type, said.text, str(said.location.get("url", ""))))
         self.page.on("pageerror", lambda error: self.problems.append(f"raised: {error}"))
-        self.page.on("request", lambda asked: self._see(asked.url))
+        self.page.on("request", lambda asked: self._see(asked.url, asked.frame.url))
         self.page.on("response", self._judge)
 
     def open(self, address: str = "/") -> Page:
@@ -136,11 +138,17 @@ class Visit:
         self.page.goto(self.url + address, wait_until="networkidle")
         return self.page
 
-    def _hear(self, kind: str, text: str) -> None:
+    def _hear(self, kind: str, text: str, where: str) -> None:
+        if urlsplit(where).path.endswith("/sandbox"):
+            self.shut_in.append(text)
+            return
         if kind in ("error", "warning") and not (self.expects and "Failed to load resource" in text):
             self.problems.append(f"{kind}: {text}")
 
-    def _see(self, url: str) -> None:
+    def _see(self, url: str, where: str) -> None:
+        if urlsplit(where).path.endswith("/sandbox"):
+            self.shut_in.append(f"wanted {url}")
+            return
         if urlsplit(url).netloc != urlsplit(self.url).netloc and not url.startswith(("data:", "blob:", "about:")):
             self.problems.append(f"a request to {url}")
 
@@ -173,7 +181,8 @@ def visits(browser: Browser, url: str) -> Iterator[Opens]:
         finally:
             for _, context in made:
                 context.close()
-    assert [problem for visit, _ in made for problem in visit.problems] == []
+    found = [problem for visit, _ in made for problem in visit.problems]
+    assert not found, "\n".join(found)
 
 
 def shot(page: Page, name: str) -> None:

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from holdall.measuring.holdings import HELD_FOR, Holdings
     from holdall.measuring.usage import RunUsage, Space, Usage
     from holdall.modeling.datasets import from_numpy, from_pandas
-    from holdall.modeling.loading.inspecting import Inspection
+    from holdall.modeling.loading.inspecting import Inspection, imports_in
     from holdall.modeling.loading.pyfunc import PyFuncModel
     from holdall.modeling.loading.trust import EVERYBODY, POLICIES, Trust
     from holdall.modeling.model import Model
@@ -103,7 +103,7 @@ if TYPE_CHECKING:
     from holdall.storage.probe import Report
     from holdall.store.model_card import ModelCard
     from holdall.tensors.difference import TensorChange, TensorDifference
-    from holdall.tensors.heads import Tensors, may_have_tensors
+    from holdall.tensors.heads import Tensors, list_tensors_of, may_have_tensors
     from holdall.tensors.measuring import ValueDifference
     from holdall.tensors.stored import TensorInfo
 
@@ -232,6 +232,8 @@ __all__ = [
     "dataset_of",
     "from_numpy",
     "from_pandas",
+    "imports_in",
+    "list_tensors_of",
     "listed",
     "may_have_tensors",
     "parse_policy",
@@ -258,7 +260,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.measuring.holdings": "HELD_FOR Holdings",
     "holdall.measuring.usage": "RunUsage Space Usage",
     "holdall.modeling.datasets": "from_numpy from_pandas",
-    "holdall.modeling.loading.inspecting": "Inspection",
+    "holdall.modeling.loading.inspecting": "Inspection imports_in",
     "holdall.modeling.loading.pyfunc": "PyFuncModel",
     "holdall.modeling.loading.trust": "EVERYBODY POLICIES Trust",
     "holdall.modeling.model": "Model",
@@ -290,6 +292,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors may_have_tensors",
+    "holdall.tensors.heads": "Tensors list_tensors_of",
     "holdall.tensors.measuring": "ValueDifference",
     "holdall.tensors.stored": "TensorInfo",
     "holdall.store.model_card": "ModelCard",

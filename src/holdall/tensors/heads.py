@@ -117,6 +117,22 @@ def read_heads(folder: Folder) -> Heads:
     return _joined(folder, paths, side_by_side(lambda path: _tried(folder, path), paths))
 
 
+def list_tensors_of(file: RangedFile) -> Tensors:
+    """Return the tensors of one open file, whose name says what it is; of files that it names nothing is read.
+
+    Raises:
+        ContentError: It is none with tensors that can be read, or its numbers are in another file.
+    """
+
+    def beside(path: str) -> RangedFile:
+        raise ContentError(path, "a file of tensors", "it is another file, which was not asked for")
+
+    if (reader := _reader(file.path)) is None:
+        raise ContentError(file.path, _WHAT, "its name has another ending")
+    header = reader(file, beside)
+    return Tensors([tensor.info for tensor in header.tensors], {"": header.metadata} if header.metadata else {})
+
+
 def _read(folder: Folder, path: str) -> Header:
     if (reader := _reader(path)) is None:
         raise ContentError(path, _WHAT, "its name has another ending")

@@ -79,6 +79,17 @@ def inspect_files(
     return Inspection(model, digest, lines, files, imports, unread)
 
 
+def imports_in(file: BinaryIO, name: str) -> tuple[list[Import], bool]:
+    """Return what a pickle imports when it is loaded, and whether the scan followed it to its end.
+
+    Raises: MissingLibraryError: picklescan is not installed.
+    """
+    scanner: Any = library("picklescan.scanner", "scanning pickles", "picklescan")
+    result = scanner.scan_pickle_bytes(file, name, multiple_pickles=False)
+    verdicts = {f"{each.module}.{each.name}": _KNOWN[each.safety.value] for each in result.globals}
+    return [Import(word, verdicts[word]) for word in sorted(verdicts)], not result.scan_err
+
+
 def code_files(model: Model) -> list[str]:
     """Return what of a model can run code when it is loaded, by whichever of its flavors."""
     found: list[str] = []

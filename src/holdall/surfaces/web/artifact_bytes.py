@@ -32,7 +32,6 @@ SANDBOX: Final = "; ".join(
         "font-src data:",
         "form-action 'none'",
         "base-uri 'none'",
-        "webrtc 'block'",
         "frame-ancestors 'self'",
     ]
 )

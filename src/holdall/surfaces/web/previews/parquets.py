@@ -20,7 +20,7 @@ def fits(sample: Sample) -> bool:
 def show(sample: Sample) -> Preview:
     """Show what its footer says, and the first rows of its first group."""
     try:
-        found = sample_parquet(sample.read_many, sample.size)
+        found = sample_parquet(sample.read_ranges, sample.size)
     except ValueError as error:
         raise NoPreview(f"it is no Parquet that can be shown: {error}") from error
     footer = found.footer

@@ -92,8 +92,8 @@ class Sample:
         self.left -= stop - start
         return self._file.read_ranges([(start, stop)])[0]
 
-    def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return many ranges of it, read side by side. Raises: as `read`."""
+    def read_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return many ranges of it, read side by side, as readers of the core ask for them. Raises: as `read`."""
         wanted = sum(stop - start for start, stop in ranges)
         if wanted > self.left or any(not 0 <= start <= stop <= self.size for start, stop in ranges):
             raise NoPreview(f"more than {BUDGET} bytes of it would be read")

@@ -17,8 +17,10 @@ from holdall.surfaces.web.previews import (
     media,
     notebooks,
     parquets,
+    pickles,
     pictures,
     sandboxed,
+    tensors,
     texts,
 )
 from holdall.surfaces.web.previews.sample import NoPreview, Preview, Sample
@@ -28,7 +30,9 @@ KINDS: Final[tuple[ModuleType, ...]] = (
     media,
     documents,
     parquets,
+    tensors,
     archives,
+    pickles,
     sandboxed,
     notebooks,
     jsons,
