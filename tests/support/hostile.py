@@ -29,6 +29,8 @@ ATTACKS: Final = (
     "\ud7ff\ufffe\u2028\u2029\x7f\x85",
 )
 LONG: Final = "<b>" + "N" * 6_000
+_SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg"'
+_NPY: Final = b"{'descr': '<f8', 'fortran_order': False, 'shape': (536870912,), }".ljust(117) + b"\n"
 _XML: Final = '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
 
 
@@ -74,7 +76,7 @@ def files() -> Mapping[str, bytes]:
     nested = b"\x19\x1c" * 200
     return {
         "page.html": f"<!doctype html><script>{SCRIPT}</script><img src=http://evil.example/i.png>".encode(),
-        "drawing.svg": f'<svg xmlns="http://www.w3.org/2000/svg" onload="{SCRIPT}"><script>{SCRIPT}</script></svg>'.encode(),
+        "drawing.svg": f'{_SVG} onload="{SCRIPT}"><script>{SCRIPT}</script></svg>'.encode(),
         "document.xml": f"{_XML}<x>&a;<script xmlns='http://www.w3.org/1999/xhtml'>{SCRIPT}</script></x>".encode(),
         "picture.png": f"<html><script>{SCRIPT}</script></html>".encode(),
         "polyglot.gif": b"GIF89a/*\1\1\1\1*/=1;" + f"<html><script>{SCRIPT}</script>".encode(),
@@ -94,7 +96,7 @@ def files() -> Mapping[str, bytes]:
         "lying.zip": b"PK\x03\x04" + bytes(40) + b"PK\x05\x06" + bytes(4) + b"\xff" * 12 + bytes(2),
         "short.parquet": parquet + (0xFFFFFFFF).to_bytes(4, "little") + b"PAR1",
         "deep.parquet": b"PAR1" + nested + len(nested).to_bytes(4, "little") + b"PAR1",
-        "huge.npy": b"\x93NUMPY\x01\x00\x76\x00" + b"{'descr': '<f8', 'fortran_order': False, 'shape': (536870912,), }".ljust(117) + b"\n",
+        "huge.npy": b"\x93NUMPY\x01\x00\x76\x00" + _NPY,
         "weights.safetensors": (1 << 40).to_bytes(8, "little") + b"{}",
         "model.pkl": b"\x80\x04cos\nsystem\n(S'echo pwned'\ntR.",
         "many.pkl": b"\x80\x04" + b"(" * 50_000,
@@ -108,7 +110,7 @@ def files() -> Mapping[str, bytes]:
 
 def _raw_ops(named: Mapping[str, str]) -> list[dict[str, Any]]:
     """What no writer of ours writes: names with anything in them."""
-    texts = named | {text: text for text in ATTACKS} | {LONG[:2_000]: LONG}
+    texts = dict(named) | {text: text for text in ATTACKS} | {LONG[:2_000]: LONG}
     ops: list[dict[str, Any]] = [{"op": "param", "key": key, "value": value} for key, value in texts.items()]
     ops += [{"op": "tag", "key": key, "value": value} for key, value in texts.items()]
     points: list[list[Any]] = [[text, 0.5, step, step] for text in (*ATTACKS, LONG[:2_000]) for step in (1, 2)]

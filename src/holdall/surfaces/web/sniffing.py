@@ -20,7 +20,7 @@ _MAGIC: Final = (
 )
 _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 _MARKUP: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+(html|svg)\b|<(html|svg)[\s>])",
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+(html|svg)\b|<(html|svg)[\s>/])",
     re.IGNORECASE | re.DOTALL,
 )
 

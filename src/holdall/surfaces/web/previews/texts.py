@@ -20,7 +20,7 @@ _KINDS: Final[Mapping[str, str]] = {
 
 def fits(sample: Sample) -> bool:
     """Return whether its first bytes are text."""
-    return sample.is_text
+    return sample.size > 0 and sample.is_text
 
 
 def show(sample: Sample) -> Preview:
