@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from holdall.runs.snapshot import RunSnapshot
     from holdall.runs.tallies import RunTally
     from holdall.storage.probe import Report
+    from holdall.store.finding import Match, Matches
     from holdall.store.model_card import ModelCard
     from holdall.tensors.difference import TensorChange, TensorDifference
     from holdall.tensors.heads import Tensors, list_tensors_of, may_have_tensors
@@ -170,6 +171,8 @@ __all__ = [
     "LoggedModelTag",
     "Machine",
     "Maintenance",
+    "Match",
+    "Matches",
     "Metric",
     "MetricSummary",
     "Model",
@@ -294,6 +297,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.tensors.heads": "Tensors list_tensors_of may_have_tensors",
     "holdall.tensors.measuring": "ValueDifference",
     "holdall.tensors.stored": "TensorInfo",
+    "holdall.store.finding": "Match Matches",
     "holdall.store.model_card": "ModelCard",
 }
 

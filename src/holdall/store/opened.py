@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -46,8 +47,10 @@ if TYPE_CHECKING:
     from holdall.naming.deployments import Deployments
     from holdall.naming.record import ModelVersion
     from holdall.naming.registry import Registry
+    from holdall.runs.run_index import RunIndex
     from holdall.storage.elsewhere.consent import Consent
     from holdall.storage.elsewhere.consent import Given as References
+    from holdall.store.finding import Matches
     from holdall.store.model_card import ModelCard
 
 guard_log()  # whatever is logged below here may name what strangers named
@@ -114,6 +117,30 @@ class Store(Shown):
         def __getattr__(self, name: str) -> NoReturn:
             now = "; it is called 'maintenance'" if name == "care" else ""
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{now}", name=name, obj=self)
+
+    def search(self, text: str, *, limit: int = 20, index: RunIndex | None = None) -> Matches:
+        """Return what of the store has a text: runs, experiments, models, versions, and artifacts of the newest runs.
+
+        Args:
+            text: A part of a name, a parameter, a tag, a description or a path; or an id, a `sha256:` digest or an
+                address (`runs:/...`, `models:/...`), which means just that.
+            limit: How many of each kind are returned at most; `more` says how many others there are.
+            index: Of `runs.index()`, where a process has one; otherwise all runs are read for this.
+
+        Raises:
+            InvalidArgumentError: The text has more than 1,000 characters, or `limit` is below 1.
+
+        Cost: without an index what a search of all runs costs; two listings, for experiments and models, and their
+            entries; and up to three requests for each of the newest 50 runs that have artifacts. Of an address none.
+
+        Example:
+            >>> [(found.kind, found.name) for found in store.search("models:/fraud/2").found]
+            [('version', 'fraud 2')]
+        """
+        from holdall.store.finding import search_everything
+
+        with nullcontext(index) if index else self.runs.index() as known:
+            return search_everything(self, known, text, limit)
 
     def log_model(
         self, run: Run, model: Any, name: str, *, registered_model_name: str | None = None, **given: Any

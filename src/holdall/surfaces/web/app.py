@@ -20,6 +20,7 @@ from holdall.surfaces.web import (
     models,
     run_page,
     runs,
+    searching,
     series_data,
     space,
 )
@@ -45,6 +46,7 @@ SUBJECTS: Final = (
     artifact_bytes,
     space,
     experiments,
+    searching,
 )
 """The modules whose `PAGES` there are."""
 
