@@ -21,8 +21,10 @@ from holdall.trees.salvage import left_out
 
 if TYPE_CHECKING:
     from holdall.naming.record import RegisteredModel
+    from holdall.naming.registry import Registry
+    from holdall.runs.experiment import Experiments
     from holdall.runs.run_index import RunIndex
-    from holdall.store.opened import Store
+    from holdall.runs.runs import Runs
 
 RECENT: Final = 50  # runs whose artifacts are looked at
 _LONGEST: Final = 1_000  # characters of a text that is looked for
@@ -70,13 +72,24 @@ class Matches:
     left_out: list[str] = field(default_factory=list)
 
 
-def search_everything(store: Store, index: RunIndex, text: str, limit: int) -> Matches:
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where it is looked. Attributes: runs, experiments, registry, index."""
+
+    runs: Runs
+    experiments: Experiments
+    registry: Registry
+    index: RunIndex
+
+
+def search_everything(store: Rooms, text: str, limit: int) -> Matches:
     """Return what has a text. Args, raises, cost: as `Store.search`."""
     wanted = text.strip()
     if len(wanted) > _LONGEST or limit < 1:
         raise InvalidArgumentError(f"a text of at most {_LONGEST} characters is looked for, and limit is 1 or more")
     if not wanted:
         return Matches()
+    index = store.index
     runs = index.page(None, None, None, None, limit=_ALL).records
     if exact := _named(wanted, index):
         return Matches(Listing(exact), exact=True)
@@ -129,7 +142,7 @@ def _said_of(run: RunSummary, word: str) -> Iterator[str]:
         yield f"description {note[:_WHY]}"
 
 
-def _experiments(store: Store, word: str) -> Iterator[Match]:
+def _experiments(store: Rooms, word: str) -> Iterator[Match]:
     for one in store.experiments.all():
         if word in one.name.lower() or word == one.experiment_id:
             yield Match("experiment", one.experiment_id, one.name, "name")
@@ -149,7 +162,7 @@ def _models(models: Iterable[RegisteredModel], word: str) -> Iterator[Match]:
 
 
 def _holding(
-    store: Store, runs: list[RunSummary], fits: Callable[[str, str], bool], limit: int, *, exact: bool = False
+    store: Rooms, runs: list[RunSummary], fits: Callable[[str, str], bool], limit: int, *, exact: bool = False
 ) -> Matches:
     """Return the files of the newest runs that fit by path and digest."""
     recent = [run for run in runs if run.files][:RECENT]

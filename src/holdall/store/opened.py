@@ -137,10 +137,10 @@ class Store(Shown):
             >>> [(found.kind, found.name) for found in store.search("models:/fraud/2").found]
             [('version', 'fraud 2')]
         """
-        from holdall.store.finding import search_everything
+        from holdall.store.finding import Rooms, search_everything
 
         with nullcontext(index) if index else self.runs.index() as known:
-            return search_everything(self, known, text, limit)
+            return search_everything(Rooms(self.runs, self.experiments, self.registry, known), text, limit)
 
     def log_model(
         self, run: Run, model: Any, name: str, *, registered_model_name: str | None = None, **given: Any
