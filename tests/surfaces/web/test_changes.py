@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
+from html import unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -183,6 +185,26 @@ def test_without_leave_there_is_nothing_to_change(site: Site, names: dict[str, s
     assert b"/changes/" not in shown
     assert b'method="post"' not in shown
     assert sent(site, "no-such-verb", names).status == 404
+
+
+def test_every_way_to_a_change_leads_to_its_form(site: Site, names: dict[str, str]) -> None:
+    """The pages of runs, experiments, models and versions have one for each verb."""
+    site.store.registry.set_alias(names["name"], "champion", 1)
+    deleted = site.store.runs.get(site.store.registry.get_version(names["name"], 2).run_id)
+    deleted.delete()
+    gone = site.store.experiments.create(f"gone-{names['id']}")
+    site.store.experiments.delete(gone)
+    model, found = urlencode({"name": names["name"]}), set[str]()
+    for path in (
+        f"/runs/{names['id']}", f"/runs/{deleted.id}", f"/experiments/{names['experiment']}", f"/experiments/{gone}",
+        f"/models/registered?{model}", f"/models/version?{model}&version=1",
+    ):  # fmt: skip
+        shown = asyncio.run(ask(make_app(site, RULES), "GET", path, headers=OWN))
+        assert shown.status == 200, path
+        for link in re.findall(r'href="(/changes/[^"]+)"', shown.body.decode()):
+            assert asyncio.run(ask(make_app(site, RULES), "GET", unescape(link), headers=OWN)).status == 200, link
+            found.add(link.split("/")[2].partition("?")[0])
+    assert found == set(VERBS)
 
 
 @pytest.fixture
