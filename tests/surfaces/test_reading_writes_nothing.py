@@ -247,6 +247,7 @@ READS: dict[str, dict[str, Verb]] = {
         "page": lambda w: w.store.runs.index().page("artifacts.path LIKE '%'"),
         "refresh": lambda w: w.store.runs.index().refresh(),
         "tallies": lambda w: w.store.runs.index().tallies(),
+        "sizes": lambda w: w.store.runs.index().sizes(),
     },
     "Run": {
         "diff": lambda w: w.run.diff(None, w.run, None),

@@ -20,7 +20,7 @@ from holdall.runs.arguments import listed
 from holdall.runs.filling import NEWEST, Filling
 from holdall.runs.rows import MOST, Row, Rows, Shape
 from holdall.runs.search import Filter, Order, RunSummary, parse_filter, parse_order_by
-from holdall.runs.tallies import RunTally, tallied
+from holdall.runs.tallies import RunSize, RunTally, sized, tallied
 from holdall.trees.location import Location
 
 FRESH: Final = 5.0  # seconds that what is known is as good as new
@@ -201,6 +201,18 @@ class RunIndex:
             {'FINISHED': 1}
         """
         return tallied(list(self._rows.by_id.values()))
+
+    def sizes(self) -> list[RunSize]:
+        """Return how many files and bytes each run holds, deleted ones too. Cost: no request.
+
+        Example:
+            >>> run.finish()
+            >>> with store.runs.index() as index:
+            ...     index.refresh()
+            ...     [(found.run_name, found.files) for found in index.sizes()]
+            [('example', 2)]
+        """
+        return sized(list(self._rows.by_id.values()))
 
     def close(self) -> None:
         """End what goes on behind it. Cost: no request; what is being read is waited for.

@@ -40,6 +40,30 @@ class RunTally:
         self.bytes += run.bytes
 
 
+@dataclass(frozen=True, slots=True)
+class RunSize:
+    """What a run holds, as logged: what is shared counts in each. `start_time` in ms since 1970 UTC."""
+
+    run_id: str
+    run_name: str
+    experiment_id: str
+    start_time: int
+    deleted: bool
+    files: int
+    bytes: int
+
+
+def sized(runs: Iterable[RunSummary | Row]) -> list[RunSize]:
+    """Return what each run holds."""
+    return [
+        RunSize(
+            run.run_id, run.run_name, run.experiment_id, run.start_time, run.lifecycle_stage == "deleted",
+            run.files, run.bytes,
+        )
+        for run in runs
+    ]  # fmt: skip
+
+
 def tallied(runs: Iterable[RunSummary | Row]) -> dict[str, RunTally]:
     """Return what the runs of each experiment add up to, by its id."""
     found: dict[str, RunTally] = {}

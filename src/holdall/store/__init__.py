@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from holdall.runs.run_index import RunIndex, RunKeys, RunPage
     from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
-    from holdall.runs.tallies import RunTally
+    from holdall.runs.tallies import RunSize, RunTally
     from holdall.storage.probe import Report
     from holdall.store.finding import Match, Matches
     from holdall.store.model_card import ModelCard
@@ -206,6 +206,7 @@ __all__ = [
     "RunPage",
     "RunRecord",
     "RunRepair",
+    "RunSize",
     "RunSnapshot",
     "RunStatus",
     "RunSummary",
@@ -291,7 +292,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.run_index": "RunIndex RunKeys RunPage",
     "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
-    "holdall.runs.tallies": "RunTally",
+    "holdall.runs.tallies": "RunSize RunTally",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors list_tensors_of may_have_tensors",

@@ -9,7 +9,9 @@ Who may do that is `security`'s business. Here the body is bounded, and has to b
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl
@@ -26,6 +28,7 @@ from holdall.surfaces.web.site import Site
 
 MOST: Final = 64 << 10  # bytes of a form
 _FIELDS: Final = 20
+_MOMENT: Final = 2.0  # seconds that a change waits for the index
 _SLOW: Final = 10.0  # seconds in which it has to come
 _KIND: Final = "application/x-www-form-urlencoded"
 
@@ -88,9 +91,21 @@ def performed(site: Site, verb: Verb, sent: Mapping[str, str]) -> Response:
     except HoldallError as error:  # what was to be changed is not there
         return response(site, failed(error))
     if form.page in ("run", "experiment"):
-        site.known.forget()
-        site.index.refresh()
+        _look_again(site)
     return RedirectResponse(site.link(form.page, dict(form.arguments)), 303)
+
+
+def _look_again(site: Site) -> None:
+    """Have tables show the change at once; of a store that takes long to be listed, a moment later."""
+
+    def refresh() -> None:
+        with suppress(HoldallError):  # the change is made, and the index is brought up to date by itself
+            site.index.refresh()
+
+    site.known.forget()
+    looking = threading.Thread(target=refresh, name="holdall-change", daemon=True)
+    looking.start()
+    looking.join(_MOMENT)
 
 
 def _refused(site: Site, form: Form, sent: Mapping[str, str], error: HoldallError) -> Response:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from holdall.sizes import format_size
-from holdall.store import HELD_FOR, Experiment, Holdings, RunSummary, Usage
+from holdall.store import HELD_FOR, Experiment, Holdings, RunSize, Usage
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.page import Body, Page, Pages
 from holdall.surfaces.web.plotting import Curve, Drawing, drawing
@@ -45,27 +45,27 @@ def store(site: Site, query: Query) -> Page | Body:
     if wanted and not site.static:
         site.measured.ask(wanted, _measures(site)[wanted])
         return Body(b"", headers={"location": site.link("store", {})}, status=303)
-    page = site.index.page(stage=None, limit=1 << 40)
-    experiments = {one.experiment_id: one for one in site.store.experiments.all()}
+    page, runs, experiments = site.index.page(limit=0), site.index.sizes(), site.known.experiments()
     measured, plan = site.measured.known("du"), site.measured.known("gc")
     usage: Usage | None = measured.value if measured else None
     facts = {
         "id": site.store.id,
         "url_text": site.store.url,
         "as_of": page.as_of,
-        "runs": len(page.records),
-        "deleted": sum(run.lifecycle_stage == "deleted" for run in page.records),
-        "files": sum(run.files for run in page.records),
-        "logged": sum(run.bytes for run in page.records),
-        "parts": parts_of(page.records, experiments, usage),
-        "growth": growth_of(page.records, usage),
-        "largest": largest_of(page.records, usage),
+        "complete": page.complete,
+        "runs": len(runs),
+        "deleted": sum(run.deleted for run in runs),
+        "files": sum(run.files for run in runs),
+        "logged": sum(run.bytes for run in runs),
+        "parts": parts_of(runs, experiments, usage),
+        "growth": growth_of(runs, usage),
+        "largest": largest_of(runs, usage),
         "names": {id: one.name for id, one in experiments.items()},
         "measured": measured,
         "usage": usage,
         "held": held_of(usage.held) if usage else [],
         "plan": plan,
-        "requests": _about(len(page.records)),
+        "requests": _about(len(runs)),
         "going": any(one.going for one in (measured, plan) if one),
     }
     return Page("store.html", "Store", facts)
@@ -80,7 +80,7 @@ def _about(runs: int) -> str:
     return f"a listing of everything, and about {max(2 * runs, 1):,} requests for {runs:,} runs; no file is read"
 
 
-def parts_of(runs: Iterable[RunSummary], experiments: Mapping[str, Experiment], usage: Usage | None) -> list[Part]:
+def parts_of(runs: Iterable[RunSize], experiments: Mapping[str, Experiment], usage: Usage | None) -> list[Part]:
     """Return what each experiment takes, the largest first."""
     count, logged = defaultdict[str, int](int), defaultdict[str, int](int)
     for run in runs:
@@ -102,7 +102,7 @@ def parts_of(runs: Iterable[RunSummary], experiments: Mapping[str, Experiment], 
     return found
 
 
-def growth_of(runs: Sequence[RunSummary], usage: Usage | None) -> Drawing | None:
+def growth_of(runs: Sequence[RunSize], usage: Usage | None) -> Drawing | None:
     """Return the bytes that were logged up to each day, and those that were stored for it; None without runs."""
     logged = _by_day((run.start_time, run.bytes) for run in runs)
     if not logged or (usage and not usage.runs):
@@ -135,7 +135,7 @@ def _day_text(day: float) -> str:
         return "?"
 
 
-def largest_of(runs: Iterable[RunSummary], usage: Usage | None) -> list[dict[str, Any]]:
+def largest_of(runs: Iterable[RunSize], usage: Usage | None) -> list[dict[str, Any]]:
     """Return the runs that take most: of what is stored, where that is known."""
     if usage:
         first = sorted(usage.runs, key=lambda run: -run.space.stored)[:_LARGEST]
@@ -146,7 +146,7 @@ def largest_of(runs: Iterable[RunSummary], usage: Usage | None) -> list[dict[str
         ]  # fmt: skip
     top = sorted(runs, key=lambda run: -run.bytes)[:_LARGEST]
     return [
-        {"id": r.run_id, "name": r.run_name, "experiment": r.experiment_id, "deleted": r.lifecycle_stage == "deleted",
+        {"id": r.run_id, "name": r.run_name, "experiment": r.experiment_id, "deleted": r.deleted,
          "logged": r.bytes, "stored": None, "unique": None, "new": None}
         for r in top
     ]  # fmt: skip
