@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from holdall.chunks.beside import side_by_side
 from holdall.errors import HoldallError, InvalidArgumentError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import is_run_id
 from holdall.runs.arguments import listed
-from holdall.runs.comparison import Comparison, checked_kinds, compared
-from holdall.runs.contents import contents
-from holdall.runs.gathering import gathered
 from holdall.runs.handles import Handles
-from holdall.runs.histories import Histories, question_of
 from holdall.runs.rereading import watch
 from holdall.runs.run import Run
-from holdall.runs.thinning import Axis, Scale
 from holdall.trees.location import Location
-from holdall.trees.many_measured import Look, look_at
 from holdall.trees.view import View
+
+if TYPE_CHECKING:
+    from holdall.runs.comparison import Comparison
+    from holdall.runs.histories import Histories
+    from holdall.runs.thinning import Axis, Scale
+    from holdall.trees.many_measured import Look
 
 
 class AcrossRuns:
@@ -75,6 +76,10 @@ class AcrossRuns:
             >>> store.runs.histories([run.id], ["loss"], points=100, since=found)[run.id, "loss"].values
             (0.9, 0.2, 0.1)
         """
+        from holdall.runs.gathering import gathered  # a training run reads no others
+        from holdall.runs.histories import Histories, question_of
+        from holdall.trees.many_measured import look_at
+
         question = question_of(keys, points, axis, scale, smoothing, between)
         ids = list(dict.fromkeys(_ids(runs)))
         self._flush(ids)
@@ -106,6 +111,10 @@ class AcrossRuns:
             >>> [(row.key, row.values) for row in found.differing]
             [('rate', ('0.1', '0.2'))]
         """
+        from holdall.runs.comparison import checked_kinds, compared
+        from holdall.runs.contents import contents
+        from holdall.trees.many_measured import look_at
+
         wanted, given = checked_kinds(kinds), listed("runs", runs, "[run.id, other.id]")
         ids = _ids(given)
         if len(ids) < 2:

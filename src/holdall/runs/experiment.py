@@ -28,7 +28,6 @@ from holdall.runs.arguments import named_values
 from holdall.runs.disclosure import ENVIRONMENT, FULL, Disclosure, disclosure_of
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
-from holdall.runs.notebook import experiment_html
 from holdall.runs.record import Experiment, stage
 from holdall.runs.renaming import NAME, RenamingVerbs, checked_name, forwards, is_forgotten, revived
 from holdall.runs.retaining import PolicyVerbs
@@ -350,7 +349,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         self._disclosures[id] = tags.get(ENVIRONMENT, FULL)
         name, time = state.tags.get(NAME, found.name), log.head.time if log.head else 0
         told = Experiment(id, name, stage(state.deleted), state.started, tags, time, here)
-        return told._with_page(partial(experiment_html, self._location))
+        return told._with_page(partial(_page, self._location))
 
 
 def _checked(tags: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -358,6 +357,12 @@ def _checked(tags: Mapping[str, Any]) -> Mapping[str, Any]:
     if (text := tags.get(ENVIRONMENT)) is not None:
         Disclosure.parse(str(text))
     return tags
+
+
+def _page(location: Location, found: Experiment) -> str:
+    from holdall.runs.notebook import experiment_html  # only notebooks ask
+
+    return experiment_html(location, found)
 
 
 class ExperimentFold:

@@ -15,7 +15,6 @@ from holdall.runs.inputs import CONTEXT, Dataset, DatasetInput, InputTag, as_dat
 from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.loading import RunLoader
 from holdall.runs.metrics import MAX_TAG
-from holdall.runs.notebook import run_page, shown_within
 from holdall.runs.reads import places_in
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.using import RunUser
@@ -257,6 +256,8 @@ class Run(RunUser, RunGroups, RunLoader):
 
         Cost: reading the end of its log; at most 64 requests for its measurements, and 8 trees of its files.
         """
+        from holdall.runs.notebook import run_page, shown_within
+
         known, name = self._known, type(self).__name__
         return shown_within(self._location, lambda place: run_page(place, name, self.id, known), super()._repr_html_())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdall.errors import (
     DamageError,
@@ -19,20 +19,21 @@ from holdall.errors import (
 from holdall.format.document import parse_object
 from holdall.format.layout import run_log
 from holdall.format.state import State
-from holdall.runs.gathering import gathered
-from holdall.runs.histories import Histories, question_of
 from holdall.runs.inputs import RunInputs
 from holdall.runs.metrics import history
 from holdall.runs.promise import Promise
 from holdall.runs.reads import ReadArtifact, Witness, reads_of
 from holdall.runs.record import Metric, MetricSummary, RunData, RunInfo, RunRecord, run_record
 from holdall.runs.rereading import read_again, watch
-from holdall.runs.thinning import Axis, Scale
 from holdall.runs.values import RunOutputs
 from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.view import View
+
+if TYPE_CHECKING:
+    from holdall.runs.histories import Histories
+    from holdall.runs.thinning import Axis, Scale
 
 T = TypeVar("T")
 _log = logging.getLogger("holdall")
@@ -158,6 +159,9 @@ class RunFacts:
             >>> [(found.key, found.values, found.extent) for found in run.histories(points=100)]
             [('loss', (0.9, 0.2), '2 points')]
         """
+        from holdall.runs.gathering import gathered  # a training run draws nothing
+        from holdall.runs.histories import question_of
+
         question = question_of(keys, points, axis, scale, smoothing, between)
         found = gathered(self._location, [(self.id, self._view())], question, {})
         for error in found.unreadable.values():

@@ -286,7 +286,7 @@ def compare(runs: Sequence[Run | str], *, kinds: Sequence[str] | None = None) ->
     Example:
         >>> for rate in (0.1, 0.2):
         ...     with holdall.start_run(run_name=f"rate {rate}"):
-        ...         holdall.log_param("rate", rate)
+        ...         holdall.log_params({"rate": rate})
         >>> runs = [found.info.run_id for found in holdall.search_runs(output_format="list")]
         >>> sorted(holdall.compare(runs).of("params")["rate"])
         ['0.1', '0.2']
