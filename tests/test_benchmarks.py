@@ -54,6 +54,7 @@ def ask(options: Options) -> Iterator[Question]:
     )
 
 
+@pytest.mark.deep  # it measures two tools; what it counts and draws is asked by the tests below
 @pytest.mark.long
 def test_a_question_is_answered_from_measurements_to_the_picture(options: Options, tmp_path: Path) -> None:
     """Every side's every round is kept, failures are told, and the table and the picture come from the file alone."""

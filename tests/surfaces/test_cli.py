@@ -516,6 +516,7 @@ def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.deep  # the demo on a folder runs in every run, and the server in every session
 def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell) -> None:
     """`demo --s3` needs nothing from outside and leaves nothing behind."""
     told = Process(shell.folder)("demo", "--s3")

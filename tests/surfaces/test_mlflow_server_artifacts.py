@@ -62,7 +62,7 @@ def served(localstack: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     store.maintenance.create()
     port, backend = free_port(), f"sqlite:///{folder}/mlflow.db"
     words = ["--backend-store-uri", backend, "--artifacts-destination", f"holdall+{bucket}/prefix/mlflow"]
-    words += ["--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
+    words += ["--host", "127.0.0.1", "--port", str(port), "--workers", "2" if DEEP else "1"]
     words += ["--uvicorn-opts", "--timeout-worker-healthcheck 120"]  # a busy machine is no reason to end a worker
     log = folder / "server.out"
     with log.open("wb") as out:

@@ -95,6 +95,7 @@ class Endless(io.RawIOBase):
         return count
 
 
+@pytest.mark.deep  # the next one asks the same of 32 smaller packs
 @pytest.mark.timeout(300)
 @pytest.mark.long
 def test_a_gigabyte_keeps_to_the_budget() -> None:
