@@ -110,10 +110,15 @@ def copy_version(uri: str, name: str) -> ModelVersion:
     return current_store().registry.copy_version(uri, name)
 
 
-def set_alias(name: str, alias: str, version: str | int) -> None:
+def set_alias(name: str, alias: str, version: str | int, *, expected: str | int | None = None) -> None:
     """Point an alias at a version, from wherever it pointed; others see it there or here, and never nowhere.
 
+    Args:
+        name, alias, version: The model, the alias, and where it points from now on.
+        expected: The version that it has to point at until then; 0: there is no such alias; None: whatever it is.
+
     Raises:
+        AliasMovedError: It points elsewhere than was expected; nothing was changed.
         ModelNotFoundError: No model is called so.
         ModelVersionNotFoundError: It has no such version.
         InvalidNameError: No alias may be called so.
@@ -123,11 +128,11 @@ def set_alias(name: str, alias: str, version: str | int) -> None:
         >>> holdall.registry.get_version("models:/fraud@champion").version
         '1'
     """
-    current_store().registry.set_alias(name, alias, version)
+    current_store().registry.set_alias(name, alias, version, expected=expected)
 
 
-def alias_history(name: str, alias: str) -> list[AliasMove]:
-    """Return every move of an alias, the first one first. Raises: ModelNotFoundError.
+def alias_history(name: str, alias: str | None = None) -> list[AliasMove]:
+    """Return every move of an alias, of all of them when None, the first one first. Raises: ModelNotFoundError.
 
     Example:
         >>> holdall.registry.set_alias("fraud", "champion", 1)

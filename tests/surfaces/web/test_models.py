@@ -172,3 +172,35 @@ def test_a_browser_walks_from_the_models_to_a_version(opens: Opens) -> None:
     shot(seen, "version")
     for address in ("/models", "/models/registered?" + urlencode({"name": HOSTILE})):
         assert visit.open(address).evaluate("document.documentElement.scrollWidth") == NARROW[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1, 2]",
+        "flavors: 7",
+        "flavors: {python_function: 7}",
+        "flavors: {python_function: [1]}",
+        "flavors: {<b>: {a: {b: [1, null]}}}",
+        "flavors: {x: {}}\nsignature: {inputs: '[{\"type\": 7}]'}",
+        "flavors: {x: {}}\nsignature: {inputs: '[]', outputs: null, params: '[{\"name\": 1}]'}",
+        "flavors: {x: {}}\nsaved_input_example_info: {artifact_path: ../../../etc/passwd}",
+        "flavors: {x: {}}\nsaved_input_example_info: [1]",
+        "flavors: {x: {}}\nsaved_input_example_info: {artifact_path: {a: 1}}",
+        "flavors: {x: {}}\nsaved_input_example_info: {artifact_path: MLmodel}",
+        "flavors: &a [*a]",
+        "a: !!python/object/apply:os.system [id]",
+        "\x00",
+    ],
+)
+def test_an_mlmodel_file_may_say_anything(text: str) -> None:
+    """The page of what a run logged says what of it can be understood, and never fails."""
+    store = Store._over(MemoryBucket(), Pool())
+    with store.runs.start() as run:
+        run.log_bytes(text.encode(), "m/MLmodel")
+        run.log_text(HOSTILE, "m/requirements.txt")
+    for more in ({}, {"inspect": 1}):
+        found = asked(Site(store), f"/runs/{run.id}/model", **({"path": "m"} | more))
+        assert found.status == 200, found.body.decode()[-500:]
+        assert HOSTILE not in found.body.decode()
