@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,11 +42,25 @@ def attach(serve_ui: Callable[..., int]) -> None:
         help="A name under which browsers may ask, beside those of this machine.",
     )
     @click.option("--token", "always_token", is_flag=True, help="Ask for a token here on this machine as well.")
+    @click.option(
+        "--export",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Write the pages into a folder as a static site, and serve nothing.",
+    )
+    @click.option("--experiment", metavar="NAME", help="Export an experiment: its newest 500 runs.")
+    @click.option("--run", metavar="ID", help="Export a run.")
+    @click.option("--dry-run", is_flag=True, help="Say what would be exported: how many files and bytes.")
     def ui(**given: Any) -> None:
         """Show the store in a browser: runs, charts, models, space; until SIGTERM or Ctrl-C.
 
         \b
         Example: holdall ui --port 5050
+        Example: holdall ui --export site --experiment digits
         Guide: holdall guide ui
         """
+        if given["export"] is None and (given["experiment"] or given["run"] or given["dry_run"]):
+            raise click.UsageError("--experiment, --run and --dry-run say what of the store --export DIR writes")
+        if given["experiment"] and given["run"]:
+            raise click.UsageError("either --experiment or --run is exported")
         sys.exit(serve_ui(opener(), say=tell, **given))

@@ -10,6 +10,7 @@
     changes       what may be changed, where that is allowed; `change_forms` says how each form looks
     app           all that as an ASGI application
     server        one process that serves it, until a signal ends it
+    exporting     the same pages as files of a static site; publishing writes them into a folder
 
 and a module for each subject, whose `PAGES` says which functions draw which addresses.
 
@@ -28,6 +29,7 @@ each of many rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdall.libraries import library
@@ -46,9 +48,13 @@ def serve_ui(
     allow_changes: bool = False,
     allowed_hosts: Sequence[str] = (),
     always_token: bool = False,
+    export: Path | None = None,
+    experiment: str | None = None,
+    run: str | None = None,
+    dry_run: bool = False,
     say: Callable[[str], Any] = print,
 ) -> int:
-    """Serve the pages of a store until a signal ends this process.
+    """Serve the pages of a store until a signal ends this process, or write them into a folder.
 
     Args:
         opener: Opens the store.
@@ -57,7 +63,10 @@ def serve_ui(
         allow_changes: Whether tags, descriptions and aliases may be changed, and runs deleted and restored.
         allowed_hosts: Names under which browsers may ask, beside those of this machine and `host`.
         always_token: Whether a token is needed here on this machine as well, where other people use it.
-        say: Is told where it listens.
+        export: A folder for a static site of the pages; then nothing is served.
+        experiment, run: What of the store is exported: an experiment by name or id, or a run by id.
+        dry_run: Whether the export is only told, and nothing is written.
+        say: Is told where it listens, or what is exported.
 
     Returns:
         The exit code.
@@ -65,9 +74,15 @@ def serve_ui(
     Raises:
         MissingLibraryError: A package of the extra `ui` is missing.
         OSError: The port is taken.
+        InvalidArgumentError: The folder holds something that is no export.
+        NotFoundError: There is no such experiment or run.
     """
     for package in _PACKAGES:
         library(package, "holdall ui is a web server: pip install 'holdall[ui]'")
+    if export is not None:
+        from holdall.surfaces.web.publishing import publish
+
+        return publish(opener(), export, experiment=experiment, run=run, dry_run=dry_run, say=say)
     from holdall.surfaces.web.server import serve
 
     return serve(
