@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from holdall.errors import InvalidArgumentError
-from holdall.store import ArtifactReader, Difference, FileInfo, FileVersion, TensorDifference, Tensors
+from holdall.store import (
+    ArtifactReader,
+    Difference,
+    FileInfo,
+    FileVersion,
+    TensorChange,
+    TensorDifference,
+    TensorInfo,
+    Tensors,
+    ValueDifference,
+)
 from holdall.surfaces.fluent.active import current_store
 from holdall.surfaces.fluent.client.client import Client
 from holdall.surfaces.fluent.lineage import noting
@@ -19,6 +29,11 @@ __all__ = [
     "Difference",
     "FileInfo",
     "FileVersion",
+    "TensorChange",
+    "TensorDifference",
+    "TensorInfo",
+    "Tensors",
+    "ValueDifference",
     "artifact_versions",
     "diff",
     "diff_tensors",

@@ -436,7 +436,9 @@ ASKS_NOTHING: dict[str, set[str]] = {
     """)
     | {name for name in holdall.__all__ if isinstance(getattr(holdall, name), ModuleType | type)},
     "holdall.Client": names("tracking_uri"),
-    "holdall.artifacts": names("Difference FileInfo FileVersion"),
+    "holdall.artifacts": names(
+        "Difference FileInfo FileVersion TensorChange TensorDifference TensorInfo Tensors ValueDifference"
+    ),
     "holdall.registry": names("AliasMove Deployment ModelVersion RegisteredModel"),
     "holdall.models": names("""
         ColSpec DataType LoggedModel Model ModelInfo ModelSignature ParamSchema ParamSpec Schema TensorSpec
