@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from tests.support.browser import NARROW, Opens, Served, served, visits
+from tests.support.depth import DEEP
 from tests.support.hostile import files, hostile_store
 
 from holdall.store import Store
@@ -18,8 +19,8 @@ from holdall.store import Store
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-MOST = 140
-"""Pages that are looked at: all kinds of them, and each file."""
+MOST, FILES = (200, 100) if DEEP else (60, 3)
+"""Pages that are looked at, and how many of them of files, each of which is looked at by a click as well."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,8 @@ def test_no_page_runs_what_a_store_holds(opens: Opens) -> None:
     waiting, seen = ["/", "/experiments", "/models", "/store", "/search?q=script"], set[tuple[Any, ...]]()
     while waiting and len(seen) < MOST:
         address = waiting.pop(0)
-        if _kind(address) in seen:
+        of_files = sum(path.endswith("/artifact") for path, _ in seen)
+        if _kind(address) in seen or ("/artifact?" in address and of_files == FILES):
             continue
         seen.add(_kind(address))
         page = visit.open(address)
@@ -70,7 +72,19 @@ def test_no_page_runs_what_a_store_holds(opens: Opens) -> None:
         assert page.url.startswith(visit.url)
         waiting += _links(page)
     assert not dialogs
-    assert len(seen) > len(files()), "each file was looked at"
+    assert len(seen) > 20, "all kinds of pages were looked at"
+
+
+def test_no_file_runs_in_its_preview(opens: Opens, server: Served) -> None:
+    """Each file is looked at by a click, as readers do it: its preview comes into the page, and runs nothing there."""
+    run = next(found.info.run_id for found in server.site.store.runs.search() if found.data.metrics)
+    visit = opens()
+    page = visit.open(f"/runs/{run}?tab=artifacts")
+    for path in files():
+        page.click(f'.level a[href$="path={path}"]')
+        page.wait_for_selector(f'#preview h2 a[href$="path={path}"]')
+        assert page.evaluate("window.pwned") is None, path
+    assert page.url.endswith(f"path={path}"), "the address is that of the file"
 
 
 def test_no_page_is_wider_than_a_phone(opens: Opens, server: Served) -> None:

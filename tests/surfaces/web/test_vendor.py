@@ -1,4 +1,4 @@
-"""Others' scripts that are shipped with the pages: which they are, and that they are the published ones."""
+"""Others' scripts that are shipped with the pages, or test them: which they are, and that they are the published ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -15,22 +16,27 @@ from tests.support.depth import DEEP
 
 from holdall.surfaces.web.app import STATIC
 
-VENDOR = STATIC / "vendor"
-LOCK: list[dict[str, Any]] = json.loads((VENDOR / "lock.json").read_text())
+FOLDERS = (STATIC / "vendor", Path(__file__).parents[2] / "support" / "axe")
+LOCKS: list[list[dict[str, Any]]] = [json.loads((folder / "lock.json").read_text()) for folder in FOLDERS]
 
 
-def test_what_is_shipped_is_what_the_lock_says() -> None:
+@pytest.mark.parametrize(("folder", "lock"), zip(FOLDERS, LOCKS, strict=True), ids=["pages", "tests"])
+def test_what_is_shipped_is_what_the_lock_says(folder: Path, lock: list[dict[str, Any]]) -> None:
     """Each file is the bytes of the named version of its package, and each package's licence is among them."""
-    locked = {name: about["sha256"] for package in LOCK for name, about in package["files"].items()}
-    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in VENDOR.iterdir()}
+    locked = {name: about["sha256"] for package in lock for name, about in package["files"].items()}
+    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     there.pop("lock.json")
     assert there == locked
-    assert all(any("LICENSE" in name for name in package["files"]) for package in LOCK)
+    assert all(any("LICENSE" in name for name in package["files"]) for package in lock)
 
 
 @pytest.mark.skipif(not DEEP, reason="it downloads the packages from npm's registry")
-@pytest.mark.parametrize("package", LOCK, ids=lambda package: package["package"])
-def test_the_lock_says_what_is_published(package: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("folder", "package"),
+    [(folder, package) for folder, lock in zip(FOLDERS, LOCKS, strict=True) for package in lock],
+    ids=[package["package"] for lock in LOCKS for package in lock],
+)
+def test_the_lock_says_what_is_published(folder: Path, package: dict[str, Any]) -> None:
     """The registry's own digest of the package is the lock's, and the package's files are those that are shipped."""
     name, version = package["package"], package["version"]
     with urlopen(f"https://registry.npmjs.org/{name}/-/{name}-{version}.tgz", timeout=60) as answer:
@@ -41,4 +47,4 @@ def test_the_lock_says_what_is_published(package: dict[str, Any]) -> None:
         for file, about in package["files"].items():
             member = archive.extractfile(f"package/{about['from']}")
             assert member is not None
-            assert member.read() == (VENDOR / file).read_bytes()
+            assert member.read() == (folder / file).read_bytes()
