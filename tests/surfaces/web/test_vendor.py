@@ -1,4 +1,4 @@
-"""Others' scripts that are shipped with the pages, or test them: which they are, and that they are the published ones."""
+"""Others' scripts that are shipped with the pages, or test them: that they are the published ones."""
 
 from __future__ import annotations
 
