@@ -133,15 +133,31 @@ def _shortened(bucket: MemoryBucket, run: Run, n: int) -> None:
 def test_a_log_that_is_another_is_read_anew(change: Callable[[MemoryBucket, Run, int], None]) -> None:
     """A store that was restored from a copy, and written to since: nothing of what was read before is believed."""
     bucket = MemoryBucket()
-    (run,) = filled(bucket, 1, 5, end=False)
+    (run,) = filled(bucket, 1, 5)
     before = reader(bucket).runs.histories([run])
-    change(bucket, run, 5)
+    change(bucket, run, 6)
     if change is _replaced:  # what follows it continues that
-        again = reader(bucket).runs.resume(run.id)
-        again.log_metrics({"loss": 7.0}, step=9)
-        again.flush()
+        with reader(bucket).runs.resume(run.id) as again:
+            again.log_metrics({"loss": 7.0}, step=9)
     now, whole = reader(bucket).runs.histories([run], since=before), reader(bucket).runs.histories([run])
     assert rows(now) == rows(whole)
+
+
+def test_a_run_that_is_purged_while_it_is_followed_is_said_to_be_gone() -> None:
+    """Its entries are gone or going; the one that purged it tells."""
+    bucket = MemoryBucket()
+    gone, stays = filled(bucket, 2, 5)
+    before = reader(bucket).runs.histories([gone, stays])
+    store = reader(bucket)
+    store.runs.get(gone.id).delete()
+    store.maintenance.purge(store.maintenance.plan_purge(gone.id))
+    for since in (before, None):
+        found = reader(bucket).runs.histories([gone, stays], since=since)
+        assert list(found.unreadable) == [gone.id]
+        assert isinstance(found.unreadable[gone.id], RunNotFoundError)
+        assert found[stays.id, "loss"].count == 5
+    with pytest.raises(RunNotFoundError):
+        reader(bucket).runs.get(gone.id).histories()
 
 
 def test_another_question_is_answered_anew() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from tests.support.stores import tiny_store
 
-from holdall.format.entry import encode_entry, parse_entry
+from holdall.checking.mending import as_told
+from holdall.format.entry import LogEntry, encode_entry, parse_entry
 from holdall.format.layout import log_key, run_log
+from holdall.format.state import State
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.store import MetricSummary
@@ -101,6 +104,25 @@ def test_check_finds_extremes_that_say_otherwise() -> None:
     bucket.objects[log_key(log, n)] = encode_entry(entry)
     (problem,) = tiny_store(bucket, create=False).maintenance.check().problems
     assert "a state it carries is not what its entries amount to" in problem.detail
+
+
+def test_what_is_repaired_from_a_copy_has_extremes_of_the_same_count() -> None:
+    """Of a metric that the copy knows more of they are the copy's; else the run's own, or not known."""
+
+    def state(values: list[float]) -> State:
+        found = State()
+        entry = LogEntry("runs/a", 0, "c" * 32, None, 5, "x", None, ())
+        points = [["loss", value, step, 0] for step, value in enumerate(values)]
+        found.apply(replace(entry, ops=({"op": "metric", "points": points},)))
+        return found
+
+    own, copy = [0.5, 0.9], [0.5, 0.9, 0.1]
+    assert as_told(state(own), state(copy)).extremes_of("loss") == (0.1, 0.9)
+    assert as_told(state(copy), state(own)).extremes_of("loss") == (0.1, 0.9)
+    forgot = state(copy)
+    forgot.extremes = {}
+    assert as_told(state(own), forgot).extremes_of("loss") is None
+    assert as_told(forgot, state(own)).extremes_of("loss") is None
 
 
 def test_a_summary_is_plain() -> None:

@@ -136,7 +136,7 @@ def as_told(own: State, told: State) -> State:
         params=told.params | own.params,
         tags=told.tags | own.tags,
         metrics=own.metrics | counts,
-        extremes=own.extremes | {key: told.extremes[key] for key in counts.keys() & told.extremes.keys()},
+        extremes=own.extremes | {key: each for key, each in told.extremes.items() if counts[key] is told.metrics[key]},
     )
 
 
