@@ -1,144 +1,119 @@
-"""The same runs in `holdall ui` and in MLflow's UI: requests, bytes and nodes of a first page, in a real browser.
+"""What does the first page of a store's runs cost? 10^5 of them, on a fresh machine and on one that knows the store.
 
-    python -m benchmarks.pages [--runs 500] [--points 100]
+    python -m benchmarks.pages                     each step in a process of its own; a table
+    python -m benchmarks.pages --runs 1000         a quick try of it
 
-Each run has eight parameters and six metrics. Ours are in a local folder, MLflow's in SQLite; each server is a process
-of its own, and each page is opened in a fresh Chromium with an empty cache, then again with a full one. Bytes are what
-crosses the wire, headers included. What comes within five seconds after the first run is seen is counted.
+The runs are those of `benchmarks.scale`, with ids that tell the time. Requests are counted until the step's answer is
+there; what goes on behind a page is a step of its own. Seconds hold no network.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
-import re
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.request import urlopen
+from time import perf_counter
+from typing import Any, Final
 
-from tests.support.browser import started_browser
+from benchmarks.data import emptied
+from benchmarks.measured import Clock, Taken, measure
+from benchmarks.scale import Counting, _memory, _store
 
-SETTLED = 5_000  # ms after the first run is seen: what comes until then is counted
-METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "epoch")
-
-
-def params_of(n: int) -> dict[str, Any]:
-    """The parameters of a run."""
-    chance = random.Random(n)
-    names = ("rate", "depth", "width", "dropout", "batch", "seed", "optimizer", "data")
-    return {name: round(chance.random(), 4) for name in names}
+FILTER: Final = "params.param3 = '1' and metrics.metric1 > 90"
 
 
-def points_of(n: int, count: int) -> list[tuple[str, float, int, int]]:
-    """The measurements of a run: key, value, step, time in ms."""
-    chance, began = random.Random(-n), 1_780_000_000_000 + n * 60_000
-    return [(key, chance.random(), step, began + step * 1000) for step in range(count) for key in METRICS]
+def _first_page(store: Any, index: Any) -> int:
+    return len(index.page().records)
 
 
-def fill_ours(folder: Path, runs: int, points: int) -> None:
-    """Log the runs into a store."""
-    from holdall.store import Store
-
-    store = Store.open(str(folder), environment=False)
-    for n in range(runs):
-        with store.runs.start(experiment="pages", name=f"run-{n}") as run:
-            run.log_params(params_of(n))
-            run.log_batch(points_of(n, points))
+def _all_listed(store: Any, index: Any) -> int:
+    index.refresh()
+    return int(index.page().listed)
 
 
-def fill_theirs(database: str, runs: int, points: int) -> str:
-    """Log the same runs by MLflow, and return the experiment's id."""
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric, Param
-
-    client = MlflowClient(database)
-    experiment = str(client.create_experiment("pages"))
-    for n in range(runs):
-        run = client.create_run(experiment, run_name=f"run-{n}").info.run_id
-        measured = [Metric(key, value, at, step) for key, value, step, at in points_of(n, points)]
-        params = [Param(key, str(value)) for key, value in params_of(n).items()]
-        for at in range(0, len(measured), 900):
-            client.log_batch(run, measured[at : at + 900], params if at == 0 else [])
-        client.set_terminated(run)
-    return experiment
+def _filtered(store: Any, index: Any) -> int:
+    return int(index.page(FILTER, order_by=["metrics.metric0 DESC"]).total)
 
 
-@contextmanager
-def server(command: list[str], url: str) -> Iterator[None]:
-    """A server's process, from when it answers."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            while not _answers(url):
-                if process.poll() is not None:
-                    raise RuntimeError(f"{command[0]} ended with {process.returncode}")
-                time.sleep(0.2)
-            yield
-        finally:
-            process.terminate()
+STEPS: Final[dict[str, Callable[[Any, Any], int]]] = {
+    "search, cold, no catalog": lambda store, _: len(store.runs.search(limit=100)),
+    "write a catalog, cold": lambda store, _: int(store.maintenance.catalog().runs),
+    "search, cold, by the catalog": lambda store, _: len(store.runs.search(limit=100)),
+    "first page, cold": _first_page,
+    "all listed, cold": _all_listed,
+    "first page, warm": _first_page,
+    "first page with a filter and an order, warm": _filtered,
+    "all listed, warm": _all_listed,
+}
+KNOWN: Final = "a page with another filter, all listed"
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=2):
-            return True
-    except OSError:
-        return False
+def step(clock: Clock, *, path: str, name: str, cache: str) -> dict[str, Any]:
+    """One step, in a process that has done nothing yet; the catalog is kept beside the runs."""
+    from tests.support.runlogs import RunsInAFile
+
+    inner, kept = RunsInAFile(Path(path)).open(), Path(path).with_suffix(".catalog")
+    bucket = Counting(inner)
+    _store(bucket, cache).experiments.create("Default")
+    if kept.exists() and "no catalog" not in name:
+        inner.small.put(f"catalog/{'0' * 16}/log/{'f' * 16}", kept.read_bytes())
+    store = _store(bucket, cache, create=False)
+    index = store.runs.index()
+    before, bucket.requests = _memory(), 0
+    with clock:
+        begun = perf_counter()
+        found = STEPS[name](store, index)
+        waited, requests = perf_counter() - begun, bucket.requests
+    index.close()
+    for key, data in inner.small.objects.items():
+        if key.startswith("catalog/"):
+            kept.write_bytes(data)
+    size = kept.stat().st_size if kept.exists() else 0
+    return {"requests": requests, "before": before, "waited": waited, "found": found, "catalog": size}
 
 
-def looked_at(browser: Any, url: str) -> dict[str, dict[str, int]]:
-    """Open a page with an empty cache, then again: requests, bytes, nodes, and names of runs that stand in its text."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    wire = context.new_cdp_session(page)
-    wire.send("Network.enable")
-    counted = {"requests": 0, "bytes": 0}
+def page_again(clock: Clock, *, path: str, name: str, cache: str) -> dict[str, Any]:
+    """A page of runs that are known, by another filter."""
+    from tests.support.runlogs import RunsInAFile
 
-    def see(finished: dict[str, Any]) -> None:
-        counted["requests"] += 1
-        counted["bytes"] += int(finished["encodedDataLength"])
-
-    wire.on("Network.loadingFinished", see)
-    found = {}
-    for when in ("first", "again"):
-        counted.update(requests=0, bytes=0)
-        page.goto("about:blank")  # an address that differs in its fragment alone is not loaded again
-        page.goto(url)
-        page.wait_for_selector("text=run-")
-        page.wait_for_timeout(SETTLED)  # a page that asks again and again is never idle
-        names = set(re.findall(r"\brun-\d+\b", page.inner_text("body")))
-        nodes = int(page.evaluate("document.querySelectorAll('*').length"))
-        found[when] = counted | {"nodes": nodes, "runs": len(names)}
-    context.close()
-    return found
+    bucket = Counting(RunsInAFile(Path(path)).open())
+    _store(bucket, cache).experiments.create("Default")
+    store = _store(bucket, cache, create=False)
+    before = _memory()
+    with store.runs.index() as index:
+        index.refresh()
+        bucket.requests = 0
+        with clock:
+            begun = perf_counter()
+            found = _filtered(store, index)
+            waited = perf_counter() - begun
+        return {"requests": bucket.requests, "before": before, "waited": waited, "found": found, "catalog": 0}
 
 
 def main() -> None:
-    """Ask, and print a row for each side and visit."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--points", type=int, default=100, help="of each metric")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, started_browser() as browser:
-        database, store = f"sqlite:///{scratch}/mlflow.db", Path(scratch) / "store"
-        fill_ours(store, asked.runs, asked.points)
-        experiment = fill_theirs(database, asked.runs, asked.points)
-        ours = [sys.executable, "-m", "holdall", "--store", str(store), "ui", "--port", "5151"]
-        theirs = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", database, "--port", "5152"]
-        print(f"{'':24} {'requests':>9} {'bytes':>11} {'nodes':>8} {'runs':>6}")
-        for name, command, url, path in (
-            ("holdall", ours, "http://127.0.0.1:5151", "/"),
-            ("mlflow", theirs, "http://127.0.0.1:5152", f"/#/experiments/{experiment}/runs"),
-        ):
-            with server(command, url):
-                for when, row in looked_at(browser, url + path).items():
-                    shown = f"{row['requests']:>9} {row['bytes']:>11,} {row['nodes']:>8,} {row['runs']:>6}"
-                    print(f"{name + ', ' + when:24} {shown}")
+    """Fill, ask, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--scratch", type=Path, default=Path("/tmp"))
+    parser.add_argument("--steps", nargs="+", default=[*STEPS, KNOWN])
+    given = parser.parse_args()
+    print("| step | requests | seconds | CPU s | engine's MB at most | found |")
+    print("|" + "---|" * 6)
+    with emptied(given.scratch / "holdall-pages") as folder:
+        path = str(folder / "runs")
+        measure("benchmarks.scale:fill", path=path, runs=given.runs)
+        for number, name in enumerate(given.steps):
+            cold = "cold" in name and name != "all listed, cold"
+            cache = str(folder / (f"cache-{number}" if cold else "cache"))
+            what = "page_again" if name == KNOWN else "step"
+            _print(name, measure(f"benchmarks.pages:{what}", path=path, name=name, cache=cache))
+
+
+def _print(name: str, taken: Taken) -> None:
+    facts, own = taken.facts, (taken.memory - taken.facts["before"]) / 1e6
+    said = f"{taken.requests:,} | {facts['waited']:.2f} | {taken.cpu:.2f} | {own:.0f} | {facts['found']:,}"
+    print(f"| {name} | {said} |" + (f" catalog {facts['catalog']:,}" if facts["catalog"] else ""), flush=True)
 
 
 if __name__ == "__main__":

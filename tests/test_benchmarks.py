@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from benchmarks import cpu, dedup, scale, space
+from benchmarks import cpu, dedup, pages, scale, space
 from benchmarks.all import QUESTIONS
 from benchmarks.answer import Answer, text_of, verdict
 from benchmarks.data import random_file, same, small_files, weights_file
@@ -222,3 +222,20 @@ def test_looking_at_many_runs_is_counted(
     scale.main()
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [(row[1], int(row[3])) for row in rows] == [(verbs[0], 32), (verbs[1], 2), (verbs[2], 1)]
+
+
+@pytest.mark.long
+def test_the_first_page_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row for each step: with a catalog a search asks for few, and a first page for no more than fifty."""
+    steps = ["write a catalog, cold", "first page, cold"]
+    monkeypatch.setattr(sys, "argv", ["pages", "--runs", "60", "--scratch", str(tmp_path), "--steps", *steps])
+    pages.main()
+    rows = {row[0].strip("| "): int(row[1]) for row in _cells(capsys.readouterr().out)}
+    assert rows[steps[0]] >= 60
+    assert rows[steps[1]] <= 50
+
+
+def _cells(shown: str) -> list[list[str]]:
+    return [line.split(" | ") for line in shown.splitlines()[2:]]

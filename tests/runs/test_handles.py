@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
 from collections.abc import Callable
 
 import pytest
+from tests.support.depth import DEEP
 from tests.support.logs import entries_of, ops_of
 from tests.support.runlogs import put_runs
 from tests.support.stores import tiny_store
@@ -44,6 +46,28 @@ def test_a_service_that_reads_many_runs_holds_few(store: Store) -> None:
     assert len(store.runs._handles) == MOST
     assert first() is None
     assert len(session._open_sessions) == known
+
+
+def test_a_process_that_opens_very_many_runs_holds_no_more_for_it(store: Store) -> None:
+    """Ten thousand handles, as a server of pages asks for them: what they take is bounded, and the last are let go."""
+
+    def opened(first: int, count: int) -> int:
+        for n in range(first, first + count):
+            store.runs.get(f"{n:032x}")
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0
+
+    tracemalloc.start()
+    try:
+        opened(0, MOST)
+        before = opened(MOST, MOST)
+        after = opened(2 * MOST, 4 * MOST)
+    finally:
+        tracemalloc.stop()
+    opened(6 * MOST, 100_000 if DEEP else 10_000)
+    assert len(store.runs._handles) == MOST
+    assert len(store.runs._handles._alive) == MOST
+    assert after - before < 200_000, after - before
 
 
 def begins(run: Run) -> None:

@@ -17,12 +17,13 @@ import random
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from holdall.errors import ObjectNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry, encode_entry, parse_entry
-from holdall.format.layout import experiment_id, log_key, run_id, run_log
+from holdall.format.layout import experiment_id, log_key, run_id, run_log, timed_run_id
 from holdall.format.state import State
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo, check_size
 from holdall.storage.memory import MemoryBucket
@@ -31,9 +32,12 @@ EXPERIMENT = experiment_id("Default")
 _NEWEST = 2**64 - 1
 
 
-def run_entries(source: random.Random, number: int, kind: str = "finished", entries: int = 3) -> list[LogEntry]:
+def run_entries(
+    source: random.Random, number: int, kind: str = "finished", entries: int = 3, *, timed: bool = False
+) -> list[LogEntry]:
     """The entries of one run's log, as a writer would write them; of a live one, all but the first are measurements."""
-    id, session = run_id(EXPERIMENT, source.randbytes(12)), source.randbytes(16).hex()
+    begun = timed_run_id(EXPERIMENT, number, source.randbytes(6)) if timed else None
+    id, session = begun or run_id(EXPERIMENT, source.randbytes(12)), source.randbytes(16).hex()
     begin: list[Json] = [{"op": "create", "experiment": EXPERIMENT}, {"op": "open", "session": session}]
     begin += [{"op": "tag", "key": f"mlflow.tag{n}", "value": f"{number % 7:030}"} for n in range(12)]
     begin += [{"op": "tag", "key": "mlflow.runName", "value": f"run-{number}"}]
@@ -85,7 +89,7 @@ class RunsInAFile:
         source, rows = random.Random(kind), []
         with self.path.open("wb") as file:
             for number in range(count):
-                found = run_entries(source, number, kind, entries)
+                found = run_entries(source, number, kind, entries, timed=True)
                 rows.append((found[0].log, [file.tell(), *(file.tell() for _ in self._written(file, found))]))
         rows.sort()
         self.path.with_suffix(".index").write_bytes(
@@ -123,6 +127,9 @@ class RunsInAFile:
         self.small.put(key, data)
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        return islice(self._list(prefix, limit=limit), limit)
+
+    def _list(self, prefix: str, *, limit: int | None) -> Iterator[ObjectInfo]:
         small = list(self.small.list(prefix, limit=limit))
         yield from (info for info in small if info.key < "runs/")
         if prefix.startswith("runs/") or not prefix:
