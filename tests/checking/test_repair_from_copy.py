@@ -48,7 +48,7 @@ def located(bucket: MemoryBucket, ids: int, sessions: int, *, create: bool = Fal
     """A store whose runs have the ids of one seed, and whose sessions, so packs, have those of another."""
     location = tiny_location(bucket, seed=sessions, create=create)
     run_ids, others = entropy(ids), location.entropy
-    location.entropy = lambda size: run_ids(size) if size == 12 else others(size)
+    location.entropy = lambda size: run_ids(size) if size == 6 else others(size)
     process = {"command": ["train.py"], "entry_script": "train.py", "source_type": "LOCAL"}
     location.environment = lambda: {
         "process": process,
