@@ -34,6 +34,7 @@ from holdall import (
 from holdall.errors import (
     AccessDeniedError,
     ActiveRunError,
+    AliasMovedError,
     ArtifactExistsError,
     ArtifactNotFoundError,
     BucketNotFoundError,
@@ -243,6 +244,7 @@ __all__ = [
     "AccessDeniedError",
     "ActiveRun",
     "ActiveRunError",
+    "AliasMovedError",
     "ArtifactExistsError",
     "ArtifactNotFoundError",
     "BucketNotFoundError",
