@@ -1,7 +1,8 @@
 """Scripts as MLflow's documentation teaches to write them run here with only their import lines changed.
 
-Each ends with `seen`, what it saw, and that is the same in both. MLflow's run in one process of
-their own; holdall's in this one, which has imported what they need.
+Each ends with `seen`, what it saw, and that is the same in both. What MLflow's saw is kept in
+`seen_in_scripts.json`; a deep run lets them run again, in one process of their own, and
+`python -m tests.surfaces.test_scripts_for_mlflow` writes it anew. holdall's run in this one.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import re
 import runpy
 import subprocess
 import sys
+import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.depth import DEEP
 
 from holdall.surfaces.fluent import active
 
 SCRIPTS = sorted(Path(__file__).with_name("mlflow_scripts").glob("*.py"))
+KEPT = Path(__file__).with_name("seen_in_scripts.json")
 _RUN = """
 import json, os, runpy, sys, warnings
 warnings.simplefilter("ignore")
@@ -84,9 +88,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What MLflow's scripts saw, with MLflow and with holdall."""
     texts = {script.stem: script.read_text() for script in SCRIPTS}
     with ThreadPoolExecutor(1) as thread:
-        theirs = thread.submit(_with_mlflow, tmp_path_factory.mktemp("mlflow"), texts)
+        folder = tmp_path_factory.mktemp("mlflow")
+        theirs = thread.submit(lambda: _with_mlflow(folder, texts) if DEEP else json.loads(KEPT.read_text()))
         ours = _with_holdall(tmp_path_factory.mktemp("holdall"), {name: _ported(text) for name, text in texts.items()})
         return {"mlflow": theirs.result(), "holdall": ours}
+
+
+@pytest.mark.skipif(not DEEP, reason="a deep run lets MLflow's scripts run")
+def test_what_is_kept_of_mlflow_is_what_it_does(seen: dict[str, dict[str, Any]]) -> None:
+    """What was written down is what the scripts see with MLflow."""
+    assert seen["mlflow"] == json.loads(KEPT.read_text())
 
 
 @pytest.mark.parametrize("name", [script.stem for script in SCRIPTS])
@@ -143,3 +154,9 @@ def test_an_import_line_of_mlflows_names_what_is_here(line: str) -> None:
     assert {name.replace("mlflow", "holdall") for name in theirs if name != "__builtins__"} == {
         name for name in ours if name != "__builtins__"
     }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as at:
+        found = _with_mlflow(Path(at), {script.stem: script.read_text() for script in SCRIPTS})
+        KEPT.write_text(json.dumps(found, indent=1) + "\n")
