@@ -52,7 +52,7 @@ globalThis.holdallPlots ??= {};
     line(run, n, shade) {
       const points = this.view.columns.map((column, at) => `${this.at[at]} ${this.y(at, column.values[n]).toFixed(1)}`);
       const facts = this.view.columns.map((column) => `${column.name} ${plots.said(column.values[n])}`).join(", ");
-      return svg("path", { class: `run ${shade}`, d: `M${points.join("L")}`, "data-run": run.id, "aria-label": `${run.name}: ${facts}` });
+      return svg("path", { class: `run ${shade}`, d: `M${points.join("L")}`, "data-run": run.id, role: "img", "aria-label": `${run.name}: ${facts}` });
     }
 
     axis(column, n) {

@@ -62,7 +62,7 @@ globalThis.holdallPlots ??= {};
       if (across === null || up === null) return null;
       const third = colour ? `, ${colour.name} ${plots.said(colour.values[n])}` : "";
       const said = `${run.name}: ${x.name} ${plots.said(x.values[n])}, ${y.name} ${plots.said(y.values[n])}${third}`;
-      return svg("circle", { class: `${shade} filled`, cx: this.left(across).toFixed(1), cy: this.high(up).toFixed(1), r: 5, "data-run": run.id, "aria-label": said });
+      return svg("circle", { class: `${shade} filled`, cx: this.left(across).toFixed(1), cy: this.high(up).toFixed(1), r: 5, "data-run": run.id, role: "img", "aria-label": said });
     }
 
     listen() {
