@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.depth import DEEP
 from tests.support.runlogs import put_runs
 from tests.support.stores import tiny_store
 
@@ -18,6 +19,8 @@ from holdall.storage.bucket import ObjectInfo
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Store
+
+MANY = 9_999 if DEEP else 150  # a multiple of three
 
 
 @pytest.fixture
@@ -118,7 +121,7 @@ def newest(bucket: MemoryBucket, count: int) -> list[str]:
 def test_a_fresh_machine_shows_the_newest_runs_by_the_catalog() -> None:
     """Within 50 requests, before the store is listed, and those that came after the catalog are among them."""
     bucket = MemoryBucket()
-    put_runs(tiny_store(bucket)._location.bucket, 150)
+    put_runs(tiny_store(bucket)._location.bucket, MANY)
     tiny_store(bucket, create=False).maintenance.catalog()
     store = tiny_store(bucket, create=False, seed=3)
     late = [store.runs.start(start_time=1_900_000_000_000 + n).id for n in range(3)]
@@ -138,7 +141,7 @@ def test_a_fresh_machine_shows_the_newest_runs_by_the_catalog() -> None:
 def test_a_machine_that_knows_the_store_shows_it_before_it_is_listed(tmp_path: Path) -> None:
     """No request but the descriptor's: the newest at once, all with a filter, as of the listing before."""
     bucket = MemoryBucket()
-    put_runs(tiny_store(bucket)._location.bucket, 150)
+    put_runs(tiny_store(bucket)._location.bucket, MANY)
     store, _ = counting(bucket, cache=tmp_path)
     with store.runs.index() as index:
         index.refresh()
@@ -149,7 +152,7 @@ def test_a_machine_that_knows_the_store_shows_it_before_it_is_listed(tmp_path: P
         page = index.page()
         assert [run.run_id for run in page.records] == [run.run_id for run in before.records]
         assert (page.as_of, page.complete) == (before.as_of, False)
-        assert index.page("params.param1 = '1'").total == index.page(limit=600, offset=100).total // 3
+        assert index.page("params.param1 = '1'").total == MANY // 3
         assert count.total <= 2
         slow.may_list.set()
 

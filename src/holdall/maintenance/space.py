@@ -33,7 +33,7 @@ class Stats:
         packs, pack_bytes: What that takes in packs.
         log_bytes: What it takes in logs.
         hint_bytes: What tells writers which packs have a chunk.
-        other_bytes: What says what the store is, and what its collections did.
+        other_bytes: What says what the store is, what its collections did, and what all runs say (its catalog).
         foreign_bytes: Objects that are not holdall's.
         quarantine_bytes: Of `pack_bytes`, what a collection has condemned and not deleted yet.
         objects, object_bytes: All keys, and all bytes behind them.
