@@ -187,6 +187,11 @@ def test_lineage_goes_both_ways(store: Store, run: Run) -> None:
     assert below.count(f'href="/runs/{child.id}"') == 2
 
 
+def test_all_files_have_one_digest(store: Store, run: Run) -> None:
+    """It is computed when it is asked for, and is that of the manifest."""
+    assert run.manifest_digest in asked(store, "run", run, part="digest").body.decode()
+
+
 @pytest.fixture
 def opens(store: Store, browser: Browser) -> Iterator[Opens]:
     with served(store) as server, visits(browser, server.url) as opens:

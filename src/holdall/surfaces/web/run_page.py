@@ -28,7 +28,7 @@ from holdall.surfaces.web.site import Site
 
 Facts: TypeAlias = "dict[str, Any]"
 TABS: Final = ("overview", "charts", "artifacts", "environment", "lineage")
-_PARTS: Final = ("", "live", "level", "readers")  # what a page shows later, on its own
+_PARTS: Final = ("", "live", "level", "readers", "digest")  # what a page shows later, on its own
 _GOING: Final = ("RUNNING", "SCHEDULED")
 _KEEP: Final = "holdall.keep"
 
@@ -126,5 +126,6 @@ _PARTS_DRAWN: Final[Mapping[str, Callable[[Site, RunSnapshot, Query], Facts]]] =
     "live": _live,
     "level": level,
     "readers": run_lineage.readers,
+    "digest": lambda _, found, __: {"digest": found.manifest_digest},
 }
 PAGES: Final[Pages] = {"run": run}
