@@ -249,9 +249,9 @@ class RunIndex:
             try:
                 if not self._known:
                     as_of = self._filling.newest()
-                    self._tell(1 if as_of else 0, as_of)
+                    self._tell(1 if self._rows.by_id else 0, as_of)
                     self._filling.remembered()
-                    self._tell(2 if as_of else 0, as_of)
+                    self._tell(2 if self._rows.by_id else 0, as_of)
                 if self._location.ticks() >= self._due:
                     self._list()
                 else:
