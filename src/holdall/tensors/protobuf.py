@@ -15,7 +15,7 @@ from holdall.tensors.stored import RangedFile
 _WINDOW: Final = 256 << 10  # bytes read at a time: as many as a chunk has
 _WIDE: Final = 16 << 20  # of a file that is small enough to be read
 _SMALL: Final = 32 << 20
-_MAX_FIELDS: Final = 1 << 22  # a few seconds' work
+_MAX_FIELDS: Final = 1 << 18  # a second or two of work; the initialisers of 30,000 tensors have as many
 _MAX_TEXT: Final = 64 << 10
 _MAX_PACKED: Final = 64 << 20
 

@@ -20,8 +20,8 @@ from holdall.tensors.dtypes import DTYPES, DType
 from holdall.tensors.stored import MAX_NAME
 
 MAX_PICKLE: Final = 64 << 20
-_MAX_STEPS: Final = 1 << 22  # instructions: 40 for a tensor
-_MAX_VISITED: Final = 1 << 20  # values that are looked through for tensors; shared ones count each time
+_MAX_STEPS: Final = 1 << 21  # instructions: 40 for a tensor
+_MAX_VISITED: Final = 1 << 18  # values that are looked through for tensors; shared ones count each time
 _MAX_DEPTH: Final = 100
 
 
