@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.depth import thinned
 
 from holdall.store import Store
 
@@ -46,7 +47,7 @@ def asked(url: str, cookie: str = "") -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("ending", thinned([signal.SIGTERM, signal.SIGINT], 2))
 def test_it_serves_until_a_signal(tmp_path: Path, ending: signal.Signals) -> None:
     """The line with the address comes when it listens; both signals end it well."""
     store = Store.open(str(tmp_path / "store"), workers=0)

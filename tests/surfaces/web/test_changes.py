@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 from tests.support.asgi import Response, ask
 from tests.support.browser import NARROW, Opens, Served, served, shot, visits
+from tests.support.depth import thinned
 
 from holdall.store import DESCRIPTION, Store
 from holdall.surfaces.web.app import make_app
@@ -219,7 +220,7 @@ def opens(server: Served, browser: Browser) -> Iterator[Opens]:
         yield opens
 
 
-@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("script", thinned([True, False], 2))
 def test_a_browser_moves_an_alias(server: Served, opens: Opens, names: dict[str, str], *, script: bool) -> None:
     """From the start address on, with and without a script; the token is in no address after that."""
     server.site.store.registry.set_alias(names["name"], "champion", 1)
