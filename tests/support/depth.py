@@ -19,8 +19,13 @@ FIRST: Final = "HOLDALL_TESTS_FIRST"  # with which case of a table the session b
 
 
 def thinned(cases: Sequence[T], step: int) -> Sequence[T]:
-    """Every so many of the cases, from a random one on, so that a few runs try all; in a deep run all of them."""
-    return cases if DEEP else cases[random.randrange(min(step, len(cases))) :: step]
+    """Every so many of the cases, so that a few runs try all; in a deep run all of them.
+
+    From which one on is drawn once a session, alike in its workers, which must collect the same tests.
+    """
+    return (
+        cases if DEEP else cases[int(os.environ.get(FIRST) or random.randrange(step)) % min(step, len(cases)) :: step]
+    )
 
 
 def examples(usual: int) -> int:
