@@ -1,6 +1,6 @@
 """Series as small drawings, for pages without scripts: in SVG, in the colour of the text around them.
 
-    drawing of 280 x 64       a line for each stretch of finite values, a dot for one alone,
+    drawing of 240 x 48       a line for each stretch of finite values, a dot for one alone,
     |  /\\    /\\__            a tick at the bottom for what is not finite
     | /  \\__/     .   '
 
