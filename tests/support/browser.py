@@ -22,10 +22,11 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 
+from holdall.servers.listening import listen
 from holdall.store import Store
 from holdall.surfaces.web.app import make_app
 from holdall.surfaces.web.security import Rules
-from holdall.surfaces.web.server import configuration, listen, rules_for
+from holdall.surfaces.web.server import configuration, rules_for
 from holdall.surfaces.web.site import Site
 
 if TYPE_CHECKING:

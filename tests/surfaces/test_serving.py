@@ -30,11 +30,11 @@ from holdall.__main__ import program
 from holdall.modeling.signatures.data_types import Array, DataType
 from holdall.modeling.signatures.schema import TensorSpec
 from holdall.models import ColSpec, ModelSignature, Schema
+from holdall.servers.listening import listen
 from holdall.store import Store
 from holdall.surfaces.serving.app import make_app
 from holdall.surfaces.serving.metrics import Metrics
 from holdall.surfaces.serving.openapi import openapi
-from holdall.surfaces.serving.processes import listen
 from holdall.surfaces.serving.service import Identity, Limits, load, service_of
 
 ROOT = Path(__file__).parents[2]

@@ -1,1 +1,6 @@
-"""What servers of this package share, whatever they serve: the limits of a connection, and threads that answer."""
+"""What servers of this package share, whatever they serve.
+
+listening    the socket that they listen on
+connection   the limits of a connection
+threads      threads that answer
+"""

@@ -69,7 +69,8 @@ def serve(
     Cost: reading the model, once per process.
     """
     _need(*_PACKAGES)
-    from holdall.surfaces.serving.processes import listen, serve_alone, serve_together
+    from holdall.servers.listening import listen
+    from holdall.surfaces.serving.processes import serve_alone, serve_together
     from holdall.surfaces.serving.service import Limits, service_of
 
     limits = Limits(

@@ -46,19 +46,6 @@ _GRACE: Final = 5.0  # seconds that a process has for its end beyond what a requ
 _AGAIN: Final = 5.0  # seconds after which a process that has not ended is told once more
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to a port, any free one for 0. Raises: OSError, which names the port, if it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
-    return listening
-
-
 def serve_alone(service: Service, listening: socket.socket) -> None:
     """Serve in this process until a signal ends it. Raises: as `Models.load`."""
     with _ending_on_signals():

@@ -12,6 +12,7 @@ from typing import Any, Final
 import uvicorn
 
 from holdall.servers.connection import bounded
+from holdall.servers.listening import listen
 from holdall.store import Store
 from holdall.surfaces.web.app import make_app
 from holdall.surfaces.web.security import LOOPBACK, Rules
@@ -88,15 +89,3 @@ def configuration(app: Any) -> uvicorn.Config:
         proxy_headers=False,  # nothing here depends on who asked
         timeout_graceful_shutdown=_GRACE,
     )
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket bound to a port, any free one for 0. Raises: OSError, which names the port, if it is taken."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
-    return listening
