@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -94,6 +95,33 @@ def test_an_export_overwrites_only_its_own(store: Store, tmp_path: Path) -> None
     exported(store, site)
     assert not old.exists()
     assert (site / "notes.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("inner", ["static", "static/vendor"])
+def test_an_export_is_written_through_no_folder_that_is_a_link(store: Store, tmp_path: Path, inner: str) -> None:
+    """Who gave the folder, as with a repository, has nothing written elsewhere by it."""
+    site, other = tmp_path / "site", tmp_path / "other"
+    other.mkdir()
+    (site / inner).parent.mkdir(parents=True)
+    (site / inner).symlink_to(other)
+    (site / ".holdall-export").touch()
+    with pytest.raises(InvalidArgumentError, match="is a link"):
+        exported(store, site)
+    assert not list(other.iterdir())
+
+
+def test_an_export_is_written_through_no_file_that_is_a_link(store: Store, tmp_path: Path) -> None:
+    """Neither by the name of a page, nor by that which it has while it is written, nor by the mark."""
+    site, mine = tmp_path / "site", tmp_path / "mine.txt"
+    site.mkdir()
+    mine.write_text("mine")
+    (site / ".holdall-export").symlink_to(tmp_path / "made")
+    for name in ("index.html", f"index.html.{os.getpid()}.partial"):
+        (site / name).symlink_to(mine)
+    exported(store, site)
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "made").exists()
+    assert not (site / "index.html").is_symlink()
 
 
 def test_what_would_be_exported_is_told_first(store: Store, tmp_path: Path) -> None:

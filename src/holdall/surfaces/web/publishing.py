@@ -1,4 +1,7 @@
-"""An export into a folder, which is its own: nothing else is overwritten there."""
+"""An export into a folder, which is its own: nothing else is overwritten there, and nothing is written through a link.
+
+The folder itself may be a link: its user named it. What is in it may have come from anybody, as from a repository.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from holdall.surfaces.web.app import SUBJECTS
 from holdall.surfaces.web.exporting import Export, export_of, scope_of
 
 _MARK: Final = ".holdall-export"
+_FOLDERS: Final = ("static", "static/vendor")
 _OWN: Final = re.compile(r"(index|help|left-out|[a-z-]+-[0-9a-f]{16,32})\.(html|json|png|jpe?g|gif|webp)", re.ASCII)
 
 
@@ -24,7 +28,7 @@ def publish(
     """Export into a folder that is empty, new, or an export. Return 0.
 
     Raises:
-        InvalidArgumentError: There is something else in it; nothing was written.
+        InvalidArgumentError: There is something else in it, or a link instead of a folder; nothing was written.
         NotFoundError: There is no such experiment or run.
     """
     _check(folder)
@@ -51,16 +55,21 @@ def _check(folder: Path) -> None:
         there = [folder.name]
     if there and _MARK not in there:
         raise InvalidArgumentError(f"{folder} holds something that is no export of pages: name an empty folder")
+    if link := next((folder / inner for inner in _FOLDERS if (folder / inner).is_symlink()), None):
+        raise InvalidArgumentError(f"{link} is a link, and an export is not written through one: remove it")
 
 
 def _write(export: Export, folder: Path) -> None:
-    (folder / "static" / "vendor").mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).touch()
+    (folder / _FOLDERS[-1]).mkdir(parents=True, exist_ok=True)
+    if not os.path.lexists(folder / _MARK):
+        (folder / _MARK).touch(exist_ok=False)
     for name, content in export.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        beside.write_bytes(content)
+        beside.unlink(missing_ok=True)
+        with beside.open("xb") as file:  # not what a link of this name leads to
+            file.write(content)
         beside.replace(path)  # of a link it replaces the link
     for path in folder.iterdir():
         if _OWN.fullmatch(path.name) and path.name not in export.files and path.is_file():
