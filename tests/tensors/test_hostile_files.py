@@ -142,6 +142,77 @@ def test_a_small_file_that_stands_for_much_is_refused_in_little_memory(bomb: str
     assert peak < 128 * MIB + 2 * len(data)
 
 
+def _pickled(*code: bytes) -> bytes:
+    return zipped(**{"x/data.pkl": b"\x80\x04" + b"".join(code) + b"."})
+
+
+def _text(size: int) -> bytes:
+    return b"X" + size.to_bytes(4, "little") + b"k" * size
+
+
+STORAGE = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\4tQ"
+AGAIN: dict[str, tuple[Reader, Callable[[], bytes]]] = {
+    "names that are joined": (read_torch, lambda: _pickled(_text(1 << 19), b"q\0", b"h\0h\0\x93" * 300)),
+    "pairs that are lists": (
+        read_torch,
+        lambda: _pickled(
+            b"](" + b"N" * 6000 + b"eq\x000ccollections\nOrderedDict\n](" + b"h\0" * 6000 + b"e\x85R", b"\xff"
+        ),
+    ),
+    "a list in many dictionaries": (
+        read_torch,
+        lambda: _pickled(
+            b"ccollections\nOrderedDict\nq\x000](" + b"NN\x86" * 600 + b"e\x85q\x010", b"h\0h\1R" * 450, b"N"
+        ),
+    ),
+    "a shape that doubles": (
+        read_torch,
+        lambda: _pickled(
+            b"ctorch._utils\n_rebuild_tensor_v2\n(", STORAGE, b"K\0K\1\x85", b"q\0h\0\x86" * 26, b"K\1\x85tR"
+        ),
+    ),
+    "numbers that are passed over": (
+        read_torch,
+        lambda: _pickled(b"](" + b"K\1" * 400 + b"eq\x000](" + b"h\0" * 400 + b"e"),
+    ),
+    "names as long as the one around them": (
+        read_torch,
+        lambda: _pickled(b"}", _text(4000), b"](" + b"N" * 20_000 + b"es"),
+    ),
+    "a place with more digits than are said": (
+        read_header,
+        lambda: (lambda text: len(text).to_bytes(8, "little") + text)(
+            b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[%s,%s]}}' % (b"9" * 4300, b"9" * 4300)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("bomb", AGAIN)
+def test_what_is_named_again_and_again_is_not_paid_for_by_its_name(bomb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two bytes name what is long already: what is copied, joined, looked through or told of it is bounded."""
+    monkeypatch.setattr("holdall.tensors.torch_pickle._MAX_STEPS", 100_000)
+    reader, make = AGAIN[bomb]
+    data = make()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ContentError):
+            read(reader, data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 64 * MIB
+
+
+def test_what_is_kept_of_a_model_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each text of it may be short, and all of them more than memory."""
+    data = made.onnx_file({"w": np.zeros(1)})
+    assert read(read_onnx, data).tensors
+    monkeypatch.setattr("holdall.tensors.protobuf._MAX_KEPT", 5)
+    with pytest.raises(ContentError, match="texts and numbers"):
+        read(read_onnx, data)
+
+
 def test_a_compressed_array_is_compared_in_pieces() -> None:
     """16 MiB of zeros in 16 KiB of an archive take as much memory as a piece of them."""
     zeros = np.zeros(2 * MIB)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from holdall.errors import ContentError, HoldallError, InvalidPathError
@@ -81,7 +82,7 @@ def _seen(walk: Walk, of: Field) -> _Tensor:
             case 1, 0:
                 found.dims.append(part.value)
             case 1, 2:
-                found.dims += packed_numbers(walk.content(part), 64)
+                found.dims += islice(packed_numbers(walk.content(part)), 64)
             case 2, 0:
                 found.kind = part.value
             case 8, 2:
@@ -115,13 +116,14 @@ def _inside(walk: Walk, tensor: _Tensor, bare: Stored, dtype: DType) -> Place:
         return Extent(walk.file.path, data[0].start)
     if not all(part.number in _VARINTS for part in data) or bare.nbytes > _MAX_VARINTS:
         raise _wrong(walk, tensor, "has its numbers in a form that is not known")
-    numbers: list[int] = []
+    held, mask = bytearray(), (1 << 8 * dtype.item) - 1
     for part in data:
-        numbers += [part.value] if part.wire == 0 else packed_numbers(walk.content(part), bare.count + 1)
-    held = b"".join((number & (1 << 8 * dtype.item) - 1).to_bytes(dtype.item, "little") for number in numbers)
+        numbers = iter([part.value]) if part.wire == 0 else packed_numbers(walk.content(part))
+        for number in islice(numbers, bare.count + 1 - len(held) // dtype.item):
+            held += (number & mask).to_bytes(dtype.item, "little")
     if len(held) != bare.nbytes:
-        raise _wrong(walk, tensor, f"has {len(numbers)} numbers, not those of its shape")
-    return Held(held)
+        raise _wrong(walk, tensor, f"has {len(held) // dtype.item} numbers, not those of its shape")
+    return Held(bytes(held))
 
 
 def _outside(walk: Walk, tensor: _Tensor, bare: Stored, beside: Callable[[str], RangedFile]) -> Place:

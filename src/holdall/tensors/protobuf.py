@@ -18,6 +18,7 @@ _SMALL: Final = 32 << 20
 _MAX_FIELDS: Final = 1 << 18  # a second or two of work; the initialisers of 30,000 tensors have as many
 _MAX_TEXT: Final = 64 << 10
 _MAX_PACKED: Final = 64 << 20
+_MAX_KEPT: Final = 160 << 20  # bytes of all that is taken out of one file: its texts, and numbers that are decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Walk:
         self.file, self._what = file, what
         self._window, self._at = b"", 0
         self._step = _WIDE if file.size <= _SMALL else _WINDOW
-        self._left = _MAX_FIELDS
+        self._left, self._room = _MAX_FIELDS, _MAX_KEPT
 
     def fields(self, start: int, stop: int) -> Iterator[Field]:
         """Yield the fields of a message. Raises: ContentError: It is none."""
@@ -65,6 +66,9 @@ class Walk:
         """Return the bytes of a field. Raises: ContentError: There are too many."""
         if part.stop - part.start > most:
             raise ContentError(self.file.path, self._what, f"a field at {part.start} has more than {most:,} bytes")
+        self._room -= part.stop - part.start
+        if self._room < 0:
+            raise ContentError(self.file.path, self._what, f"it has more than {_MAX_KEPT:,} bytes of texts and numbers")
         return self._bytes(part.start, part.stop)
 
     def text(self, part: Field) -> str:
@@ -93,16 +97,12 @@ class Walk:
         return self._window[start - self._at : stop - self._at]
 
 
-def packed_numbers(data: bytes, most: int) -> list[int]:
-    """Return numbers that stand one behind the other, at most so many of them; one that does not end is left out."""
-    found: list[int] = []
+def packed_numbers(data: bytes) -> Iterator[int]:
+    """Yield numbers that stand one behind the other; one that does not end is left out."""
     value = shift = 0
     for byte in data:
         value |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80 or shift > 63:
-            found.append(value & (1 << 64) - 1)
+            yield value & (1 << 64) - 1
             value = shift = 0
-            if len(found) >= most:
-                break
-    return found

@@ -88,6 +88,8 @@ def _tensor(file: RangedFile, name: str, told: Any, base: int) -> Stored:
             raise _wrong(file, f"the tensor {name[:100]!r} has no dtype, shape and data_offsets")
     if kind not in _NAMES:
         raise _wrong(file, f"the tensor {name[:100]!r} has the dtype {kind[:40]!r}, which is not known")
+    if not 0 <= start <= stop <= file.size:
+        raise _wrong(file, f"the tensor {name[:100]!r} does not lie in it")
     found = Stored(name, _dtype(kind), sizes, Extent(file.path, base + start))
     if found.nbytes != stop - start or found.count * found.dtype.bits % 8:
         raise _wrong(file, f"the tensor {name[:100]!r} has {stop - start} bytes, not those of its shape")

@@ -161,7 +161,8 @@ def checked_shape(file: RangedFile, what: str, name: str, shape: Sequence[object
     """
     sizes = tuple(size for size in shape if type(size) is int and size >= 0)
     if len(sizes) != len(shape) or len(sizes) > _MAX_DIMENSIONS or _too_many(sizes):
-        raise ContentError(file.path, what, f"the tensor {name[:100]!r} has the shape {str(shape)[:100]}")
+        told = ", ".join(str(size) if type(size) is int else "?" for size in shape[:_MAX_DIMENSIONS])
+        raise ContentError(file.path, what, f"the tensor {name[:100]!r} has the shape ({told[:100]})")
     return sizes
 
 

@@ -6,6 +6,9 @@ with an instruction that is not needed. An object of a class, of whichever, is a
 a state, in which a module's parameters are found. So what a pickle says is never done.
 
 A dictionary is a list of pairs here: keys that anybody chose are never hashed.
+
+An instruction of two bytes can name what is long already, so an instruction may not cost what
+it names: what is copied, joined or looked through counts by its length.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ MAX_PICKLE: Final = 64 << 20
 _MAX_STEPS: Final = 1 << 21  # instructions: 40 for a tensor
 _MAX_VISITED: Final = 1 << 18  # values that are looked through for tensors; shared ones count each time
 _MAX_DEPTH: Final = 100
+_MAX_LETTERS: Final = 64 << 20  # of all names together, each of which may be as long as the one around it
 
 
 class RefusedPickleError(ValueError):
@@ -122,6 +126,7 @@ class Machine:
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
+        self._left = _MAX_VISITED
 
     def run(self, data: bytes) -> Any:
         """Return what a pickle builds.
@@ -154,6 +159,8 @@ class Machine:
         attribute, module = self._stack.pop(), self._stack.pop()
         if type(attribute) is not str or type(module) is not str:
             raise RefusedPickleError("it names something that has no name")
+        if len(module) + len(attribute) > MAX_NAME:
+            raise RefusedPickleError(f"it names something of {len(module) + len(attribute):,} characters")
         return f"{module}.{attribute}"
 
     def _mark(self) -> None:
@@ -194,6 +201,9 @@ class Machine:
             raise RefusedPickleError("it calls what has no name")
         if not _may_be_called(called.name):
             raise RefusedPickleError(f"it calls {called.name[:100]}, which a checkpoint of tensors does not need")
+        self._left -= sum(len(some) for some in given[:_ARGUMENTS] if type(some) is list)
+        if self._left < 0:
+            raise RefusedPickleError("it copies its lists too often")
         self._stack.append(_called(called.name, given))
 
     def _make(self) -> None:
@@ -286,6 +296,8 @@ def _is_storage(name: str) -> bool:
 
 # --- what the names that are called stand for ---
 
+_ARGUMENTS: Final = 2  # of a dictionary: what makes its values, and its pairs
+
 
 def _called(name: str, given: tuple[Any, ...]) -> Any:
     return _CALLED[name](given) if name in _CALLED else Inert(name, given)
@@ -316,8 +328,8 @@ def _of_type(given: tuple[Any, ...]) -> Any:
 
 
 def _dictionary(given: tuple[Any, ...]) -> Pairs:
-    pairs = [tuple(pair) for some in given if type(some) is list for pair in some if type(pair) in (list, tuple)]
-    return Pairs([pair for pair in pairs if len(pair) == 2])
+    pairs = (pair for some in given[:_ARGUMENTS] if type(some) is list for pair in some)
+    return Pairs([tuple(pair) for pair in pairs if type(pair) in (list, tuple) and len(pair) == 2])
 
 
 _CALLED: Final[dict[str, Callable[[tuple[Any, ...]], Any]]] = {
@@ -345,11 +357,12 @@ def tensors_in(value: Any) -> Iterator[tuple[str, View]]:
     Raises:
         RefusedPickleError: It is nested too deeply, or has too much.
     """
-    left = [_MAX_VISITED]
+    visits, looks, letters = _MAX_VISITED, _MAX_STEPS, _MAX_LETTERS
 
     def walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, View]]:
-        left[0] -= 1
-        if left[0] < 0 or depth > _MAX_DEPTH or len(name) > MAX_NAME:
+        nonlocal visits, looks, letters
+        visits, looks, letters = visits - 1, looks - _width(value), letters - len(name)
+        if min(visits, looks, letters) < 0 or depth > _MAX_DEPTH or len(name) > MAX_NAME:
             raise RefusedPickleError("it is nested too deeply, or has too many values")
         if type(value) is View:
             yield name, value
@@ -357,6 +370,13 @@ def tensors_in(value: Any) -> Iterator[tuple[str, View]]:
             yield from walk(part, f"{name}.{key}" if name and key else name or key, depth + 1)
 
     yield from walk(value, "", 0)
+
+
+def _width(value: Any) -> int:
+    """Return how many values `_inside` looks at, those that it passes over too."""
+    found = value.state if type(value) is Inert and type(value.state) is Pairs else value
+    items: Any = found.items if type(found) is Pairs else found
+    return len(items) if type(items) in (list, tuple) else 0
 
 
 def _inside(value: Any) -> Iterator[tuple[str, Any]]:
