@@ -1,7 +1,8 @@
 """What the end of a Parquet file says of the rest: columns, rows, where the first ones are. Bytes to values.
 
 The file is anybody's. Its schema may be deeper than a library's stack, its pages may claim to be larger than memory:
-so that is looked at here, before pyarrow sees anything of it.
+so that is looked at here, before pyarrow sees anything of it. Nor is what they are when unpacked the end of it: a row
+of lists may have as many values as their page claims, and each value of it may be the longest of a dictionary.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ MOST_PAGE: Final = 16 << 20
 """Bytes that a page may have when it is unpacked."""
 _DEEPEST: Final = 40
 _ELEMENTS: Final = 20_000
+_REPETITION, _REPEATED = 3, 2  # of an element of the schema
+_DATA: Final = {5: 2, 8: 4}  # of the header of a page: kinds of data, each with where it says its encoding
+_DICTIONARY, _PREFIXES = 7, 7  # a kind, and an encoding
+_TEXTS: Final = (6, 7)  # the kinds of values that may have any length
 _TYPES: Final = ("boolean", "int32", "int64", "int96", "float", "double", "binary", "fixed")
 _CONVERTED: Final[Mapping[int, str]] = {
     0: "string", 1: "map", 3: "list", 4: "enum", 5: "decimal", 6: "date", 7: "time", 8: "time", 9: "timestamp",
@@ -29,11 +34,18 @@ _CONVERTED: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class ColumnChunk:
-    """Where the values of a column are, in a group of rows. Attributes: name (of the outermost field), start, stop."""
+    """Where the values of a column are, in a group of rows.
+
+    Attributes:
+        name: Of the outermost field.
+        start, stop: Bytes of the file.
+        texts: Whether a value may have any length.
+    """
 
     name: str
     start: int
     stop: int
+    texts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,7 @@ class Footer:
         rows, groups: How many there are.
         writer: Who wrote it.
         first: The columns' values in the first group of rows; empty if there is none, or they are in other files.
+        repeats: Whether a row may have many values of a column, as lists have.
     """
 
     columns: Sequence[tuple[str, str]]
@@ -52,6 +65,22 @@ class Footer:
     groups: int
     writer: str
     first: Sequence[ColumnChunk]
+    repeats: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """What the pages of a column claim.
+
+    Attributes:
+        unpacked: Bytes.
+        shared: Bytes of those pages whose bytes may be a part of many values: of dictionaries, and of prefixes.
+        values: How many.
+    """
+
+    unpacked: int
+    shared: int
+    values: int
 
 
 def footer_length(tail: bytes) -> int:
@@ -68,44 +97,57 @@ def parse_footer(data: bytes, size: int) -> Footer:
     """Return what a footer says of a file of so many bytes. Raises: ValueError: It is none that can be."""
     body, _ = read_struct(data)
     elements = _list(body.get(2))
-    columns = list(_outermost(elements))
+    walked = list(_walked(elements))
     groups = _list(body.get(4))
-    first = [_chunk(one, size) for one in _list(_field(groups[0], 1))] if groups else []
+    chunks = [_chunk(one, size) for one in _list(_field(groups[0], 1))] if groups else []
     writer = body.get(6, b"")
+    first = [one for one in chunks if one is not None] if all(chunks) else []
+    if first and [one.name for one in first] != [name for name, _, _, leaf in walked if leaf]:
+        raise ValueError("its columns are not those of its schema")  # by whose order they are read
     return Footer(
-        columns,
+        [(name, kind) for name, kind, outermost, _ in walked if outermost],
         rows=_count(body.get(3)),
         groups=len(groups),
         writer=writer.decode(errors="replace")[:200] if isinstance(writer, bytes) else "",
-        first=[one for one in first if one is not None] if all(first) else [],
+        first=first,
+        repeats=any(_field(one, _REPETITION) == _REPEATED for one in elements),
     )
 
 
-def check_pages(data: bytes) -> None:
-    """Check the headers of the pages of a column. Raises: ValueError: One claims more than is unpacked here."""
-    at = 0
+def check_pages(data: bytes) -> Pages:
+    """Return what the pages of a column claim. Raises: ValueError: One claims more than is unpacked here."""
+    at = total = shared = values = 0
     while at < len(data):
         header, end = read_struct(data, at)
         unpacked, packed = _count(header.get(2)), _count(header.get(3))
         if unpacked > MOST_PAGE:
             raise ValueError(f"a page has {unpacked} bytes unpacked, more than {MOST_PAGE}")
-        at = end + packed
+        at, total = end + packed, total + unpacked
+        values += sum(_count(_field(header[kind], 1)) for kind in _DATA if kind in header)
+        if _DICTIONARY in header or any(_field(header.get(kind), at) == _PREFIXES for kind, at in _DATA.items()):
+            shared += unpacked
+    return Pages(total, shared, values)
 
 
-def _outermost(elements: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    """Yield the outermost columns; the schema is a tree, written down parent by parent."""
+def _walked(elements: Sequence[Any]) -> Iterator[tuple[str, str, bool, bool]]:
+    """Yield each element of a schema, which is a tree, written down parent by parent.
+
+    With it come the name of the outermost column that it is in, its type, and whether it is such, and has values.
+    """
     if not elements or len(elements) > _ELEMENTS:
         raise ValueError(f"its schema has {len(elements)} elements")
     open_: list[int] = [_count(_field(elements[0], 5))]
+    column = ""
     for element in elements[1:]:
         while open_ and open_[-1] == 0:
             open_.pop()
         if not open_ or len(open_) > _DEEPEST:
             raise ValueError("its schema is no tree, or too deep")
         open_[-1] -= 1
-        if len(open_) == 1:
-            yield _name(element), _type(element)
-        open_.append(_count(_field(element, 5)) if _field(element, 5) else 0)
+        children = _count(_field(element, 5)) if _field(element, 5) else 0
+        column = _name(element) if len(open_) == 1 else column
+        yield column, _type(element), len(open_) == 1, not children
+        open_.append(children)
     if any(open_):
         raise ValueError("its schema ends too early")
 
@@ -128,7 +170,7 @@ def _chunk(column: Any, size: int) -> ColumnChunk | None:
     start = dictionary if isinstance(dictionary, int) and 0 < dictionary < data else data
     if not 0 < start < start + length <= size:
         return None
-    return ColumnChunk(path[0].decode(errors="replace"), start, start + length)
+    return ColumnChunk(path[0].decode(errors="replace"), start, start + length, _field(facts, 1) in _TEXTS)
 
 
 def _field(value: Any, number: int) -> Any:

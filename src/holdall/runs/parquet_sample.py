@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from holdall.errors import MissingLibraryError
@@ -13,8 +14,13 @@ from holdall.runs.parquet import without_extensions
 from holdall.runs.parquet_footer import TAIL, ColumnChunk, Footer, check_pages, footer_length, parse_footer
 
 Ranges = Callable[[Sequence[tuple[int, int]]], Sequence[bytes]]
+Part = tuple[ColumnChunk, bytes]  # a column of the first group of rows, and its bytes
 _GAP: Final = 1 << 20  # bytes that are asked for at once, of which not all were read
 _LIMIT: Final = 1 << 20  # of texts and lists that pyarrow's own reader of footers takes
+_UNPACKED: Final = 128 << 20  # bytes of all pages of which rows are made
+_SHOWN: Final = 32 << 20  # bytes of rows, as Arrow has them, behind which there are no more
+_IN_LISTS: Final = 1 << 20  # values of lists, of which one row may have all
+_OF_TEXTS: Final = 256 << 20  # bytes that these may have if each is the longest there may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +81,12 @@ def sample_parquet(
         )
         return ParquetSample(found, left_out=why)
     parts = read([(one.start, one.stop) for one in chosen])
-    for part in parts:
-        check_pages(part)
-    names = list(dict.fromkeys(one.name for one in chosen))
+    read_parts = _bounded(found, list(zip(chosen, parts, strict=True)))
+    names = list(dict.fromkeys(chunk.name for chunk, _ in read_parts))
+    if not names:
+        return ParquetSample(found, left_out="its first rows may be too large when they are unpacked")
     try:
-        values = _decoded(_Parts(size, footer, chosen, parts), names, rows)
+        values = _decoded(_Parts(size, footer, read_parts), names, rows)
     except MissingLibraryError as error:
         return ParquetSample(found, left_out=str(error))
     except Exception as error:  # each codec of Arrow's has failures of its own
@@ -100,19 +107,40 @@ def _chosen(footer: Footer, columns: int, most: int) -> list[ColumnChunk]:
     return chosen
 
 
+def _bounded(footer: Footer, read: Sequence[Part]) -> list[Part]:
+    """Return those of the first columns that can be unpacked, as many as fit. Raises: ValueError: as `check_pages`."""
+    kept, left = list[Part](), _UNPACKED
+    for _, some in groupby(read, key=lambda one: one[0].name):
+        of_column = list(some)
+        for chunk, part in of_column:
+            pages = check_pages(part)
+            left -= pages.unpacked
+            if footer.repeats and (
+                pages.values > _IN_LISTS or (chunk.texts and pages.shared * pages.values > _OF_TEXTS)
+            ):
+                left = -1
+        if left < 0:
+            break
+        kept += of_column
+    return kept
+
+
 def _decoded(file: _Parts, names: Sequence[str], rows: int) -> list[list[Any]]:
     parquet = library("pyarrow.parquet", "reading Parquet", "pyarrow")
     opened = parquet.ParquetFile(file, thrift_string_size_limit=_LIMIT, thrift_container_size_limit=_LIMIT)
-    for batch in opened.iter_batches(batch_size=rows, row_groups=[0], columns=list(names), use_threads=False):
-        columns = [batch.column(n).to_pylist() for n in range(batch.num_columns)]
-        return [list(row) for row in zip(*columns, strict=True)]
-    return []
+    found, left = list[list[Any]](), _SHOWN
+    for batch in opened.iter_batches(batch_size=1, row_groups=[0], columns=list(names), use_threads=False):
+        left -= batch.nbytes
+        if len(found) == rows or left < 0:
+            break
+        found += [[batch.column(n)[at].as_py() for n in range(batch.num_columns)] for at in range(batch.num_rows)]
+    return found
 
 
 class _Parts(io.BytesIO):
     """A file of which only some stretches are there: its end, without types that would be built, and some columns."""
 
-    def __init__(self, size: int, footer: bytes, chunks: Sequence[ColumnChunk], parts: Sequence[bytes]) -> None:
+    def __init__(self, size: int, footer: bytes, parts: Sequence[Part]) -> None:
         super().__init__()
         self._size = size
         safe = without_extensions(footer)
@@ -120,7 +148,7 @@ class _Parts(io.BytesIO):
             raise ValueError("its footer would become another one")
         self._parts = [
             (size - len(footer), safe),
-            *((one.start, part) for one, part in zip(chunks, parts, strict=True)),
+            *((chunk.start, part) for chunk, part in parts),
         ]
         self._at = 0
 

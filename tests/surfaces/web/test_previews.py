@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.hostile import files, png
 
@@ -159,6 +162,87 @@ def test_a_page_of_parquet_that_claims_much_is_not_unpacked() -> None:
     assert read_struct(lying)[0][2] > 16 << 20
     with pytest.raises(ValueError, match="unpacked"):
         check_pages(lying)
+
+
+def _written(table: Any, **options: Any) -> bytes:
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+def test_a_row_of_parquet_with_very_many_values_is_not_made() -> None:
+    """A few bytes say that a list has two million numbers; of a short one the numbers are shown."""
+    import pyarrow as pa
+
+    numbers = pa.array(np.zeros(2_000_000, "i4"))
+    found = shown(_written(pa.table({"a": pa.ListArray.from_arrays([0, len(numbers)], numbers)})), "a.parquet")
+    assert not found.facts["rows"]
+    assert "too large" in found.notes[0]
+    assert shown(_written(pa.table({"a": [[1, 2]]})), "a.parquet").facts["rows"] == [["[1, 2]"]]
+
+
+def test_rows_of_parquet_end_where_they_are_large() -> None:
+    """A text of eight mebibytes stands in the dictionary once, and each of a hundred rows has it."""
+    import pyarrow as pa
+
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(100, "i4")), ["x" * (8 << 20)])
+    data = _written(pa.table({"a": texts}), compression="zstd", dictionary_pagesize_limit=64 << 20)
+    assert len(data) < 100_000
+    found = shown(data, "a.parquet").facts["rows"]
+    assert 0 < len(found) <= 4
+    lists = pa.table({"a": pa.ListArray.from_arrays([0, 100], texts)})
+    assert not shown(
+        _written(lists, compression="zstd", dictionary_pagesize_limit=64 << 20, store_schema=False), "a.parquet"
+    ).facts["rows"]
+
+
+def test_pages_of_parquet_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None claims too much, and all of them would be more than memory."""
+    import pyarrow as pa
+
+    table = pa.table({"a": ["x" * (1 << 20)] * 9, "b": list(range(9))})
+    data = _written(table, compression="zstd", use_dictionary=False, write_batch_size=1, data_page_size=1)
+    assert len(shown(data, "a.parquet").facts["rows"]) == 9
+    monkeypatch.setattr("holdall.runs.parquet_sample._UNPACKED", 8 << 20)
+    found = shown(data, "a.parquet")
+    assert (found.kind, list(found.facts["rows"])) == ("Parquet", [])
+
+
+def test_columns_of_parquet_are_those_of_its_schema() -> None:
+    """They are checked by their names, and pyarrow reads them by their places."""
+    assert shown(_parquet().replace(b"\x19\x18\x02id", b"\x19\x18\x02xx"), "a.parquet").kind == "binary"
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_members_of_a_tar_have_their_names(form: int) -> None:
+    """Long ones are said by a header of their own, of each format in its way."""
+    names = ["a.txt", f"{'d' * 90}/{'f' * 90}"] + ["\xfc" * 90, "n" * 250] * (form != tarfile.USTAR_FORMAT)
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=form) as archive:
+        for name in names:
+            made = tarfile.TarInfo(name)
+            made.size = 600
+            archive.addfile(made, io.BytesIO(bytes(600)))
+    assert shown(file.getvalue(), "a.tar").facts["rows"] == [[name, "600 B"] for name in names]
+
+
+@pytest.mark.parametrize("size", [b"\xff" * 12, b"\x80" + b"\xff" * 11, b"0x1", b"-1", b"00000000000\0"])
+def test_a_tar_that_lies_about_sizes_comes_to_an_end(size: bytes) -> None:
+    """Backwards, as far as numbers go, or nothing behind nothing."""
+    block = b"a".ljust(124, b"\0") + size.ljust(12, b"\0")
+    block = (block.ljust(156, b"\0") + b"x").ljust(257, b"\0") + b"ustar\x0000"
+    rows = shown(block.ljust(512, b"\0") * 1000 + b"1" * 200_000, "a.tar").facts["rows"]
+    assert rows == []
+
+
+def test_pictures_of_a_notebook_are_bounded_together() -> None:
+    """Each is one that a browser draws, and all of them on one page are more than it has memory for."""
+    data = base64.b64encode(png(4000, 4000)).decode()
+    cell = {"cell_type": "code", "outputs": [{"output_type": "display_data", "data": {"image/png": data}}] * 3}
+    cells: Any = shown(json.dumps({"cells": [cell]}).encode(), "a.ipynb").facts["cells"]
+    assert [bool(output.picture) for output in cells[0].outputs] == [True, True, False]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x19", b"\x19\xfc\xff\xff\xff\xff\x0f", b"\x1c" * 500, b"\x19\x9c" * 300])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -24,10 +24,18 @@ _LONGEST: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Something that a cell gave. Attributes: text, or picture (a data URL), or left_out (a kind that is not shown)."""
+    """Something that a cell gave.
+
+    Attributes:
+        text: Or
+        picture: A data URL, and
+        points: How many it has when it is drawn; or
+        left_out: A kind that is not shown.
+    """
 
     text: str = ""
     picture: str = ""
+    points: int = 0
     left_out: str = ""
 
 
@@ -53,9 +61,20 @@ def show(sample: Sample) -> Preview:
     cells = body.get("cells") if isinstance(body, dict) else None
     if not isinstance(cells, list):
         raise NoPreview("it is shown as text, as it has no cells")
-    shown = [_cell(cell) for cell in cells[:_CELLS] if isinstance(cell, dict)]
+    shown = list(_drawable(_cell(cell) for cell in cells[:_CELLS] if isinstance(cell, dict)))
     notes = (f"these are the first {_CELLS} of {len(cells)} cells",) if len(cells) > _CELLS else ()
     return Preview("notebook", "notebook.html", {"cells": shown}, notes)
+
+
+def _drawable(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """Yield cells with as many of their pictures as a browser has memory for: all of them stand on one page."""
+    left = pictures.MOST
+    for cell in cells:
+        outputs = []
+        for one in cell.outputs:
+            left -= one.points
+            outputs.append(one if left >= 0 or not one.picture else Output(left_out="pictures, as they are too large"))
+        yield replace(cell, outputs=tuple(outputs))
 
 
 def _cell(cell: Mapping[str, Any]) -> Cell:
@@ -86,9 +105,8 @@ def _outputs(output: Mapping[str, Any]) -> Iterator[Output]:
 
 def _richest(data: Mapping[str, Any]) -> Iterator[Output]:
     """Yield the picture of an output if it has one, else its text; and name what is not shown."""
-    picture = next((found for kind in ("image/png", "image/jpeg") if (found := _picture(data.get(kind)))), "")
-    if picture:
-        yield Output(picture=picture)
+    if picture := next((found for kind in ("image/png", "image/jpeg") if (found := _picture(data.get(kind)))), None):
+        yield picture
         return
     if plain := _text(data.get("text/plain")):
         yield Output(plain)
@@ -96,17 +114,17 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Output]:
         yield Output(left_out=", ".join(lively[:5]))
 
 
-def _picture(given: Any) -> str:
-    """Return a picture as a data URL, where it is one and not too large; else ""."""
+def _picture(given: Any) -> Output | None:
+    """Return a picture as a data URL, where it is one and not too large."""
     try:
         data = base64.b64decode(_joined(given, "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
-        return ""
+        return None
     kind = media_type_of(data)
     size = pictures.dimensions(data, kind) if kind else None
     if not size or not 0 < size[0] * size[1] <= pictures.MOST:
-        return ""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+        return None
+    return Output(picture=f"data:{kind};base64,{base64.b64encode(data).decode()}", points=size[0] * size[1])
 
 
 def _joined(given: Any, between: str) -> str:
