@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -109,6 +110,22 @@ def test_a_forged_catalog_is_found_out(bucket: MemoryBucket, change: Any, caplog
     forge(bucket, change)
     assert told(opened(bucket)) == without
     assert "searching without the catalog" in caplog.text
+
+
+def test_a_metric_that_is_no_number_discredits_no_catalog(
+    bucket: MemoryBucket, caplog: pytest.LogCaptureFixture
+) -> None:
+    """NaN equals nothing, and is what the log says all the same: a catalog that says so is believed."""
+    for key in [key for key in bucket.objects if key.startswith("runs/")]:
+        del bucket.objects[key]
+    for _ in range(48):
+        with opened(bucket).runs.start() as run:
+            run.log_metrics({"loss": math.nan, "high": math.inf, "zero": -0.0}, step=2**63 - 1)
+    without = told(opened(bucket))
+    opened(bucket).maintenance.catalog()
+    assert told(opened(bucket, count := RequestCounter())) == without
+    assert count.total <= 6
+    assert not caplog.text
 
 
 def test_who_trusts_no_writer_reads_no_catalog(bucket: MemoryBucket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from tests.support.runlogs import put_runs
 from tests.support.stores import tiny_store
 
 from holdall.errors import AccessDeniedError, InvalidArgumentError, InvalidFilterError, StoreNotFoundError
+from holdall.runs.filling import NEWEST, Filling
+from holdall.runs.remembered import Memory
 from holdall.runs.run_index import RunIndex
 from holdall.storage.bucket import ObjectInfo
 from holdall.storage.memory import MemoryBucket
@@ -178,6 +181,80 @@ def test_a_run_that_goes_on_is_looked_at_between_listings() -> None:
         assert index.get(run.id).metrics == {"loss": 0.5}  # type: ignore[union-attr]
         assert index.get(begun) is not None
         assert count.total <= 50
+
+
+def test_a_run_with_a_long_log_is_looked_at_between_listings() -> None:
+    """However many entries it has: a listing that shows a part of its log shows the newest."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    [run] = put_runs(bucket, 1, "live", 300)
+    seconds = [0.0]
+    store._location.ticks = lambda: seconds[0]
+    with store.runs.index() as index:
+        index.refresh()
+        other = tiny_store(bucket, create=False, seed=5).runs.get(run)
+        other.set_tag("later", "yes")
+        other.flush()
+        index._due, seconds[0] = 1e9, 100.0
+        index.page()
+        index.close()
+        assert index.get(run).tags["later"] == "yes"  # type: ignore[union-attr]
+
+
+def test_who_reads_while_a_run_changes_finds_it(store: Store) -> None:
+    """As it was, or as it is: never is it missing for a moment."""
+    put_runs(store._location.bucket, 1)
+    with store.runs.index() as index:
+        index.refresh()
+        run = index.page().records[0]
+
+        class Looked(dict[str, str]):
+            def values(self) -> Any:
+                assert index.get(run.run_id) is not None
+                assert index.page().total == 1
+                return super().values()
+
+        index._rows.put(b"later", replace(run, tags=Looked(run.tags)))
+        assert [found.run_id for found in index.page().records] == [run.run_id]
+
+
+def test_what_is_known_to_be_purged_is_not_remembered(tmp_path: Path) -> None:
+    """Nor is an older state shown in place of a newer one, though a catalog told of it once."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    put_runs(bucket, 60)
+    store.maintenance.catalog()
+    known = tiny_store(bucket, create=False, seed=2)
+    known._location.cache = tmp_path
+    gone, changed = (record.info.run_id for record in known.runs.search(limit=2))
+    store.runs.get(changed).set_tag("later", "yes")
+    store.runs.get(changed).flush()
+    store.maintenance.discard(gone)
+    known.runs.search()
+    remembered = {one.run_id: one for _, one in Memory(tmp_path, known._location.descriptor.store).each()}
+    assert gone not in remembered
+    assert remembered[changed].tags["later"] == "yes"
+
+
+def test_the_runs_of_an_experiment_are_not_those_of_the_newest_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of some experiments waits for all that is remembered, as one with a filter does."""
+    bucket = MemoryBucket()
+    store = tiny_store(bucket)
+    old = store.runs.start(experiment="old", start_time=0)
+    put_runs(bucket, NEWEST + 5)
+    known = tiny_store(bucket, create=False)
+    known._location.cache = tmp_path
+    with known.runs.index() as index:
+        index.refresh()
+    remembered = Filling.remembered
+    monkeypatch.setattr(Filling, "remembered", lambda self: [threading.Event().wait(0.5), remembered(self)])
+    known = tiny_store(slow := Slow(bucket.objects), create=False)
+    known._location.cache = tmp_path
+    with known.runs.index() as index:
+        assert index.page(experiments=[old.info.experiment_id]).total == 1
+        slow.may_list.set()
 
 
 def test_runs_that_are_gone_are_no_longer_shown() -> None:

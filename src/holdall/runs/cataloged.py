@@ -9,9 +9,11 @@ Whoever decides what is deleted or kept does not come here: only searching does.
 
 from __future__ import annotations
 
+import json
 import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Final
 
 from holdall.errors import HoldallError, IntegrityError
@@ -102,12 +104,17 @@ class Cataloged:
         self._tried = found.fetched
         row = rows[int.from_bytes(self._location.entropy(4)) % len(rows)]
         for view in read_views(self._location, {run_log(row.run): heads[row.run]}, run_name):
-            if view.lost < 0 and (view.state.purged or summarise(row.run, view.state) != summary_of_row(row)):
+            if view.lost < 0 and (view.state.purged or not _alike(summarise(row.run, view.state), summary_of_row(row))):
                 raise IntegrityError(found.key, f"it tells of run {row.run} what its log does not say")
 
     def _give_up(self, why: str) -> None:
         _log.warning("searching without the catalog: %s", why)
         self._found, self._held = None, {}
+
+
+def _alike(one: RunSummary, other: RunSummary) -> bool:
+    """Return whether two say the same: as texts, since NaN is no other than NaN, and does not equal it."""
+    return json.dumps(asdict(one), sort_keys=True) == json.dumps(asdict(other), sort_keys=True)
 
 
 def _spanning(blocks: Sequence[Block], runs: Iterable[str]) -> list[Block]:

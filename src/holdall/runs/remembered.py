@@ -73,10 +73,19 @@ class Memory:
         return {run: None if facts is None else RunSummary(*facts) for run, facts in known}
 
     def each(self) -> Iterator[tuple[bytes, RunSummary]]:
-        """Yield the stamps and summaries of all runs that are remembered; what a catalog told first."""
-        for before in (_TOLD, b"") if self._file else ():
-            for _, stamp, body in self._file.each(self._store, before + b"0", before + b"g") if self._file else ():
-                if (facts := json.loads(body)) is not None:
+        """Yield the stamps and summaries of all runs that are remembered, but for those that are known to be purged.
+
+        Of a run that was read and that a catalog told of, it is the one as of the later entry.
+        """
+        read: dict[bytes, int] = {}
+        for before in (b"", _TOLD) if self._file else ():
+            for key, stamp, body in self._file.each(self._store, before + b"0", before + b"g") if self._file else ():
+                run, n, facts = key.removeprefix(_TOLD), int(stamp.partition(b"/")[0]), json.loads(body)
+                if not before:
+                    read[run] = n
+                elif n <= read.get(run, -1):
+                    continue
+                if facts is not None:
                     yield stamp, RunSummary(*facts)
 
     def newest(self) -> tuple[int, dict[str, bytes]]:

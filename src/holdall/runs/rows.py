@@ -151,8 +151,11 @@ class Rows:
     _shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
 
     def put(self, stamp: bytes, told: RunSummary) -> None:
-        """Hold a run, in place of what was held of it."""
-        self.drop(told.run_id)
+        """Hold a run, in place of what was held of it: who reads meanwhile finds one of the two."""
+        before = self.by_id.get(told.run_id)
+        if before:
+            self.held -= before.cost
+            self.cut -= not before.whole
         said = [*told.params.values(), *told.tags.values()]
         fresh = sum(len(text) + _TEXT for text in said if text not in self._texts)
         cost = _ROW + _EACH * (len(said) + 6 * len(told.metrics)) + fresh
@@ -222,4 +225,4 @@ _NO_PINS: Final[Mapping[str, str]] = {}
 
 def _fitting(value: float) -> int:
     """Return an integer that eight bytes can hold: a step beyond that is shown as the largest."""
-    return max(-_INTEGERS, min(_INTEGERS, int(value)))
+    return max(-_INTEGERS - 1, min(_INTEGERS, int(value)))

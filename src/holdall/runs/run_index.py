@@ -125,7 +125,9 @@ class RunIndex:
         chosen = None if experiments is None else set(listed("ids of experiments", experiments, "['0123456789abcdef']"))
         if offset < 0 or limit < 0:
             raise InvalidArgumentError(f"offset={offset!r} and limit={limit!r} are counts, from 0 on")
-        plain = filter is None and not order.clauses and offset + limit <= NEWEST
+        plain = (
+            filter is None and chosen is None and stage != "deleted" and not order.clauses and offset + limit <= NEWEST
+        )
         self._see_to(1 if plain else 2)
         found = self._matching(filter, wanted, order, None if chosen is None else frozenset(chosen), stage)
         if wanted.needs_artifacts:

@@ -96,13 +96,18 @@ def each_head(listing: Iterable[ObjectInfo]) -> Iterator[tuple[str, Head]]:
 
 
 def first_heads(bucket: Bucket, prefix: str, lines: int) -> list[tuple[str, Head]]:
-    """Return the first logs below a prefix, and their heads; not the last where not all of it may be there.
+    """Return the first logs below a prefix, and their heads. Cost: a listing of so many lines.
 
-    Cost: a listing of so many lines.
+    Of the last one perhaps not all was listed: as far as that shows no gap, none is taken to be in what was not.
     """
     listed = list(bucket.list(prefix, limit=lines))
     heads = list(each_head(listed))
-    return heads[:-1] if len(listed) >= lines else heads
+    if len(listed) >= lines and heads:
+        last = heads[-1][1]
+        if last.oldest > last.first:
+            return heads[:-1]
+        last.oldest = last.first = 0
+    return heads
 
 
 def list_heads(bucket: Bucket, prefix: str) -> dict[str, Head]:

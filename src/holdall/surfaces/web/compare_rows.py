@@ -29,8 +29,8 @@ class Fact:
 
     @property
     def differs(self) -> bool:
-        """Return whether two runs differ in it. NaN is the same as NaN."""
-        return len({repr(value) for value in self.values}) > 1
+        """Return whether two runs differ in it. NaN is the same as NaN, and minus zero as zero."""
+        return any(not _same(value, self.values[0]) for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,12 @@ def _cell(value: Any, base: tuple[Any] | None) -> Cell:
     cut, look = (f"{text[:_LONG]}…", text) if len(text) > _LONG else (text, "")
     if base is None:
         return Cell(cut, look)
-    same = repr(value) == repr(base[0])
+    same = _same(value, base[0])
     return Cell(cut, look, "" if same else delta(value, base[0]), "same" if same else "")
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other) or (one != one and other != other)  # NaN
 
 
 def delta(value: Any, base: Any) -> str:

@@ -80,6 +80,7 @@ def scope_of(store: Store, experiment: str | None, run: str | None) -> Scope:
         named = store.experiments.named(experiment)
         chosen = [named.experiment_id if named else store.experiments.get(experiment).experiment_id]
     with store.runs.index() as index:
+        index.refresh()  # a copy that is kept is of all runs, not of those that are known at once
         page = index.page(None, chosen, limit=RUNS)
     runs, more = frozenset(one.run_id for one in page.records), page.total - len(page.records)
     if chosen:
@@ -127,6 +128,7 @@ class _Drawing:
         self._names[address_of(*self._scope.start)] = "index.html"
         self._waiting.append(("index.html", *self._scope.start))
         self._put(LEFT_OUT, self._told())
+        self._site.index.refresh()
         while self._waiting:
             name, page, arguments = self._waiting.popleft()
             self._put(name, self._drawn(page, arguments))
