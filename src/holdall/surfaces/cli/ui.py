@@ -56,7 +56,6 @@ def attach(serve_ui: Callable[..., int]) -> None:
 
         \b
         Example: holdall ui --port 5050
-        Example: holdall ui --export site --experiment digits
         Guide: holdall guide ui
         """
         if given["export"] is None and (given["experiment"] or given["run"] or given["dry_run"]):
