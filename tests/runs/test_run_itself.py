@@ -20,8 +20,8 @@ from holdall.store import Run, Store
 from holdall.surfaces.fluent import active
 
 OFFERED = """
-    data delete delete_artifact delete_tag diff download entries entry environment finish flush group histories history id
-    info inputs later load_dict load_image load_table load_text log_artifact log_artifacts log_batch log_bytes
+    data delete delete_artifact delete_tag diff download entries entry environment finish flush group histories history
+    id info inputs later load_dict load_image load_table load_text log_artifact log_artifacts log_batch log_bytes
     log_dict log_figure log_image log_input log_metric log_metrics log_models_made log_models_used log_param
     log_params log_reference log_stream log_table log_text manifest manifest_digest manifest_text
     metric_summaries open

@@ -20,8 +20,8 @@ class ValueDifference:
         changed: Numbers that are not the same; of one dtype those whose bits differ (so 0.0 and -0.0 do, and a NaN
             is the same as itself), of two those whose values differ.
         count: All of them.
-        max: The largest absolute difference, of numbers that are finite in both, as are the next three. None where there
-            are none, or where bytes were compared, which have no values.
+        max: The largest absolute difference, of numbers that are finite in both, as are the next three. None where
+            there are none, or where bytes were compared, which have no values.
         mean: The mean absolute difference.
         norm: The Euclidean norm of a - b.
         relative: The norm of a - b divided by that of a; infinite where only that of a is zero.
