@@ -124,6 +124,14 @@ def test_an_export_is_written_through_no_file_that_is_a_link(store: Store, tmp_p
     assert not (site / "index.html").is_symlink()
 
 
+def test_pages_that_are_files_have_the_policy_too(store: Store, tmp_path: Path) -> None:
+    """Whatever server publishes them sends no header of ours; nothing of them stands before the policy."""
+    exported(store, tmp_path)
+    for page in tmp_path.glob("*.html"):
+        head = page.read_text().partition("<script")[0]
+        assert "script-src &#39;self&#39;" in head.partition("<link")[0], page.name
+
+
 def test_what_would_be_exported_is_told_first(store: Store, tmp_path: Path) -> None:
     """How many files and bytes; and nothing is written."""
     said = exported(store, tmp_path / "site", dry_run=True)

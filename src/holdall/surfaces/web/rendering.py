@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from holdall.display import lasting, own, when
 from holdall.sizes import format_size
 from holdall.surfaces.web.page import Page
+from holdall.surfaces.web.security import POLICY_OF_FILES
 from holdall.surfaces.web.site import Site
 from holdall.terminal import printable, printable_lines
 
@@ -38,7 +39,7 @@ def environment() -> Environment:
         cell=cell,
         counted=counted,
     )
-    made.globals["version"] = version("holdall")
+    made.globals |= {"version": version("holdall"), "policy_of_files": POLICY_OF_FILES}
     return made
 
 

@@ -20,6 +20,17 @@ only be known to those who may ask for the form. `Referrer-Policy` is `same-orig
 **What cookies cannot do**: they know no ports. A server on another port of the same host gets this one's cookie from
 the browsers that ask it, and may set one of the same name; so any cookie of that name counts that has the
 secret, and who shares a host with people that they do not trust needs a host name of its own.
+
+**What is accepted.** Who may ask at all (without a token other users of this machine, with one all who have it) may
+    take memory   400 connections may each have a block of 1 MiB of a download on its way, and one that is read slowly
+                  keeps it as long as 64 kB are taken in ten seconds
+    take time     24 pages are drawn at once and 72 more wait; one that has begun goes on, though its reader is told
+                  after 30 seconds that it takes long. Downloads have threads of their own, scripts and sheets none, so
+                  a bucket that does not answer stops neither these nor the answer that says so
+    have it read  pages that read much (values of tensors, pickles, `read=1` of what is elsewhere) are a GET: a page of
+                  another site can lead a visitor to one, whose browser then reads what that page cannot see
+and a browser that sends no `Sec-Fetch` headers, as to a host that is neither this machine nor asked by HTTPS, opens a
+sandboxed document by itself too: shut in all the same, though it can then lead its own window elsewhere.
 """
 
 from __future__ import annotations
@@ -50,6 +61,8 @@ POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+POLICY_OF_FILES: Final = POLICY.removesuffix("; frame-ancestors 'none'")
+"""The same for pages that are files, which say it themselves; what frames them they cannot say."""
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": POLICY,
     "cross-origin-opener-policy": "same-origin",
