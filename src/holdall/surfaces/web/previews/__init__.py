@@ -8,5 +8,6 @@ A kind is told by content first, then by name. **To add one**: a module with the
 `table.KINDS`, and a template in `templates/previews` where none of those fits.
 
 What a file says is taken for text, and never for true: lengths are checked before anything is read or made, what is
-shown is bounded in rows, columns, depth and characters, and nothing of it is run.
+shown is bounded in rows, columns, depth and characters, and nothing of it is run. A bound for each part is none for
+all of them: what parts take together (pages, pictures, names that are joined) is counted too.
 """
