@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from tests.support.browser import started_browser
+from playwright.sync_api import sync_playwright
+from tests.support.browser import CHROMIUM, FLAGS
 
 SETTLED = 5_000  # ms after the first run is seen: what comes until then is counted
 METRICS = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "lr", "epoch")
@@ -124,7 +125,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--points", type=int, default=100, help="of each metric")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, started_browser() as browser:
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         database, store = f"sqlite:///{scratch}/mlflow.db", Path(scratch) / "store"
         fill_ours(store, asked.runs, asked.points)
         experiment = fill_theirs(database, asked.runs, asked.points)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(which, ("chromium", "chromium-browser"))), None)
 NARROW, WIDE = (390, 844), (1400, 900)
-_FLAGS = [
+FLAGS = [
     "--no-sandbox",  # which root may not use, and CI is root
     "--disable-gpu",
     "--disable-quic",
@@ -53,7 +53,7 @@ def started_browser() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         _loops[browser] = asyncio.get_running_loop()
         asyncio._set_running_loop(None)
         try:
