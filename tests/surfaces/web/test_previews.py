@@ -21,6 +21,7 @@ from holdall.surfaces.web.markdown import as_html
 from holdall.surfaces.web.previews.sample import BUDGET, NoPreview, Preview, Sample
 from holdall.surfaces.web.previews.table import KINDS, preview_of
 from holdall.surfaces.web.rendering import environment
+from holdall.surfaces.web.sniffing import markup_of
 
 
 class Given:
@@ -235,6 +236,12 @@ def test_a_tar_that_lies_about_sizes_comes_to_an_end(size: bytes) -> None:
     block = (block.ljust(156, b"\0") + b"x").ljust(257, b"\0") + b"ustar\x0000"
     rows = shown(block.ljust(512, b"\0") * 1000 + b"1" * 200_000, "a.tar").facts["rows"]
     assert rows == []
+
+
+@pytest.mark.parametrize("end", [b"", b"<html>", b"<!--"])
+def test_comments_in_front_of_a_document_are_looked_at_once(end: bytes) -> None:
+    """Where a comment ends is not tried in all the ways there are, which double with each comment."""
+    assert markup_of(b"<!-- -->" * 300 + end) == ("html" if end == b"<html>" else None)
 
 
 def test_pictures_of_a_notebook_are_bounded_together() -> None:
