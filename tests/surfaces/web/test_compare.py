@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +14,8 @@ from tests.support.stores import tiny_store
 from tests.support.waves import LatentBucket, counted
 
 from holdall.errors import InvalidArgumentError
+from holdall.runs.comparison import compared
+from holdall.runs.record import RunData, RunInfo, RunRecord
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -210,3 +214,11 @@ def test_what_runs_say_is_text(tab: str) -> None:
         run.log_text(str(n), "<img src=z>.txt")
         run.finish()
     assert "<img" not in drawn(Site(store), runs, tab=tab)
+
+
+def test_what_differs_here_differs_in_python() -> None:
+    """Whatever two runs measured: NaN is the same as NaN, and minus zero as zero."""
+    values = [0.0, -0.0, math.nan, math.inf, -math.inf, 1.0]
+    for one, other in product(values, repeat=2):
+        sides = [RunRecord(RunInfo("", "", "", "", 0, None, "", ""), RunData({"loss": at})) for at in (one, other)]
+        assert Fact("loss", [one, other]).differs == bool(compared(sides, None, ["metrics"]).differing)

@@ -16,11 +16,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from tests.support.browser import visits
+from tests.support.runlogs import put_runs
+from tests.support.stores import tiny_store
 
 from holdall.__main__ import program
 from holdall.errors import InvalidArgumentError, NotFoundError
+from holdall.runs.filling import NEWEST
+from holdall.storage.bucket import ObjectInfo
+from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.surfaces.web import serve_ui
+from holdall.surfaces.web.exporting import scope_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -160,6 +166,24 @@ def test_an_export_is_read_from_any_server_of_files(store: Store, tmp_path: Path
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def test_an_export_waits_for_all_runs() -> None:
+    """Those of the experiment, not those among the newest that a catalog tells of at once."""
+    bucket = MemoryBucket()
+    old = tiny_store(bucket).runs.start(experiment="old", start_time=0)
+    put_runs(bucket, NEWEST + 5)
+    tiny_store(bucket, create=False).maintenance.catalog()
+    scope = scope_of(tiny_store(_Late("late", bucket.objects), create=False), "old", None)
+    assert (scope.runs, scope.more) == ({old.id}, 0)
+
+
+class _Late(MemoryBucket):
+    """A bucket that takes a while to list runs."""
+
+    def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
+        threading.Event().wait(0.5 if prefix == "runs/" else 0)
+        return super().list(prefix, limit=limit)
 
 
 @pytest.mark.parametrize(
