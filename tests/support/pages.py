@@ -15,7 +15,7 @@ from holdall.surfaces.web.site import Site
 RULES = Rules(frozenset({"localhost"}))
 
 
-def asked(site: Site, path: str = "/", **arguments: object) -> Response:
+def asked(site: Site, path: str = "/", /, **arguments: object) -> Response:
     """The answer to a GET; arguments that are lists stand in the query once for each element."""
     query = urlencode(arguments, doseq=True)
     return asyncio.run(
@@ -23,7 +23,7 @@ def asked(site: Site, path: str = "/", **arguments: object) -> Response:
     )
 
 
-def page_of(site: Site, path: str = "/", **arguments: object) -> str:
+def page_of(site: Site, path: str = "/", /, **arguments: object) -> str:
     """The HTML of a page that is there."""
     found = asked(site, path, **arguments)
     assert found.status == 200, found.body.decode()

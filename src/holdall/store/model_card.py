@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from holdall.display import Facts, Shown
 from holdall.errors import ArtifactNotFoundError, ContentError
-from holdall.format.tree import Entry, Kind
 from holdall.modeling.model import Model
 from holdall.modeling.records.logged import LoggedModel
 from holdall.naming.deployments import Deployment
 from holdall.naming.record import ModelVersion
+from holdall.runs.contents import contents
+from holdall.runs.reads import ReadArtifact
 from holdall.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
     from holdall.naming.deployments import Deployments
     from holdall.naming.registry import Registry
     from holdall.runs.runs import Runs
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """A file of a model. Attributes: path (below the model), size, sha256 ("" of a link)."""
-
-    path: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -46,8 +38,9 @@ class ModelCard(Shown):
         unread: Why its MLmodel file could not be understood; "" where it was.
         run: The run that has it.
         environment: What ran where, as that run recorded it.
+        reads: What that run read of other runs.
         digest: `sha256:` of the manifest of its files.
-        files: Its files and links, by path.
+        files: What it holds, as plain values, by `path` (below the model): its `kind`, of files `bytes` and `sha256`.
         deployments: Where it is or was deployed, the oldest first.
     """
 
@@ -60,14 +53,15 @@ class ModelCard(Shown):
     unread: str = ""
     run: RunRecord
     environment: Mapping[str, Any] = field(default_factory=dict)
+    reads: tuple[ReadArtifact, ...] = ()
     digest: str
-    files: tuple[ModelFile, ...] = ()
+    files: tuple[dict[str, Any], ...] = ()
     deployments: tuple[Deployment, ...] = ()
 
     @property
     def size(self) -> int:
         """Return the bytes of all its files."""
-        return sum(one.size for one in self.files)
+        return sum(one.get("bytes", 0) for one in self.files)
 
     def _shown(self) -> Facts:
         return {
@@ -84,8 +78,8 @@ def look_at(uri: str, runs: Runs, models: Models, registry: Registry, deployment
     """Look at a model. Raises, cost: as `Store.model_card`."""
     place, version = registry._place_and_version(uri)
     run = runs.get(place.run_id)._at_one_look()
-    entries = [entry for entry in run._readable_entries(place.path or None) if entry.kind is not Kind.DIRECTORY]
-    if not entries:
+    held = contents(run, place.path, deep=True)
+    if not held:
         raise ArtifactNotFoundError(place.run_id, place.path)
     model, unread = None, ""
     with suppress(ArtifactNotFoundError):  # files that are no model may be registered as well
@@ -103,12 +97,12 @@ def look_at(uri: str, runs: Runs, models: Models, registry: Registry, deployment
         unread=unread,
         run=run.record,
         environment=run._readable_environment,
+        reads=tuple(run.reads),
         digest=models._digest_in(run, place.path),
-        files=tuple(_file(entry, place.path) for entry in entries),
+        files=tuple({**one, "path": _below(one["path"], place.path)} for one in held),
         deployments=tuple(deployments._in(run, place.path)),
     )
 
 
-def _file(entry: Entry, folder: str) -> ModelFile:
-    below = entry.path.removeprefix(folder).lstrip("/") or entry.path.rpartition("/")[2]
-    return ModelFile(below, entry.size, entry.sha256.hex())
+def _below(path: str, folder: str) -> str:
+    return path.removeprefix(folder).lstrip("/") or path

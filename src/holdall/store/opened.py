@@ -199,7 +199,7 @@ class Store(Shown):
 
         Example:
             >>> card = store.model_card("models:/fraud/2")
-            >>> card.version.aliases, [file.path for file in card.files]
+            >>> card.version.aliases, [file["path"] for file in card.files]
             (['champion'], ['weights.bin'])
         """
         from holdall.store.model_card import look_at

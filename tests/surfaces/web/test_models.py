@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
-from tests.support.asgi import Response, ask
 from tests.support.browser import NARROW, Opens, served, shot, visits
+from tests.support.pages import asked, page_of
 
 from holdall.chunks.pool import Pool
 from holdall.modeling.signatures.schema import ColSpec, Schema
@@ -17,15 +16,12 @@ from holdall.modeling.signatures.signature import ModelSignature
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, TraceBucket
 from holdall.store import Store, from_numpy
-from holdall.surfaces.web.app import make_app
 from holdall.surfaces.web.models import steps_of
-from holdall.surfaces.web.security import Rules
 from holdall.surfaces.web.site import Site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-RULES = Rules(frozenset({"localhost"}))
 HOSTILE = "<img src=x onerror=alert(1)>"
 SIGNATURE = ModelSignature(inputs=Schema([ColSpec("double", "amount"), ColSpec("string", HOSTILE, required=False)]))
 
@@ -65,22 +61,11 @@ def site(store: Store) -> Site:
     return Site(store)
 
 
-def asked(site: Site, path: str, /, **arguments: object) -> Response:
-    app = make_app(site, RULES)
-    return asyncio.run(ask(app, "GET", f"{path}?{urlencode(arguments)}", headers={"host": "localhost"}))
-
-
-def page(site: Site, path: str, /, **arguments: object) -> str:
-    found = asked(site, path, **arguments)
-    assert found.status == 200, found.body.decode()
-    return found.body.decode()
-
-
 def test_models_are_found_by_words_and_by_a_filter(site: Site) -> None:
     """Words are looked for in names, tags and descriptions; an invalid filter is an error that says where."""
-    assert "team" in page(site, "/models", q="RISK fraud")
-    assert "No registered model matches" in page(site, "/models", q="fraud absent")
-    assert "fraud" in page(site, "/models", filter="tags.team = 'risk'")
+    assert "team" in page_of(site, "/models", q="RISK fraud")
+    assert "No registered model matches" in page_of(site, "/models", q="fraud absent")
+    assert "fraud" in page_of(site, "/models", filter="tags.team = 'risk'")
     wrong = asked(site, "/models", filter="name LIKE")
     assert wrong.status == 400
     assert b"name LIKE" in wrong.body
@@ -88,7 +73,7 @@ def test_models_are_found_by_words_and_by_a_filter(site: Site) -> None:
 
 def test_a_model_shows_its_versions_aliases_and_their_moves(site: Site) -> None:
     """Each with its run, data sets and place of deployment; where an alias was before stands beside where it is."""
-    shown = page(site, "/models/registered", name="fraud")
+    shown = page_of(site, "/models/registered", name="fraud")
     for text in ("training 1", "training 3", "transactions", "eu-west", "@champion", "Scores\ntransactions"):
         assert text in shown
     steps = steps_of(site.store.registry.alias_history("fraud"))
@@ -97,9 +82,9 @@ def test_a_model_shows_its_versions_aliases_and_their_moves(site: Site) -> None:
 
 def test_a_model_is_shown_without_a_request_for_each_version(site: Site, requests: list[Request]) -> None:
     """With the index in memory, a page of all versions takes the listings of the model's log alone."""
-    page(site, "/models/registered", name="fraud")
+    page_of(site, "/models/registered", name="fraud")
     del requests[:]
-    page(site, "/models/registered", name="fraud")
+    page_of(site, "/models/registered", name="fraud")
     asked_for = [one for one in requests if not one.key.startswith("runs/")]  # the index is refreshed by itself
     assert {one.verb for one in asked_for} == {"list"}
     assert len(asked_for) <= 8
@@ -108,7 +93,7 @@ def test_a_model_is_shown_without_a_request_for_each_version(site: Site, request
 def test_a_version_shows_all_that_is_known_of_it(site: Site, requests: list[Request]) -> None:
     """Signature, flavors, environment, files against the version before, and how to load it, in a few requests."""
     del requests[:]
-    shown = page(site, "/models/version", name="fraud", version=2)
+    shown = page_of(site, "/models/version", name="fraud", version=2)
     assert len(requests) <= 30
     for text in ("amount", "double", "optional", "python_function", "numpy==2.0", "MLmodel", "the same", "eu-west"):
         assert text in shown
@@ -118,25 +103,39 @@ def test_a_version_shows_all_that_is_known_of_it(site: Site, requests: list[Requ
 
 def test_pickles_are_read_only_when_somebody_asks(site: Site) -> None:
     """Then what they import is shown, and nothing was loaded."""
-    assert "Read its pickles" in page(site, "/models/version", name="fraud", version=1)
-    assert "A scan is a look, not a proof" in page(site, "/models/version", name="fraud", version=1, inspect=1)
+    assert "Read its pickles" in page_of(site, "/models/version", name="fraud", version=1)
+    assert "A scan is a look, not a proof" in page_of(site, "/models/version", name="fraud", version=1, inspect=1)
 
 
 def test_what_a_run_logged_has_the_same_facts(site: Site) -> None:
     run_id = site.store.registry.get_version("fraud", 1).run_id
-    shown = page(site, f"/runs/{run_id}/model", path="model")
+    shown = page_of(site, f"/runs/{run_id}/model", path="model")
     assert "numpy==2.0" in shown
     assert f"runs:/{run_id}/model" in shown
+
+
+def test_a_model_that_is_elsewhere_has_the_same_facts(site: Site) -> None:
+    """Of what is referred to, a card tells its name, where it is and its size: not the file that says so."""
+    Store.open("memory://models-elsewhere", environment=False).maintenance.create()
+    with site.store.runs.start() as run:
+        reference = run.log_reference("memory://models-elsewhere/holdall.json", "model/weights.bin")
+    card = site.store.model_card(f"runs:/{run.id}/model")
+    assert [(one["path"], one["kind"], one["bytes"]) for one in card.files] == [
+        ("weights.bin", "reference", reference.size)
+    ]
+    shown = page_of(site, f"/runs/{run.id}/model", path="model")
+    assert ">weights.bin</a>" in shown
+    assert ".holdall-reference" not in shown
 
 
 def test_names_are_text_whatever_they_look_like(site: Site) -> None:
     """Of models, tags, columns, files and runs."""
     name = HOSTILE
     for shown in (
-        page(site, "/models"),
-        page(site, "/models/registered", name=name),
-        page(site, "/models/version", name=name, version=1),
-        page(site, "/models/version", name="fraud", version=1),
+        page_of(site, "/models"),
+        page_of(site, "/models/registered", name=name),
+        page_of(site, "/models/version", name=name, version=1),
+        page_of(site, "/models/version", name="fraud", version=1),
     ):
         assert HOSTILE not in shown
         assert "&lt;img src=x" in shown

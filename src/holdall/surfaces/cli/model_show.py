@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from holdall.errors import ArtifactNotFoundError, ContentError
-from holdall.store import contents
 from holdall.surfaces.cli.environment import main_facts
 from holdall.surfaces.cli.listing import rows_of
 from holdall.surfaces.cli.model import aliases_text, model, model_json
@@ -20,7 +18,7 @@ from holdall.surfaces.cli.table import number, show_facts, show_json, show_table
 from holdall.surfaces.cli.writer import say
 
 if TYPE_CHECKING:
-    from holdall.store import Deployment, LineageNode, LoggedModel, Metric, ModelVersion, RunRecord, Store
+    from holdall.store import Deployment, LineageNode, LoggedModel, Metric, ModelCard, ModelVersion, Store
 
 
 @model.command("show")
@@ -38,9 +36,9 @@ def show(uri: str, lineage: bool, as_json: bool) -> None:
     """
     store = opened()
     if uri.startswith(("models:/", "runs:/")):
-        found = _Found(store, uri)
-        used = store.artifacts.lineage(found.place, direction="downstream").downstream if lineage else None
-        (_version_document if as_json else _version_text)(found, used)
+        card = store.model_card(uri)
+        used = store.artifacts.lineage(card.artifact_uri, direction="downstream").downstream if lineage else None
+        (_version_document if as_json else _version_text)(card, used)
     else:
         (_model_document if as_json else _model_text)(store, uri)
 
@@ -83,84 +81,55 @@ def _row(one: ModelVersion) -> list[str]:
 # --- a version, or a logged model ---
 
 
-class _Found:
-    """What was found at an address.
-
-    Attributes:
-        version: The version, where the address is one's.
-        logged: What the run says of the model, where it logged it as one.
-        record: The run.
-    """
-
-    def __init__(self, store: Store, uri: str) -> None:
-        self.store, self.uri = store, uri
-        place, self.version = store.registry._place_and_version(uri)
-        self.path, self.place = place.path, place.uri
-        self.run = store.runs.get(place.run_id)._at_one_look()
-        self.files = contents(self.run, self.path, deep=True)  # what is not there is not shown
-        self.record: RunRecord = self.run.record
-        self.logged = next((each for each in store.models._logged_by(self.run) if each.path == self.path), None)
-        self.digest = store.models._digest_in(self.run, self.path)
-        self.deployments: list[Deployment] = store.deployments._in(self.run, self.path)
-
-    @property
-    def relative(self) -> list[dict[str, Any]]:
-        """Return its files, with paths relative to its root."""
-        return [{**one, "path": one["path"][len(self.path) :].lstrip("/") or one["path"]} for one in self.files]
-
-    def described(self) -> tuple[tuple[str, ...], dict[str, str | None] | None]:
-        """Return its flavors and its signature, if it is a model."""
-        try:
-            found = self.store.models._describe_in(self.run, self.path)
-        except (ArtifactNotFoundError, ContentError):  # files that are no model may be registered as well
-            return (), None
-        return tuple(found.flavors), found.signature.to_dict() if found.signature else None
+def _described(card: ModelCard) -> tuple[tuple[str, ...], dict[str, str | None] | None]:
+    """Return the flavors and the signature, if it is a model."""
+    model = card.model
+    return (tuple(model.flavors), model.signature.to_dict() if model.signature else None) if model else ((), None)
 
 
-def _version_document(found: _Found, used: Sequence[LineageNode] | None) -> None:
-    flavors, signature = found.described()
+def _version_document(card: ModelCard, used: Sequence[LineageNode] | None) -> None:
+    flavors, signature = _described(card)
     show_json(
         {
-            "uri": found.uri,
-            "artifact_uri": found.place,
-            "digest": found.digest,
-            "version": asdict(found.version) if found.version else None,
-            "logged_model": asdict(found.logged) if found.logged else None,
+            "uri": card.uri,
+            "artifact_uri": card.artifact_uri,
+            "digest": card.digest,
+            "version": asdict(card.version) if card.version else None,
+            "logged_model": asdict(card.logged) if card.logged else None,
             "flavors": flavors,
             "signature": signature,
-            "run": record_json(found.record) | {"environment": found.run._readable_environment},
-            "inputs": [asdict(each) for each in found.record.inputs.dataset_inputs],
-            "reads": [each.to_dictionary() for each in found.run.reads],
-            "deployments": [asdict(each) for each in found.deployments],
-            "files": found.relative,
+            "run": record_json(card.run) | {"environment": dict(card.environment)},
+            "inputs": [asdict(each) for each in card.run.inputs.dataset_inputs],
+            "reads": [each.to_dictionary() for each in card.reads],
+            "deployments": [asdict(each) for each in card.deployments],
+            "files": card.files,
         }
         | ({} if used is None else {"used_by": [node.to_dictionary() for node in used]})
     )
 
 
-def _version_text(found: _Found, used: Sequence[LineageNode] | None) -> None:
-    data = found.record.data
-    flavors, signature = found.described()
-    show_facts(_identity(found, flavors))
-    if found.logged:
-        _show_logged(found.logged)
+def _version_text(card: ModelCard, used: Sequence[LineageNode] | None) -> None:
+    data = card.run.data
+    flavors, signature = _described(card)
+    show_facts(_identity(card, flavors))
+    if card.logged:
+        _show_logged(card.logged)
     _section("signature", [(key, text) for key, text in (signature or {}).items() if text])
     _section("params of the run", sorted(data.params.items()))
     _section("metrics of the run", ((key, number(value)) for key, value in sorted(data.metrics.items())))
-    _section("environment", main_facts(found.run._readable_environment))
-    _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in found.record.inputs.dataset_inputs])
-    _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in found.run.reads])
+    _section("environment", main_facts(card.environment))
+    _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in card.run.inputs.dataset_inputs])
+    _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in card.reads])
     _section("used by", [(node.run_id or "", f"{node.name} {node.status}, as {node.uri}") for node in used or ()])
-    _section("deployed", [(each.where, _deployed(each)) for each in found.deployments])
+    _section("deployed", [(each.where, _deployed(each)) for each in card.deployments])
     say("\nfiles")
-    files = found.relative
-    digests = [one.get("sha256", "") for one in files]
-    rows = [["", *row, digest] for row, digest in zip(rows_of(files), digests, strict=True)]
+    digests = [one.get("sha256", "") for one in card.files]
+    rows = [["", *row, digest] for row, digest in zip(rows_of(card.files), digests, strict=True)]
     show_table(rows, right=[1], fixed=[3])
 
 
-def _identity(found: _Found, flavors: Iterable[str]) -> list[tuple[str, str]]:
-    version, logged, info = found.version, found.logged, found.record.info
+def _identity(card: ModelCard, flavors: Iterable[str]) -> list[tuple[str, str]]:
+    version, logged, info = card.version, card.logged, card.run.info
     facts = [
         ("version", f"{version.version} of {version.name}" if version else ""),
         ("aliases", " ".join(version.aliases) if version else ""),
@@ -170,8 +139,8 @@ def _identity(found: _Found, flavors: Iterable[str]) -> list[tuple[str, str]]:
         ("made", when(version.creation_timestamp) if version else ""),
         ("model", logged.model_id if logged else ""),
         ("flavors", ", ".join(flavors)),
-        ("files at", found.place),
-        ("digest", found.digest),
+        ("files at", card.artifact_uri),
+        ("digest", card.digest),
         ("run", f"{info.run_name} ({info.run_id}), {info.status}"),
         ("started", when(info.start_time) + (f" by {info.user_id}" if info.user_id else "")),
     ]

@@ -173,14 +173,14 @@ def _said(value: Any) -> str:
 
 def _text(site: Site, card: ModelCard, path: str) -> Text | None:
     """Return the beginning of a file of a model as text; None where it has none, or it is no text."""
-    found = next((one for one in card.files if one.path == path and one.sha256), None)
+    found = next((one for one in card.files if one["path"] == path and one["kind"] == "file"), None)
     if found is None:
         return None
     uri = "/".join(part for part in (card.artifact_uri, path) if part)
     try:
         with site.store.artifacts.open(uri) as file:
             data = file.read(_TEXT)
-        return Text(path, data.decode(), cut=found.size > len(data))
+        return Text(path, data.decode(), cut=found["bytes"] > len(data))
     except (HoldallError, UnicodeDecodeError):
         return None
 
