@@ -21,6 +21,7 @@ from tests.support.stores import tiny_store
 
 from holdall.__main__ import program
 from holdall.errors import InvalidArgumentError, NotFoundError
+from holdall.runs import run_index
 from holdall.runs.filling import NEWEST
 from holdall.storage.bucket import ObjectInfo
 from holdall.storage.memory import MemoryBucket
@@ -136,6 +137,17 @@ def test_pages_that_are_files_have_the_policy_too(store: Store, tmp_path: Path) 
     for page in tmp_path.glob("*.html"):
         head = page.read_text().partition("<script")[0]
         assert "script-src &#39;self&#39;" in head.partition("<link")[0], page.name
+
+
+def test_an_export_waits_for_the_runs_that_there_are(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page may show what is known so far, as it is drawn again; a copy is drawn once, so it waits for a listing."""
+    monkeypatch.setattr(run_index, "PATIENCE", 0.0)
+    monkeypatch.setattr(run_index, "_AT_ONCE", 0.0)
+    exported(store, tmp_path)
+    assert len(list(tmp_path.glob("run-" + "[0-9a-f]" * 32 + ".html"))) == 3
+    assert "unheard-of" in (tmp_path / "index.html").read_text()
 
 
 def test_what_would_be_exported_is_told_first(store: Store, tmp_path: Path) -> None:
