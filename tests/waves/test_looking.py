@@ -68,12 +68,12 @@ class Row(NamedTuple):
 
 
 ROWS = [
-    Row(search, "finished", 100, 3, 5, 103),
+    Row(search, "finished", 100, 3, 6, 104),  # of 48 runs and more, a catalog is asked for
     Row(search, "finished", 100, 3, 1, 2, again=True),
-    Row(search, "touched", 100, 4, 8, 203),
+    Row(search, "touched", 100, 4, 9, 204),
     Row(search, "live", 24, 9, 8, 219),
     Row(search, "live", 24, 9, 1, 2, again=True),
-    Row(search_files, "finished", 100, 3, 19, 305),
+    Row(search_files, "finished", 100, 3, 20, 306),
     Row(run_list, "finished", 100, 3, 3, 4, again=True),
     Row(stats, "finished", 100, 3, 6, 103),
     Row(stats, "touched", 100, 4, 9, 203),
