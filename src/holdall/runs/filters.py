@@ -1,13 +1,13 @@
 """What people type to find runs, read into conditions.
 
 The grammar is MLflow's for runs, so that the filters people have go on working,
-and `artifacts`, `duration`, `files` and `bytes`, which are ours:
+and `min`, `max`, `artifacts`, `duration`, `files` and `bytes`, which are ours:
 
     filter     condition AND condition ...
     condition  field = value              also != < <= > >= for numbers, != LIKE ILIKE for texts
                field IN ('a', 'b')        also NOT IN; for run_id, and IN alone for artifacts
                field IS NULL              also IS NOT NULL; for params and tags
-    field      metrics.acc   params.`odd key`   tags."odd key"   start_time   artifacts.path
+    field      metrics.acc   min.loss   max.acc   params.`odd key`   tags."odd key"   start_time   artifacts.path
     value      12   -1.5e3   'text'   "text"
     order      field   field ASC   field DESC
 
@@ -34,10 +34,15 @@ class Entity(StrEnum):
     """Where a field is looked up in a run."""
 
     METRIC = "metrics"
+    LEAST = "min"
+    GREATEST = "max"
     PARAM = "params"
     TAG = "tags"
     ATTRIBUTE = "attributes"
     ARTIFACT = "artifacts"
+
+
+_MEASURED = (Entity.METRIC, Entity.LEAST, Entity.GREATEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Subject:
 
     def is_numeric(self, field: Field) -> bool:
         """Return whether a field is compared with numbers."""
-        return field.entity is Entity.METRIC or (field.entity is Entity.ATTRIBUTE and field.key in self.numbers)
+        return field.entity in _MEASURED or (field.entity is Entity.ATTRIBUTE and field.key in self.numbers)
 
     def operators(self, field: Field) -> tuple[str, ...]:
         """Return how a field may be compared."""
@@ -123,6 +128,8 @@ def parse_order(text: str, subject: Subject | None = None) -> tuple[Field, bool]
 _PREFIXES: Mapping[str, Entity] = {
     "metric": Entity.METRIC,
     "metrics": Entity.METRIC,
+    "min": Entity.LEAST,
+    "max": Entity.GREATEST,
     "param": Entity.PARAM,
     "params": Entity.PARAM,
     "parameter": Entity.PARAM,

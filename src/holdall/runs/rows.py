@@ -68,6 +68,13 @@ class Numbers:
         at = self.shape.at.get(key)
         return None if at is None else self.values[at]
 
+    def extreme(self, key: str, *, greatest: bool) -> float | None:
+        """Return the least or the greatest value of a key; None where it is not known."""
+        at = self.shape.at.get(key)
+        if at is None or self.counts[3 * at + 2] <= 0:
+            return None
+        return self.values[len(self.shape.keys) + 2 * at + greatest]
+
     def points(self) -> dict[str, list[float]]:
         """Return what a summary tells of each beside its value. A count of 0 or less: extremes are not known."""
         many, found = len(self.shape.keys), {}
@@ -111,6 +118,10 @@ class Row:
     def duration(self) -> int | None:
         """Return the milliseconds from its start to its end; None while it goes on."""
         return None if self.end_time is None else self.end_time - self.start_time
+
+    def extreme(self, key: str, *, greatest: bool) -> float | None:
+        """Return the least or the greatest value of a metric; None where it is not known."""
+        return self.metrics.extreme(key, greatest=greatest)
 
     def summary(self) -> RunSummary:
         """Return it as a summary."""

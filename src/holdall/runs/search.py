@@ -50,6 +50,9 @@ class Judged(Protocol):
     def metrics(self) -> Values: ...
     @property
     def tags(self) -> Values: ...
+    def extreme(self, key: str, *, greatest: bool) -> float | None:
+        """Return the least or the greatest value of a metric; None where it is not known."""
+        ...
 
 
 J = TypeVar("J", bound=Judged)
@@ -68,8 +71,8 @@ class RunSummary:
         open: Whether a session is open in its log; nor at this.
         versioned: Whether what it holds may be replaced; nor at this.
         files, bytes: How many files were committed, and their sizes; nor at these.
-        points: Of each metric the step and the time of its latest value and how many there are, and where these are
-            known the least and the greatest; nor at these.
+        points: Of each metric the step and the time of its latest value and how many there are, at which no filter
+            looks, and where these are known the least and the greatest.
     """
 
     run_id: str
@@ -99,6 +102,11 @@ class RunSummary:
             for key, value in self.metrics.items()
             for step, time, count, *extremes in [self.points.get(key, (0, 0, 1))]
         }
+
+    def extreme(self, key: str, *, greatest: bool) -> float | None:
+        """Return the least or the greatest value of a metric; None where it is not known."""
+        found = self.points.get(key, [])[3:]
+        return found[greatest] if len(found) == 2 else None
 
     @property
     def duration(self) -> int | None:
@@ -193,6 +201,8 @@ def _value(field: Field, run: Judged) -> str | float | None:
     match field.entity:
         case Entity.METRIC:
             return run.metrics.get(field.key)
+        case Entity.LEAST | Entity.GREATEST:
+            return run.extreme(field.key, greatest=field.entity is Entity.GREATEST)
         case Entity.PARAM:
             return run.params.get(field.key)
         case Entity.TAG:

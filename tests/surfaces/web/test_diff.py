@@ -114,6 +114,21 @@ def test_files_that_differ_are_listed_by_path(site: Site, sides: list[str]) -> N
     assert "\x1b" not in html
 
 
+def test_one_side_is_offered_the_run_before(site: Site, sides: list[str]) -> None:
+    """A page with one address offers runs of its experiment, the run before first; the files of a run lead there."""
+    id = sides[1].split("/")[1]
+    address = f"/runs/{id}?tab=artifacts&path=model"
+    files = asyncio.run(ask(make_app(site, RULES), "GET", address, headers={"host": "localhost"}))
+    assert f'href="/diff?{urlencode({"b": sides[1]})}"' in files.body.decode()
+    html = page(site, b=sides[1])
+    assert names(html) == ["training 1"]
+    assert f'href="/diff?{urlencode({"a": sides[0], "b": sides[1]}).replace("&", "&amp;")}"' in html
+    assert f'{urlencode({"a": sides[0], "b": sides[1]}).replace("&", "&amp;")}"' in page(site, a=sides[0])
+    assert asked(site, b="runs:/" + "0" * 32).status == 404
+    assert asked(site, a="file:/etc").status == 400
+    assert "An address is" in page(site, a="models:/forest/1")
+
+
 def test_a_registered_version_is_compared_like_its_files(site: Site, sides: list[str]) -> None:
     """By the address that the registry's pages give."""
     assert "Nothing differs." in page(site, a=sides[1], b="models:/forest/1")

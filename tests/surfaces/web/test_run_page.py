@@ -211,3 +211,12 @@ def test_a_reader_finds_copies_and_opens(opens: Opens, run: Run) -> None:
     page.wait_for_selector("#preview .hex")
     assert page.url.endswith("/artifact?path=data%2Fblob.bin")
     shot(page, "run-artifacts")
+
+
+def test_the_frame_is_the_same_on_every_page(opens: Opens, run: Run) -> None:
+    """What stands at the top of a page stands there on the next one, whatever sheets it has of its own."""
+    page = opens()
+    boxes = "[...document.querySelectorAll('.top *')].map((one) => JSON.stringify(one.getBoundingClientRect())).join()"
+    addresses = ["/help", "/", f"/runs/{run.id}", f"/runs/{run.id}/artifact?path=report.txt", f"/compare?run={run.id}"]
+    found = {address: page.open(address).evaluate(boxes) for address in [*addresses, "/models", "/store", "/diff"]}
+    assert len({*found.values()}) == 1

@@ -18,7 +18,7 @@ from holdall.store import Store
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.rendering import cell
 from holdall.surfaces.web.site import Site
-from holdall.surfaces.web.table import View, columns_of
+from holdall.surfaces.web.table import FACTS, STATS, View, columns_of
 
 LIMIT = 200_000  # bytes of a page
 
@@ -102,9 +102,28 @@ def test_a_head_says_how_it_is_sorted(site: Site) -> None:
     html = page_of(site, sort="metrics.`loss` DESC")
     assert texts(html, "th", "aria-sort", "descending") == ["loss"]
     assert 'value="metrics.`loss` ASC"' in html
-    for column in columns_of(View(metrics=["odd key: 1"], params=["model"])):
+    for column in columns_of(View(metrics=["odd key: 1"], params=["model"], stats=STATS)):
         if column.sort:
             page_of(site, sort=column.sort)
+
+
+def test_least_and_greatest_values_are_shown_and_sorted_by() -> None:
+    """Of each metric, by the same grammar as filters; a run without the metric comes last in both directions."""
+    store = Store.open("memory://pages-extremes", environment=False)
+    for name, values in (("up", [1.0, 5.0]), ("down", [4.0, -2.5]), ("flat", [3.0]), ("none", [])):
+        with store.runs.start(name=name, experiment="e") as run:
+            for step, value in enumerate(values):
+                run.log_metric("loss", value, step=step)
+    site = Site(store)
+    html = page_of(site, sort="min.`loss` ASC", own=1, metric="loss", stat=["last", "min", "max"], hide=[*FACTS])
+    assert names(html) == ["down", "up", "flat", "none"]
+    assert texts(html, "td", "class", "num") == [*("-2.5", "-2.5", "4"), *("5", "1", "5"), *("3", "3", "3"), *"---"]
+    assert texts(html, "th", "aria-sort", "ascending") == ["loss min"]
+    assert 'value="min.`loss` DESC"' in html
+    assert names(page_of(site, sort="max.`loss` DESC")) == ["up", "down", "flat", "none"]
+    assert names(page_of(site, filter="max.loss > 3", sort="max.`loss` ASC")) == ["down", "up"]
+    assert [run.info.run_name for run in store.runs.search("min.loss < 2", order_by=["min.loss"])] == ["down", "up"]
+    site.index.close()
 
 
 def test_nothing_that_runs_say_becomes_markup(site: Site) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, Final
 
 from holdall.errors import InvalidURIError
-from holdall.store import Difference, TensorDifference, may_have_tensors, side_by_side
+from holdall.store import Difference, RunSummary, TensorDifference, may_have_tensors, side_by_side
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.diff_rows import ROWS, SHOWN, SORTS, file_rows, left_bytes, tensor_rows, text_lines
 from holdall.surfaces.web.page import Page, Pages
@@ -14,6 +14,7 @@ from holdall.surfaces.web.site import Site
 
 _TEXT: Final = 256 << 10  # bytes of a file whose lines are compared
 _PAGES: Final = 100_000
+_OFFERED: Final = 20  # runs that a side is offered to be compared with
 _SCHEMES: Final = ("runs:/", "models:/")
 
 
@@ -21,10 +22,10 @@ def diff(site: Site, query: Query) -> Page:
     """Draw what differs between two addresses, by headers and common chunks alone until more is asked for."""
     a, b = query.text("a").lstrip(), query.text("b").lstrip()
     facts: dict[str, Any] = {"a": a, "b": b, "tab": "", "asked": bool(a and b)}
+    for given in filter(None, (a, b)):
+        _check(given)
     if not (a and b):
-        return Page("diff.html", "Compare artifacts", facts)
-    _check(a)
-    _check(b)
+        return Page("diff.html", "Compare artifacts", facts | {"others": _others(site, a or b)})
     found = site.store.artifacts.diff(a, b)
     paths = [_where(found.a.path, one.path) for some in (found.removed, found.changed, found.same) for one in some]
     others = [_where(found.b.path, one.path) for some in (found.added, found.changed, found.same) for one in some]
@@ -40,6 +41,18 @@ def diff(site: Site, query: Query) -> Page:
     }
     facts |= _tensors(site, query, a, b) if tab == "tensors" else _files(query, found)
     return Page("diff.html", "Compare artifacts", facts)
+
+
+def _others(site: Site, uri: str) -> list[tuple[str, RunSummary]]:
+    """Return what one side may be held against, with its address: the run before, then the newest of the experiment."""
+    if not uri.startswith("runs:/"):
+        return []
+    found, path = site.store.artifacts.snapshot(uri)
+    info, index = found.record.info, site.index
+    before = index.page(f"start_time <= {info.start_time}", [info.experiment_id], limit=2).records
+    newest = index.page(experiments=[info.experiment_id], limit=_OFFERED).records
+    runs = {run.run_id: run for run in [*before, *newest] if run.run_id != info.run_id}
+    return [(f"runs:/{id}/{path}".rstrip("/"), run) for id, run in runs.items()][:_OFFERED]
 
 
 def _check(uri: str) -> None:

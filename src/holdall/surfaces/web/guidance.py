@@ -10,6 +10,7 @@ from holdall.surfaces.web.site import Site
 
 FILTERS: Final = (
     ("metrics.loss < 0.1", "the latest value of a metric"),
+    ("min.loss < 0.1 and max.accuracy > 0.9", "the least value, the greatest value"),
     ("params.model = 'forest' and metrics.`val/loss` < 0.2", "both hold"),
     ("tags.team IS NOT NULL", "has the tag"),
     ("run_name LIKE 'resnet%'", "begins with it; % is any text, ILIKE ignores case"),

@@ -168,8 +168,11 @@ def columns_of(view: View) -> list[Column]:
 
 
 def _metric(key: str, stat: str) -> Column:
-    sort = f"metrics.{_quoted(key)} DESC" if stat == "last" else ""  # the grammar knows no other value
-    return Column(key if stat == "last" else f"{key} {stat}", "metric", key, stat, sort)
+    prefix = "metrics" if stat == "last" else stat
+    direction = "ASC" if stat == "min" else "DESC"
+    return Column(
+        key if stat == "last" else f"{key} {stat}", "metric", key, stat, f"{prefix}.{_quoted(key)} {direction}"
+    )
 
 
 def _quoted(key: str) -> str:
@@ -271,5 +274,4 @@ def value_of(run: RunSummary, key: str, stat: str) -> str:
     """Return a metric's latest, smallest or largest value; "-" where it is not known."""
     if stat == "last":
         return number(run.metrics.get(key))
-    extremes = run.points.get(key, [])[3:]
-    return number(extremes[stat == "max"]) if len(extremes) == 2 else "-"
+    return number(run.extreme(key, greatest=stat == "max"))
