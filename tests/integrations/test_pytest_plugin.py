@@ -98,6 +98,7 @@ def test_a_store_of_its_own_is_current_for_one_test(pytester: pytest.Pytester, m
     done.stdout.fnmatch_lines(["*AssertionError: as expected*"])
 
 
+@pytest.mark.deep
 def test_s3_for_tests_side_by_side_leaves_nothing(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each worker of xdist has its server, each test an empty bucket; neither stays. The guide's tests pass there."""
     monkeypatch.setenv("AWS_PROFILE", "mine")

@@ -96,7 +96,7 @@ def test_axe_finds_nothing_serious(opens: Opens, server: Served) -> None:
     problems = {}
     visits = [opens(size, dark=dark) for size, dark in LOOKS]
     looks = [(address, at) for address in _addresses(server.site.store) for at in range(len(LOOKS))]
-    for address, at in thinned(looks, 3 * len(LOOKS) + 1):
+    for address, at in thinned(looks, 6 * len(LOOKS) + 1):
         visits[at].expects |= {404}
         page = visits[at].page
         later = "tab=charts" in address or "tab=lineage" in address

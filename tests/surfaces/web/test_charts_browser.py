@@ -198,6 +198,7 @@ def test_runs_are_dots_of_any_two_columns(opens: Opens, runs: list[Run]) -> None
     shot(page, "scatter")
 
 
+@pytest.mark.deep
 def test_a_hundred_runs_are_side_by_side(opens: Opens, store: Store) -> None:
     """Their names and those of what differs stay in view; ten of them are drawn, and others on demand."""
     runs = [store.runs.start(name=f"run {n}") for n in range(100)]

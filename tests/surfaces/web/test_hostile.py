@@ -19,7 +19,7 @@ from holdall.store import Store
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-MOST, FILES = (200, 100) if DEEP else (60, 3)
+MOST, FILES = (200, 100) if DEEP else (25, 3)
 """Pages that are looked at, and how many of them of files, each of which is looked at by a click as well."""
 
 
