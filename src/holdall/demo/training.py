@@ -35,8 +35,9 @@ def show(*, url: str | None = None, s3: bool = False) -> None:
         stats = store.maintenance.stats()
         held, stored = format_size(stats.bytes), format_size(stats.object_bytes)
         print(f"the store holds {held} of files in {stored}, for {stats.runs} runs")
-        again = "" if s3 else f"--store {store.url} "
-        print(f"look around: holdall {again}artifact list runs:/{first.id}" if again else "")
+        if not s3:  # whose server ends with the demo
+            print(f"look around: holdall --store {store.url} artifact list runs:/{first.id}")
+            print(f"in a browser: holdall --store {store.url} ui  (pip install 'holdall[ui]')")
 
 
 @contextmanager

@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from holdall.retention.due import Due, RetentionPlan
     from holdall.retention.purge_plan import PurgePlan, Remaining
     from holdall.retention.purging import Purged
+    from holdall.runs.cataloging import CatalogReport
     from holdall.runs.comparison import Compared, Comparison
     from holdall.runs.contents import contents
     from holdall.runs.differences import Difference
@@ -125,6 +126,7 @@ __all__ = [
     "ArtifactInfo",
     "ArtifactReader",
     "BegunModel",
+    "CatalogReport",
     "Collection",
     "Compaction",
     "Compared",
@@ -277,6 +279,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.retention.due": "Due RetentionPlan",
     "holdall.retention.purge_plan": "PurgePlan Remaining",
     "holdall.retention.purging": "Purged",
+    "holdall.runs.cataloging": "CatalogReport",
     "holdall.runs.comparison": "Compared Comparison",
     "holdall.runs.contents": "contents",
     "holdall.runs.differences": "Difference",

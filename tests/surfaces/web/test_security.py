@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -129,6 +130,20 @@ def test_the_token_leaves_the_address(site: Site, path: str) -> None:
         part.strip().lower() for part in found.headers["set-cookie"].split(";")
     }
     assert asked(site, f"{path}?token=s3cret", rules=SECRET, cookie="c=s3cret").status == 303
+
+
+@pytest.mark.parametrize("path", ["/", '/"><script>x</script>', "//evil.example/x", "/\\evil.example"])
+def test_who_is_led_by_another_site_is_led_on_from_here(site: Site, path: str) -> None:
+    """The cookie is not sent with what another site leads to, redirects too; so a page of this server goes on."""
+    found = asked(
+        site, f"{path}?a=1&token=s3cret", rules=SECRET, sec_fetch_site="cross-site", sec_fetch_mode="navigate"
+    )
+    assert found.status == 200
+    assert "s3cret" in found.headers["set-cookie"]
+    page = found.body.decode()
+    assert "token" not in page
+    assert "<script" not in page
+    assert re.search(r'content="0; url=/[^/\\"][^"]*"|content="0; url=/\?[^"]*"', page)
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "s3cret%00", "S3CRET", "%ff", "s3cret&token=wrong"])

@@ -125,8 +125,6 @@ class _Drawing:
 
     def all(self) -> Export:
         """Draw all there are."""
-        if self._scope.whole or self._scope.experiments:
-            self._site.index.refresh()
         self._names[address_of(*self._scope.start)] = "index.html"
         self._waiting.append(("index.html", *self._scope.start))
         self._put(LEFT_OUT, self._told())

@@ -38,13 +38,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from html import escape
 from ipaddress import ip_address
 from secrets import compare_digest
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY: Final = "; ".join(
@@ -73,6 +74,7 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _TOKEN: Final = "token"  # of the query
+_ELSEWHERE: Final = ("cross-site", "same-site")  # what a browser says where a page of others leads here
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,25 @@ class Guard:
         return None
 
     def _admitted(self, scope: Scope) -> Response | None:
-        """Return the answer that gives whoever brings the token a cookie, and sends them on without it."""
+        """Return the answer that gives whoever brings the token a cookie, and sends them on without it.
+
+        Who comes from a page of another site, as from a terminal in a browser, is sent on by a page of this server:
+        with a redirect the other site would still lead, and the browser would not send the cookie.
+        """
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = next((value for key, value in pairs if key == _TOKEN), "")
         if scope["method"] != "GET" or not _same(given, self._rules.token or ""):
             return None
         rest = urlencode([(key, value) for key, value in pairs if key != _TOKEN])
         path = "/" + scope["path"].lstrip("/\\")  # never the address of another host
-        answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+        onward = f"{path}?{rest}" if rest else path
+        if Headers(scope=scope).get("sec-fetch-site", "none") in _ELSEWHERE:
+            page = (
+                f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(quote(onward, safe="/?&=%+~"))}">'
+            )
+            answer: Response = HTMLResponse(page)
+        else:
+            answer = RedirectResponse(onward, 303)
         answer.set_cookie(self._rules.cookie, given, httponly=True, samesite="strict")
         return answer
 
@@ -173,7 +186,7 @@ def _known(headers: Headers, rules: Rules) -> bool:
 
 def _is_part_elsewhere(headers: Headers) -> bool:
     """Return whether a browser says that a page of another site wants this as a picture, a script or a frame."""
-    elsewhere = headers.get("sec-fetch-site", "none") in ("cross-site", "same-site")
+    elsewhere = headers.get("sec-fetch-site", "none") in _ELSEWHERE
     leads = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
     return elsewhere and not leads
 
