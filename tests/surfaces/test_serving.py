@@ -421,6 +421,13 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(tmp_path: P
             raise AssertionError("a worker outlived its server")
 
 
+@pytest.mark.parametrize("left", [b"", b"\0\0", b"\xff" * 64])
+def test_what_a_killed_process_left_half_made_stops_no_count(tmp_path: Path, left: bytes) -> None:
+    """A file of numbers that cannot be read is passed over: for ever none of the others could be."""
+    (tmp_path / "counter_1.db").write_bytes(left)
+    assert Metrics(IDENTITY, tmp_path).text() == b""
+
+
 def counts(url: str, pings: int) -> bool:
     """Whether a server soon says that it has answered so many."""
     for _ in range(600):

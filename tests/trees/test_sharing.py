@@ -258,15 +258,25 @@ def test_an_interrupt_ends_the_call_and_the_next_one_works(tmp_path: Path, sourc
     """Ctrl-C while workers work: nothing is committed, and they are there for the same call again."""
     store, bucket = shared_store(tmp_path, doom=Doom("put", PACKS, "wait", 2, str(tmp_path / "never")))
     with store.runs.start() as run:
-        timer = threading.Timer(1.0, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
-        timer.start()
+        noticed = threading.Event()
+        pressing = threading.Thread(target=_press, args=[noticed])
+        pressing.start()
         with pytest.raises(KeyboardInterrupt):
             run.log_artifacts(source)
-        timer.join()
+        noticed.set()
+        pressing.join()
         assert ops_of(entries_of(bucket, run.id), "commit") == []
         bucket.doom = None
         run.log_artifacts(source)
     assert {path: run.read(path) for path in FILES} == FILES
+
+
+def _press(noticed: threading.Event) -> None:
+    """Ctrl-C, and again where it got lost: Python sees none that comes just before it waits for a lock."""
+    wait = 1.0
+    while not noticed.wait(wait):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        wait = 20.0
 
 
 # --- what else a commit does

@@ -144,6 +144,7 @@ def test_a_live_run_gains_points(opens: Opens, runs: list[Run]) -> None:
     assert max(sizes) < 1000
 
 
+@pytest.mark.deep
 def test_twelve_thousand_metrics_do_not_freeze_a_page(opens: Opens, store: Store) -> None:
     """A page has 60 charts, draws those in view, and finds the others by name."""
     with store.runs.start(name="many") as run:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from tests.support.browser import NARROW, Opens, Served, served, visits
-from tests.support.depth import DEEP
+from tests.support.depth import DEEP, thinned
 from tests.support.hostile import files, hostile_store
 
 from holdall.store import Store
@@ -90,10 +90,11 @@ def test_no_file_runs_in_its_preview(opens: Opens, server: Served) -> None:
 def test_no_page_is_wider_than_a_phone(opens: Opens, server: Served) -> None:
     """Names of six thousand characters break, and do not push a page out of the screen."""
     visit = opens(NARROW, dark=True)
-    for summary in server.site.store.runs.search():
-        for tab in ("overview", "charts", "artifacts", "environment", "lineage"):
-            page = visit.open(f"/runs/{summary.info.run_id}?tab={tab}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0], tab
+    tabs = ("overview", "charts", "artifacts", "environment", "lineage")
+    pages = [(summary.info.run_id, tab) for summary in server.site.store.runs.search() for tab in tabs]
+    for run, tab in thinned(pages, 3):
+        page = visit.open(f"/runs/{run}?tab={tab}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0], tab
 
 
 TRIES = (Path(__file__).parents[2] / "support" / "attack.js").read_text()
@@ -199,7 +200,7 @@ def test_a_drawing_is_shut_in_too(attacker: tuple[Opens, str]) -> None:
 def test_what_is_shut_in_goes_nowhere(attacker: tuple[Opens, str], evil: tuple[str, list[str]]) -> None:
     """A frame that sends itself to another host is stopped by the page around it, which stays."""
     opens, run = attacker
-    for n in range(len(LEAVES)):
+    for n in thinned(range(len(LEAVES)), 2):
         visit = opens()
         page = visit.open(f"/runs/{run}/artifact?path=leaves{n}.html")
         page.wait_for_timeout(100)

@@ -12,10 +12,12 @@ folder, and whoever is asked sums them up. prometheus_client does so where
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from holdall.surfaces.serving.service import Identity
@@ -55,5 +57,21 @@ class Metrics:
         if self._shared is None:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(self._shared))  # type: ignore[no-untyped-call]
+        _WholeFiles(registry, path=str(self._shared))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+class _WholeFiles(MultiProcessCollector):
+    """Sums up the files that can be read: one that its process was killed in, or makes just now, says nothing yet."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(file) for file in Path(self._path).glob("*.db") if _is_whole(str(file))]
+        return self.merge(files, accumulate=True)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def _is_whole(file: str) -> bool:
+    try:
+        MultiProcessCollector.merge([file], accumulate=False)  # type: ignore[no-untyped-call]
+    except (OSError, struct.error, ValueError, RuntimeError):  # what it raises of one that is empty or cut off
+        return False
+    return True
