@@ -139,6 +139,12 @@ class Visit:
         self.page.goto(self.url + address, wait_until="networkidle")
         return self.page
 
+    def follow(self, selector: str) -> Page:
+        """Click on what leads to another page, and wait until that is there, its scripts too."""
+        with self.page.expect_navigation(wait_until="load"):
+            self.page.click(selector)
+        return self.page
+
     def _hear(self, kind: str, text: str, where: str) -> None:
         if urlsplit(where).path.endswith("/sandbox"):
             self.shut_in.append(text)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.asgi import Response, ask
 
+from holdall.store import Store
 from holdall.surfaces.web.app import make_app
 from holdall.surfaces.web.security import Rules
 from holdall.surfaces.web.site import Site
 
 RULES = Rules(frozenset({"localhost"}))
+
+
+def new_store(**settings: Any) -> Store:
+    """A store of its own in memory: a name that is told would be filled twice where a fixture is made twice."""
+    return Store.open(f"memory://{secrets.token_hex(8)}", **settings)
 
 
 def asked(site: Site, path: str = "/", /, **arguments: object) -> Response:

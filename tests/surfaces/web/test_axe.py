@@ -10,6 +10,7 @@ import pytest
 from tests.support.browser import NARROW, WIDE, Opens, Served, served, visits
 from tests.support.depth import thinned
 from tests.support.hostile import png
+from tests.support.pages import new_store
 
 from holdall.store import Run, Store
 
@@ -43,7 +44,7 @@ def _run(store: Store, name: str, **given: Any) -> Run:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    store = Store.open("memory://pages-axe")
+    store = new_store()
     first = _run(store, "first", experiment="vision")
     second = _run(store, "second", experiment="vision", parent=first.id)
     with store.runs.start(name="third", experiment="vision") as third:

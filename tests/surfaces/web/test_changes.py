@@ -13,6 +13,7 @@ import pytest
 from tests.support.asgi import Response, ask
 from tests.support.browser import NARROW, Opens, Served, served, shot, visits
 from tests.support.depth import thinned
+from tests.support.pages import new_store
 
 from holdall.store import DESCRIPTION, Store
 from holdall.surfaces.web.app import make_app
@@ -35,7 +36,7 @@ OWN = {
 
 @pytest.fixture
 def site() -> Site:
-    store = Store.open("memory://changes", environment=False, workers=0)
+    store = new_store(environment=False, workers=0)
     store.maintenance.create() if not _is_there(store) else None
     for number in (1, 2, 3):
         with store.runs.start(experiment=f"drawn-{id(store)}", name=f"run {number}") as run:
@@ -228,15 +229,15 @@ def test_a_browser_moves_an_alias(server: Served, opens: Opens, names: dict[str,
     page = visit.open(f"/models/registered?name={names['name']}&token={server.rules.token}")
     assert "token" not in page.url
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
-    page.click("text=Move")
+    visit.follow("text=Move")
     assert "@champion points at version 1 now" in page.inner_text("main")
     page.select_option("select[name=version]", "3")
     shot(page, "alias")
-    page.click("text=Move the alias")
+    visit.follow("text=Move the alias")
     page.wait_for_selector("#history")
     assert server.site.store.registry.get_model(names["name"]).aliases == {"champion": "3"}
     visit.expects.add(409)
-    page.click("text=Move")
+    visit.follow("text=Move")
     server.site.store.registry.set_alias(names["name"], "champion", 2)
-    page.click("text=Move the alias")
+    visit.follow("text=Move the alias")
     assert "is at version 2" in page.inner_text("[role=alert]")

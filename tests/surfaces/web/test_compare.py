@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from tests.support.pages import new_store
 from tests.support.stores import tiny_store
 from tests.support.waves import LatentBucket, counted
 
@@ -119,7 +120,7 @@ def test_many_differences_are_a_bounded_page() -> None:
 
 def test_environments_are_compared() -> None:
     """Another version of a package is a difference like any other."""
-    store = Store.open("memory://compared-environments")
+    store = new_store()
     runs = filled(store, 2)
     [section] = [one for one in page(Site(store), runs).facts["sections"] if one.kind == "environment"]
     assert {"python.version", "repository.commit"} <= {key for key, _ in section.same} | {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.pages import asked, page_of, texts
+from tests.support.pages import asked, new_store, page_of, texts
 from tests.support.stores import tiny_store
 
 from holdall.storage.memory import MemoryBucket
@@ -14,7 +14,7 @@ from holdall.surfaces.web.site import Site
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    store = Store.open("memory://pages-experiments", environment=False)
+    store = new_store(environment=False)
     id = store.experiments.create("<b>vision</b>", {"team": "a", "mlflow.note.content": "what\nfor"})
     store.experiments.set_retention(id, last=3)
     for number in range(3):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from tests.support.browser import visits
+from tests.support.pages import new_store
 from tests.support.runlogs import put_runs
 from tests.support.stores import tiny_store
 
@@ -37,7 +38,7 @@ PIXEL = bytes.fromhex("4749463839610100010080000000ff00ffffff21f90401000000002c0
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    store = Store.open("memory://pages-export", environment=False)
+    store = new_store(environment=False)
     for number in range(2):
         with store.runs.start(name="../../<script>alert(1)</script>", experiment="../vision") as run:
             run.log_params({"rate": number})
@@ -166,11 +167,12 @@ def test_an_export_is_read_from_any_server_of_files(store: Store, tmp_path: Path
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with visits(browser, f"http://127.0.0.1:{server.server_address[1]}") as opens:
-            page = opens().open("/index.html")
+            visit = opens()
+            page = visit.open("/index.html")
             assert page.inner_text("h1") == "../vision"
-            page.click("#rows a >> nth=0")
+            visit.follow("#rows a >> nth=0")
             page.wait_for_selector("h1:has-text('script')")
-            page.click("nav.tabs a:has-text('Charts')")
+            visit.follow("nav.tabs a:has-text('Charts')")
             page.wait_for_selector(".chart-plot canvas")
         server.shutdown()
 

@@ -13,8 +13,7 @@ import pytest
 from tests.support.browser import NARROW, Opens, Served, served, visits
 from tests.support.depth import DEEP, thinned
 from tests.support.hostile import files, hostile_store
-
-from holdall.store import Store
+from tests.support.pages import new_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -134,7 +133,7 @@ def evil() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def attacked(evil: tuple[str, list[str]]) -> Iterator[tuple[Served, str]]:
-    store = Store.open("memory://pages-attacker", environment=False)
+    store = new_store(environment=False)
     with store.runs.start(name="attacker") as run:
         tries = TRIES.replace("ws:EVIL", evil[0].replace("http", "ws")).replace("EVIL", evil[0])
         run.log_text(f"<!doctype html><body><p>plot</p><script>{tries}</script>", "plot.html")

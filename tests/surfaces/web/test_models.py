@@ -164,9 +164,9 @@ def test_a_browser_walks_from_the_models_to_a_version(opens: Opens) -> None:
     """Nothing of a hostile name runs on the way, and no page is wider than a phone."""
     visit = opens(NARROW, dark=True)
     seen = visit.open("/models")
-    seen.click("text=fraud")
+    visit.follow("text=fraud")
     shot(seen, "model")
-    seen.click(".rows tbody th a >> nth=0")
+    visit.follow(".rows tbody th a >> nth=0")
     assert seen.inner_text("h1") == "fraud version 3"
     shot(seen, "version")
     for address in ("/models", "/models/registered?" + urlencode({"name": HOSTILE})):

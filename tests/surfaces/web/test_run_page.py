@@ -12,6 +12,7 @@ import pytest
 from tests.support.asgi import Response, ask
 from tests.support.browser import Opens, served, shot, visits
 from tests.support.depth import DEEP
+from tests.support.pages import new_store
 
 from holdall.chunks.pool import Pool
 from holdall.storage.memory import MemoryBucket
@@ -166,7 +167,7 @@ def test_versions_of_a_file_are_listed(store: Store) -> None:
 
 def test_what_is_elsewhere_is_read_only_when_somebody_says_so() -> None:
     """A page of what is elsewhere says where it is; its bytes are fetched by a link."""
-    store = Store.open("memory://pages-elsewhere", environment=False, references=["memory://"])
+    store = new_store(environment=False, references=["memory://"])
     Store.open("memory://pages-facts").maintenance.create()
     with store.runs.start() as run:
         run.log_reference("memory://pages-facts/holdall.json", "facts.json")
@@ -200,12 +201,13 @@ def opens(store: Store, browser: Browser) -> Iterator[Opens]:
 
 def test_a_reader_finds_copies_and_opens(opens: Opens, run: Run) -> None:
     """Rows are found as one types, a folder opens in place, and a file is shown beside it, at an address of its own."""
-    page = opens().open(f"/runs/{run.id}")
+    visit = opens()
+    page = visit.open(f"/runs/{run.id}")
     page.fill("input[name=find]", "optim")
     assert page.is_visible("text=optimizer")
     assert not page.is_visible("#params >> text=rate")
     assert page.url.endswith("find=optim")
-    page.click("nav.tabs >> text=Artifacts")
+    visit.follow("nav.tabs >> text=Artifacts")
     page.click("summary:has-text('data/')")
     page.click(".inside >> text=blob.bin")
     page.wait_for_selector("#preview .hex")

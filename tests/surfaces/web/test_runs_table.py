@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
-from tests.support.pages import asked, page_of, texts
+from tests.support.pages import asked, new_store, page_of, texts
 from tests.support.runlogs import put_runs
 from tests.support.stores import tiny_store
 
@@ -25,7 +25,7 @@ LIMIT = 200_000  # bytes of a page
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    store = Store.open("memory://pages-table", environment=False)
+    store = new_store(environment=False)
     for number, (model, loss) in enumerate([("forest", 0.3), ("forest", 0.1), ("net", 0.2)]):
         with store.runs.start(name=f"run {number}", experiment="a" if number else "b") as run:
             run.log_params({"model": model})
@@ -109,7 +109,7 @@ def test_a_head_says_how_it_is_sorted(site: Site) -> None:
 
 def test_least_and_greatest_values_are_shown_and_sorted_by() -> None:
     """Of each metric, by the same grammar as filters; a run without the metric comes last in both directions."""
-    store = Store.open("memory://pages-extremes", environment=False)
+    store = new_store(environment=False)
     for name, values in (("up", [1.0, 5.0]), ("down", [4.0, -2.5]), ("flat", [3.0]), ("none", [])):
         with store.runs.start(name=name, experiment="e") as run:
             for step, value in enumerate(values):
@@ -187,7 +187,7 @@ def test_pages_cost_no_request_for_each_row() -> None:
 @pytest.fixture(scope="module")
 def hostile() -> Store:
     """A hundred runs that are called and filled with what takes most room in a page, and 12,000 metrics."""
-    store = Store.open("memory://pages-hostile", environment=False)
+    store = new_store(environment=False)
     odd = "\"'<&>\x1b\U000e0001"
     long = odd * 30
     keys = [f"{number:02}{'k' * 240}" for number in range(12)]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.browser import NARROW, Opens, Served, served, shot, visits
-
-from holdall.store import Store
+from tests.support.pages import new_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    store = Store.open("memory://pages-table-browser", environment=False)
+    store = new_store(environment=False)
     for number in range(4):
         with store.runs.start(name=f"run {number}", experiment="vision" if number else "tabular") as run:
             run.log_params({"model": "forest", "rate": number})
@@ -43,11 +42,11 @@ def test_a_selection_stays(opens: Opens) -> None:
     assert page.inner_text("#picked") == "3 selected"
     ids = [boxes.nth(n).get_attribute("value") for n in range(3)]
     assert page.url.endswith("?" + "&".join(f"run={id}" for id in ids))
-    page.click("thead button:text-is('loss')")
+    visit.follow("thead button:text-is('loss')")
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("loss")
     assert page.locator("#rows input:checked").count() == 3
     assert (page.get_attribute("#charts", "href") or "").endswith("&".join(f"run={id}" for id in ids) + "&tab=charts")
-    page.click("#compare")
+    visit.follow("#compare")
     assert page.url.split("/compare?")[1].split("&") == [f"run={id}" for id in ids]
     page.go_back()
     assert page.inner_text("#picked") == "3 selected"
@@ -142,14 +141,14 @@ def test_the_table_works_without_a_script(opens: Opens) -> None:
     page = visit.open("/?filter=metrics.loss+>+0")
     assert page.locator("#rows tr").count() == 3
     page.locator("#rows input").nth(1).check()
-    page.click("thead button:text-is('rate')")
+    visit.follow("thead button:text-is('rate')")
     assert page.locator("#rows tr").count() == 3
     assert page.locator("#rows input:checked").count() == 1
-    page.click("#choose")
+    visit.follow("#choose")
     page.fill("#find", "loss")
-    page.click("text=Find")
+    visit.follow("text=Find")
     page.uncheck("label:has-text('val/loss') input")
-    page.click("text=Show")
+    visit.follow("text=Show")
     assert "val/loss" not in page.locator("thead").inner_text()
     assert page.locator("#rows tr").count() == 3
 

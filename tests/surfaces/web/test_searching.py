@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
-from tests.support.pages import asked, page_of, texts
+from tests.support.pages import asked, new_store, page_of, texts
 
 from holdall.errors import InvalidArgumentError
 from holdall.store import Store, finding
@@ -14,7 +14,7 @@ from holdall.surfaces.web.site import Site
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    store = Store.open("memory://pages-search", environment=False)
+    store = new_store(environment=False)
     with store.runs.start(name="<i>forest</i>", experiment="vision", description="the oak") as run:
         run.log_params({"kind": "maple"})
         run.set_tags({"team": "birch"})
@@ -69,7 +69,7 @@ def test_what_was_not_looked_at_is_said(store: Store, monkeypatch: pytest.Monkey
 
 def test_a_search_is_bounded(store: Store) -> None:
     """Of many that fit few are returned, and how many more there are is said; endless texts are refused."""
-    other = Store.open("memory://pages-search-many", environment=False)
+    other = new_store(environment=False)
     for number in range(5):
         other.runs.start(name=f"alike {number}").finish()
     matches = other.search("alike", limit=2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.asgi import Response, ask
 from tests.support.browser import Opens, served, visits
+from tests.support.pages import new_store
 
 from holdall.store import Store
 from holdall.surfaces.web.app import make_app
@@ -24,7 +25,7 @@ SECRET = Rules(frozenset({"localhost"}), token="s3cret")
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    store = Store.open("memory://pages-skeleton", environment=False)
+    store = new_store(environment=False)
     with store.runs.start(name="<b>first</b>") as run:
         run.log_params({"rate": 0.1})
     return store
@@ -78,7 +79,8 @@ def opens(store: Store, browser: Browser) -> Iterator[Opens]:
 
 def test_a_browser_sees_the_runs(opens: Opens) -> None:
     """Names are text, whatever they look like."""
-    page = opens().open()
+    visit = opens()
+    page = visit.open()
     assert page.inner_text("tbody a") == "<b>first</b>"
-    page.click("tbody a")
+    visit.follow("tbody a")
     assert page.inner_text("h1") == "<b>first</b>"
