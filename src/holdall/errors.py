@@ -9,6 +9,7 @@
     │   ├── TableNotFoundError         no run holds a table of this name
     │   ├── ModelNotFoundError         no registered model of this name
     │   ├── ModelVersionNotFoundError  the model has no such version, alias or stage
+    │   ├── KeySlotNotFoundError       the store has no key slot of this number
     │   └── GarbageNotFoundError       no such garbage generation, pack or content
     ├── ConflictError                  choose another name
     │   ├── ArtifactExistsError        the path holds other content
@@ -19,6 +20,7 @@
     │   ├── ParamExistsError           the parameter has another value
     │   ├── ExperimentExistsError      there is an experiment of this name
     │   ├── ModelExistsError           there is a registered model of this name
+    │   ├── LastKeyError               no other key slot would open the store
     │   ├── AliasMovedError            an alias points elsewhere than whoever moves it knew
     │   └── StoreExistsError           there is a store here already
     ├── RequestError                   ask differently
@@ -73,6 +75,8 @@
     │   ├── LiveContentError           what is still needed cannot be told, so nothing may be deleted
     │   ├── ObjectTooLargeError        an object is larger than any of its kind may be
     │   └── LogGapError                a log entry is missing
+    ├── KeyUnavailableError            give a key that the encrypted store takes
+    │   └── WrongKeyError              the one that was given opens none of its key slots
     ├── UnsupportedFeatureError        upgrade holdall
     └── StorageError                   wait for the bucket, or mend it
         ├── ObjectNotFoundError        no object at this key
@@ -293,6 +297,19 @@ class ModelVersionNotFoundError(NotFoundError):
         return f"model {self.name!r} has no {self.wanted}; {self.known}"
 
 
+class KeySlotNotFoundError(NotFoundError):
+    """An encrypted store has no key slot of this number. Attributes: number, url."""
+
+    hint = "list them with holdall.open(url).maintenance.keys.list()"
+
+    def __init__(self, number: int, url: str) -> None:
+        super().__init__(number, url)
+        self.number, self.url = number, url
+
+    def __str__(self) -> str:
+        return f"there is no key slot {self.number} in {self.url}"
+
+
 class GarbageNotFoundError(NotFoundError):
     """There is no such garbage generation, pack or content in the store. Attributes: what, store."""
 
@@ -449,6 +466,19 @@ class ModelExistsError(ConflictError):
 
     def __str__(self) -> str:
         return f"there is a registered model {self.name!r} already"
+
+
+class LastKeyError(ConflictError):
+    """A key slot is the last that opens the store: without it nothing there could be read. Attributes: number, url."""
+
+    hint = "add another key first; or, if the store is to become unreadable, revoke with force=True"
+
+    def __init__(self, number: int, url: str) -> None:
+        super().__init__(number, url)
+        self.number, self.url = number, url
+
+    def __str__(self) -> str:
+        return f"key slot {self.number} is the last that opens {self.url}"
 
 
 class AliasMovedError(ConflictError):
@@ -766,6 +796,7 @@ class MissingLibraryError(RequestError, ImportError):
         "psutil": "system",
         **dict.fromkeys(("torch", "safetensors"), "pytorch"),
         **{name: name for name in ("xgboost", "lightgbm", "keras", "tensorflow", "transformers")},
+        "cryptography": "crypto",
         **dict.fromkeys(("onnx", "onnxruntime"), "onnx"),
         "ray": "ray",
         **dict.fromkeys(("dask", "distributed"), "dask"),
@@ -1189,6 +1220,33 @@ class LogGapError(DamageError):
 
     def __str__(self) -> str:
         return f"{self.log}: entry {self.n} is missing"
+
+
+# --- give a key -----------------------------------------------------------------
+
+
+class KeyUnavailableError(HoldallError):
+    """Nothing was given that opens an encrypted store. Attributes: url, reason."""
+
+    error_code = "PERMISSION_DENIED"
+    hint = (
+        "set HOLDALL_PASSPHRASE, HOLDALL_PASSPHRASE_COMMAND or HOLDALL_IDENTITY (the file of a key), or pass "
+        "unlock=holdall.Unlock(passphrase=...) to holdall.open; whoever has a key can add yours"
+    )
+
+    def __init__(self, url: str, reason: str) -> None:
+        reason = _cut(reason)
+        super().__init__(url, reason)
+        self.url, self.reason = url, reason
+
+    def __str__(self) -> str:
+        return f"the store at {self.url} is encrypted, and stays closed: {self.reason}"
+
+
+class WrongKeyError(KeyUnavailableError):
+    """A key was given that opens no key slot of the store. Attributes: url, reason."""
+
+    hint = "check which store this is and whose key it takes; whoever has one of its keys can add yours"
 
 
 # --- upgrade --------------------------------------------------------------------

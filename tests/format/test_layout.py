@@ -110,6 +110,10 @@ def test_every_shape_has_a_key() -> None:
         "damaged": f"gc/damaged/{pack}",
         "catalog": f"catalog/{'0' * 16}/log/{'f' * 16}",
         "reserved": f"catalog/{'ab' * 8}/tail/{'ab' * 8}-{'ab' * 16}-{'ab' * 8}",
+        "slot": "keys/slots/0000000a",
+        "revoked": "keys/slots/0000000a-revoked",
+        "root": "keys/roots/00000001",
+        "keys": f"keys/experiments/{'ab' * 8}",
         "probe": f"probe/{'ab' * 16}/race-0",
     }
     assert keys.keys() == layout.SHAPES.keys()

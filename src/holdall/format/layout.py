@@ -22,6 +22,8 @@ EXPERIMENTS: Final = "experiments/"
 RUNS: Final = "runs/"
 MODELS: Final = "models/"
 NAMES: Final = "names/"
+SLOTS: Final = "keys/slots/"
+ROOTS: Final = "keys/roots/"
 CATALOG: Final = f"catalog/{'0' * 16}/log/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
@@ -46,6 +48,10 @@ SHAPES: Final = {
     "damaged": re.compile(r"gc/damaged/(?P<pack>[0-9a-f]{32}-[0-9a-f]{8})"),
     "catalog": re.compile(r"catalog/0{16}/log/(?P<down>[0-9a-f]{16})"),
     "reserved": re.compile(r"catalog/[0-9a-f]{16}/(?:log/[0-9a-f]{16}|tail/[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{16})"),
+    "slot": re.compile(r"keys/slots/(?P<count>[0-9a-f]{8})"),
+    "revoked": re.compile(r"keys/slots/(?P<count>[0-9a-f]{8})-revoked"),
+    "root": re.compile(r"keys/roots/(?P<count>[0-9a-f]{8})"),
+    "keys": re.compile(r"keys/experiments/[0-9a-f]{16}"),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
 }
 
@@ -92,7 +98,7 @@ class Key:
     Attributes:
         kind: A name in `SHAPES`.
         log: For a log entry, its log, such as `runs/<id>`.
-        number: For a log entry or a generation, its number.
+        number: For a log entry, a generation or a key slot its number; for a root key its epoch.
         pack: For a pack, or the record of its damage, the pack's name.
         chunk: For a hint, the chunk's id in hex.
     """
@@ -112,7 +118,7 @@ def parse_key(key: str) -> Key | None:
             if kind in _OF_A_PACK and not parts["pack"].startswith("0" * 32):
                 return Key(kind, pack=PackName.parse(parts["pack"], key))
             if kind not in _OF_A_PACK:
-                number = _LAST - int(parts.get("down") or "0", 16)
+                number = int(parts["count"], 16) if "count" in parts else _LAST - int(parts.get("down") or "0", 16)
                 if kind in _OF_A_GENERATION and number >= GENERATIONS:
                     return None
                 return Key(kind, parts.get("log") or "", number, None, parts.get("chunk") or "")
@@ -170,6 +176,21 @@ def generation_key(generation: int, word: str) -> str:
 def catalog_key(number: int) -> str:
     """Return the key of a catalog; the newest comes first in a listing."""
     return f"{CATALOG}{_LAST - number:016x}"
+
+
+def slot_key(number: int) -> str:
+    """Return the key of a key slot."""
+    return f"{SLOTS}{number:08x}"
+
+
+def revoked_key(number: int) -> str:
+    """Return the key of the mark that a key slot was revoked, which stays when the slot is gone."""
+    return f"{SLOTS}{number:08x}-revoked"
+
+
+def root_key(epoch: int) -> str:
+    """Return the key of the object that holds the root before this epoch's."""
+    return f"{ROOTS}{epoch:08x}"
 
 
 def damage_key(pack: PackName) -> str:

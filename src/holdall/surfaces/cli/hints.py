@@ -28,6 +28,18 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     ),
     errors.ModelVersionNotFoundError: "`holdall model show NAME` shows what it has",
     errors.GarbageNotFoundError: "`holdall gc --dry-run` shows the generations, `holdall store check` all packs",
+    errors.KeySlotNotFoundError: "list them with `holdall store key list`",
+    errors.LastKeyError: (
+        "add another key first with `holdall store key add`; or, if the store is to become unreadable, add --force"
+    ),
+    errors.KeyUnavailableError: (
+        "set HOLDALL_PASSPHRASE, HOLDALL_PASSPHRASE_COMMAND or HOLDALL_IDENTITY (the file of a key); whoever has a key "
+        "can add yours with `holdall store key add`"
+    ),
+    errors.WrongKeyError: (
+        "check which store this is and whose key it takes with `holdall store key list`; whoever has a key can add "
+        "yours with `holdall store key add`"
+    ),
     errors.ExperimentExistsError: "use it as it is, or choose another name; `holdall experiment list --all` shows it",
     errors.ModelExistsError: "`holdall model register URI NAME` adds a version to it; or choose another name",
     errors.NoActiveRunError: "name the run with --run",

@@ -1,0 +1,112 @@
+"""Keys of people and machines: X25519, in the texts and files of age, so that `age-keygen` makes and reads them.
+
+    age1...                a public key: who has it can be given a store
+    AGE-SECRET-KEY-1...    an identity: who has it can open what was given to its public key
+
+A file has one on each line; lines that begin with # are remarks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from holdall.errors import InvalidArgumentError, SourceUnreadableError
+from holdall.keys.bech32 import decode, encode
+from holdall.libraries import library
+
+PUBLIC: Final = "age"
+SECRET: Final = "age-secret-key-"
+_MOST: Final = 256 << 10  # bytes of a file,
+_KEYS: Final = 64  # and keys in one
+_SIZE: Final = 32
+
+
+def public_text(public: bytes) -> str:
+    """Return a public key as people write it."""
+    return encode(PUBLIC, public)
+
+
+def public_key(identity: bytes) -> bytes:
+    """Return the public key of an identity, 32 bytes. Raises: MissingLibraryError."""
+    public: bytes = x25519().X25519PrivateKey.from_private_bytes(identity).public_key().public_bytes_raw()
+    return public
+
+
+def read_identities(given: Path | str) -> tuple[bytes, ...]:
+    """Return the identities of a file, or the one that is given as text itself.
+
+    Raises:
+        SourceUnreadableError: The file cannot be read.
+        InvalidArgumentError: It holds something else; of that nothing is repeated.
+    """
+    text = str(given).strip()
+    if text.upper().startswith(f"{SECRET}1".upper()):
+        return (_parse(SECRET, text, "the identity that was given"),)
+    return tuple(_parse(SECRET, line, where) for where, line in _lines(Path(text).expanduser()))
+
+
+def read_recipients(given: Path | str) -> tuple[bytes, ...]:
+    """Return the public keys that a text is, or those in a file.
+
+    Raises:
+        SourceUnreadableError: The file cannot be read.
+        InvalidArgumentError: It holds something else.
+    """
+    text = str(given).strip()
+    if text.lower().startswith(f"{PUBLIC}1") and not Path(text).exists():
+        return (_parse(PUBLIC, text, f"recipient {text[:100]!r}"),)
+    return tuple(_parse(PUBLIC, line, where) for where, line in _lines(Path(text).expanduser()))
+
+
+def new_identity(path: Path, identity: bytes) -> str:
+    """Write an identity of 32 random bytes to a new file, which only its owner may read, and return its public key.
+
+    Raises:
+        SourceUnreadableError: There is something at this path, or nothing can be written there.
+    """
+    public = public_text(public_key(identity))
+    text = f"# public key: {public}\n{encode(SECRET, identity).upper()}\n"
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise SourceUnreadableError(str(path), f"no key was written there: {error.strerror or error}") from error
+    return public
+
+
+def x25519() -> Any:
+    """Return the module of X25519. Raises: MissingLibraryError."""
+    return library("cryptography.hazmat.primitives.asymmetric.x25519", "an encrypted store", "cryptography")
+
+
+def _lines(path: Path) -> Iterable[tuple[str, str]]:
+    """Return the keys in a file, each with where it stands."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as error:
+        raise SourceUnreadableError(str(path), error.strerror or str(error)) from error
+    lines = data.decode("utf-8", "replace").splitlines()
+    found = [(f"line {n} of {path}", line.strip()) for n, line in enumerate(lines, 1)]
+    found = [(where, line) for where, line in found if line and not line.startswith("#")]
+    if not 0 < len(found) <= _KEYS or len(data) > _MOST:
+        raise InvalidArgumentError(f"{path} is no file of keys: it has {len(found)} lines of them")
+    return found
+
+
+def _parse(prefix: str, text: str, what: str) -> bytes:
+    try:
+        key = decode(prefix, text)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{what} is no {_NAMES[prefix]}: {error}") from None
+    if len(key) != _SIZE:
+        raise InvalidArgumentError(f"{what} is no {_NAMES[prefix]}: it has {len(key)} bytes")
+    return key
+
+
+_NAMES: Final = {PUBLIC: "public key (age1...)", SECRET: "identity (AGE-SECRET-KEY-1...)"}
