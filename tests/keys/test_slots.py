@@ -9,10 +9,10 @@ import pytest
 
 from holdall.errors import KeyUnavailableError, WrongKeyError
 from holdall.format.roots import Root, root_proof
-from holdall.keys.finding import find_roots
 from holdall.keys.identities import new_identity
 from holdall.keys.making import Maker, NewSlot, new_root
 from holdall.keys.unlock import Unlock
+from holdall.keys.unlocking import find_roots
 from holdall.storage.memory import MemoryBucket
 
 STORE = "01" * 16

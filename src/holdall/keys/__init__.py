@@ -1,7 +1,7 @@
 """Who may open an encrypted store: its root keys, found in key slots by what a user gives.
 
     Unlock        what a user gives                                  unlock.py
-    find_roots    bucket, store id, Unlock, proof -> roots           finding.py
+    find_roots    bucket, store id, Unlock, proof -> roots           unlocking.py
     Maker         adds a slot, revokes one, begins an epoch          making.py
     read_keys     what there is below `keys/`                        objects.py
 
