@@ -456,6 +456,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "Run": names("id run_id"),
     "RunSnapshot": names("id run_id"),
     "Models": {"save"},
+    "Maintenance": names("access_caveats access_policy bucket_policy"),
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")
 ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
@@ -736,6 +737,7 @@ LINES_THAT_WRITE = {
 }
 LINES_THAT_ASK_NOTHING = {
     "guide",
+    "store policy",
     "model serve",
     "ui",
 }  # what servers ask: `load_pyfunc` above, and the pages' own tests

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from holdall.maintenance.access import AccessVerbs
 from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.explaining import ExplainVerbs
@@ -22,7 +23,15 @@ _DOCTORS_TIME = 60.0  # and that all may
 
 
 class Maintenance(
-    HealthVerbs, ReferenceVerbs, SpaceVerbs, GarbageVerbs, ExplainVerbs, RetentionVerbs, CopyVerbs, CatalogVerbs
+    HealthVerbs,
+    ReferenceVerbs,
+    SpaceVerbs,
+    GarbageVerbs,
+    ExplainVerbs,
+    RetentionVerbs,
+    CopyVerbs,
+    CatalogVerbs,
+    AccessVerbs,
 ):
     """Looking after a store: make it, try its bucket, check and measure it."""
 

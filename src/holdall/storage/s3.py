@@ -66,7 +66,7 @@ class S3Bucket:
 
     def __init__(self, url: str, options: Mapping[str, object] | None = None) -> None:
         self.url = url.rstrip("/")
-        self.bucket, self.prefix = _split(self.url.removeprefix("s3://"))
+        self.bucket, self.prefix = split_place(self.url.removeprefix("s3://"))
         self.client = _client(self.url, dict(options or {}))
         self.monitor = ConditionMonitor(self.url)
         self._in_bulk = True  # until the server says that it cannot
@@ -322,7 +322,7 @@ def _client(url: str, options: dict[str, object]) -> S3Client:
     return LANES[str(name)](url, options)
 
 
-def _split(place: str) -> tuple[str, str]:
+def split_place(place: str) -> tuple[str, str]:
     """Return the bucket, and the prefix with its slash; an access point's ARN may hold a slash itself."""
     parts = place.split("/")
     named = 2 if parts[0].startswith("arn:") and parts[0].endswith(":accesspoint") else 1

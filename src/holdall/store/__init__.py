@@ -58,6 +58,7 @@ from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.source import Links
 
 if TYPE_CHECKING:
+    from holdall.access import DIALECTS, LOCK_MODES, ROLES, lock
     from holdall.checking.findings import Findings
     from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
     from holdall.collecting.explaining import Explanation, Holder
@@ -113,13 +114,16 @@ __all__ = [
     "DEADLINE",
     "DEFAULT",
     "DESCRIPTION",
+    "DIALECTS",
     "ENGINES",
     "EVERYBODY",
     "HELD_FOR",
+    "LOCK_MODES",
     "PARENT_RUN",
     "POLICIES",
     "REFERENCE",
     "RESTORABLE",
+    "ROLES",
     "RUN_NAME",
     "AliasMove",
     "Amount",
@@ -241,6 +245,7 @@ __all__ = [
     "imports_in",
     "list_tensors_of",
     "listed",
+    "lock",
     "may_have_tensors",
     "parse_policy",
     "record_of",
@@ -253,6 +258,7 @@ __all__ = [
 ]
 
 _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no copier, collector or flavor
+    "holdall.access": "DIALECTS LOCK_MODES ROLES lock",
     "holdall.checking.findings": "Findings",
     "holdall.checking.plans": "EntryRepair FileRepair LogRepair RunRepair",
     "holdall.collecting.explaining": "Explanation Holder",
