@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from tests.support.faulty import Fault, FaultyBucket
+from tests.support.stores import entropy, tiny_store
 
 from holdall.chunks.pool import Pool
 from holdall.errors import (
@@ -19,6 +23,7 @@ from holdall.errors import (
     StorageFullError,
     TransientStorageError,
 )
+from holdall.storage.bucket import Bytes
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RetryBucket
 from holdall.store import Store
@@ -82,3 +87,50 @@ def test_a_hint_that_cannot_be_read_fails_nothing(tmp_path: Path, error: type[St
     run.log_artifact(tmp_path / "f")
     assert run.read("f") == (tmp_path / "f").read_bytes()
     assert faulty.count("get", "hints/") > 0
+
+
+class Slow(MemoryBucket):
+    """A bucket in which nothing arrives at once, and that counts what is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock, self.under_way = threading.Lock(), 0
+
+    def put(self, key: str, data: Bytes) -> None:
+        with self.lock:
+            self.under_way += 1
+        try:
+            time.sleep(0.05)
+            super().put(key, data)
+        finally:
+            with self.lock:
+                self.under_way -= 1
+
+
+class Unreadable(io.BytesIO):
+    """A stream of which only so much can be read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not (data := super().read(size)):
+            raise OSError("it is gone")
+        return data
+
+
+@pytest.mark.parametrize(
+    ("key", "at", "stream", "raised"),
+    [
+        ("runs/", 1, io.BytesIO, AccessDeniedError),
+        ("packs/", 3, io.BytesIO, AccessDeniedError),
+        ("none", 1, Unreadable, OSError),
+    ],
+    ids=["the commit", "a pack", "the source"],
+)
+def test_what_failed_has_ended(key: str, at: int, stream: type[io.BytesIO], raised: type[Exception]) -> None:
+    """Neither pack nor hint arrives when the error has reached its caller, who may have deleted the bucket by then."""
+    slow = Slow()
+    faulty = FaultyBucket(slow)
+    run = tiny_store(faulty).runs.start()
+    faulty.plan(Fault("put", "fail", key=key, at=at, times=None, error=AccessDeniedError))
+    with pytest.raises(raised):
+        run.log_stream(stream(entropy(1)(60_000)), "f")
+    assert (slow.under_way, "packs/" in "".join(slow.objects)) == (0, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.killing import fork
+from tests.support.processes import wait_for_end
 
 from holdall.errors import WorkerDiedError
 from holdall.workers.crew import Crew
@@ -44,18 +44,6 @@ ENDINGS = {
     "the end of a program that keeps its crew": "sys.exit()",
     "gone while a thread waits": "    threading.Thread(target=futures[0].result, daemon=True).start()",
 }
-
-
-def wait_for_end(pid: int, seconds: float = 30) -> bool:
-    """Wait until a process has ended, and return whether it has."""
-    try:
-        watched = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([watched], [], [], seconds)[0])
-    finally:
-        os.close(watched)
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks at processes as Linux shows them")

@@ -158,6 +158,14 @@ class Packer:
         """Return when the hints of all packs that were acknowledged were put."""
         self._hints.finish()
 
+    def settle(self) -> None:
+        """Return when nothing of this is under way any more, whether it failed or not: its commit has.
+
+        The caller gets the bucket's failure, and may delete the bucket then; a pack that arrived later would be in it.
+        """
+        wait([upload.done for upload in self._uploads])
+        self._hints.settle()
+
     def _fits(self, builder: PackBuilder, stored: int) -> bool:
         """Return whether a blob fits: many small ones have a footer so long that it fills a pack before they do."""
         return builder.size + stored <= self._pack_size and builder.fits(stored)

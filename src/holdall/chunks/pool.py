@@ -239,6 +239,10 @@ class Batch:
         futures, self._futures = self._futures, []
         list(gather(futures))
 
+    def settle(self) -> None:
+        """Wait for all, whether they fail or not: who does so has a failure of its own to raise."""
+        wait(self._futures)
+
 
 class LogFuture(Future[Any]):
     """A future of what is logged in the background: what verbs return with `synchronous=False`.

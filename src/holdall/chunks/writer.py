@@ -196,6 +196,10 @@ class ChunkWriter:
         """Return when the hints of what was flushed were put, as they must be before the session closes."""
         self._packer.finish_hints()
 
+    def settle(self) -> None:
+        """Return when no pack and no hint is on its way any more, whether it failed or not."""
+        self._packer.settle()
+
     def _pack(self, blob: bytes, kind: int, data: bytes) -> Ref:
         codec, stored = encode_as(kind, data)
         return self._packer.add(blob, kind, Encoded(codec, (stored,), len(stored)), len(data))

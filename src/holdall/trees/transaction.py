@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Container, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -111,7 +111,7 @@ class Transaction:
             SourceError: A file cannot be read, or changed meanwhile.
             StorageError: The bucket does not answer.
         """
-        with self._until_published.pop_all() as ends:  # at once, if this fails
+        with self._settled(), self._until_published.pop_all() as ends:  # at once, if this fails
             if self._transfer is SILENT:
                 total = sum(item.size for item in items)  # 0 where a stream does not know its own
                 self._transfer = begin_transfer(self._session.location.observer, "log", total or None)
@@ -138,7 +138,7 @@ class Transaction:
 
         Cost: one PUT if all is small; else the packs and their hints before it.
         """
-        with self._until_published:
+        with self._settled(), self._until_published:
             for staged in self._staged.values():
                 staged.name()
             last = self._closing and self._session.opened
@@ -150,6 +150,19 @@ class Transaction:
             self._transfer.add(sum(len(staged.data) for staged in self._staged.values() if staged.data))
         entries = tuple(staged.entry for staged in self._staged.values())
         return Published(entries, *self._counts, committed=True) if entry else Published(entries)
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Let nothing that was sent go on behind a failure: who catches it may delete the bucket, or fork.
+
+        An interrupt does not wait for packs; whoever is that impatient lets them arrive, or ends the process.
+        """
+        try:
+            yield
+        except Exception:
+            if self._writer:
+                self._writer.settle()
+            raise
 
     # --- staging ---
 
