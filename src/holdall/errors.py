@@ -1361,7 +1361,10 @@ class BucketUnreachableError(TransientStorageError):
 
 
 class AccessDeniedError(StorageError):
-    """The bucket refused these credentials. Attributes: url, key, reason."""
+    """The bucket refused these credentials.
+
+    Attributes: url, key, reason, action (such as s3:PutObject, where no policy of theirs has it; or "").
+    """
 
     error_code = "PERMISSION_DENIED"
     hint = (
@@ -1369,6 +1372,11 @@ class AccessDeniedError(StorageError):
         "a policy that demands encryption or an ACL wants storage_options such as "
         "s3_additional_kwargs={'ServerSideEncryption': 'aws:kms'}"
     )
+
+    def __init__(self, url: str, key: str, reason: str = "", action: str = "") -> None:
+        super().__init__(url, key, reason)
+        self.args = (url, key, reason, action)
+        self.action = action
 
 
 class BucketNotFoundError(StorageError):

@@ -151,6 +151,16 @@ def test_errors_are_told_apart(fake: Fake, error: Exception, kind: type[StorageE
     assert caught.value.__cause__ is error
 
 
+@pytest.mark.parametrize("error", [HttpError(403), OSError("Forbidden: https://storage.googleapis.com/b/k")])
+def test_a_refusal_of_googles_names_the_permission(fake: Fake, error: Exception) -> None:
+    """And whose policy has it."""
+    fake.error = error
+    with pytest.raises(AccessDeniedError, match=r"storage\.objects\.get was refused") as caught:
+        RemoteBucket("gs://b").get("gc/0/condemn")
+    assert caught.value.action == "storage.objects.get"
+    assert caught.value.hint.startswith("a reader's policy has it")
+
+
 def test_credentials_that_fail_with_not_found_are_denied(fake: Fake) -> None:
     """A metadata server without a token answers 404: that is not about the object."""
     denied = FileNotFoundError("DefaultCredentialsError: metadata answered 404")

@@ -212,7 +212,7 @@ def test_refused_credentials_never_read_as_not_found(server: Recorder, status: i
         with pytest.raises(AccessDeniedError, match=rf"HTTP {status} {code}: go away \(request id R1\)") as caught:
             verb()
         assert caught.value.__cause__ is not None
-    assert len(server.asked) == 5
+    assert len(server.asked) == (7 if code == "AccessDenied" else 5)  # a listing after each reading: is it missing?
 
 
 def test_missing_credentials_and_profiles_are_access_denied(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,18 @@ from __future__ import annotations
 from holdall.access.buckets import LOCK_MODES, bucket_policy, lock
 from holdall.access.caveats import caveats
 from holdall.access.documents import DIALECTS, policy
+from holdall.access.refusals import roles_that_may
 from holdall.access.rights import ROLES, Rights, rights_of
 
-__all__ = ["DIALECTS", "LOCK_MODES", "ROLES", "Rights", "bucket_policy", "caveats", "lock", "policy", "rights_of"]
+__all__ = [
+    "DIALECTS",
+    "LOCK_MODES",
+    "ROLES",
+    "Rights",
+    "bucket_policy",
+    "caveats",
+    "lock",
+    "policy",
+    "rights_of",
+    "roles_that_may",
+]

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
 
+from holdall.access.refusals import GCS_ACTIONS, advice
 from holdall.errors import (
     AccessDeniedError,
     BucketUnreachableError,
@@ -64,6 +65,7 @@ _AZURE = (
 )
 _LOGINS = {"gs": _GOOGLE, "gcs": _GOOGLE, "az": _AZURE, "abfs": _AZURE}
 _LOUD = ("gcsfs", "azure.core", "azure.identity")  # they log the traceback of each error that they raise
+_FORBIDDEN = "Forbidden: "  # what gcsfs says of a 403, without its number
 _DENIED_NAMES = ("Credentials", "Authentication", "RefreshError", "Forbidden")
 
 
@@ -135,18 +137,18 @@ class RemoteBucket:
         """Create an object, only if there is none. Cost: one request, or two without a condition."""
         path = self._base + key
         if self._scheme in CONDITIONAL:
-            self._ask(key, lambda: self._fs.pipe_file(path, bytes(data), mode="create"))
+            self._ask(key, lambda: self._fs.pipe_file(path, bytes(data), mode="create"), "put")
             return
         if self._ask(key, lambda: self._fs.exists(path)):
             raise ObjectExistsError(self.url, key, "there is an object already")
-        self._ask(key, lambda: self._fs.pipe_file(path, bytes(data)))
+        self._ask(key, lambda: self._fs.pipe_file(path, bytes(data)), "put")
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         """List what is there, sorted here. Cost: all keys of the prefix's folder, whatever the limit."""
         above, slash, _ = prefix.rpartition("/")
         if slash and any(part in ("", ".", "..") for part in above.split("/")):
             return  # some backends would take that for a path, and leave the bucket
-        found = self._ask(prefix, lambda: self._find(self._base + above))
+        found = self._ask(prefix, lambda: self._find(self._base + above), "list")
         infos = [info for name, facts in found.items() if (info := self._info(name, facts))]
         infos = [info for info in infos if info.key.startswith(prefix)]
         yield from sorted(infos, key=lambda info: info.key.encode())[:limit]
@@ -154,7 +156,7 @@ class RemoteBucket:
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error. Cost: one request."""
         try:
-            self._ask(key, lambda: self._fs.rm_file(self._base + key))
+            self._ask(key, lambda: self._fs.rm_file(self._base + key), "delete")
         except ObjectNotFoundError:
             return
 
@@ -216,19 +218,31 @@ class RemoteBucket:
     def _bytes(found: Any) -> bytes:
         return found if isinstance(found, bytes) else bytes(found)
 
-    def _ask(self, key: str, ask: Callable[[], T]) -> T:
+    def _ask(self, key: str, ask: Callable[[], T], verb: str = "get") -> T:
         before = sys.exception()
         try:
             return ask()
         except StorageError:
             raise
         except Exception as error:
-            raise self._error(key, error, before) from error
+            found = self._error(key, error, before)
+            if isinstance(found, AccessDeniedError) and (_status(error, before) == 403 or _FORBIDDEN in str(error)):
+                found = self._refused(found, verb)
+            raise found from error
 
     def _denied(self, key: str, reason: str) -> AccessDeniedError:
         error = AccessDeniedError(self.url, key, reason)
         error.hint = _LOGINS.get(self._scheme, error.hint)
         return error
+
+    def _refused(self, error: AccessDeniedError, verb: str) -> AccessDeniedError:
+        """Return an error that names the action which credentials lack that the server knows."""
+        if _LOGINS.get(self._scheme) is not _GOOGLE:
+            return error
+        action = GCS_ACTIONS[verb]
+        refused = AccessDeniedError(self.url, error.key, f"{action} was refused: {error.reason}", action)
+        refused.hint = f"{advice(verb, error.key)}; or {error.hint}"
+        return refused
 
     def _error(self, key: str, error: Exception, before: BaseException | None) -> StorageError:
         reason = _in_a_line(error)

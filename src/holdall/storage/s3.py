@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from holdall.errors import (
+    AccessDeniedError,
     BucketNotFoundError,
     BucketUnreachableError,
     HoldallError,
@@ -137,7 +138,7 @@ class S3Bucket:
         wanted = {"Objects": [{"Key": name} for name in names], "Quiet": False}
         name = {"Bucket": self.bucket, "Delete": wanted}
         try:
-            answer = self._run(keys[0], lambda: self.client.call("DeleteObjects", name), verb="list")
+            answer = self._run(keys[0], lambda: self.client.call("DeleteObjects", name), verb="delete", of_bucket=True)
         except StorageError as error:
             if type(error) is not StorageError:
                 raise
@@ -212,11 +213,16 @@ class S3Bucket:
     def _read(self, key: str, span: str | None, most: int | None = None) -> tuple[Bytes, int | None]:
         """Read a body as long as announced, and the size of the whole object where it was told."""
         name = {"Bucket": self.bucket, "Key": self._key(key), **({"Range": span} if span else {})}
-        answer, found = self._run(
-            key,
-            lambda: self.client.get_object(name, lambda answer: self._announced(key, answer, span, most)),
-            verb="get",
-        )
+        try:
+            answer, found = self._run(
+                key,
+                lambda: self.client.get_object(name, lambda answer: self._announced(key, answer, span, most)),
+                verb="get",
+            )
+        except AccessDeniedError as error:
+            if error.action and not self._is_listed(key):
+                raise ObjectNotFoundError(self.url, key, f"no listing has it, and {error.reason}") from error
+            raise
         if answer["ContentLength"] != len(found):
             reason = f"{len(found)} bytes came, {answer['ContentLength']} were announced"
             raise TransientStorageError(self.url, key, reason)
@@ -229,6 +235,20 @@ class S3Bucket:
         if status != 206:
             raise TransientStorageError(self.url, key, f"HTTP {status} for {span}: the range was ignored")
         return found, self._check_span(key, span, answer.get("ContentRange") or "", len(found))
+
+    def _is_listed(self, key: str) -> bool:
+        """Return whether an object that may not be read is there, or nobody may know.
+
+        AWS refuses to say that one is missing, with the answer of one that is forbidden, to who may list keys only
+        below a prefix: its policy's condition on prefixes is not met by a request that reads.
+
+        Cost: one request.
+        """
+        try:
+            found, _ = self.page(self._key(key), 1, None)
+        except StorageError:
+            return True
+        return any(info.key == key for info in found)
 
     def _announced(self, key: str, answer: Answer, span: str | None, most: int | None) -> int:
         """Return how long a body will be: no buffer is made for one that was not asked for."""
@@ -252,7 +272,7 @@ class S3Bucket:
             raise TransientStorageError(self.url, key, f"{told or 'no range'} came for {span}")
         return size
 
-    def _run(self, key: str, send: Callable[[], T], *, verb: str) -> T:
+    def _run(self, key: str, send: Callable[[], T], *, verb: str, of_bucket: bool = False) -> T:
         before = sys.exception()
         try:
             return send()
@@ -260,7 +280,7 @@ class S3Bucket:
             raise
         except Exception as error:
             found = meaning(self.url, key, error, verb=verb, before=before)
-            if isinstance(found, ObjectNotFoundError) and verb in ("put", "list"):
+            if isinstance(found, ObjectNotFoundError) and (of_bucket or verb in ("put", "list")):
                 # What is not found is then not an object.
                 found = BucketNotFoundError(self.url, key, found.reason)
             raise found from error

@@ -12,10 +12,12 @@ code, then its HTTP status, then what kind of failure of the wire it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from holdall.access.refusals import S3_ACTIONS, advice
 from holdall.errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -102,11 +104,18 @@ _ADVICE = {
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"), _EXPIRED),
     **dict.fromkeys(("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"), _UNKNOWN_KEY),
     "InvalidObjectState": "the object was archived: restore it, and let no lifecycle rule archive the store's prefix",
+    "locked": "an Object Lock keeps it until its retention ends; what is left costs space and harms nothing",
     "KMS": "the credentials may not use the bucket's KMS key: they need kms:GenerateDataKey and kms:Decrypt for it",
     "RequestTimeTooSkewed": "this machine's clock is wrong: set it (NTP) and run it again",
     "SSE": "the object is encrypted with a key of its writer's: pass the same SSECustomerKey in s3_additional_kwargs",
     "SignatureDoesNotMatch": "the secret key is wrong, or a proxy changes requests: check AWS_SECRET_ACCESS_KEY",
 }
+# Of credentials that the server knows: a policy lacks an action.
+_REFUSED = ("AccessDenied", "403", "Forbidden")
+_LOCKED = re.compile("object.?lock|WORM|retention", re.IGNORECASE)
+_OTHERWISE = (
+    "if it does, the bucket's own policy may demand more, as of encryption or an ACL (option s3_additional_kwargs)"
+)
 _REGION = {
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
@@ -172,14 +181,15 @@ def meaning(url: str, key: str, error: BaseException, *, verb: str, before: Base
         return TransientStorageError(url, key, reason, retry_after(found))
     if is_page(found):
         return _of_a_page(kind, url, key, reason)
-    return _advised(kind(url, key, reason), code, reason)
+    return _advised(kind(url, key, _with_action(kind, verb, code, reason)), code, reason, verb)
 
 
 def refusal(url: str, key: str, told: Mapping[str, Any]) -> StorageError:
     """Return the error that one key's answer in a bulk deletion stands for."""
     code = str(told.get("Code", ""))
     reason = f"{code}: {str(told.get('Message', '')).strip()[:300] or 'no message'}"
-    return _advised(_BY_CODE.get(code, StorageError)(url, key, reason), code, reason)
+    kind = _BY_CODE.get(code, StorageError)
+    return _advised(kind(url, key, _with_action(kind, "delete", code, reason)), code, reason, "delete")
 
 
 def is_page(found: Mapping[str, Any]) -> bool:
@@ -199,11 +209,22 @@ def _of_a_page(kind: type[StorageError], url: str, key: str, reason: str) -> Sto
     return error
 
 
-def _advised(error: StorageError, code: str, reason: str) -> StorageError:
+def _with_action(kind: type[StorageError], verb: str, code: str, reason: str) -> str:
+    """Return the reason of an error; of a refusal it begins with the action that was refused."""
+    return f"{S3_ACTIONS[verb]} was refused: {reason}" if kind is AccessDeniedError and code in _REFUSED else reason
+
+
+def _advised(error: StorageError, code: str, reason: str, verb: str) -> StorageError:
     """Return the same error, with advice against this code."""
     word = "KMS" if code.startswith("KMS") or "kms" in reason.lower() else code
     if word not in _ADVICE and ("server side encryption" in reason.lower() or "SSE" in reason):
         word = "SSE"
+    if word in _REFUSED and verb == "delete" and _LOCKED.search(reason):
+        word = "locked"
+    if word in _REFUSED and isinstance(error, AccessDeniedError):
+        error.action = S3_ACTIONS[verb]
+        error.args = (*error.args[:3], error.action)
+        error.hint = f"{advice(verb, error.key)}; {_OTHERWISE}"
     error.hint = _ADVICE.get(word, error.hint)
     return error
 
