@@ -68,6 +68,9 @@ from holdall.errors import (
     InvalidPathError,
     InvalidTableError,
     InvalidURIError,
+    KeySlotNotFoundError,
+    KeyUnavailableError,
+    LastKeyError,
     LiveContentError,
     LogGapError,
     MissingBackendError,
@@ -119,6 +122,7 @@ from holdall.errors import (
     VersionChangedError,
     WorkerDiedError,
     WorkerLostError,
+    WrongKeyError,
 )
 from holdall.exceptions import (
     MlflowException,
@@ -130,6 +134,7 @@ from holdall.store import (
     LogFuture,
     Run,
     Store,
+    Unlock,
     ViewType,
 )
 from holdall.surfaces.fluent.active import (
@@ -280,6 +285,9 @@ __all__ = [
     "InvalidPathError",
     "InvalidTableError",
     "InvalidURIError",
+    "KeySlotNotFoundError",
+    "KeyUnavailableError",
+    "LastKeyError",
     "LiveContentError",
     "LogFuture",
     "LogGapError",
@@ -329,6 +337,7 @@ __all__ = [
     "TransientStorageError",
     "UnknownAgeError",
     "UnknownFlavorError",
+    "Unlock",
     "UnsafeBucketError",
     "UnsupportedFeatureError",
     "UnsupportedFileError",
@@ -337,6 +346,7 @@ __all__ = [
     "ViewType",
     "WorkerDiedError",
     "WorkerLostError",
+    "WrongKeyError",
     "active_run",
     "artifacts",
     "autolog",

@@ -22,6 +22,10 @@
 | `HOLDALL_S3_LANE` | the client that s3:// goes through: `boto3`, `s3fs` | `boto3` |
 | `HOLDALL_MLFLOW_STRICT` | `1`: under MLflow no artifact is replaced (`holdall guide mlflow`) | off |
 | `HOLDALL_REFERENCES` | where references may lead: `off`, or `s3://data/ file:///data/` | object stores |
+| `HOLDALL_PASSPHRASE` | opens an encrypted store (`holdall guide encryption`) | none |
+| `HOLDALL_PASSPHRASE_COMMAND` | a program, with its arguments, that prints such a passphrase as its first line | none |
+| `HOLDALL_IDENTITY` | files of keys that open an encrypted store, parted as in `PATH`; or such a key itself | none |
+| `HOLDALL_KMS` | `1`: AWS KMS is asked to open an encrypted store, also where no other key is given | off |
 | `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
 
@@ -49,7 +53,7 @@ from typing import Any, Final
 from holdall.errors import InvalidArgumentError
 from holdall.progress import observer_for
 from holdall.sizes import parse_size
-from holdall.store import DEADLINE, EVERYBODY, POLICIES, Disclosure, Store, Trust
+from holdall.store import DEADLINE, EVERYBODY, POLICIES, Disclosure, Store, Trust, Unlock
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -82,6 +86,7 @@ class Settings:
     system_node_id: str | None = None
     mlflow_strict: bool = False
     environment: str = "full"
+    unlock: Unlock | None = None
 
     def open_store(
         self, url: str | None = None, options: Mapping[str, Any] | None = None, *, environment: bool | None = None
@@ -112,6 +117,7 @@ class Settings:
             create=self.create,
             references=self.references,
             environment=self.environment if environment is None else environment,
+            unlock=self.unlock,
         )
 
 
@@ -151,6 +157,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         mlflow_strict=_on(given, "HOLDALL_MLFLOW_STRICT"),
         references=_references(given),
         environment=_environment(given),
+        unlock=_unlock(given),
     )
 
 
@@ -176,6 +183,16 @@ def _workers(given: Mapping[str, str]) -> int | None:
     if named and not re.fullmatch(r"[0-9]{1,4}", named):
         raise ValueError(f"HOLDALL_WORKERS={named!r} is not a whole number such as 8, or 0")
     return int(named) if named else None
+
+
+def _unlock(given: Mapping[str, str]) -> Unlock | None:
+    """Return what opens an encrypted store; None where nothing is set, so that nobody looks whether a store is one."""
+    names = ("HOLDALL_PASSPHRASE", "HOLDALL_PASSPHRASE_COMMAND", "HOLDALL_IDENTITY")
+    passphrase, command, identity = (given.get(name) or None for name in names)
+    kms = _on(given, "HOLDALL_KMS")
+    if not (passphrase or command or identity or kms):
+        return None
+    return Unlock(passphrase, command, tuple(filter(None, (identity or "").split(os.pathsep))), kms)
 
 
 def _on(given: Mapping[str, str], name: str) -> bool:

@@ -47,6 +47,13 @@ class Unlock:
         }
         return f"Unlock({', '.join(name for name, value in named.items() if value)})"
 
+    @staticmethod
+    def of(given: object) -> Unlock | None:
+        """Return what was given, or None. Raises: InvalidArgumentError: it is something else, not shown."""
+        if given is None or isinstance(given, Unlock):
+            return given
+        raise InvalidArgumentError("unlock is what holdall.Unlock(...) makes, such as holdall.Unlock(passphrase=...)")
+
     def given_passphrase(self) -> str | None:
         """Return the passphrase that is given, or that the command prints; None where there is neither.
 

@@ -12,7 +12,7 @@ What cannot be had never stops a run: the fact is null, and the entry named like
 the program says why. No value of an environment variable is kept, and every
 text has gone through `masking`. The environment is read here, besides in
 `settings`, for one purpose: the programs get a copy of it, less the variables
-that show git another repository. This module writes nothing and asks no network.
+that show git another repository, and less our own. This module writes nothing and asks no network.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ _GIT_VARIABLES: Final = {
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG"),
 }
+_OURS: Final = "HOLDALL_"  # which may be what opens an encrypted store: no program needs to know
 _NO_PROMPTS: Final = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
 
 
@@ -110,6 +111,10 @@ def mlflow_tags(environment: Mapping[str, Any]) -> dict[str, str]:
 # --- programs -------------------------------------------------------------------
 
 
+def _may_know(name: str) -> bool:
+    return name not in _GIT_VARIABLES and not name.startswith(_OURS)
+
+
 class _Program:
     """A program that is asked several things at once; it has no input and no terminal.
 
@@ -124,7 +129,7 @@ class _Program:
 
     def ask(self, questions: Mapping[str, Sequence[str]]) -> None:
         """Start one process for each question; its value is the arguments."""
-        inherited = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
+        inherited = {name: value for name, value in os.environ.items() if _may_know(name)}
         for question, words in questions.items() if self._program else ():
             try:
                 self._asked[question] = subprocess.Popen(

@@ -73,7 +73,7 @@ _LOOKS: Final = re.compile(
     r"|xox[a-z](?:\.[a-z]{4})?-[\w-]{10,}|xapp-[\w-]{10,}|\d{8,10}:AA[\w-]{32,}"  # Slack, Telegram
     r"|dapi[0-9a-f]{32}|glsa_\w{16,}|glc_[\w+/=]{16,}|hv[sbr]\.[\w-]{16,}"  # Databricks, Grafana, Vault
     r"|SG\.[\w-]{16,}\.[\w-]{16,}|shp(?:at|ca|pa|ss)_\w{16,}|do[opr]_v1_\w{16,}|PMAK-[\w-]{16,}|lin_api_\w{16,}"
-    r"|AGE-SECRET-KEY-1[A-Z0-9]{16,}|ATATT3x[\w=-]{16,}|NRAK-\w{16,}|figd_[\w-]{16,}|ntn_\w{16,}"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]{16,}|age-secret-key-1[a-z0-9]{16,}|ATATT3x[\w=-]{16,}|NRAK-\w{16,}|figd_[\w-]{16,}|ntn_\w{16,}"
     r"|eyJ[\w-]{8,1024}\.[\w-]{8,}(?:\.[\w-]*)?"  # a JSON web token
     r")",
     re.DOTALL,

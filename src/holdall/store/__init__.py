@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.pool import LogFuture
 from holdall.format.paths import POINTER as REFERENCE
+from holdall.keys.unlock import Unlock
 from holdall.runs.arguments import listed
 from holdall.runs.disclosure import Disclosure
 from holdall.runs.experiment import DEFAULT, Experiments
@@ -228,6 +229,7 @@ __all__ = [
     "TensorInfo",
     "Tensors",
     "Trust",
+    "Unlock",
     "Usage",
     "UsedArtifact",
     "ValueDifference",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
 from holdall.display import Facts, Shown
+from holdall.keys.unlock import Unlock
 from holdall.runs.arguments import yes_or_no
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.disclosure import Disclosure
@@ -276,6 +277,7 @@ class Store(Shown):
         create: bool = True,
         environment: bool | str = True,
         references: References = None,
+        unlock: Unlock | None = None,
     ) -> Store:
         """The store at an address. If there is none, the first run that is started there makes one.
 
@@ -301,6 +303,7 @@ class Store(Shown):
             references: Beginnings of addresses that references to content elsewhere may lead to, or a mapping of them
                 to options of their storage library; object stores, and nothing else, when None. The option
                 `references` says the same, and comes first.
+            unlock: What opens the store, if it is encrypted. The option `unlock` says the same, and comes first.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.
@@ -319,6 +322,7 @@ class Store(Shown):
         verify_shared = yes_or_no("verify_shared", options.pop("verify_shared", verify_shared))
         create = yes_or_no("create", options.pop("create", create))
         consent = _consent(options.pop("references", references))
+        unlock = Unlock.of(options.pop("unlock", unlock))
         trusted = bool(options.get("unsafe_single_writer"))
         workers = default_workers() if workers is None else workers
         memory = default_memory(workers, memory_limit()) if memory is None else memory
@@ -331,6 +335,7 @@ class Store(Shown):
             observer=observer,
             stat_cache=stat_cache,
             verify_shared=verify_shared,
+            unlock=unlock,
         )
         found._location.may_create, found._location.references = create, consent
         found._location.environment = _disclosing(environment)
@@ -348,10 +353,11 @@ class Store(Shown):
         observer: Observer = SILENT,
         stat_cache: bool = False,
         verify_shared: bool = False,
+        unlock: Unlock | None = None,
     ) -> Store:
         """Return a store over any bucket, with the clock and the randomness of this machine."""
         location = Location(
-            bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer
+            bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer, unlock=unlock
         )
         location.crew = crew
         location.stat_cache = StatCache(cache) if stat_cache and cache else None

@@ -36,6 +36,7 @@ from holdall.format.damage import DamageRecord
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
+from holdall.keys.unlock import Unlock
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
@@ -105,6 +106,7 @@ class Location:
     sharing: Sharing = SHARING  # and what is large
     references: Consent | None = None  # where content elsewhere may be read; None: where it usually may
     locate: Callable[[str], Any] | None = None  # what an address means, as the store that is here knows it
+    unlock: Unlock | None = None  # what the user gives to open an encrypted store; None: nothing
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     made: set[str] = field(default_factory=set, init=False)

@@ -1,0 +1,137 @@
+"""What a user gives to open a store: taken from the settings, and shown nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import holdall
+from holdall.errors import InvalidArgumentError
+from holdall.format.roots import Root
+from holdall.keys.making import NewSlot
+from holdall.keys.unlock import Unlock
+from holdall.runs.environment import capture
+from holdall.runs.masking import mask_text
+from holdall.settings import read_settings
+from holdall.store import Store
+
+SECRET = "correct horse battery staple"
+
+
+def test_the_settings_make_it() -> None:
+    """Each variable is one way; where none is set nobody looks whether a store is encrypted."""
+    assert read_settings({}).unlock is None
+    assert read_settings({"HOLDALL_PASSPHRASE": "", "HOLDALL_KMS": "0"}).unlock is None
+    found = read_settings({"HOLDALL_PASSPHRASE": SECRET}).unlock
+    assert found == Unlock(SECRET, kms=False)
+    both = os.pathsep.join(["one", "two"])
+    given = {"HOLDALL_PASSPHRASE_COMMAND": "pass show x", "HOLDALL_IDENTITY": both, "HOLDALL_KMS": "1"}
+    assert read_settings(given).unlock == Unlock(None, "pass show x", ("one", "two"))
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        Unlock(SECRET, f"echo {SECRET}", (SECRET,)),
+        read_settings({"HOLDALL_PASSPHRASE": SECRET, "HOLDALL_IDENTITY": SECRET}),
+        NewSlot(passphrase=SECRET),
+        Root(0, SECRET.encode()),
+        (Root(0, SECRET.encode()),),
+    ],
+    ids=lambda holder: type(holder).__name__,
+)
+def test_no_text_shows_a_secret(holder: object) -> None:
+    """Of whatever holds one: in a traceback, a log, a notebook."""
+    for text in (repr(holder), str(holder), f"{holder}", repr([holder]), repr({"x": holder})):
+        assert "horse" not in text, text
+
+
+def test_a_store_is_given_it_as_an_option_too() -> None:
+    """To `holdall.open`, which takes what `Store.open` takes; anything else is refused, and not repeated."""
+    given = Unlock(SECRET)
+    assert holdall.open("memory://unlocked", unlock=given)._location.unlock is given
+    assert Store.open("memory://unlocked", unlock=given)._location.unlock is given
+    with pytest.raises(InvalidArgumentError, match=r"holdall\.Unlock") as caught:
+        holdall.open("memory://unlocked", unlock=SECRET)
+    assert "horse" not in str(caught.value)
+
+
+def test_it_travels_to_workers() -> None:
+    """With all that it has."""
+    given = Unlock(SECRET, "command", ("identity",), False)
+    assert pickle.loads(pickle.dumps(given)) == given
+
+
+# --- the command ----------------------------------------------------------------
+
+
+def printing(code: str) -> Unlock:
+    return Unlock(passphrase_command=f'"{sys.executable}" -c "{code}"')
+
+
+def test_the_first_line_that_a_command_prints_is_the_passphrase() -> None:
+    """Without its end, whatever follows; with spaces, for they may be meant."""
+    assert printing("print(' a b '); print('more')").given_passphrase() == " a b "
+    assert printing("import sys; sys.stdout.write('x\\r\\n')").given_passphrase() == "x"
+
+
+def test_no_shell_reads_the_command() -> None:
+    """Its words are a program and arguments: nothing is expanded, piped or put together."""
+    assert Unlock(passphrase_command="echo $HOME; id").given_passphrase() == "$HOME; id"
+
+
+def test_a_passphrase_comes_before_the_command() -> None:
+    """Which does not run then."""
+    assert Unlock("given", "/nowhere").given_passphrase() == "given"
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("/nowhere/at/all", "cannot be run: No such file"),
+        ("'half", "cannot be run: its quotes do not match"),
+        ("  ", "cannot be run"),
+        ("false", "failed with status 1"),
+        ("true", "printed no passphrase"),
+    ],
+)
+def test_a_command_that_gives_none_is_told(command: str, reason: str) -> None:
+    """In one sentence, which repeats neither the command nor what it printed."""
+    with pytest.raises(InvalidArgumentError, match=reason) as caught:
+        Unlock(passphrase_command=command).given_passphrase()
+    assert caught.value.__cause__ is None
+
+
+# --- what runs keep, and what programs are told ---------------------------------
+
+
+def test_a_run_keeps_no_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded of where it ran has no variable; on a command line it is masked."""
+    for name in ("HOLDALL_PASSPHRASE", "HOLDALL_PASSPHRASE_COMMAND", "HOLDALL_IDENTITY"):
+        monkeypatch.setenv(name, SECRET)
+    argv = ["train.py", f"--passphrase={SECRET}", "--passphrase", "horse", "HOLDALL_PASSPHRASE=horse"]
+    assert "horse" not in json.dumps(capture(argv=argv, cwd=tmp_path))
+    assert "horse" not in mask_text("HOLDALL_PASSPHRASE=horse python train.py")
+    assert "SECRET" not in mask_text("AGE-SECRET-KEY-1QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQS2E8F5K")
+
+
+def test_programs_that_are_asked_are_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git and nvidia-smi get the environment without our own variables."""
+    seen = tmp_path / "seen"
+    for name in ("git", "nvidia-smi"):
+        (tmp_path / name).write_text(f"#!/bin/sh\nenv >> {seen}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setenv("HOLDALL_PASSPHRASE", SECRET)
+    monkeypatch.setenv("OTHER", "stays")
+    facts: dict[str, Any] = capture(argv=["x"], cwd=tmp_path, path=str(tmp_path))
+    assert facts
+    told = seen.read_text()
+    assert "OTHER=stays" in told
+    assert "HOLDALL_" not in told
