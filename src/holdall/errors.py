@@ -10,7 +10,8 @@
     │   ├── ModelNotFoundError         no registered model of this name
     │   ├── ModelVersionNotFoundError  the model has no such version, alias or stage
     │   ├── KeySlotNotFoundError       the store has no key slot of this number
-    │   └── GarbageNotFoundError       no such garbage generation, pack or content
+    │   ├── GarbageNotFoundError       no such garbage generation, pack or content
+    │   └── ShareNotFoundError         no share has this id
     ├── ConflictError                  choose another name
     │   ├── ArtifactExistsError        the path holds other content
     │   ├── PathConflictError          a file where a directory stands, or the reverse
@@ -41,6 +42,7 @@
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
     │   ├── ReferenceRefusedError      content elsewhere, at an address that the reader does not allow
+    │   ├── NotShareableError          what no link can be made to
     │   ├── ModelCodeConflictError     a model whose code has the names of other code that is loaded
     │   └── MissingLibraryError        (ImportError) install what this call needs
     ├── SourceError                    mend the local file
@@ -321,6 +323,20 @@ class GarbageNotFoundError(NotFoundError):
 
     def __str__(self) -> str:
         return f"there is no {self.what} in {self.store}"
+
+
+class ShareNotFoundError(NotFoundError):
+    """There is no share with this id, or several ids begin so. Attributes: id, store."""
+
+    hint = "holdall.open(url).shares.list() shows all there are; one that has expired may have been collected"
+    shell_hint = "`holdall share list` shows all there are; one that has expired may have been collected"
+
+    def __init__(self, id: str, store: str) -> None:
+        super().__init__(id, store)
+        self.id, self.store = id, store
+
+    def __str__(self) -> str:
+        return f"no share, or more than one, has the id {_cut(self.id)} in {self.store}"
 
 
 # --- choose another name --------------------------------------------------------
@@ -763,6 +779,20 @@ class ReferenceRefusedError(RequestError):
 
     def __str__(self) -> str:
         return f"not read: {_cut(self.uri)}, where this reader allows no references to lead"
+
+
+class NotShareableError(RequestError):
+    """No link can be made to what was asked for. Attributes: uri, reason."""
+
+    error_code = "NOT_IMPLEMENTED"
+    hint = "download it, and hand the file over in another way"
+
+    def __init__(self, uri: str, reason: str) -> None:
+        super().__init__(uri, reason)
+        self.uri, self.reason = uri, reason
+
+    def __str__(self) -> str:
+        return f"{_cut(self.uri)} cannot be shared by a link: {self.reason}"
 
 
 class ModelCodeConflictError(RequestError):

@@ -12,7 +12,7 @@ from tests.format.strategies import hexes, packs
 
 from holdall.errors import FormatError
 from holdall.format import layout
-from holdall.format.layout import Key, PackName, escape, log_key, parse_key
+from holdall.format.layout import Key, PackName, ShareName, escape, log_key, parse_key
 
 HEX = "0123456789abcdef"
 numbers = st.integers(0, 2**64 - 1)
@@ -114,6 +114,7 @@ def test_every_shape_has_a_key() -> None:
         "revoked": "keys/slots/0000000a-revoked",
         "root": "keys/roots/00000001",
         "keys": f"keys/experiments/{'ab' * 8}",
+        "share": f"shares/{'00' * 8}-{'ab' * 16}/{'cd' * 16}/report.txt",
         "probe": f"probe/{'ab' * 16}/race-0",
     }
     assert keys.keys() == layout.SHAPES.keys()
@@ -186,3 +187,12 @@ def test_a_runs_id_tells_when_it_began(began: int, digits: str) -> None:
     run = layout.timed_run_id(owner, began, bytes(6))
     assert run == f"21b111cb{digits}{'0' * 12}"
     assert layout.is_run_id(run)
+
+
+@given(st.integers(0, 2**53 - 1), hexes, hexes, st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
+def test_the_key_of_a_share_says_when_it_ends(expires: int, id: str, run: str, name: str) -> None:
+    """`parse_key` takes back what `ShareName.key` gives, and a listing shows first what ends first."""
+    made = ShareName(expires, id, run, escape(name))
+    assert parse_key(made.key) == Key("share", share=made)
+    assert len(made.key) <= layout.MAX_KEY
+    assert made.key < made._replace(expires=expires + 1, id="0" * 32).key

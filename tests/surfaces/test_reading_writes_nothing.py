@@ -39,6 +39,7 @@ from holdall.runs.run import Run
 from holdall.runs.run_index import RunIndex
 from holdall.runs.runs import Runs
 from holdall.runs.snapshot import RunSnapshot
+from holdall.sharing.shares import Shares
 from holdall.storage.bucket import Bytes
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
@@ -338,6 +339,7 @@ READS: dict[str, dict[str, Verb]] = {
         "of": lambda w: w.store.deployments.of(MODEL),
         "told_by": lambda w: w.store.deployments.told_by(w.run.record.data.tags, ""),
     },
+    "Shares": {"list": lambda w: w.store.shares.list()},
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
         "check_references": lambda w: w.store.maintenance.check_references(),
@@ -407,6 +409,7 @@ WRITES: dict[str, set[str]] = {
     """),
     "holdall.registry": names("copy_version record_deployment register_model roll_back_alias set_alias"),
     **{f"holdall.{name}": {"log_model"} for name in FLAVORS},
+    "Shares": names("create revoke"),
     "Runs": names("ensure flush resume start"),
     "Run": names("""
         delete finish group later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
@@ -463,7 +466,7 @@ ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
 for _name in set(FLAVORS) - {"onnx", "pyfunc"}:
     ASKS_NOTHING[f"holdall.{_name}"] |= {"autolog"}
 
-CLASSES = [Runs, RunIndex, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Maintenance]
+CLASSES = [Runs, RunIndex, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Shares, Maintenance]
 
 
 def _public(thing: Any) -> set[str]:
@@ -675,6 +678,7 @@ def test_a_folder_that_may_not_be_written_is_read(filled: tuple[MemoryBucket, Pa
 # --- the command line -----------------------------------------------------------
 
 LINES: dict[str, str] = {
+    "share list": "share list",
     "artifact lineage": "artifact lineage {uri}",
     "artifact list": "artifact list {uri} --recursive",
     "artifact get": "artifact get {uri} -d {to}",
@@ -716,6 +720,8 @@ LINES_THAT_WRITE = {
     "run restore",
     "run start",
     "run tag",
+    "share create",
+    "share revoke",
     "store catalog",  # but for a dry run
     "store init",
     "store doctor",

@@ -88,6 +88,7 @@ class Collection:
         abandoned: Groups whose parts were all seven days old and were given up, by run.
         fenced: Logs that were given a fence.
         hints, entries: Hints of deleted packs, and entries of purged runs, that were deleted.
+        shares, share_bytes: Keys of shares whose link has ended, which were deleted, and what those took.
         refused: What the bucket refused to delete, and why, by key.
         versioned: Whether the bucket was seen to keep versions of what is deleted.
         requests: About how many requests the rest of a dry run would take.
@@ -113,6 +114,8 @@ class Collection:
     fenced: int = 0
     hints: int = 0
     entries: int = 0
+    shares: tuple[str, ...] = ()
+    share_bytes: int = 0
     refused: dict[str, str] = field(default_factory=dict)
     versioned: bool = False
     requests: int = 0

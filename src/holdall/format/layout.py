@@ -25,15 +25,17 @@ NAMES: Final = "names/"
 SLOTS: Final = "keys/slots/"
 ROOTS: Final = "keys/roots/"
 CATALOG: Final = f"catalog/{'0' * 16}/log/"
+SHARES: Final = "shares/"
 MAX_KEY: Final = 512
 _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _LAST: Final = 2**64 - 1
 _LAST_MS: Final = 2**42 - 1  # ms since 1970, in the year 2109: ids that tell the time come before most random ones
+MAX_TIME: Final = 2**53  # ms; each time is below
 GENERATIONS: Final = 2**53  # the number of each is below: a fence says it as a count; of catalogs too
 _MODEL: Final = r"m-[0-9a-f]{32}-(?:0|[1-9][0-9]{0,9})"  # a model that a run logged
 _REGISTERED: Final = r"[0-9a-f]{32}"
-_NAME: Final = r"(?:(?!\.)(?=[^/]{1,200}/)(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
-_LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/(?:{_REGISTERED}|{_MODEL})|names/{_NAME})"
+_WORD: Final = r"(?:(?!\.)(?=[^/]{1,200}(?:/|$))(?:[A-Za-z0-9_.-]|%[0-9A-F]{2})+|~[0-9a-f]{64})"
+_LOG: Final = rf"(?:runs/[0-9a-f]{{32}}|experiments/[0-9a-f]{{16}}|models/(?:{_REGISTERED}|{_MODEL})|names/{_WORD})"
 
 # sort of object -> the shape of its key
 SHAPES: Final = {
@@ -52,6 +54,7 @@ SHAPES: Final = {
     "revoked": re.compile(r"keys/slots/(?P<count>[0-9a-f]{8})-revoked"),
     "root": re.compile(r"keys/roots/(?P<count>[0-9a-f]{8})"),
     "keys": re.compile(r"keys/experiments/[0-9a-f]{16}"),
+    "share": re.compile(rf"shares/(?P<share>[0-9a-f]{{16}}-[0-9a-f]{{32}}/[0-9a-f]{{32}}/{_WORD})"),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
 }
 
@@ -88,6 +91,34 @@ class PackName(NamedTuple):
         raise FormatError(what, f"{text!r} is not the name of a pack")
 
 
+class ShareName(NamedTuple):
+    """What the key of a share says: a copy of a file, or of a folder as a ZIP, for those who have a link to it.
+
+    Attributes:
+        expires: When its link ends, in ms since 1970 UTC: a listing shows those that end first.
+        id: 32 hex digits, random.
+        run_id: Of the run that it was made of.
+        name: What it is called, escaped.
+    """
+
+    expires: int
+    id: str
+    run_id: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Return the share's key."""
+        return f"{SHARES}{self.expires:016x}-{self.id}/{self.run_id}/{self.name}"
+
+    @staticmethod
+    def parse(text: str) -> ShareName | None:
+        """Return what a key without its beginning says; None where it tells a time that no writer could say."""
+        when, run_id, name = text.split("/")
+        expires = int(when[:16], 16)
+        return ShareName(expires, when[17:], run_id, name) if expires < MAX_TIME else None
+
+
 _DIGITS: Final = re.compile("[0-9a-f]{16}")
 
 
@@ -101,6 +132,7 @@ class Key:
         number: For a log entry, a generation or a key slot its number; for a root key its epoch.
         pack: For a pack, or the record of its damage, the pack's name.
         chunk: For a hint, the chunk's id in hex.
+        share: For a share, what its key says.
     """
 
     kind: str
@@ -108,6 +140,7 @@ class Key:
     number: int = 0
     pack: PackName | None = None
     chunk: str = ""
+    share: ShareName | None = None
 
 
 def parse_key(key: str) -> Key | None:
@@ -117,6 +150,9 @@ def parse_key(key: str) -> Key | None:
             parts = found.groupdict()
             if kind in _OF_A_PACK and not parts["pack"].startswith("0" * 32):
                 return Key(kind, pack=PackName.parse(parts["pack"], key))
+            if kind == "share":
+                share = ShareName.parse(parts["share"])
+                return Key(kind, share=share) if share else None
             if kind not in _OF_A_PACK:
                 number = int(parts["count"], 16) if "count" in parts else _LAST - int(parts.get("down") or "0", 16)
                 if kind in _OF_A_GENERATION and number >= GENERATIONS:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection as Collected
-from typing import Final
 
 from holdall.collecting.collector import Collector, Policy
 from holdall.collecting.plan import Collection
-from holdall.errors import InvalidArgumentError, UnknownAgeError
+from holdall.errors import UnknownAgeError
 from holdall.format.layout import run_log
 from holdall.maintenance.workers import open_workers
 from holdall.retention.due import RetentionPlan, due
@@ -16,10 +14,10 @@ from holdall.retention.performing import perform
 from holdall.runs.cataloging import Cataloging
 from holdall.runs.index import Survey, survey
 from holdall.runs.policy import RetentionPolicy
+from holdall.runs.times import milliseconds
+from holdall.sharing.expiry import delete_expired, expired_shares
 from holdall.storage.server_clock import server_time
 from holdall.trees.location import Location
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 class GarbageVerbs:
@@ -84,6 +82,11 @@ class GarbageVerbs:
             collector = Collector(self._location, workers_of, policy)
             doomed = [run_log(run.run_id) for run in plan.purge]
             found = collector.plan(doomed) if dry_run else collector.perform()
+        shares = expired_shares(self._location, now or found.now)
+        if not dry_run:
+            delete_expired(self._location, shares)
+        found.shares, found.share_bytes = tuple(key for key in shares.keys if key not in shares.refused), shares.bytes
+        found.refused |= shares.refused
         found.cataloged = told
         found.expired = {run.run_id: run.why for run in plan.expire if run.run_id not in left}
         found.retired = {run.run_id: run.why for run in plan.purge if run.run_id not in left}
@@ -108,15 +111,3 @@ def _cataloged(catalog: Cataloging, known: Survey, plan: RetentionPlan, *, dry_r
         return None
     rows = ((run, head) for run, head in known.runs if run.run_id not in purged | known.partly)
     return catalog.write(rows, dry_run=dry_run).runs
-
-
-def milliseconds(name: str, given: str | int) -> int:
-    """Return the milliseconds that a time such as "24h" or a number of seconds means; `name` is for errors.
-
-    Raises:
-        InvalidArgumentError: It is no such time.
-    """
-    found = re.fullmatch(r"(\d{1,9})\s*([smhdw]?)", str(given).strip())
-    if isinstance(given, bool) or not found:
-        raise InvalidArgumentError(f"{name}={given!r} is no time such as '24h', '7d' or 0")
-    return int(found[1]) * _UNITS[found[2] or "s"] * 1000

@@ -23,7 +23,7 @@ from holdall.trees.views import read_states
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How much a store holds. The bytes of packs, logs, hints, foreign and other objects are all there are.
+    """How much a store holds. The bytes of packs, logs, hints, shares, foreign and other objects are all.
 
     Attributes:
         store: Its id.
@@ -34,6 +34,7 @@ class Stats:
         log_bytes: What it takes in logs.
         hint_bytes: What tells writers which packs have a chunk.
         other_bytes: What says what the store is, what its collections did, and what all runs say (its catalog).
+        share_bytes: Copies of artifacts for which there are links.
         foreign_bytes: Objects that are not holdall's.
         quarantine_bytes: Of `pack_bytes`, what a collection has condemned and not deleted yet.
         objects, object_bytes: All keys, and all bytes behind them.
@@ -49,6 +50,7 @@ class Stats:
     log_bytes: int
     hint_bytes: int
     other_bytes: int
+    share_bytes: int
     foreign_bytes: int
     quarantine_bytes: int
     objects: int
@@ -112,7 +114,8 @@ class SpaceVerbs:
             pack_bytes=sizes["pack"],
             log_bytes=sizes["log"],
             hint_bytes=sizes["hint"],
-            other_bytes=every - sizes["pack"] - sizes["log"] - sizes["hint"] - sizes[FOREIGN],
+            other_bytes=every - sum(sizes[kind] for kind in ("pack", "log", "hint", "share", FOREIGN)),
+            share_bytes=sizes["share"],
             foreign_bytes=sizes[FOREIGN],
             quarantine_bytes=found.quarantine,
             objects=found.counts.total(),

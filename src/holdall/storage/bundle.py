@@ -31,10 +31,10 @@ from holdall.errors import (
 from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
 from holdall.storage.renaming import rename_if_free
 from holdall.storage.zip_directory import MAX_MEMBERS, Member, begin_of, read_directory
+from holdall.storage.zip_stream import zip_info
 from holdall.workers.per_process import PerProcess
 
 SUFFIX: Final = ".zip"
-_LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)  # so that the same objects make the same file
 _READ_ONLY: Final = "a bundle is only read"
 _READ_IT: Final = "copy it into a store with `holdall store bundle read FILE DESTINATION`, and write there"
 _NOTHING_DELETED: Final = "nothing is deleted from a bundle"
@@ -200,8 +200,7 @@ class BundleWriter:
                 raise ObjectExistsError(self.url, key, "there is an object already")
             if len(self._members) >= MAX_MEMBERS:
                 raise StorageError(self.url, key, f"a bundle has at most {MAX_MEMBERS} objects")
-            info = zipfile.ZipInfo(key, _LONG_AGO)
-            info.external_attr = 0o644 << 16
+            info = zip_info(key, 0o644)
             try:
                 self._zip.writestr(info, bytes(data))
                 self._file.flush()  # others read it by its offset

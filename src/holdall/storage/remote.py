@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdall.access.refusals import GCS_ACTIONS, advice
 from holdall.errors import (
@@ -39,6 +39,9 @@ from holdall.storage.causes import causes
 from holdall.storage.credentials import warn_if_pickled
 from holdall.storage.deleting import raise_refused, try_delete
 from holdall.workers.per_process import PerProcess
+
+if TYPE_CHECKING:
+    from holdall.storage.links import Links
 
 T = TypeVar("T")
 CONDITIONAL = {"gs", "gcs", "az", "abfs"}
@@ -165,6 +168,12 @@ class RemoteBucket:
         with ThreadPoolExecutor(_SIDE_BY_SIDE, "holdall-delete") as threads:
             refused = dict(zip(keys, threads.map(lambda key: try_delete(self, key), keys), strict=True))
         raise_refused(self.url, {key: error for key, error in refused.items() if error})
+
+    def links(self, persist: Callable[[Callable[[], Any]], Any]) -> Links | None:
+        """Return what makes links to its objects; None if its file system signs none."""
+        from holdall.storage.remote_links import RemoteLinks, has_links  # few programs share anything
+
+        return RemoteLinks(self, persist) if has_links(self._scheme) else None
 
     def level_above(self) -> tuple[str, ...]:
         """Return what is beside the prefix. Cost: one listing; none for a whole bucket."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from holdall.errors import (
     AccessDeniedError,
@@ -38,6 +38,9 @@ from holdall.storage.s3_boto import BotoClient
 from holdall.storage.s3_client import Answer, S3Client
 from holdall.storage.s3_errors import is_page, meaning, refusal
 from holdall.storage.s3_fs import S3fsClient
+
+if TYPE_CHECKING:
+    from holdall.storage.links import Links
 
 T = TypeVar("T")
 LANES: dict[str, type[S3Client]] = {lane.name: lane for lane in (BotoClient, S3fsClient)}
@@ -131,6 +134,12 @@ class S3Bucket:
     def keeps_versions(self) -> bool:
         """Return whether the server has answered a creation with a version: what is deleted then stays, hidden."""
         return self.monitor.versioned
+
+    def links(self, persist: Callable[[Callable[[], Any]], Any]) -> Links:
+        """Return what makes links to its objects."""
+        from holdall.storage.s3_links import S3Links  # few programs share anything
+
+        return S3Links(self, persist)
 
     def _delete_bulk(self, keys: Sequence[str]) -> dict[str, StorageError]:
         """Return what was refused; nothing, and remember it, if the server does not know this request."""

@@ -31,6 +31,7 @@ from holdall.errors import MissingBackendError
 from holdall.storage.bucket import Bytes
 from holdall.storage.pages import LARGE, map_pages
 from holdall.storage.s3_client import (
+    BY_PARTS,
     METHODS,
     Answer,
     BodyLength,
@@ -50,6 +51,7 @@ from holdall.workers.per_process import PerProcess
 
 # A socket's timeout is for all that it is told to send at once: 13 KB/s is the slowest.
 PIECE = 128 * 1024
+_METHODS = {**METHODS, **BY_PARTS}
 _turns: PerProcess[threading.Lock] = PerProcess()  # as a fork may copy a lock that is held
 _held = threading.local()
 
@@ -84,7 +86,7 @@ class BotoClient(S3Client):
             given["Body"] = Payload(given["Body"])
         known = parameters(client, operation)
         try:
-            return getattr(client, METHODS[operation])(**{name: given[name] for name in given if name in known})
+            return getattr(client, _METHODS[operation])(**{name: given[name] for name in given if name in known})
         finally:
             _end_turn()
 

@@ -100,6 +100,14 @@ METHODS = {
     "ListObjectsV2": "list_objects_v2",
     "PutObject": "put_object",
 }
+# Of shares alone (`s3_links.py`): what a store is made of is one PutObject each.
+BY_PARTS = {
+    "AbortMultipartUpload": "abort_multipart_upload",
+    "CompleteMultipartUpload": "complete_multipart_upload",
+    "CreateMultipartUpload": "create_multipart_upload",
+    "ListMultipartUploads": "list_multipart_uploads",
+    "UploadPart": "upload_part",
+}
 
 Answer = Mapping[str, Any]  # as botocore parsed it
 BodyLength = Callable[[Answer], int]  # how long a body will be, or an error if that is not what was asked for

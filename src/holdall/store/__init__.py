@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
     from holdall.runs.tallies import RunSize, RunTally
+    from holdall.sharing.shares import Share, Shares
     from holdall.storage.probe import Report
     from holdall.store.finding import Match, Matches
     from holdall.store.model_card import ModelCard
@@ -220,6 +221,8 @@ __all__ = [
     "RunTag",
     "RunTally",
     "RunUsage",
+    "Share",
+    "Shares",
     "Sharing",
     "Space",
     "Stats",
@@ -304,6 +307,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.runs.tallies": "RunSize RunTally",
+    "holdall.sharing.shares": "Share Shares",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors list_tensors_of may_have_tensors",

@@ -1,8 +1,8 @@
 """One opened store.
 
 A `Store` joins what the floors below offer under a few attributes: `runs`,
-`artifacts`, `models`, `registry`, `deployments`, `maintenance`. Opening costs nothing; the first verb that needs the
-bucket asks it. The last four are loaded when they are first used: importing them takes longer than a small run.
+`artifacts`, `models`, `registry`, `deployments`, `maintenance`, `shares`. Opening costs nothing; the first
+verb that needs the bucket asks it. The last five are loaded when they are used: importing them takes long.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from holdall.naming.record import ModelVersion
     from holdall.naming.registry import Registry
     from holdall.runs.run_index import RunIndex
+    from holdall.sharing.shares import Shares
     from holdall.storage.elsewhere.consent import Consent
     from holdall.storage.elsewhere.consent import Given as References
     from holdall.store.finding import Matches
@@ -100,6 +101,13 @@ class Store(Shown):
         from holdall.maintenance.store import Maintenance
 
         return Maintenance(self._location)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """Make links that open artifacts without holdall."""
+        from holdall.sharing.shares import Shares
+
+        return Shares(self._location, self.artifacts)
 
     def _located(self, uri: str) -> Located:
         return self.registry._located(uri)  # a method, which travels, and finds the registry when it is needed

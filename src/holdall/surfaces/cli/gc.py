@@ -194,6 +194,11 @@ def _others(found: Collection) -> list[str]:
     if found.entries:
         entries = f"{found.entries} log {'entry' if found.entries == 1 else 'entries'}"
         lines.append(f"purged      {entries} of purged runs deleted")
+    if found.shares:
+        size, would = format_size(found.share_bytes), "would be " if found.dry_run else ""
+        lines.append(
+            f"shares      {counted(len(found.shares), 'share')} of {size} {would}deleted: their links have ended"
+        )
     lines += [f"refused     {key}: {why}" for key, why in sorted(found.refused.items())]
     if found.versioned:
         lines.append("versioned   the bucket keeps old versions: space comes back when its lifecycle expires them")

@@ -84,6 +84,7 @@ def stats(url: str | None, as_json: bool) -> None:
         show_json(asdict(found))
         return
     kinds = {"logs": found.log_bytes, "hints": found.hint_bytes, "other": found.other_bytes}
+    kinds |= {"shares": found.share_bytes} if found.share_bytes else {}
     kinds |= {"foreign": found.foreign_bytes} if found.foreign_bytes else {}
     gone = f", {found.deleted} of them deleted" if found.deleted else ""
     going = f"; {format_size(found.quarantine_bytes)} of it in quarantine" if found.quarantine_bytes else ""
