@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 from tests.naming.conftest import run_with_models
-from tests.support.depth import thinned
+from tests.support.depth import DEEP, thinned
 from tests.support.faulty import Crash, Fault, FaultyBucket
 from tests.support.logs import entries_of, ops_of
 from tests.support.stores import Serial, tiny_store
@@ -257,18 +257,21 @@ def register(place: Place, run: str, name: str) -> tuple[int, str]:
 @pytest.mark.parametrize("backend", ["local", "moto"])
 @pytest.mark.long
 def test_sixteen_processes_get_1_to_16(request: pytest.FixtureRequest, tmp_path: Path, backend: str) -> None:
-    """All register a version of one new name at once: one model, numbers 1 to 16, each alias move in its history."""
-    place = place_of(request, backend, tmp_path)
+    """All register a version of one new name at once: one model, numbers 1 to 16, each alias move in its history.
+
+    On a server, where each that loses asks again, half as many ask a fifth as much.
+    """
+    place, count = place_of(request, backend, tmp_path), 16 if DEEP or backend == "local" else 8
     run = run_with_models(place.store())
-    answers = side_by_side(register, [(place, run.id, "fraud")] * 16, seconds=240)
-    assert sorted(number for number, _ in answers) == list(range(1, 17))
+    answers = side_by_side(register, [(place, run.id, "fraud")] * count, seconds=240)
+    assert sorted(number for number, _ in answers) == list(range(1, count + 1))
     assert len({digest for _, digest in answers}) == 1
     registry = place.store().registry
     (model,) = registry.search_models()
     moves = [move.version for move in registry.alias_history("fraud", "champion")]
-    assert sorted(int(move or 0) for move in moves) == list(range(1, 17))
+    assert sorted(int(move or 0) for move in moves) == list(range(1, count + 1))
     assert model.aliases == {"champion": moves[-1]}
-    assert len(place.store().runs.get(run.id).state.pins) == 16
+    assert len(place.store().runs.get(run.id).state.pins) == count
     assert place.store().maintenance.check().problems == []
 
 

@@ -180,7 +180,7 @@ class ATensor:
     ],
     ids=lambda value: f"{type(value).__module__}.{type(value).__name__}{getattr(value, 'shape', '')}",
 )
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning", "error::RuntimeWarning", "error::DeprecationWarning")
 def test_one_number_is_a_number_whatever_holds_it(bucket: MemoryBucket, value: Any) -> None:
     """Arrays, tensors and the like of one element, as a value, and as step and time where they are whole."""
     run = tiny_store(bucket).runs.start()

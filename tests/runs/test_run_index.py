@@ -113,7 +113,7 @@ class Slow(MemoryBucket):
 
     def list(self, prefix: str = "", *, limit: int | None = None) -> Iterator[ObjectInfo]:
         if prefix == "runs/":
-            self.may_list.wait(8)
+            self.may_list.wait(100)
         return super().list(prefix, limit=limit)
 
 

@@ -177,6 +177,7 @@ SCRIPT = """
 import sys, threading, time
 from holdall.chunks.pool import Pool
 from holdall.errors import BucketUnreachableError
+from holdall.storage.ending import the_end
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RetryBucket
 from holdall.store import Store
@@ -213,7 +214,7 @@ def script(body: str, more: str = "") -> subprocess.Popen[str]:
 def test_at_exit_what_failed_is_not_tried_again() -> None:
     """Four runs, a bucket that is gone: one request each, though two hooks and two owners end them."""
     done = script(RUNS.replace("{how}", "refuse"), "deadline=1e-9")
-    out, err = done.communicate(timeout=60)
+    out, err = done.communicate(timeout=200)
     assert (done.returncode, len(out.split()), len(set(out.split()))) == (0, 4, 4), err
     assert err.count("could not be ended as it should") == 4
 
@@ -221,11 +222,11 @@ def test_at_exit_what_failed_is_not_tried_again() -> None:
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_end(kind: signal.Signals) -> None:
     """A request that hangs at exit, and somebody who does not want to wait."""
-    process = script(RUNS.replace("{how}", "hang"))
+    process = script(RUNS.replace("{how}", "hang") + "the_end._left = 250\n")
     assert process.stdout is not None
     process.stdout.readline()  # the first request of the end
     process.send_signal(kind)
-    process.communicate(timeout=8)  # less than the end may take by itself
+    process.communicate(timeout=200)  # less than the end may take by itself, here
     assert process.returncode in (-kind, 0)
 
 
@@ -253,7 +254,7 @@ def test_sigterm_ends_the_run_of_a_thread_as_killed() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=200)
     assert (process.returncode, out) == (143, "['KILLED']\n"), err
 
 
@@ -263,7 +264,7 @@ def test_sigterm_without_a_run_ends_a_process_as_ever() -> None:
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=200)
     assert process.returncode == -signal.SIGTERM
 
 

@@ -24,10 +24,15 @@ GOOD = Answer(headers=ETAG)
 
 
 @pytest.fixture(scope="module", params=LANES)
-def running(request: pytest.FixtureRequest) -> Iterator[tuple[Recorder, S3Bucket]]:
+def lane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def running(lane: str) -> Iterator[tuple[Recorder, S3Bucket]]:
     """One server and one client for all: to open a client costs more than most of these tests."""
     with recorder() as found:
-        options = {"endpoint_url": found.url, "config_kwargs": FAST, "lane": request.param}
+        options = {"endpoint_url": found.url, "lane": lane}
         yield found, S3Bucket("s3://bucket", options)
 
 
@@ -252,12 +257,13 @@ def test_a_full_bucket_says_so(bucket: S3Bucket, server: Recorder, status: int, 
 
 
 @pytest.mark.parametrize("where", ["before the headers", "in the body"])
-def test_a_server_that_stalls_is_given_up(bucket: S3Bucket, server: Recorder, where: str) -> None:
+def test_a_server_that_stalls_is_given_up(server: Recorder, lane: str, where: str) -> None:
     """After the read timeout, as one attempt."""
+    bucket = S3Bucket("s3://bucket", {"endpoint_url": server.url, "config_kwargs": FAST, "lane": lane})
     stalled = Answer(200, b"ab", {**ETAG, "Content-Length": "10"}, then="stall")
 
     def wait(asked: Asked) -> Answer:
-        server.released.wait(10)
+        server.released.wait(100)
         return GOOD
 
     if where == "in the body":

@@ -144,17 +144,20 @@ def test_a_thread_of_a_task_logs_into_the_tasks_run() -> None:
 def test_a_thread_beside_several_tasks_is_refused() -> None:
     """A pool's thread does not know which of two tasks it works for; of one alone it does, as ever."""
 
-    async def task(others: int) -> str | None:
+    async def task(count: int, begun: list[str], done: list[str | None]) -> str | None:
         with holdall.start_run() as run:
-            for _ in range(others):
+            begun.append(run.run_id)
+            while len(begun) < count:
                 await asyncio.sleep(0)
             with ThreadPoolExecutor(1) as pool:
-                found = await asyncio.get_running_loop().run_in_executor(pool, owner)
-            await asyncio.sleep(0.05)
+                done.append(found := await asyncio.get_running_loop().run_in_executor(pool, owner))
+            while len(done) < count:
+                await asyncio.sleep(0)
             return "its own" if found == run.run_id else found
 
     async def main(count: int) -> list[str | None]:
-        return await together(*(task(1) for _ in range(count)))
+        begun, done = list[str](), list[str | None]()
+        return await together(*(task(count, begun, done) for _ in range(count)))
 
     assert asyncio.run(main(1)) == ["its own"]
     assert asyncio.run(main(2)) == [None, None]
@@ -189,9 +192,9 @@ def test_four_threads_do_not_meet() -> None:
 
     def work(_: int) -> bool:
         with holdall.start_run() as run:
-            gate.wait(10)
+            gate.wait(100)
             seen = owner()
-            gate.wait(10)
+            gate.wait(100)
             return seen == run.run_id
 
     with ThreadPoolExecutor(4) as pool:

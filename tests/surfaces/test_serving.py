@@ -24,6 +24,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
 from tests.support.asgi import Response, ask
+from tests.support.processes import wait_for_end
 from tests.support.scored import GO, write_model
 
 from holdall.__main__ import program
@@ -103,7 +104,7 @@ def test_a_small_body_cannot_fill_the_memory(store: Store, folder: Path) -> None
 
 def test_others_are_answered_while_a_model_predicts(store: Store, tmp_path: Path) -> None:
     """With its one thread held by a prediction, pings are answered; a second prediction waits, then is given up."""
-    app = app_of(store, write_model(tmp_path / "slow", "slow"), threads=1, timeout=30)
+    app = app_of(store, write_model(tmp_path / "slow", "slow"), threads=1, timeout=300)
     GO.clear()
 
     async def talk() -> None:
@@ -130,20 +131,21 @@ def test_a_request_that_nobody_waits_for_is_not_predicted(store: Store, folder: 
 
         def predict(self, data: Any, params: Any) -> Any:
             asked.append(data)
-            GO.wait(30)
+            GO.wait(300)
             return 1
 
     GO.clear()
     app = make_app(Slow(), IDENTITY, Limits(threads=1, timeout=0.2), Metrics(IDENTITY))  # type: ignore[arg-type]
 
     async def talk() -> None:
-        both = [ask(app, "POST", "/invocations", b'{"inputs": {"a": 1.0}}', JSON) for _ in range(2)]
+        both = [ask(app, "POST", "/invocations", b'{"inputs": {"a": %d.0}}' % n, JSON) for n in (1, 2)]
         assert [response.status for response in await asyncio.gather(*both)] == [504, 504]
         GO.set()
-        assert (await ask(app, "POST", "/invocations", b'{"inputs": {"a": 2.0}}', JSON)).status == 200
+        while (await ask(app, "POST", "/invocations", b'{"inputs": {"a": 3.0}}', JSON)).status == 504:
+            pass  # a machine so slow that this takes its time, too
 
     asyncio.run(talk())
-    assert [data["a"] for data in asked] == [1.0, 2.0]
+    assert {1.0, 3.0} >= {data["a"] for data in asked} >= {3.0}
 
 
 # --- what it says ---
@@ -402,23 +404,18 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_server(tmp_path: P
     """What the dead one counted still counts; when the watcher itself is killed, the port is free soon."""
     with server(tmp_path, "model", "serve", "-m", str(folder), "-w", "2") as (process, url):
         first = workers_of(process.pid, 2)
-        while not all("gauge_max" in _shown(pid, "maps") for pid in first):
-            time.sleep(0.05)  # a worker that dies before it has loaded its model ends the server
-        time.sleep(0.5)
-        assert answered(f"{url}/ping")[0] == 200
-        assert counts(url, 1)  # an answer is counted when it was sent: not before that does its worker die
+        pings = 0
+        while not has_answered(tmp_path, first[0]):  # a worker that dies before it serves ends the server
+            assert answered(f"{url}/ping")[0] == 200
+            pings += 1
+        assert counts(url, pings)  # an answer is counted when it was sent: not before that does its worker die
         os.kill(first[0], signal.SIGKILL)
         second = workers_of(process.pid, 2, but=first[0])
         assert set(first) - set(second) == {first[0]}
         assert answered(f"{url}/ping")[0] == 200
-        assert counts(url, 2)
+        assert counts(url, pings + 1)
         process.kill()
-        for _ in range(600):
-            if not any(Path(f"/proc/{pid}").exists() for pid in second):
-                break
-            time.sleep(0.05)
-        else:
-            raise AssertionError("a worker outlived its server")
+        assert all(wait_for_end(pid) for pid in second), "a worker outlived its server"
 
 
 @pytest.mark.parametrize("left", [b"", b"\0\0", b"\xff" * 64])
@@ -426,6 +423,11 @@ def test_what_a_killed_process_left_half_made_stops_no_count(tmp_path: Path, lef
     """A file of numbers that cannot be read is passed over: for ever none of the others could be."""
     (tmp_path / "counter_1.db").write_bytes(left)
     assert Metrics(IDENTITY, tmp_path).text() == b""
+
+
+def has_answered(scratch: Path, pid: int) -> bool:
+    """Whether a process of a server has counted an answer of its own."""
+    return any(b'"/ping"' in file.read_bytes() for file in scratch.glob(f"tmp/*/counter_{pid}.db"))
 
 
 def counts(url: str, pings: int) -> bool:

@@ -33,9 +33,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @contextmanager
 def served(model: Any, **limits: Any) -> Iterator[tuple[Any, int]]:
     """A real server of one process, and its port."""
-    asked = Limits(**{"head_timeout": 0.5} | limits)
+    asked = Limits(**{"head_timeout": 300} | limits)
     app = make_app(model, IDENTITY, asked, Metrics(IDENTITY))
     with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)  # or the kernel alone takes megabytes
         listening.bind(("127.0.0.1", 0))
         http = bounded(asked.head_timeout, asked.max_connections)
         server = uvicorn.Server(uvicorn.Config(app, http=http, ws="none", log_config=None, lifespan="off"))
@@ -50,9 +51,9 @@ def served(model: Any, **limits: Any) -> Iterator[tuple[Any, int]]:
             thread.join()
 
 
-def talk(port: int, *pieces: bytes, pause: float = 0) -> bytes:
-    """What a server says to these bytes before it ends the connection."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as talking:
+def talk(port: int, *pieces: bytes, pause: float = 0, answers: int = 0) -> bytes:
+    """What a server says to these bytes before it ends the connection, or to the last answer's end, which ends it."""
+    with socket.create_connection(("127.0.0.1", port), timeout=200) as talking:
         said = bytearray()
         try:
             for piece in pieces:
@@ -60,8 +61,10 @@ def talk(port: int, *pieces: bytes, pause: float = 0) -> bytes:
                 time.sleep(pause)
             while piece := talking.recv(1 << 16):
                 said += piece
-        except (BrokenPipeError, ConnectionResetError):
-            talking.settimeout(0.1)
+                if 0 < answers <= len(statuses(bytes(said))):
+                    talking.shutdown(socket.SHUT_WR)
+        except OSError:  # it was ended at the other end: by a reset, or before this one could be
+            pass
         return bytes(said)
 
 
@@ -70,7 +73,7 @@ POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json
 
 
 @pytest.mark.parametrize(
-    ("pieces", "statuses"),
+    ("pieces", "expected"),
     [
         ((), [b"408"]),
         ((b"GET /ping HT",), [b"408"]),
@@ -79,11 +82,11 @@ POST = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json
         ((b"\r\n", *[b"\r\n"] * 20), [b"408"]),
     ],
 )
-def test_a_head_must_come_in_time(model: Any, pieces: tuple[bytes, ...], statuses: list[bytes]) -> None:
+def test_a_head_must_come_in_time(model: Any, pieces: tuple[bytes, ...], expected: list[bytes]) -> None:
     """The first and every later one, however slowly its bytes drip."""
-    with served(model) as (server, port):
+    with served(model, head_timeout=0.5) as (server, port):
         said = talk(port, *pieces, pause=0.1)
-        assert [line.split()[1] for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1")] in (statuses, [])
+        assert statuses(said) in (expected, expected[-1:], [])  # of a slow machine even the first one may come late
         assert gone(server)
 
 
@@ -132,7 +135,10 @@ def test_a_head_that_is_none_is_refused(model: Any, head: bytes) -> None:
 @pytest.mark.parametrize("start", [POST, b"GET /ping HTTP/1.1\r\n Host: x\r\n", b"GET /ping HTTP/1.1\r\nHost: x\r\n"])
 def test_a_body_without_end_ends(model: Any, start: bytes) -> None:
     """Chunks that go on for ever after the answer, or before it, do not hold a connection."""
-    with served(model, max_bytes=10_000) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
+    with (
+        served(model, head_timeout=0.2, max_bytes=10_000) as (server, port),
+        socket.create_connection(("127.0.0.1", port)) as talking,
+    ):
         talking.sendall(start + b"Transfer-Encoding: chunked\r\n\r\n")
         with pytest.raises(OSError):  # noqa: PT011  # a broken pipe, or a reset
             while True:
@@ -145,12 +151,12 @@ def test_requests_that_come_at_once_are_answered_in_turn(model: Any) -> None:
     """Pipelining."""
     ask = POST + b'Content-Length: 13\r\n\r\n{"inputs": 1}'
     with served(model) as (_, port):
-        assert statuses(talk(port, GET + ask + GET + ask)) in ([b"200"] * 4, [*[b"200"] * 4, b"408"])
+        assert statuses(talk(port, GET + ask + GET + ask, answers=4)) == [b"200"] * 4
 
 
 def test_connections_are_counted(model: Any) -> None:
     """One too many is told so at once; when another is gone, there is room again."""
-    with served(model, max_connections=3, head_timeout=30) as (server, port):
+    with served(model, max_connections=3) as (server, port):
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         while len(server.server_state.connections) < 3:
             time.sleep(0.01)
@@ -168,7 +174,7 @@ def test_an_answer_that_nobody_takes_is_given_up(tmp_path: Path) -> None:
     made = write_model(tmp_path / "m", "long bytes")
     model = Store.open(str(tmp_path / "store")).models.load_pyfunc(made)
     model.predict = lambda *_: ["x" * 50_000_000]  # type: ignore[method-assign]
-    with served(model) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
+    with served(model, head_timeout=0.5) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
         talking.sendall(POST + b'Content-Length: 13\r\n\r\n{"inputs": 1}')
         while not server.server_state.connections:
             time.sleep(0.01)
@@ -185,7 +191,7 @@ def long_answering(folder: Path) -> Any:
 def test_an_answer_that_is_taken_by_drops_is_given_up(tmp_path: Path) -> None:
     """It holds its memory, so a client has a pace to keep; one that keeps it gets everything."""
     ask = POST + b"Connection: close\r\n" + b'Content-Length: 13\r\n\r\n{"inputs": 1}'
-    with served(long_answering(tmp_path)) as (server, port):
+    with served(long_answering(tmp_path), head_timeout=1.5) as (server, port):
         with socket.socket() as talking:
             talking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             talking.connect(("127.0.0.1", port))
@@ -203,7 +209,10 @@ def test_an_answer_that_is_taken_by_drops_is_given_up(tmp_path: Path) -> None:
 def test_another_request_does_not_stop_the_clock_of_an_answer(tmp_path: Path) -> None:
     """Who takes nothing is given up, whatever it asks for meanwhile."""
     ask = POST + b'Content-Length: 13\r\n\r\n{"inputs": 1}'
-    with served(long_answering(tmp_path)) as (server, port), socket.create_connection(("127.0.0.1", port)) as talking:
+    with (
+        served(long_answering(tmp_path), head_timeout=0.5) as (server, port),
+        socket.create_connection(("127.0.0.1", port)) as talking,
+    ):
         talking.sendall(ask + ask)
         time.sleep(0.2)
         with contextlib.suppress(OSError):
@@ -250,7 +259,7 @@ PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n"
 def test_whatever_comes_has_one_answer(model: Any, request_: bytes, status: bytes) -> None:
     """It is read as the standard says, or refused; nobody is sent to another host."""
     with served(model) as (server, port):
-        said = talk(port, request_)
+        said = talk(port, request_, answers=1)
         assert statuses(said)[:1] == [status] or (status == b"400" and not said)
         assert b"evil" not in said
         assert b"Traceback" not in said

@@ -13,7 +13,6 @@ import asyncio
 import io
 import json
 import logging
-import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -410,9 +409,18 @@ def test_a_slow_prediction_is_given_up_as_mlflow_does(both: Both, monkeypatch: p
     """504, with the same text."""
     monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "1")
     GO.clear()
-    threading.Timer(1.5, GO.set).start()  # MLflow's application does not return before its thread does
-    apps = both.made("=slow", Limits(timeout=0.1))
-    ours, theirs = (both.call(app, "POST", "/invocations", {"inputs": 1}, JSON) for app in reversed(apps))
+    mlflows, holdalls = both.made("=slow", Limits(timeout=0.1))
+    ours = both.call(holdalls, "POST", "/invocations", {"inputs": 1}, JSON)
+    wait_for = asyncio.wait_for
+
+    async def then_go(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await wait_for(*args, **kwargs)
+        finally:
+            GO.set()  # MLflow's application does not return before its thread does
+
+    monkeypatch.setattr(asyncio, "wait_for", then_go)
+    theirs = both.call(mlflows, "POST", "/invocations", {"inputs": 1}, JSON)
     assert (ours.status, ours.media_type, ours.body) == (theirs.status, theirs.media_type, theirs.body)
     assert ours.status == 504
 

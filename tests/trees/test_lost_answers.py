@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import threading
 import time
@@ -33,7 +34,8 @@ UNREADABLE = [*REFUSALS, TransientStorageError, BucketUnreachableError, ObjectTo
 
 
 def over(faulty: FaultyBucket) -> Store:
-    return Store._over(RetryBucket(faulty, sleep=lambda _: None, deadline=1), Pool())
+    ticking = itertools.count(0, 0.1).__next__
+    return Store._over(RetryBucket(faulty, sleep=lambda _: None, clock=ticking, deadline=1), Pool())
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
@@ -134,3 +136,5 @@ def test_what_failed_has_ended(key: str, at: int, stream: type[io.BytesIO], rais
     with pytest.raises(raised):
         run.log_stream(stream(entropy(1)(60_000)), "f")
     assert (slow.under_way, "packs/" in "".join(slow.objects)) == (0, True)
+    faulty.clear()
+    run.finish()

@@ -336,7 +336,7 @@ def test_what_is_left_out_is_said() -> None:
         assert list(conform(frame, Schema(XY)).columns) == ["x", "y"]
     assert warned[0].filename == __file__
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         conform(frame[["x", "y"]], Schema(XY))
 
 

@@ -135,7 +135,7 @@ def test_what_is_ignored_is_said() -> None:
     with pytest.warns(UserWarning, match="has no params"):
         assert conform_params({"z": 1}, None) == {}
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         assert conform_params({"a": 2}, infer_params({"a": 1})) == {"a": 2}
 
 
