@@ -68,7 +68,7 @@ class Links:
 
     def _model(self, log: str, model: Registered) -> Iterator[Broken]:
         # A creation that was given up has a log and no name; but nothing is registered before there is one.
-        if model.last and self._gone(name := name_log(model.name)):
+        if model.last and self._gone(name := self._location.names.name_log(model.name)):
             yield name, f"its log is missing, and {log} is called {model.name!r}", (f"models:/{model.name}",)
         for version in model.versions.values():
             if fault := self._fault(version):

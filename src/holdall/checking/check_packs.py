@@ -119,7 +119,8 @@ def _whole(location: Location, pack: PackName) -> Footer:
     data = memoryview(location.bucket.get(pack.key, limit=MAX_PACK))
     footer = parse_pack(data, f"pack {pack}")
     for row in footer.rows:
-        decode_verified(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}, offset {row.offset}")
+        stored, where = data[row.offset : row.offset + row.stored], f"pack {pack}, offset {row.offset}"
+        decode_verified(row.ref(pack), stored, location.sealing, where)
     return footer
 
 

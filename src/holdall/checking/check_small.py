@@ -177,9 +177,9 @@ def check_hints(
     return problems
 
 
-def _check_experiment(entry: LogEntry) -> None:
+def _check_experiment(entry: LogEntry, names: Names) -> None:
     name = entry.ops[0].get("name") if entry.ops else None
-    if not isinstance(name, str) or experiment_log(experiment_id(name)) != entry.log:
+    if not isinstance(name, str) or experiment_log(names.experiment_id(name)) != entry.log:
         raise FormatError(entry.log, "it does not begin with the name of this experiment")
 
 
@@ -200,8 +200,8 @@ def _check_checkpoint(entry: LogEntry, before: Registered, since: deque[LogEntry
     since.append(entry)
 
 
-def _fold_of(log: str) -> Registered | Holder | None:
+def _fold_of(log: str, names: Names) -> Registered | Holder | None:
     """Return what adds up the entries of such a log; None for the logs of logged models, which are reserved."""
     if log.startswith(NAMES):
-        return Holder()
+        return Holder(names)
     return Registered() if log.startswith(MODELS) and parse_model_id(log.removeprefix(MODELS)) is None else None

@@ -69,7 +69,7 @@ class InlineCopies:
                 entry = self._entry(place)
                 blob = entry.blobs[place.index]
                 where = f"entry {entry.n} of {entry.log}"
-                return decode_verified(blob.ref(place.index), blob.data, where), where
+                return decode_verified(blob.ref(place.index), blob.data, self._location.sealing, where), where
         return None
 
     def _entry(self, place: _Inline) -> LogEntry:

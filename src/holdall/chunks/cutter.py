@@ -122,12 +122,18 @@ class Cutter:
         chunker: Says where to cut.
         fresh: Gives a buffer of `headroom` bytes and at least twice the largest chunk.
         full: Takes a block, and gives its buffer back to `fresh` when it likes.
+        name: Gives a chunk its id.
     """
 
     def __init__(
-        self, pool: Pool, chunker: Chunker, fresh: Callable[[], memoryview], full: Callable[[Block], None]
+        self,
+        pool: Pool,
+        chunker: Chunker,
+        fresh: Callable[[], memoryview],
+        full: Callable[[Block], None],
+        name: Callable[[memoryview], bytes] = blob_id,
     ) -> None:
-        self._pool, self._chunker = pool, chunker
+        self._pool, self._chunker, self._name = pool, chunker, name
         self._fresh, self._full = fresh, full
         self._headroom = headroom(chunker)
         self._block: Block | None = None
@@ -135,7 +141,7 @@ class Cutter:
 
     def cut(self, stream: Readable, owner: object, part: Part | None = None) -> tuple[int, bytes | Future[bytes]]:
         """Read a stream to its end; return its length, and its SHA-256 or a future of it: of a part there is none."""
-        file, size = _File.of(owner, self._chunker, part), 0
+        file, size = _File.of(owner, self._chunker, part, self._name), 0
         hash = FileHash(self._pool) if part is None else Unhashed()
         block = self._block_with_room()
         start = block.filled
@@ -213,11 +219,12 @@ class _File:
     spans: list[Span] = field(default_factory=list)
     sniffer: Sniffer = field(default_factory=Sniffer)
     part: Part | None = None  # which alone is wanted of it
+    name: Callable[[memoryview], bytes] = blob_id
 
     @classmethod
-    def of(cls, owner: object, chunker: Chunker, part: Part | None) -> _File:
+    def of(cls, owner: object, chunker: Chunker, part: Part | None, name: Callable[[memoryview], bytes]) -> _File:
         """Return a file that nothing was cut of yet."""
-        file = cls(owner, chunker, part=part)
+        file = cls(owner, chunker, part=part, name=name)
         if part is not None and part.offset:
             file.offset = part.offset
             file.sniffer.begin_at(part.offset, part.read)
@@ -249,7 +256,7 @@ class _File:
             if span.stop < high:
                 span = max(_within(spans[at:], high), key=lambda span: min(span.stop, high) - max(span.start, low))
             data = view[begin + start : begin + stop]
-            yield Chunk(self.owner, blob_id(data), data, begin + start, span.item_size, (span.start - low) % 8)
+            yield Chunk(self.owner, self.name(data), data, begin + start, span.item_size, (span.start - low) % 8)
 
     def _is_wanted(self, part: Part, low: int) -> bool:
         """Return whether a chunk that begins there is of the part, and note where the first of them does."""

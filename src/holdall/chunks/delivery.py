@@ -23,8 +23,10 @@ from holdall.chunks.plan import Range, plan_ranges
 from holdall.chunks.pool import Batch, Pool
 from holdall.errors import FormatError, IntegrityError, ObjectNotFoundError, ObjectTooShortError
 from holdall.format.codec import UNCOMPRESSED, Decoder
-from holdall.format.digest import Bytes, blob_id
+from holdall.format.digest import Bytes
 from holdall.format.reference import Ref
+from holdall.format.sealing import Sealing
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 
 OnChunk: TypeAlias = Callable[[Bytes], object]
@@ -104,36 +106,43 @@ class Delivery:
             decoder = self._decoders.pop()
         except IndexError:
             decoder = Decoder()
-        done = saved = 0
+        done, saved, sealing = 0, 0, sealing_of(self._bucket)
         for some in _batches(zip(span.refs, delivers, strict=True)):
-            _deliver(zip(self._decode_batch(body, span, [ref for ref, _ in some], decoder, path), some, strict=True))
+            found = self._decode_batch(body, span, [ref for ref, _ in some], decoder, sealing, path)
+            _deliver(zip(found, some, strict=True))
             done += sum(ref.raw * len(functions) for ref, functions in some)
             saved += sum(ref.raw * (len(functions) - 1) for ref, functions in some)
         self._decoders.append(decoder)
         self._transfer.add(done, saved)
 
     def _decode_batch(
-        self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, path: PathOf
+        self, body: memoryview, span: Range, refs: Sequence[Ref], decoder: Decoder, sealing: Sealing, path: PathOf
     ) -> list[Bytes]:
         """Decode blobs and verify them; where one is wrong, decode each alone."""
         begin = span.start
         stored = [body[ref.offset - begin : ref.offset - begin + ref.stored] for ref in refs]
         try:
-            found = decoder.decode_run((ref.codec, data, ref.raw) for ref, data in zip(refs, stored, strict=True))
-            if all(blob_id(data) == ref.id for ref, data in zip(refs, found, strict=True)):
+            opened = [sealing.opened(ref, data) for ref, data in zip(refs, stored, strict=True)]
+            found = decoder.decode_run((*one, ref.raw) for ref, one in zip(refs, opened, strict=True))
+            if all(sealing.is_named(data, ref.id) for ref, data in zip(refs, found, strict=True)):
                 return found
         except FormatError:
             pass
-        return [self._decode_retrying(ref, data, decoder, path) for ref, data in zip(refs, stored, strict=True)]
+        return [
+            self._decode_retrying(ref, data, decoder, sealing, path) for ref, data in zip(refs, stored, strict=True)
+        ]
 
-    def _decode_retrying(self, ref: Ref, stored: memoryview, decoder: Decoder, path: PathOf) -> bytes:
+    def _decode_retrying(
+        self, ref: Ref, stored: memoryview, decoder: Decoder, sealing: Sealing, path: PathOf
+    ) -> bytes:
         try:
-            return bytes(_decode_one(ref, stored, decoder))
+            return bytes(_decode_one(ref, stored, decoder, sealing))
         except FormatError:
             again = Range.over([ref])
             body = self._get_range(again, path)
         try:
-            return decode_verified(ref, body, f"pack {ref.location}, offset {ref.offset}", path_of(path, ref))
+            where = f"pack {ref.location}, offset {ref.offset}"
+            return decode_verified(ref, body, sealing, where, path_of(path, ref))
         except IntegrityError as error:
             self._damage.wrong(again.pack, error.detail, [ref.id])
             raise
@@ -195,23 +204,22 @@ def path_of(path: PathOf, ref: Ref) -> str | None:
     return path(ref) if callable(path) else path
 
 
-def _decode_one(ref: Ref, stored: Bytes, decoder: Decoder) -> Bytes:
+def _decode_one(ref: Ref, stored: Bytes, decoder: Decoder, sealing: Sealing) -> Bytes:
     """Decode a blob, which may give the stored bytes themselves. Raises: FormatError."""
-    data = (
-        stored if ref.codec == UNCOMPRESSED and len(stored) == ref.raw else decoder.decode(ref.codec, stored, ref.raw)
-    )
-    if blob_id(data) != ref.id:
+    codec, stored = sealing.opened(ref, stored)
+    data = stored if codec == UNCOMPRESSED and len(stored) == ref.raw else decoder.decode(codec, stored, ref.raw)
+    if not sealing.is_named(data, ref.id):
         raise FormatError("blob", f"its bytes are not those of blob {ref.id.hex()}")
     return data
 
 
-def decode_verified(ref: Ref, stored: Bytes, where: str, path: str | None = None) -> bytes:
-    """Decode a blob, and verify that it is the one that its reference names.
+def decode_verified(ref: Ref, stored: Bytes, sealing: Sealing, where: str, path: str | None = None) -> bytes:
+    """Open and decode a blob, and verify that it is the one that its reference names.
 
     Raises:
         IntegrityError: They are not.
     """
     try:
-        return bytes(_decode_one(ref, stored, Decoder()))
+        return bytes(_decode_one(ref, stored, Decoder(), sealing))
     except FormatError as error:
         raise IntegrityError(where, error.detail, path) from error

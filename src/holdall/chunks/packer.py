@@ -22,6 +22,7 @@ from holdall.format.encoder import Encoded
 from holdall.format.layout import PackName
 from holdall.format.pack import TRAILER, Footer, PackBuilder
 from holdall.format.reference import CHUNK, Ref
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 
 _FOOTER: Final = 64 << 10  # room behind a pack's body for the footer of usual chunks
@@ -79,7 +80,7 @@ class Packer:
         pack_size: int,
         transfer: Transfer = SILENT,
     ) -> None:
-        self._bucket, self._index, self._names = bucket, index, names
+        self._bucket, self._index, self._names, self._sealing = bucket, index, names, sealing_of(bucket)
         self._pack_size, self._transfer = pack_size, transfer
         most = max(2, pool.memory // 2 // pack_size)
         self._buffers = BufferPool(pool, pack_size + _FOOTER, limit=most)
@@ -97,8 +98,10 @@ class Packer:
         """Return whether a pack is in the making."""
         return self._builder is not None
 
-    def add(self, blob: bytes, kind: int, encoded: Encoded, raw: int, *, file_bytes: int = 0) -> Ref:
-        """Put a blob into a pack, and return where it then is.
+    def add(
+        self, blob: bytes, kind: int, encoded: Encoded, raw: int, *, file_bytes: int = 0, sealed: bool = False
+    ) -> Ref:
+        """Put a blob into a pack, sealed where the store is, and return where it then is.
 
         Args:
             blob: Its id.
@@ -106,7 +109,10 @@ class Packer:
             encoded: How it is stored.
             raw: Its decoded length.
             file_bytes: Bytes of users' files that are safe once it is.
+            sealed: Whether it is as it lay in a pack of the same store, and sealed if that is.
         """
+        if not sealed:
+            encoded = self._sealing.seal(kind, blob, encoded, raw)
         if self._builder and not self._fits(self._builder, encoded.stored):
             self.close()
         if self._builder is None:

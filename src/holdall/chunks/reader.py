@@ -25,6 +25,8 @@ from holdall.format.digest import Bytes
 from holdall.format.layout import PackName
 from holdall.format.pack import MAGIC, TAIL, TRAILER, Footer, footer_length, parse_footer
 from holdall.format.reference import Ref
+from holdall.format.sealing import Sealing
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 from holdall.storage.local import LocalBucket
 
@@ -40,6 +42,7 @@ class Stretch:
     pack: PackName
     start: int
     body: memoryview
+    sealing: Sealing
 
     def decoded(self, ref: Ref) -> bytes | None:
         """Return a blob that lies in it, verified; None if it does not, or is not what was written."""
@@ -47,7 +50,7 @@ class Stretch:
         if ref.location != self.pack or at < 0 or at + ref.stored > len(self.body):
             return None
         try:
-            return decode_verified(ref, self.body[at : at + ref.stored], str(self.pack))
+            return decode_verified(ref, self.body[at : at + ref.stored], self.sealing, str(self.pack))
         except IntegrityError:  # it is fetched anew, and then it is told
             return None
 
@@ -118,7 +121,7 @@ class ChunkReader:
             body = self._pool.run_with_budget(stop - start, lambda: self._bucket.get_range(pack.key, start, stop))
         except (ObjectNotFoundError, ObjectTooShortError):  # whoever reads the blob itself says what is wrong
             return None
-        return Stretch(pack, start, memoryview(body))
+        return Stretch(pack, start, memoryview(body), sealing_of(self._bucket))
 
     def footer(self, pack: PackName) -> Footer:
         """Read a pack's footer.

@@ -34,6 +34,7 @@ from holdall.format.digest import Bytes
 from holdall.format.encoder import Encoded
 from holdall.format.layout import PackName
 from holdall.format.reference import CHUNK, Ref, encode_as
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 
 _LIMIT: Final = 4 << 20  # bytes of one request: a window of them is on its way at once
@@ -126,15 +127,20 @@ class StoredReader:
         """Decode a blob; what is wrong is fetched once more, since networks err more often than disks."""
         where = f"pack {ref.location}, offset {ref.offset}"
         try:
-            return StoredBlob(ref.codec, stored, decode_verified(ref, stored, where, path))
+            return self._decoded(ref, stored, where, path)
         except IntegrityError:
             again = Range.over([ref])
             stored = self._get(again, path)
         try:
-            return StoredBlob(ref.codec, stored, decode_verified(ref, stored, where, path))
+            return self._decoded(ref, stored, where, path)
         except IntegrityError as error:
             self._damage.wrong(again.pack, error.detail, [ref.id])
             raise
+
+    def _decoded(self, ref: Ref, stored: memoryview, where: str, path: str) -> StoredBlob:
+        sealing = sealing_of(self._bucket)
+        data = decode_verified(ref, stored, sealing, where, path)
+        return StoredBlob(*sealing.opened(ref, stored), data)
 
     def _get(self, span: Range, path: str) -> memoryview:
         try:

@@ -124,6 +124,7 @@ class SharedWriter:
         damage: Is told of packs that are found to be wrong.
         least: Bytes of a part at least, and `most` at most.
         paths: Where the files are to be, for what knows of earlier versions.
+        name: Gives a blob its id.
         begun: Is called when all workers have begun, and opened what their tasks name.
 
     Attributes:
@@ -140,12 +141,13 @@ class SharedWriter:
         least: int,
         most: int,
         paths: Sequence[str] = (),
+        name: Callable[[bytes], bytes] = digest.blob_id,
         begun: Callable[[], object] = lambda: None,
     ) -> None:
         self._workers, self._tasks, self._transfer, self._damage = workers, tasks, transfer, damage
         self._longest = tasks[0].chunker.max
         self._least, self._most = max(least, 4 * self._longest), max(most, 4 * self._longest)
-        self._paths, self._begun = paths, begun
+        self._paths, self._begun, self._name = paths, begun, name
         self.flushed: list[Flushed] = []
 
     @property
@@ -273,7 +275,7 @@ class SharedWriter:
         One that is in neither place travels with the commit.
         """
         wanted = {file: recipe for file, recipe in recipes.items() if recipe_length(recipe) > 1}
-        ids = [digest.blob_id(recipe) for recipe in wanted.values()]
+        ids = [self._name(recipe) for recipe in wanted.values()]
         homes: dict[int, Ref] = {}
         if not wanted:
             return homes

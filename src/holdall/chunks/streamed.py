@@ -25,6 +25,7 @@ from holdall.format.digest import Bytes, blob_id
 from holdall.format.frames import decompress_into
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 
 LARGE: Final = 4 << 20  # stored bytes from which on a blob is decoded while it comes; of those that come together
@@ -36,7 +37,7 @@ def read_streamed(bucket: Bucket, pool: Pool, ref: Ref) -> bytearray | None:
 
     Cost: a request for each 4 MiB that are stored. Holds its decoded bytes, and three of these parts.
     """
-    if ref.codec not in (UNCOMPRESSED, ZSTD):
+    if ref.codec not in (UNCOMPRESSED, ZSTD) or sealing_of(bucket).sealed:  # what is sealed is opened as a whole
         return None
     data = bytearray(ref.raw)
     parts = _Parts(bucket, pool, ref)

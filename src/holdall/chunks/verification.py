@@ -33,6 +33,7 @@ from holdall.chunks.pool import Pool
 from holdall.errors import IntegrityError, ObjectTooShortError, StorageError
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 from holdall.workers.per_process import PerProcess
 
@@ -148,7 +149,7 @@ def _is_proved(proof: Future[bool]) -> bool:
 
 def _is_intact(ref: Ref, stored: memoryview) -> bool:
     try:
-        decode_verified(ref, stored[: ref.stored], f"pack {ref.location}")
+        decode_verified(ref, stored[: ref.stored], sealing_of(self._bucket), f"pack {ref.location}")
     except IntegrityError:
         return False
     return True

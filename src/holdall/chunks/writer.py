@@ -38,10 +38,10 @@ from holdall.chunks.observer import SILENT, Transfer
 from holdall.chunks.packer import Names, Packer, WriteStats
 from holdall.chunks.pending import EncodingBlock, NamedBlock, NewChunk, PendingChunk, WrittenStream
 from holdall.chunks.pool import Pool
-from holdall.format import digest
 from holdall.format.chunking import Chunker
 from holdall.format.encoder import Encoded
 from holdall.format.reference import CHUNK, Ref, encode_as
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,6 +69,7 @@ class ChunkWriter:
         previous: Previous | None = None,
     ) -> None:
         self._pool, self._index, self._transfer, self._claim = pool, index, transfer, claim
+        self.sealing = sealing_of(bucket)
         self._previous = previous
         self._deduplicator = Deduplicator(index, pack_size=pack_size, previous=previous)
         self._packer = Packer(bucket, pool, index, names, pack_size, transfer)
@@ -80,7 +81,13 @@ class ChunkWriter:
         self._encoders = Encoders(self._scratch)
         fresh, gather = weakref.WeakMethod(self._acquire_buffer), weakref.WeakMethod(self._take_block)
         # Held weakly: a writer that is dropped, such as after a failure, gives its memory back at once.
-        self._cutter = Cutter(pool, chunker, lambda: _dereference(fresh)(), lambda block: _dereference(gather)(block))
+        self._cutter = Cutter(
+            pool,
+            chunker,
+            lambda: _dereference(fresh)(),
+            lambda block: _dereference(gather)(block),
+            self.sealing.blob_id,
+        )
         self._full: deque[Block] = deque()
         self._waiting = 0  # bytes of the chunks that are not decided
         self._named: deque[NamedBlock] = deque()
@@ -130,14 +137,14 @@ class ChunkWriter:
 
     def put_blob(self, data: bytes, kind: int) -> Ref:
         """Put a recipe, node or other blob into a pack, unless the bucket is known to have it."""
-        return self.find_blob(data) or self._pack(digest.blob_id(data), kind, data)
+        return self.find_blob(data) or self._pack(self.sealing.blob_id(data), kind, data)
 
     def find_blob(self, data: bytes) -> Ref | None:
         """Return where the bucket has a blob already, if it does.
 
         A recipe lies behind its file's chunks: where these ended a pack, it began the next.
         """
-        return self.find(digest.blob_id(data))
+        return self.find(self.sealing.blob_id(data))
 
     def find(self, blob: bytes) -> Ref | None:
         """Return where the bucket has the blob of an id already, if that is known."""
@@ -160,9 +167,12 @@ class ChunkWriter:
         there = self._packer.placed.get(blob)
         return there if there and self._index.is_allowed(there) else None
 
-    def put_encoded(self, chunk: bytes, encoded: Encoded, raw: int) -> Ref:
-        """Put a chunk into a pack that is encoded already, and whose decoded bytes the caller has verified."""
-        return self._packer.add(chunk, CHUNK, encoded, raw, file_bytes=raw)
+    def put_encoded(self, chunk: bytes, encoded: Encoded, raw: int, *, sealed: bool = False) -> Ref:
+        """Put a chunk into a pack that is encoded already, and whose decoded bytes the caller has verified.
+
+        `sealed`: as for `Packer.add`.
+        """
+        return self._packer.add(chunk, CHUNK, encoded, raw, file_bytes=raw, sealed=sealed)
 
     def keep_up(self) -> None:
         """Send what was packed before the session began again (W6, W7), so that it can be found as another's is."""

@@ -156,7 +156,7 @@ class _Moving:
 
     def _recipe(self, data: bytes) -> Ref:
         """Return where a recipe is to be referred to: where another run has put it, or in a pack of this one."""
-        self._load(blob_id(data))
+        self._load(self._writer.sealing.blob_id(data))
         place = self._writer.put_blob(data, RECIPE)
         self._note(place)
         return place
@@ -172,7 +172,7 @@ class _Moving:
         places = {ref: there for ref in moving if (there := self._writer.find(ref.id))}
         for ref, stored in self._read(ref for ref in moving if ref not in places):
             there = self._writer.find(ref.id)
-            places[ref] = there or self._writer.put_encoded(ref.id, Encoded(ref.codec, (stored,), ref.stored), ref.raw)
+            places[ref] = there or self._writer.put_encoded(ref.id, Encoded(ref.codec, (stored,), ref.stored), ref.raw, sealed=True)
             self.copied += 0 if there else len(stored)
         for place in places.values():
             self._note(place)
@@ -196,6 +196,6 @@ class _Moving:
         found = []
         for ref in one.refs:
             stored = bytes(data[ref.offset - one.start : ref.offset - one.start + ref.stored])
-            decode_verified(ref, stored, f"pack {one.pack}")
+            decode_verified(ref, stored, self._writer.sealing, f"pack {one.pack}")
             found.append((ref, stored))
         return found

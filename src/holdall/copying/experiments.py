@@ -35,7 +35,7 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
         here.follow()
     except (DamageError, UnsupportedFeatureError) as error:
         return f"its experiment cannot be read: {error}"
-    if experiment_id(there.state.name) != id:
+    if source.names.experiment_id(there.state.name) != id:
         return f"its experiment {id} says that it is called {there.state.name!r}, which is the name of another"
 
     def lacking() -> list[Json]:

@@ -107,7 +107,7 @@ class FileCopy:
             yield file
 
     def _inline(self, blobs: list[InlineBlob]) -> Ref:
-        inline = InlineBlobs(blobs)
+        inline = InlineBlobs(blobs, self._session.blobs.sealing)
         whole = [entry for entry in self._entries if entry.content]
         contents = self._blobs.read([entry.content for entry in whole if entry.content])
         placed = {
@@ -201,7 +201,7 @@ def place_environment(blobs: RunBlobReader, ref: Ref, writer: ChunkWriter, carri
         place = writer.put_blob(data, JSON_BLOB)
         writer.flush()
     else:
-        place = InlineBlobs(carried).place(data, JSON_BLOB)
+        place = InlineBlobs(carried, writer.sealing).place(data, JSON_BLOB)
     return {"op": "environment", "facts": place.to_json()}
 
 

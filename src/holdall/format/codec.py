@@ -81,6 +81,14 @@ def decode(codec: int, stored: Bytes, raw: int) -> bytes:
     return Decoder().decode(codec, stored, raw)
 
 
+def frame_length(stored: Bytes) -> int:
+    """Return how many bytes a zstd frame says that it decodes to. Raises: FormatError, if it does not."""
+    try:
+        return zstandard.get_frame_parameters(stored).content_size
+    except zstandard.ZstdError as error:
+        raise FormatError("blob", f"not a zstd frame: {error}") from error
+
+
 class Decoder:
     """Decodes blobs one after another, with zstd tables that are made once. For one thread at a time."""
 

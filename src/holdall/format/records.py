@@ -14,19 +14,32 @@ from holdall.format import digest
 from holdall.format.chunking import Chunker
 from holdall.format.document import count_of, encode_document, parse_document
 from holdall.format.layout import PackName
+from holdall.format.sealing import CIPHERS
 
+SEALED: Final = "sealed"  # the reader feature of an encrypted store
+KEYED: Final = "blake3-keyed"
 MOST_CONDEMNED: Final = 90_000  # packs of a garbage generation: its documents have 4 MiB at most
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A store's descriptor: its id (hex), time of creation (ms), chunker, size of packs (bytes), writer features."""
+    """A store's descriptor: its id (hex), time of creation (ms), chunker, size of packs (bytes), writer features.
+
+    Of an encrypted store also its AEAD, and what proves its first root key; both are empty of any other.
+    """
 
     store: str
     created: int
     chunker: Chunker = field(default_factory=Chunker)
     pack_size: int = 32 << 20
     writer_features: tuple[str, ...] = ()
+    cipher: str = ""
+    proof: str = ""
+
+    @property
+    def sealed(self) -> bool:
+        """Return whether the store is encrypted."""
+        return bool(self.cipher)
 
 
 def encode_descriptor(descriptor: Descriptor) -> bytes:
@@ -38,13 +51,14 @@ def encode_descriptor(descriptor: Descriptor) -> bytes:
             "format": 1,
             "store": descriptor.store,
             "created": descriptor.created,
-            "reader_features": [],
+            "reader_features": [SEALED] if descriptor.sealed else [],
             "writer_features": list(descriptor.writer_features),
-            "chunk_id": digest.BLAKE3,
+            "chunk_id": KEYED if descriptor.sealed else digest.BLAKE3,
             "file_id": digest.SHA256,
             "chunker": {"name": "fastcdc2020"} | sizes,
             "pack_size": descriptor.pack_size,
         }
+        | ({"cipher": descriptor.cipher, "root_proof": descriptor.proof} if descriptor.sealed else {})
     )
 
 
@@ -57,7 +71,8 @@ def parse_descriptor(data: bytes) -> Descriptor:
     """
     what = "holdall.json"
     body, _ = parse_document(data, what)
-    known = {"format": 1, "chunk_id": digest.BLAKE3, "file_id": digest.SHA256}
+    sealed = body.get("reader_features") == [SEALED]
+    known = {"format": 1, "chunk_id": KEYED if sealed else digest.BLAKE3, "file_id": digest.SHA256}
     for name, value in known.items():
         if body.get(name) != value or isinstance(body[name], bool | float):
             raise UnsupportedFeatureError(what, f"{name} {body.get(name)}")
@@ -71,7 +86,10 @@ def parse_descriptor(data: bytes) -> Descriptor:
         if not isinstance(listed, list) or not all(isinstance(feature, str) for feature in listed):
             raise FormatError(what, f"{name} is not a list of names")
     for feature in body["reader_features"]:
-        raise UnsupportedFeatureError(what, f"reader feature {feature}")
+        if feature != SEALED:
+            raise UnsupportedFeatureError(what, f"reader feature {feature}")
+    if sealed and body.get("cipher") not in CIPHERS:
+        raise UnsupportedFeatureError(what, f"cipher {body.get('cipher')}")
     try:
         digest.parse_hex(body.get("store"), 16, what)
         sizes = Chunker(*(count_of(chunker, name, what) for name in ("min", "average", "max")))
@@ -81,7 +99,8 @@ def parse_descriptor(data: bytes) -> Descriptor:
     except ValueError as error:
         raise FormatError(what, str(error)) from error
     created = count_of(body, "created", what)
-    return Descriptor(body["store"], created, sizes, pack_size, tuple(body["writer_features"]))
+    of_keys = (body["cipher"], digest.parse_hex(body.get("root_proof"), 32, what).hex()) if sealed else ("", "")
+    return Descriptor(body["store"], created, sizes, pack_size, tuple(body["writer_features"]), *of_keys)
 
 
 def encode_canary(store: str) -> bytes:

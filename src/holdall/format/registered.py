@@ -171,8 +171,12 @@ class Registered:
 
 @dataclass(slots=True)
 class Holder:
-    """The state of a name's log: the model that holds it, and the newest entry of its log when it claimed."""
+    """The state of a name's log: the model that holds it, and the newest entry of its log when it claimed.
 
+    `names` makes logs of names in this store.
+    """
+
+    names: Names = PLAIN_NAMES
     name: str = ""
     id: str | None = None
     at: int = 0
@@ -187,7 +191,7 @@ class Holder:
             match op["op"]:
                 case "create":
                     self.name = op["name"]
-                    if name_log(self.name) != entry.log:
+                    if self.names.name_log(self.name) != entry.log:
                         raise FormatError(entry.log, f"it begins with the name {self.name!r}, whose log is elsewhere")
                 case "claim":
                     self.id, self.at = op["id"], op["at"]

@@ -122,7 +122,7 @@ class CopyVerbs:
     def _experiment(self, name: str) -> str:
         """Return the id of an experiment, given by name or id. Raises: ExperimentNotFoundError."""
         there = {log.removeprefix(EXPERIMENTS) for log in list_heads(self._location.bucket, EXPERIMENTS)}
-        for id in (name, experiment_id(name)):
+        for id in (name, self._location.names.experiment_id(name)):
             if is_experiment_id(id) and id in there:
                 return id
         raise ExperimentNotFoundError(name, self._location.bucket.url)

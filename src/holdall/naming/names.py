@@ -12,6 +12,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable
 from copy import copy
+from functools import partial
 
 from holdall.errors import ModelExistsError
 from holdall.format.document import Json
@@ -41,7 +42,7 @@ class Names:
 
         Cost: two listings, and a GET for each entry of the name's log and for each of the model's that is new here.
         """
-        log = self._log(name_log(name))
+        log = self._log(self._location.names.name_log(name))
         log.find() if likely else log.follow()
         with log.lock:
             held = copy(log.state)
@@ -63,7 +64,7 @@ class Names:
 
         Cost: a listing, a PUT, and where there is a claim already what it takes to read its model.
         """
-        log = self._log(name_log(name))
+        log = self._log(self._location.names.name_log(name))
 
         def build() -> list[Json]:
             if log.state.id not in (None, id):
@@ -77,7 +78,7 @@ class Names:
 
     def release(self, name: str, id: str) -> None:
         """Remove a claim that is no longer valid. Cost: a listing, a GET or two, one PUT."""
-        log, model = self._log(name_log(name)), self._models(id)
+        log, model = self._log(self._location.names.name_log(name)), self._models(id)
 
         def build() -> list[Json]:
             mine = log.state.id == id and not model.state.upholds(name, log.state.at)
@@ -121,7 +122,7 @@ class Names:
 
     def _log(self, log: str) -> Log[Holder]:
         """Return the log of a name; always the same object, so that what was learnt by losing a race is kept."""
-        return self._logs.setdefault((os.getpid(), log), Log(self._location, log, Holder))
+        return self._logs.setdefault((os.getpid(), log), Log(self._location, log, partial(Holder, self._location.names)))
 
     def _held(self, log: Log[Holder]) -> Holder:
         log.follow()

@@ -58,15 +58,15 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         self._known: set[str] = set()  # ids that this process has made or seen, not deleted
         self._disclosures: dict[str, str] = {}  # what their tags say of that, of those whose tags it has seen
 
-    @staticmethod
-    def id_of(name: str | None = None) -> str:
-        """Return the id that an experiment of this name has, or would have; "Default" when None. Cost: no request.
+    def id_of(self, name: str | None = None) -> str:
+        """Return the id that an experiment of this name has, or would have; "Default" when None. Cost: no request, but of a store
+        that a key was given for the first one, as of any verb.
 
         Example:
             >>> store.experiments.id_of("vision") == store.experiments.ensure("vision")
             True
         """
-        return experiment_id(checked_name(name or DEFAULT))
+        return self._location.names.experiment_id(checked_name(name or DEFAULT))
 
     def ensure(self, name: str) -> str:
         """Create the experiment of this name if there is none, and return its id.
@@ -91,11 +91,11 @@ class Experiments(RenamingVerbs, PolicyVerbs):
 
     def _newest(self, name: str) -> int | None:
         """Return the number of the newest entry of its log; 0 where it is known, None where there is none."""
-        id = experiment_id(checked_name(name))
+        id = self.id_of(name)
         return 0 if id in self._known else self._log(id).journal.newest()
 
     def _ensured(self, name: str, newest: int | None) -> str:
-        id = experiment_id(name)
+        id = self.id_of(name)
         if id not in self._known:
             if newest is None:
                 self._begin(name, {})
@@ -134,8 +134,8 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         if not made:
             raise ExperimentExistsError(name, log.state.state.deleted)
         if ENVIRONMENT in said:  # again: who starts a run reads an experiment only if it has more than one entry
-            self.set_tag(experiment_id(name), ENVIRONMENT, said[ENVIRONMENT])
-        return experiment_id(name)
+            self.set_tag(self.id_of(name), ENVIRONMENT, said[ENVIRONMENT])
+        return self.id_of(name)
 
     def use(self, name: str) -> Experiment:
         """Create the experiment of this name if there is none, and return it.
@@ -189,7 +189,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             >>> store.experiments.use("vision") == store.experiments.named("vision")
             True
         """
-        log = self._log(experiment_id(name))
+        log = self._log(self.id_of(name))
         return self._record(log) if log.find() and not is_forgotten(log.state.state.tags) else None
 
     def all(self) -> list[Experiment]:
@@ -311,10 +311,10 @@ class Experiments(RenamingVerbs, PolicyVerbs):
     def _begin(self, name: str, tags: Mapping[str, Any]) -> tuple[Log[ExperimentFold], bool]:
         """Create an experiment. Returns its log, and whether it was this call that created it."""
         first: list[Json] = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
-        log = self._log(experiment_id(name))
+        log = self._log(self.id_of(name))
         made = log.append(lambda: revived(log.state.state, first) if log.head else first) is not None
         if made:
-            self._location.made.add(experiment_id(name))
+            self._location.made.add(self.id_of(name))
         return log, made
 
     def _change(self, id: str, build: Callable[[ExperimentFold], Sequence[Json]]) -> None:

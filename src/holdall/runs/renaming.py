@@ -77,7 +77,7 @@ class RenamingVerbs:
             >>> store.experiments.named("sight").experiment_id == experiment_id
             True
         """
-        other, found = experiment_id(checked_name(name)), self.active(id)
+        other, found = self.id_of(checked_name(name)), self.active(id)
         if other != id:
             self._point(other, name, id)
         if found.name != name:

@@ -157,7 +157,7 @@ class Runs(SearchVerbs, AcrossRuns):
         """
         if not isinstance(key, str) or not key:
             raise InvalidNameError("key of a run", str(key), "it is a text, and not empty")
-        return keyed_run_id(Experiments.id_of(experiment), key)
+        return self._location.names.keyed_run_id(self._experiments.id_of(experiment), key)
 
     def get(self, id: str) -> Run:
         """Return a handle to a run by its id; its methods raise RunNotFoundError if there is none. Cost: no request.
@@ -297,7 +297,7 @@ class Runs(SearchVerbs, AcrossRuns):
 
         `journal`: its log, if it was looked at. `opened`: whether it opens a session too, as for what may be large.
         """
-        ops, blobs = self._environment(owner)
+        ops, blobs = self._environment(owner, run_log(id))
         said = {RUN_NAME: None, **ops, **said}
         said[RUN_NAME] = said[RUN_NAME] or drawn_name(self._location.entropy)
         create = {"op": "create", "experiment": owner} | ({"paths": VERSIONED} if versioned else {})
@@ -322,12 +322,12 @@ class Runs(SearchVerbs, AcrossRuns):
         if id is not None and not self.get(id)._is_open and self.get(id).state.deleted:
             raise RunDeletedError(id)
 
-    def _environment(self, experiment: str) -> tuple[dict[str, str], list[InlineBlob]]:
+    def _environment(self, experiment: str, log: str) -> tuple[dict[str, str], list[InlineBlob]]:
         """Return what ran where, as tags that can be searched and as a blob that has it all."""
         look, allowed = self._location.environment, self._experiments._disclosure(experiment)
         found = allowed.of(look()) if look and not allowed.off else {}
         if not found:
             return {}, []
-        inline = InlineBlobs([])
+        inline = InlineBlobs([], self._location.sealing_for(log))
         inline.place(json.dumps(found, separators=(",", ":")).encode(), JSON_BLOB)
         return mlflow_tags(found), inline.blobs

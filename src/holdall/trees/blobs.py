@@ -23,7 +23,9 @@ from holdall.format.digest import Bytes
 from holdall.format.entry import LogEntry
 from holdall.format.layout import PackName
 from holdall.format.reference import InEntry, Ref
+from holdall.format.sealing import PLAIN, Sealing
 from holdall.format.tree import Node, parse_node
+from holdall.keys.sealed_bucket import sealing_of, writing_to
 from holdall.storage.bucket import Bucket
 from holdall.trees.journal import Journal
 from holdall.trees.lru import LruCache
@@ -51,13 +53,18 @@ class RunBlobReader:
         *,
         packs: ChunkReader | None = None,
     ) -> None:
-        self.journal = journal
+        self.journal, self._bucket = journal, bucket
         self.packs = packs or ChunkReader(bucket, pool, damage)
         self.lead = 0
         self._stretch: Stretch | None = None
         self._entries: LruCache[int, LogEntry] = LruCache(_KEPT_BYTES, _weight)
         self._locks: PerProcess[threading.Lock] = PerProcess()  # of a child its own: a fork may copy one that is held
         self._nodes: LruCache[Ref, Node | bytes] = LruCache(_KEPT)
+
+    @property
+    def sealing(self) -> Sealing:
+        """Return how new blobs of the run are named and closed, and its own opened."""
+        return sealing_of(writing_to(self._bucket, self.journal.log))
 
     def read(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[bytes]:
         """Return the decoded bytes of some blobs, in the order asked for; `path` names their file, for errors.
@@ -69,7 +76,8 @@ class RunBlobReader:
         packed = [ref for ref in refs if isinstance(ref.location, PackName) and ref not in found]
         found |= zip(packed, self.packs.read(packed, path=path), strict=True) if packed else ()
         entries = self._fetch_entries({ref.location.n for ref in refs if isinstance(ref.location, InEntry)})
-        return [found[ref] if ref in found else _inline(ref, entries, path) for ref in refs]
+        sealing = self.sealing if entries else PLAIN
+        return [found[ref] if ref in found else _inline(ref, entries, sealing, path) for ref in refs]
 
     def read_recipes(self, refs: Sequence[Ref], *, path: PathOf = None) -> list[Bytes]:
         """Return the decoded bytes of recipes: large ones one after the other, each in little more than it takes."""
@@ -138,11 +146,11 @@ def _weight(entry: LogEntry) -> int:
     return max(_LEAST, sum(len(blob.data) for blob in entry.blobs))
 
 
-def _inline(ref: Ref, entries: Mapping[int, LogEntry], path: PathOf) -> bytes:
+def _inline(ref: Ref, entries: Mapping[int, LogEntry], sealing: Sealing, path: PathOf) -> bytes:
     assert isinstance(ref.location, InEntry)
     assert ref.location.n is not None, "absolute once it was read"
     entry = entries[ref.location.n]
     where = f"{entry.log} entry {entry.n}, blob {ref.offset}"
     if ref.offset >= len(entry.blobs):
         raise IntegrityError(where, "there is no such blob", path_of(path, ref))
-    return decode_verified(ref, entry.blobs[ref.offset].data, where, path_of(path, ref))
+    return decode_verified(ref, entry.blobs[ref.offset].data, sealing, where, path_of(path, ref))

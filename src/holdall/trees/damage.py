@@ -13,6 +13,7 @@ from holdall.errors import DamageError, IntegrityError, ObjectExistsError
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.layout import PackName, damage_key
 from holdall.format.pack import MAX_PACK, parse_footer
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 
 
@@ -41,7 +42,7 @@ def wrong_blobs(bucket: Bucket, pack: PackName) -> list[bytes]:
     wrong = []
     for row in rows:
         try:
-            decode_verified(row.ref(pack), data[row.offset : row.offset + row.stored], f"pack {pack}")
+            decode_verified(row.ref(pack), data[row.offset : row.offset + row.stored], sealing_of(bucket), f"pack {pack}")
         except IntegrityError:
             wrong.append(row.id)
     return wrong

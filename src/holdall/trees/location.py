@@ -25,6 +25,7 @@ from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import (
+    FormatError,
     HoldallError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -35,8 +36,14 @@ from holdall.errors import (
 from holdall.format.damage import DamageRecord
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import CANARY, DESCRIPTOR, PackName
+from holdall.format.names import PLAIN_NAMES, Names
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
+from holdall.format.roots import Root, root_proof
+from holdall.format.sealing import Sealing
+from holdall.keys.ring import Ring
+from holdall.keys.sealed_bucket import SealedBucket, sealing_of, writing_to
 from holdall.keys.unlock import Unlock
+from holdall.keys.unlocking import find_roots
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
@@ -114,15 +121,18 @@ class Location:
     _descriptor: Descriptor | None = field(default=None, init=False)
     _asking: PerProcess[threading.Lock] = field(default_factory=PerProcess, init=False)
     _writable_in: int | None = field(default=None, init=False)
+    _ring: Ring | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        if self.unlock is not None and not isinstance(self.bucket, SealedBucket):
+            self.bucket = SealedBucket(self.bucket, self.ring)  # who gives no key reads no encrypted store
         self.damage = Damage(self._record_damage)
         self.verifier = PackVerifier(self.bucket, self.pool, self.damage)
 
     def hurried(self, each: float, whole: float) -> Location:
         """Return the same place, for somebody who waits: seconds for each request, and for all of them."""
         other = replace(self, bucket=with_shorter_deadline(self.bucket, each, whole=whole))
-        other._descriptor = self._descriptor
+        other._descriptor, other._ring = self._descriptor, self._ring
         return other
 
     @property
@@ -139,10 +149,41 @@ class Location:
         return self._descriptor
 
     def _read_descriptor(self) -> Descriptor:
+        """Return the descriptor that the bucket has; of an encrypted store with the keys, which are found at once."""
         try:
-            return parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
+            found = parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
         except ObjectNotFoundError as error:
             raise StoreNotFoundError(self.bucket.url) from error
+        if found.sealed:
+            roots = find_roots(self.bucket, found.store, self.unlock or Unlock())
+            if root_proof(roots[-1], found.store) != found.proof:
+                raise FormatError(DESCRIPTOR, "the keys of the store are not those that it was made with")
+            self._ring = Ring(roots, found.cipher, self.entropy)
+        return found
+
+    def ring(self) -> Ring | None:
+        """Return the keys of the store, None if it is not encrypted. Raises, cost: as `descriptor`."""
+        return self._ring if self.descriptor.sealed else None
+
+    @property
+    def sealing(self) -> Sealing:
+        """Return how blobs are named, closed and opened here. Raises, cost: as `descriptor`, if a key was given."""
+        return sealing_of(self.bucket)
+
+    def sealing_for(self, log: str) -> Sealing:
+        """Return how new blobs of a log are named and closed. Raises, cost: as `descriptor`, if a key was given."""
+        return sealing_of(writing_to(self.bucket, log))
+
+    @property
+    def names(self) -> Names:
+        """Return what names become here.
+
+        Who gives no key cannot read an encrypted store, so nobody is asked whether this is one.
+
+        Raises, cost: as `descriptor`, if a key was given.
+        """
+        ring = self.ring() if self.unlock is not None else None
+        return ring.names if ring else PLAIN_NAMES
 
     def beside_descriptor(self, look: Callable[[], T]) -> T:
         """Return what a first look at the store returns, while which the descriptor is read, if it is not known yet.
@@ -171,12 +212,21 @@ class Location:
             finally:
                 self.pool.release(lent)
 
-    def create(self, template: Descriptor | None = None, *, rounds: int = 3) -> Report:
+    def create(
+        self,
+        template: Descriptor | None = None,
+        *,
+        rounds: int = 3,
+        cipher: str = "",
+        slots: Callable[[str, Root], object] | None = None,
+    ) -> Report:
         """Create a store here, if the bucket can keep one.
 
         Args:
             template: Its chunk and pack sizes, where they are not to be the usual ones.
             rounds: How often writers are raced against each other, to see that one wins.
+            cipher: The AEAD of an encrypted store; empty: it is not encrypted.
+            slots: Creates the first key slots of an encrypted store, given its id and its root.
 
         Returns:
             What the bucket was found to do.
@@ -191,12 +241,23 @@ class Location:
         refuse_unsafe(report)
         made = partial(Descriptor, self.entropy(16).hex(), self.clock())
         descriptor = made(template.chunker, template.pack_size) if template else made()
+        root = Root(0, self.entropy(32)) if cipher else None
+        if root and slots:
+            descriptor = replace(descriptor, cipher=cipher, proof=root_proof(root, descriptor.store))
+            self._refuse_existing()
+            slots(descriptor.store, root)  # before the descriptor: nobody can write what nobody could read again
         try:
             self.bucket.put(DESCRIPTOR, encode_descriptor(descriptor))
         except ObjectExistsError as error:
             raise StoreExistsError(self.bucket.url) from error
         self._descriptor = descriptor
+        self._ring = Ring([root], cipher, self.entropy) if root else None
         return report
+
+    def _refuse_existing(self) -> None:
+        """Raise a StoreExistsError where there is a store: its key slots are not to be added to."""
+        if any(info.key == DESCRIPTOR for info in self.bucket.list(DESCRIPTOR, limit=1)):
+            raise StoreExistsError(self.bucket.url)
 
     def ready_to_write(self) -> Descriptor:
         """Return the descriptor of a store that may be written to, which is created if there is none.

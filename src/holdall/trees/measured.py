@@ -211,7 +211,7 @@ def _columns_in(
     entries = [entry]
     if isinstance(part, Block):
         with suppress(DamageError):
-            found = read_block(part.ref, entry)
+            found = read_block(part.ref, entry, view.paths.blobs.sealing)
             return {key: columns for key, columns in found.items() if keys is None or key in keys}
         numbers = (n for n in view.state.batches if part.first <= n <= part.last)
         entries = list(view.paths.blobs.journal.each(numbers))
@@ -222,11 +222,11 @@ def _columns_in(
     return columns
 
 
-def read_block(ref: Ref, entry: LogEntry | HoldallError) -> dict[str, Columns]:
+def read_block(ref: Ref, entry: LogEntry | HoldallError, sealing: Sealing) -> dict[str, Columns]:
     """Return the measurements of a block, given the entry that it is in. Raises: DamageError."""
     if isinstance(entry, HoldallError):
         raise entry
     what = f"{entry.log} entry {entry.n}, blob {ref.offset}"
     if ref.offset >= len(entry.blobs):
         raise IntegrityError(what, "there is no such blob")
-    return parse_block(decode_verified(ref, entry.blobs[ref.offset].data, what), what)
+    return parse_block(decode_verified(ref, entry.blobs[ref.offset].data, sealing, what), what)

@@ -28,6 +28,7 @@ from holdall.chunks.writer import ChunkWriter
 from holdall.errors import HoldallError, RegisteredPathError, RunDeletedError, RunEndedError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob, LogEntry, fits
+from holdall.keys.sealed_bucket import writing_to
 from holdall.storage.ending import the_end
 from holdall.trees import snapshot
 from holdall.trees.blobs import RunBlobReader
@@ -52,6 +53,7 @@ class Session:
     def __init__(self, location: Location, log: str, journal: Journal | None = None, *, opened: bool = True) -> None:
         descriptor = location.ready_to_write()
         self.location, self.pid = location, os.getpid()
+        self.bucket = writing_to(location.bucket, log)  # for what it writes
         self.id = location.entropy(16)
         self.chunk_index = ChunkIndex(location.bucket, location.pool, location.verifier)
         self.journal = journal or Journal(location.bucket, location.pool, log)
@@ -174,7 +176,7 @@ class Session:
         location, descriptor = self.location, self._descriptor
         beginning, own = Beginning.of(location, self.view), (self.view, self.blobs)
         return ChunkWriter(
-            location.bucket,
+            self.bucket,
             location.pool,
             self.chunk_index,
             self.pack_names,

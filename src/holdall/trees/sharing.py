@@ -57,7 +57,7 @@ class SharedStaging:
         """
         local = {number: item for number, item in items.items() if _is_local(item)}
         location, size = self._session.location, _size(local.values())
-        bucket = pack_bucket(location.bucket) if self.is_worth(local.values()) else None
+        bucket = pack_bucket(self._session.bucket) if self.is_worth(local.values()) else None
         if bucket is None:
             return {}
         most = min(location.crew.count, max(_FEWEST, size // location.sharing.part))
@@ -107,6 +107,7 @@ class SharedStaging:
                 least=part,
                 most=_MOST * part,
                 paths=paths,
+                name=self._session.blobs.sealing.blob_id,
                 begun=claims.unlink,  # so that nothing is left of the table, however this process ends
             )
             found = writer.write(files)

@@ -14,11 +14,11 @@ from functools import partial
 from typing import Final, Protocol
 
 from holdall.errors import DamageError
-from holdall.format.digest import blob_id
 from holdall.format.document import Json
 from holdall.format.entry import MAX_INLINE, InlineBlob
 from holdall.format.paths import sort_key
 from holdall.format.reference import JSON_BLOB, MAX_JSON_BLOB, NODE, Ref, encode_as
+from holdall.format.sealing import Sealing
 from holdall.format.state import State, split_facts
 from holdall.format.tree import Entry
 from holdall.trees import tree_builder
@@ -70,9 +70,9 @@ class NoPacks:
 class InlineBlobs:
     """Blobs on their way into a log entry."""
 
-    def __init__(self, blobs: list[InlineBlob], *, reuse: bool = True) -> None:
+    def __init__(self, blobs: list[InlineBlob], sealing: Sealing, *, reuse: bool = True) -> None:
         """Add to these; a blob that is among them is not added again, unless `reuse` is False."""
-        self.blobs = blobs
+        self.blobs, self._sealing = blobs, sealing
         self.size = self.raw = 0  # bytes added here, stored and decoded
         self._index = {blob.id: index for index, blob in enumerate(blobs) if reuse}
 
@@ -83,7 +83,7 @@ class InlineBlobs:
 
     def place(self, data: bytes, kind: int) -> Ref:
         """Add a blob, unless the entry carries it already, and return its reference."""
-        name = blob_id(data)
+        name = self._sealing.blob_id(data)
         if name not in self._index:
             codec, stored = encode_as(kind, data)
             self._index[name] = len(self.blobs)
@@ -120,16 +120,16 @@ def build(view: View, writer: Packing, blobs: list[InlineBlob], *, final: bool) 
 def _summary(view: View, writer: Packing, blobs: list[InlineBlob], *, final: bool) -> Json:
     view.paths.check_whole()
     folded = fold(view, final=final)
-    state = replace(view.state, deltas=[], changes=[])
+    state, sealing = replace(view.state, deltas=[], changes=[]), view.paths.blobs.sealing
     if not _in_entry(state, view, folded, writer, blobs, final=final):
         folded = folded.moved(view.paths.blobs, writer.put_blob) if any(folded.moving) else folded
-        state.inline, added, carried = folded.inline, len(blobs), InlineBlobs(blobs)
+        state.inline, added, carried = folded.inline, len(blobs), InlineBlobs(blobs, sealing)
         if not writer.unsent:
             _plant(state, view, folded, partial(carried.place, kind=NODE), final=final)
         if writer.unsent or not carried.fits:
             del blobs[added:]
             _plant(state, view, folded, partial(writer.put_blob, kind=NODE), final=final)
-    state.series = add_block(view, InlineBlobs(blobs, reuse=False).place)
+    state.series = add_block(view, InlineBlobs(blobs, sealing, reuse=False).place)
     body = _body(state, writer)
     writer.flush()
     return body
@@ -141,7 +141,8 @@ def _in_entry(
     """Put content that moves as its run ends into the entry, with all nodes; return whether that fits."""
     if not final or not any(folded.moving) or folded.inline > INLINE or writer.unsent:
         return False
-    added, carried = len(blobs), InlineBlobs(blobs, reuse=False)  # a state refers to no blob of its entry's own ops
+    sealing = view.paths.blobs.sealing
+    added, carried = len(blobs), InlineBlobs(blobs, sealing, reuse=False)  # a state refers to no blob of its own ops
     gathered = folded.moved(view.paths.blobs, carried.place)
     _plant(state, view, gathered, partial(carried.place, kind=NODE), final=True)
     if not carried.fits:
@@ -171,7 +172,7 @@ def restate(
     """
     inline = sum(map(inline_bytes, [*entries, *versions]))
     state = replace(view.state, deltas=[], changes=[], inline=inline, environment=environment)
-    carried, added = InlineBlobs(blobs), len(blobs)
+    carried, added = InlineBlobs(blobs, view.paths.blobs.sealing), len(blobs)
     if not writer.unsent:
         _replant(state, entries, versions, partial(carried.place, kind=NODE))
     if writer.unsent or not carried.fits:

@@ -323,7 +323,7 @@ class Transaction:
         if writer:
             writer.resolve_pending()
         if not (writer and writer.unsent) and _LEAST * sum(staged.entry.size > 0 for staged in fresh) <= INLINE:
-            inline = InlineBlobs([])
+            inline = InlineBlobs([], self._session.blobs.sealing)
             root = tree_builder.build(
                 [staged.place(partial(self._inline, inline)) for staged in fresh], partial(inline.place, kind=NODE)
             )
@@ -344,7 +344,7 @@ class Transaction:
         In a versioned run the entry carries them where it can: content may be given up while its entry is needed, and
         no pack of it should stay for the sake of a node.
         """
-        inline = InlineBlobs([])
+        inline = InlineBlobs([], self._session.blobs.sealing)
         if self._carries_nodes:
             root = tree_builder.build(entries, partial(inline.place, kind=NODE))
             if inline.fits:
@@ -367,11 +367,11 @@ class Transaction:
 
     def _put(self, data: bytes, kind: int) -> Ref:
         """Place a blob in a pack, unless one has it already."""
-        return self._shared.home(digest.blob_id(data)) or self._chunks.put_blob(data, kind)
+        return self._shared.home(self._session.blobs.sealing.blob_id(data)) or self._chunks.put_blob(data, kind)
 
     def _find(self, data: bytes) -> Ref | None:
         """Return where the bucket has a blob already, if that is known."""
-        home = self._shared.home(digest.blob_id(data))
+        home = self._shared.home(self._session.blobs.sealing.blob_id(data))
         return home or (self._writer.find_blob(data) if self._writer else None)
 
     def _rescue(self, fresh: Sequence[Staged]) -> None:

@@ -173,6 +173,9 @@ class RetryBucket:
 
 def with_shorter_deadline(bucket: Bucket, deadline: float, *, whole: float | None = None) -> Bucket:
     """Return the same bucket with a shorter deadline for each request, and one for all: somebody is waiting."""
+    if hurried := getattr(bucket, "hurried", None):  # a wrapper of a floor above knows how to
+        found: Bucket = hurried(deadline, whole)
+        return found
     if not isinstance(bucket, RetryBucket):
         return bucket
     return RetryBucket(bucket.inner, deadline=min(deadline, bucket.deadline), whole=whole, contact=bucket.contact)
