@@ -22,6 +22,7 @@ from holdall.format.pack import PackBuilder, parse_footer
 from holdall.format.recipe import Recipe, encode_recipe
 from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, JSON_BLOB, NODE, RECIPE
+from holdall.format.sealing import PLAIN
 from holdall.format.tree import Entry, encode_node
 from holdall.naming.registry import Registry
 from holdall.trees.damage import record_damage
@@ -330,7 +331,7 @@ def end(session: Session, status: str = "FINISHED") -> None:
 
 
 def _facts(session: Session, facts: dict[str, str]) -> None:
-    carried = InlineBlobs([])
+    carried = InlineBlobs([], PLAIN)
     ref = carried.place(repr(facts).replace("'", '"').encode(), JSON_BLOB)
     session.append(lambda: Draft([{"op": "environment", "facts": ref.to_json()}], carried.blobs))
 

@@ -10,6 +10,7 @@ from holdall.chunks.delivery import decode_verified
 from holdall.format.layout import parse_key
 from holdall.format.pack import parse_pack
 from holdall.format.reference import InEntry, Ref
+from holdall.format.sealing import PLAIN
 from holdall.storage.bucket import Bucket
 
 
@@ -26,7 +27,7 @@ def _everything(bucket: Bucket) -> Iterator[tuple[str, bytes]]:
         if key and key.kind == "pack" and key.pack:
             for row in parse_pack(memoryview(data), info.key).rows:
                 stored = data[row.offset : row.offset + row.stored]
-                yield info.key, bytes(decode_verified(row.ref(key.pack), stored, info.key))
+                yield info.key, bytes(decode_verified(row.ref(key.pack), stored, PLAIN, info.key))
         elif key and key.kind == "log":
             yield from ((info.key, blob) for blob in _inline(data, info.key))
 
@@ -36,4 +37,4 @@ def _inline(data: bytes, where: str) -> Iterator[bytes]:
         stored = base64.b64decode(blob["data"])
         id = bytes.fromhex(blob["id"].removeprefix("blake3:"))
         ref = Ref(id, InEntry(0), index, len(stored), blob["raw"], blob["codec"])
-        yield bytes(decode_verified(ref, stored, where))
+        yield bytes(decode_verified(ref, stored, PLAIN, where))

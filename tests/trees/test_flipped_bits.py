@@ -19,6 +19,7 @@ from holdall.format.layout import SHAPES, PackName, damage_key, generation_key, 
 from holdall.format.pack import PackBuilder, footer_length
 from holdall.format.records import encode_generation
 from holdall.format.reference import CHUNK, NODE
+from holdall.format.sealing import PLAIN
 from holdall.format.tree import Entry, Kind
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
@@ -73,7 +74,7 @@ STORES = (finished_store, crashed_store)  # two small ones: each flip costs a ch
 
 def log_planes(run: Run, path: str) -> None:
     """Commit a file whose one chunk is stored in planes, which writers do not choose yet."""
-    session, builder, inline = run._writing(), PackBuilder(), InlineBlobs([])
+    session, builder, inline = run._writing(), PackBuilder(), InlineBlobs([], PLAIN)
     codec, stored = encode_planes(NUMBERS, 4, 0)
     assert codec == SPLIT
     name = next(session.pack_names)

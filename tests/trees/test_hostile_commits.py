@@ -18,6 +18,7 @@ from holdall.format.entry import InlineBlob
 from holdall.format.layout import CANARY, PACKS, run_log
 from holdall.format.records import encode_canary
 from holdall.format.reference import CHUNK, NODE, InEntry, Ref
+from holdall.format.sealing import PLAIN
 from holdall.format.tree import Entry, Kind
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -49,7 +50,7 @@ class World:
 
     def commit(self, make: Callable[[InlineBlobs], Sequence[Entry]], files: int | None = None) -> None:
         """Commit entries as any program could, with the blobs that it puts inline."""
-        inline = InlineBlobs([])
+        inline = InlineBlobs([], PLAIN)
         entries = make(inline)
         root = tree_builder.build(entries, lambda data: inline.place(data, NODE))
         op = _op(root, entries) | ({} if files is None else {"files": files})

@@ -18,6 +18,7 @@ from tests.support.stores import entropy, tiny_store
 from holdall.errors import DestinationError, FormatError, HoldallError, InvalidPathError, UnsupportedFileError
 from holdall.format.digest import sha256
 from holdall.format.reference import NODE
+from holdall.format.sealing import PLAIN
 from holdall.format.tree import Entry, Kind, encode_node
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
@@ -50,7 +51,7 @@ def outside(tmp_path: Path) -> Iterator[Path]:
 
 def commit(run: Run, *entries: Entry) -> None:
     """Commit what no writer would."""
-    inline = InlineBlobs([])
+    inline = InlineBlobs([], PLAIN)
     tree = inline.place(encode_node(0, entries), NODE)
     op = {"op": "commit", "tree": tree.to_json(), "files": 0, "bytes": 0, "new_bytes": 0, "stored_bytes": 0}
     run._writing().append(lambda: Draft([op], inline.blobs))

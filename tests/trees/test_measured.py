@@ -12,6 +12,7 @@ from holdall.errors import FormatError
 from holdall.format.entry import encode_entry, parse_entry
 from holdall.format.layout import log_key, run_log
 from holdall.format.reference import JSON_BLOB
+from holdall.format.sealing import PLAIN
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
@@ -122,7 +123,7 @@ def test_check_finds_a_block_that_says_otherwise() -> None:
     state = json.loads(json.dumps(entry.state))
     columns = {"loss": [[0.0], [0], [0]]}
     blobs = list(entry.blobs)
-    ref = InlineBlobs(blobs).place(json.dumps(columns).encode(), JSON_BLOB)
+    ref = InlineBlobs(blobs, PLAIN).place(json.dumps(columns).encode(), JSON_BLOB)
     state["series"][0]["points"] = ref.carried_by(n).to_json()
     bucket.objects[key] = encode_entry(replace(entry, blobs=tuple(blobs), state=state))
     (problem,) = tiny_store(bucket, create=False).maintenance.check().problems

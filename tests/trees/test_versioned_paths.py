@@ -21,6 +21,7 @@ from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.layout import log_key, run_log
 from holdall.format.reference import CHUNK, NODE
+from holdall.format.sealing import PLAIN
 from holdall.format.tree import Entry, Kind
 from holdall.runs.run import Run
 from holdall.storage.memory import MemoryBucket
@@ -338,7 +339,7 @@ def append(run: Run, ops: Sequence[Json]) -> None:
 
 def commit(run: Run, files: dict[str, bytes], *after: Json, before: Sequence[Json] = ()) -> None:
     """Commit files, whatever the run holds, with other operations in the same entry."""
-    inline = InlineBlobs([])
+    inline = InlineBlobs([], PLAIN)
     entries = [_file(inline, path, data) for path, data in files.items()]
     ops = _commits(run, entries, inline)
     append(run, [*before, *ops, *after])
@@ -349,7 +350,7 @@ def _file(inline: InlineBlobs, path: str, data: bytes) -> Entry:
 
 
 def _commits(run: Run, entries: Sequence[Entry], inline: InlineBlobs | None = None) -> list[Json]:
-    inline = inline or InlineBlobs([])
+    inline = inline or InlineBlobs([], PLAIN)
     root = tree_builder.build(entries, lambda data: inline.place(data, NODE))
     files = [entry for entry in entries if entry.kind is Kind.FILE]
     counts = {"files": len(files), "bytes": sum(entry.size for entry in files), "new_bytes": 0, "stored_bytes": 0}

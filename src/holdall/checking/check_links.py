@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from holdall.errors import DamageError
-from holdall.format.layout import experiment_log, model_log, name_log, run_log
+from holdall.format.layout import experiment_log, model_log, run_log
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.state import State
 from holdall.trees.addresses import log_uri

@@ -28,7 +28,6 @@ from holdall.format.layout import (
     PackName,
     catalog_key,
     damage_key,
-    experiment_id,
     experiment_log,
     generation_key,
     hint_key,
@@ -36,6 +35,7 @@ from holdall.format.layout import (
     parse_model_id,
 )
 from holdall.format.model_checkpoint import parse_checkpoint, same_entries, state_to_json
+from holdall.format.names import Names
 from holdall.format.records import encode_canary, parse_descriptor, parse_generation, parse_hint, quarantine_end
 from holdall.format.registered import Holder, Registered, Version
 from holdall.trees.catalogs import CatalogObject
@@ -105,7 +105,7 @@ class SmallCheck:
 
     def _log(self, log: str, listed: Sequence[int]) -> None:
         journal = Journal(self._location.bucket, self._location.pool, log)
-        folded, sound, since = _fold_of(log), True, deque[LogEntry](maxlen=_REPEATED)
+        folded, sound, since = _fold_of(log, self._location.names), True, deque[LogEntry](maxlen=_REPEATED)
         for entry in each_listed(journal, listed, partial(self._note, log)):
             if entry is None or not sound:
                 sound = False
@@ -117,7 +117,7 @@ class SmallCheck:
                 if folded:
                     folded.apply(entry)
                 if entry.n == 0 and log.startswith(EXPERIMENTS):
-                    _check_experiment(entry)
+                    _check_experiment(entry, self._location.names)
                 sound = True
         if sound and folded:
             self._links.add(log, folded)

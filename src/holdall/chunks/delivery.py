@@ -132,9 +132,7 @@ class Delivery:
             self._decode_retrying(ref, data, decoder, sealing, path) for ref, data in zip(refs, stored, strict=True)
         ]
 
-    def _decode_retrying(
-        self, ref: Ref, stored: memoryview, decoder: Decoder, sealing: Sealing, path: PathOf
-    ) -> bytes:
+    def _decode_retrying(self, ref: Ref, stored: memoryview, decoder: Decoder, sealing: Sealing, path: PathOf) -> bytes:
         try:
             return bytes(_decode_one(ref, stored, decoder, sealing))
         except FormatError:

@@ -33,6 +33,7 @@ from holdall.chunks.pool import Pool
 from holdall.errors import IntegrityError, ObjectTooShortError, StorageError
 from holdall.format.layout import PackName
 from holdall.format.reference import Ref
+from holdall.format.sealing import Sealing
 from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket
 from holdall.workers.per_process import PerProcess
@@ -133,7 +134,8 @@ class PackVerifier:
             except StorageError:  # gone, or out of reach: then it is better stored than borrowed
                 self.damage.gone(span.pack)
                 return False
-            wrong = [ref.id for ref in span.refs if not _is_intact(ref, body[ref.offset - span.start :])]
+            sealing = sealing_of(self._bucket)
+            wrong = [ref.id for ref in span.refs if not _is_intact(ref, body[ref.offset - span.start :], sealing)]
             if not wrong:
                 return True
         self.damage.wrong(span.pack, "it does not hold what its footer says", wrong)
@@ -147,9 +149,9 @@ def _is_proved(proof: Future[bool]) -> bool:
     return proof.done() and not proof.cancelled() and proof.exception() is None and proof.result()
 
 
-def _is_intact(ref: Ref, stored: memoryview) -> bool:
+def _is_intact(ref: Ref, stored: memoryview, sealing: Sealing) -> bool:
     try:
-        decode_verified(ref, stored[: ref.stored], sealing_of(self._bucket), f"pack {ref.location}")
+        decode_verified(ref, stored[: ref.stored], sealing, f"pack {ref.location}")
     except IntegrityError:
         return False
     return True

@@ -20,7 +20,6 @@ from holdall.chunks.plan import Range, plan_ranges
 from holdall.chunks.writer import ChunkWriter
 from holdall.collecting.hints_of import hints_of
 from holdall.errors import DamageError
-from holdall.format.digest import blob_id
 from holdall.format.document import Json
 from holdall.format.encoder import Encoded
 from holdall.format.entry import InlineBlob
@@ -172,7 +171,9 @@ class _Moving:
         places = {ref: there for ref in moving if (there := self._writer.find(ref.id))}
         for ref, stored in self._read(ref for ref in moving if ref not in places):
             there = self._writer.find(ref.id)
-            places[ref] = there or self._writer.put_encoded(ref.id, Encoded(ref.codec, (stored,), ref.stored), ref.raw, sealed=True)
+            places[ref] = there or self._writer.put_encoded(
+                ref.id, Encoded(ref.codec, (stored,), ref.stored), ref.raw, sealed=True
+            )
             self.copied += 0 if there else len(stored)
         for place in places.values():
             self._note(place)

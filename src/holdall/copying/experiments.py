@@ -12,7 +12,7 @@ from typing import Final
 
 from holdall.errors import DamageError, UnsupportedFeatureError
 from holdall.format.document import Json
-from holdall.format.layout import experiment_id, experiment_log
+from holdall.format.layout import experiment_log
 from holdall.runs.experiment import ExperimentFold
 from holdall.trees.location import Location
 from holdall.trees.log import Log

@@ -21,7 +21,7 @@ from typing import Any
 from holdall.errors import FormatError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
-from holdall.format.layout import name_log
+from holdall.format.names import PLAIN_NAMES, Names
 
 
 @dataclass(frozen=True, slots=True)

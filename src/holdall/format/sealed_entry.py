@@ -6,8 +6,8 @@
 
 The plain entry is the document that a store without encryption holds: whoever has the key parses that, and the first
 line is authenticated with it. So is the place: the key of a document is derived from its key in the bucket. Whoever has
-no key sees which trees, sessions and fences there are (`without_key`). What a collector writes without a key, `fence` and
-`close`, is a plain entry. SPEC.md, "Encryption".
+no key sees which trees, sessions and fences there are (`without_key`). What a collector writes without a key, `fence`
+and `close`, is a plain entry. SPEC.md, "Encryption".
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def seal_entry(data: bytes, key: str, keys: DomainKeys, entropy: Callable[[int],
     public = encode_document(_public(body, sha256, keys))
     frame = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(data)
     nonce = entropy(NONCE)
-    head = public + nonce + keys.document(key).encrypt(nonce, frame, _first_line(public))
+    head: bytes = public + nonce + keys.document(key).encrypt(nonce, frame, _first_line(public))
     if len(head) + _CHECK > MAX_SEALED:
         raise FormatError(key, f"{len(head)} bytes are more than a sealed entry may have")
     return head + blob_id(head)
@@ -200,4 +200,3 @@ def _plain(frame: bytes, key: str) -> bytes:
     if not 0 < length <= MAX_DOCUMENT:
         raise FormatError(key, f"what is sealed promises {length} bytes")
     return decode(_ZSTD, frame, length)
-

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from blake3 import blake3
 
-from holdall.errors import FormatError, MissingLibraryError
+from holdall.errors import FormatError
 from holdall.format.codec import UNCOMPRESSED, ZSTD, decode, encode, frame_length
 from holdall.format.digest import Bytes, blob_id
 from holdall.format.encoder import Encoded
 from holdall.format.layout import PackName
 from holdall.format.reference import MAX_RECIPE, RECIPE, Ref, too_dense
 from holdall.format.sealed_blob import PublicRef, is_split, join_parts, public_refs, split_parts
+from holdall.libraries import library
 
 AES, CHACHA = "aes-256-gcm", "chacha20-poly1305"
 CIPHERS: Final = (AES, CHACHA)
@@ -51,10 +52,7 @@ def keyed(key: bytes, *parts: Bytes) -> bytes:
 
 def aead(cipher: str, key: bytes) -> Any:
     """Return what seals and opens under a key of 32 bytes. Raises: MissingLibraryError."""
-    try:
-        from cryptography.hazmat.primitives.ciphers import aead as ciphers
-    except ImportError as error:
-        raise MissingLibraryError("cryptography", "an encrypted store", extra="crypto") from error
+    ciphers = library("cryptography.hazmat.primitives.ciphers.aead", "an encrypted store", "cryptography")
     return ciphers.AESGCM(key) if cipher == AES else ciphers.ChaCha20Poly1305(key)
 
 
@@ -273,4 +271,3 @@ def read_public(stored: Bytes, most: int = MAX_RECIPE) -> list[PublicRef]:
     """
     head, public = _open_head(stored)
     return [] if public is None else list(public_refs(head[0], _decoded_public(public, most)))
-

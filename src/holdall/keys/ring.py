@@ -42,7 +42,7 @@ class Ring:
         return f"Ring({len(self.known)} keys)"
 
     def sealing(self, log: str) -> Keyring:
-        """Return how new content of a log is sealed, given the log or a key in it: by its experiment's keys, or the store's."""
+        """Return how new content of a log (or of a key in it) is sealed: by its experiment's keys, or the store's."""
         if log.startswith(RUNS):
             return self._of_experiments.get(log[len(RUNS) : len(RUNS) + 8], self._store)
         return self._store

@@ -10,7 +10,7 @@ from holdall.copying.copy import Manner, Wanted, copy_store
 from holdall.copying.nested import refuse_nested
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.errors import ExperimentNotFoundError
-from holdall.format.layout import EXPERIMENTS, experiment_id, is_experiment_id
+from holdall.format.layout import EXPERIMENTS, is_experiment_id
 from holdall.maintenance.workers import open_workers
 from holdall.runs.arguments import listed
 from holdall.storage.bundle import bundle_path

@@ -16,7 +16,7 @@ from functools import partial
 
 from holdall.errors import ModelExistsError
 from holdall.format.document import Json
-from holdall.format.layout import MODELS, NAMES, escape, model_log, name_log
+from holdall.format.layout import MODELS, NAMES, escape, model_log
 from holdall.format.registered import Holder
 from holdall.trees.heads import Head, list_heads
 from holdall.trees.location import Location
@@ -122,7 +122,9 @@ class Names:
 
     def _log(self, log: str) -> Log[Holder]:
         """Return the log of a name; always the same object, so that what was learnt by losing a race is kept."""
-        return self._logs.setdefault((os.getpid(), log), Log(self._location, log, partial(Holder, self._location.names)))
+        return self._logs.setdefault(
+            (os.getpid(), log), Log(self._location, log, partial(Holder, self._location.names))
+        )
 
     def _held(self, log: Log[Holder]) -> Holder:
         log.follow()

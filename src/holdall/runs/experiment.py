@@ -22,7 +22,7 @@ from holdall.errors import (
 )
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
-from holdall.format.layout import EXPERIMENTS, experiment_id, experiment_log, is_experiment_id
+from holdall.format.layout import EXPERIMENTS, experiment_log, is_experiment_id
 from holdall.format.state import State
 from holdall.runs.arguments import named_values
 from holdall.runs.disclosure import ENVIRONMENT, FULL, Disclosure, disclosure_of
@@ -59,8 +59,9 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         self._disclosures: dict[str, str] = {}  # what their tags say of that, of those whose tags it has seen
 
     def id_of(self, name: str | None = None) -> str:
-        """Return the id that an experiment of this name has, or would have; "Default" when None. Cost: no request, but of a store
-        that a key was given for the first one, as of any verb.
+        """Return the id that an experiment of this name has, or would have; "Default" when None.
+
+        Cost: no request; of a store for which a key was given, the first verb finds the keys.
 
         Example:
             >>> store.experiments.id_of("vision") == store.experiments.ensure("vision")

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from holdall.errors import ExperimentExistsError, InvalidNameError
 from holdall.format.document import Json
-from holdall.format.layout import experiment_id, is_experiment_id
+from holdall.format.layout import is_experiment_id
 from holdall.format.state import State
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment
@@ -93,6 +93,10 @@ class RenamingVerbs:
             self._change(other, lambda _: [tag_op(RENAMED, id)])
 
     # --- what it is a part of ---
+
+    def id_of(self, name: str | None = None) -> str:
+        """Return the id of the experiment of a name."""
+        raise NotImplementedError
 
     def active(self, id: str) -> Experiment:
         """Return an experiment that is not deleted."""

@@ -11,7 +11,7 @@ from holdall.engines.threads import ThreadEngine
 from holdall.errors import InvalidNameError, RunDeletedError, RunNotFoundError, TableNotFoundError
 from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
-from holdall.format.layout import is_run_id, keyed_run_id, run_log, timed_run_id
+from holdall.format.layout import is_run_id, run_log, timed_run_id
 from holdall.format.ops import VERSIONED
 from holdall.format.reference import JSON_BLOB
 from holdall.libraries import library
@@ -144,12 +144,13 @@ class Runs(SearchVerbs, AcrossRuns):
         self._ensured.put(id, True)
         return run or self.get(id)
 
-    @staticmethod
-    def id_of(key: str, experiment: str | None = None) -> str:
-        """Return the id of the run that a key names in an experiment, as `ensure`, there or not. Cost: no request.
+    def id_of(self, key: str, experiment: str | None = None) -> str:
+        """Return the id of the run that a key names in an experiment, as `ensure`, there or not.
 
         Raises:
             InvalidNameError: The key or the experiment's name is empty, or no text.
+
+        Cost: as `Experiments.id_of`.
 
         Example:
             >>> store.runs.id_of("nightly", "vision") == store.runs.ensure("nightly", experiment="vision").id

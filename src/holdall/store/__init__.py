@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdall.chunks.beside import beside, side_by_side
 from holdall.chunks.pool import LogFuture
+from holdall.format.layout import experiment_id
 from holdall.format.paths import POINTER as REFERENCE
 from holdall.keys.unlock import Unlock
 from holdall.runs.arguments import listed
@@ -245,6 +246,7 @@ __all__ = [
     "beside",
     "contents",
     "dataset_of",
+    "experiment_id",
     "from_numpy",
     "from_pandas",
     "imports_in",

@@ -42,7 +42,9 @@ def wrong_blobs(bucket: Bucket, pack: PackName) -> list[bytes]:
     wrong = []
     for row in rows:
         try:
-            decode_verified(row.ref(pack), data[row.offset : row.offset + row.stored], sealing_of(bucket), f"pack {pack}")
+            decode_verified(
+                row.ref(pack), data[row.offset : row.offset + row.stored], sealing_of(bucket), f"pack {pack}"
+            )
         except IntegrityError:
             wrong.append(row.id)
     return wrong

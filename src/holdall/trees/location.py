@@ -25,7 +25,6 @@ from holdall.chunks.observer import SILENT, Observer
 from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import (
-    FormatError,
     HoldallError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -40,10 +39,10 @@ from holdall.format.names import PLAIN_NAMES, Names
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.format.roots import Root, root_proof
 from holdall.format.sealing import Sealing
+from holdall.keys.finding import find_roots
 from holdall.keys.ring import Ring
 from holdall.keys.sealed_bucket import SealedBucket, sealing_of, writing_to
 from holdall.keys.unlock import Unlock
-from holdall.keys.unlocking import find_roots
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
@@ -155,9 +154,7 @@ class Location:
         except ObjectNotFoundError as error:
             raise StoreNotFoundError(self.bucket.url) from error
         if found.sealed:
-            roots = find_roots(self.bucket, found.store, self.unlock or Unlock())
-            if root_proof(roots[-1], found.store) != found.proof:
-                raise FormatError(DESCRIPTOR, "the keys of the store are not those that it was made with")
+            roots = find_roots(self.bucket, found.store, self.unlock or Unlock(), found.proof)
             self._ring = Ring(roots, found.cipher, self.entropy)
         return found
 

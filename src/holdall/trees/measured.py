@@ -22,6 +22,7 @@ from holdall.chunks.pool import Pool
 from holdall.errors import DamageError, HoldallError, IntegrityError
 from holdall.format.entry import LogEntry
 from holdall.format.reference import JSON_BLOB, InEntry, Ref
+from holdall.format.sealing import Sealing
 from holdall.format.series import (
     MAX_BLOCK,
     Block,

@@ -16,7 +16,7 @@ import threading
 from typing import Final, NamedTuple
 
 from holdall.settings import read_settings
-from holdall.store import Experiments, Store
+from holdall.store import Store, experiment_id
 
 PREFIX: Final = "holdall+"
 ARTIFACTS: Final = "artifacts"
@@ -24,7 +24,7 @@ DEFAULT_ID: Final = "0"  # of MLflow's default experiment
 _NATIVE: Final = re.compile(
     r"(?P<base>.*?)/(?P<experiment>0|[0-9a-f]{16})/(?P<run>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?"
 )
-_DEFAULT_HERE: Final = Experiments.id_of()
+_DEFAULT_HERE: Final = experiment_id("Default")  # of stores that are not encrypted
 _stores: dict[str, Store] = {}
 _opening = threading.Lock()
 
