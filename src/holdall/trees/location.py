@@ -39,10 +39,10 @@ from holdall.format.names import PLAIN_NAMES, Names
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
 from holdall.format.roots import Root, root_proof
 from holdall.format.sealing import Sealing
-from holdall.keys.finding import find_roots
 from holdall.keys.ring import Ring
 from holdall.keys.sealed_bucket import SealedBucket, sealing_of, writing_to
 from holdall.keys.unlock import Unlock
+from holdall.keys.unlocking import find_roots
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
@@ -154,7 +154,7 @@ class Location:
         except ObjectNotFoundError as error:
             raise StoreNotFoundError(self.bucket.url) from error
         if found.sealed:
-            roots = find_roots(self.bucket, found.store, self.unlock or Unlock(), found.proof)
+            roots = find_roots(self.bucket, found.store, self.unlock or Unlock(kms=False), found.proof)
             self._ring = Ring(roots, found.cipher, self.entropy)
         return found
 
