@@ -95,7 +95,7 @@ def test_the_small_stores_are_complete_and_intact() -> None:
         assert (found.problems, found.orphans, found.foreign) == ([], [], [])
         kinds |= {key.kind for name in bucket.objects if (key := parse_key(name))}
         assert read_all(bucket, held) == Counter(right=len(held))
-    assert kinds == SHAPES.keys() - {"probe", "catalog", "reserved", "slot", "revoked", "root", "keys"}
+    assert kinds == SHAPES.keys() - {"probe", "catalog", "reserved", "slot", "revoked", "root", "keys", "share"}
 
 
 def read_all(bucket: MemoryBucket, held: Held) -> Counter[str]:
