@@ -8,7 +8,9 @@ from typing import Final
 _OF_ROLES: Final = {
     "reader": ("a reader reads all content, of deleted runs too until they are purged",),
     "writer": (
-        "a writer can append to every log that he may write to: end or delete runs, set tags, in anybody's name",
+        "a writer can append to every log that he may write to, in anybody's name: end, delete and purge runs, whose "
+        "content the next collection deletes, and move or delete registered models",
+        "a writer can stop collections, by an entry that no collector knows",
         "a writer can fill the bucket, and create packs that claim what they do not hold: HOLDALL_VERIFY_SHARED=1",
     ),
     "collector": (

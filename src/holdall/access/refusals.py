@@ -43,4 +43,5 @@ def advice(verb: str, key: str) -> str:
     """Return what to do where a server refused this: whose policy has it."""
     role = roles_that_may(verb, key)[0]
     article = "an" if role[0] in "aeiou" else "a"
-    return f"{article} {role}'s policy has it: `holdall store policy {role}` prints one (holdall guide access)"
+    has = f"{article} {role}'s policy has it, one that is limited to experiments only of theirs"
+    return f"{has}: `holdall store policy {role}` prints one (holdall guide access)"

@@ -13,10 +13,11 @@ import json
 import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Final
 
-from holdall.errors import HoldallError, IntegrityError
+from holdall.errors import AccessDeniedError, HoldallError, IntegrityError
 from holdall.format.catalog import Block, CatalogRow
 from holdall.format.layout import run_log
 from holdall.runs.catalog_rows import summary_of_row
@@ -84,7 +85,9 @@ class Cataloged:
 
     def _catalog(self) -> CatalogObject | None:
         if not self._asked:
-            self._asked, self._found = True, newest_catalog(self._location.bucket)
+            self._asked = True
+            with suppress(AccessDeniedError):  # who may read one experiment may not read of all
+                self._found = newest_catalog(self._location.bucket)
         return self._found
 
     def _rows(self, found: CatalogObject, block: Block) -> dict[str, CatalogRow]:
