@@ -24,6 +24,7 @@ from holdall.keys.objects import MOST_READ
 from holdall.keys.unlock import Unlock
 from holdall.keys.unlocking import find_roots
 from holdall.storage.memory import MemoryBucket
+from holdall.storage.wrappers import Request, TraceBucket
 
 STORE, OTHER = "01" * 16, "02" * 16
 ROOT = Root(0, bytes(range(32)))
@@ -216,11 +217,9 @@ def test_many_slots_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(1, 1_000):
         dear = replace(EXAMPLE, number=n, by=ByPassphrase(bytes(16), 20, 8, 1))
         bucket.put(slot_key(n), encode_slot(dear))
-    reads: list[str] = []
-    get = bucket.get
-    monkeypatch.setattr(bucket, "get", lambda key, *, limit=None: (reads.append(key), get(key, limit=limit))[1])
-    assert find_roots(bucket, STORE, UNLOCK, PROOF) == (ROOT,)
-    assert len(reads) == MOST_READ
+    seen: list[Request] = []
+    assert find_roots(TraceBucket(bucket, seen.append), STORE, UNLOCK, PROOF) == (ROOT,)
+    assert [request.verb for request in seen].count("get") == MOST_READ
     tries: list[Slot] = []
     monkeypatch.setattr(unlocking, "unwrap_by_passphrase", lambda slot, *_: tries.append(slot))
     with pytest.raises(WrongKeyError, match="would take too long"):

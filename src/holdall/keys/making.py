@@ -36,7 +36,7 @@ from holdall.format.slots import (
 )
 from holdall.keys.identities import public_key, read_recipients
 from holdall.keys.kms import wrap_by_kms
-from holdall.keys.objects import Listed, list_keys
+from holdall.keys.objects import MOST_READ, Listed, list_keys
 from holdall.keys.wrapping import kms_context, wrap_by_passphrase, wrap_for_recipient
 from holdall.storage.bucket import Bucket
 
@@ -134,8 +134,13 @@ class Maker:
             if self.bucket.get(root_key(newer.epoch), limit=len(data) + 1) != data:
                 raise
 
-    def revoke(self, number: int, *, force: bool = False) -> None:
+    def revoke(self, number: int, *, root: Root | None = None, force: bool = False) -> None:
         """Delete a slot; that it was there stays known.
+
+        Args:
+            number: The slot's number.
+            root: The newest root, where it is known: then a slot that is left counts if its maker had it.
+            force: Whether it may be the last one.
 
         Raises:
             KeySlotNotFoundError: There is none of this number.
@@ -145,17 +150,17 @@ class Maker:
         """
         listed = list_keys(self.bucket)
         if number in listed.live:
-            self._mark(number, force)
+            self._mark(number, root, force)
         elif number not in listed.leftover:
             raise KeySlotNotFoundError(number, self.bucket.url)
         self.bucket.delete(slot_key(number))
 
-    def _mark(self, number: int, force: bool) -> None:
+    def _mark(self, number: int, root: Root | None, force: bool) -> None:
         """Mark a slot as revoked; the mark goes again if no other slot is left: two at once see each other's."""
         mark = encode_document({"store": self.store, "slot": number, "time": self.clock()})
         with suppress(ObjectExistsError):
             self.bucket.put(revoked_key(number), mark)
-        if not force and not self._some_left(list_keys(self.bucket)):
+        if not force and not self._some_left(list_keys(self.bucket), root):
             self.bucket.delete(revoked_key(number))
             raise LastKeyError(number, self.bucket.url)
 
@@ -163,12 +168,12 @@ class Maker:
         """Delete a slot of a store that was not made after all."""
         self.bucket.delete(slot_key(slot.number))
 
-    def _some_left(self, listed: Listed) -> bool:
-        """Return whether a slot is left that holds the newest root."""
-        for number in listed.live:
+    def _some_left(self, listed: Listed, root: Root | None) -> bool:
+        """Return whether a slot is left that holds the newest root, as far as that can be told."""
+        for number in listed.live[:MOST_READ]:
             with suppress(HoldallError):
-                data = self.bucket.get(slot_key(number), limit=MAX_SLOT)
-                if parse_slot(data, number, self.store).epoch == listed.newest:
+                slot = parse_slot(self.bucket.get(slot_key(number), limit=MAX_SLOT), number, self.store)
+                if slot.epoch == listed.newest and (root is None or slot.proven_by(root)):
                     return True
         return False
 
