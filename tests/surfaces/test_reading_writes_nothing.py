@@ -459,7 +459,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "Run": names("id run_id"),
     "RunSnapshot": names("id run_id"),
     "Models": {"save"},
-    "Maintenance": names("access_caveats access_policy bucket_policy"),
+    "Maintenance": names("access_caveats access_policy bucket_policy credentials"),
 }
 ASKS_NOTHING["holdall.pyfunc"] |= names("PyFuncModel PythonModel PythonModelContext")
 ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
@@ -745,6 +745,7 @@ LINES_THAT_ASK_NOTHING = {
     "guide",
     "store policy",
     "model serve",
+    "store credentials",
     "ui",
 }  # what servers ask: `load_pyfunc` above, and the pages' own tests
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import islice
 
-from holdall.maintenance.access import AccessVerbs
 from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
+from holdall.maintenance.credentials import CredentialVerbs
 from holdall.maintenance.explaining import ExplainVerbs
 from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.health import HealthVerbs
@@ -31,7 +31,7 @@ class Maintenance(
     RetentionVerbs,
     CopyVerbs,
     CatalogVerbs,
-    AccessVerbs,
+    CredentialVerbs,
 ):
     """Looking after a store: make it, try its bucket, check and measure it."""
 

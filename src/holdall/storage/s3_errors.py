@@ -211,7 +211,8 @@ def _of_a_page(kind: type[StorageError], url: str, key: str, reason: str) -> Sto
 
 def _with_action(kind: type[StorageError], verb: str, code: str, reason: str) -> str:
     """Return the reason of an error; of a refusal it begins with the action that was refused."""
-    return f"{S3_ACTIONS[verb]} was refused: {reason}" if kind is AccessDeniedError and code in _REFUSED else reason
+    told = kind is AccessDeniedError and code in _REFUSED and verb in S3_ACTIONS
+    return f"{S3_ACTIONS[verb]} was refused: {reason}" if told else reason
 
 
 def _advised(error: StorageError, code: str, reason: str, verb: str) -> StorageError:
@@ -221,7 +222,7 @@ def _advised(error: StorageError, code: str, reason: str, verb: str) -> StorageE
         word = "SSE"
     if word in _REFUSED and verb == "delete" and _LOCKED.search(reason):
         word = "locked"
-    if word in _REFUSED and isinstance(error, AccessDeniedError):
+    if word in _REFUSED and isinstance(error, AccessDeniedError) and verb in S3_ACTIONS:
         error.action = S3_ACTIONS[verb]
         error.args = (*error.args[:3], error.action)
         error.hint = f"{advice(verb, error.key)}; {_OTHERWISE}"

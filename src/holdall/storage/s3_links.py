@@ -28,6 +28,7 @@ from holdall.storage.s3_client import is_aws
 _PARTS: Final = 9_000  # of 10,000 that an upload may have
 _AHEAD: Final = 3  # parts that are sent at once
 _CHECKSUMS: Final = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+_CREATING: Final = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 _MAX_UNFINISHED: Final = 1000
 
 
@@ -132,9 +133,8 @@ class S3Links:
                 raise
 
     def _ask(self, key: str, operation: str, arguments: dict[str, Any]) -> Any:
-        return self._persist(
-            lambda: self._bucket._run(key, lambda: self._client.call(operation, arguments), verb="multipart")
-        )
+        verb = "put" if operation in _CREATING else "multipart"
+        return self._persist(lambda: self._bucket._run(key, lambda: self._client.call(operation, arguments), verb=verb))
 
     def _unfinished(self, prefix: str) -> list[tuple[str, str]]:
         name = {

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from holdall.collecting.plan import Amount, Collection, GenerationReport
     from holdall.copying.report import CopyReport, ModelCopy, RunCopy
     from holdall.engines.opening import ENGINES
+    from holdall.maintenance.credentials import LEAST_TO_REFRESH, ShortLived
     from holdall.maintenance.references import ReferenceProblem
     from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from holdall.runs.search import RunSummary
     from holdall.runs.snapshot import RunSnapshot
     from holdall.runs.tallies import RunSize, RunTally
+    from holdall.runs.times import milliseconds
     from holdall.sharing.shares import Share, Shares
     from holdall.storage.probe import Report
     from holdall.store.finding import Match, Matches
@@ -121,6 +123,7 @@ __all__ = [
     "ENGINES",
     "EVERYBODY",
     "HELD_FOR",
+    "LEAST_TO_REFRESH",
     "LOCK_MODES",
     "PARENT_RUN",
     "POLICIES",
@@ -225,6 +228,7 @@ __all__ = [
     "Share",
     "Shares",
     "Sharing",
+    "ShortLived",
     "Space",
     "Stats",
     "Store",
@@ -254,6 +258,7 @@ __all__ = [
     "listed",
     "lock",
     "may_have_tensors",
+    "milliseconds",
     "parse_policy",
     "record_of",
     "sample_parquet",
@@ -272,6 +277,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.collecting.plan": "Amount Collection GenerationReport",
     "holdall.copying.report": "CopyReport ModelCopy RunCopy",
     "holdall.engines.opening": "ENGINES",
+    "holdall.maintenance.credentials": "LEAST_TO_REFRESH ShortLived",
     "holdall.maintenance.references": "ReferenceProblem",
     "holdall.maintenance.space": "Compaction Stats",
     "holdall.maintenance.store": "Maintenance",
@@ -309,6 +315,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.search": "RunSummary",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.runs.tallies": "RunSize RunTally",
+    "holdall.runs.times": "milliseconds",
     "holdall.sharing.shares": "Share Shares",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",

@@ -8,12 +8,11 @@ verb that needs the bucket asks it. The last five are loaded when they are used:
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,8 +23,6 @@ from holdall.display import Facts, Shown
 from holdall.keys.unlock import Unlock
 from holdall.runs.arguments import yes_or_no
 from holdall.runs.artifacts import Artifacts
-from holdall.runs.disclosure import Disclosure
-from holdall.runs.environment import capture
 from holdall.runs.experiment import Experiments
 from holdall.runs.promise import Located
 from holdall.runs.run import Run
@@ -33,6 +30,7 @@ from holdall.runs.runs import Runs
 from holdall.storage.bucket import Bucket
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE
+from holdall.store.telling import disclosing, surroundings
 from holdall.terminal import guard_log
 from holdall.trees.location import Location
 from holdall.trees.session import close_sessions
@@ -346,7 +344,7 @@ class Store(Shown):
             unlock=unlock,
         )
         found._location.may_create, found._location.references = create, consent
-        found._location.environment = _disclosing(environment)
+        found._location.environment = disclosing(environment)
         return found
 
     @classmethod
@@ -365,7 +363,7 @@ class Store(Shown):
     ) -> Store:
         """Return a store over any bucket, with the clock and the randomness of this machine."""
         location = Location(
-            bucket, pool, _now, os.urandom, time.sleep, _writer(), _environment, trusted, cache, observer, unlock=unlock
+            bucket, pool, _now, os.urandom, time.sleep, _writer(), surroundings, trusted, cache, observer, unlock=unlock
         )
         location.crew = crew
         location.stat_cache = StatCache(cache) if stat_cache and cache else None
@@ -383,20 +381,6 @@ def _consent(given: References) -> Consent | None:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _disclosing(environment: bool | str) -> Callable[[], dict[str, Any]] | None:
-    """Return what tells what ran where, as far as it may; None where nothing may be told."""
-    allowed = Disclosure.parse(environment if isinstance(environment, str) else "full" if environment else "off")
-    return None if allowed.off else partial(_told, allowed)  # which travels to other processes, as no lambda does
-
-
-def _told(allowed: Disclosure) -> dict[str, Any]:
-    return allowed.of(_environment())
-
-
-def _environment() -> dict[str, Any]:
-    return capture(argv=sys.argv, cwd=Path.cwd())
 
 
 def _writer() -> str:
