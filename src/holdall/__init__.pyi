@@ -84,6 +84,7 @@ from holdall.errors import (
     NoSuchFileError,
     NotDeletedError,
     NotFoundError,
+    NotSignedError,
     ObjectExistsError,
     ObjectNotFoundError,
     ObjectTooLargeError,
@@ -104,6 +105,7 @@ from holdall.errors import (
     RunNotVersionedError,
     SchemaMismatchError,
     SignatureError,
+    SigningKeyError,
     SourceChangedError,
     SourceError,
     SourceUnreadableError,
@@ -129,6 +131,13 @@ from holdall.exceptions import (
 )
 from holdall.integrations.autologging.everything import (
     autolog,
+)
+from holdall.signing.agents import (
+    command_key,
+)
+from holdall.signing.keys import (
+    PublicKey,
+    SigningKey,
 )
 from holdall.store import (
     LogFuture,
@@ -304,6 +313,7 @@ __all__ = [
     "NoSuchFileError",
     "NotDeletedError",
     "NotFoundError",
+    "NotSignedError",
     "ObjectExistsError",
     "ObjectNotFoundError",
     "ObjectTooLargeError",
@@ -312,6 +322,7 @@ __all__ = [
     "ParamExistsError",
     "PathConflictError",
     "PayloadError",
+    "PublicKey",
     "ReferenceChangedError",
     "ReferenceRefusedError",
     "RegisteredPathError",
@@ -325,6 +336,8 @@ __all__ = [
     "RunNotVersionedError",
     "SchemaMismatchError",
     "SignatureError",
+    "SigningKey",
+    "SigningKeyError",
     "SourceChangedError",
     "SourceError",
     "SourceUnreadableError",
@@ -351,6 +364,7 @@ __all__ = [
     "artifacts",
     "autolog",
     "client",
+    "command_key",
     "compare",
     "config",
     "create_experiment",

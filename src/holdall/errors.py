@@ -41,6 +41,8 @@
     │   │   └── OversizedPayloadError  it would take more memory than the server gives one request
     │   ├── UnknownFlavorError         (TypeError) a model of a framework that no flavor knows
     │   ├── UntrustedModelError        a model that would run code, which the reader does not trust
+    │   ├── NotSignedError             nothing is signed by a key that was named, or not any more
+    │   ├── SigningKeyError            (ValueError) a key that cannot be read, made or signed with
     │   ├── ReferenceRefusedError      content elsewhere, at an address that the reader does not allow
     │   ├── NotShareableError          what no link can be made to
     │   ├── ModelCodeConflictError     a model whose code has the names of other code that is loaded
@@ -747,7 +749,7 @@ class UnknownFlavorError(RequestError, TypeError):
 class UntrustedModelError(RequestError):
     """Loading a model would run code that came with it, and the reader's policy does not admit that.
 
-    Attributes: policy, files (that can run code), digest (of the model's files, to be listed).
+    Attributes: policy, files (that can run code), digest (of the model's files, to be listed), reason (or "").
     """
 
     error_code = "PERMISSION_DENIED"
@@ -756,12 +758,41 @@ class UntrustedModelError(RequestError):
         "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
     )
 
-    def __init__(self, policy: str, files: str, digest: str) -> None:
-        super().__init__(policy, files, digest)
-        self.policy, self.files, self.digest = policy, files, digest
+    def __init__(self, policy: str, files: str, digest: str, reason: str = "") -> None:
+        super().__init__(policy, files, digest, reason)
+        self.policy, self.files, self.digest, self.reason = policy, files, digest, reason
 
     def __str__(self) -> str:
-        return f"HOLDALL_TRUST={self.policy} does not admit model {self.digest}, whose {self.files} can run any code"
+        said = f"HOLDALL_TRUST={self.policy} does not admit model {self.digest}, whose {self.files} can run any code"
+        return f"{said}: {_cut(self.reason)}" if self.reason else said
+
+
+class NotSignedError(RequestError):
+    """What was to be signed by certain keys is not, or is not what they signed. Attributes: what, reason."""
+
+    error_code = "PERMISSION_DENIED"
+    hint = "look what signatures there are with run.verify() or holdall.open().models.verify(uri), without signed_by"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"{self.what} is not signed by a key that was named: {self.reason}"
+
+
+class SigningKeyError(RequestError, ValueError):
+    """A key cannot be read, made or used. Attributes: key (its file or fingerprint, never the key), reason."""
+
+    error_code = "INVALID_PARAMETER_VALUE"
+    hint = "holdall.SigningKey.generate().save(path) makes one; HOLDALL_SIGNING_KEY names it"
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key, self.reason = key, reason
+
+    def __str__(self) -> str:
+        return _cut(f"signing key {self.key}: {self.reason}")
 
 
 class ReferenceRefusedError(RequestError):

@@ -26,8 +26,12 @@
 | `HOLDALL_PASSPHRASE_COMMAND` | a program, with its arguments, that prints such a passphrase as its first line | none |
 | `HOLDALL_IDENTITY` | files of keys that open an encrypted store, parted as in `PATH`; or such a key itself | none |
 | `HOLDALL_KMS` | `1`: AWS KMS is asked to open an encrypted store, also where no other key is given | off |
-| `HOLDALL_TRUST` | whose models may run code when loaded: `any`, `same-store`, `listed` | `any`, and a warning |
+| `HOLDALL_TRUST` | whose models may run code: `any`, `same-store`, `signed`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
+| `HOLDALL_TRUSTED_KEYS` | for `signed`: files of public keys, `:` between them; or a key's text | none |
+| `HOLDALL_SIGNING_KEY` | the key that signs, a file or its text; with a command, the public key | none |
+| `HOLDALL_SIGNING_COMMAND` | a command that signs: bytes on its standard input, the signature on its output | none |
+| `HOLDALL_SIGNING_PASSPHRASE` | what the key's file is encrypted by | none |
 
 Of MLflow's variables these are read, and `MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING`,
 `MLFLOW_SYSTEM_METRICS_NODE_ID`. `MLFLOW_TRACKING_URI` is not: it names MLflow's server or database, and a
@@ -46,14 +50,17 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, SigningKeyError
 from holdall.progress import observer_for
 from holdall.sizes import parse_size
 from holdall.store import DEADLINE, EVERYBODY, POLICIES, Disclosure, Store, Trust, Unlock
+
+if TYPE_CHECKING:
+    from holdall.store import SigningKey
 
 PROGRESS: Final = ("auto", "bar", "log", "off")
 S3_LANES: Final = ("boto3", "s3fs")
@@ -87,6 +94,25 @@ class Settings:
     mlflow_strict: bool = False
     environment: str = "full"
     unlock: Unlock | None = None
+    signing_key: str | None = field(default=None, repr=False)
+    signing_command: str | None = None
+    signing_passphrase: str | None = field(default=None, repr=False)
+
+    def load_signing_key(self) -> SigningKey:
+        """Return the key that these settings name.
+
+        Raises:
+            SigningKeyError: They name none, or it cannot be read.
+            MissingLibraryError: The package `cryptography` is not installed.
+        """
+        from holdall.store import SigningKey, command_key
+
+        if not self.signing_key:
+            reason = "set it to the file of a private key; with HOLDALL_SIGNING_COMMAND, to that of its public key"
+            raise SigningKeyError("HOLDALL_SIGNING_KEY", f"it is not set: {reason}")
+        if self.signing_command:
+            return command_key(self.signing_command, self.signing_key)
+        return SigningKey.load(self.signing_key, self.signing_passphrase)
 
     def open_store(
         self, url: str | None = None, options: Mapping[str, Any] | None = None, *, environment: bool | None = None
@@ -148,7 +174,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         auto_run=_on(given, "HOLDALL_AUTO_RUN"),
         progress=_progress(given),
         s3_lane=_lane(given),
-        trust=Trust(_policy(given), _digests(given)),
+        trust=Trust(_policy(given), _digests(given), _keys(given)),
         stat_cache=_on(given, "HOLDALL_STAT_CACHE"),
         deadline=_seconds(given, "HOLDALL_DEADLINE") or default.deadline,
         verify_shared=_on(given, "HOLDALL_VERIFY_SHARED"),
@@ -158,6 +184,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         references=_references(given),
         environment=_environment(given),
         unlock=_unlock(given),
+        signing_key=given.get("HOLDALL_SIGNING_KEY") or None,
+        signing_command=given.get("HOLDALL_SIGNING_COMMAND") or None,
+        signing_passphrase=given.get("HOLDALL_SIGNING_PASSPHRASE") or None,
     )
 
 
@@ -268,6 +297,14 @@ def _digests(given: Mapping[str, str]) -> frozenset[str]:
         return _checked(re.split(r"[\s,]+", named))
     lines = Path(named).expanduser().read_text().splitlines()
     return _checked([words[0] for line in lines if (words := line.split("#")[0].split())])
+
+
+def _keys(given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the trusted keys as texts or files, which are read where a model asks for them."""
+    named = given.get("HOLDALL_TRUSTED_KEYS", "").strip()
+    if "\n" in named or named.startswith(("-----BEGIN ", "ssh-", "ecdsa-")):
+        return (named,)
+    return tuple(filter(None, named.split(os.pathsep)))
 
 
 def _checked(digests: Sequence[str]) -> frozenset[str]:

@@ -278,6 +278,7 @@ READS: dict[str, dict[str, Verb]] = {
         "inputs": lambda w: w.run.inputs,
         "outputs": lambda w: w.run.outputs,
         "to_dictionary": lambda w: w.run.to_dictionary(),
+        "verify": lambda w: w.run.verify(),
         "versions": lambda w: w.run.versions(TEXT),
         "state": lambda w: w.run.state,
         "snapshot": lambda w: list(w.run.snapshot().entries()),
@@ -318,6 +319,7 @@ READS: dict[str, dict[str, Verb]] = {
         "get": lambda w: w.store.models.get(w.model_id),
         "info": lambda w: w.store.models.info(MODEL),
         "inspect": lambda w: w.store.models.inspect(MODEL),
+        "verify": lambda w: w.store.models.verify(MODEL),
         "load": lambda w: w.store.models.load(MODEL),
         "load_pyfunc": lambda w: w.store.models.load_pyfunc(MODEL),
         "logged": lambda w: w.store.models.logged(w.id),
@@ -343,6 +345,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
         "check_references": lambda w: w.store.maintenance.check_references(),
+        "check_signatures": lambda w: w.store.maintenance.check_signatures(),
         "copy_to": lambda w: w.store.maintenance.copy_to(f"memory://{os.urandom(8).hex()}"),
         "du": lambda w: w.store.maintenance.du(),
         "due": lambda w: w.store.maintenance.due(),
@@ -414,10 +417,10 @@ WRITES: dict[str, set[str]] = {
     "Run": names("""
         delete finish group later log_artifact log_artifacts log_batch log_bytes log_dict log_figure log_image log_input
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
-        restore set_tag set_tags delete_tag delete_artifact trim log_reference use_artifact
+        restore set_tag set_tags delete_tag delete_artifact sign trim log_reference use_artifact
     """),
     "Experiments": names("create delete ensure rename restore set_retention set_tag set_tags use"),
-    "Models": names("log log_metrics log_params revise set_tags"),
+    "Models": names("log log_metrics log_params revise set_tags sign"),
     "holdall.models": names("set_signature update_model_requirements"),
     "Registry": names("""
         copy_version create_model create_version delete_alias delete_model delete_version describe_model
@@ -434,6 +437,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
     "holdall": names("""
         autolog disable_system_metrics_logging enable_system_metrics_logging set_system_metrics_node_id
         set_system_metrics_samples_before_logging set_system_metrics_sampling_interval
+        command_key
         flush_trace_async_logging get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_store
         set_tracking_uri
     """)
@@ -699,6 +703,8 @@ LINES: dict[str, str] = {
     "experiment list": "experiment list --all",
     "experiment retention": "experiment retention vision",  # with a rule or --clear it writes
     "model list": "model list",
+    "run verify": "run verify {id}",
+    "model verify": "model verify models:/forest/1",
     "model inspect": "model inspect models:/forest/1",
     "model get": "model get models:/forest/1 -d {to}",
     "model export": "model export models:/forest@best {to}",
@@ -718,6 +724,7 @@ LINES_THAT_WRITE = {
     "run log",
     "run purge",
     "run restore",
+    "run sign",
     "run start",
     "run tag",
     "share create",
@@ -734,6 +741,7 @@ LINES_THAT_WRITE = {
     "import tensorboard",
     "import trackio",
     "model register",
+    "model sign",
     "model alias",  # with a version, or --delete
     "model rollback",
     "model delete",
@@ -743,6 +751,8 @@ LINES_THAT_WRITE = {
 }
 LINES_THAT_ASK_NOTHING = {
     "guide",
+    "signing-key new",
+    "signing-key show",
     "store policy",
     "model serve",
     "store credentials",

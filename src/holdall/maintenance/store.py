@@ -12,6 +12,7 @@ from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.health import HealthVerbs
 from holdall.maintenance.references import ReferenceVerbs
 from holdall.maintenance.retention import RetentionVerbs
+from holdall.maintenance.signatures import SignatureVerbs
 from holdall.maintenance.space import SpaceVerbs
 from holdall.runs.index import run_ids
 from holdall.storage.probe import Report, probe
@@ -25,6 +26,7 @@ _DOCTORS_TIME = 60.0  # and that all may
 class Maintenance(
     HealthVerbs,
     ReferenceVerbs,
+    SignatureVerbs,
     SpaceVerbs,
     GarbageVerbs,
     ExplainVerbs,

@@ -29,12 +29,13 @@ from holdall.modeling.saving.committing import commit_model, new_record, utc_tex
 from holdall.modeling.saving.keywords import split_kwargs
 from holdall.modeling.saving.provenance import model_facts
 from holdall.modeling.saving.saver import save_files, size
+from holdall.modeling.vouching import ModelSigner
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.run import Run
 from holdall.trees.location import Location
 
 
-class Models(ModelRecords, ModelReader):
+class Models(ModelRecords, ModelSigner):
     """The models of a store's runs: log them, find their records, read them by address."""
 
     def __init__(self, location: Location, artifacts: Artifacts, locate: Locate, run_of: Callable[[str], Run]) -> None:

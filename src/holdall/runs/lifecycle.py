@@ -40,6 +40,7 @@ class _Hold:
     def __init__(self) -> None:
         self.opening = threading.Lock()
         self.companions: list[Callable[[], object]] = []  # stop what runs beside the run
+        self.last_words: Callable[[Session], list[Json]] | None = None  # what else the entry says that ends the run
         self.session: Session | None = None
         self.lane: SerialExecutor | None = None
 
@@ -117,6 +118,7 @@ class RunLifecycle(RunReader, Shown):
 
         Raises:
             InvalidNameError: It is no status, or no time; the run goes on.
+            SigningKeyError, MissingLibraryError: It could not be signed, as was asked for; it ended all the same.
             Exception: What failed in the background; the run is then FAILED.
 
         Example:
@@ -132,8 +134,17 @@ class RunLifecycle(RunReader, Shown):
         session = self._writing()
         if not ended and ENDED in session.view.state.tags:
             ended = {ENDED: None}  # of an earlier end
-        session.close([status_op(outcome), *tag_ops(ended)], final=True)
-        if error:
+        said, failed, last_words = [status_op(outcome), *tag_ops(ended)], list[Exception](), self._hold.last_words
+
+        def last() -> list[Json]:
+            try:
+                return [*said, *(last_words(session) if last_words else ())]
+            except Exception as failure:  # the run ends all the same
+                failed[:] = [failure]
+                return said
+
+        session.close(last, final=True)
+        if error := error or next(iter(failed), None):
             raise error
 
     def _before_end(self, stop: Callable[[], object]) -> None:

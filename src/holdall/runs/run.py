@@ -16,6 +16,7 @@ from holdall.runs.links import model_input_tag, model_output_tag
 from holdall.runs.loading import RunLoader
 from holdall.runs.metrics import MAX_TAG
 from holdall.runs.reads import places_in
+from holdall.runs.signer import RunSigner
 from holdall.runs.snapshot import RunSnapshot
 from holdall.runs.using import RunUser
 from holdall.runs.values import LoggedModelInput, LoggedModelOutput
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 IMAGES, TABLES = "mlflow.loggedImages", "mlflow.loggedArtifacts"
 
 
-class Run(RunUser, RunGroups, RunLoader):
+class Run(RunUser, RunGroups, RunSigner, RunLoader):
     """A run of a store: `holdall.start_run()` and `store.runs.start()` begin one, and `with` ends it.
 
     Attributes:

@@ -28,6 +28,7 @@ from holdall.runs.record import NOTE, PARENT, RUN_NAME, RunRecord
 from holdall.runs.run import TABLES, Run
 from holdall.runs.searching import SearchVerbs
 from holdall.runs.series import joined
+from holdall.runs.signer import checked_key
 from holdall.runs.versions import PathRule, is_versioned
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -38,6 +39,8 @@ from holdall.trees.snapshot import InlineBlobs
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from holdall.runs.verifying import Key
 
 _MOST_ENSURED: Final = 1 << 16  # ids that are remembered
 _SIDE_BY_SIDE: Final = 16  # runs that are looked into at once
@@ -62,6 +65,7 @@ class Runs(SearchVerbs, AcrossRuns):
         description: str | None = None,
         start_time: int | None = None,
         paths: PathRule | None = None,
+        sign: Key | None = None,
     ) -> Run:
         """Start a new run.
 
@@ -75,8 +79,10 @@ class Runs(SearchVerbs, AcrossRuns):
             start_time: Milliseconds since 1970 UTC, where it began at another time; now when None.
             paths: "versioned" where what it holds may be replaced and removed later, as a training's `last.pt` is;
                 "immutable", or None, where a path keeps what it was given, which is so for good.
+            sign: A key, or its file, that signs the run when this process ends it, as `Run.sign`; nothing when None.
 
         Raises:
+            SigningKeyError: There is no such key.
             ExperimentNotFoundError: There is no experiment of this id.
             ExperimentDeletedError: It was deleted.
             RunNotFoundError, RunDeletedError: There is no such parent any more.
@@ -92,7 +98,7 @@ class Runs(SearchVerbs, AcrossRuns):
             >>> run.info.status
             'FINISHED'
         """
-        versioned = is_versioned(paths)
+        versioned, key = is_versioned(paths), checked_key(sign)
         said = first_tags(tags, {RUN_NAME: name, PARENT: parent, NOTE: description}, start_time)
         owner = self._owner(experiment, experiment_id)
         self._check_parent(said.get(PARENT))
@@ -100,6 +106,7 @@ class Runs(SearchVerbs, AcrossRuns):
         while run is None:  # of two that draw one id in the same millisecond the bucket lets one begin
             id = timed_run_id(owner, self._location.clock(), self._location.entropy(6))
             run = self._begin(id, owner, said, versioned=versioned)
+        run._sign_at_end(key)
         return run
 
     def ensure(
@@ -182,6 +189,7 @@ class Runs(SearchVerbs, AcrossRuns):
         tags: Mapping[str, Any] | None = None,
         description: str | None = None,
         paths: PathRule | None = None,
+        sign: Key | None = None,
     ) -> Run:
         """Resume a run: its status is RUNNING again, for every reader and at once.
 
@@ -191,8 +199,10 @@ class Runs(SearchVerbs, AcrossRuns):
             tags: Tags, by key.
             description: A short description.
             paths: "versioned" if it must have been started so.
+            sign: As for `start`.
 
         Raises:
+            SigningKeyError: There is no such key.
             RunNotFoundError: There is none with this id.
             RunDeletedError: It was deleted.
             InvalidNameError: A tag says other than `name` or `description`.
@@ -208,8 +218,9 @@ class Runs(SearchVerbs, AcrossRuns):
             >>> store.runs.get(run.id).data.metrics["loss"]
             0.1
         """
-        run, versioned = self.get(id), is_versioned(paths)
+        run, versioned, key = self.get(id), is_versioned(paths), checked_key(sign)
         run._reopen(merged_tags(tags, {RUN_NAME: name, NOTE: description}), versioned=versioned)
+        run._sign_at_end(key)
         return run
 
     def flush(self) -> None:

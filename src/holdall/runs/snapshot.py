@@ -33,6 +33,7 @@ from holdall.runs.promise import Promise
 from holdall.runs.record import ArtifactInfo
 from holdall.runs.rereading import read_again, watch
 from holdall.runs.selections import follow_links
+from holdall.runs.signer import RunVerifier
 from holdall.trees.blobs import LEAD, RunBlobReader
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from holdall.runs.search import RunSummary
 
 
-class RunSnapshot(RunLoader, Shown):
+class RunSnapshot(RunLoader, RunVerifier, Shown):
     """A run as it was when `run.snapshot()` was called, to be read: it has all verbs that read, and none that writes.
 
     Attributes:

@@ -103,10 +103,14 @@ if TYPE_CHECKING:
     from holdall.runs.rendering import as_picture
     from holdall.runs.run_index import RunIndex, RunKeys, RunPage
     from holdall.runs.search import RunSummary
+    from holdall.runs.signatures import SignatureInfo
     from holdall.runs.snapshot import RunSnapshot
     from holdall.runs.tallies import RunSize, RunTally
     from holdall.runs.times import milliseconds
+    from holdall.runs.verifying import Verified
     from holdall.sharing.shares import Share, Shares
+    from holdall.signing.agents import command_key
+    from holdall.signing.keys import PublicKey, SigningKey, public_keys
     from holdall.storage.probe import Report
     from holdall.store.finding import Match, Matches
     from holdall.store.model_card import ModelCard
@@ -195,6 +199,7 @@ __all__ = [
     "OnConflict",
     "Param",
     "PathRule",
+    "PublicKey",
     "PurgePlan",
     "Purged",
     "PyFuncModel",
@@ -229,6 +234,8 @@ __all__ = [
     "Shares",
     "Sharing",
     "ShortLived",
+    "SignatureInfo",
+    "SigningKey",
     "Space",
     "Stats",
     "Store",
@@ -241,6 +248,7 @@ __all__ = [
     "Usage",
     "UsedArtifact",
     "ValueDifference",
+    "Verified",
     "ViewType",
     "active_run",
     "active_store",
@@ -248,6 +256,7 @@ __all__ = [
     "averages",
     "begun_models",
     "beside",
+    "command_key",
     "contents",
     "dataset_of",
     "experiment_id",
@@ -260,6 +269,7 @@ __all__ = [
     "may_have_tensors",
     "milliseconds",
     "parse_policy",
+    "public_keys",
     "record_of",
     "sample_parquet",
     "side_by_side",
@@ -313,10 +323,14 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.rendering": "as_picture",
     "holdall.runs.run_index": "RunIndex RunKeys RunPage",
     "holdall.runs.search": "RunSummary",
+    "holdall.runs.signatures": "SignatureInfo",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.runs.tallies": "RunSize RunTally",
     "holdall.runs.times": "milliseconds",
     "holdall.sharing.shares": "Share Shares",
+    "holdall.runs.verifying": "Verified",
+    "holdall.signing.agents": "command_key",
+    "holdall.signing.keys": "PublicKey SigningKey public_keys",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors list_tensors_of may_have_tensors",

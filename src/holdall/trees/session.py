@@ -1,12 +1,11 @@
 """One process writing to one run's log.
 
-A session is opened in the log before it looks at any pack (W1), follows the
-log entry by entry, and is closed in it at the end (W5). One that refers to no new pack need never be: what it logs are
-entries that stand alone. If another closes it meanwhile, it goes on under a new name, from the beginning (W6).
+A session is opened in the log before it looks at any pack (W1), follows the log entry by entry, and is closed in it
+at the end (W5). One that refers to no new pack need never be: what it logs are entries that stand alone. If another
+closes it meanwhile, it goes on under a new name, from the beginning (W6).
 Appending is a loop: build the entry from what the log says now, try to create it, and if a rival took the number, take
-the rival's entry in and build again. SPEC.md, "Committing".
-
-Threads of a process share a session and take turns; another process opens its own.
+the rival's entry in and build again. SPEC.md, "Committing". Threads of a process share a session and take turns;
+another process opens its own.
 """
 
 from __future__ import annotations
@@ -266,14 +265,15 @@ class Session:
     def _run_id(self) -> str:
         return self.journal.log.rpartition("/")[2]
 
-    def close(self, ops: Sequence[Json] = (), *, final: bool = False) -> None:
-        """End the session (W5), with these operations in the same entry; a purged run gets none. Cost: one PUT."""
+    def close(self, ops: Sequence[Json] | Callable[[], Sequence[Json]] = (), *, final: bool = False) -> None:
+        """End the session (W5) by an entry with these operations, or those made for each try; not if it was purged."""
         with self.lock:
             if the_end.running:
                 _open_sessions.discard(self)  # if this fails, it is not tried again
             if not self.closed:
                 if ops or (self.opened and not self._shut) or self._buffer:
-                    self.append(lambda: Draft([*ops, *self._closing()], final=final), closing=not final)
+                    made = ops if callable(ops) else lambda: ops
+                    self.append(lambda: Draft([*made(), *self._closing()], final=final), closing=not final)
                 self.closed = True
                 if self.view.head and self.view.state.bytes:
                     self.location.last_runs[self.view.state.experiment] = self.journal.log, self.view.head.n

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,12 +28,15 @@ from holdall.modeling.loading.loader import (
 )
 from holdall.modeling.loading.model_folder import Fetched, local_folder
 from holdall.modeling.loading.pyfunc import PyFuncModel
-from holdall.modeling.loading.trust import Trust, folder_digest
+from holdall.modeling.loading.trust import Trust, Vouch, folder_digest
 from holdall.modeling.model import FILE, MAX_FILE, Model, config_of, parse_model
-from holdall.modeling.saving.exporting import refuse_taken, write_out
+from holdall.modeling.saving.exporting import refuse_taken, write_out, write_signed
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.reading import RunReader, join_path
 from holdall.runs.run import Run
+from holdall.runs.signatures import Held, vouched
+from holdall.runs.verifying import Key, key_of
+from holdall.signing.keys import PublicKey
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.location import Location
@@ -83,7 +86,8 @@ class ModelReader:
         with Fetched(uri, self._artifacts.download, dst_path, self._entries) as fetched:
             mlmodel = read_model(fetched.folder)
             used = flavor_named(flavor) if flavor else native_flavor(mlmodel)
-            (trust or Trust()).admit(fetched.folder, code_run_by(used, mlmodel), own=fetched.own)
+            code, vouch = code_run_by(used, mlmodel), self._vouching(uri)
+            (trust or Trust()).admit(fetched.folder, code, own=fetched.own, vouch=vouch)
             native = load_native(fetched.folder, mlmodel, used, options)
         if brings_code(mlmodel):
             fetched.keep()
@@ -117,7 +121,8 @@ class ModelReader:
         with Fetched(uri, self._artifacts.download, dst_path, self._entries) as fetched:
             mlmodel = read_model(fetched.folder)
             flavor, config = predicting_flavor(mlmodel, str(uri)), effective_config(mlmodel, config)
-            (trust or Trust()).admit(fetched.folder, code_run_by(flavor, mlmodel), own=fetched.own)
+            code, vouch = code_run_by(flavor, mlmodel), self._vouching(uri)
+            (trust or Trust()).admit(fetched.folder, code, own=fetched.own, vouch=vouch)
             native, predictor = load_predictor(fetched.folder, mlmodel, flavor, config)
             loaded = PyFuncModel(native, predictor, mlmodel, fetched.folder, config)
         if brings_code(mlmodel):
@@ -177,15 +182,22 @@ class ModelReader:
         mlmodel, digest = self._describe_in(run, path, uri), self._digest_in(run, path)
         return inspect_files(mlmodel, digest, lambda name: run.open(join_path(path, name)), most)
 
-    def export(self, uri: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
+    def export(self, uri: str | os.PathLike[str], target: str | os.PathLike[str], *, sign: Key | None = None) -> int:
         """Write a model as a folder, or as one file: `.tar`, `.tar.gz`, `.tgz` or `.zip`. MLflow loads it.
 
-        An archive of the same model is the same bytes, wherever and whenever it is made.
+        An archive of the same model is the same bytes, wherever and whenever it is made, unless it is signed.
+
+        Args:
+            uri: Its address.
+            target: What to write, which must not be there.
+            sign: A key of P-256, P-384 or P-521, or its file, that signs the files: a `model.sig` among them, which
+                the package model-signing verifies.
 
         Returns:
             How many files.
 
         Raises:
+            SigningKeyError: There is no such key, or it is of another kind.
             DestinationError: There is something at the target.
             ContentError: What is at the address is no model.
             Others: as `load`.
@@ -195,9 +207,11 @@ class ModelReader:
             True
         """
         refuse_taken(Path(target))
-        fetched = Fetched(uri, self._artifacts.download, None)
+        key, fetched = None if sign is None else key_of(sign), Fetched(uri, self._artifacts.download, None)
         try:
             read_model(fetched.folder)
+            if key:
+                return write_signed(fetched.folder, Path(target), key)
             return write_out(fetched.folder, Path(target))
         finally:
             fetched.drop()
@@ -208,6 +222,18 @@ class ModelReader:
         """Return the run of a stored model, whose log is looked at once for all that is read of it, and its path."""
         run, path = self._artifacts._run(str(uri).rstrip("/"))
         return run._at_one_look(), path
+
+    def _vouching(self, uri: str | os.PathLike[str]) -> Vouch | None:
+        """Return what tells who signed the files of a stored model; None for a local one."""
+        if local_folder(uri) is not None:
+            return None
+
+        def vouch(digest: str, keys: Sequence[PublicKey]) -> str | None:
+            run, path = self._look(uri)
+            view = run._view()
+            return vouched(view.state.tags, Held.of(run.id, view), path, digest, keys)
+
+        return vouch
 
     def _describe_in(self, run: RunReader, path: str, uri: str | os.PathLike[str] = "") -> Model:
         """Do as `describe`, of a path of a run, by the look that its handle takes; errors name it by its address."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import os
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from typing import BinaryIO, Final
 from holdall.errors import DestinationError, UnsupportedFileError
 from holdall.format.tree import Kind
 from holdall.modeling.files.copying import copy_local, items_of
+from holdall.signing.folders import sign_folder
+from holdall.signing.keys import SigningKey
 from holdall.trees.destination import Destination, Place
 from holdall.trees.partial_file import written
 from holdall.trees.source import Item
@@ -51,6 +54,20 @@ def write_out(folder: Path, target: Path) -> int:
         else:
             _write_archive(folder, items, target)
     return sum(item.kind is not Kind.DIRECTORY and (folder / item.path).is_file() for item in items)
+
+
+def write_signed(folder: Path, target: Path, key: SigningKey) -> int:
+    """Do as `write_out`, with a `model.sig` beside the files; the folder stays as it is.
+
+    Raises:
+        SigningKeyError: The key is of a kind that model signing does not know, or does not sign.
+        FormatError: The model has a `model.sig` already.
+    """
+    name = target.name.removesuffix(next((end for end in (*_TARS, ".zip") if target.name.endswith(end)), ""))
+    with tempfile.TemporaryDirectory(prefix="holdall-") as copy:
+        copy_local(folder, Path(copy))
+        sign_folder(Path(copy), key, name)
+        return write_out(Path(copy), target)
 
 
 def _write_archive(folder: Path, items: Sequence[Item], target: Path) -> None:

@@ -13,7 +13,8 @@ from holdall.surfaces.cli.writer import page
 
 _ORDER = (
     *("start", "runs", "training", "ranks", "artifacts", "search", "models", "registry", "references", "lineage"),
-    *("files", "serving", "ui", "command-line", "s3", "access", "cores", "safety", "space", "retention", "sharing"),
+    *("files", "serving", "ui", "command-line", "s3", "access", "signing", "cores", "safety", "space", "retention"),
+    "sharing",
     *("copies", "testing", "pipelines", "mlflow", "moving", "terms"),
 )
 

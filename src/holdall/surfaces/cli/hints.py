@@ -70,7 +70,16 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
     ),
     errors.UntrustedModelError: (
         "look what is in it with `holdall model inspect URI`; if you trust it, "
-        "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST"
+        "put its digest into HOLDALL_TRUSTED, or loosen HOLDALL_TRUST; with HOLDALL_TRUST=signed, HOLDALL_TRUSTED_KEYS "
+        "names the public keys whose owners' models may run code, and `holdall model sign` signs one"
+    ),
+    errors.NotSignedError: (
+        "`holdall run verify RUN_ID` or `holdall model verify URI` shows what signatures there are; `holdall run sign` "
+        "and `holdall model sign` make one of what is there now"
+    ),
+    errors.SigningKeyError: (
+        "`holdall signing-key new FILE` makes a key; --key or HOLDALL_SIGNING_KEY names the private one, --signed-by "
+        "and HOLDALL_TRUSTED_KEYS public ones"
     ),
     errors.ReferenceRefusedError: (
         "a reference leads where its writer says; if you want it read, put the beginning of the address into "

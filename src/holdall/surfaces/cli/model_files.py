@@ -16,6 +16,7 @@ from holdall.sizes import format_size
 from holdall.surfaces.cli.fetching import is_there, refuse_to_replace
 from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import json_option, not_empty, opened
+from holdall.surfaces.cli.signing import signing_key
 from holdall.surfaces.cli.table import files, show_facts, show_json, show_table
 from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
@@ -75,6 +76,14 @@ def get(uri: str, destination: Path, force: bool, as_json: bool) -> None:
 )
 @click.option("--insecure", is_flag=True, help="With --oci-push: by HTTP.")
 @click.option("--hf", is_flag=True, help="As a folder of the Hugging Face Hub, with a card.")
+@click.option(
+    "--sign",
+    "key",
+    is_flag=False,
+    flag_value="",
+    metavar="[KEY]",
+    help="With a model.sig, by KEY or HOLDALL_SIGNING_KEY.",
+)
 @json_option
 def export(
     uri: str,
@@ -84,12 +93,13 @@ def export(
     reference: str | None,
     insecure: bool,
     hf: bool,
+    key: str | None,
     as_json: bool,
 ) -> None:
     """Write a model to TARGET for programs without holdall: a folder, or .tar, .tar.gz, .tgz or .zip.
 
     `mlflow.pyfunc.load_model` and `mlflow models serve` take the folder as it is; `oras` and `skopeo` what --oci
-    makes, `hf upload` what --hf makes.
+    makes, `hf upload` what --hf makes. With --sign, the package model-signing verifies it.
 
     \b
     Example: holdall model export models:/fraud@champion fraud.tar.gz
@@ -97,6 +107,9 @@ def export(
     ways = [oci, hf, reference is not None]
     if sum(ways) > 1 or (target is None) != (reference is not None):
         raise click.UsageError("give TARGET, perhaps with one of --oci and --hf; or --oci-push and no TARGET")
+    if key is not None and any(ways):
+        raise click.UsageError("--sign goes with a folder or an archive, which have room for a model.sig")
+    signer = None if key is None else signing_key(key or None)
     store, address = opened(), _of_the_store(uri)
     said: dict[str, object]
     if reference is not None:
@@ -109,7 +122,9 @@ def export(
         image = model_to_oci(store, address, target, tag=tag)
         said |= asdict(image)
     else:
-        said["files"] = model_to_huggingface(store, address, target) if hf else store.models.export(address, target)
+        said["files"] = (
+            model_to_huggingface(store, address, target) if hf else store.models.export(address, target, sign=signer)
+        )
     tell(f"wrote {files(int(str(said['files'])))}")
     shown = f"{target}:{tag}@{said['digest']}" if oci else str(target)
     show_json(said) if as_json else say(shown)

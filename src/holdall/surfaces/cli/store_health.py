@@ -14,13 +14,14 @@ from holdall.sizes import format_size
 from holdall.store import ENGINES
 from holdall.surfaces.cli.address import complete_run, run_of
 from holdall.surfaces.cli.program import json_option, not_empty, opened
+from holdall.surfaces.cli.signing import keys_in, signature_line
 from holdall.surfaces.cli.store import store
 from holdall.surfaces.cli.table import counted, files, show_json
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
 
 if TYPE_CHECKING:
-    from holdall.store import EntryRepair, Findings, LogRepair, RunRepair, Store
+    from holdall.store import EntryRepair, Findings, LogRepair, PublicKey, RunRepair, Store
 
 _engine = click.option(
     "--engine", type=click.Choice(ENGINES), help="What works on many shards at once: threads, or a cluster."
@@ -34,6 +35,14 @@ _workers = click.option("--workers", type=click.IntRange(min=1), help="How many 
 @click.option("--record", is_flag=True, help="Record which packs are damaged, so that nothing new refers to them.")
 @click.option("--repair-from", metavar="URL", callback=not_empty, help="Heal what is damaged from the copy at URL.")
 @click.option("--references", is_flag=True, help="Only hold what runs refer to elsewhere against what is there now.")
+@click.option("--signatures", is_flag=True, help="Only hold signatures of runs and models against what is there now.")
+@click.option(
+    "--signed-by",
+    multiple=True,
+    callback=not_empty,
+    metavar="KEY",
+    help="With --signatures: the public keys that count.",
+)
 @_engine
 @_workers
 @json_option
@@ -43,6 +52,8 @@ def check(
     record: bool,
     repair_from: str | None,
     references: bool,
+    signatures: bool,
+    signed_by: Sequence[str],
     engine: str | None,
     workers: int | None,
     as_json: bool,
@@ -51,6 +62,8 @@ def check(
 
     With --references, nothing of the store is read but what says where content is elsewhere; what is there is read only
     where its SHA-256 is known, and not with --quick.
+
+    With --signatures, nothing of the store is read but runs that are signed, and what they list.
 
     With --repair-from, what is damaged is recorded, healed from a copy of the store, and the store is checked again.
 
@@ -61,6 +74,10 @@ def check(
         if record or repair_from:
             raise click.UsageError("--references looks elsewhere: what is wrong there is neither recorded nor repaired")
         _check_references(opened(url), digest=not quick, as_json=as_json)
+    if signatures or signed_by:
+        if record or repair_from or references or not signatures:
+            raise click.UsageError("--signatures goes with --signed-by alone")
+        _check_signatures(opened(url), keys_in(signed_by), as_json=as_json)
     there, source = opened(url), opened(repair_from) if repair_from is not None else None
     if source:
         there.maintenance.repair([], source=source)  # that there is a store is known before all is read
@@ -191,6 +208,18 @@ def _check_references(store: Store, *, digest: bool, as_json: bool) -> NoReturn:
         _show_lines([f"{problem.what.upper():<10} {problem.artifact}: {problem.detail}" for problem in found])
         say("all references lead to what was there" if not found else counted(len(found), "reference") + " do not")
     sys.exit(1 if found else 0)
+
+
+def _check_signatures(store: Store, keys: Sequence[PublicKey] | None, *, as_json: bool) -> NoReturn:
+    """Show who signed what, and exit with 1 if a signature proves nothing of what is there."""
+    found = store.maintenance.check_signatures(keys=keys)
+    wrong = [each for each in found if each.problem]
+    if as_json:
+        show_json([asdict(each) for each in found])
+    else:
+        _show_lines([f"{signature_line(each)}{f': {each.problem}' if each.problem else ''}" for each in found])
+        say(counted(len(wrong), "problem") if wrong else f"all of {counted(len(found), 'signature')} valid")
+    sys.exit(1 if wrong else 0)
 
 
 def _show_lines(lines: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdall.errors import (
     ActiveRunError,
@@ -30,6 +30,9 @@ from holdall.errors import (
 from holdall.settings import Settings, read_settings
 from holdall.store import DEFAULT, Experiment, PathRule, Run, Store, tell_active, the_end
 from holdall.surfaces.fluent import system_metrics, visible
+
+if TYPE_CHECKING:
+    from holdall.store import SigningKey
 
 _log = logging.getLogger("holdall")
 
@@ -168,6 +171,7 @@ def start_run(
     log_system_metrics: bool | None = None,
     *,
     paths: PathRule | None = None,
+    sign: bool | str | os.PathLike[str] | SigningKey | None = None,
 ) -> Run:
     """Start a run, or resume one, and make it the active one.
 
@@ -185,8 +189,11 @@ def start_run(
         paths: "versioned" for a new run whose files may be replaced and removed later, as a training's `last.pt` is,
             by `on_conflict="replace"` and `run.delete_artifact`; "immutable", or None, for one whose files stay as they
             are. That is so for good, so a run that is resumed stays as it was started.
+        sign: A key, or its file, that signs the run when it ends (`holdall guide signing`); True for the key that
+            `HOLDALL_SIGNING_KEY` or `HOLDALL_SIGNING_COMMAND` names.
 
     Raises:
+        SigningKeyError: There is no such key.
         ActiveRunError: A run is active, and `nested` is not set.
         RunNotVersionedError: `paths` is "versioned", and the run that is resumed was not started so.
         RunNotFoundError: There is no run with this id, or no such parent.
@@ -206,11 +213,12 @@ def start_run(
         raise ActiveRunError(stack[-1].run.id)
     machine = system_metrics.machine_for(log_system_metrics)
     runs, settings = current_store().runs, read_settings()
+    key = settings.load_signing_key() if sign is True else sign or None
     named = None if run_id else _named_run(settings, parent_run_id)
     run_id = run_id or named
     if run_id is not None:
         with _named_by_the_environment(named):
-            run = runs.resume(run_id, name=run_name, tags=tags, description=description, paths=paths)
+            run = runs.resume(run_id, name=run_name, tags=tags, description=description, paths=paths, sign=key)
         _state.resumed.add(run_id)
     else:
         run = runs.start(
@@ -221,6 +229,7 @@ def start_run(
             tags=tags,
             description=description,
             paths=paths,
+            sign=key,
         )
     run = run._handle()  # its own: of two that one run was started by, each is left by its block
     started = _Started(run, os.getpid(), visible.running_task())
