@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,11 +19,13 @@ from tests.support.stores import Serial, tiny_location
 
 from holdall.access import policy
 from holdall.format.damage import DamageRecord, encode_damage
-from holdall.format.layout import PackName, damage_key, experiment_id
+from holdall.format.layout import PackName, ShareName, damage_key, experiment_id
 from holdall.runs.run import Run
+from holdall.storage.bucket import Bytes
 from holdall.storage.elsewhere.consent import Consent
+from holdall.storage.links import Link
 from holdall.storage.memory import MemoryBucket
-from holdall.store import LoggedModelInput, LoggedModelOutput, Store, from_numpy
+from holdall.store import LoggedModelInput, LoggedModelOutput, Share, Store, from_numpy
 
 PLACE: Final = "b/p"
 EXPERIMENT: Final = "vision"
@@ -218,11 +220,37 @@ def _gc(w: World) -> object:
 
 
 def _leave_garbage(w: World) -> None:
-    """A pack that nothing refers to, and is recorded as damaged."""
+    """A pack that nothing refers to, and is recorded as damaged; a share that no link opens any more."""
     name = PackName(b"\x01" * 16, 0)
     pack = next(data for key, data in w.bucket.inner.objects.items() if key.startswith("packs/"))
     w.bucket.inner.put(name.key, pack)
     w.bucket.inner.put(damage_key(name), encode_damage(DamageRecord(name, 0, "test", "on purpose", ())))
+    w.bucket.inner.put(ShareName(0, "0" * 32, w.ids["old"], "x").key, b"shared")
+
+
+def _share(w: World) -> Share:
+    """As of a server that signs links, which a dict has not."""
+    w.bucket.inner.links = lambda _: Signing(w.bucket)  # type: ignore[attr-defined]
+    return w.store.shares.create(f"runs:/{w.ids['old']}/own.bin")
+
+
+def _revoke(w: World) -> Share:
+    name = ShareName(2**50, "1" * 32, w.ids["old"], "x")
+    w.bucket.inner.put(name.key, b"shared")
+    return w.store.shares.revoke(name.id)
+
+
+@dataclass
+class Signing:
+    """What makes links, of any bucket."""
+
+    bucket: EnforcingBucket
+
+    def upload(self, key: str, blocks: Iterable[Bytes], most: int) -> None:
+        self.bucket.put(key, b"".join(blocks))
+
+    def sign(self, key: str, seconds: int, name: str, kind: str) -> Link:
+        return Link(f"https://b/{key}")
 
 
 def _compact(w: World) -> object:
@@ -333,6 +361,9 @@ VERBS: dict[str, Verb] = {
     "registry.delete_version": lambda w: w.store.registry.delete_version(MODEL, 1),
     "registry.delete_model": lambda w: w.store.registry.delete_model(MODEL),
     "deployments.record": lambda w: w.store.deployments.record(f"models:/{MODEL}/1", "here"),
+    "shares.list": lambda w: w.store.shares.list(),
+    "shares.create": _share,
+    "shares.revoke": _revoke,
     "maintenance.check, record": _recorded_check,
     "maintenance.repair": _repair,
     "maintenance.repair_logs": _lost_entry,

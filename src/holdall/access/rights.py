@@ -48,7 +48,7 @@ _RIGHTS: Final = {
     "collector": replace(
         _READER,
         put=("canary", "runs/", "packs/", "hints/", "gc/", "catalog/", "probe/"),
-        delete=("runs/", "packs/", "hints/", "gc/damaged/", "catalog/", "probe/"),
+        delete=("runs/", "packs/", "hints/", "gc/damaged/", "catalog/", "shares/", "probe/"),
     ),
     "owner": Rights(list=("*",), get=ALL, put=ALL, delete=ALL),
 }
