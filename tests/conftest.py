@@ -15,12 +15,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
 import hypothesis
 import pytest
 from tests.support import servers
+from tests.support.compiled import compile_share, leave_as_it_is
 from tests.support.depth import DEEP, FIRST, examples
 from tests.support.servers import Server
 
@@ -47,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[servers.SESSION] = str(os.getpid())
         os.environ[FIRST] = str(random.randrange(10**6))
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch")
+    leave_as_it_is(config, "holdall")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job, whose children would inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.register_profile(
@@ -56,6 +60,14 @@ def pytest_configure(config: pytest.Config) -> None:
     _outcomes.clear()
     _counted.clear()
     _there.update(os.listdir(config.rootpath))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Workers of a full run begin with what has to be compiled; what was is left alone."""
+    config = session.config
+    if (given := getattr(config, "workerinput", None)) and _is_full(config):
+        compile_share(config, config.rootpath, int(given["workerid"].removeprefix("gw")), int(given["workercount"]))
 
 
 @pytest.hookimpl(trylast=True)  # when what is not wanted has been taken out

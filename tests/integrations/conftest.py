@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
 import holdall
 from holdall.store import Store
 from holdall.surfaces.fluent import active
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch")
 
 
 @pytest.fixture
