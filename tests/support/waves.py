@@ -7,8 +7,8 @@
 
 A request ends when nothing else can begin before it does: each one waits at the door until every other thread of
 this process sleeps, and then all that wait go on together. That is one wave, and one tick of the time that is
-written down, so a busy machine changes no number. Whether a thread sleeps is what Linux says of it, twice running
-and without having run in between: one that is only short of a processor, or of the interpreter's lock, does not.
+written down, so a busy machine changes no number. Whether a thread sleeps is what Linux says of it, while none of
+them was put to sleep: one that is only short of a processor, or of the interpreter's lock, does not.
 
     waves       1         2         3
     list gc/    |---------|
@@ -21,6 +21,8 @@ Work in other processes is not seen. All such buckets share one time, so that tw
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 import time
 from collections import Counter
@@ -110,25 +112,36 @@ def _all_asleep(came: Callable[[], int]) -> bool:
         before = came()
         time.sleep(_QUIET)
         return came() == before
-    before_them = _threads()
+    before = _put_to_sleep()
     time.sleep(_LOOK)
-    return before_them is not None and _threads() == before_them
+    return _put_to_sleep() == before and _none_awake() and _put_to_sleep() == before
 
 
-def _threads() -> dict[str, tuple[str, str]] | None:
-    """Return how often each other thread was put to sleep so far; None where one is awake."""
-    mine, found = str(threading.get_native_id()), {}
-    for task in _TASKS.iterdir():
-        if task.name == mine:
-            continue
-        try:
-            lines = (task / "status").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            return None
-        if next(line for line in lines if line.startswith("State:")).split()[1] != "S":
-            return None
-        found[task.name] = (lines[-2], lines[-1])  # its switches, voluntary ones and others
-    return found
+def _put_to_sleep() -> int:
+    """Return how often other threads of this process were put to sleep so far, those included that have ended."""
+    all_of_us, this = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_THREAD))
+    return all_of_us.ru_nvcsw + all_of_us.ru_nivcsw - this.ru_nvcsw - this.ru_nivcsw
+
+
+def _none_awake() -> bool:
+    """Return whether Linux says of each other thread that it sleeps; of hundreds the newest are asked first."""
+    mine = threading.get_native_id()
+    tasks = sorted(map(int, os.listdir(_TASKS)), reverse=True)
+    return all(task == mine or _sleeps(task) for task in tasks)
+
+
+def _sleeps(task: int) -> bool:
+    """Return whether a thread is asleep; one that has ended meanwhile was not."""
+    try:
+        stat = os.open(f"{_TASKS}/{task}/stat", os.O_RDONLY)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    try:
+        return os.read(stat, 1024).rpartition(b")")[2].split()[0] == b"S"
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(stat)
 
 
 class LatentBucket:
