@@ -32,7 +32,7 @@ from typing import Any
 import pytest
 
 import holdall
-from holdall.store import GroupPart, ModelInfo, Run, RunIndex, RunSnapshot, Store
+from holdall.store import GroupPart, KeySlots, ModelInfo, Run, RunIndex, RunSnapshot, Store
 from holdall.surfaces.fluent import active
 
 # Verbs that still lack an example, as patterns. This list only shrinks, and ends empty.
@@ -57,6 +57,7 @@ def _rooms() -> Iterator[tuple[str, object]]:
     yield "RunIndex", RunIndex
     yield "GroupPart", GroupPart
     yield "Store", Store
+    yield "KeySlots", KeySlots
     store = Store.open("memory://rooms")
     yield from ((f"Store.{name}", type(room)) for name, room in vars(store).items() if not name.startswith("_"))
 
@@ -118,6 +119,10 @@ def _given(store: Store, source: str) -> dict[str, Any]:
         scope["run"] = _started(store)
     if "fraud" in source:
         _register(store, scope["run"])
+    if "sealed" in source:
+        opened = holdall.Unlock(passphrase="correct horse battery staple")
+        scope["sealed"] = holdall.open(f"memory://docstrings/{uuid.uuid4()}", unlock=opened)
+        scope["sealed"].maintenance.create(encrypt=True)
     if re.search(r"(?<!\.)\blogged\b", source):
         scope["logged"] = _logged(scope["run"])
     return scope

@@ -132,6 +132,9 @@ from holdall.exceptions import (
 from holdall.integrations.autologging.everything import (
     autolog,
 )
+from holdall.keys.identities import (
+    new_identity,
+)
 from holdall.signing.agents import (
     command_key,
 )
@@ -420,6 +423,7 @@ __all__ = [
     "log_table",
     "log_text",
     "models",
+    "new_identity",
     "onnx",
     "protos",
     "pyfunc",

@@ -34,6 +34,7 @@ from holdall.surfaces.cli import (
     signing,
     store,
     store_health,
+    store_key,
     ui,
 )
 from holdall.surfaces.cli import serving as serving_verbs
@@ -69,6 +70,7 @@ __all__ = [
     "signing",
     "store",
     "store_health",
+    "store_key",
     "ui",
 ]
 

@@ -1303,6 +1303,11 @@ class KeyUnavailableError(HoldallError):
     def __str__(self) -> str:
         return f"the store at {self.url} is encrypted, and stays closed: {self.reason}"
 
+    @property
+    def asks(self) -> bool:
+        """Whether a passphrase may open it, and none was given."""
+        return type(self) is KeyUnavailableError and "for a passphrase" in self.reason
+
 
 class WrongKeyError(KeyUnavailableError):
     """A key was given that opens no key slot of the store. Attributes: url, reason."""

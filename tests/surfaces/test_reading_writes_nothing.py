@@ -44,7 +44,7 @@ from holdall.storage.bucket import Bytes
 from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import TraceBucket
-from holdall.store import Store
+from holdall.store import KeySlots, Store
 from holdall.surfaces.fluent import active
 
 
@@ -342,6 +342,7 @@ READS: dict[str, dict[str, Verb]] = {
         "told_by": lambda w: w.store.deployments.told_by(w.run.record.data.tags, ""),
     },
     "Shares": {"list": lambda w: w.store.shares.list()},
+    "KeySlots": {"list": lambda w: w.store.maintenance.keys.list()},
     "Maintenance": {
         "check": lambda w: w.store.maintenance.check(),
         "check_references": lambda w: w.store.maintenance.check_references(),
@@ -352,6 +353,7 @@ READS: dict[str, dict[str, Verb]] = {
         "explain": lambda w: w.store.maintenance.explain(w.id),
         "plan_purge": lambda w: _plan_purges(w.store),
         "freed_by": lambda w: w.store.maintenance.freed_by([w.run.id]),
+        "keys": lambda w: w.store.maintenance.keys.list(),
         "run_ids": lambda w: w.store.maintenance.run_ids(),
         "stats": lambda w: w.store.maintenance.stats(),
     },
@@ -427,6 +429,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
+    "KeySlots": names("add revoke"),
     "Maintenance": names("catalog undo_gc compact create discard doctor gc purge repair repair_logs"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}
@@ -438,6 +441,7 @@ ASKS_NOTHING: dict[str, set[str]] = {
         autolog disable_system_metrics_logging enable_system_metrics_logging set_system_metrics_node_id
         set_system_metrics_samples_before_logging set_system_metrics_sampling_interval
         command_key
+        new_identity
         flush_trace_async_logging get_registry_uri get_tracking_uri is_tracking_uri_set set_registry_uri set_store
         set_tracking_uri
     """)
@@ -470,7 +474,10 @@ ASKS_NOTHING["holdall.pytorch"] |= {"save_state_dict"}
 for _name in set(FLAVORS) - {"onnx", "pyfunc"}:
     ASKS_NOTHING[f"holdall.{_name}"] |= {"autolog"}
 
-CLASSES = [Runs, RunIndex, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Shares, Maintenance]
+CLASSES = [
+    *(Runs, RunIndex, Run, RunSnapshot, Artifacts, Experiments, Models, Registry, Deployments, Shares),
+    *(Maintenance, KeySlots),
+]
 
 
 def _public(thing: Any) -> set[str]:
@@ -699,6 +706,7 @@ LINES: dict[str, str] = {
     "store copy": "store copy store {to}",
     "store bundle write": "store bundle write store {to}.zip",
     "store stats": "store stats",
+    "store key list": "store key list",
     "store du": "store du",
     "experiment list": "experiment list --all",
     "experiment retention": "experiment retention vision",  # with a rule or --clear it writes
@@ -731,6 +739,8 @@ LINES_THAT_WRITE = {
     "share revoke",
     "store catalog",  # but for a dry run
     "store init",
+    "store key add",
+    "store key revoke",
     "store doctor",
     "store repair",
     "store bundle read",
@@ -753,6 +763,7 @@ LINES_THAT_ASK_NOTHING = {
     "guide",
     "signing-key new",
     "signing-key show",
+    "store key new",
     "store policy",
     "model serve",
     "store credentials",

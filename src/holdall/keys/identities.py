@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from holdall.errors import InvalidArgumentError, SourceUnreadableError
+from holdall.errors import DestinationError, InvalidArgumentError, SourceUnreadableError
 from holdall.keys.bech32 import decode, encode
 from holdall.libraries import library
 
@@ -61,12 +61,22 @@ def read_recipients(given: Path | str) -> tuple[bytes, ...]:
     return tuple(_parse(PUBLIC, line, where) for where, line in _lines(Path(text).expanduser()))
 
 
-def new_identity(path: Path, identity: bytes) -> str:
-    """Write an identity of 32 random bytes to a new file, which only its owner may read, and return its public key.
+def new_identity(path: str | os.PathLike[str], identity: bytes | None = None) -> str:
+    """Write an identity to a new file, which only its owner may read, and return its public key, `age1...`.
+
+    Args:
+        path: The file, which must not be there yet.
+        identity: 32 random bytes; drawn when None.
 
     Raises:
-        SourceUnreadableError: There is something at this path, or nothing can be written there.
+        DestinationError: There is something at this path, or nothing can be written there.
+        MissingLibraryError: The package cryptography is not installed.
+
+    Example:
+        >>> holdall.new_identity("anna.key")
+        'age1...'
     """
+    identity = os.urandom(_SIZE) if identity is None else identity
     public = public_text(public_key(identity))
     text = f"# public key: {public}\n{encode(SECRET, identity).upper()}\n"
     try:
@@ -75,7 +85,7 @@ def new_identity(path: Path, identity: bytes) -> str:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise SourceUnreadableError(str(path), f"no key was written there: {error.strerror or error}") from error
+        raise DestinationError(os.fspath(path), f"no key was written there: {error.strerror or error}") from error
     return public
 
 

@@ -29,7 +29,7 @@ class Unlock:
 
     Example:
         >>> holdall.Unlock(passphrase="correct horse battery staple")
-        Unlock(passphrase)
+        Unlock(passphrase, kms)
     """
 
     passphrase: str | None = None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import islice
 
+from holdall.errors import InvalidArgumentError
 from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.credentials import CredentialVerbs
 from holdall.maintenance.explaining import ExplainVerbs
 from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.health import HealthVerbs
+from holdall.maintenance.keys import KeySlots, create_encrypted
 from holdall.maintenance.references import ReferenceVerbs
 from holdall.maintenance.retention import RetentionVerbs
 from holdall.maintenance.signatures import SignatureVerbs
@@ -40,8 +42,21 @@ class Maintenance(
     def __init__(self, location: Location) -> None:
         self._location = location
 
-    def create(self) -> Report:
+    def create(
+        self, *, encrypt: bool = False, recipient: str | None = None, kms: str | None = None, label: str = ""
+    ) -> Report:
         """Make a store here, if the bucket can keep one.
+
+        An encrypted store is made by who opens it with `unlock`: its first key is what `recipient` or `kms` names, or
+        else the passphrase of `unlock`, or its first identity. **Without a key nobody can ever read it**: add a second
+        one with `keys.add`, and keep that elsewhere.
+
+        Args:
+            encrypt: Whether content, names and all that is logged are encrypted before they leave this machine. It
+                cannot be changed afterwards. What stays visible: `holdall guide encryption`.
+            recipient: Of an encrypted store: the public key, or the file of one, whose identity opens it.
+            kms: Of an encrypted store: the key in AWS KMS that opens it.
+            label: Of an encrypted store: whose its first key is; no secret.
 
         Returns:
             What the bucket was found to do.
@@ -49,15 +64,33 @@ class Maintenance(
         Raises:
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
+            InvalidArgumentError: A store is to be encrypted, and `unlock` was not given, or is no key for it.
+            KeyUnavailableError: AWS KMS refuses.
+            MissingLibraryError: The package cryptography is not installed.
 
         Example:
             >>> store = holdall.open("memory://made")
             >>> store.maintenance.create().safe_for_writing
             True
         """
-        report = self._location.create()
+        if encrypt:
+            report = create_encrypted(self._location, recipient, kms, label)
+        elif recipient or kms or label:
+            raise InvalidArgumentError("recipient, kms and label are of an encrypted store: encrypt=True makes one")
+        else:
+            report = self._location.create()
         self._location.ready_to_write()
         return report
+
+    @property
+    def keys(self) -> KeySlots:
+        """Who may open the store, if it is encrypted: key slots are listed, added and revoked.
+
+        Example:
+            >>> [slot.kind for slot in sealed.maintenance.keys.list()]
+            ['passphrase']
+        """
+        return KeySlots(self._location)
 
     def doctor(self) -> Report:
         """Try what the bucket can do, at length; writes only below `probe/`, and removes it again.

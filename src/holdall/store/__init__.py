@@ -67,7 +67,9 @@ if TYPE_CHECKING:
     from holdall.collecting.plan import Amount, Collection, GenerationReport
     from holdall.copying.report import CopyReport, ModelCopy, RunCopy
     from holdall.engines.opening import ENGINES
+    from holdall.keys.identities import new_identity
     from holdall.maintenance.credentials import LEAST_TO_REFRESH, ShortLived
+    from holdall.maintenance.keys import KeySlot, KeySlots
     from holdall.maintenance.references import ReferenceProblem
     from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
@@ -170,6 +172,8 @@ __all__ = [
     "Holdings",
     "InputTag",
     "Inspection",
+    "KeySlot",
+    "KeySlots",
     "KeyValue",
     "Level",
     "LevelRow",
@@ -268,6 +272,7 @@ __all__ = [
     "lock",
     "may_have_tensors",
     "milliseconds",
+    "new_identity",
     "parse_policy",
     "public_keys",
     "record_of",
@@ -288,6 +293,8 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.copying.report": "CopyReport ModelCopy RunCopy",
     "holdall.engines.opening": "ENGINES",
     "holdall.maintenance.credentials": "LEAST_TO_REFRESH ShortLived",
+    "holdall.keys.identities": "new_identity",
+    "holdall.maintenance.keys": "KeySlot KeySlots",
     "holdall.maintenance.references": "ReferenceProblem",
     "holdall.maintenance.space": "Compaction Stats",
     "holdall.maintenance.store": "Maintenance",

@@ -42,7 +42,6 @@ from holdall.format.sealing import Sealing
 from holdall.keys.ring import Ring
 from holdall.keys.sealed_bucket import SealedBucket, sealing_of, writing_to
 from holdall.keys.unlock import Unlock
-from holdall.keys.unlocking import find_roots
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
@@ -154,6 +153,8 @@ class Location:
         except ObjectNotFoundError as error:
             raise StoreNotFoundError(self.bucket.url) from error
         if found.sealed:
+            from holdall.keys.unlocking import find_roots  # of which other stores need nothing
+
             roots = find_roots(self.bucket, found.store, self.unlock or Unlock(kms=False), found.proof)
             self._ring = Ring(roots, found.cipher, self.entropy)
         return found

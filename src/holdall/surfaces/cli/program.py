@@ -12,21 +12,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import click
 
-from holdall.errors import ArtifactNotFoundError, ExperimentNotFoundError, HoldallError, RequestError
+from holdall.errors import (
+    ArtifactNotFoundError,
+    ExperimentNotFoundError,
+    HoldallError,
+    KeyUnavailableError,
+    RequestError,
+)
 from holdall.settings import read_settings
 from holdall.surfaces.cli.hints import hint_of
+from holdall.surfaces.cli.passphrases import ask_for, forget, may_ask, with_typed
 from holdall.surfaces.cli.writer import confirm, quiet_pipes, tell, tell_click, tell_traceback
 
 if TYPE_CHECKING:
-    from holdall.store import Store
+    from holdall.store import Store, Unlock
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 
@@ -78,8 +86,9 @@ class Program(Noun):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         with quiet_pipes():
+            words = list(sys.argv[1:] if args is None else args)
             try:
-                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+                code = self._run(words, prog_name, complete_var, **extra)
             except click.ClickException as error:
                 tell_click(error)
                 sys.exit(error.exit_code)
@@ -88,19 +97,38 @@ class Program(Noun):
                 sys.exit(1)
             sys.exit(code if isinstance(code, int) else 0)
 
+    def _run(self, words: list[str], prog_name: str | None, complete_var: str | None, **extra: Any) -> Any:
+        """Run the command; once more where it was stopped by a store that a passphrase opens, which is asked for."""
+        try:
+            return super().main(list(words), prog_name, complete_var, standalone_mode=False, **extra)
+        except KeyUnavailableError as error:  # which `invoke` lets through where somebody can be asked
+            ask_for(error)
+            return super().main(list(words), prog_name, complete_var, standalone_mode=False, **extra)
+        finally:
+            forget()
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except KeyUnavailableError as error:
+            if may_ask(error):
+                raise
+            _fail(error, debug=ctx.params.get("debug"))
         except (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit) as error:
             if isinstance(error, click.NoSuchOption):
                 raise _where_it_belongs(error) from error
             raise
         except Exception as error:
-            _tell_error(error)
-            if ctx.params.get("debug"):
-                tell_traceback()
-            sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
+            _fail(error, debug=ctx.params.get("debug"))
+
+
+def _fail(error: Exception, *, debug: bool | None) -> NoReturn:
+    """Say what went wrong, and end."""
+    _tell_error(error)
+    if debug:
+        tell_traceback()
+    sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
 
 
 def _tell_error(error: Exception) -> None:
@@ -137,13 +165,13 @@ def program(ctx: click.Context, url: str | None, options: Sequence[str], debug: 
     Example: holdall --store s3://bucket/experiments run list
     Guide: holdall guide start
     """
-    ctx.obj = lambda other=None: _open(other or url, options)
+    ctx.obj = lambda other=None, unlock=None: _open(other or url, options, unlock)
 
 
-def opened(url: str | None = None) -> Store:
-    """Return the store of the command: its argument, `--store` or `HOLDALL_STORE`."""
-    opener: Callable[[str | None], Store] = click.get_current_context().obj
-    return opener(url)
+def opened(url: str | None = None, unlock: Unlock | None = None) -> Store:
+    """Return the store of the command: its argument, `--store` or `HOLDALL_STORE`; and what opens it."""
+    opener: Callable[..., Store] = click.get_current_context().obj
+    return opener(url, unlock)
 
 
 def opened_at(url: str, more: Sequence[str] = ()) -> Store:
@@ -189,12 +217,13 @@ def _at_a_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _open(url: str | None, options: Sequence[str]) -> Store:
+def _open(url: str | None, options: Sequence[str], unlock: Unlock | None = None) -> Store:
     try:
         settings = read_settings()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
+        settings = replace(settings, unlock=unlock or with_typed(settings.unlock))
         return settings.open_store(url, dict(map(_option, options)))
     except HoldallError:
         raise

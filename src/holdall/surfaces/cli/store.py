@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from holdall.sizes import format_size
+from holdall.store import Unlock
+from holdall.surfaces.cli.passphrases import new_passphrase
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, files, show_json, show_table
 from holdall.surfaces.cli.writer import say
@@ -29,14 +31,42 @@ def store() -> None:
 
 @store.command("init")
 @click.argument("url", required=False, callback=not_empty)
+@click.option("--encrypt", is_flag=True, help="Encrypt all that is logged before it leaves the machine.")
+@click.option("--passphrase", is_flag=True, help="Its first key: ask for one, or read it from the standard input.")
+@click.option("--recipient", metavar="KEY", callback=not_empty, help="Its first key: age1..., or the file of one.")
+@click.option("--kms", metavar="ARN", callback=not_empty, help="Its first key: one in AWS KMS.")
+@click.option("--label", metavar="TEXT", default="", help="Whose its first key is; who can read the bucket reads it.")
 @json_option
-def init(url: str | None, as_json: bool) -> None:
+def init(
+    url: str | None,
+    encrypt: bool,
+    passphrase: bool,
+    recipient: str | None,
+    kms: str | None,
+    label: str,
+    as_json: bool,
+) -> None:
     """Create a store at URL, after testing that the bucket is safe for it.
+
+    An encrypted store cannot be read without one of its keys, by nobody: add a second one with `holdall store key add`,
+    and keep it elsewhere. Its first key is HOLDALL_PASSPHRASE or HOLDALL_IDENTITY, where no option names another.
 
     \b
     Example: holdall store init s3://bucket/experiments
     """
-    _show_report(opened(url).maintenance.create(), as_json=as_json)
+    if not encrypt:
+        if passphrase or recipient or kms or label:
+            raise click.UsageError("--passphrase, --recipient, --kms and --label are of an encrypted store: --encrypt")
+        _show_report(opened(url).maintenance.create(), as_json=as_json)
+        return
+    if [passphrase, recipient is not None, kms is not None].count(True) > 1:
+        raise click.UsageError("give one of --passphrase, --recipient and --kms; `holdall store key add` adds more")
+    first = Unlock(new_passphrase("the new store"), kms=False) if passphrase else Unlock(kms=kms is not None)
+    target = opened(url, None if not (passphrase or recipient or kms) else first)
+    report = target.maintenance.create(encrypt=True, recipient=recipient, kms=kms, label=label)
+    _show_report(report, as_json=as_json)
+    if not as_json:
+        say("encrypted: without a key nobody can ever read it; `holdall store key add` adds one to keep elsewhere")
 
 
 @store.command("doctor")

@@ -1,0 +1,243 @@
+"""Who may open an encrypted store: its key slots are listed, added and revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from holdall.errors import (
+    DamageError,
+    InvalidArgumentError,
+    KeyUnavailableError,
+    MissingLibraryError,
+    StoreExistsError,
+)
+from holdall.format.document import MAX_DOCUMENT
+from holdall.format.layout import DESCRIPTOR
+from holdall.format.records import Descriptor, parse_descriptor
+from holdall.format.roots import Root
+from holdall.format.sealing import AES
+from holdall.format.slots import ByKms, ByRecipient, Slot
+from holdall.keys.identities import public_key, public_text, read_identities
+from holdall.keys.making import Maker, NewSlot
+from holdall.keys.objects import Keys, read_keys
+from holdall.keys.unlock import Unlock
+from holdall.keys.unlocking import Opened, open_keys
+from holdall.storage.probe import Report
+from holdall.trees.location import Location
+
+LEAST: Final = 8  # characters of a passphrase
+
+
+@dataclass(frozen=True, slots=True)
+class KeySlot:
+    """One key slot of a store.
+
+    Attributes:
+        number: Its own; no other slot ever has it.
+        kind: What opens it: `passphrase`, `recipient`, `aws-kms`; empty where that cannot be read any more.
+        label: Whose it is, as whoever made it said.
+        key: The public key (`age1...`) or the ARN that it is for; empty for a passphrase.
+        made: When, in ms since 1970 UTC, by its maker's clock.
+        epoch: Which root key it holds; 0 until the store is rekeyed.
+        current: Whether that is the newest, so that it opens the store.
+        opened: Whether what was given opens it.
+        proven: Whether somebody made it who had the store's key; None where nothing was given that tells.
+        revoked: Whether it was revoked.
+        damage: What is wrong with it; empty where nothing is.
+    """
+
+    number: int
+    kind: str = ""
+    label: str = ""
+    key: str = ""
+    made: int = 0
+    epoch: int = 0
+    current: bool = False
+    opened: bool = False
+    proven: bool | None = None
+    revoked: bool = False
+    damage: str = ""
+
+
+class KeySlots:
+    """The key slots of an encrypted store: each holds its root key, wrapped so that one secret opens it."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def list(self) -> list[KeySlot]:
+        """Return all key slots, those that were revoked too, by their numbers; none of a store that is not encrypted.
+
+        What was given to open the store is tried, and if nothing opens they are listed all the same.
+
+        Cost: as opening the store.
+
+        Example:
+            >>> [(slot.number, slot.kind, slot.proven) for slot in sealed.maintenance.keys.list()]
+            [(0, 'passphrase', True)]
+        """
+        if not (found := self._described()).sealed:
+            return []
+        opened = self._opened_if_any()
+        keys = opened.keys if opened else read_keys(self._location.bucket, found.store, self._location.pool)
+        live = [_shown(slot, keys, opened) for slot in keys.slots.values()]
+        damaged = [KeySlot(number, damage=str(error)) for number, error in keys.damaged.items()]
+        revoked = [KeySlot(number, revoked=True) for number in keys.listed.gone]
+        return sorted([*live, *damaged, *revoked], key=lambda slot: slot.number)
+
+    def add(
+        self,
+        *,
+        passphrase: str | None = None,
+        recipient: str | None = None,
+        kms: str | None = None,
+        label: str = "",
+    ) -> KeySlot:
+        """Let one more secret open the store: just one of these is given.
+
+        Args:
+            passphrase: A passphrase of at least 8 characters; five or six random words are good ones.
+            recipient: A public key, `age1...`, or the file of one: who has its identity opens the store.
+            kms: The ARN, id or alias of a key in AWS KMS: who may use that opens the store.
+            label: Whose it is, for people; everybody who can read the bucket can read it.
+
+        Returns:
+            The new slot.
+
+        Raises:
+            KeyUnavailableError, WrongKeyError: Nothing was given that opens the store; or AWS KMS refuses.
+            InvalidArgumentError: The store is not encrypted, or this is no key.
+            MissingLibraryError: The package cryptography is not installed.
+
+        Cost: as opening the store; two listings, a PUT and a listing more.
+
+        Example:
+            >>> sealed.maintenance.keys.add(passphrase="on paper, in the safe", label="recovery").number
+            1
+        """
+        new = checked(NewSlot(passphrase, recipient, kms, label))
+        self._location.ready_to_write()
+        opened = self._opened()
+        slot = maker_of(self._location, self._descriptor().store).add(new, opened.roots[0])
+        return _shown(slot, opened.keys, opened)
+
+    def revoke(self, number: int, *, force: bool = False) -> None:
+        """Delete a key slot, so that its secret opens the store no more for who has not opened it yet.
+
+        Who had it may have kept the root key, and with that goes on reading all that the bucket gives them. What is
+        written from now on is safe from them once the store is rekeyed, and they cannot read the bucket any more at all
+        once their access to that is taken.
+
+        Args:
+            number: The slot's number.
+            force: Whether it may be the last one: then nobody can ever read the store again.
+
+        Raises:
+            KeySlotNotFoundError: There is none of this number.
+            LastKeyError: It is the last that opens the store.
+            InvalidArgumentError: The store is not encrypted.
+
+        Cost: as opening the store; three listings, a PUT and a DELETE, and a GET for each slot until one is left over.
+
+        Example:
+            >>> slot = sealed.maintenance.keys.add(passphrase="until the end of May", label="guest")
+            >>> sealed.maintenance.keys.revoke(slot.number)
+            >>> sealed.maintenance.keys.list()[slot.number].revoked
+            True
+        """
+        store = self._descriptor().store
+        opened = self._opened_if_any()
+        root = opened.roots[0] if opened else None
+        maker_of(self._location, store).revoke(number, root=root, force=force)
+
+    def _described(self) -> Descriptor:
+        """Return what the store is, also where nothing was given that opens it."""
+        try:
+            return self._location.descriptor
+        except KeyUnavailableError:
+            return parse_descriptor(self._location.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
+
+    def _descriptor(self) -> Descriptor:
+        """Return what an encrypted store is. Raises: InvalidArgumentError: it is another."""
+        if not (found := self._described()).sealed:
+            raise InvalidArgumentError(f"the store at {self._location.bucket.url} is not encrypted: it has no keys")
+        return found
+
+    def _opened(self) -> Opened:
+        found, unlock = self._descriptor(), self._location.unlock or Unlock(kms=False)
+        return open_keys(self._location.bucket, found.store, unlock, found.proof, self._location.pool)
+
+    def _opened_if_any(self) -> Opened | None:
+        try:
+            return self._opened()
+        except (KeyUnavailableError, MissingLibraryError, DamageError):
+            return None
+
+
+def create_encrypted(location: Location, recipient: str | None, kms: str | None, label: str) -> Report:
+    """Make an encrypted store, whose first key is one of those that are given. Raises: as `Maintenance.create`."""
+    new = checked(_first(location.unlock, recipient, kms, label))
+    made: list[tuple[Maker, Slot]] = []
+
+    def make(store: str, root: Root) -> None:
+        maker = maker_of(location, store)
+        made.append((maker, maker.add(new, root)))
+
+    try:
+        return location.create(cipher=AES, slots=make)
+    except StoreExistsError:
+        for maker, slot in made:  # somebody else made a store meanwhile, of which this is no key
+            maker.forget(slot)
+        raise
+
+
+def _first(unlock: Unlock | None, recipient: str | None, kms: str | None, label: str) -> NewSlot:
+    """Return what is to open a new store."""
+    if unlock is None:
+        raise InvalidArgumentError(
+            "who makes an encrypted store opens it, by holdall.open(url, unlock=holdall.Unlock(passphrase=...)), or "
+            "HOLDALL_PASSPHRASE, HOLDALL_IDENTITY or HOLDALL_KMS"
+        )
+    if recipient is not None or kms is not None:
+        return NewSlot(None, recipient, kms, label)
+    if (passphrase := unlock.given_passphrase()) is not None:
+        return NewSlot(passphrase, label=label)
+    for given in unlock.identities:
+        return NewSlot(recipient=public_text(public_key(read_identities(given)[0])), label=label)
+    raise InvalidArgumentError("give a passphrase, an identity, a recipient or a key in AWS KMS, which is to open it")
+
+
+def maker_of(location: Location, store: str) -> Maker:
+    """Return what makes key slots of a store."""
+    return Maker(location.bucket, store, location.entropy, location.clock)
+
+
+def checked(new: NewSlot) -> NewSlot:
+    """Return what is to open a store. Raises: InvalidArgumentError: a passphrase that is guessed at once."""
+    if new.passphrase is not None and len(new.passphrase) < LEAST:
+        raise InvalidArgumentError(
+            f"a passphrase has at least {LEAST} characters, better five random words: whoever reads the bucket can "
+            "guess it at leisure"
+        )
+    return new
+
+
+def _shown(slot: Slot, keys: Keys, opened: Opened | None) -> KeySlot:
+    key = slot.by.key if isinstance(slot.by, ByKms) else ""
+    return KeySlot(
+        number=slot.number,
+        kind=slot.kind,
+        label=slot.label,
+        key=public_text(slot.by.recipient) if isinstance(slot.by, ByRecipient) else key,
+        made=slot.time,
+        epoch=slot.epoch,
+        current=slot.epoch == keys.listed.newest,
+        opened=opened is not None and slot.number == opened.slot.number,
+        proven=_proven(slot, opened.roots) if opened else None,
+    )
+
+
+def _proven(slot: Slot, roots: Sequence[Root]) -> bool:
+    return any(slot.proven_by(root) for root in roots if root.epoch == slot.epoch)

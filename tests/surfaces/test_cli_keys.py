@@ -1,0 +1,156 @@
+"""`holdall store init --encrypt` and `holdall store key`: who may open a store, at a shell."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.support.shell import Shell
+
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    for name in ("HOLDALL_PASSPHRASE", "HOLDALL_PASSPHRASE_COMMAND", "HOLDALL_IDENTITY", "HOLDALL_KMS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "words.txt").write_text("very private words\n" * 9)
+    return Shell(tmp_path)
+
+
+def test_a_store_is_made_with_a_passphrase_and_opened_by_the_environment(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The passphrase comes from the standard input; without it nothing is read, and nothing of it is in the bucket."""
+    assert "encrypted" in shell("store", "init", "--encrypt", "--passphrase", "--label", "anna", input=f"{SECRET}\n")
+    refused = shell.run("artifact", "log", "words.txt", code=1)
+    assert "stays closed: nothing was given that could open it; it has key slots: 1 for a passphrase" in refused.output
+    assert "HOLDALL_PASSPHRASE" in refused.output
+    monkeypatch.setenv("HOLDALL_PASSPHRASE", SECRET)
+    run = shell.log("words.txt")
+    assert shell("artifact", "cat", f"runs:/{run}/words.txt") == "very private words\n" * 9
+    stored = b"".join(path.read_bytes() for path in (shell.folder / "store").rglob("*") if path.is_file())
+    assert b"private" not in stored
+    assert b"horse" not in stored
+    monkeypatch.setenv("HOLDALL_PASSPHRASE", "another one")
+    assert "none opened by what was tried (a passphrase)" in shell("run", "list", code=1)
+
+
+def test_keys_are_added_listed_and_revoked(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each opens the store until it is revoked; the last one stays, unless it is forced to go."""
+    shell("store", "key", "new", "first.key")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "first.key"))
+    shell("store", "init", "--encrypt")
+    public = shell("store", "key", "new", "anna.key").strip()
+    assert re.fullmatch("age1[a-z0-9]{58}", public)
+    assert (shell.folder / "anna.key").stat().st_mode & 0o777 == 0o600
+    assert "no key was written there: File exists" in shell("store", "key", "new", "anna.key", code=1)
+    assert f"recipient {public} (anna)" in shell("store", "key", "add", "--recipient", public, "--label", "anna")
+    shell("store", "key", "add", "--passphrase", "--label", "paper", input="on paper, in the safe\n")
+    listed = shell.json("store", "key", "list")
+    assert [(slot["kind"], slot["label"], slot["opened"], slot["proven"]) for slot in listed] == [
+        ("recipient", "", True, True),
+        ("recipient", "anna", False, True),
+        ("passphrase", "paper", False, True),
+    ]
+    run = shell.log("words.txt")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "anna.key"))
+    assert "private" in shell("artifact", "cat", f"runs:/{run}/words.txt")
+    plan = shell("store", "key", "revoke", "0", "--dry-run")
+    assert "revoke  slot 0, recipient age1" in plan
+    assert f"left    2 slots: 1, recipient {public} (anna), 2, passphrase (paper)" in plan
+    assert "there is no terminal to ask at" in shell("store", "key", "revoke", "0", code=2)
+    shell("store", "key", "revoke", "0", "--yes")
+    shell("store", "key", "revoke", "2", "--yes")
+    assert "revoked" in shell("store", "key", "list")
+    assert "key slot 1 is the last that opens" in shell("store", "key", "revoke", "1", "--yes", code=1)
+    assert "there is no key slot 2" in shell("store", "key", "revoke", "2", "--yes", code=1)
+    assert "there is no key slot 9" in shell("store", "key", "revoke", "9", "--yes", code=1)
+    shell("store", "key", "revoke", "1", "--yes", "--force")
+    assert "it has no key slot" in shell("run", "list", code=1)
+
+
+def test_keys_of_a_store_are_listed_without_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as can be told; of a store that is not encrypted there are none."""
+    shell("store", "init", "--encrypt", "--passphrase", input=f"{SECRET}\n")
+    (slot,) = shell.json("store", "key", "list")
+    assert (slot["opened"], slot["proven"], slot["current"]) == (False, None, True)
+    monkeypatch.setenv("HOLDALL_STORE", "./plain")
+    shell("--store", "./plain", "store", "init")
+    assert "is not encrypted" in shell("--store", "./plain", "store", "key", "list")
+    refused = shell("--store", "./plain", "store", "key", "add", "--passphrase", code=2, input=f"{SECRET}\n")
+    assert "is not encrypted: it has no keys" in refused
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["store", "init", "--encrypt"], "who makes an encrypted store opens it"),
+        (["store", "init", "--encrypt", "--passphrase"], "no passphrase in the standard input's first line"),
+        (["store", "init", "--passphrase"], "are of an encrypted store"),
+        (
+            ["store", "init", "--encrypt", "--passphrase", "--kms", "x"],
+            "give one of --passphrase, --recipient and --kms",
+        ),
+        (["store", "init", "--encrypt", "--recipient", "age1qq"], "is no public key"),
+        (["store", "init", "--encrypt", "--recipient", "nowhere"], "No such file"),
+        (["store", "key", "add"], "give one of --passphrase, --recipient and --kms"),
+    ],
+)
+def test_what_makes_no_store_says_why(shell: Shell, words: list[str], reason: str) -> None:
+    """And none is made."""
+    assert reason in shell(*words, code=1 if "nowhere" in words else 2)
+    assert not (shell.folder / "store" / "holdall.json").exists()
+
+
+def test_a_short_passphrase_is_refused(shell: Shell) -> None:
+    """Whoever reads the bucket can guess it at leisure."""
+    assert "at least 8 characters" in shell("store", "init", "--encrypt", "--passphrase", code=2, input="horse\n")
+
+
+def test_at_a_terminal_a_passphrase_is_asked_for(shell: Shell) -> None:
+    """Once, hidden, by the command that needs it; and a wrong one is an error, not another question."""
+    shell("store", "init", "--encrypt", "--passphrase", input=f"{SECRET}\n")
+    shown, code = typed(shell, SECRET, "store", "key", "add", "--recipient", shell("store", "key", "new", "k").strip())
+    assert code == 0, shown
+    assert shown.count("Passphrase of") == 1
+    assert "key slot 1 opens the store now" in shown
+    assert "horse" not in shown
+    shown, code = typed(shell, "no such words", "run", "list")
+    assert code == 1
+    assert "none opened by what was tried (a passphrase)" in shown
+    assert shown.count("Passphrase of") == 1
+
+
+def typed(shell: Shell, answer: str, *words: str) -> tuple[str, int]:
+    """What a command shows at a terminal where its first question is answered so; and its exit code."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "HOLDALL_STORE": "./store", "HOLDALL_CACHE": "off", "TERM": "dumb"}
+    command = [sys.executable, "-m", "holdall", *words]
+    process = subprocess.Popen(
+        command, cwd=shell.folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    shown, answered, until = b"", False, time.monotonic() + 120
+    try:
+        while time.monotonic() < until:
+            if select.select([ours], [], [], 1.0)[0]:
+                try:
+                    data = os.read(ours, 4096)
+                except OSError:  # the other end is closed
+                    break
+                shown += data
+            if not answered and b"Passphrase of" in shown:
+                os.write(ours, f"{answer}\n".encode())
+                answered = True
+        return shown.decode(), process.wait(60)
+    finally:
+        process.kill()
+        os.close(ours)
