@@ -81,6 +81,7 @@
     │   └── LogGapError                a log entry is missing
     ├── KeyUnavailableError            give a key that the encrypted store takes
     │   └── WrongKeyError              the one that was given opens none of its key slots
+    ├── NotEncryptedError              a store in the open, where an encrypted one was asked for
     ├── UnsupportedFeatureError        upgrade holdall
     └── StorageError                   wait for the bucket, or mend it
         ├── ObjectNotFoundError        no object at this key
@@ -1313,6 +1314,20 @@ class WrongKeyError(KeyUnavailableError):
     """A key was given that opens no key slot of the store. Attributes: url, reason."""
 
     hint = "check which store this is and whose key it takes; whoever has one of its keys can add yours"
+
+
+class NotEncryptedError(HoldallError):
+    """The store is not encrypted, and only one that is may be used here. Attributes: url."""
+
+    error_code = "PERMISSION_DENIED"
+    hint = "check the address; if it is right, find out who put another store there. HOLDALL_ENCRYPTED=any allows both"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+    def __str__(self) -> str:
+        return f"the store at {self.url} is not encrypted, and only one that is may be used"
 
 
 # --- upgrade --------------------------------------------------------------------

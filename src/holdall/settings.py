@@ -25,6 +25,7 @@
 | `HOLDALL_PASSPHRASE` | opens an encrypted store (`holdall guide encryption`) | none |
 | `HOLDALL_PASSPHRASE_COMMAND` | a program, with its arguments, that prints such a passphrase as its first line | none |
 | `HOLDALL_IDENTITY` | files of keys that open an encrypted store, parted as in `PATH`; or such a key itself | none |
+| `HOLDALL_ENCRYPTED` | `required`: a store that is not encrypted is refused | `any` |
 | `HOLDALL_KMS` | `1`: AWS KMS is asked to open an encrypted store, also where no other key is given | off |
 | `HOLDALL_TRUST` | whose models may run code: `any`, `same-store`, `signed`, `listed` | `any`, and a warning |
 | `HOLDALL_TRUSTED` | digests of models that may in any case, `sha256:...`; or a file of them, one per line | none |
@@ -218,10 +219,17 @@ def _unlock(given: Mapping[str, str]) -> Unlock | None:
     """Return what opens an encrypted store; None where nothing is set, so that nobody looks whether a store is one."""
     names = ("HOLDALL_PASSPHRASE", "HOLDALL_PASSPHRASE_COMMAND", "HOLDALL_IDENTITY")
     passphrase, command, identity = (given.get(name) or None for name in names)
-    kms = _on(given, "HOLDALL_KMS")
-    if not (passphrase or command or identity or kms):
+    kms, required = _on(given, "HOLDALL_KMS"), _encrypted(given)
+    if not (passphrase or command or identity or kms or required):
         return None
-    return Unlock(passphrase, command, tuple(filter(None, (identity or "").split(os.pathsep))), kms)
+    return Unlock(passphrase, command, tuple(filter(None, (identity or "").split(os.pathsep))), kms, required)
+
+
+def _encrypted(given: Mapping[str, str]) -> bool:
+    named = given.get("HOLDALL_ENCRYPTED", "").strip().lower() or "any"
+    if named not in ("any", "required"):
+        raise ValueError(f"HOLDALL_ENCRYPTED={named!r} is neither any nor required")
+    return named == "required"
 
 
 def _on(given: Mapping[str, str], name: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from holdall.chunks.damage import Damage
@@ -14,6 +16,10 @@ from holdall.chunks.verification import PackVerifier
 from holdall.format.chunking import Chunker
 from holdall.format.records import Descriptor
 from holdall.format.reference import Ref
+from holdall.format.roots import Root
+from holdall.format.sealing import AES
+from holdall.keys.making import Maker, NewSlot
+from holdall.keys.unlock import Unlock
 from holdall.storage.bucket import Bucket
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -21,6 +27,8 @@ from holdall.trees.location import Location
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SEALED = os.environ.get("HOLDALL_TESTS_SEALED") == "1"  # whether stores are encrypted that a test does not want plain
+PASSPHRASE = "open, sesame"
 TINY = Descriptor("0" * 32, 0, Chunker(256, 1024, 4096), 8192)
 
 
@@ -64,16 +72,31 @@ class TrustingVerifier(PackVerifier):
         return True
 
 
-def tiny_location(bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None) -> Location:
-    """A location with 1 KiB chunks and 8 KiB packs, whose clocks tick a second at each look."""
+def tiny_location(
+    bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None, sealed: bool = SEALED
+) -> Location:
+    """A location with 1 KiB chunks and 8 KiB packs, whose clocks tick a second at each look; perhaps encrypted."""
     clock, sleep = itertools.count(1_700_000_000_000, 1000).__next__, lambda _: None
-    location = Location(bucket, pool or Pool(), clock, entropy(seed), sleep, "holdall test", trusted=True)
+    unlock = Unlock(passphrase=PASSPHRASE) if sealed else None
+    location = Location(
+        bucket, pool or Pool(), clock, entropy(seed), sleep, "holdall test", trusted=True, unlock=unlock
+    )
     location.ticks = itertools.count(0.0, 1.0).__next__
-    if create:
+    if create and sealed:
+        location.create(TINY, cipher=AES, slots=partial(first_slot, bucket))
+    elif create:
         location.create(TINY)
     return location
 
 
-def tiny_store(bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None) -> Store:
+def first_slot(bucket: Bucket, store: str, root: Root) -> None:
+    """Make a key slot that is opened quickly."""
+    new = NewSlot(passphrase=PASSPHRASE, scrypt=(1, 1, 1))
+    Maker(bucket, store, entropy(99), itertools.count(1_600_000_000_000).__next__).add(new, root)
+
+
+def tiny_store(
+    bucket: Bucket, *, seed: int = 0, create: bool = True, pool: Pool | None = None, sealed: bool = SEALED
+) -> Store:
     """A store at such a location."""
-    return Store(tiny_location(bucket, seed=seed, create=create, pool=pool))
+    return Store(tiny_location(bucket, seed=seed, create=create, pool=pool, sealed=sealed))

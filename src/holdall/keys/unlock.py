@@ -25,6 +25,8 @@ class Unlock:
             shell reads it, and it runs only where a slot takes a passphrase and `passphrase` is None.
         identities: Files of identities (`age-keygen`'s, or those of `holdall store key new`), or identities themselves.
         kms: Whether AWS is asked, where a slot's key is there.
+        required: Whether a store that is not encrypted is refused, instead of read and written in the open: who may
+            delete objects could put one in the place of yours.
         ask: Asks a person for a passphrase, where a slot takes one and nothing above opened any.
 
     Example:
@@ -36,6 +38,7 @@ class Unlock:
     passphrase_command: str | None = None
     identities: tuple[Path | str, ...] = ()
     kms: bool = True
+    required: bool = False
     ask: Callable[[], str | None] | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:

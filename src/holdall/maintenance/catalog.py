@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdall.errors import InvalidArgumentError
 from holdall.runs.cataloging import Cataloging, CatalogReport
 from holdall.runs.index import each_run
 from holdall.trees.location import Location
@@ -24,6 +25,9 @@ class CatalogVerbs:
         Returns:
             What was written.
 
+        Raises:
+            InvalidArgumentError: The store is encrypted.
+
         Cost: a listing of the runs' logs, a GET for each run that changed since it was last looked at from here; a PUT,
             and a DELETE for each older catalog.
 
@@ -37,6 +41,8 @@ class CatalogVerbs:
             location.descriptor  # noqa: B018  # a store that is not there is named as such
         else:
             location.ready_to_write()
+        if location.sealing.sealed:
+            raise InvalidArgumentError("an encrypted store has no catalog, which would say in the open what runs say")
         catalog = Cataloging.begin(location)
         runs = ((found.summary, found.head) for found in each_run(location, None) if found.summary and not found.partly)
         return catalog.write(runs, dry_run=dry_run)

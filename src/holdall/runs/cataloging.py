@@ -59,6 +59,8 @@ class Cataloging:
 
         Cost: two requests or three.
         """
+        if self.location.sealing.sealed:
+            return False
         before = newest_catalog(self.location.bucket)
         since = before.header.newest if before and before.header.blocks else None
         may_tell = before is not None and bool(before.header.blocks) and any(is_newer(head, since) for head in purged)

@@ -121,4 +121,4 @@ class Filling:
         return row is None or row.stamp != stamp_of(head)
 
     def _memory(self) -> Memory:
-        return Memory(self._location.cache, self._location.descriptor.store)
+        return Memory(self._location.memory_folder, self._location.descriptor.store)

@@ -118,7 +118,7 @@ def each_of(
     location: Location, heads: Iterator[tuple[str, Head]], *, catalog: Cataloged | None = None
 ) -> Iterator[Found]:
     """Yield what is known of runs, given the heads of their logs as a listing shows them. Cost: as `each_run`."""
-    memory = Memory(location.cache, location.descriptor.store)
+    memory = Memory(location.memory_folder, location.descriptor.store)
     with memory:
         for (run, head, known), view in stream_views(location, _wanted(heads, memory, catalog), run_name):
             yield known or _found(run, head, view, memory)

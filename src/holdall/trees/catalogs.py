@@ -23,6 +23,7 @@ from holdall.format.catalog import (
     parse_header,
 )
 from holdall.format.layout import CATALOG, catalog_key, parse_key
+from holdall.keys.sealed_bucket import sealing_of
 from holdall.storage.bucket import Bucket, ObjectInfo
 
 BEGINNING: Final = 256 << 10  # bytes that are asked for first: the header of 100,000 runs, and the first block
@@ -92,9 +93,11 @@ class CatalogObject:
 def newest_catalog(bucket: Bucket) -> CatalogObject | None:
     """Return the newest catalog; None where there is none, or none that can be read, which a warning says.
 
+    An encrypted store has none: what lies there would be in the open, and nobody could tell who wrote it.
+
     Cost: a listing of one key, and a request or two.
     """
-    for _ in range(_TRIES):
+    for _ in range(0 if sealing_of(bucket).sealed else _TRIES):
         info = next(iter(_listed(bucket, limit=1)), None)
         if info is None:
             return None
@@ -141,7 +144,7 @@ def forget_catalogs(bucket: Bucket, time: int, writer: str) -> None:
     Cost: as `supersede`, and a listing of one key.
     """
     empty = CatalogBuilder().finish((), time, writer, None)
-    while not supersede(bucket, next_number(bucket), empty):
+    while not sealing_of(bucket).sealed and not supersede(bucket, next_number(bucket), empty):
         pass  # another wrote one just now, which may tell of it
 
 

@@ -26,6 +26,7 @@ from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import (
     HoldallError,
+    NotEncryptedError,
     ObjectExistsError,
     ObjectNotFoundError,
     StoreExistsError,
@@ -61,6 +62,9 @@ _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries
 _WHOLE: Final = 60.0  # and beyond which none is sent again
 _REFUSE: Final = "set_store(..., create=False) or HOLDALL_CREATE=never refuses that"
 _ONLY_ASKED: Final = "check the address; create=False or HOLDALL_CREATE=never keeps writers from making a store there: "
+_NOT_UNASKED: Final = (
+    "a key was given, and no store that is not encrypted is made unasked: `holdall store init --encrypt URL` makes one"
+)
 _log = logging.getLogger("holdall")
 _RECORDING: Final = 5.0  # seconds that recording damage may delay the error that tells of it
 
@@ -152,6 +156,8 @@ class Location:
             found = parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
         except ObjectNotFoundError as error:
             raise StoreNotFoundError(self.bucket.url) from error
+        if self.unlock is not None and self.unlock.required and not found.sealed:
+            raise NotEncryptedError(self.bucket.url)
         if found.sealed:
             from holdall.keys.unlocking import find_roots  # of which other stores need nothing
 
@@ -162,6 +168,11 @@ class Location:
     def ring(self) -> Ring | None:
         """Return the keys of the store, None if it is not encrypted. Raises, cost: as `descriptor`."""
         return self._ring if self.descriptor.sealed else None
+
+    @property
+    def memory_folder(self) -> Path | None:
+        """Return the folder for what searching remembers; of an encrypted store None: it would be in the open."""
+        return None if self.sealing.sealed else self.cache
 
     @property
     def sealing(self) -> Sealing:
@@ -292,6 +303,9 @@ class Location:
             if not self.may_create:
                 error.hint = _ONLY_ASKED + "holdall.open(url).maintenance.create() does"
                 error.shell_hint = _ONLY_ASKED + "`holdall store init URL` does"
+                raise
+            if self.unlock is not None:
+                error.hint = error.shell_hint = _NOT_UNASKED
                 raise
             self._make()
             descriptor = self.descriptor

@@ -35,7 +35,8 @@ class UnchangedFiles:
     """What one commit recalls of its files, and what it will have remembered of them."""
 
     def __init__(self, location: Location, chunk_index: ChunkIndex) -> None:
-        self._cache, self._chunk_index = location.stat_cache, chunk_index
+        self._chunk_index = chunk_index
+        self._cache = None if location.sealing.sealed else location.stat_cache  # which is in the open
         self._store = location.descriptor.store
         self._found: dict[Path, tuple[Stamp, Remembered]] = {}
         self._written: dict[Path, WrittenStream] = {}
