@@ -8,7 +8,7 @@ SPEC.md, "Signatures".
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from holdall.display import Facts, Named, Shown
@@ -57,6 +57,7 @@ class Held:
 
     run_id: str
     entries: Collection[Entry]
+    _digests: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, run_id: str, view: View) -> Held:
@@ -65,7 +66,11 @@ class Held:
 
     def digest(self, of: str, path: str = "") -> str:
         """Return the digest of the run's manifest, or that of the files and links at or below a path."""
-        return manifest_digest(manifest_text(self.entries)) if of == RUN else digest_below(self.below(path), path)
+        if (known := self._digests.get((of, path))) is None:  # many may have signed the same
+            whole = of == RUN
+            known = manifest_digest(manifest_text(self.entries)) if whole else digest_below(self.below(path), path)
+            self._digests[of, path] = known
+        return known
 
     def below(self, path: str) -> list[Entry]:
         """Return what is at or below a path."""
