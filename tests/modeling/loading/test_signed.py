@@ -25,7 +25,6 @@ from holdall.errors import (
 )
 from holdall.format.signature import PREFIX
 from holdall.modeling.loading.trust import Trust
-from holdall.modeling.model_info import ModelInfo
 from holdall.signing.keys import SigningKey
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
@@ -45,10 +44,20 @@ def run(store: Store) -> Run:
     return store.runs.start()
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose loading runs code."""
+    place = tmp_path_factory.mktemp("saved") / "double"
+    store = Store._over(MemoryBucket(), Pool(), trusted=True)
+    store.models.save(lambda model_input: [2 * x for x in model_input], place, pip_requirements=[])
+    return place
+
+
 @pytest.fixture
-def logged(store: Store, run: Run) -> ModelInfo:
-    """A model whose loading runs code, in a run that goes on."""
-    return store.models.log(run, lambda model_input: [2 * x for x in model_input], "double", pip_requirements=[])
+def uri(run: Run, saved: Path) -> str:
+    """The same in a run that goes on."""
+    run.log_artifacts(saved, "double")
+    return f"runs:/{run.id}/double"
 
 
 def loads(store: Store, uri: Any, trust: Trust = SIGNED) -> bool:
@@ -63,54 +72,54 @@ def loads(store: Store, uri: Any, trust: Trust = SIGNED) -> bool:
     return found[0]
 
 
-def test_a_signed_model_is_loaded_and_no_other(store: Store, logged: ModelInfo) -> None:
+def test_a_signed_model_is_loaded_and_no_other(store: Store, uri: str) -> None:
     """By a key that is trusted: not unsigned, not by another key, not if no key is named."""
-    assert not loads(store, logged.model_uri)
-    store.models.sign(logged.model_uri, EVE)
-    assert not loads(store, logged.model_uri)
-    store.models.sign(logged.model_uri, ANNA)
-    assert loads(store, logged.model_uri)
-    assert not loads(store, logged.model_uri, Trust("signed"))
-    assert not loads(store, logged.model_uri, Trust("listed", keys=(ANNA.public,)))
-    assert loads(store, logged.model_uri, Trust("signed", frozenset({store.models.digest(logged.model_uri)})))
+    assert not loads(store, uri)
+    store.models.sign(uri, EVE)
+    assert not loads(store, uri)
+    store.models.sign(uri, ANNA)
+    assert loads(store, uri)
+    assert not loads(store, uri, Trust("signed"))
+    assert not loads(store, uri, Trust("listed", keys=(ANNA.public,)))
+    assert loads(store, uri, Trust("signed", frozenset({store.models.digest(uri)})))
 
 
-def test_the_error_says_why(store: Store, logged: ModelInfo) -> None:
+def test_the_error_says_why(store: Store, uri: str) -> None:
     """What no key signed, and that none is named."""
     with pytest.raises(UntrustedModelError, match="no trusted key signed its files"):
-        store.models.load(logged.model_uri, trust=SIGNED)
+        store.models.load(uri, trust=SIGNED)
     with pytest.raises(UntrustedModelError, match="HOLDALL_TRUSTED_KEYS names no key"):
-        store.models.load(logged.model_uri, trust=Trust("signed"))
+        store.models.load(uri, trust=Trust("signed"))
     with pytest.raises(SigningKeyError, match="cannot be read"):
-        store.models.load(logged.model_uri, trust=Trust("signed", keys=("/no/such/key",)))
+        store.models.load(uri, trust=Trust("signed", keys=("/no/such/key",)))
 
 
-def test_a_signed_run_vouches_for_its_models(store: Store, run: Run, logged: ModelInfo) -> None:
+def test_a_signed_run_vouches_for_its_models(store: Store, run: Run, uri: str) -> None:
     """As long as it holds what was signed."""
     run.sign(ANNA)
-    assert loads(store, logged.model_uri)
+    assert loads(store, uri)
     run.log_text("more", "more.txt")
-    assert not loads(store, logged.model_uri)
+    assert not loads(store, uri)
     run.sign(ANNA)
-    assert loads(store, logged.model_uri)
+    assert loads(store, uri)
 
 
-def test_a_model_stays_signed_while_its_run_goes_on(store: Store, run: Run, logged: ModelInfo) -> None:
+def test_a_model_stays_signed_while_its_run_goes_on(store: Store, run: Run, uri: str) -> None:
     """Its files are what was signed; what is logged inside its folder is not."""
-    store.models.sign(logged.model_uri, ANNA)
+    store.models.sign(uri, ANNA)
     run.log_text("more", "more.txt")
-    assert loads(store, logged.model_uri)
+    assert loads(store, uri)
     run.log_text("import os", "double/extra.py")
-    assert not loads(store, logged.model_uri)
+    assert not loads(store, uri)
 
 
-def test_a_version_is_signed_as_what_it_names(store: Store, run: Run, logged: ModelInfo) -> None:
+def test_a_version_is_signed_as_what_it_names(store: Store, run: Run, uri: str) -> None:
     """By its number or an alias; not once its files are others than were registered."""
-    store.registry.register(logged.model_uri, "double")
+    store.registry.register(uri, "double")
     made = store.models.sign("models:/double/1", ANNA)
     assert made.artifact == f"runs:/{run.id}/double"
     assert loads(store, "models:/double/1")
-    assert loads(store, f"runs:/{run.id}/double")
+    assert loads(store, uri)
     promise = store.artifacts._run("models:/double/1")[0]._promise
     assert promise
     wrong = Run(store._location, run.id)
@@ -119,24 +128,24 @@ def test_a_version_is_signed_as_what_it_names(store: Store, run: Run, logged: Mo
         wrong._sign(ANNA, "files", "double")
 
 
-def test_a_signature_of_other_files_lets_nothing_in(store: Store, run: Run, logged: ModelInfo, tmp_path: Path) -> None:
+def test_a_signature_of_other_files_lets_nothing_in(store: Store, run: Run, uri: str, tmp_path: Path) -> None:
     """Of another model of the run, or of the same one in another run, set as this one's tag."""
-    other = store.models.log(run, lambda model_input: model_input, "same", pip_requirements=[])
-    store.models.sign(other.model_uri, ANNA)
-    assert not loads(store, logged.model_uri)
+    run.log_text("another", "same/MLmodel")
+    store.models.sign(f"runs:/{run.id}/same", ANNA)
+    assert not loads(store, uri)
     second = store.runs.start()
     second.log_artifacts(run.download("double", tmp_path), "double")
     store.models.sign(f"runs:/{second.id}/double", ANNA)
     tags = {key: text for key, text in second.state.tags.items() if key.startswith(PREFIX)}
     run.set_tags(tags)
     run.flush()
-    assert not loads(store, logged.model_uri)
+    assert not loads(store, uri)
     assert loads(store, f"runs:/{second.id}/double")
 
 
-def test_what_is_loaded_is_what_was_checked(store: Store, logged: ModelInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_loaded_is_what_was_checked(store: Store, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are others on this disk than in the store are refused: what is hashed is what is loaded."""
-    store.models.sign(logged.model_uri, ANNA)
+    store.models.sign(uri, ANNA)
     fetch = type(store.artifacts).download
 
     def changed(self: Any, uri: str, target: Any = None, **more: Any) -> Path:
@@ -147,13 +156,13 @@ def test_what_is_loaded_is_what_was_checked(store: Store, logged: ModelInfo, mon
     monkeypatch.setattr(type(store.artifacts), "download", changed)
     monkeypatch.setattr(store.artifacts, "download", changed.__get__(store.artifacts))
     with pytest.raises(UntrustedModelError):
-        store.models.load_pyfunc(logged.model_uri, trust=SIGNED)
+        store.models.load_pyfunc(uri, trust=SIGNED)
 
 
 @pytest.fixture
-def folder(store: Store, logged: ModelInfo, tmp_path: Path) -> Path:
+def folder(store: Store, uri: str, tmp_path: Path) -> Path:
     """The model, exported and signed."""
-    assert store.models.export(logged.model_uri, tmp_path / "out", sign=ANNA)
+    assert store.models.export(uri, tmp_path / "out", sign=ANNA)
     return tmp_path / "out"
 
 
@@ -212,14 +221,14 @@ def test_a_model_that_brings_its_model_sig_keeps_it_in_the_store(store: Store, f
     assert not loads(store, f"runs:/{run.id}/theirs", Trust("signed", keys=(EVE.public,)))
 
 
-def test_an_archive_is_signed_inside(store: Store, logged: ModelInfo, tmp_path: Path) -> None:
+def test_an_archive_is_signed_inside(store: Store, uri: str, tmp_path: Path) -> None:
     """A folder that is unpacked from it verifies; a key of Ed25519 is refused before anything is written."""
     for end in (".zip", ".tar.gz"):
-        store.models.export(logged.model_uri, tmp_path / f"double{end}", sign=ANNA)
+        store.models.export(uri, tmp_path / f"double{end}", sign=ANNA)
         shutil.unpack_archive(tmp_path / f"double{end}", tmp_path / end)
         assert store.models.verify(tmp_path / end, signed_by=ANNA.public)
     with pytest.raises(SigningKeyError, match="takes keys of P-256"):
-        store.models.export(logged.model_uri, tmp_path / "other", sign=EVE)
+        store.models.export(uri, tmp_path / "other", sign=EVE)
     assert not (tmp_path / "other").exists()
 
 
@@ -229,12 +238,13 @@ def test_a_local_folder_is_not_signed_into_a_store(store: Store, folder: Path) -
         store.models.sign(str(folder), ANNA)
 
 
-def test_every_door_asks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_door_asks(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`load_model`, pyfunc, `model predict` and what serves, by the variables alone."""
     shell = Shell(tmp_path)
     place = Store.open(str(tmp_path / "store"))
     run = place.runs.start()
-    uri = place.models.log(run, lambda model_input: [1], "one", pip_requirements=[]).model_uri
+    run.log_artifacts(saved, "double")
+    uri = f"runs:/{run.id}/double"
     ANNA.save(tmp_path / "anna")
     monkeypatch.setenv("HOLDALL_TRUST", "signed")
     monkeypatch.setenv("HOLDALL_TRUSTED_KEYS", str(tmp_path / "anna.pub"))

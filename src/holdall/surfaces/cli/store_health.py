@@ -70,14 +70,14 @@ def check(
     \b
     Example: holdall store check --repair-from s3://backup/experiments
     """
-    if references:
-        if record or repair_from:
-            raise click.UsageError("--references looks elsewhere: what is wrong there is neither recorded nor repaired")
-        _check_references(opened(url), digest=not quick, as_json=as_json)
     if signatures or signed_by:
         if record or repair_from or references or not signatures:
             raise click.UsageError("--signatures goes with --signed-by alone")
         _check_signatures(opened(url), keys_in(signed_by), as_json=as_json)
+    if references:
+        if record or repair_from:
+            raise click.UsageError("--references looks elsewhere: what is wrong there is neither recorded nor repaired")
+        _check_references(opened(url), digest=not quick, as_json=as_json)
     there, source = opened(url), opened(repair_from) if repair_from is not None else None
     if source:
         there.maintenance.repair([], source=source)  # that there is a store is known before all is read
