@@ -222,8 +222,8 @@ def _of_curve(kind: str) -> SigningKey:
     from cryptography.hazmat.primitives import serialization as coding
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    curve = {"secp256r1": ec.SECP256R1, "secp384r1": ec.SECP384R1, "secp521r1": ec.SECP521R1}[kind]()
-    made = ec.generate_private_key(curve)
+    curves = {"secp256r1": ec.SECP256R1(), "secp384r1": ec.SECP384R1(), "secp521r1": ec.SECP521R1()}
+    made = ec.generate_private_key(curves[kind])
     text = made.private_bytes(coding.Encoding.PEM, coding.PrivateFormat.PKCS8, coding.NoEncryption())
     return SigningKey.load(text.decode())
 

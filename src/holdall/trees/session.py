@@ -4,8 +4,7 @@ A session is opened in the log before it looks at any pack (W1), follows the log
 at the end (W5). One that refers to no new pack need never be: what it logs are entries that stand alone. If another
 closes it meanwhile, it goes on under a new name, from the beginning (W6).
 Appending is a loop: build the entry from what the log says now, try to create it, and if a rival took the number, take
-the rival's entry in and build again. SPEC.md, "Committing". Threads of a process share a session and take turns;
-another process opens its own.
+the rival's entry in and build again (SPEC.md, "Committing"). Threads share a session; another process opens its own.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Session:
     """Writes to one log. Made by `start` for a new log, by `resume` for one that is there."""
 
     def __init__(self, location: Location, log: str, journal: Journal | None = None, *, opened: bool = True) -> None:
-        descriptor = location.ready_to_write()
+        self._descriptor = location.ready_to_write()
         self.location, self.pid = location, os.getpid()
         self.bucket = writing_to(location.bucket, log)  # for what it writes
         self.id = location.entropy(16)
@@ -62,7 +61,6 @@ class Session:
         self.closed = False
         self.keeps: object = None  # the handle that writes by it: found again for as long as this is unfinished
         self.lock = threading.RLock()
-        self._descriptor = descriptor
         self.pack_names = PackNames(self.id)
         self._buffer = OpBuffer()
         self._tried = 0  # the entry for which a state was tried last

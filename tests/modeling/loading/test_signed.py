@@ -183,7 +183,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "changed": lambda folder: (folder / "python_model.pkl").write_bytes(b"x"),
     "added": lambda folder: (folder / "more.py").write_text("x"),
     "hidden": lambda folder: (folder / ".gitattributes").write_text("x"),
-    "compiled": lambda folder: ((folder / "__pycache__").mkdir(), (folder / "__pycache__/x.pyc").write_bytes(b"x")),
+    "compiled": lambda folder: shutil.copytree(folder, folder / "__pycache__"),
     "gone": lambda folder: (folder / "requirements.txt").unlink(),
     "linked": lambda folder: (folder / "link").symlink_to("MLmodel"),
     "swapped": lambda folder: (
