@@ -28,7 +28,7 @@ def rooms(names: set[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("code", "most"),
-    [("import holdall.store", 227), (START, 242), ("import holdall; holdall.search_runs", 257)],
+    [("import holdall.store", 236), (START, 251), ("import holdall; holdall.search_runs", 266)],
     ids=["store", "start a run", "search"],
 )
 def test_a_verb_loads_no_room_that_it_does_not_work_in(code: str, most: int) -> None:
@@ -43,7 +43,7 @@ def test_the_program_loads_the_nouns_and_no_more() -> None:
     """`holdall run list` loads every command, and of the rooms behind them those that it needs."""
     found = loaded("import holdall.__main__")
     assert not rooms(found) & (SELDOM | OF_MODELS)
-    assert len(found) <= 300
+    assert len(found) <= 325
 
 
 def test_what_is_loaded_later_is_there() -> None:

@@ -344,6 +344,7 @@ READS: dict[str, dict[str, Verb]] = {
     "Shares": {"list": lambda w: w.store.shares.list()},
     "KeySlots": {"list": lambda w: w.store.maintenance.keys.list()},
     "Maintenance": {
+        "audit": lambda w: list(w.store.maintenance.audit()),
         "check": lambda w: w.store.maintenance.check(),
         "check_references": lambda w: w.store.maintenance.check_references(),
         "check_signatures": lambda w: w.store.maintenance.check_signatures(),
@@ -689,6 +690,7 @@ def test_a_folder_that_may_not_be_written_is_read(filled: tuple[MemoryBucket, Pa
 # --- the command line -----------------------------------------------------------
 
 LINES: dict[str, str] = {
+    "store audit": "store audit --since 1h",
     "share list": "share list",
     "artifact lineage": "artifact lineage {uri}",
     "artifact list": "artifact list {uri} --recursive",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from holdall.errors import InvalidArgumentError
+from holdall.maintenance.auditing import AuditVerbs
 from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.credentials import CredentialVerbs
@@ -36,6 +37,7 @@ class Maintenance(
     CopyVerbs,
     CatalogVerbs,
     CredentialVerbs,
+    AuditVerbs,
 ):
     """Looking after a store: make it, try its bucket, check and measure it."""
 

@@ -61,6 +61,7 @@ from holdall.trees.source import Links
 
 if TYPE_CHECKING:
     from holdall.access import DIALECTS, LOCK_MODES, ROLES, lock
+    from holdall.auditing.record import AuditRecord
     from holdall.checking.findings import Findings
     from holdall.checking.plans import EntryRepair, FileRepair, LogRepair, RunRepair
     from holdall.collecting.explaining import Explanation, Holder
@@ -141,6 +142,7 @@ __all__ = [
     "Amount",
     "ArtifactInfo",
     "ArtifactReader",
+    "AuditRecord",
     "BegunModel",
     "CatalogReport",
     "Collection",
@@ -286,6 +288,7 @@ __all__ = [
 
 _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no copier, collector or flavor
     "holdall.access": "DIALECTS LOCK_MODES ROLES lock",
+    "holdall.auditing.record": "AuditRecord",
     "holdall.checking.findings": "Findings",
     "holdall.checking.plans": "EntryRepair FileRepair LogRepair RunRepair",
     "holdall.collecting.explaining": "Explanation Holder",

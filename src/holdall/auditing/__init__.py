@@ -1,0 +1,1 @@
+"""Who did what to a store, as its logs and its server tell it."""
