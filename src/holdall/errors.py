@@ -82,6 +82,7 @@
     ├── KeyUnavailableError            give a key that the encrypted store takes
     │   └── WrongKeyError              the one that was given opens none of its key slots
     ├── NotEncryptedError              a store in the open, where an encrypted one was asked for
+    ├── ShreddedError                  the experiment's own keys were destroyed: nobody can read its runs
     ├── UnsupportedFeatureError        upgrade holdall
     └── StorageError                   wait for the bucket, or mend it
         ├── ObjectNotFoundError        no object at this key
@@ -118,6 +119,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar, Final, Self
 
 from holdall.error_codes import name_of as _name_of
@@ -125,6 +127,7 @@ from holdall.error_codes import name_of as _name_of
 _SHOWN: Final = 5  # of what is missing, in the text of an error
 _SAID: Final = 2_000  # characters that one quotes at most, and so many more to say that there were more
 _MORE: Final = 40
+_LATEST: Final = 2**47  # ms since 1970, which a date can be made of
 
 
 def _cut(text: str) -> str:
@@ -1328,6 +1331,27 @@ class NotEncryptedError(HoldallError):
 
     def __str__(self) -> str:
         return f"the store at {self.url} is not encrypted, and only one that is may be used"
+
+
+class ShreddedError(HoldallError):
+    """An experiment's own keys were destroyed on purpose, and with them all that its runs held.
+
+    Attributes: experiment (its id), time (when, in ms since 1970 UTC).
+    """
+
+    error_code = "RESOURCE_DOES_NOT_EXIST"
+    hint = (
+        "nothing in the store opens it again; a copy of the object keys/experiments/<id> from before would, if there "
+        "is one. Give what is new another experiment"
+    )
+
+    def __init__(self, experiment: str, time: int) -> None:
+        super().__init__(experiment, time)
+        self.experiment, self.time = experiment, time
+
+    def __str__(self) -> str:
+        when = datetime.fromtimestamp(min(self.time, _LATEST) / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return f"the keys of experiment {self.experiment} were destroyed on {when}: nobody can read its runs"
 
 
 # --- upgrade --------------------------------------------------------------------

@@ -24,6 +24,7 @@ MODELS: Final = "models/"
 NAMES: Final = "names/"
 SLOTS: Final = "keys/slots/"
 ROOTS: Final = "keys/roots/"
+OWN_KEYS: Final = "keys/experiments/"
 CATALOG: Final = f"catalog/{'0' * 16}/log/"
 SHARES: Final = "shares/"
 MAX_KEY: Final = 512
@@ -53,7 +54,9 @@ SHAPES: Final = {
     "slot": re.compile(r"keys/slots/(?P<count>[0-9a-f]{8})"),
     "revoked": re.compile(r"keys/slots/(?P<count>[0-9a-f]{8})-revoked"),
     "root": re.compile(r"keys/roots/(?P<count>[0-9a-f]{8})"),
-    "keys": re.compile(r"keys/experiments/[0-9a-f]{16}"),
+    "keys": re.compile(r"keys/experiments/(?P<experiment>[0-9a-f]{16})"),
+    "shredded": re.compile(r"keys/experiments/(?P<experiment>[0-9a-f]{16})-shredded"),
+    "own": re.compile(r"experiments/(?P<experiment>[0-9a-f]{16})/keys"),
     "share": re.compile(rf"shares/(?P<share>[0-9a-f]{{16}}-[0-9a-f]{{32}}/[0-9a-f]{{32}}/{_WORD})"),
     "probe": re.compile(r"probe/[0-9a-f]{32}/[a-z0-9-]{1,32}"),
 }
@@ -133,6 +136,7 @@ class Key:
         pack: For a pack, or the record of its damage, the pack's name.
         chunk: For a hint, the chunk's id in hex.
         share: For a share, what its key says.
+        experiment: For keys of an experiment's own and their marks, its id.
     """
 
     kind: str
@@ -141,6 +145,7 @@ class Key:
     pack: PackName | None = None
     chunk: str = ""
     share: ShareName | None = None
+    experiment: str = ""
 
 
 def parse_key(key: str) -> Key | None:
@@ -157,7 +162,8 @@ def parse_key(key: str) -> Key | None:
                 number = int(parts["count"], 16) if "count" in parts else _LAST - int(parts.get("down") or "0", 16)
                 if kind in _OF_A_GENERATION and number >= GENERATIONS:
                     return None
-                return Key(kind, parts.get("log") or "", number, None, parts.get("chunk") or "")
+                log, chunk, owner = (parts.get(name) or "" for name in ("log", "chunk", "experiment"))
+                return Key(kind, log, number, None, chunk, None, owner)
     return None
 
 
@@ -227,6 +233,21 @@ def revoked_key(number: int) -> str:
 def root_key(epoch: int) -> str:
     """Return the key of the object that holds the root before this epoch's."""
     return f"{ROOTS}{epoch:08x}"
+
+
+def own_keys_key(experiment: str) -> str:
+    """Return the key of the object that holds an experiment's own keys."""
+    return f"{OWN_KEYS}{experiment}"
+
+
+def shredded_key(experiment: str) -> str:
+    """Return the key of the mark that an experiment's own keys were destroyed."""
+    return f"{OWN_KEYS}{experiment}-shredded"
+
+
+def own_mark_key(experiment: str) -> str:
+    """Return the key of the mark that an experiment has keys of its own: it sorts before the experiment's log."""
+    return f"{experiment_log(experiment)}/keys"
 
 
 def damage_key(pack: PackName) -> str:

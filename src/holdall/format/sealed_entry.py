@@ -49,6 +49,7 @@ _PUBLIC: Final[dict[str, tuple[str, ...]]] = {
 _OF_STATE: Final = ("tree", "versions", "environment", "facts", "sessions", "fences", "experiment", "deleted", "purged")
 _NONE: Final = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), 0)  # what a collector is not told
 _UNTOLD: Final[Json] = _NONE | {"inline": 0, "started": 0, "ended": None, "status": "RUNNING", "batches": []}
+_HEAD_END: Final = 2048  # within so many bytes of its public part an entry names the keys that sealed it
 _HEAD: Final = ("log", "n", "prev", "time", "writer", "state_at")
 
 
@@ -83,10 +84,16 @@ def open_entry(data: bytes, key: str, keys: Sequence[DomainKeys]) -> bytes:
     if not is_sealed(data):
         return _refuse_plain(data, key)
     public, tail = _parts(data, key)
-    for each in keys:
+    for each in _likeliest_first(public, keys):
         if (frame := _unsealed(each, key, tail, _first_line(public))) is not None:
             return _plain(frame, key)
     raise FormatError(key, "no key of the store opens it here")
+
+
+def _likeliest_first(public: bytes, keys: Sequence[DomainKeys]) -> list[DomainKeys]:
+    """Return keys, those first that the public part names: it only informs, so any other may be the one."""
+    said = public[:_HEAD_END]
+    return sorted(keys, key=lambda each: f'"sealed":"{each.name}"'.encode() not in said)
 
 
 def without_key(data: bytes, key: str) -> bytes:

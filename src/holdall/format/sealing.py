@@ -146,12 +146,20 @@ class Keyring:
         own: The domain of what is written.
         known: All domains, the likeliest first; `own` is among them.
         entropy: So many random bytes, for nonces.
+        look: Looks for more, which `known` has then, and returns whether there are; None: there are no others.
     """
 
     sealed = True
 
-    def __init__(self, own: DomainKeys, known: Sequence[DomainKeys], entropy: Callable[[int], bytes]) -> None:
-        self.own, self.known, self.entropy = own, tuple(known), entropy
+    def __init__(
+        self,
+        own: DomainKeys,
+        known: Sequence[DomainKeys],
+        entropy: Callable[[int], bytes],
+        look: Callable[[], bool] | None = None,
+    ) -> None:
+        self.own, self.known, self.entropy, self._look = own, known, entropy, look
+        self._unknown: set[bytes] = set()  # sessions for whose packs was looked in vain
         self._opened: dict[bytes, DomainKeys] = {}  # by session: a session writes to one log, under one root
 
     def __repr__(self) -> str:
@@ -188,13 +196,23 @@ class Keyring:
         """
         if not isinstance(ref.location, PackName):
             return ref.codec, stored
-        head, public = _open_head(stored)
         session = ref.location.session
+        if (found := self._tried(ref, session, stored)) is not None:
+            return found
+        if self._look and session not in self._unknown:
+            self._unknown.add(session)
+            if self._look() and (found := self._tried(ref, session, stored)) is not None:
+                return found
+        raise FormatError("blob", f"no key of the store opens blob {ref.id.hex()}")
+
+    def _tried(self, ref: Ref, session: bytes, stored: Bytes) -> tuple[int, Bytes] | None:
+        """Return codec and bytes of a blob, opened by whichever key does; None where none does. Raises: FormatError."""
+        head, public = _open_head(stored)
         for keys in self._likely(session):
             if (secret := _unsealed(keys, ref, head, stored)) is not None:
                 self._opened[session] = keys
                 return (ref.codec, secret) if public is None else _joined(ref, head[0], public, secret)
-        raise FormatError("blob", f"no key of the store opens blob {ref.id.hex()}")
+        return None
 
     def _likely(self, session: bytes) -> Iterator[DomainKeys]:
         first = self._opened.get(session)

@@ -68,7 +68,8 @@ class SealedBucket:
         if ring is None:
             return self.inner.get(key, limit=limit)
         if sort == "log":
-            return open_entry(self.inner.get(key, limit=MAX_SEALED), key, ring.known)
+            data = self.inner.get(key, limit=MAX_SEALED)
+            return ring.opened(key, lambda known: open_entry(data, key, known))
         return _open_hint(self.inner.get(key, limit=None if limit is None else limit + _MORE), key, ring)
 
     def get_range(self, key: str, start: int, stop: int | None = None) -> Bytes:

@@ -26,6 +26,7 @@ from holdall.format.layout import EXPERIMENTS, experiment_log, is_experiment_id
 from holdall.format.state import State
 from holdall.runs.arguments import named_values
 from holdall.runs.disclosure import ENVIRONMENT, FULL, Disclosure, disclosure_of
+from holdall.runs.domains import OWN, DomainVerbs, wants_own
 from holdall.runs.filters import ATTRIBUTES_AND_TAGS, NOT_BY_TAGS, Entity, Field, Subject
 from holdall.runs.metrics import tag_op
 from holdall.runs.record import Experiment, stage
@@ -49,7 +50,7 @@ EXPERIMENT: Final = Subject(
 _GONE_WITH: Final = "holdall.deletedWithExperiment"  # a tag of runs that an experiment's deletion took along
 
 
-class Experiments(RenamingVerbs, PolicyVerbs):
+class Experiments(RenamingVerbs, PolicyVerbs, DomainVerbs):
     """The experiments of a store."""
 
     def __init__(self, location: Location, runs_of: Callable[[str, str | None, str], Sequence[Run]]) -> None:
@@ -93,13 +94,13 @@ class Experiments(RenamingVerbs, PolicyVerbs):
     def _newest(self, name: str) -> int | None:
         """Return the number of the newest entry of its log; 0 where it is known, None where there is none."""
         id = self.id_of(name)
-        return 0 if id in self._known else self._log(id).journal.newest()
+        return 0 if id in self._known else self._listed(id)
 
     def _ensured(self, name: str, newest: int | None) -> str:
         id = self.id_of(name)
         if id not in self._known:
             if newest is None:
-                self._begin(name, {})
+                self._require_keys(self._begin(name, {})[0])
             elif newest:  # what was only made was neither deleted nor anything else
                 try:
                     id = self.active(id).experiment_id
@@ -108,18 +109,30 @@ class Experiments(RenamingVerbs, PolicyVerbs):
             self._known.add(id)
         return id
 
-    def create(self, name: str, tags: Mapping[str, Any] | None = None, *, place: str | None = None) -> str:
+    def create(
+        self,
+        name: str,
+        tags: Mapping[str, Any] | None = None,
+        *,
+        place: str | None = None,
+        encryption: str | None = None,
+    ) -> str:
         """Create an experiment and return its id.
 
         Args:
             name: Its name.
             tags: Tags, by key.
             place: Where its runs' artifacts are to be, which is this store: its address, or None.
+            encryption: "own", in an encrypted store: its runs are sealed by keys of its own, so that `shred` can make
+                all of them unreadable at once. Their content is stored once within the experiment, and once more than
+                elsewhere in the store. None: by the store's keys. Its name and its own tags are sealed by these in
+                any case.
 
         Raises:
             InvalidNameError: The name is empty, too long or no text.
             ExperimentExistsError: There is one of this name, perhaps deleted.
             InvalidURIError: `place` is another place.
+            InvalidArgumentError: `encryption` is something else, or the store is not encrypted.
 
         Example:
             >>> store.experiments.get(store.experiments.create("vision", {"team": "a"})).tags
@@ -130,10 +143,14 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         if place is not None and not self._is_here(place):
             here = self._location.bucket.url
             raise InvalidURIError(str(place), f"what runs hold is kept in the store, {here}: leave the location out")
+        own = wants_own(encryption)
         self._location.ready_to_write()
-        log, made = self._begin(name, said)
+        if own:
+            self._give_keys(name)
+        log, made = self._begin(name, said, own=own)
         if not made:
             raise ExperimentExistsError(name, log.state.state.deleted)
+        self._require_keys(log)
         if ENVIRONMENT in said:  # again: who starts a run reads an experiment only if it has more than one entry
             self.set_tag(self.id_of(name), ENVIRONMENT, said[ENVIRONMENT])
         return self.id_of(name)
@@ -158,6 +175,7 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         Raises:
             ExperimentNotFoundError: There is none.
             ExperimentDeletedError: It was deleted.
+            ShreddedError: Its own keys were destroyed.
 
         Example:
             >>> store.experiments.active(store.experiments.ensure("vision")).name
@@ -166,6 +184,8 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         found = self.get(id)
         if found.lifecycle_stage == "deleted":
             raise ExperimentDeletedError(found.name, id)
+        if found.encryption == OWN:
+            self._location.require_keys(found.experiment_id)
         return found
 
     def get(self, id: str) -> Experiment:
@@ -309,9 +329,10 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         here = self._location.bucket.url
         return isinstance(place, str) and place.removeprefix("file://").rstrip("/") in (here, here.rstrip("/"))
 
-    def _begin(self, name: str, tags: Mapping[str, Any]) -> tuple[Log[ExperimentFold], bool]:
+    def _begin(self, name: str, tags: Mapping[str, Any], *, own: bool = False) -> tuple[Log[ExperimentFold], bool]:
         """Create an experiment. Returns its log, and whether it was this call that created it."""
-        first: list[Json] = [{"op": "create", "name": name}, *(tag_op(key, value) for key, value in tags.items())]
+        create: Json = {"op": "create", "name": name} | ({"keys": OWN} if own else {})
+        first: list[Json] = [create, *(tag_op(key, value) for key, value in tags.items())]
         log = self._log(self.id_of(name))
         made = log.append(lambda: revived(log.state.state, first) if log.head else first) is not None
         if made:
@@ -349,7 +370,8 @@ class Experiments(RenamingVerbs, PolicyVerbs):
         tags = {key: value for key, value in state.tags.items() if key != NAME}
         self._disclosures[id] = tags.get(ENVIRONMENT, FULL)
         name, time = state.tags.get(NAME, found.name), log.head.time if log.head else 0
-        told = Experiment(id, name, stage(state.deleted), state.started, tags, time, here)
+        keys = OWN if found.own else ""
+        told = Experiment(id, name, stage(state.deleted), state.started, tags, time, here, keys)
         return told._with_page(partial(_page, self._location))
 
 
@@ -370,13 +392,14 @@ class ExperimentFold:
     """What the entries of an experiment's log add up to."""
 
     def __init__(self) -> None:
-        self.name, self.state = "", State()
+        self.name, self.state, self.own = "", State(), False
 
     def apply(self, entry: LogEntry) -> None:
         """Add the next entry."""
         self.state.apply(entry)
         if entry.n == 0:
             self.name = str(entry.ops[0].get("name", ""))
+            self.own = entry.ops[0].get("keys") == OWN
 
 
 def _called(log: str) -> str:

@@ -176,6 +176,7 @@ class _Asking:
 class Experiment(_Asking, Shown, Named):
     """A name that runs are grouped under. Times are ms since 1970 UTC; `artifact_location` is the store.
 
+    `encryption` is "own" where its runs are sealed by keys of its own, or else empty.
     A notebook shows its newest runs too, where a store gave it: one listing, and a few requests for each of 20 runs.
     """
 
@@ -186,6 +187,7 @@ class Experiment(_Asking, Shown, Named):
     tags: dict[str, str] = field(default_factory=dict)
     last_update_time: int = 0
     artifact_location: str = ""
+    encryption: str = ""
 
     def _shown(self) -> Facts:
         return {
@@ -194,6 +196,7 @@ class Experiment(_Asking, Shown, Named):
             "lifecycle_stage": None if self.lifecycle_stage == "active" else self.lifecycle_stage,
             "creation_time": moment(self.creation_time),
             "artifact_location": self.artifact_location,
+            "encryption": self.encryption or None,
             "tags": own(self.tags),
         }
 

@@ -162,8 +162,12 @@ class Location:
             from holdall.keys.unlocking import find_roots  # of which other stores need nothing
 
             roots = find_roots(self.bucket, found.store, self.unlock or Unlock(kms=False), found.proof)
-            self._ring = Ring(roots, found.cipher, self.entropy)
+            self._ring = Ring(roots, found.cipher, self.entropy, self._stored_in(), found.store)
         return found
+
+    def _stored_in(self) -> Bucket:
+        """Return the bucket as it is, in which keys are found."""
+        return self.bucket.inner if isinstance(self.bucket, SealedBucket) else self.bucket
 
     def ring(self) -> Ring | None:
         """Return the keys of the store, None if it is not encrypted. Raises, cost: as `descriptor`."""
@@ -193,6 +197,14 @@ class Location:
         """
         ring = self.ring() if self.unlock is not None else None
         return ring.names if ring else PLAIN_NAMES
+
+    def require_keys(self, experiment: str) -> None:
+        """Make sure that an experiment's own keys are known, before something is written for it.
+
+        Raises: ShreddedError: they were destroyed. KeyUnavailableError: they are missing. Cost: as `Ring.require`.
+        """
+        if (ring := self.ring()) is not None:
+            ring.require(experiment)
 
     def beside_descriptor(self, look: Callable[[], T]) -> T:
         """Return what a first look at the store returns, while which the descriptor is read, if it is not known yet.
@@ -260,7 +272,7 @@ class Location:
         except ObjectExistsError as error:
             raise StoreExistsError(self.bucket.url) from error
         self._descriptor = descriptor
-        self._ring = Ring([root], cipher, self.entropy) if root else None
+        self._ring = Ring([root], cipher, self.entropy, self._stored_in(), descriptor.store) if root else None
         return report
 
     def _refuse_existing(self) -> None:

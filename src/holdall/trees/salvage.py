@@ -12,17 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from holdall.errors import DamageError, ObjectNotFoundError, UnsupportedFeatureError
+from holdall.errors import DamageError, ObjectNotFoundError, ShreddedError, UnsupportedFeatureError
 
-UNREADABLE: Final = (DamageError, UnsupportedFeatureError)
+UNREADABLE: Final = (DamageError, UnsupportedFeatureError, ShreddedError)
 _log = logging.getLogger("holdall")
 
 
 @contextmanager
 def left_out(what: str) -> Iterator[None]:
-    """Go on behind this block if it meets damage, which a warning names."""
+    """Go on behind this block if it meets damage, which a warning names, or what was shredded."""
     try:
         yield
+    except ShreddedError as error:
+        _log.warning("%s is left out: %s", what, error)
     except UNREADABLE as error:
         _log.warning("%s is damaged and left out: %s", what, error)
 

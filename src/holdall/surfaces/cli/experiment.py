@@ -21,7 +21,7 @@ _name = click.argument("name", callback=not_empty, shell_complete=complete_exper
 
 @program.group("experiment")
 def experiment() -> None:
-    """List experiments, delete them, say which of their runs are kept.
+    """List experiments, create and delete them, say which of their runs are kept.
 
     \b
     Example: holdall experiment list
@@ -50,6 +50,23 @@ def list_(everything: bool, as_json: bool) -> None:
         count = str(runs[one.experiment_id[:8]])
         rows.append([one.name + stage, one.experiment_id, count, when(one.creation_time), tags])
     show_table(rows, right=[2], fixed=[1, 2, 3])
+
+
+@experiment.command("create")
+@click.argument("name", callback=not_empty)
+@click.option("--own-keys", is_flag=True, help="Seal its runs by keys of its own; the store must be encrypted.")
+@json_option
+def create(name: str, own_keys: bool, as_json: bool) -> None:
+    """Create an experiment. Runs make theirs by themselves; this is for one with keys of its own.
+
+    What is sealed by them becomes unreadable at once with `holdall experiment shred`. It is stored once within the
+    experiment, and once more than elsewhere in the store.
+
+    \b
+    Example: holdall experiment create patients --own-keys
+    """
+    id = opened().experiments.create(name, encryption="own" if own_keys else None)
+    show_json({"created": id, "name": name}) if as_json else say(printable(f"created  {name}  {id}"))
 
 
 @experiment.command("delete")

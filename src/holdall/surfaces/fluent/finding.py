@@ -28,6 +28,8 @@ def create_experiment(
     artifact_location: str | None = None,
     tags: Mapping[str, Any] | None = None,
     trace_location: None = None,
+    *,
+    encryption: str | None = None,
 ) -> str:
     """Create an experiment and return its id.
 
@@ -36,9 +38,13 @@ def create_experiment(
         artifact_location: The store's own address, or None: what runs hold is in the store that they are in.
         tags: What else to say about it.
         trace_location: None: a store holds no traces.
+        encryption: "own", in an encrypted store: its runs are sealed by keys of its own, so that `holdall experiment
+            shred` makes all of them unreadable at once. Their content is stored once within the experiment, and once
+            more than elsewhere in the store.
 
     Raises:
         ExperimentExistsError: There is one of this name, perhaps deleted.
+        InvalidArgumentError: `encryption` is something else, or the store is not encrypted.
         InvalidURIError: `artifact_location` is another place.
         InvalidNameError: `trace_location` is given.
 
@@ -48,7 +54,7 @@ def create_experiment(
         'vision'
     """
     refuse_traces(trace_location)
-    return Client().create_experiment(name, artifact_location, tags)
+    return Client().create_experiment(name, artifact_location, tags, encryption=encryption)
 
 
 def get_experiment(experiment_id: str) -> Experiment:

@@ -15,19 +15,25 @@ class ExperimentClient:
     store: Store
 
     def create_experiment(
-        self, name: str, artifact_location: str | None = None, tags: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        *,
+        encryption: str | None = None,
     ) -> str:
-        """Create an experiment and return its id.
+        """Create an experiment and return its id. `encryption`: "own", in an encrypted store, for keys of its own.
 
         Raises:
             ExperimentExistsError: There is one of this name, perhaps deleted.
+            InvalidArgumentError: `encryption` is something else, or the store is not encrypted.
             InvalidURIError: `artifact_location` is another place than the store, which keeps what its runs hold.
 
         Example:
             >>> client.get_experiment(client.create_experiment("vision", tags={"team": "a"})).tags
             {'team': 'a'}
         """
-        return self.store.experiments.create(name, tags, place=artifact_location)
+        return self.store.experiments.create(name, tags, place=artifact_location, encryption=encryption)
 
     def get_experiment(self, experiment_id: str) -> Experiment:
         """Return an experiment by its id.
