@@ -1350,8 +1350,9 @@ class ShreddedError(HoldallError):
         self.experiment, self.time = experiment, time
 
     def __str__(self) -> str:
-        when = datetime.fromtimestamp(min(self.time, _LATEST) / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        return f"the keys of experiment {self.experiment} were destroyed on {when}: nobody can read its runs"
+        known = isinstance(self.time, int) and self.time < _LATEST
+        when = f" on {datetime.fromtimestamp(self.time / 1000, UTC):%Y-%m-%d %H:%M} UTC" if known else ""
+        return f"the keys of experiment {self.experiment} were destroyed{when}: nobody can read its runs"
 
 
 # --- upgrade --------------------------------------------------------------------

@@ -114,6 +114,8 @@ def test_every_shape_has_a_key() -> None:
         "revoked": "keys/slots/0000000a-revoked",
         "root": "keys/roots/00000001",
         "keys": f"keys/experiments/{'ab' * 8}",
+        "shredded": f"keys/experiments/{'ab' * 8}-shredded",
+        "own": f"experiments/{'ab' * 8}/keys",
         "share": f"shares/{'00' * 8}-{'ab' * 16}/{'cd' * 16}/report.txt",
         "probe": f"probe/{'ab' * 16}/race-0",
     }

@@ -727,6 +727,7 @@ LINES_THAT_WRITE = {
     "artifact log",
     "artifact reference",
     "artifact trim",
+    "experiment create",
     "experiment delete",
     "experiment restore",
     "run delete",

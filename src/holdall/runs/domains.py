@@ -6,17 +6,14 @@ before its log and sorts before it, so nobody who sees the log misses the mark, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from holdall.errors import InvalidArgumentError, InvalidNameError
 from holdall.format.layout import EXPERIMENTS, Key, experiment_log, parse_key
 from holdall.keys.ring import Ring
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
-
-if TYPE_CHECKING:
-    from holdall.runs.experiment import ExperimentFold
-    from holdall.trees.log import Log
+from holdall.trees.log import Fold
 
 OWN: Final = "own"
 _FEW: Final = 3  # lines: a mark, the newest entry of the log, and one that another experiment may have
@@ -27,6 +24,12 @@ def wants_own(encryption: object) -> bool:
     if encryption not in (None, OWN):
         raise InvalidArgumentError(f"encryption is 'own' or None, not {str(encryption)[:100]!r}")
     return encryption == OWN
+
+
+class Founded(Fold, Protocol):
+    """What an experiment's log adds up to. Attributes: own (whether it says that there are keys of its own)."""
+
+    own: bool
 
 
 class DomainVerbs:
@@ -73,10 +76,10 @@ class DomainVerbs:
         if not any(key.kind == "log" for key in keys):
             ring.own.create(id, location.entropy, location.clock())
 
-    def _require_keys(self, log: Log[ExperimentFold]) -> None:
+    def _require_keys(self, id: str, founded: Founded) -> None:
         """Make sure that the keys of an experiment's own are known, if its log says that it has some."""
-        if log.state.own:
-            self._location.require_keys(log.log.removeprefix(EXPERIMENTS))
+        if founded.own:
+            self._location.require_keys(id)
 
 
 def _first_keys(location: Location, digits: str, most: int) -> list[Key]:

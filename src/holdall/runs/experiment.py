@@ -100,7 +100,7 @@ class Experiments(RenamingVerbs, PolicyVerbs, DomainVerbs):
         id = self.id_of(name)
         if id not in self._known:
             if newest is None:
-                self._require_keys(self._begin(name, {})[0])
+                self._require_keys(id, self._begin(name, {})[0].state)
             elif newest:  # what was only made was neither deleted nor anything else
                 try:
                     id = self.active(id).experiment_id
@@ -150,7 +150,7 @@ class Experiments(RenamingVerbs, PolicyVerbs, DomainVerbs):
         log, made = self._begin(name, said, own=own)
         if not made:
             raise ExperimentExistsError(name, log.state.state.deleted)
-        self._require_keys(log)
+        self._require_keys(self.id_of(name), log.state)
         if ENVIRONMENT in said:  # again: who starts a run reads an experiment only if it has more than one entry
             self.set_tag(self.id_of(name), ENVIRONMENT, said[ENVIRONMENT])
         return self.id_of(name)
