@@ -22,7 +22,7 @@ from typing import Final
 from holdall.chunks.pool import Pool
 from holdall.format.chunking import Chunker
 from holdall.format.entry import LogEntry, encode_entry
-from holdall.format.layout import experiment_id, experiment_log, log_key, run_id, run_log
+from holdall.format.layout import experiment_log, log_key, run_id, run_log
 from holdall.format.paths import check_link, check_path
 from holdall.format.records import Descriptor
 from holdall.format.tree import Kind
@@ -65,11 +65,11 @@ class World:
         self._clock = itertools.count(1_750_000_000_000, 1000)
         self._random = (shake_256(f"{name} {n}".encode()) for n in itertools.count())
         self.location = self._arrive()
-        self.location.create(Descriptor("", 0, chunker or USUAL, pack_size))
+        self._create_store(Descriptor("", 0, chunker or USUAL, pack_size))
 
     def begin(self, experiment: str = "Default", *, versioned: bool = False) -> Session:
         """A new run, as the session that writes it."""
-        owner = experiment_id(experiment)
+        owner = self.location.names.experiment_id(experiment)
         if log_key(experiment_log(owner), 0) not in self.bucket.objects:
             self._create(experiment_log(owner), {"op": "create", "name": experiment})
         log = run_log(run_id(owner, self.entropy(12)))
@@ -100,10 +100,13 @@ class World:
         finally:
             self.bucket.fatal = MortalBucket.fatal
 
+    def _create_store(self, template: Descriptor) -> None:
+        self.location.create(template)
+
     def _create(self, log: str, op: dict[str, str]) -> None:
         location = self.location
         entry = LogEntry(log, 0, self.entropy(16).hex(), None, location.clock(), location.writer, None, (op,))
-        self.bucket.put(log_key(log, 0), encode_entry(entry))
+        location.bucket.put(log_key(log, 0), encode_entry(entry))
 
     def _arrive(self) -> Location:
         writer = "holdall golden"
