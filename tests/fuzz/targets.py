@@ -32,6 +32,7 @@ from holdall.format.recipe import parse_recipe
 from holdall.format.records import parse_descriptor, parse_generation, parse_hint
 from holdall.format.reference import ref_from_json
 from holdall.format.registered import Holder, Registered
+from holdall.format.signature import Signature, Statement, parse_signature
 from holdall.format.state import State, parse_checkpoint
 from holdall.format.tree import parse_node
 from holdall.modeling.model import parse_model
@@ -42,6 +43,8 @@ from holdall.runs.inputs import inputs_of
 from holdall.runs.plain_yaml import load_yaml
 from holdall.runs.reserved_tags import remarks
 from holdall.runs.search import parse_filter, parse_order_by
+from holdall.signing.keys import public_keys
+from holdall.signing.statements import parse_bundle
 from holdall.tensors.npy import read_npy, read_npz
 from holdall.tensors.onnx import read_onnx
 from holdall.tensors.safetensors import read_header
@@ -164,6 +167,8 @@ _MODEL: Final = (
     b"flavors:\n  python_function:\n    loader_module: x\nmodel_id: &a m-1\nmetadata: {k: [*a, 1.5, 2020-01-01]}\n"
 )
 
+BUNDLES: Final = Path(__file__).parents[1] / "signing" / "bundles"
+_SIGNED: Final = Signature(Statement("0" * 32, "1" * 32, "files", "m", "sha256:" + "2" * 64, 1), b"key", b"signature")
 TARGETS: Final[dict[str, Target]] = {
     "document": Target(lambda data: parse_document(data, "it"), _golden("*/holdall.json")),
     "json": Target(lambda data: parse_object(data, "it", "it"), _STATES),
@@ -194,6 +199,12 @@ TARGETS: Final[dict[str, Target]] = {
     "link": Target(_text(lambda text: check_link("a/b", text)), [b"../c"]),
     "artifact address": Target(_text(parse_uri), [b"runs:/" + b"0" * 32 + b"/a/b"]),
     "model address": Target(_text(parse_model_uri), [b"models:/a/1", b"models:/a@b", b"models:/a/latest"]),
+    "signature": Target(_text(lambda text: parse_signature(_SIGNED.tag, text)), [_SIGNED.to_text().encode()]),
+    "model.sig": Target(parse_bundle, [path.read_bytes() for path in sorted(BUNDLES.glob("*.sig"))]),
+    "public key": Target(
+        _text(lambda text: public_keys(f"# text\n{text}\n#")),
+        [path.read_bytes() for path in sorted(BUNDLES.glob("*.pub"))],
+    ),
     "tags": Target(_tags, [b'{"holdall.model.1":"{\\"path\\":\\"m\\"}","holdall.model.1.tag.00":"{\\"time\\":1}"}']),
     "filter": Target(_text(parse_filter), [
         b"start_time > 1",b"metrics.a >= 0.9 AND params.`b c` LIKE 'x%' and tags.c IN ('1', \"2\")"]),

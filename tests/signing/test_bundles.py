@@ -174,7 +174,7 @@ def test_neither_is_what_is_no_bundle(data: bytes, folder: Path) -> None:
     """Nor one that is a link, or too large to be looked at."""
     with pytest.raises(FormatError):
         parse_bundle(data)
-    with pytest.raises(FormatError, match="more than 64 MiB"):
+    with pytest.raises(FormatError, match="more than 16 MiB"):
         parse_bundle(bytes(MAX_BUNDLE + 1))
     (folder / FILE).symlink_to(BUNDLES / "files.sig")
     assert read_bundle(folder) is None

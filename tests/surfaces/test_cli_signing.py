@@ -144,3 +144,18 @@ def test_start_run_signs_by_the_settings_or_a_file(shell: Shell, run_id: str, mo
         assert run.verify(signed_by=public)
     assert third.verify().signatures == []
     assert json.dumps(second.info.status) == '"FAILED"'
+
+
+def test_who_signed_is_shown(shell: Shell, run_id: str) -> None:
+    """By `run show` and `model show`, with what is wrong; a damaged run is shown all the same."""
+    shell("model", "register", f"runs:/{run_id}/a.txt", "letter")
+    assert "signed by" not in shell("run", "show", run_id)
+    shell("run", "sign", run_id, "--key", "anna")
+    shell("model", "sign", "models:/letter/1", "--key", "eve")
+    both = shell("model", "show", "models:/letter/1")
+    assert "all of the run" in both
+    assert "its files" in both
+    assert [each["problem"] for each in shell.json("model", "show", "models:/letter/1")["signatures"]] == ["", ""]
+    assert "all of the run" in shell("run", "show", run_id)
+    shell("artifact", "log", "anna.pub", "--run", run_id)
+    assert "what is there now" in shell("run", "show", run_id)

@@ -10,9 +10,8 @@ from holdall.errors import DamageError, RunNotFoundError
 from holdall.format.signature import is_signature_tag
 from holdall.runs.index import summaries
 from holdall.runs.run import Run
-from holdall.runs.signatures import VALID, Held, SignatureInfo, infos_of
+from holdall.runs.signatures import VALID, Held, SignatureInfo, infos_of, unreadable
 from holdall.runs.verifying import Keys, keys_of
-from holdall.trees.addresses import run_uri
 from holdall.trees.location import Location
 
 
@@ -70,7 +69,7 @@ class SignatureVerbs:
             if not error.purged:  # a moment ago
                 raise
         except DamageError as error:
-            yield SignatureInfo(run_uri(id), "", "", None, "", None, str(error))
+            yield unreadable(id, str(error))
 
 
 def _has_any(tags: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from holdall.display import Facts, Named, Shown
-from holdall.errors import ArtifactNotFoundError, FormatError, VersionChangedError
+from holdall.errors import ArtifactNotFoundError, FormatError, MissingLibraryError, VersionChangedError
 from holdall.format.document import Json
 from holdall.format.manifest import digest_below, manifest_digest, manifest_text
 from holdall.format.signature import FILES, RUN, Signature, Statement, is_signature_tag, parse_signature
@@ -115,7 +115,11 @@ def problem_of(signature: Signature, held: Held) -> str:
     said = signature.statement
     if said.run != held.run_id:
         return f"it is of another run, {said.run}"
-    if not PublicKey(signature.key).verify(signature.signature, said.to_bytes(signature.key)):
+    try:
+        right = PublicKey(signature.key).verify(signature.signature, said.to_bytes(signature.key))
+    except MissingLibraryError as error:
+        return f"it cannot be verified here: {error}"
+    if not right:
         return "it is not by the key that it names, or something in it was changed"
     if said.digest != (found := held.digest(said.of, said.path)):
         return f"it is of {said.digest}, and what is there now is {found}"
@@ -155,6 +159,11 @@ def vouched(tags: Mapping[str, str], held: Held, path: str, digest: str, keys: I
     return next((info.key for info in valid), None)
 
 
+def unreadable(run_id: str, problem: str) -> SignatureInfo:
+    """Return what stands for signatures of a run that cannot be told."""
+    return SignatureInfo(run_uri(run_id), "", "", None, "", None, problem)
+
+
 def _meant(kept: Signature | FormatError, path: str | None, known: Collection[bytes] | None) -> bool:
     if isinstance(kept, FormatError):
         return not path and known is None
@@ -165,7 +174,7 @@ def _meant(kept: Signature | FormatError, path: str | None, known: Collection[by
 
 def _info(kept: Signature | FormatError, held: Held) -> SignatureInfo:
     if isinstance(kept, FormatError):
-        return SignatureInfo(run_uri(held.run_id), "", "", None, "", None, str(kept))
+        return unreadable(held.run_id, str(kept))
     said, key = kept.statement, PublicKey(kept.key)
     artifact = run_uri(held.run_id, said.path)
     return SignatureInfo(artifact, said.of, key.fingerprint, said.time, said.digest, said.store, problem_of(kept, held))

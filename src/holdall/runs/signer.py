@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from holdall.errors import DamageError
 from holdall.format.document import Json
+from holdall.format.signature import is_signature_tag
 from holdall.runs.reading import RunReader
 from holdall.runs.writing import RunWriter
 from holdall.trees.session import Draft, Session
@@ -49,6 +51,21 @@ class RunVerifier(RunReader):
 
         keys = None if signed_by is None else keys_of(signed_by)
         return self._reading(lambda view: verified(self.id, view, path or "", keys), content=True)
+
+    def _signatures(self, path: str) -> list[SignatureInfo]:
+        """Return the signatures of what is at or below a path, by the look that the handle takes; no content is read.
+
+        Cost: none where the run has none; else its tree.
+        """
+        view = self._view()
+        if not any(map(is_signature_tag, view.state.tags)):
+            return []
+        from holdall.runs.signatures import Held, infos_of, unreadable
+
+        try:
+            return infos_of(view.state.tags, Held.of(self.id, view), path)
+        except DamageError as error:  # what is whole of the run is shown all the same
+            return [unreadable(self.id, str(error))]
 
 
 class RunSigner(RunWriter, RunVerifier):

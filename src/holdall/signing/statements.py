@@ -26,7 +26,7 @@ from holdall.format.paths import check_path
 from holdall.signing.keys import PublicKey, SigningKey
 
 FILE: Final = "model.sig"
-MAX_BUNDLE: Final = 64 << 20
+MAX_BUNDLE: Final = 16 << 20  # of some 60,000 files; parsed, it may take twenty times that
 ALONE: Final = "."  # the name of a file that was signed by itself, without a folder
 DIGEST_SIZES: Final = {"sha256": 32, "blake2b": 64, "blake3": 32}
 

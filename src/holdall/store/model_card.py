@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdall.naming.deployments import Deployments
     from holdall.naming.registry import Registry
     from holdall.runs.runs import Runs
+    from holdall.runs.signatures import SignatureInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -42,6 +43,7 @@ class ModelCard(Shown):
         digest: `sha256:` of the manifest of its files.
         files: What it holds, as plain values, by `path` (below the model): its `kind`, of files `bytes` and `sha256`.
         deployments: Where it is or was deployed, the oldest first.
+        signatures: Those of its files, and of the run that has them; anybody may have made them, so the key counts.
     """
 
     uri: str
@@ -57,6 +59,7 @@ class ModelCard(Shown):
     digest: str
     files: tuple[dict[str, Any], ...] = ()
     deployments: tuple[Deployment, ...] = ()
+    signatures: tuple[SignatureInfo, ...] = ()
 
     @property
     def size(self) -> int:
@@ -101,6 +104,7 @@ def look_at(uri: str, runs: Runs, models: Models, registry: Registry, deployment
         digest=models._digest_in(run, place.path),
         files=tuple({**one, "path": _below(one["path"], place.path)} for one in held),
         deployments=tuple(deployments._in(run, place.path)),
+        signatures=tuple(run._signatures(place.path)),
     )
 
 

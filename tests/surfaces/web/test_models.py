@@ -11,8 +11,10 @@ from tests.support.browser import NARROW, Opens, served, shot, visits
 from tests.support.pages import asked, page_of
 
 from holdall.chunks.pool import Pool
+from holdall.format.signature import PREFIX
 from holdall.modeling.signatures.schema import ColSpec, Schema
 from holdall.modeling.signatures.signature import ModelSignature
+from holdall.signing.keys import SigningKey
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, TraceBucket
 from holdall.store import Store, from_numpy
@@ -99,6 +101,18 @@ def test_a_version_shows_all_that_is_known_of_it(site: Site, requests: list[Requ
         assert text in shown
     assert "holdall.pyfunc.load_model(&#34;models:/fraud/2&#34;)" in shown
     assert "/diff?a=models%3A%2Ffraud%2F1&amp;b=models%3A%2Ffraud%2F2" in shown
+
+
+def test_a_version_shows_who_signed_it(site: Site) -> None:
+    """The key, and that anybody may have; of an unsigned one there is no word of it."""
+    assert "Signatures" not in page_of(site, "/models/version", name="fraud", version=3)
+    key = SigningKey.generate()
+    made = site.store.models.sign("models:/fraud/3", key)
+    site.store.runs.get(site.store.registry.get_version("fraud", 3).run_id).set_tags({f"{PREFIX}{'0' * 16}": HOSTILE})
+    shown = page_of(site, "/models/version", name="fraud", version=3)
+    assert made.key in shown
+    assert "Anybody may have signed" in shown
+    assert HOSTILE not in shown
 
 
 def test_pickles_are_read_only_when_somebody_asks(site: Site) -> None:

@@ -13,7 +13,7 @@ from holdall.surfaces.cli.listing import rows_of
 from holdall.surfaces.cli.model import aliases_text, model, model_json
 from holdall.surfaces.cli.program import json_option, not_empty, opened
 from holdall.surfaces.cli.run import record_json
-from holdall.surfaces.cli.show import dataset_text
+from holdall.surfaces.cli.show import dataset_text, signed_text
 from holdall.surfaces.cli.table import number, show_facts, show_json, show_table, when
 from holdall.surfaces.cli.writer import say
 
@@ -102,6 +102,7 @@ def _version_document(card: ModelCard, used: Sequence[LineageNode] | None) -> No
             "inputs": [asdict(each) for each in card.run.inputs.dataset_inputs],
             "reads": [each.to_dictionary() for each in card.reads],
             "deployments": [asdict(each) for each in card.deployments],
+            "signatures": [asdict(each) for each in card.signatures],
             "files": card.files,
         }
         | ({} if used is None else {"used_by": [node.to_dictionary() for node in used]})
@@ -122,6 +123,7 @@ def _version_text(card: ModelCard, used: Sequence[LineageNode] | None) -> None:
     _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in card.reads])
     _section("used by", [(node.run_id or "", f"{node.name} {node.status}, as {node.uri}") for node in used or ()])
     _section("deployed", [(each.where, _deployed(each)) for each in card.deployments])
+    _section("signed by", [(each.key, signed_text(each)) for each in card.signatures])
     say("\nfiles")
     digests = [one.get("sha256", "") for one in card.files]
     rows = [["", *row, digest] for row, digest in zip(rows_of(card.files), digests, strict=True)]

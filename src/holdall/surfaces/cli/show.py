@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdall.errors import ExperimentNotFoundError
 from holdall.sizes import format_size
@@ -15,6 +15,9 @@ from holdall.surfaces.cli.program import json_option, opened
 from holdall.surfaces.cli.run import record_json, run
 from holdall.surfaces.cli.table import files, lasted, number, show_facts, show_json, show_table, when
 from holdall.surfaces.cli.writer import say
+
+if TYPE_CHECKING:
+    from holdall.store import SignatureInfo
 
 _ABOVE = ("mlflow.runName", "mlflow.user", "mlflow.parentRunId", "mlflow.note.content")  # shown by other names
 _OURS = "holdall."  # models, data sets and deployments, which have places of their own
@@ -68,10 +71,18 @@ def _show_text(store: Store, found: Run) -> None:
     _section("given", [(one.context or "-", dataset_text(one.dataset)) for one in record.inputs.dataset_inputs])
     _section("read", [(read.uri or read.artifact_uri, read.digest or "some of it") for read in found.reads])
     _section("models", [(one.path, one.model_id) for one in store.models._logged_by(found)])
+    _section("signed by", [(each.key, signed_text(each)) for each in found._signatures("")])
     _section("environment", main_facts(environment))
     if artifacts:
         say("\nartifacts")
         show_table([["", *row] for row in rows_of(artifacts)], right=[1])
+
+
+def signed_text(found: SignatureInfo) -> str:
+    """Return what a signature is worth, in a line: nobody's key is known here."""
+    return found.problem or (
+        f"all of the run, {when(found.time)}" if found.of == "run" else f"its files, {when(found.time)}"
+    )
 
 
 def dataset_text(dataset: Dataset) -> str:
