@@ -104,6 +104,10 @@ _ADVICE = {
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"), _EXPIRED),
     **dict.fromkeys(("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"), _UNKNOWN_KEY),
     "InvalidObjectState": "the object was archived: restore it, and let no lifecycle rule archive the store's prefix",
+    "checksum": (
+        "a bucket with an Object Lock takes objects with checksums only: pass the option "
+        'ChecksumAlgorithm, as in s3_additional_kwargs={"ChecksumAlgorithm": "SHA256"}'
+    ),
     "locked": "an Object Lock keeps it until its retention ends; what is left costs space and harms nothing",
     "KMS": "the credentials may not use the bucket's KMS key: they need kms:GenerateDataKey and kms:Decrypt for it",
     "RequestTimeTooSkewed": "this machine's clock is wrong: set it (NTP) and run it again",
@@ -220,6 +224,8 @@ def _advised(error: StorageError, code: str, reason: str, verb: str) -> StorageE
     word = "KMS" if code.startswith("KMS") or "kms" in reason.lower() else code
     if word not in _ADVICE and ("server side encryption" in reason.lower() or "SSE" in reason):
         word = "SSE"
+    if "content-md5" in reason.lower():
+        word = "checksum"
     if word in _REFUSED and verb == "delete" and _LOCKED.search(reason):
         word = "locked"
     if word in _REFUSED and isinstance(error, AccessDeniedError) and verb in S3_ACTIONS:
