@@ -93,7 +93,7 @@ def test_a_limited_writer_creates_in_its_experiment_and_what_all_share() -> None
     id = experiment_id("vision")
     rights = rights_of("writer", [id])
     assert rights.put == ("canary", f"experiments/{id}/", f"runs/{id[:8]}", "packs/", "hints/", "gc/damaged/")
-    assert not {"", "runs/", "experiments/", "models/", "names/", "catalog/"} & set(rights.get)
+    assert not {"", "runs/", "experiments/", "models/", "names/", "catalog/", "keys/"} & set(rights.get)
     assert rights.delete == ()
 
 

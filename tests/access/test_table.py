@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.access.table import PAGE, ROLES, kind_of, row_of, shown, tried
-from tests.access.verbs import LIMITED, VERBS, built, world
+from tests.access.verbs import LIMITED, VERBS, E, built, world
 from tests.support.enforcing import ACTIONS, Ask, allowed
 from tests.support.pages import asked
 from tests.surfaces.test_reading_writes_nothing import READS, WRITES
@@ -105,11 +105,13 @@ def test_who_reads_one_experiment_sees_no_other(tmp_path: Path) -> None:
     """No log of another, no list of experiments, no name of a model, and no name of a pack that it does not know."""
     with world("reader", tmp_path, limited=True) as here:
         may = {kind_of(key) for key in here.bucket.inner.objects if here.bucket.may("get", key)}
-        assert may == {"holdall.json", "canary", "experiments/", "runs/", "packs/"}
+        assert may == {"holdall.json", "experiments/", "runs/", "packs/"}
         for prefix in ("", "packs/", "packs/00/", "runs/", "experiments/", "hints/", "gc/", "catalog/"):
             assert not here.bucket.may("list", prefix), prefix
         (pack, *_) = [key for key in here.bucket.inner.objects if key.startswith("packs/")]
         assert here.bucket.may("list", pack)  # of one that it knows, whether it is there
+        assert not here.bucket.may("get", "keys/experiments/" + "f" * 16)  # of another that has its own
+        assert here.bucket.may("get", f"keys/experiments/{E}")
         assert not here.bucket.may("get", "runs/ffffffff" + "0" * 24 + "/log/" + "f" * 16)
 
 

@@ -21,6 +21,7 @@ from holdall.access import policy
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.layout import PackName, ShareName, damage_key, experiment_id
 from holdall.runs.run import Run
+from holdall.signing.keys import SigningKey
 from holdall.storage.bucket import Bytes
 from holdall.storage.elsewhere.consent import Consent
 from holdall.storage.links import Link
@@ -301,6 +302,8 @@ VERBS: dict[str, Verb] = {
     "runs.start": lambda w: w.store.runs.start(experiment=EXPERIMENT).finish(),
     "runs.ensure": lambda w: w.store.runs.ensure("key", experiment=EXPERIMENT).finish(),
     "runs.resume": lambda w: w.store.runs.resume(w.ids["old"]).finish(),
+    "run.sign": lambda w: w.run.sign(SigningKey.generate()),
+    "models.sign": lambda w: w.store.models.sign(f"models:/{w.model}", SigningKey.generate()),
     "runs.flush": _then_flush(lambda run: run.log_metric("a", 1)),
     "run.log_bytes": lambda w: w.run.log_bytes(noise("lost"), "again.bin"),
     "run.log_artifact": lambda w: w.run.log_artifact(_file(w)),

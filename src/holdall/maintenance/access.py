@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from holdall.access import bucket_policy, caveats, policy
 from holdall.errors import InvalidArgumentError
-from holdall.format.layout import experiment_id
 from holdall.storage.s3 import split_place
 from holdall.trees.location import Location
 
@@ -36,7 +35,7 @@ class AccessVerbs:
         Raises:
             InvalidArgumentError: No such role or dialect, a role that cannot be limited, or a store in no bucket.
 
-        Cost: no request.
+        Cost: no request; with experiments of an encrypted store, those of finding its keys.
 
         Example:
             >>> there = holdall.open("s3://models/team")
@@ -84,7 +83,8 @@ class AccessVerbs:
         return caveats(role, dialect=dialect or self._place()[2], experiments=self._ids(experiments))
 
     def _ids(self, experiments: Sequence[str]) -> list[str]:
-        return [experiment_id(name) for name in experiments]
+        names = self._location.names
+        return [names.experiment_id(name) for name in experiments]
 
     def _place(self) -> tuple[str, str, str]:
         """Return the bucket, the prefix, and the language of its policies."""
