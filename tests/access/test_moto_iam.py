@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ from tests.support.stores import Serial, tiny_location
 
 from holdall.access import ROLES, policy
 from holdall.demo.server import MotoServer, moto_server
-from holdall.errors import AccessDeniedError, NotDeletedError
+from holdall.errors import AccessDeniedError, HoldallError, NotDeletedError
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.s3 import S3Bucket
 from holdall.store import Store
@@ -106,8 +107,12 @@ def test_a_role_may_what_the_table_says(
     number = ROLES.index(role)
     for seed, verb in enumerate(VERBS_TRIED, 100):
         here = opened(place, users[role], tmp_path, seed)
-        if shown()[verb].outcomes[number] == "no":
-            with pytest.raises((AccessDeniedError, NotDeletedError), match=r"s3:\w+ was refused"):
+        try:
+            if shown()[verb].outcomes[number] == "no":
+                with pytest.raises((AccessDeniedError, NotDeletedError), match=r"s3:\w+ was refused"):
+                    VERBS[verb](here)
+            else:
                 VERBS[verb](here)
-        else:
-            VERBS[verb](here)
+        finally:
+            with suppress(HoldallError):
+                here.store._close()

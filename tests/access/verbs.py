@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from tests.support.garbage import DAY, Clock
 from tests.support.stores import Serial, tiny_location
 
 from holdall.access import policy
+from holdall.errors import HoldallError
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.layout import PackName, ShareName, damage_key, experiment_id
 from holdall.runs.run import Run
@@ -126,7 +127,11 @@ def world(
     location = tiny_location(bucket, seed=7, create=False, pool=Serial())
     location.references = Consent.of(["file:///"])
     store = Store(location)
-    yield World(store, bucket, to, ids)
+    try:
+        yield World(store, bucket, to, ids)
+    finally:
+        with suppress(HoldallError):
+            store._close()
 
 
 def _batch(w: World) -> None:

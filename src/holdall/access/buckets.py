@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from holdall.access.documents import VERSION, bucket_arn, check_place, one_or_many, resources, statements
+from holdall.access.documents import (
+    VERSION,
+    bucket_arn,
+    check_place,
+    deletable,
+    one_or_many,
+    resources,
+    statements,
+)
 from holdall.access.rights import Rights, folder, rights_of
 from holdall.errors import InvalidArgumentError
 
@@ -62,7 +70,7 @@ def bucket_policy(
         rights = rights_of(role, experiments if role in ("reader", "writer") else ())
         who = {"Principal": {"AWS": one_or_many(list(some))}}
         found += [{**each, **who} for each in statements(rights, bucket, prefix, dialect)]
-        found += [{"Effect": "Deny", **who, **each} for each in _nothing_else(rights, bucket, prefix)]
+        found += [{"Effect": "Deny", **who, **each} for each in _nothing_else(rights, bucket, prefix, dialect)]
     if dialect == "aws":
         found += _for_all(everybody, bucket, prefix)
     return {"Version": VERSION, "Statement": found}
@@ -93,15 +101,16 @@ def lock(days: int, mode: str = "GOVERNANCE") -> dict[str, Any]:
     return {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": mode, "Days": days}}}
 
 
-def _nothing_else(rights: Rights, bucket: str, prefix: str) -> list[dict[str, Any]]:
+def _nothing_else(rights: Rights, bucket: str, prefix: str, dialect: str) -> list[dict[str, Any]]:
     """Return what is denied to who has a role: other actions, and other objects."""
     actions = [action for name, action in _ACTIONS.items() if getattr(rights, name)]
     found: list[dict[str, Any]] = [{"NotAction": actions, "Resource": [bucket_arn(bucket), *_objects(bucket)]}]
-    found += [
-        {"Action": _ACTIONS[name], "NotResource": resources(bucket, prefix, keys)}
-        for name in ("get", "put", "delete")
-        if (keys := getattr(rights, name))
-    ]
+    allowed = {
+        "get": resources(bucket, prefix, rights.get),
+        "put": resources(bucket, prefix, rights.put),
+        "delete": deletable(rights, bucket, prefix, dialect),
+    }
+    found += [{"Action": _ACTIONS[name], "NotResource": where} for name, where in allowed.items() if where]
     if patterns := [folder(prefix) + each for each in rights.list if prefix or each != "*"]:
         condition = {"StringNotLike": {"s3:prefix": one_or_many(patterns)}}
         found.append({"Action": _ACTIONS["list"], "Resource": bucket_arn(bucket), "Condition": condition})

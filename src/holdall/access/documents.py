@@ -64,12 +64,12 @@ def statements(rights: Rights, bucket: str, prefix: str, dialect: str) -> list[d
         listing,
         {"Action": "s3:GetObject", "Resource": resources(bucket, prefix, rights.get)},
         {"Action": "s3:PutObject", "Resource": resources(bucket, prefix, rights.put), **condition},
-        {"Action": "s3:DeleteObject", "Resource": _deletable(rights, bucket, prefix, dialect)},
+        {"Action": "s3:DeleteObject", "Resource": deletable(rights, bucket, prefix, dialect)},
     ]
     return [{"Effect": "Allow", **each} for each in some if each["Resource"]]
 
 
-def _deletable(rights: Rights, bucket: str, prefix: str, dialect: str) -> str | list[str]:
+def deletable(rights: Rights, bucket: str, prefix: str, dialect: str) -> str | list[str]:
     """Return what may be deleted. For many at once Ceph asks for the bucket too, and for each key as well (16.2)."""
     found = resources(bucket, prefix, rights.delete)
     if dialect == "ceph" and found:
