@@ -13,17 +13,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from holdall.collecting.following import ExactView, entry_time, follow, kept_groups
+from holdall.collecting.following import ExactView, entry_time, follow, follow_log, kept_groups
 from holdall.collecting.marks import LiveRun
+from holdall.collecting.public_run import PublicRun
 from holdall.engines.mapping import Engine
 from holdall.errors import HoldallError, LogGapError
 from holdall.format.document import Json
 from holdall.format.entry import LogEntry
 from holdall.format.layout import log_key
 from holdall.trees.heads import entry_keys
-from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
+from holdall.trees.public_journal import journal_of
 
 IDLE: Final = 7 * 24 * 3600 * 1000  # ms without an entry, after which a session may be closed
 _AWARE: Final = (0, 2)  # the version of holdall from which on writers know W6
@@ -43,11 +44,11 @@ def _fence(location: Location, generations: tuple[int, ...], log: str) -> int:
     """Fence a log, and return whether that took an entry. One that is purged meanwhile has gaps, and needs none."""
     for _ in range(_TRIES):
         with suppress(LogGapError):
-            return int(_fence_as_read(location, generations, follow(location, log)))
-    return int(_fence_as_read(location, generations, follow(location, log)))
+            return int(_fence_as_read(location, generations, follow_log(location, log)))
+    return int(_fence_as_read(location, generations, follow_log(location, log)))
 
 
-def _fence_as_read(location: Location, generations: tuple[int, ...], view: ExactView) -> bool:
+def _fence_as_read(location: Location, generations: tuple[int, ...], view: ExactView | PublicRun) -> bool:
     def ops() -> list[Json]:
         state = view.state
         owed = [g for g in generations if g not in state.fences]
@@ -75,7 +76,7 @@ def close_idle(location: Location, run: LiveRun, now: int) -> tuple[str, ...]:
         return ()
     aware = _aware_sessions(location, run)
     try:
-        view = follow(location, log)
+        view = follow_log(location, log)
     except LogGapError:  # it was purged just now
         return ()
     closed: list[str] = []
@@ -131,7 +132,7 @@ def _aware_sessions(location: Location, run: LiveRun) -> set[str]:
 
     An old entry that cannot be read says nothing of a session; nobody needs it for anything else.
     """
-    journal = Journal(location.bucket, location.pool, run.log)
+    journal = journal_of(location, run.log)
     sought, found = set(run.sessions), set()
     listed = location.bucket.list(f"{run.log}/log/")  # numbers are claims: what is not listed is not asked for
     for entry in map(journal.read_or_damage, sorted(key.number for key in entry_keys(listed))):
@@ -150,12 +151,12 @@ def _knows_w6(writer: str) -> bool:
     return told is not None and (int(told[1]), int(told[2])) >= _AWARE
 
 
-def _append(location: Location, view: ExactView, ops: Callable[[], list[Json]]) -> bool:
+def _append(location: Location, view: ExactView | PublicRun, ops: Callable[[], list[Json]]) -> bool:
     """Append an entry with these operations, asked for anew after each lost race; return whether there was any.
 
     One that lands below a purge harms nobody: it is no one's data, and no session can commit there any more.
     """
-    journal = Journal(location.bucket, location.pool, view.paths.blobs.journal.log)
+    journal = view.journal
 
     def build() -> LogEntry | None:
         wanted = ops()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdall.chunks.reader import ChunkReader
+from holdall.collecting.public_run import PublicRun
 from holdall.errors import HoldallError, LogGapError, UnsupportedFeatureError
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, PackName
@@ -20,6 +21,7 @@ from holdall.trees.blobs import RunBlobReader
 from holdall.trees.heads import Head, Heads
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
+from holdall.trees.public_journal import journal_of
 from holdall.trees.references import fetch_roots, packs_needed
 from holdall.trees.salvage import UNREADABLE
 from holdall.trees.view import View
@@ -35,6 +37,11 @@ class ExactView(View):
     """
 
     active = -1
+
+    @property
+    def journal(self) -> Journal:
+        """Return the run's log."""
+        return self.paths.blobs.journal
 
     def absorb(self, entry: LogEntry) -> None:
         """Take in the next entry. Raises: UnsupportedFeatureError, also for an operation that readers may ignore."""
@@ -103,6 +110,8 @@ def look_at(location: Location, runs: Sequence[RunHead]) -> list[Look]:
 
     Cost: a GET for each run that has ended, its trees and recipes; many side by side.
     """
+    if location.keyless:
+        return [_look_without_key(location, run) for run in runs]
     reader = ChunkReader(location.bucket, location.pool)
     views = views_of(location, reader, runs)
     return [_look(location, reader, *pair) for pair in zip(runs, views, strict=True)]
@@ -114,6 +123,11 @@ def views_of(location: Location, reader: ChunkReader, runs: Sequence[RunHead]) -
     views = [_view_or_error(location, reader, *pair) for pair in zip(runs, newest, strict=True)]
     fetch_roots([view for view in views if isinstance(view, View)], reader)
     return views
+
+
+def follow_log(location: Location, log: str) -> ExactView | PublicRun:
+    """Return a run as of its newest entry, as far as it can be told here. Raises: as `follow`."""
+    return PublicRun.read(location, log) if location.keyless else follow(location, log)
 
 
 def follow(location: Location, log: str, reader: ChunkReader | None = None) -> ExactView:
@@ -163,6 +177,23 @@ def _look(location: Location, reader: ChunkReader, run: RunHead, view: ExactView
     return Look(run.log, n, problem="it changes faster than it can be read")
 
 
+def _look_without_key(location: Location, run: RunHead) -> Look:
+    """Return what a run may refer to. That it is purged is believed where nothing else of it is left."""
+    n = run.head.n
+    for _ in range(_TRIES):
+        try:
+            found = PublicRun.read(location, run.log)
+            n = found.next - 1
+            packs = found.packs(location)
+            sessions = () if found.state.purged else tuple(sorted(found.state.sessions))
+            purged = found.state.purged and len(found.roots) == 1
+            return Look(run.log, n, packs, sessions, found.active, purged=purged)
+        except UNREADABLE as error:
+            if _journal(location, run.log).newest() == n:
+                return Look(run.log, n, problem=str(error))
+    return Look(run.log, n, problem="it changes faster than it can be read")
+
+
 def _followed_again(location: Location, log: str, reader: ChunkReader) -> ExactView | HoldallError:
     try:
         return follow(location, log, reader)
@@ -177,7 +208,7 @@ def _up_to(head: LogEntry, blobs: RunBlobReader, listed: Head | None = None) -> 
 
 
 def _journal(location: Location, log: str) -> Journal:
-    return Journal(location.bucket, location.pool, log)
+    return journal_of(location, log)
 
 
 def entry_time(bucket: Bucket, key: str) -> int | None:

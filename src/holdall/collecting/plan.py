@@ -92,6 +92,7 @@ class Collection:
         refused: What the bucket refused to delete, and why, by key.
         versioned: Whether the bucket was seen to keep versions of what is deleted.
         requests: About how many requests the rest of a dry run would take.
+        unseen: What was neither seen nor done, as no key of the encrypted store was given; empty where it could be.
     """
 
     dry_run: bool = False
@@ -119,6 +120,7 @@ class Collection:
     refused: dict[str, str] = field(default_factory=dict)
     versioned: bool = False
     requests: int = 0
+    unseen: str = ""
 
     @property
     def complete(self) -> bool:

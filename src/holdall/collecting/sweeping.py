@@ -17,6 +17,7 @@ from holdall.trees.location import Location
 
 _BATCH: Final = 1000  # packs between two looks whether somebody else was done
 _NEEDED: Final = "a run refers to it, though the verdict of generation {} names it"
+_MAY_BE_NEEDED: Final = "a run may refer to it, though the verdict of generation {} names it; who has the key can tell"
 
 
 @dataclass(slots=True)
@@ -39,8 +40,8 @@ def sweep(
 
     Cost: one listing for each thousand packs, and their deletion; five reads for the hints of each pack.
     """
-    kept = packs & needed
-    swept = Swept(not kept, refused={pack.key: _NEEDED.format(generation) for pack in kept})
+    kept, why = packs & needed, (_MAY_BE_NEEDED if location.keyless else _NEEDED).format(generation)
+    swept = Swept(not kept, refused={pack.key: why for pack in kept})
     left = iter(sorted(packs - kept))
     while some := list(islice(left, _BATCH)):
         if is_done(location.bucket, generation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Collected
+from typing import Final
 
 from holdall.collecting.collector import Collector, Policy
 from holdall.collecting.plan import Collection
@@ -18,6 +19,11 @@ from holdall.runs.times import milliseconds
 from holdall.sharing.expiry import delete_expired, expired_shares
 from holdall.storage.server_clock import server_time
 from holdall.trees.location import Location
+
+UNSEEN: Final = (
+    "no key was given: names, pins and retention policies were not seen; no run was deleted or purged, no group ended, "
+    "no catalog written, and what an older entry of a run refers to was kept"
+)
 
 
 class GarbageVerbs:
@@ -43,6 +49,9 @@ class GarbageVerbs:
         killed at any time, and the next one goes on. Deleted runs keep their content until they are purged. Where many
         runs are new it writes a catalog, as `catalog` does.
 
+        An encrypted store for which no key was given is collected by what lies open in it: what any entry of any run
+        ever referred to stays, purged runs' content aside, and `unseen` says what was not done.
+
         Args:
             dry_run: Whether only to say what would be done; nothing is written.
             delay: How old an unreferenced pack must be, as "24h", or in seconds. Safety does not depend on it: younger
@@ -61,6 +70,7 @@ class GarbageVerbs:
             LiveContentError: What some run needs cannot be told; nothing was deleted.
             UnknownAgeError: The bucket tells no times, and an age was given.
             InvalidArgumentError: A time that is none, or an unknown engine.
+            KeyUnavailableError: A policy, or experiments, were named, and no key of the encrypted store was given.
 
         Cost: as `stats`, and two GETs for each run that has changed or has large files; for each pack that is deleted
             about five requests for its hints, and one for a thousand packs. A filter of 10 bits for each pack.
@@ -70,8 +80,11 @@ class GarbageVerbs:
             >>> found.freed.packs, found.garbage.packs
             (0, 0)
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
         policy = Policy(milliseconds("delay", delay), milliseconds("quarantine", quarantine))
+        location = self._location if override or experiments else self._location.or_without_keys()
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        if location.keyless:
+            return _collect_without_keys(location, policy, engine, workers, dry_run=dry_run)
         with open_workers(engine, workers, self._location) as workers_of:
             now, catalog = self._now(dry_run=dry_run), Cataloging.begin(self._location)
             known = survey(self._location, None)
@@ -82,11 +95,7 @@ class GarbageVerbs:
             collector = Collector(self._location, workers_of, policy)
             doomed = [run_log(run.run_id) for run in plan.purge]
             found = collector.plan(doomed) if dry_run else collector.perform()
-        shares = expired_shares(self._location, now or found.now)
-        if not dry_run:
-            delete_expired(self._location, shares)
-        found.shares, found.share_bytes = tuple(key for key in shares.keys if key not in shares.refused), shares.bytes
-        found.refused |= shares.refused
+        _end_shares(self._location, found, now)
         found.cataloged = told
         found.expired = {run.run_id: run.why for run in plan.expire if run.run_id not in left}
         found.retired = {run.run_id: run.why for run in plan.purge if run.run_id not in left}
@@ -102,6 +111,27 @@ class GarbageVerbs:
             return server_time(self._location.bucket, self._location.entropy(16).hex())
         except UnknownAgeError:
             return None
+
+
+def _collect_without_keys(
+    location: Location, policy: Policy, engine: str, workers: int | None, *, dry_run: bool
+) -> Collection:
+    """Collect an encrypted store by its public parts: no policy is read, no run is deleted, purged or moved."""
+    with open_workers(engine, workers, location) as workers_of:
+        collector = Collector(location, workers_of, policy)
+        found = collector.plan() if dry_run else collector.perform()
+    _end_shares(location, found, found.now)
+    found.unseen = UNSEEN
+    return found
+
+
+def _end_shares(location: Location, found: Collection, now: int | None) -> None:
+    """Delete shares whose links have ended, and say so; of a dry run, only say it."""
+    shares = expired_shares(location, now or found.now)
+    if not found.dry_run:
+        delete_expired(location, shares)
+    found.shares, found.share_bytes = tuple(key for key in shares.keys if key not in shares.refused), shares.bytes
+    found.refused |= shares.refused
 
 
 def _cataloged(catalog: Cataloging, known: Survey, plan: RetentionPlan, *, dry_run: bool) -> int | None:

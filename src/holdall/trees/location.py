@@ -26,12 +26,14 @@ from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import (
     HoldallError,
+    KeyUnavailableError,
     NotEncryptedError,
     ObjectExistsError,
     ObjectNotFoundError,
     StoreExistsError,
     StoreNotFoundError,
     UnsupportedFeatureError,
+    WrongKeyError,
 )
 from holdall.format.damage import DamageRecord
 from holdall.format.document import MAX_DOCUMENT
@@ -116,6 +118,7 @@ class Location:
     references: Consent | None = None  # where content elsewhere may be read; None: where it usually may
     locate: Callable[[str], Any] | None = None  # what an address means, as the store that is here knows it
     unlock: Unlock | None = None  # what the user gives to open an encrypted store; None: nothing
+    keyless: bool = False  # whether an encrypted store is looked after as it is seen without its keys
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     made: set[str] = field(default_factory=set, init=False)
@@ -158,7 +161,7 @@ class Location:
             raise StoreNotFoundError(self.bucket.url) from error
         if self.unlock is not None and self.unlock.required and not found.sealed:
             raise NotEncryptedError(self.bucket.url)
-        if found.sealed:
+        if found.sealed and not self.keyless:
             from holdall.keys.unlocking import find_roots  # of which other stores need nothing
 
             roots = find_roots(self.bucket, found.store, self.unlock or Unlock(kms=False), found.proof)
@@ -172,6 +175,27 @@ class Location:
     def ring(self) -> Ring | None:
         """Return the keys of the store, None if it is not encrypted. Raises, cost: as `descriptor`."""
         return self._ring if self.descriptor.sealed else None
+
+    def or_without_keys(self) -> Location:
+        """Return this place; of an encrypted store for which nothing was given that could open it, as it is seen then.
+
+        Raises:
+            WrongKeyError: What was given opens none of its key slots.
+
+        Cost, and raises else: as `descriptor`.
+        """
+        try:
+            self.descriptor  # noqa: B018  # which finds the keys
+        except WrongKeyError:
+            raise
+        except KeyUnavailableError:
+            return self.without_keys()
+        return self
+
+    def without_keys(self) -> Location:
+        """Return the same place as somebody sees it who has no key of it: objects are read and written as they are."""
+        bucket = self.bucket.inner if isinstance(self.bucket, SealedBucket) else self.bucket
+        return replace(self, bucket=bucket, unlock=None, keyless=True)
 
     @property
     def memory_folder(self) -> Path | None:

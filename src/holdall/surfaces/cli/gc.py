@@ -202,6 +202,8 @@ def _others(found: Collection) -> list[str]:
     lines += [f"refused     {key}: {why}" for key, why in sorted(found.refused.items())]
     if found.versioned:
         lines.append("versioned   the bucket keeps old versions: space comes back when its lifecycle expires them")
+    if found.unseen:
+        lines.append(f"unseen      {found.unseen}")
     if found.dry_run and found.requests:
         lines.append(f"requests    about {found.requests}")
     return lines
