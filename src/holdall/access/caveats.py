@@ -49,7 +49,7 @@ def caveats(role: str, *, dialect: str = "aws", experiments: Sequence[str] = ())
 
 def _of_experiments(role: str) -> list[str]:
     found = [
-        "packs are shared by all experiments: whoever knows a pack's name, 128 random bits, reads all that it holds",
+        "packs are shared by all experiments: who knows a pack's name, 128 random bits, reads all that it holds",
         "ids of runs begin with 8 hex digits of their experiment's: one experiment in 4,294,967,296 has the same",
         "registered models, their names and the catalog of runs are not in it",
     ]
