@@ -3,7 +3,8 @@
 Chunks that lie together and are of one file and kind share a plan, which is
 made from a few kilobytes of them, and are encoded in runs: as much at a time
 as stays in a processor's cache, and as little as makes threads wait for one
-another seldom.
+another seldom. Those of an encrypted store are sealed by the same thread: the one
+that packs has all blocks to pass on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Final
 from holdall.chunks.buffers import BufferPool
 from holdall.chunks.cutter import Chunk
 from holdall.format.encoder import SAMPLE, SMALL, Encoded, Encoder
+from holdall.format.reference import CHUNK
+from holdall.format.sealing import Sealing
 
 _SAMPLES: Final = 4
 _EACH: Final = 10 << 20  # bytes of an encoder: numbers and planes of a run, there and back, and the tables of zstd
@@ -26,14 +29,15 @@ class Encoders:
 
     Args:
         scratch: Buffers as long as a block. There is always one, since what is encoded would lie elsewhere otherwise.
+        sealing: How chunks are closed; what is, lies in bytes of its own.
     """
 
-    def __init__(self, scratch: BufferPool) -> None:
-        self._scratch = scratch
+    def __init__(self, scratch: BufferPool, sealing: Sealing) -> None:
+        self._scratch, self._sealing = scratch, sealing
         self._free: list[Encoder] = []
 
     def encode(self, block: memoryview, chunks: Sequence[Chunk]) -> tuple[list[Encoded], memoryview | None]:
-        """Encode some chunks of a block; return them, and the buffer that they are in."""
+        """Encode and seal some chunks of a block; return them, and the buffer that they are in, if they are in one."""
         buffer = self._scratch.acquire(force=True)
         try:  # taking from a list is atomic
             encoder = self._free.pop()
@@ -44,7 +48,12 @@ class Encoders:
         found = encode_block(encoder, block, chunks)
         encoder.scratch = memoryview(b"")
         self._free.append(encoder)
-        return found, buffer
+        if not self._sealing.sealed:
+            return found, buffer
+        found = [self._sealing.seal(CHUNK, at.id, one, len(at.data)) for at, one in zip(chunks, found, strict=True)]
+        if buffer is not None:
+            self._scratch.release(buffer)
+        return found, None
 
 
 def encode_block(encoder: Encoder, block: memoryview, chunks: Sequence[Chunk]) -> list[Encoded]:

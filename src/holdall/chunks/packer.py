@@ -109,7 +109,7 @@ class Packer:
             encoded: How it is stored.
             raw: Its decoded length.
             file_bytes: Bytes of users' files that are safe once it is.
-            sealed: Whether it is as it lay in a pack of the same store, and sealed if that is.
+            sealed: Whether it is as it lay in a pack of the same store or `Encoders` made it: sealed if that is.
         """
         if not sealed:
             encoded = self._sealing.seal(kind, blob, encoded, raw)

@@ -78,7 +78,7 @@ class ChunkWriter:
         window = -(-self._window_size // block) + 1  # in blocks, the last of them in part
         self._buffers = BufferPool(pool, block + headroom(chunker), limit=window + _AHEAD)
         self._scratch = BufferPool(pool, block, limit=window)
-        self._encoders = Encoders(self._scratch)
+        self._encoders = Encoders(self._scratch, self.sealing)
         fresh, gather = weakref.WeakMethod(self._acquire_buffer), weakref.WeakMethod(self._take_block)
         # Held weakly: a writer that is dropped, such as after a failure, gives its memory back at once.
         self._cutter = Cutter(
@@ -309,7 +309,7 @@ class ChunkWriter:
         if oldest.encoded is not None:
             found, scratch = oldest.encoded.result()
             for (pending, _), encoded in zip(oldest.new, found, strict=True):
-                pending.resolved = self._packer.add(pending.id, CHUNK, encoded, pending.raw, file_bytes=pending.raw)
+                pending.resolved = self.put_encoded(pending.id, encoded, pending.raw, sealed=True)
         for reader in oldest.block.readers:
             reader.result()
         self._encoding.popleft()  # not before: what failed fails again
