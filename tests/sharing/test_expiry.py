@@ -55,6 +55,21 @@ def test_a_share_is_deleted_when_its_link_has_ended(store: Store, bucket: Memory
     assert [(each.name, each.run_id, each.size) for each in store.shares.list()] == [("a b.txt", RUN, 5)]
 
 
+def test_what_is_purged_is_shared_no_more(store: Store, bucket: MemoryBucket) -> None:
+    """At once with the run; and by a collection, where the run was discarded."""
+    later = store._location.clock() + HOUR
+    runs = [store.runs.start() for _ in range(3)]
+    keys = [ShareName(later, f"{number:032x}", run.id, "x").key for number, run in enumerate(runs)]
+    for run, key in zip(runs, keys, strict=True):
+        run.finish()
+        bucket.put(key, b"secret")
+    store.maintenance.purge(runs[0].id)
+    assert [info.key for info in bucket.list("shares/")] == keys[1:]
+    store.maintenance.discard(runs[1].id)
+    assert store.maintenance.gc().shares == (keys[1],)
+    assert [info.key for info in bucket.list("shares/")] == keys[2:]
+
+
 def test_what_only_looks_like_a_share_is_foreign(store: Store, bucket: MemoryBucket) -> None:
     """It is neither listed nor deleted, whatever time it seems to tell."""
     strange = ["shares/0000000000000000/x", f"shares/{'f' * 16}-{'0' * 32}/{RUN}/x", f"shares/{0:016x}-{'0' * 32}/x/y"]

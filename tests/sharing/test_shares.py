@@ -15,7 +15,8 @@ import pytest
 from tests.support.servers import Server
 
 import holdall
-from holdall.errors import ShareNotFoundError
+from holdall.errors import NotShareableError, ShareNotFoundError
+from holdall.keys.unlock import Unlock
 from holdall.storage import links as linking
 from holdall.storage import s3_links
 from holdall.store import Run, Store
@@ -144,3 +145,18 @@ def signature(url: str) -> str:
     for part in scope:
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def test_of_an_encrypted_store_a_share_is_asked_for_in_so_many_words(moto: Server) -> None:
+    """It is the one object in clear there, so it needs a word more; and it is the file as it was logged."""
+    store = holdall.open(moto.new_bucket(), unlock=Unlock(passphrase="correct horse"), **moto.options)
+    store.maintenance.create(encrypt=True)
+    with store.runs.start() as run:
+        run.log_bytes(PAGE, "page.html")
+    with pytest.raises(NotShareableError, match="in clear") as caught:
+        store.shares.create(f"runs:/{run.id}/page.html")
+    assert "--plaintext" in caught.value.shell_hint
+    assert store.shares.list() == []
+    made = store.shares.create(f"runs:/{run.id}/page.html", plaintext=True)
+    assert fetched(made.url)[0] == PAGE
+    assert store.shares.revoke(made.id).name == "page.html"

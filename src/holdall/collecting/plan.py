@@ -88,7 +88,8 @@ class Collection:
         abandoned: Groups whose parts were all seven days old and were given up, by run.
         fenced: Logs that were given a fence.
         hints, entries: Hints of deleted packs, and entries of purged runs, that were deleted.
-        shares, share_bytes: Keys of shares whose link has ended, which were deleted, and what those took.
+        shares, share_bytes: Keys of shares whose link has ended or whose run was purged, which were deleted, and
+            what those took.
         refused: What the bucket refused to delete, and why, by key.
         versioned: Whether the bucket was seen to keep versions of what is deleted.
         requests: About how many requests the rest of a dry run would take.

@@ -47,7 +47,7 @@ class GarbageVerbs:
         First runs that no rule of their experiment's policy keeps are deleted, and those that have been deleted for
         seven days are purged. Then it finishes what an earlier collection left, and deletes what is new. It may be
         killed at any time, and the next one goes on. Deleted runs keep their content until they are purged. Where many
-        runs are new it writes a catalog, as `catalog` does.
+        runs are new it writes a catalog, as `catalog` does. Shares go whose link has ended or whose run was purged.
 
         An encrypted store for which no key was given is collected by what lies open in it: what any entry of any run
         ever referred to stays, purged runs' content aside, and `unseen` says what was not done.
@@ -91,11 +91,12 @@ class GarbageVerbs:
             plan = due(self._location, now, override=override, experiments=experiments, found=known)
             left = set() if dry_run else set(perform(self._location, plan).left)
             told = _cataloged(catalog, known, plan, dry_run=dry_run)
+            purged = {*known.purged, *(run.run_id for run in plan.purge if run.run_id not in left)}
             del known  # 10 KB for each run
             collector = Collector(self._location, workers_of, policy)
             doomed = [run_log(run.run_id) for run in plan.purge]
             found = collector.plan(doomed) if dry_run else collector.perform()
-        _end_shares(self._location, found, now)
+        _end_shares(self._location, found, now, purged)
         found.cataloged = told
         found.expired = {run.run_id: run.why for run in plan.expire if run.run_id not in left}
         found.retired = {run.run_id: run.why for run in plan.purge if run.run_id not in left}
@@ -125,9 +126,9 @@ def _collect_without_keys(
     return found
 
 
-def _end_shares(location: Location, found: Collection, now: int | None) -> None:
-    """Delete shares whose links have ended, and say so; of a dry run, only say it."""
-    shares = expired_shares(location, now or found.now)
+def _end_shares(location: Location, found: Collection, now: int | None, purged: Collected[str] = ()) -> None:
+    """Delete shares whose links have ended, or whose runs are purged, and say so; of a dry run, only say it."""
+    shares = expired_shares(location, now or found.now, purged)
     if not found.dry_run:
         delete_expired(location, shares)
     found.shares, found.share_bytes = tuple(key for key in shares.keys if key not in shares.refused), shares.bytes

@@ -11,6 +11,7 @@ from holdall.retention.due import RetentionPlan, due
 from holdall.retention.purge_plan import PurgePlan, plan_purge
 from holdall.retention.purging import Purged, purge
 from holdall.runs.policy import RetentionPolicy
+from holdall.sharing.expiry import revoke_all_of
 from holdall.trees.location import Location
 
 
@@ -48,7 +49,8 @@ class RetentionVerbs:
         """Remove a run and its content at once and for good, such as a secret that was logged.
 
         What it held alone is in no object of the store afterwards; what other runs hold as well stays, as the plan
-        says. A run that is not deleted is deleted first. Killed at any time, the next purge goes on.
+        says. Its shares go first, and every link to them. A run that is not deleted is deleted first. Killed at any
+        time, the next purge goes on.
 
         Args:
             run: Its id, or what `plan_purge` said of it.
@@ -61,7 +63,8 @@ class RetentionVerbs:
             IntegrityError: What another run needs of a pack that goes is damaged. That run is to be repaired first.
             Others: as `plan_purge`.
 
-        Cost: as `plan_purge`; what is copied; a garbage collection of the packs that go; a listing of all hints.
+        Cost: as `plan_purge`; what is copied; a garbage collection of the packs that go; a listing of all hints, and
+            of all shares.
 
         Example:
             >>> run.finish()
@@ -71,6 +74,7 @@ class RetentionVerbs:
             []
         """
         plan = plan_purge(self._location, run) if isinstance(run, str) else run
+        revoke_all_of(self._location, plan.run_id)
         return purge(self._location, plan, partial(collect_packs, self._location))
 
     def discard(self, run_id: str) -> bool:

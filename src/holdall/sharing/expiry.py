@@ -1,8 +1,8 @@
-"""Deleting shares whose link has ended, and what is left of those that were never whole."""
+"""Deleting shares whose link has ended or whose run is purged, and what is left of those that were never whole."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from holdall.errors import NotDeletedError
@@ -22,14 +22,16 @@ class Expired:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def expired_shares(location: Location, now: int) -> Expired:
-    """Return the shares whose links have ended by a time. Cost: a listing, and one request more where links are."""
+def expired_shares(location: Location, now: int, gone: Container[str] = ()) -> Expired:
+    """Return the shares whose links have ended by a time, and those of runs that are gone.
+
+    Cost: a listing, and one request more where links are.
+    """
     found = Expired()
     for name, info in shares_of(location):
-        if name.expires > now:
-            break  # those that end first come first
-        found.keys.append(name.key)
-        found.bytes += info.size
+        if name.expires <= now or name.run_id in gone:
+            found.keys.append(name.key)
+            found.bytes += info.size
     links = links_of(location.bucket)
     there = links.unfinished(SHARES) if links else []
     found.unfinished = [key for key in there if _ended(key, now)]
@@ -46,6 +48,18 @@ def delete_expired(location: Location, expired: Expired) -> None:
     links = links_of(location.bucket)
     if links and expired.unfinished:
         links.abort(expired.unfinished)
+
+
+def revoke_all_of(location: Location, run_id: str) -> int:
+    """Delete the shares of a run, and return how many there were. Cost: a listing of `shares/`, and the deletion.
+
+    Raises:
+        NotDeletedError: The bucket refused to delete some.
+    """
+    keys = [name.key for name, _ in shares_of(location) if name.run_id == run_id]
+    if keys:
+        location.bucket.delete_many(keys)
+    return len(keys)
 
 
 def _ended(key: str, now: int) -> bool:

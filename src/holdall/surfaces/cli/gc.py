@@ -197,7 +197,7 @@ def _others(found: Collection) -> list[str]:
     if found.shares:
         size, would = format_size(found.share_bytes), "would be " if found.dry_run else ""
         lines.append(
-            f"shares      {counted(len(found.shares), 'share')} of {size} {would}deleted: their links have ended"
+            f"shares      {counted(len(found.shares), 'share')} of {size} {would}deleted: no link or no run is left"
         )
     lines += [f"refused     {key}: {why}" for key, why in sorted(found.refused.items())]
     if found.versioned:
