@@ -730,6 +730,7 @@ LINES_THAT_WRITE = {
     "experiment create",
     "experiment delete",
     "experiment restore",
+    "experiment shred",
     "run delete",
     "run end",
     "run log",

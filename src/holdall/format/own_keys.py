@@ -10,6 +10,8 @@ such an experiment by new keys too, and nothing is wrapped again. SPEC.md, "Keys
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,7 +19,7 @@ from holdall.errors import FormatError
 from holdall.format.digest import parse_hex
 from holdall.format.document import Json, count_of, encode_document, parse_document
 from holdall.format.layout import MAX_TIME
-from holdall.format.roots import SEALED, Root, check_store, derive, seal, unseal
+from holdall.format.roots import KEY, SEALED, Root, check_store, derive, seal, unseal
 
 MAX_OWN: Final = 16 << 10  # bytes of each of the documents
 _SALT: Final = 16
@@ -76,17 +78,35 @@ def parse_own(data: bytes, experiment: str, store: str) -> OwnKey:
 
 
 def encode_mark(store: str, experiment: str, time: int) -> bytes:
-    """Return the document that says since when an experiment has keys of its own, or when they were destroyed."""
+    """Return the document that says since when an experiment has keys of its own."""
     return encode_document({"store": store, "experiment": experiment, "time": time})
 
 
-def parse_mark(data: bytes, experiment: str, store: str) -> int:
-    """Return the time of a mark, in ms since 1970 UTC. Raises: as `parse_own`."""
+def encode_shredded(root: Root, store: str, experiment: str, time: int) -> bytes:
+    """Return the document that says when they were destroyed, proven by a root: only who has one may say so."""
+    proof = _proof(root, store, experiment, time)
+    return encode_document(
+        {"store": store, "experiment": experiment, "time": time, "epoch": root.epoch, "proof": proof}
+    )
+
+
+def parse_shredded(data: bytes, experiment: str, store: str, roots: Sequence[Root]) -> int | None:
+    """Return when keys were destroyed, in ms since 1970 UTC; None where nobody with a root said so.
+
+    Raises: FormatError, IntegrityError: it is no such document, or another's.
+    """
     what = f"mark of experiment {experiment}"
-    time = count_of(_body(data, experiment, store, what), "time", what)
-    if time >= MAX_TIME:
-        raise FormatError(what, "its time is later than any")
-    return time
+    body = _body(data, experiment, store, what)
+    time, epoch = count_of(body, "time", what), count_of(body, "epoch", what)
+    proof = parse_hex(body.get("proof"), KEY, what).hex()
+    root = next((root for root in roots if root.epoch == epoch), None)
+    if root is None or time >= MAX_TIME:
+        return None
+    return time if hmac.compare_digest(_proof(root, store, experiment, time), proof) else None
+
+
+def _proof(root: Root, store: str, experiment: str, time: int) -> str:
+    return derive(root.key, f"holdall shredded proof\n{store}\n{experiment}\n{root.epoch}\n{time}").hex()
 
 
 def _body(data: bytes, experiment: str, store: str, what: str) -> Json:

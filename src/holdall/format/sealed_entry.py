@@ -13,6 +13,7 @@ and `close`, is a plain entry. SPEC.md, "Encryption".
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -49,6 +50,7 @@ _PUBLIC: Final[dict[str, tuple[str, ...]]] = {
 _OF_STATE: Final = ("tree", "versions", "environment", "facts", "sessions", "fences", "experiment", "deleted", "purged")
 _NONE: Final = dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), 0)  # what a collector is not told
 _UNTOLD: Final[Json] = _NONE | {"inline": 0, "started": 0, "ended": None, "status": "RUNNING", "batches": []}
+_OWN: Final = re.compile(rb'"sealed":"([0-9a-f]{16}) ')
 _HEAD_END: Final = 2048  # within so many bytes of its public part an entry names the keys that sealed it
 _HEAD: Final = ("log", "n", "prev", "time", "writer", "state_at")
 
@@ -87,7 +89,9 @@ def open_entry(data: bytes, key: str, keys: Sequence[DomainKeys]) -> bytes:
     for each in _likeliest_first(public, keys):
         if (frame := _unsealed(each, key, tail, _first_line(public))) is not None:
             return _plain(frame, key)
-    raise FormatError(key, "no key of the store opens it here")
+    named = _OWN.search(public[:_HEAD_END])
+    whose = f", nor is one there of experiment {named[1].decode()}, whose own it says it needs" if named else ""
+    raise FormatError(key, f"no key of the store opens it here{whose}")
 
 
 def _likeliest_first(public: bytes, keys: Sequence[DomainKeys]) -> list[DomainKeys]:

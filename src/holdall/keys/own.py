@@ -12,15 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from holdall.errors import NotDeletedError, ObjectExistsError, ObjectNotFoundError
+from holdall.errors import DamageError, IntegrityError, NotDeletedError, ObjectExistsError, ObjectNotFoundError
 from holdall.format.layout import OWN_KEYS, own_keys_key, own_mark_key, parse_key, root_key, shredded_key
 from holdall.format.own_keys import (
     MAX_OWN,
     encode_mark,
     encode_own,
+    encode_shredded,
     own_root,
-    parse_mark,
     parse_own,
+    parse_shredded,
     unwrap_own,
     wrap_own,
 )
@@ -64,9 +65,9 @@ class OwnKeys:
         """
         listed = self.bucket.list(f"{OWN_KEYS}{digits}", limit=2 * _MOST)
         keys = [key for info in listed if (key := parse_key(info.key))]
-        marked = {key.experiment for key in keys if key.kind == "shredded"}
-        found = {id: Own(destroyed=self._when(id)) for id in marked}
-        there = {key.experiment for key in keys if key.kind == "keys"} - marked
+        times = {key.experiment: self._when(key.experiment) for key in keys if key.kind == "shredded"}
+        found = {id: Own(destroyed=time) for id, time in times.items() if time is not None}
+        there = {key.experiment for key in keys if key.kind == "keys"} - found.keys()
         return found | {id: Own(self._domains(id)) for id in sorted(there)}
 
     def create(self, experiment: str, entropy: Callable[[int], bytes], time: int) -> None:
@@ -87,12 +88,15 @@ class OwnKeys:
 
         Raises:
             NotDeletedError: The object is there still.
+            IntegrityError: There is a mark that nobody made who has a root.
 
         Cost: a PUT, a DELETE and a listing.
         """
         key = own_keys_key(experiment)
         with suppress(ObjectExistsError):
-            self.bucket.put(shredded_key(experiment), encode_mark(self.store, experiment, time))
+            self.bucket.put(shredded_key(experiment), encode_shredded(self.roots[0], self.store, experiment, time))
+        if self._when(experiment) is None:  # somebody without a root put it there
+            raise IntegrityError(shredded_key(experiment), "nobody with a key of the store made it; delete it first")
         self.bucket.delete(key)
         if any(info.key == key for info in self.bucket.list(key, limit=1)):
             raise NotDeletedError(self.bucket.url, key, "it is there after it was deleted", {})
@@ -102,8 +106,12 @@ class OwnKeys:
         following = root_key(self.roots[0].epoch + 1)
         return any(info.key == following for info in self.bucket.list(following, limit=1))
 
-    def _when(self, experiment: str) -> int:
-        return parse_mark(self.bucket.get(shredded_key(experiment), limit=MAX_OWN), experiment, self.store)
+    def _when(self, experiment: str) -> int | None:
+        """Return when an experiment's keys were destroyed, if whoever says so had a root."""
+        data = self.bucket.get(shredded_key(experiment), limit=MAX_OWN)
+        with suppress(DamageError):
+            return parse_shredded(data, experiment, self.store, self.roots)
+        return None
 
     def _domains(self, experiment: str) -> tuple[DomainKeys, ...]:
         try:

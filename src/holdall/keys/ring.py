@@ -61,6 +61,11 @@ class Ring:
         self._refuse_destroyed(digits)
         return self._rings.get(digits, self._store)
 
+    @property
+    def of_store(self) -> Keyring:
+        """Return how what belongs to no experiment is sealed."""
+        return self._store
+
     def opened(self, key: str, work: Callable[[Sequence[DomainKeys]], T]) -> T:
         """Return what `work` makes of an object by all keys that are known, or by those that are new since.
 
@@ -99,6 +104,16 @@ class Ring:
         """Return when an experiment's own keys were destroyed, in ms since 1970 UTC; None: not. Cost: a listing."""
         self._learn(self.own.find(experiment))
         return self._destroyed.get(experiment[:8], (experiment, None))[1]
+
+    def refuse_destroyed(self, run_id: str) -> None:
+        """Raise a ShreddedError if the keys of a run's experiment were destroyed. Cost: a listing, and a few GETs."""
+        self._learn(self.own.find(run_id[:8]))
+        self._refuse_destroyed(run_id[:8])
+
+    @property
+    def has_destroyed(self) -> bool:
+        """Return whether any own keys are known to be destroyed: what does not open may be of their experiment."""
+        return bool(self._destroyed)
 
     def forget(self, experiment: str) -> None:
         """Drop an experiment's own keys, which were destroyed."""

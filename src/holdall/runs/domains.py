@@ -6,11 +6,16 @@ before its log and sorts before it, so nobody who sees the log misses the mark, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from holdall.errors import InvalidArgumentError, InvalidNameError
 from holdall.format.layout import EXPERIMENTS, Key, experiment_log, parse_key
 from holdall.keys.ring import Ring
+from holdall.runs.record import Experiment
+from holdall.runs.shredding import Shredding, destroy, planned
+from holdall.storage.server_clock import keeps_versions
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import Fold
@@ -36,6 +41,7 @@ class DomainVerbs:
     """Keys of an experiment's own."""
 
     _location: Location
+    get: Callable[[str], Experiment]
 
     def _listed(self, id: str) -> int | None:
         """Return the number of the newest entry of an experiment's log, whose keys are known then; None: no log.
@@ -75,6 +81,40 @@ class DomainVerbs:
             raise InvalidNameError("experiment", name, "ids of its runs would begin as another's: take another name")
         if not any(key.kind == "log" for key in keys):
             ring.own.create(id, location.entropy, location.clock())
+
+    def shred(self, id: str, *, dry_run: bool = False) -> Shredding:
+        """Destroy the keys that an experiment has of its own: from then on nobody can read any of its runs.
+
+        Nothing brings them back but a copy of the object that holds the wrapped key, from before: in a backup or a
+        mirror, or as an older version in a bucket that keeps those. Delete these too. Who has the keys in memory, or
+        copied them, goes on as long as that lasts; what they still write nobody can read. The experiment's name and
+        its own tags, and what registered models say of versions that were made of its runs, stay readable for who has
+        the store's key. The next garbage collection frees the space.
+
+        Args:
+            id: The experiment's id.
+            dry_run: Whether only to say what would be destroyed.
+
+        Returns:
+            What was, or would be, destroyed.
+
+        Raises:
+            ExperimentNotFoundError: There is none.
+            InvalidArgumentError: It has no keys of its own.
+            NotDeletedError: The bucket keeps the object, by a lock or a rule of its own.
+
+        Cost: as `get`, three listings, two PUTs and a DELETE; for each run a listing, a GET and a PUT, side by side.
+        """
+        found = self.get(id)
+        plan, ring, runs = planned(self._location, found.experiment_id, found.name)
+        if found.encryption != OWN:
+            raise InvalidArgumentError(f"experiment {found.name!r} has no keys of its own: delete and purge its runs")
+        if dry_run:
+            return plan
+        self._location.ready_to_write()
+        destroy(self._location, ring, found.experiment_id, runs)
+        versioned = keeps_versions(self._location.bucket)
+        return replace(plan, versioned=versioned, destroyed=ring.is_destroyed(found.experiment_id), done=True)
 
     def _require_keys(self, id: str, founded: Founded) -> None:
         """Make sure that the keys of an experiment's own are known, if its log says that it has some."""

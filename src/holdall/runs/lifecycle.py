@@ -237,6 +237,7 @@ class RunLifecycle(RunReader, Shown):
             else:
                 hold.session.append(lambda: Draft(ops))
             if hold.session is None:
+                self._location.refuse_shredded(self.id)
                 raise RunNotFoundError(self.id, self._location.bucket.url)
 
     def _drain(self) -> BaseException | None:
@@ -299,6 +300,7 @@ class RunLifecycle(RunReader, Shown):
             if hold.session is None or hold.session.closed:
                 hold.session = Session.resume(self._location, run_log(self.id), opened=False)
             if hold.session is None:
+                self._location.refuse_shredded(self.id)
                 raise RunNotFoundError(self.id, self._location.bucket.url)
             hold.session.keeps = self
             return hold.session

@@ -215,6 +215,7 @@ class RunFacts:
         newest = location.beside_descriptor(journal.newest)
         view = View.as_of(newest, RunBlobReader(location.bucket, location.pool, journal, location.damage))
         if view is None or view.state.purged:
+            location.refuse_shredded(self.id)
             raise RunNotFoundError(self.id, location.bucket.url, view is not None)
         if self._glance is not None:
             self._glance[:] = [view]

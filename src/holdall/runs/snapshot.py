@@ -193,6 +193,7 @@ class RunSnapshot(RunLoader, RunVerifier, Shown):
         blobs = RunBlobReader(location.bucket, location.pool, journal, location.damage)
         view = View.as_of(location.beside_descriptor(lambda: n), blobs)
         if view is None or view.state.purged:
+            location.refuse_shredded(self.id)
             raise RunNotFoundError(self.id, location.bucket.url, view is not None)
         return watch(view)
 

@@ -165,11 +165,11 @@ class Location:
             from holdall.keys.unlocking import find_roots  # of which other stores need nothing
 
             roots = find_roots(self.bucket, found.store, self.unlock or Unlock(kms=False), found.proof)
-            self._ring = Ring(roots, found.cipher, self.entropy, self._stored_in(), found.store)
+            self._ring = Ring(roots, found.cipher, self.entropy, self.stored_in(), found.store)
         return found
 
-    def _stored_in(self) -> Bucket:
-        """Return the bucket as it is, in which keys are found."""
+    def stored_in(self) -> Bucket:
+        """Return the bucket as it is: nothing is opened or sealed on its way."""
         return self.bucket.inner if isinstance(self.bucket, SealedBucket) else self.bucket
 
     def ring(self) -> Ring | None:
@@ -229,6 +229,14 @@ class Location:
         """
         if (ring := self.ring()) is not None:
             ring.require(experiment)
+
+    def refuse_shredded(self, run_id: str) -> None:
+        """Raise a ShreddedError where a run that is not there was of an experiment whose own keys were destroyed.
+
+        Cost: of an encrypted store a listing, and a GET where there are such keys.
+        """
+        if self.unlock is not None and (ring := self.ring()) is not None:
+            ring.refuse_destroyed(run_id)
 
     def beside_descriptor(self, look: Callable[[], T]) -> T:
         """Return what a first look at the store returns, while which the descriptor is read, if it is not known yet.
@@ -296,7 +304,7 @@ class Location:
         except ObjectExistsError as error:
             raise StoreExistsError(self.bucket.url) from error
         self._descriptor = descriptor
-        self._ring = Ring([root], cipher, self.entropy, self._stored_in(), descriptor.store) if root else None
+        self._ring = Ring([root], cipher, self.entropy, self.stored_in(), descriptor.store) if root else None
         return report
 
     def _refuse_existing(self) -> None:

@@ -21,7 +21,7 @@ _name = click.argument("name", callback=not_empty, shell_complete=complete_exper
 
 @program.group("experiment")
 def experiment() -> None:
-    """List experiments, create and delete them, say which of their runs are kept.
+    """List experiments, create, delete and shred them, say which of their runs are kept.
 
     \b
     Example: holdall experiment list
@@ -115,6 +115,35 @@ def restore(name: str, as_json: bool) -> None:
         show_json({"restored": found.experiment_id, "runs": ids})
         return
     say(printable(f"restored  {found.name}  with {counted(len(ids), 'run')}"))
+
+
+@experiment.command("shred")
+@_name
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def shred(name: str, yes: bool, as_json: bool) -> None:
+    """Destroy the keys that an experiment has of its own, so that nobody can read any of its runs any more.
+
+    Nothing takes it back but a copy of the object that held them: in a backup or mirror of the store, or as an older
+    version in a bucket that keeps those. Delete these too. What already was read or downloaded is not touched.
+
+    \b
+    Example: holdall experiment shred patients --yes
+    """
+    store = opened()
+    (found,) = experiments_of(store, [name])
+    plan = store.experiments.shred(found.experiment_id, dry_run=True)
+    told = tell if as_json else say
+    told(printable(f"destroy the keys of {plan.name}  with {counted(plan.runs, 'run')}"))
+    told(f"copies of {plan.key} open them again: backups, mirrors, older versions in the bucket")
+    ask(f"Make {counted(plan.runs, 'run')} unreadable for ever?", yes=yes)
+    done = store.experiments.shred(found.experiment_id)
+    if as_json:
+        show_json(asdict(done))
+        return
+    say(printable(f"destroyed  the keys of {done.name}; {done.key} is gone. `holdall gc` frees what they sealed"))
+    if done.versioned:
+        say(f"the bucket keeps versions: delete the older ones of {done.key} there, or they open it again")
 
 
 @experiment.command("retention")

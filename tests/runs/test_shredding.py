@@ -1,0 +1,191 @@
+"""Shredding: all that an experiment's runs held becomes unreadable at once, and nothing of others'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tests.runs.test_own_keys import CONTENT, logged
+from tests.support.sealed import sealed_store
+
+from holdall.errors import FormatError, HoldallError, IntegrityError, InvalidArgumentError, ShreddedError
+from holdall.format.document import encode_document
+from holdall.format.layout import own_keys_key, shredded_key
+from holdall.storage.memory import MemoryBucket
+from holdall.store import Run, Store
+
+
+class Shredded:
+    """A store with a run of an experiment that was shredded, and one of another; opened anew."""
+
+    def __init__(self) -> None:
+        self.bucket = MemoryBucket()
+        store = sealed_store(self.bucket)
+        self.id = store.experiments.create("patients", encryption="own")
+        self.own, self.usual = logged(store, "patients"), logged(store, "weather")
+        self.before = dict(self.bucket.objects)
+        self.writer = store
+        self.told = store.experiments.shred(self.id)
+        self.store = sealed_store(self.bucket, seed=1, create=False)
+
+
+@pytest.fixture
+def shredded() -> Shredded:
+    """Such a store."""
+    return Shredded()
+
+
+READS: list[Callable[[Store, Run], object]] = [
+    lambda store, run: store.runs.get(run.id).data.params,
+    lambda store, run: store.runs.get(run.id).read("scan.bin"),
+    lambda store, run: store.runs.get(run.id).info,
+    lambda store, run: store.runs.resume(run.id),
+    lambda store, _: store.runs.start(experiment="patients"),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_who_asks_for_a_run_is_told_that_its_keys_were_destroyed(
+    shredded: Shredded, read: Callable[[Store, Run], object]
+) -> None:
+    """Every verb that needs a run of the experiment says what happened to it, and when."""
+    with pytest.raises(ShreddedError, match=r"were destroyed on 20.* UTC"):
+        read(shredded.store, shredded.own)
+
+
+def test_others_are_as_they_were(shredded: Shredded) -> None:
+    """The runs of other experiments are found, read and written as before."""
+    assert [found.info.run_id for found in shredded.store.runs.search()] == [shredded.usual.id]
+    assert shredded.store.runs.get(shredded.usual.id).read("scan.bin") == CONTENT
+    logged(shredded.store, "weather")
+
+
+def test_check_finds_no_damage_before_and_after_a_collection(shredded: Shredded) -> None:
+    """What nobody can open is no damage; a collection frees it, and nothing else."""
+    assert not shredded.store.maintenance.check().problems
+    shredded.store.maintenance.gc(delay=0)
+    found = shredded.store.maintenance.check()
+    assert not found.problems
+    assert not found.orphans
+    assert not [key for key in shredded.bucket.objects if key.startswith(f"runs/{shredded.own.id}/log/f") and _old(key)]
+    assert shredded.store.runs.get(shredded.usual.id).read("scan.bin") == CONTENT
+
+
+def _old(key: str) -> bool:
+    return key.endswith("ffffffffffff")
+
+
+def test_the_key_is_in_no_object_and_the_mark_stays(shredded: Shredded) -> None:
+    """The object of the wrapped key is gone, the mark is there, and what was told says which."""
+    assert own_keys_key(shredded.id) not in shredded.bucket.objects
+    assert shredded_key(shredded.id) in shredded.bucket.objects
+    assert (shredded.told.key, shredded.told.runs, shredded.told.done) == (own_keys_key(shredded.id), 1, True)
+
+
+def test_no_key_that_is_left_opens_an_entry_of_before(shredded: Shredded) -> None:
+    """Put back as they were, the entries open by no key of the store; with the object of the key too, they do."""
+    for key, data in shredded.before.items():
+        if key.startswith(f"runs/{shredded.own.id}"):
+            shredded.bucket.objects[key] = data
+    newest = min(key for key in shredded.bucket.objects if key.startswith(f"runs/{shredded.own.id}"))
+    del shredded.bucket.objects[newest]  # the purge
+    reader = sealed_store(shredded.bucket, seed=2, create=False)
+    with pytest.raises(ShreddedError):
+        _ = reader.runs.get(shredded.own.id).data.params
+    del shredded.bucket.objects[shredded_key(shredded.id)]
+    lost = sealed_store(shredded.bucket, seed=3, create=False).runs.get(shredded.own.id)
+    assert not lost.data.params
+    with pytest.raises(HoldallError):
+        lost.read("scan.bin")
+    key = min(key for key in shredded.bucket.objects if key.startswith(f"runs/{shredded.own.id}"))
+    with pytest.raises(FormatError, match=f"experiment {shredded.id}, whose own"):
+        sealed_store(shredded.bucket, seed=3, create=False).runs._location.bucket.get(key)
+    shredded.bucket.objects[own_keys_key(shredded.id)] = shredded.before[own_keys_key(shredded.id)]
+    found = sealed_store(shredded.bucket, seed=4, create=False).runs.get(shredded.own.id).data.params
+    assert found == {"dose": "3 mg"}
+
+
+def test_a_dry_run_writes_nothing() -> None:
+    """Asked what would be destroyed, it counts the runs and leaves every object as it was."""
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    id = store.experiments.create("patients", encryption="own")
+    run = logged(store, "patients")
+    before = dict(bucket.objects)
+    told = store.experiments.shred(id, dry_run=True)
+    assert (told.runs, told.done, told.destroyed, bucket.objects) == (1, False, None, before)
+    assert store.runs.get(run.id).data.params == {"dose": "3 mg"}
+
+
+def test_an_experiment_of_the_stores_keys_is_not_shredded() -> None:
+    """Of an experiment without keys of its own nothing is destroyed, and the error says what to do."""
+    store = sealed_store(MemoryBucket())
+    run = logged(store, "weather")
+    with pytest.raises(InvalidArgumentError, match="no keys of its own"):
+        store.experiments.shred(store.experiments.id_of("weather"))
+    assert store.runs.get(run.id).read("scan.bin") == CONTENT
+
+
+def test_a_mark_that_nobody_proved_destroys_nothing() -> None:
+    """Who may create objects, and has no key, cannot make readers or collectors take an experiment for destroyed."""
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    id = store.experiments.create("patients", encryption="own")
+    run = logged(store, "patients")
+    whose = json.loads(bucket.objects["holdall.json"].split(b"\n")[0])["store"]
+    mark = {"store": whose, "experiment": id, "time": 1, "epoch": 0, "proof": "ab" * 32}
+    bucket.objects[shredded_key(id)] = encode_document(mark)
+    reader = sealed_store(bucket, seed=5, create=False)
+    assert reader.runs.get(run.id).read("scan.bin") == CONTENT
+    reader.maintenance.gc(delay=0)
+    assert reader.runs.get(run.id).read("scan.bin") == CONTENT
+    with pytest.raises(IntegrityError, match="nobody with a key"):
+        reader.experiments.shred(id)
+    assert own_keys_key(id) in bucket.objects
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_interrupted_anywhere_it_goes_on(done: int) -> None:
+    """Killed after so many writes, it is unreadable or whole, and the next call ends what was begun."""
+
+    class Dying(MemoryBucket):
+        left = 10**9
+
+        def put(self, key: str, data: object) -> None:
+            self._count()
+            super().put(key, data)  # type: ignore[arg-type]
+
+        def delete(self, key: str) -> None:
+            self._count()
+            super().delete(key)
+
+        def _count(self) -> None:
+            if self.left <= 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+
+    bucket = Dying()
+    store = sealed_store(bucket)
+    id = store.experiments.create("patients", encryption="own")
+    run = logged(store, "patients")
+    bucket.left = done - 1
+    with pytest.raises(KeyboardInterrupt):
+        store.experiments.shred(id)
+    bucket.left = 10**9
+    again = sealed_store(bucket, seed=6, create=False)
+    assert again.experiments.shred(id).done
+    with pytest.raises(ShreddedError):
+        _ = sealed_store(bucket, seed=7, create=False).runs.get(run.id).data.params
+    assert own_keys_key(id) not in bucket.objects
+    assert not again.maintenance.check().problems
+
+
+def test_its_name_gives_no_new_keys_silently(shredded: Shredded) -> None:
+    """An experiment whose keys were destroyed is told by its name, and gets no new ones."""
+    assert shredded.store.experiments.get(shredded.id).name == "patients"
+    with pytest.raises(HoldallError):
+        shredded.store.experiments.create("patients", encryption="own")
+    with pytest.raises(ShreddedError):
+        shredded.store.experiments.use("patients")
+    assert own_keys_key(shredded.id) not in shredded.bucket.objects
