@@ -422,7 +422,7 @@ WRITES: dict[str, set[str]] = {
         log_metric log_metrics log_models_made log_models_used log_param log_params log_stream log_table log_text
         restore set_tag set_tags delete_tag delete_artifact sign trim log_reference use_artifact
     """),
-    "Experiments": names("create delete ensure rename restore set_retention set_tag set_tags use"),
+    "Experiments": names("create delete ensure rename restore set_retention set_tag set_tags shred use"),
     "Models": names("log log_metrics log_params revise set_tags sign"),
     "holdall.models": names("set_signature update_model_requirements"),
     "Registry": names("""

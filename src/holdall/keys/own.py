@@ -28,6 +28,7 @@ from holdall.format.own_keys import (
 from holdall.format.roots import KEY, Root
 from holdall.format.sealing import DomainKeys
 from holdall.storage.bucket import Bucket
+from holdall.storage.server_clock import keeps_versions
 
 _MOST: Final = 4096  # experiments with keys of their own, of which all are looked for at once
 _SALT: Final = 16
@@ -100,6 +101,10 @@ class OwnKeys:
         self.bucket.delete(key)
         if any(info.key == key for info in self.bucket.list(key, limit=1)):
             raise NotDeletedError(self.bucket.url, key, "it is there after it was deleted", {})
+
+    def keeps_versions(self) -> bool:
+        """Return whether the bucket was seen, as something was written, to keep older versions."""
+        return keeps_versions(self.bucket)
 
     def is_rekeyed(self) -> bool:
         """Return whether the store has a newer root than these. Cost: a listing of one line."""

@@ -15,7 +15,6 @@ from holdall.format.layout import EXPERIMENTS, Key, experiment_log, parse_key
 from holdall.keys.ring import Ring
 from holdall.runs.record import Experiment
 from holdall.runs.shredding import Shredding, destroy, planned
-from holdall.storage.server_clock import keeps_versions
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import Fold
@@ -104,6 +103,13 @@ class DomainVerbs:
             NotDeletedError: The bucket keeps the object, by a lock or a rule of its own.
 
         Cost: as `get`, three listings, two PUTs and a DELETE; for each run a listing, a GET and a PUT, side by side.
+
+        Example:
+            >>> id = sealed.experiments.create("patients", encryption="own")
+            >>> sealed.experiments.shred(id, dry_run=True).runs
+            0
+            >>> sealed.experiments.shred(id).done
+            True
         """
         found = self.get(id)
         plan, ring, runs = planned(self._location, found.experiment_id, found.name)
@@ -113,7 +119,7 @@ class DomainVerbs:
             return plan
         self._location.ready_to_write()
         destroy(self._location, ring, found.experiment_id, runs)
-        versioned = keeps_versions(self._location.bucket)
+        versioned = ring.own.keeps_versions()
         return replace(plan, versioned=versioned, destroyed=ring.is_destroyed(found.experiment_id), done=True)
 
     def _require_keys(self, id: str, founded: Founded) -> None:

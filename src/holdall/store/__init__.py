@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from holdall.runs.rendering import as_picture
     from holdall.runs.run_index import RunIndex, RunKeys, RunPage
     from holdall.runs.search import RunSummary
+    from holdall.runs.shredding import Shredding
     from holdall.runs.signatures import SignatureInfo
     from holdall.runs.snapshot import RunSnapshot
     from holdall.runs.tallies import RunSize, RunTally
@@ -240,6 +241,7 @@ __all__ = [
     "Shares",
     "Sharing",
     "ShortLived",
+    "Shredding",
     "SignatureInfo",
     "SigningKey",
     "Space",
@@ -333,6 +335,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.runs.rendering": "as_picture",
     "holdall.runs.run_index": "RunIndex RunKeys RunPage",
     "holdall.runs.search": "RunSummary",
+    "holdall.runs.shredding": "Shredding",
     "holdall.runs.signatures": "SignatureInfo",
     "holdall.runs.snapshot": "RunSnapshot",
     "holdall.runs.tallies": "RunSize RunTally",
