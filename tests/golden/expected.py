@@ -175,6 +175,23 @@ EXPECTED: Final[dict[str, dict[str, tuple[str, dict[str, str]]]]] = {
             },
         ),
     },
+    "signed": {
+        "21b111cb396c754e864f7878ecf5be7d": (
+            "sha256:5188dcea6a3d8cd13b05f059a85330cca258054a3745d64c882c25412622239f",
+            {
+                "model/MLmodel": "7f8f4a879eefb3f9fed9c6af4077c9acb0db066b2906d6570c42913478686b0f",
+                "more.txt": "2396099c6c084fa4b9beac9f0d52cf3be9cf8d47040ef127883d532b5790cd74",
+                'odd "name" ☃': "80a3ef2f5539b0a6b5ee045e2a1de83bfb38550da54aa4d60dc1b9526b4b0805",
+            },
+        ),
+        "21b111cbb18aaebc224494cd6497e495": (
+            "sha256:5c502a51ee97a23da9917f8d246548dc826f621575f122e26fcbf0e6904e16ad",
+            {
+                "model/MLmodel": "7f8f4a879eefb3f9fed9c6af4077c9acb0db066b2906d6570c42913478686b0f",
+                'odd "name" ☃': "80a3ef2f5539b0a6b5ee045e2a1de83bfb38550da54aa4d60dc1b9526b4b0805",
+            },
+        ),
+    },
     "states": {
         "21b111cb7223c18e057359187d437186": (
             "sha256:1655fd3e9bcdd166625a5cff115b1d091dbe5efe2e5cc5d341635e7f6faec4b7",

@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import sin
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.golden.builder import World, file, folder, lines, link, noise, text
 
 from holdall.checking.repair import Repair
@@ -17,6 +18,7 @@ from holdall.format.chunking import Chunker
 from holdall.format.codec import encode, encode_planes
 from holdall.format.damage import DamageRecord
 from holdall.format.digest import blob_id, sha256
+from holdall.format.document import Json
 from holdall.format.layout import RUNS, PackName, generation_key, hint_key, log_key, parse_key
 from holdall.format.pack import PackBuilder, parse_footer
 from holdall.format.recipe import Recipe, encode_recipe
@@ -25,6 +27,8 @@ from holdall.format.reference import CHUNK, JSON_BLOB, NODE, RECIPE
 from holdall.format.sealing import PLAIN
 from holdall.format.tree import Entry, encode_node
 from holdall.naming.registry import Registry
+from holdall.runs.verifying import signing_op
+from holdall.signing.keys import SigningKey
 from holdall.trees.damage import record_damage
 from holdall.trees.replacing import Replacing
 from holdall.trees.session import Draft, Session
@@ -295,6 +299,36 @@ def purged() -> World:
     return world
 
 
+def signed() -> World:
+    """Files of a run that are signed while it goes on, all of it as it ends, and one that got more afterwards."""
+    world = World("signed")
+    store = world.location.descriptor.store
+    key = SigningKey._of(Ed25519PrivateKey.from_private_bytes(bytes([1] * 32)))
+
+    def sign(session: Session, of: str, path: str) -> Json:
+        return signing_op(
+            key, session.journal.log.removeprefix("runs/"), session.view, of, path, store, world.location.clock()
+        )
+
+    for more in (False, True):
+        session = world.begin()
+        commit(
+            session, [file("model/MLmodel", b"flavors: {}\n"), link("model/latest", "MLmodel"), folder("model/void")]
+        )
+        commit(session, [file('odd "name" ☃', b"odd\n")])
+        for path in ("model", 'odd "name" ☃', ""):
+            note(session, sign(session, "files", path))
+        session.close(
+            lambda session=session: [{"op": "status", "status": "FINISHED"}, sign(session, "run", "")],  # type: ignore[misc]
+            final=True,
+        )
+        if more:
+            again = Session.resume(world.location, session.journal.log) or session
+            commit(again, [file("more.txt", b"more\n")])
+            end(again)
+    return world
+
+
 MAKERS: Final[dict[str, Callable[[], World]]] = {
     maker.__name__: maker
     for maker in (
@@ -308,6 +342,7 @@ MAKERS: Final[dict[str, Callable[[], World]]] = {
         aliased,
         mended,
         replaced,
+        signed,
         purged,
     )
 }

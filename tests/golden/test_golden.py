@@ -6,6 +6,7 @@ test writes them: see `builder.py`. What they hold is told by `expected.py`.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.golden.builder import build, lines, load, text, write
 from tests.golden.expected import EXPECTED
 from tests.golden.stores import MAKERS
@@ -215,8 +217,8 @@ def test_earlier_versions_are_read_back(name: str, weights: Callable[[str, int],
 
 
 def test_all_golden_stores_are_small() -> None:
-    """Every clone carries them: 580 KB at most."""
-    assert sum(len(data) for name in EXPECTED for data in load(STORES / name).values()) < 580_000
+    """Every clone carries them: 600 KB at most."""
+    assert sum(len(data) for name in EXPECTED for data in load(STORES / name).values()) < 600_000
 
 
 def test_what_is_there_is_never_written_again(tmp_path: Path) -> None:
@@ -226,3 +228,47 @@ def test_what_is_there_is_never_written_again(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write(tmp_path)
     assert load(tmp_path)["inline/holdall.json"] == b"old"
+
+
+def test_signatures_are_verified_by_the_page_alone() -> None:
+    """Of each run's log and of what an independent reader lists, with `cryptography` and nothing of ours.
+
+    One run is what was signed, in all and in part; of the other, which got more, only the parts are.
+    """
+    manifests, wrong = read_independently(STORES / "signed"), dict[str, list[tuple[str, str]]]()
+    store = json.loads((STORES / "signed/holdall.json").read_bytes().split(b"\n")[0])["store"]
+    for run, manifest in manifests.items():
+        tags: dict[str, str] = {}
+        for path in sorted((STORES / f"signed/runs/{run}/log").iterdir(), reverse=True):
+            ops = json.loads(path.read_bytes().split(b"\n")[0])["ops"]
+            tags |= {op["key"]: op["value"] for op in ops if op["op"] == "tag"}
+        assert len(tags) == 4
+        for tag, value in tags.items():
+            body = json.loads(value)
+            der, path_text = base64.b64decode(body["key"]), json.dumps(body["path"], ensure_ascii=False)
+            name = f"sha256:{hashlib.sha256(der).hexdigest()}"
+            about = json.dumps([name, body["of"], body["path"]]).encode()
+            assert tag == f"holdall.signature.{hashlib.sha256(about).hexdigest()[:16]}"
+            assert (body["run"], body["store"]) == (run, store)
+            of = "run" if body["of"] == "run" else f"files {path_text}"
+            said = f"holdall signature 1\nstore {store}\nrun {run}\nof {of}\ndigest {body['digest']}\n"
+            load_der_public_key(der).verify(  # type: ignore[union-attr, call-arg]
+                base64.b64decode(body["signature"]), f"{said}time {body['time']}\nkey {name}\n".encode()
+            )
+            if body["digest"] != f"sha256:{hashlib.sha256(_below(manifest, body).encode()).hexdigest()}":
+                wrong.setdefault(run, []).append((body["of"], body["path"]))
+    assert [sorted(found) for found in wrong.values()] == [[("files", ""), ("run", "")]]
+
+
+def _below(manifest: str, signed: dict[str, str]) -> str:
+    """The lines of a manifest that a signature is of, with paths from its own on; of names without line breaks."""
+    top = signed["path"]
+    if signed["of"] == "run":
+        return manifest
+    lines_of = [line for line in manifest.splitlines(keepends=True) if not line.startswith("# directory")]
+    if not top:
+        return "".join(lines_of)
+    if whole := [line for line in lines_of if line[66:-1] == top]:
+        return "".join(whole)
+    inside = [line for line in lines_of if f"  {top}/" in line or f'# link "{top}/' in line]
+    return "".join(line.replace(f"{top}/", "", 1) for line in inside)
