@@ -13,7 +13,20 @@ from holdall.surfaces.cli.writer import page
 
 _ORDER = (
     *("start", "runs", "training", "ranks", "artifacts", "search", "models", "registry", "references", "lineage"),
-    *("files", "serving", "ui", "command-line", "s3", "access", "signing", "cores", "safety", "space", "retention"),
+    *(
+        "files",
+        "serving",
+        "ui",
+        "command-line",
+        "s3",
+        "access",
+        "encryption",
+        "signing",
+        "cores",
+        "safety",
+        "space",
+        "retention",
+    ),
     "sharing",
     *("copies", "testing", "pipelines", "mlflow", "moving", "terms"),
 )
