@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support.enforcing import Ask, allowed
 from tests.support.shell import Shell
 
 import holdall
@@ -42,9 +43,29 @@ def test_a_whole_bucket_needs_no_condition() -> None:
 
 @pytest.mark.parametrize("role", ROLES[1:])
 def test_on_aws_creating_carries_if_none_match(role: str) -> None:
-    """The one statement that lets somebody create lets nobody overwrite."""
-    (creating,) = [each for each in policy(role, bucket="b")["Statement"] if each["Action"] == "s3:PutObject"]
-    assert creating["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    """What lets somebody create lets nobody overwrite; of an upload in parts its end does, and no other request."""
+    creating = [each for each in policy(role, bucket="b")["Statement"] if each["Action"] == "s3:PutObject"]
+    assert creating[0]["Condition"] == {"Null": {"s3:if-none-match": "false"}}
+    assert [each["Resource"] for each in creating[1:]] == ["arn:aws:s3:::b/shares/*"] * (role == "owner")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("whole", [False, True], ids=["own policy", "bucket's policy"])
+def test_only_an_owner_sends_a_share_in_parts_and_it_replaces_nothing(role: str, whole: bool) -> None:
+    """Its parts carry no If-None-Match; its end does, or is refused."""
+    me = "arn:aws:iam::1:role/me"
+    document = bucket_policy({role: [me]}, bucket="b", prefix="p") if whole else policy(role, bucket="b", prefix="p")
+
+    def may(action: str, key: str, context: dict[str, str] | None = None) -> bool:
+        return allowed(document, Ask(action, f"arn:aws:s3:::b/p/{key}", context or {}, me))
+
+    part = {"s3:ObjectCreationOperation": "false"}
+    assert may("s3:PutObject", "shares/x", part) == (role == "owner")
+    assert may("s3:PutObject", "shares/x", {"s3:if-none-match": "*"}) == (role == "owner")
+    assert not may("s3:PutObject", "shares/x")
+    assert not may("s3:PutObject", "packs/x", part)
+    assert may("s3:AbortMultipartUpload", "shares/x") == (role in ("collector", "owner"))
+    assert not may("s3:AbortMultipartUpload", "packs/x")
 
 
 @pytest.mark.parametrize("dialect", ["minio", "ceph"])
@@ -121,7 +142,8 @@ def test_a_buckets_policy_denies_the_rest() -> None:
     denied = [each for each in found if each["Effect"] == "Deny"]
     assert {"AWS": "arn:aws:iam::1:role/r"} in [each["Principal"] for each in denied]
     assert any(each.get("NotAction") == ["s3:ListBucket", "s3:GetObject"] for each in denied)
-    assert any(each.get("Condition") == {"Null": {"s3:if-none-match": "true"}} for each in denied)
+    overwriting = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    assert any(each.get("Condition") == overwriting for each in denied)
     assert any("ArnNotEquals" in each.get("Condition", {}) for each in denied)
 
 

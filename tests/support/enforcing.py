@@ -63,11 +63,14 @@ def _matches(statement: Mapping[str, Any], element: str, value: str) -> bool:
 
 
 def _holds(operator: str, wanted: Mapping[str, Any], ask: Ask) -> bool:
-    context = {"aws:PrincipalArn": ask.principal, **ask.context}
+    usual = {"s3:ObjectCreationOperation": "true"} if ask.action == "s3:PutObject" else {}  # but of parts
+    context = {"aws:PrincipalArn": ask.principal, **usual, **ask.context}
     for key, values in wanted.items():
         found = context.get(key)
         if operator == "Null":
             met = (found is None) == (values == "true")
+        elif operator == "Bool":
+            met = found == values
         elif operator == "StringLike":
             met = found is not None and any(_like(found, pattern) for pattern in _all(values))
         elif operator in ("StringNotLike", "ArnNotEquals"):  # which an absent key meets

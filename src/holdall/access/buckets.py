@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from holdall.access.documents import (
+    GIVING_UP,
     VERSION,
     bucket_arn,
     check_place,
     deletable,
+    gives_up,
     one_or_many,
     resources,
     statements,
@@ -104,6 +106,7 @@ def lock(days: int, mode: str = "GOVERNANCE") -> dict[str, Any]:
 def _nothing_else(rights: Rights, bucket: str, prefix: str, dialect: str) -> list[dict[str, Any]]:
     """Return what is denied to who has a role: other actions, and other objects."""
     actions = [action for name, action in _ACTIONS.items() if getattr(rights, name)]
+    actions += GIVING_UP if gives_up(rights) else ()
     found: list[dict[str, Any]] = [{"NotAction": actions, "Resource": [bucket_arn(bucket), *_objects(bucket)]}]
     allowed = {
         "get": resources(bucket, prefix, rights.get),
@@ -123,8 +126,9 @@ def _for_all(everybody: Sequence[str], bucket: str, prefix: str) -> list[dict[st
     listing = {"StringLike": {"s3:prefix": f"{folder(prefix)}*"}} if prefix else {}
     below = resources(bucket, prefix, [""])
     deny = {"Effect": "Deny", "Principal": "*"}
+    absent, creating = {"Null": {"s3:if-none-match": "true"}}, {"Bool": {"s3:ObjectCreationOperation": "true"}}
     return [
-        {**deny, "Action": "s3:PutObject", "Resource": below, "Condition": {"Null": {"s3:if-none-match": "true"}}},
+        {**deny, "Action": "s3:PutObject", "Resource": below, "Condition": {**absent, **creating}},
         {**deny, "Action": "s3:*Object*", "Resource": below, "Condition": others},
         {**deny, "Action": "s3:ListBucket*", "Resource": bucket_arn(bucket), "Condition": {**others, **listing}},
     ]

@@ -20,6 +20,10 @@ from holdall.errors import InvalidArgumentError
 DIALECTS: Final = ("aws", "minio", "ceph", "gcs")
 VERSION: Final = "2012-10-17"
 IF_ABSENT: Final = {"Null": {"s3:if-none-match": "false"}}
+# Of an upload in parts only its end creates an object, and says If-None-Match: its other requests are told by this key.
+IN_PARTS: Final = {"Bool": {"s3:ObjectCreationOperation": "false"}}
+SHARES: Final = ("shares/",)  # the only objects that are sent in parts
+GIVING_UP: Final = ("s3:AbortMultipartUpload", "s3:ListBucketMultipartUploads")
 _WILD: Final = '*?$"\\'
 
 
@@ -66,7 +70,17 @@ def statements(rights: Rights, bucket: str, prefix: str, dialect: str) -> list[d
         {"Action": "s3:PutObject", "Resource": resources(bucket, prefix, rights.put), **condition},
         {"Action": "s3:DeleteObject", "Resource": deletable(rights, bucket, prefix, dialect)},
     ]
+    shares = resources(bucket, prefix, SHARES)
+    if dialect == "aws" and "" in rights.put:
+        some.append({"Action": "s3:PutObject", "Resource": shares, "Condition": IN_PARTS})
+    if gives_up(rights):
+        some.append({"Action": list(GIVING_UP), "Resource": [bucket_arn(bucket), shares]})
     return [{"Effect": "Allow", **each} for each in some if each["Resource"]]
+
+
+def gives_up(rights: Rights) -> bool:
+    """Return whether who has these rights deletes shares, and so what was sent of one that never became whole."""
+    return any(each in ("", *SHARES) for each in rights.delete)
 
 
 def deletable(rights: Rights, bucket: str, prefix: str, dialect: str) -> str | list[str]:
