@@ -52,11 +52,11 @@ class Tried(NamedTuple):
         return "no" if self.error else "yes*" if self.refused else "yes"
 
 
-def tried(verb: str, role: str | None, *, limited: bool = False, dialect: str = "aws") -> Tried:
+def tried(verb: str, role: str | None, *, limited: bool = False, dialect: str = "aws", sealed: bool = False) -> Tried:
     """Call a verb as somebody who has a role; None may do everything."""
     with (
         tempfile.TemporaryDirectory() as to,
-        world(role, Path(to), limited=limited, dialect=dialect, empty=verb in EMPTY) as here,
+        world(role, Path(to), limited=limited, dialect=dialect, empty=verb in EMPTY, sealed=sealed) as here,
     ):
         error = None
         try:

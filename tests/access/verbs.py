@@ -20,7 +20,7 @@ from tests.support.stores import Serial, tiny_location
 from holdall.access import policy
 from holdall.errors import HoldallError
 from holdall.format.damage import DamageRecord, encode_damage
-from holdall.format.layout import PackName, ShareName, damage_key, experiment_id
+from holdall.format.layout import PackName, ShareName, damage_key
 from holdall.runs.run import Run
 from holdall.signing.keys import SigningKey
 from holdall.storage.bucket import Bytes
@@ -46,6 +46,7 @@ class World:
     bucket: EnforcingBucket
     to: Path
     ids: dict[str, str]
+    sealed: bool = False
 
     @property
     def run(self) -> Run:
@@ -54,6 +55,10 @@ class World:
     @property
     def versioned(self) -> Run:
         return self.store.runs.get(self.ids["versioned"])
+
+    @property
+    def experiment(self) -> str:
+        return self.ids[EXPERIMENT]
 
     @property
     def model(self) -> str:
@@ -71,11 +76,11 @@ def double(model_input: list[float]) -> list[float]:
 
 
 @cache
-def built() -> tuple[dict[str, bytes], dict[str, str]]:
-    """Objects of a store with some of everything, and the ids of its runs."""
+def built(sealed: bool = False) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Objects of a store with some of everything, perhaps encrypted, and the ids of its runs and experiments."""
     bucket = MemoryBucket(clock=Clock())
-    store = Store(tiny_location(bucket, pool=Serial()))
-    ids: dict[str, str] = {}
+    store = Store(tiny_location(bucket, pool=Serial(), sealed=sealed))
+    ids = {name: store.experiments.id_of(name) for name in (EXPERIMENT, "gone")}
     for name in ("old", "live", "deleted", "purged", "versioned", "lost"):
         paths: Any = "versioned" if name == "versioned" else None
         run = store.runs.start(experiment=EXPERIMENT, name=name, paths=paths)
@@ -114,21 +119,27 @@ def _lose_hinted_packs(store: Store, bucket: MemoryBucket, run: str) -> None:
 
 @contextmanager
 def world(
-    role: str | None, to: Path, *, limited: bool = False, dialect: str = "aws", empty: bool = False
+    role: str | None,
+    to: Path,
+    *,
+    limited: bool = False,
+    dialect: str = "aws",
+    empty: bool = False,
+    sealed: bool = False,
 ) -> Iterator[World]:
     """A copy of that store, 30 days later by its server's clock, opened by who has a role; all is allowed to None."""
-    objects, ids = ({}, {}) if empty else built()
+    objects, ids = ({}, {}) if empty else built(sealed)
     clock = Clock()
     inner = MemoryBucket(objects=dict(objects), clock=clock)
     clock.now += 30 * DAY
-    mine = [experiment_id(EXPERIMENT)] if limited else []
+    mine = [ids.get(EXPERIMENT, "0" * 16)] if limited else []
     document = policy(role, bucket="b", prefix="p", dialect=dialect, experiments=mine) if role else None
     bucket = EnforcingBucket(inner, document, PLACE)
-    location = tiny_location(bucket, seed=7, create=False, pool=Serial())
+    location = tiny_location(bucket, seed=7, create=False, pool=Serial(), sealed=sealed)
     location.references = Consent.of(["file:///"])
     store = Store(location)
     try:
-        yield World(store, bucket, to, ids)
+        yield World(store, bucket, to, ids, sealed)
     finally:
         with suppress(HoldallError):
             store._close()
@@ -194,7 +205,7 @@ def _picture() -> Any:
 
 def _everybodys(w: World) -> Store:
     """The same store, opened by who may do everything: for what must have happened before."""
-    return Store(tiny_location(w.bucket.inner, seed=8, create=False, pool=Serial()))
+    return Store(tiny_location(w.bucket.inner, seed=8, create=False, pool=Serial(), sealed=w.sealed))
 
 
 def _damage(w: World) -> None:
@@ -219,7 +230,8 @@ def _repair(w: World) -> object:
 def _gc(w: World) -> object:
     """With packs that nobody needs, one of them damaged, and an older catalog."""
     before = _everybodys(w)
-    before.maintenance.catalog()
+    if not w.sealed:  # which has no catalog
+        before.maintenance.catalog()
     before.maintenance.purge(w.ids["purged"])
     _leave_garbage(w)
     return w.store.maintenance.gc(delay=0)
@@ -272,8 +284,9 @@ def _catalog(w: World) -> object:
 
 def _copied(w: World) -> Store:
     """A store with the same content elsewhere, all of which is allowed."""
-    objects, _ = built()
-    return Store(tiny_location(MemoryBucket(objects=dict(objects)), seed=9, create=False, pool=Serial()))
+    objects, _ = built(w.sealed)
+    inner = MemoryBucket(objects=dict(objects))
+    return Store(tiny_location(inner, seed=9, create=False, pool=Serial(), sealed=w.sealed))
 
 
 def _lost_entry(w: World) -> object:
@@ -288,12 +301,11 @@ def _undo(w: World) -> object:
     return w.store.maintenance.undo_gc(1)
 
 
-E = experiment_id(EXPERIMENT)
 Verb = Callable[[World], object]
 # By the room of a store and its verb. Those that write are all there are (a test holds that); of those that read, some.
 VERBS: dict[str, Verb] = {
     "runs.search": lambda w: w.store.runs.search(),
-    "runs.search, one experiment": lambda w: w.store.runs.search(experiments=[E]),
+    "runs.search, one experiment": lambda w: w.store.runs.search(experiments=[w.experiment]),
     "run.download": lambda w: w.run.download(None, w.to),
     "artifacts.read": lambda w: w.store.artifacts.read(f"runs:/{w.ids['old']}/shared.bin"),
     "models.load": lambda w: w.store.models.load(f"models:/{w.model}"),
@@ -342,12 +354,12 @@ VERBS: dict[str, Verb] = {
     "experiments.create": lambda w: w.store.experiments.create("third"),
     "experiments.ensure": lambda w: w.store.experiments.ensure("third"),
     "experiments.use": lambda w: w.store.experiments.use("third"),
-    "experiments.rename": lambda w: w.store.experiments.rename(E, "renamed"),
-    "experiments.set_tag": lambda w: w.store.experiments.set_tag(E, "a", "b"),
-    "experiments.set_tags": lambda w: w.store.experiments.set_tags(E, {"a": "b"}),
-    "experiments.set_retention": lambda w: w.store.experiments.set_retention(E, last=3),
-    "experiments.delete": lambda w: w.store.experiments.delete(E),
-    "experiments.restore": lambda w: w.store.experiments.restore(experiment_id("gone")),
+    "experiments.rename": lambda w: w.store.experiments.rename(w.experiment, "renamed"),
+    "experiments.set_tag": lambda w: w.store.experiments.set_tag(w.experiment, "a", "b"),
+    "experiments.set_tags": lambda w: w.store.experiments.set_tags(w.experiment, {"a": "b"}),
+    "experiments.set_retention": lambda w: w.store.experiments.set_retention(w.experiment, last=3),
+    "experiments.delete": lambda w: w.store.experiments.delete(w.experiment),
+    "experiments.restore": lambda w: w.store.experiments.restore(w.ids["gone"]),
     "models.log": lambda w: w.store.models.log(w.run, double, "double", pip_requirements=[]),
     "models.log_params": lambda w: w.store.models.log_params(w.model, {"a": 1}),
     "models.log_metrics": lambda w: w.store.models.log_metrics(w.run, {"a": 1}, model_id=w.model),

@@ -82,11 +82,14 @@ def rights_of(role: str, experiments: Sequence[str] = ()) -> Rights:
 
 
 def _limited(role: str, experiments: Sequence[str]) -> Rights:
-    own = tuple(sorted({key for id in experiments for key in (f"experiments/{id}/", f"runs/{id[:8]}")}))
+    runs = sorted({f"runs/{id[:8]}" for id in experiments})
+    own = (*sorted({f"experiments/{id}/" for id in experiments}), *runs)
     # Keys of their own that other experiments have stay closed, though the store's are known.
     keys = ("keys/slots/", "keys/roots/", *sorted({f"keys/experiments/{id[:8]}" for id in experiments}))
     known = ("holdall.json", *keys, *own)
-    listed = (*(f"{key}*" for key in known), KNOWN_PACK)
+    # In an encrypted store who begins a run looks whether an experiment of these 8 digits has keys of its own.
+    begun = sorted({f"experiments/{id[:8]}" for id in experiments})
+    listed = (*(f"{key}*" for key in ("holdall.json", *keys, *begun, *runs)), KNOWN_PACK)
     if role == "reader":
         return Rights(list=listed, get=(*known, "packs/"))
     return Rights(list=(*listed, "gc/*"), get=(*known, "packs/", "hints/", "gc/"), put=("canary", *own, *_SHARED))
