@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+from holdall.checking.check_keys import check_keys
 from holdall.checking.check_links import Links
 from holdall.checking.check_packs import Footers, Rows
 from holdall.checking.findings import Problem
@@ -61,12 +62,13 @@ class SmallCheck:
         self.versions: defaultdict[str, list[tuple[str, Version]]] = defaultdict(list)
 
     def objects(self, keys: Mapping[str, Sequence[Key]]) -> None:
-        """Check the descriptor, the canary, generations of garbage, records of damage, catalogs. Cost: a GET each."""
+        """Check the descriptor, the canary, key slots, generations, records of damage, catalogs. Cost: a GET each."""
         with self._noting(DESCRIPTOR):
-            store = parse_descriptor(self._small(DESCRIPTOR)).store
+            store = (found := parse_descriptor(self._small(DESCRIPTOR))).store
             with self._noting(CANARY):
                 if keys["canary"] and self._small(CANARY) != encode_canary(store):
                     raise FormatError(CANARY, "it is not the canary of this store")
+            self.problems += check_keys(self._location.bucket, store) if found.sealed else []
         self._generations([*keys["condemn"], *keys["verdict"], *keys["done"]])
         for pack in [key.pack for key in keys["damaged"] if key.pack]:
             with self._noting(damage_key(pack), harmless=True):
