@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
+from holdall.errors import StorageError
 from holdall.storage.bucket import Bytes
 from holdall.storage.links import BLOCK, Link, disposition
 
@@ -29,7 +32,19 @@ class RemoteLinks:
 
     def upload(self, key: str, blocks: Iterable[Bytes], most: int) -> None:  # noqa: ARG002  # only S3 needs to know it
         """Create an object of blocks, as `Links.upload`; an upload that fails is not tried again."""
-        self._bucket._ask(key, lambda: self._write(key, blocks))
+        ask = partial(self._bucket._ask, key)
+        file = ask(lambda: self._bucket._fs.open(self._bucket._base + key, "wb", block_size=BLOCK))
+        try:
+            for block in blocks:  # what reading them raises is not the bucket's
+                ask(partial(file.write, block))
+        except BaseException:
+            getattr(file, "discard", lambda: None)()
+            with suppress(AttributeError):  # of a file that was only in memory
+                file.closed = True  # closing it would keep what was written so far
+            with suppress(StorageError):  # where a file is there as soon as it is begun
+                self._bucket.delete(key)
+            raise
+        ask(file.close)
 
     def sign(self, key: str, seconds: int, name: str, kind: str) -> Link:
         """Return a link to an object, as `Links.sign`."""
@@ -44,14 +59,3 @@ class RemoteLinks:
 
     def abort(self, keys: Iterable[str]) -> None:
         """Do nothing, as there is nothing to give up."""
-
-    def _write(self, key: str, blocks: Iterable[Bytes]) -> None:
-        file = self._bucket._fs.open(self._bucket._base + key, "wb", block_size=BLOCK)
-        try:
-            for block in blocks:
-                file.write(block)
-        except BaseException:
-            getattr(file, "discard", lambda: None)()
-            file.closed = True  # closing it would keep what was written so far
-            raise
-        file.close()
