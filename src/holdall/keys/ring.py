@@ -124,12 +124,9 @@ class Ring:
 
     def _look_once(self, digits: str) -> bool:
         """Return whether there are keys of an experiment that were not known; looked for once."""
-        self._refuse_destroyed(digits)
-        if digits in self._asked:
-            return False
         before = len(self.known)
-        self._learn(self.own.find(digits) if digits else {})
-        if digits:
+        if digits and digits not in self._asked:
+            self._learn(self.own.find(digits))
             self._asked.add(digits)
         self._refuse_destroyed(digits)
         if len(self.known) == before and self.own.is_rekeyed():

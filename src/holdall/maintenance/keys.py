@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from holdall.errors import (
@@ -22,43 +22,15 @@ from holdall.format.slots import ByKms, ByRecipient, Slot
 from holdall.keys.identities import public_key, public_text, read_identities
 from holdall.keys.making import Maker, NewSlot
 from holdall.keys.objects import Keys, read_keys
+from holdall.keys.rekeying import is_renewable
 from holdall.keys.unlock import Unlock
 from holdall.keys.unlocking import Opened, open_keys
+from holdall.maintenance.key_slot import KeySlot
+from holdall.maintenance.rekeying import Rekeyed, begin_epoch, given_passphrases, told
 from holdall.storage.probe import Report
 from holdall.trees.location import Location
 
 LEAST: Final = 8  # characters of a passphrase
-
-
-@dataclass(frozen=True, slots=True)
-class KeySlot:
-    """One key slot of a store.
-
-    Attributes:
-        number: Its own; no other slot ever has it.
-        kind: What opens it: `passphrase`, `recipient`, `aws-kms`; empty where that cannot be read any more.
-        label: Whose it is, as whoever made it said.
-        key: The public key (`age1...`) or the ARN that it is for; empty for a passphrase.
-        made: When, in ms since 1970 UTC, by its maker's clock.
-        epoch: Which root key it holds; 0 until the store is rekeyed.
-        current: Whether that is the newest, so that it opens the store.
-        opened: Whether what was given opens it.
-        proven: Whether somebody made it who had the store's key; None where nothing was given that tells.
-        revoked: Whether it was revoked.
-        damage: What is wrong with it; empty where nothing is.
-    """
-
-    number: int
-    kind: str = ""
-    label: str = ""
-    key: str = ""
-    made: int = 0
-    epoch: int = 0
-    current: bool = False
-    opened: bool = False
-    proven: bool | None = None
-    revoked: bool = False
-    damage: str = ""
 
 
 class KeySlots:
@@ -151,6 +123,47 @@ class KeySlots:
         opened = self._opened_if_any()
         root = opened.roots[0] if opened else None
         maker_of(self._location, store).revoke(number, root=root, force=force)
+
+    def rekey(self, *, passphrase: str | None = None, dry_run: bool = False) -> Rekeyed:
+        """Begin a new root key: from now on everything is sealed by it, and only slots that hold it open the store.
+
+        Slots of public keys and of AWS KMS are made anew by themselves, and so is that of the passphrase that opens the
+        store here. Other passphrases only their owners know: their slots go, and are named. Experiments with keys of
+        their own get new ones with it.
+
+        What was written before stays sealed by the older roots, which the newest opens: readable as before, for
+        whoever has a key, and also for who has kept an older root and can still read the bucket. Content that is
+        logged anew is not found there, and stored once more. Processes that opened the store before go on: they write
+        by the older root until they open it anew, and say so when they meet what the new one sealed.
+
+        Args:
+            passphrase: A passphrase that is to open the store: one that a slot takes, which is made anew, or a new one.
+            dry_run: Whether only to say which slots would be kept.
+
+        Raises:
+            KeyUnavailableError, WrongKeyError: Nothing was given that opens the store; or AWS KMS refuses.
+            InvalidArgumentError: The store is not encrypted, or no key would open it.
+            ObjectExistsError: Somebody else rekeyed it at the same moment.
+
+        Cost: as opening the store; for each slot that is made anew as `add`, for each that goes as `revoke`; a PUT.
+
+        Example:
+            >>> sealed.maintenance.keys.rekey().epoch
+            1
+        """
+        new = None if passphrase is None else checked(NewSlot(passphrase))
+        opened, location = self._opened(), self._location
+        slots = self.list()
+        given = given_passphrases(location.unlock, passphrase)
+        if dry_run:
+            kept = {slot.number for slot in opened.keys.slots.values() if is_renewable(slot, opened.roots[0], given)}
+            return told(slots, kept, opened.roots[0].epoch + 1, done=False)
+        location.ready_to_write()
+        kept, epoch = begin_epoch(maker_of(location, self._descriptor().store), opened, given, new)
+        if passphrase is not None:
+            location.unlock = replace(location.unlock or Unlock(), passphrase=passphrase)
+        location.open_anew()
+        return told(slots, kept, epoch, done=True)
 
     def _described(self) -> Descriptor:
         """Return what the store is, also where nothing was given that opens it."""

@@ -70,8 +70,10 @@ if TYPE_CHECKING:
     from holdall.engines.opening import ENGINES
     from holdall.keys.identities import new_identity
     from holdall.maintenance.credentials import LEAST_TO_REFRESH, ShortLived
-    from holdall.maintenance.keys import KeySlot, KeySlots
+    from holdall.maintenance.key_slot import KeySlot
+    from holdall.maintenance.keys import KeySlots
     from holdall.maintenance.references import ReferenceProblem
+    from holdall.maintenance.rekeying import Rekeyed
     from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
     from holdall.measuring.freed import Freed, Sharing
@@ -215,6 +217,7 @@ __all__ = [
     "ReferenceProblem",
     "RegisteredModel",
     "Registry",
+    "Rekeyed",
     "Remaining",
     "Report",
     "RetentionPlan",
@@ -299,7 +302,9 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.engines.opening": "ENGINES",
     "holdall.maintenance.credentials": "LEAST_TO_REFRESH ShortLived",
     "holdall.keys.identities": "new_identity",
-    "holdall.maintenance.keys": "KeySlot KeySlots",
+    "holdall.maintenance.key_slot": "KeySlot",
+    "holdall.maintenance.keys": "KeySlots",
+    "holdall.maintenance.rekeying": "Rekeyed",
     "holdall.maintenance.references": "ReferenceProblem",
     "holdall.maintenance.space": "Compaction Stats",
     "holdall.maintenance.store": "Maintenance",

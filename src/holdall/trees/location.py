@@ -168,6 +168,11 @@ class Location:
             self._ring = Ring(roots, found.cipher, self.entropy, self.stored_in(), found.store)
         return found
 
+    def open_anew(self) -> None:
+        """Find the keys of an encrypted store again: it has a newer root. Raises, cost: as `descriptor`."""
+        with self._asking.get(threading.Lock):
+            self._descriptor = self._read_descriptor()  # which puts the new keys in the place of the old ones
+
     def stored_in(self) -> Bucket:
         """Return the bucket as it is: nothing is opened or sealed on its way."""
         return self.bucket.inner if isinstance(self.bucket, SealedBucket) else self.bucket

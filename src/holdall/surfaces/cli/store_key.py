@@ -113,6 +113,43 @@ def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
     say(f"key slot {number} is revoked")
 
 
+@store.command("rekey")
+@click.argument("url", required=False, callback=not_empty)
+@click.option("--passphrase", is_flag=True, help="Ask for a passphrase that is to open it, old or new, or read it.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show which keys would be kept.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def rekey(url: str | None, passphrase: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Begin a new root key of the store at URL: what is written from now on is sealed by it.
+
+    Public keys, keys in AWS KMS and the passphrase that opens the store here go on opening it; other passphrases do
+    not, until they are added again. What was written before stays as it is, and readable; who kept the older root key,
+    and can still read the bucket, reads it too. Programs that have the store open go on with the older key until they
+    open it anew.
+
+    \b
+    Example: holdall store rekey --dry-run
+    """
+    target = opened(url)
+    asked = f"the store {target.id[:8]}"
+    given = new_passphrase(asked) if passphrase else None
+    keys = target.maintenance.keys
+    plan = keys.rekey(passphrase=given, dry_run=True)
+    for word, slots in (("keep", plan.kept), ("drop", plan.dropped)):
+        for slot in slots:
+            tell(printable(f"{word}    slot {slot.number}, {_opened_by(slot)}"))
+    if dry_run:
+        if as_json:
+            show_json(asdict(plan))
+        return
+    ask(f"Begin a new root key, and drop {counted(len(plan.dropped), 'key')}?", yes=yes)
+    done = keys.rekey(passphrase=given)
+    if as_json:
+        show_json(asdict(done))
+        return
+    say(f"the store has root key {done.epoch} now; {counted(len(done.kept), 'key')} opened by the older one open it")
+
+
 def _plan(number: int, found: list[KeySlot]) -> Iterator[str]:
     for slot in found:
         if slot.number == number and not slot.revoked:
