@@ -17,6 +17,7 @@ from holdall.errors import (
     ArtifactNotFoundError,
     IntegrityError,
     NotSignedError,
+    RunNotFoundError,
     SigningKeyError,
     StorageError,
 )
@@ -213,6 +214,17 @@ def test_a_run_is_signed_as_it_ends(store: Store) -> None:
         counts.append(sorted(asked))
     assert counts[0] == counts[1]
     assert run.verify(signed_by=ANNA.public).files == 2
+
+
+def test_a_purged_run_is_not_signed(store: Store, run: Run) -> None:
+    """It is not there any more."""
+    run.sign(ANNA)
+    other = store.runs.get(run.id)
+    run.finish()
+    other.delete()
+    store.maintenance.purge(run.id)
+    with pytest.raises(RunNotFoundError):
+        tiny_store(store._location.bucket, create=False).runs.get(run.id).sign(ANNA)
 
 
 def test_a_key_that_fails_lets_the_run_end(store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from holdall.errors import DamageError
+from holdall.errors import DamageError, RunNotFoundError
 from holdall.format.document import Json
 from holdall.format.signature import is_signature_tag
 from holdall.runs.reading import RunReader
@@ -100,12 +100,18 @@ class RunSigner(RunWriter, RunVerifier):
     # --- inside ---
 
     def _sign(self, key: Key, of: str, path: str) -> SignatureInfo:
-        from holdall.runs.verifying import key_of, signature_by, signing_op
+        from holdall.runs.verifying import key_of, signature_of, signing_op
 
         used, session, store, time = key_of(key), self._writing(), self._store_id, self._location.clock()
-        promise = self._promise
-        session.append(lambda: Draft([signing_op(used, self.id, session.view, of, path, store, time, promise)]))
-        return signature_by(used, self.id, session.view, of, path)
+        made: list[Json] = []
+
+        def draft() -> Draft:
+            made[:] = [signing_op(used, self.id, session.view, of, path, store, time, self._promise)]
+            return Draft(made)
+
+        if session.append(draft) is None:
+            raise RunNotFoundError(self.id, self._location.bucket.url, True)
+        return signature_of(self.id, made[0])
 
     def _sign_at_end(self, key: Key | None) -> None:
         """Have the entry that ends the run in this process sign it, as it is then. Raises: SigningKeyError."""

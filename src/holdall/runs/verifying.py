@@ -17,7 +17,7 @@ from holdall.display import Facts, Named, Shown
 from holdall.errors import ArtifactNotFoundError, IntegrityError, NotSignedError
 from holdall.format import digest
 from holdall.format.document import Json
-from holdall.format.signature import FILES, RUN
+from holdall.format.signature import FILES, RUN, parse_signature
 from holdall.format.tree import Entry, Kind
 from holdall.runs.promise import Promise
 from holdall.runs.signatures import VALID, Held, SignatureInfo, infos_of, refuse_changed, signature_op
@@ -74,10 +74,12 @@ def signing_op(
     return signature_op(key, held, of, path, store, time)
 
 
-def signature_by(key: SigningKey, run_id: str, view: View, of: str, path: str) -> SignatureInfo:
-    """Return the signature that a key made of a run, or of files of it."""
-    found = infos_of(view.state.tags, Held.of(run_id, view), keys=[key.public])
-    return next(info for info in found if info.of == of and info.artifact == run_uri(run_id, path))
+def signature_of(run_id: str, op: Json) -> SignatureInfo:
+    """Return the signature that an operation of `signing_op` keeps, which is of what the run holds as it is written."""
+    made = parse_signature(op["key"], op["value"])
+    said, key = made.statement, PublicKey(made.key)
+    where = run_uri(run_id, said.path)
+    return SignatureInfo(where, said.of, key.fingerprint, said.time, said.digest, said.store)
 
 
 def verified(run_id: str, view: View, top: str, keys: Sequence[PublicKey] | None) -> Verified:

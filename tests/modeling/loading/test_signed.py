@@ -128,6 +128,16 @@ def test_a_version_is_signed_as_what_it_names(store: Store, run: Run, uri: str) 
         wrong._sign(ANNA, "files", "double")
 
 
+def test_a_promoted_version_stays_signed(store: Store, uri: str) -> None:
+    """In the next store it is of the same run, so what was signed there is signed here; where, the signature says."""
+    store.registry.register(uri, "double")
+    made = store.models.sign("models:/double/1", ANNA)
+    production = Store._over(MemoryBucket(), Pool(), trusted=True)
+    store.maintenance.copy_to(production, models=["double/1"])
+    assert loads(production, "models:/double/1")
+    assert production.models.verify("models:/double/1", signed_by=ANNA.public).signatures == [made]
+
+
 def test_a_signature_of_other_files_lets_nothing_in(store: Store, run: Run, uri: str, tmp_path: Path) -> None:
     """Of another model of the run, or of the same one in another run, set as this one's tag."""
     run.log_text("another", "same/MLmodel")
