@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+from holdall.errors import StoreNotFoundError
 from holdall.settings import read_settings
 from holdall.store import Store, experiment_id
 
@@ -24,7 +26,7 @@ DEFAULT_ID: Final = "0"  # of MLflow's default experiment
 _NATIVE: Final = re.compile(
     r"(?P<base>.*?)/(?P<experiment>0|[0-9a-f]{16})/(?P<run>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?"
 )
-_DEFAULT_HERE: Final = experiment_id("Default")  # of stores that are not encrypted
+_defaults: Final = {experiment_id("Default")}  # ids of default experiments; an encrypted store's is its own
 _stores: dict[str, Store] = {}
 _opening = threading.Lock()
 
@@ -46,16 +48,21 @@ def store_address(uri: str) -> str:
 
 
 def store_at(uri: str) -> Store:
-    """Return the store at an address, the same handle for all who ask in this process. Cost: no request.
+    """Return the store at an address, the same handle for all who ask in this process.
 
     What runs where is not recorded: MLflow's client says that itself, and a server would record its own machine.
 
-    Raises: as `Store.open`.
+    Raises: as `Store.open`; where a key was given, what finding the store's keys raises.
+
+    Cost: no request; where a key was given, finding the keys.
     """
     address = store_address(uri)
     with _opening:
         if address not in _stores:
-            _stores[address] = read_settings().open_store(address, environment=False)
+            store = read_settings().open_store(address, environment=False)
+            with suppress(StoreNotFoundError):  # somebody looks which folder of an address is the store
+                _defaults.add(store.experiments.id_of())
+            _stores[address] = store
         return _stores[address]
 
 
@@ -65,14 +72,14 @@ def forget_store(uri: str) -> None:
         _stores.pop(store_address(uri), None)
 
 
-def native_experiment(id: str) -> str:
-    """Return the id that an experiment has here, of the one that MLflow knows it by."""
-    return _DEFAULT_HERE if str(id) == DEFAULT_ID else str(id)
+def native_experiment(id: str, store: Store) -> str:
+    """Return the id that an experiment has in a store, of the one that MLflow knows it by."""
+    return store.experiments.id_of() if str(id) == DEFAULT_ID else str(id)
 
 
 def mlflow_experiment(id: str) -> str:
     """Return the id that MLflow knows an experiment by."""
-    return DEFAULT_ID if id == native_experiment(DEFAULT_ID) else id
+    return DEFAULT_ID if id in _defaults else id
 
 
 def run_root(base: str, experiment: str, run_id: str) -> str:
@@ -83,6 +90,7 @@ def run_root(base: str, experiment: str, run_id: str) -> str:
 def native_root(uri: str) -> NativeRoot | None:
     """Return the run of this store that an address is of, and the path in it; None where it is of no such run."""
     found = _NATIVE.fullmatch(uri.rstrip("/"))
-    if not found or not found["run"].startswith(native_experiment(found["experiment"])[:8]):
+    owners = _defaults if found and found["experiment"] == DEFAULT_ID else [found["experiment"]] if found else []
+    if not found or not any(found["run"].startswith(id[:8]) for id in owners):
         return None
     return NativeRoot(found["base"], found["run"], found["path"] or "")

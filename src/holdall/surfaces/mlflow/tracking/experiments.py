@@ -51,9 +51,9 @@ class ExperimentVerbs(Held):
     def get_experiment(self, experiment_id: str) -> Experiment:
         """Return an experiment. Raises: RESOURCE_DOES_NOT_EXIST. Cost: a listing and a GET."""
         try:
-            found = self.store.experiments.get(native_experiment(experiment_id))
+            found = self.store.experiments.get(native_experiment(experiment_id, self.store))
         except (ExperimentNotFoundError, StoreNotFoundError):
-            if native_experiment(experiment_id) != native_experiment(DEFAULT_ID):
+            if native_experiment(experiment_id, self.store) != native_experiment(DEFAULT_ID, self.store):
                 raise
             return self._default
         return self._experiment(found)
@@ -84,19 +84,19 @@ class ExperimentVerbs(Held):
     def delete_experiment(self, experiment_id: str) -> None:
         """Mark an experiment and its runs as deleted. Cost: as `Experiments.delete`."""
         self._staged(experiment_id, "active")
-        self.store.experiments.delete(native_experiment(experiment_id))
+        self.store.experiments.delete(native_experiment(experiment_id, self.store))
 
     def restore_experiment(self, experiment_id: str) -> None:
         """Undo the deletion of an experiment, and of the runs that it took along. Cost: as `Experiments.restore`."""
         self._staged(experiment_id, "deleted")
-        self.store.experiments.restore(native_experiment(experiment_id))
+        self.store.experiments.restore(native_experiment(experiment_id, self.store))
 
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
         """Give an experiment another name. Raises: INVALID_STATE where it was deleted."""
         _validate_experiment_name(new_name)
         self._written(experiment_id)
         try:
-            self.store.experiments.rename(native_experiment(experiment_id), new_name)
+            self.store.experiments.rename(native_experiment(experiment_id, self.store), new_name)
         except ExperimentDeletedError as error:
             raise refused(f"{error}: restore it first", "INVALID_STATE") from error
 
@@ -105,12 +105,12 @@ class ExperimentVerbs(Held):
         _validate_experiment_tag(tag.key, tag.value)
         check_tags([tag.key])
         self._written(experiment_id)
-        self.store.experiments.set_tag(native_experiment(experiment_id), tag.key, tag.value)
+        self.store.experiments.set_tag(native_experiment(experiment_id, self.store), tag.key, tag.value)
 
     def delete_experiment_tag(self, experiment_id: str, key: str) -> None:
         """Remove a tag of an experiment. Raises: RESOURCE_DOES_NOT_EXIST if it has none. Cost: as `set_tag`."""
         check_tags([key])
-        found = self.store.experiments.active(native_experiment(experiment_id))
+        found = self.store.experiments.active(native_experiment(experiment_id, self.store))
         if key not in found.tags:
             raise refused(f"experiment {experiment_id} has no tag {key!r} to delete", "RESOURCE_DOES_NOT_EXIST")
         self.store.experiments.set_tag(found.experiment_id, key, None)
@@ -150,12 +150,12 @@ class ExperimentVerbs(Held):
     def _staged(self, experiment_id: str, stage: str) -> None:
         """Refuse an experiment of another stage, as one that is not there: so does MLflow."""
         self._written(experiment_id)
-        if self.store.experiments.get(native_experiment(experiment_id)).lifecycle_stage != stage:
+        if self.store.experiments.get(native_experiment(experiment_id, self.store)).lifecycle_stage != stage:
             raise refused(f"no {stage} experiment has the id {experiment_id}", "RESOURCE_DOES_NOT_EXIST")
 
     def _written(self, experiment_id: str) -> None:
         """Make the default experiment, if it is meant: what is said of it needs a place."""
-        is_default = native_experiment(experiment_id) == native_experiment(DEFAULT_ID)
+        is_default = native_experiment(experiment_id, self.store) == native_experiment(DEFAULT_ID, self.store)
         if is_default and not self._native_named(DEFAULT):
             self.store.experiments.create(DEFAULT)
 

@@ -39,7 +39,7 @@ class GarbageVerbs(ModelVerbs):
 
     def _hard_delete_experiment(self, experiment_id: str) -> None:
         """Forget an experiment that was deleted, with its runs."""
-        found = self.store.experiments.get(native_experiment(experiment_id))
+        found = self.store.experiments.get(native_experiment(experiment_id, self.store))
         if found.lifecycle_stage != LifecycleStage.DELETED:
             raise refused(f"no deleted experiment has the id {experiment_id}", "RESOURCE_DOES_NOT_EXIST")
         for record in self.store.runs.search(experiments=[found.experiment_id], stage=None):

@@ -149,7 +149,7 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
 
     def _holder(self, experiment_id: str, source_run_id: str | None, name: str) -> Run:
         """Return the run that is to hold a model: its own, or one for this model alone."""
-        if source_run_id and str(source_run_id)[:8] == native_experiment(experiment_id)[:8]:
+        if source_run_id and str(source_run_id)[:8] == native_experiment(experiment_id, self.store)[:8]:
             try:
                 return self._writable(source_run_id)
             except (NotFoundError, RunDeletedError):
@@ -166,7 +166,7 @@ class ModelVerbs(ExperimentVerbs, InputVerbs, ValueVerbs):
     def _all_models(self, experiment_ids: Sequence[str]) -> list[BegunModel]:
         try:
             self.store.runs.flush()
-            return self.store.models._begun.of([native_experiment(id) for id in experiment_ids])
+            return self.store.models._begun.of([native_experiment(id, self.store) for id in experiment_ids])
         except StoreNotFoundError:
             return []
 

@@ -95,7 +95,7 @@ class RunVerbs(Held):
 
     def _place(self, experiment_id: str) -> dict[str, str]:
         """Return the tag of a run whose files are elsewhere. Cost: reading the experiment, once in a process."""
-        id = native_experiment(experiment_id)
+        id = native_experiment(experiment_id, self.store)
         if id not in self._elsewhere:
             self._elsewhere[id] = self._said_location(id)
         if location := self._elsewhere[id]:

@@ -57,7 +57,9 @@ class SearchVerbs(RunVerbs):
     def _records(self, experiment_ids: Sequence[str]) -> list[RunRecord]:
         """Return all runs of some experiments; none where there is no store yet."""
         try:
-            found = self.store.runs.search(experiments=[native_experiment(id) for id in experiment_ids], stage=None)
+            found = self.store.runs.search(
+                experiments=[native_experiment(id, self.store) for id in experiment_ids], stage=None
+            )
         except StoreNotFoundError:
             return []
         return [record for record in found if HOLDER not in record.data.tags]
