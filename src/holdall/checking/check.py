@@ -30,6 +30,7 @@ from typing import Final
 
 from holdall.checking.check_links import Links
 from holdall.checking.check_packs import MISSING, PackShard, PacksSeen, Rows, check_packs
+from holdall.checking.check_public import UNSEEN, check_public_logs, missing_packs
 from holdall.checking.check_runs import RunShard, RunsSeen, check_runs
 from holdall.checking.check_small import HintShard, SmallCheck, check_hints
 from holdall.checking.findings import Findings, Problem
@@ -99,6 +100,8 @@ class _Check:
 
     def run(self, engine: Engine) -> Findings:
         self._list()
+        if self._location.keyless:
+            return self._run_without_key(engine)
         found, whole = self._found, self._whole
         links = Links(self._location, set(self._logs))
         small = SmallCheck(self._location, links)
@@ -116,6 +119,23 @@ class _Check:
         found.runs, found.entries = runs.runs, runs.entries + small.entries
         found.files, found.bytes = runs.files, runs.bytes
         found.packs, found.blobs = self._count, sum(seen.good.values())
+        return found
+
+    def _run_without_key(self, engine: Engine) -> Findings:
+        """Check an encrypted store as far as that goes without its key: hints are only counted."""
+        found = self._found
+        small = SmallCheck(self._location, Links(self._location, set()))
+        small.objects(self._keys)
+        seen = self._seen = self._see_packs(engine, self._whole)
+        logs = check_public_logs(self._location, self._logs, [*seen.good, *seen.bad])
+        found.problems += [*small.problems, *logs.problems, *missing_packs(logs)]
+        found.problems += [Problem(pack.key, detail) for pack, detail in sorted(seen.bad.items())]
+        found.runs, found.entries = logs.runs, logs.entries
+        found.packs, found.blobs = self._count, sum(seen.good.values())
+        found.missing = [pack.key for pack in sorted(logs.missing)]
+        found.torn = bool(found.missing) and not seen.bad
+        found.orphans = [] if logs.problems else sorted(pack.key for pack in seen.good.keys() - logs.used)
+        found.unseen = UNSEEN
         return found
 
     def record(self) -> None:

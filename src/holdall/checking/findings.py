@@ -38,6 +38,7 @@ class Findings:
         torn: Whether that is all that is wrong with packs: then this looks like a copy of a store that was made while
             packs were being written. Copying `packs/` again completes it.
         recorded: Keys of the records of damaged packs that this check made, or found made.
+        unseen: What was not checked, as no key of the encrypted store was given; empty where all was.
     """
 
     objects: int = 0
@@ -54,6 +55,7 @@ class Findings:
     missing: list[str] = field(default_factory=list)
     torn: bool = False
     recorded: list[str] = field(default_factory=list)
+    unseen: str = ""
 
     @property
     def intact(self) -> bool:

@@ -15,7 +15,6 @@ from typing import Final
 
 from holdall.collecting.following import ExactView, entry_time, follow, follow_log, kept_groups
 from holdall.collecting.marks import LiveRun
-from holdall.collecting.public_run import PublicRun
 from holdall.engines.mapping import Engine
 from holdall.errors import HoldallError, LogGapError
 from holdall.format.document import Json
@@ -25,6 +24,7 @@ from holdall.trees.heads import entry_keys
 from holdall.trees.location import Location
 from holdall.trees.log import append_entry, next_entry
 from holdall.trees.public_journal import journal_of
+from holdall.trees.public_run import PublicRun
 
 IDLE: Final = 7 * 24 * 3600 * 1000  # ms without an entry, after which a session may be closed
 _AWARE: Final = (0, 2)  # the version of holdall from which on writers know W6

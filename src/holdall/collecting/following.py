@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdall.chunks.reader import ChunkReader
-from holdall.collecting.public_run import PublicRun
 from holdall.errors import HoldallError, LogGapError, UnsupportedFeatureError
 from holdall.format.entry import LogEntry
 from holdall.format.layout import RUNS, PackName
@@ -22,6 +21,7 @@ from holdall.trees.heads import Head, Heads
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.public_journal import journal_of
+from holdall.trees.public_run import PublicRun
 from holdall.trees.references import fetch_roots, packs_needed
 from holdall.trees.salvage import UNREADABLE
 from holdall.trees.view import View

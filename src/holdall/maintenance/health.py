@@ -35,6 +35,9 @@ class HealthVerbs:
     ) -> Findings:
         """Hold every object against the format, and compute every digest anew.
 
+        Of an encrypted store for which no key was given, all is checked that has a digest which needs none: that every
+        object is there and is what was written; `unseen` says what that leaves.
+
         Args:
             quick: Everything but the bytes of chunks and files.
             record: Whether to record which packs are damaged: from then on no run refers to them, so
@@ -54,9 +57,10 @@ class HealthVerbs:
             >>> store.maintenance.check().problems
             []
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        with open_workers(engine, workers, self._location) as opened:
-            return check(self._location, quick=quick, record=record, engine=opened)
+        location = self._location.or_without_keys()
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        with open_workers(engine, workers, location) as opened:
+            return check(location, quick=quick, record=record, engine=opened)
 
     def repair(
         self,

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from holdall.errors import LogGapError, ObjectNotFoundError
+from holdall.errors import FormatError, LogGapError, ObjectNotFoundError
+from holdall.format.document import parse_document
 from holdall.format.entry import LogEntry, parse_entry
-from holdall.format.layout import log_key
+from holdall.format.layout import RUNS, log_key
 from holdall.format.sealed_entry import MAX_SEALED, public_sha256, without_key
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
@@ -33,7 +34,18 @@ class PublicJournal(Journal):
             data = self._bucket.get(key, limit=MAX_SEALED)
         except ObjectNotFoundError as error:
             raise LogGapError(self.log, n) from error
-        return replace(parse_entry(without_key(data, key), self.log, n), sha256=public_sha256(data, key))
+        told = without_key(data, key)
+        if told is not data and n == 0 and not self.log.startswith(RUNS):
+            _check_first(told, self.log)
+            return LogEntry(self.log, 0, _SEALED, None, 0, "", None, (), sha256=public_sha256(data, key))
+        return replace(parse_entry(told, self.log, n), sha256=public_sha256(data, key))
+
+
+def _check_first(told: bytes, log: str) -> None:
+    """Hold the first entry of an experiment, a model or a name against its place; what it is of is sealed."""
+    body, _ = parse_document(told, f"{log} entry 0")
+    if (body.get("log"), body.get("n"), body.get("prev")) != (log, 0, None) or type(body["n"]) is not int:
+        raise FormatError(f"{log} entry 0", f"it says that it is {body.get('log')} entry {body.get('n')}")
 
 
 def is_sealed(entry: LogEntry) -> bool:

@@ -143,9 +143,9 @@ def _heal(
 
 
 def _show_findings(found: Findings) -> None:
+    listed = "" if found.unseen else f", {files(found.files)} of {format_size(found.bytes)}"
     say(
-        f"{counted(found.runs, 'run')}, {found.entries} log entries, "
-        f"{files(found.files)} of {format_size(found.bytes)}; "
+        f"{counted(found.runs, 'run')}, {found.entries} log entries{listed}; "
         f"{counted(found.packs, 'pack')} with {counted(found.blobs, 'blob')}; {counted(found.objects, 'object')}"
     )
     lines = [
@@ -164,6 +164,8 @@ def _show_findings(found: Findings) -> None:
             "like a copy that was made while packs were being written; copy packs/ again from where it came from, "
             "which completes it (holdall guide safety)"
         )
+    if found.unseen:
+        lines.append(f"unseen   {found.unseen}")
     for line in lines:
         say(printable(line))
     say("intact" if found.intact else counted(len(found.problems), "problem"))

@@ -128,9 +128,22 @@ class PublicRun:
 
         Cost: reading each node and recipe that any entry names.
         """
-        assert self.head, "it was read"
-        newest = self.head.n if self.state.purged else self.head.state_at or 0
         walk = PublicWalk(location, self.journal)
+        self.newest_packs(walk)
         for n, roots in reversed(self.roots):
-            walk.add(roots, whole=n >= newest)
+            if n < self._newest:
+                walk.add(roots, whole=False)
         return frozenset(walk.packs)
+
+    def newest_packs(self, walk: PublicWalk) -> frozenset[PackName]:
+        """Return the packs that its entries from the newest checkpoint on refer to. Raises, cost: as `packs`."""
+        for n, roots in reversed(self.roots):
+            if n >= self._newest:
+                walk.add(roots, whole=True)
+        return frozenset(walk.packs)
+
+    @property
+    def _newest(self) -> int:
+        """Return the number of the first entry that is needed, if all are what they say."""
+        assert self.head, "it was read"
+        return self.head.n if self.state.purged else self.head.state_at or 0
