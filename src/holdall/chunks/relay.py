@@ -177,6 +177,7 @@ class Relay:
         window: Bytes of chunks that are looked up together.
         whole: Whether chunks that the destination has are fetched and hashed as well.
         hashes: Whether what is sent are files, whose SHA-256 is known, and not parts of them.
+        renamed: Whether the destination names chunks otherwise: then all are fetched, and looked up by their new ids.
         transfer: Is told of what need not be sent.
 
     Attributes:
@@ -191,8 +192,10 @@ class Relay:
         window: int,
         whole: bool = False,
         hashes: bool = True,
+        renamed: bool = False,
         transfer: Transfer = SILENT,
     ) -> None:
+        self._renamed = renamed
         self._reader, self._writer, self._window, self._whole = reader, writer, window, whole
         self._transfer, self._hashes = transfer, hashes
         self._hashing: Hasher | None = None
@@ -228,27 +231,38 @@ class Relay:
             yield some
 
     def _begin(self, pieces: list[_Piece]) -> _Window:
-        known = self._writer.locate([ChunkQuery(piece.ref.id, piece.ref.raw, piece.number) for piece in pieces])
+        if self._renamed:
+            return _Window(pieces, [None] * len(pieces), self._reader, whole=True)
+        known = self._locate(pieces, [piece.ref.id for piece in pieces])
         return _Window(pieces, known, self._reader, whole=self._whole)
 
     def _pack(self, window: _Window) -> None:
-        found, saved = window.blobs(), 0
-        for piece, place in zip(window.pieces, window.known, strict=True):
+        found, saved, known = window.blobs(), 0, window.known
+        ids = [piece.ref.id for piece in window.pieces]
+        if self._renamed:
+            ids = [self._writer.sealing.blob_id(found[piece.ref].data) for piece in window.pieces]
+            known = self._locate(window.pieces, ids)
+        for piece, id, place in zip(window.pieces, ids, known, strict=True):
             ref, blob = piece.ref, found.get(piece.ref)
-            place = place or self._writer.placed(ref.id)
+            place = place or self._writer.placed(id)
             if place:
                 saved += ref.raw
             else:
                 assert blob is not None, "what has no place was fetched"
-                place = self._send(ref, blob)
+                place = self._send(id, ref, blob)
             self._place(piece.file, place, blob)
         if saved:
             self._transfer.add(saved, saved)
 
-    def _send(self, ref: Ref, blob: StoredBlob) -> Ref:
+    def _locate(self, pieces: Sequence[_Piece], ids: Sequence[bytes]) -> list[Ref | None]:
+        """Return where the destination has chunks, by their ids there."""
+        pairs = zip(pieces, ids, strict=True)
+        return self._writer.locate([ChunkQuery(id, piece.ref.raw, piece.number) for piece, id in pairs])
+
+    def _send(self, id: bytes, ref: Ref, blob: StoredBlob) -> Ref:
         stored = len(blob.stored)
         self.sent += stored
-        return self._writer.put_encoded(ref.id, Encoded(blob.codec, (blob.stored,), stored), ref.raw)
+        return self._writer.put_encoded(id, Encoded(blob.codec, (blob.stored,), stored), ref.raw)
 
     def _place(self, file: RelayedFile, place: Ref, blob: StoredBlob | None) -> None:
         """Note where a file's next chunk is; hash it, and the file with its last one if none was missing."""

@@ -24,6 +24,7 @@ from holdall.chunks.observer import SILENT, Transfer, begin_transfer
 from holdall.copying.experiments import copy_experiment
 from holdall.copying.models import ModelCopier
 from holdall.copying.promotion import Promoter
+from holdall.copying.renaming import SAME_IDS, Renaming, renaming_between
 from holdall.copying.report import CONFLICT, CopyReport, ModelCopy, RunCopy
 from holdall.copying.runs import RunCopier
 from holdall.engines.mapping import Engine
@@ -65,6 +66,7 @@ class Manner:
     keep_aliases: bool = False
     deletions: bool = False
     verify: bool = True
+    decrypt: bool = False
 
 
 class _Shard(NamedTuple):
@@ -84,6 +86,7 @@ class _Job:
     source: Location
     target: Location
     manner: Manner
+    ids: Renaming = SAME_IDS
     transfer: Transfer = SILENT
     sending: PerProcess[threading.Lock] = field(default_factory=PerProcess)
 
@@ -95,6 +98,7 @@ class _Job:
             verify=self.manner.verify,
             transfer=self.transfer,
             sending=self.sending.get(threading.Lock),
+            ids=self.ids,
         )
         work = copier.plan if self.manner.dry_run else copier.copy
         return work(shard.run_id, shard.newest)
@@ -110,25 +114,26 @@ def copy_store(
         wanted: What of it.
         manner: `dry_run`: only say what would be done. `keep_aliases`: aliases of registered models stay where they
             are in the destination. `deletions`: what was deleted at the source since it was copied is deleted there.
-            `verify`: each file is read whole and hashed, also where the destination has pieces of it.
+            `verify`: each file is read whole and hashed, also where the destination has pieces of it. `decrypt`: what
+            an encrypted store holds may be written in the open.
         engine: Does the work, run by run.
         tell: Is told what became of each run and model, as soon as that is known.
 
     Raises:
         StoreNotFoundError: There is no source; or no destination, and it is not to be made.
         RunNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: What was asked for is not there.
-        InvalidArgumentError: Both are the same store.
+        InvalidArgumentError: Both are the same store; or what is encrypted would lie in the open, unasked.
     """
     _prepare(source, target, manner)
-    told = tell or (lambda _: None)
-    replicas = ModelCopier(source, target, manner.keep_aliases, manner.deletions)
-    promoted = Promoter(source, target, manner.keep_aliases)
+    told, ids = tell or (lambda _: None), renaming_between(source, target)
+    replicas = ModelCopier(source, target, manner.keep_aliases, manner.deletions, ids)
+    promoted = Promoter(source, target, manner.keep_aliases, ids)
     whole = [name for name in wanted.models if not _is_version(name)]
     models = replicas.read(None if wanted.everything else whole)
     versions = promoted.read([name for name in wanted.models if _is_version(name)])
     needed = [*wanted.runs, *replicas.runs_of(models), *promoted.runs_of(versions)]
     shards = {id: _Shard(id) for id in needed} | _listed(source, wanted)
-    runs = _copy_runs(source, target, shards, manner, engine, told)
+    runs = _copy_runs(source, target, shards, manner, ids, engine, told)
     lost = {run.run_id: run for run in runs if run.failed}
     models_done = chain(
         replicas.copy(models, lost, dry_run=manner.dry_run),
@@ -148,6 +153,7 @@ def _prepare(source: Location, target: Location, manner: Manner) -> None:
     try:
         there = target.descriptor
     except StoreNotFoundError:
+        _refuse_open(source, target, manner)
         if manner.dry_run:
             return
         if target.may_create:
@@ -156,6 +162,17 @@ def _prepare(source: Location, target: Location, manner: Manner) -> None:
         there = target.ready_to_write()  # which says what to do where none is to be made
     if here.store == there.store:
         raise InvalidArgumentError(f"{source.bucket.url} and {target.bucket.url} are the same store")
+    if not there.sealed:
+        _refuse_open(source, target, manner)
+
+
+def _refuse_open(source: Location, target: Location, manner: Manner) -> None:
+    """Raise InvalidArgumentError where content of an encrypted store would be written in the open, unasked."""
+    if source.descriptor.sealed and not manner.decrypt:
+        raise InvalidArgumentError(
+            f"{source.bucket.url} is encrypted, and {target.bucket.url} would hold it in the open: make an encrypted "
+            "store there first (holdall store init --encrypt), or say that it may lie open (--decrypt, decrypt=True)"
+        )
 
 
 def _copy_runs(
@@ -163,29 +180,32 @@ def _copy_runs(
     target: Location,
     shards: Mapping[str, _Shard],
     manner: Manner,
+    ids: Renaming,
     engine: Engine,
     tell: Callable[[RunCopy], object],
 ) -> list[RunCopy]:
-    refused = _experiments(source, target, shards, dry_run=manner.dry_run)
+    refused = _experiments(source, target, shards, ids, dry_run=manner.dry_run)
     found = [RunCopy(id, CONFLICT, refused[id[:8]]) for id in shards if id[:8] in refused]
     for result in found:
         tell(result)
     unwatched = engine.distant or manner.dry_run
     with nullcontext(SILENT) if unwatched else begin_transfer(source.observer, "copy", None) as transfer:
         left = [shard for id, shard in shards.items() if id[:8] not in refused]
-        for result in engine.map(_Job(source, target, manner, transfer), left):
+        for result in engine.map(_Job(source, target, manner, ids, transfer), left):
             found.append(result)
             tell(result)
     return found
 
 
-def _experiments(source: Location, target: Location, ids: Iterable[str], *, dry_run: bool) -> dict[str, str]:
+def _experiments(
+    source: Location, target: Location, runs: Iterable[str], ids: Renaming, *, dry_run: bool
+) -> dict[str, str]:
     """Make the experiments of some runs in the destination; return why not, by the first 8 digits of their ids."""
-    beginnings = {id[:8] for id in ids}
+    beginnings = {id[:8] for id in runs}
     refused = {}
     for log in list_heads(source.bucket, EXPERIMENTS) if beginnings and not dry_run else ():
         id = log.removeprefix(EXPERIMENTS)
-        if id[:8] in beginnings and (reason := copy_experiment(source, target, id)):
+        if id[:8] in beginnings and (reason := copy_experiment(source, target, id, ids)):
             refused[id[:8]] = reason
     return refused
 

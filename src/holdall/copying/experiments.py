@@ -1,6 +1,6 @@
 """An experiment in the destination, before its first run is.
 
-Its id is made of its name, so both stores call it alike. Its tags come along
+Its id is made of its name, so both stores call it alike, unless one is encrypted (`renaming.py`). Its tags come along
 when it is made there, and later ones that it lacks; what the destination says
 itself stays. How long runs are kept is each store's own business: the tag
 `holdall.retention` stays at home.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdall.copying.renaming import SAME_IDS, Renaming
 from holdall.errors import DamageError, UnsupportedFeatureError
 from holdall.format.document import Json
 from holdall.format.layout import experiment_log
@@ -20,7 +21,7 @@ from holdall.trees.log import Log
 _AT_HOME: Final = frozenset(("holdall.retention",))
 
 
-def copy_experiment(source: Location, target: Location, id: str) -> str:
+def copy_experiment(source: Location, target: Location, id: str, ids: Renaming = SAME_IDS) -> str:
     """Make an experiment in the destination if it is not there, and give it the tags that it lacks.
 
     Returns:
@@ -28,7 +29,8 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
 
     Cost: a listing and a GET for each entry in both stores; a PUT if there is something to say.
     """
-    there, here = (Log(location, experiment_log(id), ExperimentFold) for location in (source, target))
+    there = Log(source, experiment_log(id), ExperimentFold)
+    here = Log(target, experiment_log(ids.experiment(id)), ExperimentFold)
     try:
         if there.follow() is None:
             return f"its experiment {id} is not there"
@@ -39,15 +41,15 @@ def copy_experiment(source: Location, target: Location, id: str) -> str:
         return f"its experiment {id} says that it is called {there.state.name!r}, which is the name of another"
 
     def lacking() -> list[Json]:
-        return _ops(there.state, here.state if here.head else None)
+        return _ops(there.state, here.state if here.head else None, ids)
 
     if lacking():
         here.append(lacking)
     return f"experiment {here.state.name!r} was deleted in the destination" if here.state.state.deleted else ""
 
 
-def _ops(there: ExperimentFold, here: ExperimentFold | None) -> list[Json]:
-    tags = {key: value for key, value in there.state.tags.items() if key not in _AT_HOME}
+def _ops(there: ExperimentFold, here: ExperimentFold | None, ids: Renaming) -> list[Json]:
+    tags = {key: value for key, value in ids.tags(there.state.tags).items() if key not in _AT_HOME}
     begin: list[Json] = [] if here else [{"op": "create", "name": there.name}]
     if here and here.state.deleted:
         return []

@@ -1,8 +1,8 @@
 """The files of a run on their way into the same run of another store.
 
-Chunks go as they are (`chunks/relay.py`). What says where they are is made
-anew, as it names the other store's packs: recipes and the nodes of the tree. A
-commit that is small travels in its log entry, as anybody's does.
+Chunks go as they are (`chunks/relay.py`), but for their ids and seals where a
+store is encrypted. What says where they are is made anew, as it names the other
+store's packs: recipes and the nodes of the tree. A commit that is small travels in its log entry, as anybody's does.
 """
 
 from __future__ import annotations
@@ -191,7 +191,15 @@ class FileCopy:
         target = self._session.location
         window = min(target.descriptor.pack_size, target.pool.memory // 8)
         whole = self._verify and not parts_of_files
-        return Relay(reader, writer, window=window, whole=whole, hashes=not parts_of_files, transfer=self._transfer)
+        return Relay(
+            reader,
+            writer,
+            window=window,
+            whole=whole,
+            hashes=not parts_of_files,
+            renamed=source.sealing.sealed or writer.sealing.sealed,
+            transfer=self._transfer,
+        )
 
 
 def place_environment(blobs: RunBlobReader, ref: Ref, writer: ChunkWriter, carried: list[InlineBlob]) -> Json:

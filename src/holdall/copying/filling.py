@@ -23,6 +23,7 @@ from holdall.format.document import Json
 from holdall.format.entry import InlineBlob
 from holdall.format.manifest import manifest_digest, manifest_text
 from holdall.format.ops import MOST_REMOVED
+from holdall.format.reference import Ref
 from holdall.format.state import State
 from holdall.format.tree import Kind
 from holdall.trees.history import Version, versions_in_order
@@ -165,13 +166,22 @@ class Filling:
         self._check()
         changes, blobs = self._changes(step, files)
         changes += self._trims(step)
-        if source.environment and (not copy.environment or copy.environment.id != source.environment.id):
+        if source.environment and not self._is_there(source.environment, copy.environment):
             blobs_of = self._view.paths.blobs
             changes.append(place_environment(blobs_of, source.environment, self._session.writer(), blobs))
         status = status_ops(source, copy)
         final = bool(status) and source.status in _ENDED
         time = source.ended if final and source.ended is not None else self._head.time
         return Draft([*ops, *changes, *status, self._moved(self._mark, source)], blobs, final=final, time=time)
+
+    def _is_there(self, environment: Ref, copied: Ref | None) -> bool:
+        """Return whether the copy has an environment. Cost: reading it, where the destination names it otherwise."""
+        if copied is None or copied.id == environment.id:
+            return copied is not None
+        sealing = self._session.blobs.sealing
+        if not (self._source.sealing.sealed or sealing.sealed):
+            return False
+        return sealing.blob_id(self._view.paths.blobs.read([environment])[0]) == copied.id
 
     def _check(self) -> None:
         """Raise a ChangedError if the copy is not what it was when it was compared, but for what was said here."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from holdall.copying.marks import COPIED, Mark, mark_of
+from holdall.copying.renaming import SAME_IDS, Renaming
 from holdall.copying.report import CONFLICT, DELETED, MORE, NEW, SAME, SKIPPED, ModelCopy, RunCopy
 from holdall.errors import ArtifactNotFoundError, DamageError, ModelExistsError, RunNotFoundError
 from holdall.format.document import Json
@@ -61,10 +62,13 @@ class ModelCopier:
         source, target: The stores.
         keep_aliases: Whether aliases stay where they are in the destination.
         deletions: Whether models and versions that the source has deleted are deleted as well.
+        ids: What runs are called in the destination.
     """
 
-    def __init__(self, source: Location, target: Location, keep_aliases: bool, deletions: bool) -> None:
-        self._source, self._target = source, target
+    def __init__(
+        self, source: Location, target: Location, keep_aliases: bool, deletions: bool, ids: Renaming = SAME_IDS
+    ) -> None:
+        self._source, self._target, self._ids = source, target, ids
         self._here, self._there = Registry(target), Registry(source)
         self._keep_aliases, self._deletions = keep_aliases, deletions
 
@@ -133,7 +137,8 @@ class ModelCopier:
         if dry_run or outcome == SAME:
             return self._with_deletions(ModelCopy(model.name, outcome, versions=len(fresh)), model, copy, dry_run)
         try:
-            moved = _Replay(self._source, self._target, self._here, model, copy, self._keep_aliases, lost).run(since)
+            replay = _Replay(self._source, self._target, self._here, model, copy, self._keep_aliases, lost, self._ids)
+            moved = replay.run(since)
         except _RefusedError as error:
             return ModelCopy(model.name, CONFLICT, str(error))
         result = ModelCopy(model.name, outcome, versions=len(fresh), moved=moved)
@@ -181,8 +186,9 @@ class _Replay:
         copy: ModelLog,
         keep_aliases: bool,
         lost: Mapping[str, RunCopy],
+        ids: Renaming,
     ) -> None:
-        self._source, self._target, self._registry = source, target, registry
+        self._source, self._target, self._registry, self._ids = source, target, registry, ids
         self._model, self._copy, self._keep_aliases, self._lost = model, copy, keep_aliases, lost
         self._vanishing: set[int] = set()  # versions that came and went
         self._moved: dict[str, None] = {}
@@ -241,7 +247,7 @@ class _Replay:
             mark = mark_of(log.state.tags)
             if (mark.entries if mark else 0) != entry.n:
                 return None
-            ops = [op for one in entry.ops for op in self._translated(one, log.state)]
+            ops = [self._ids.op(op) for one in entry.ops for op in self._translated(one, log.state)]
             now = Mark(self._model.mark.store, entry.n + 1, entry.sha256, log.next)
             return log.draft([*ops, now.op(self._target.clock())], entry.time)
 
@@ -253,6 +259,7 @@ class _Replay:
         run_id, said = op["run"], f"version {op['version']}"
         if run_id in self._lost:
             raise _RefusedError(f"{said} is of run {run_id}, which was not copied: {self._lost[run_id].detail}")
+        run_id = self._ids.run(run_id)
         try:
             pin(self._target, run_id, op["pin"], f"{MODELS}{self._model.name}", op["path"])
             there = place_digest(self._target, Place(run_id, op["path"]))

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdall.copying.marks import COPIED
 from holdall.copying.models import same_version
+from holdall.copying.renaming import SAME_IDS, Renaming
 from holdall.copying.report import CONFLICT, NEW, SAME, ModelCopy, RunCopy
 from holdall.errors import ArtifactNotFoundError, ModelNotFoundError, RunNotFoundError, StoreNotFoundError
 from holdall.naming.reading import id_of, known_version
@@ -41,7 +42,8 @@ class ReadVersion:
 class Promoter:
     """Promotes versions of one store into another, once their runs are there; `keep_aliases`: no alias is set."""
 
-    def __init__(self, source: Location, target: Location, keep_aliases: bool) -> None:
+    def __init__(self, source: Location, target: Location, keep_aliases: bool, ids: Renaming = SAME_IDS) -> None:
+        self._ids = ids
         self._source, self._target, self._keep_aliases = source, target, keep_aliases
         self._there, self._here = Registry(source), Registry(target)
 
@@ -97,7 +99,8 @@ class Promoter:
         except (ModelNotFoundError, StoreNotFoundError):
             return None
         if id_of(log) != read.model_id:
-            wanted = known_version(self._there._find(version.name).state, int(version.version))
+            here = known_version(self._there._find(version.name).state, int(version.version))
+            wanted = replace(here, run=self._ids.run(here.run))
             with log.lock:
                 same = [known.number for known in log.state.versions.values() if same_version(known, wanted)]
             return same[-1] if same else None
@@ -111,7 +114,7 @@ class Promoter:
     def _unlike(self, version: ModelVersion) -> str:
         """Return why what is in the destination is not what the version promises; "" if it is."""
         try:
-            found = place_digest(self._target, Place(version.run_id, version.path))
+            found = place_digest(self._target, Place(self._ids.run(version.run_id), version.path))
         except (RunNotFoundError, ArtifactNotFoundError) as error:
             return f"the destination does not have its run: {error}"
         return "" if found == version.digest else f"it is {version.digest}, and in the destination {found}"
@@ -122,7 +125,7 @@ class Promoter:
         said |= {"name": version.name, "version": int(version.version)}
         tags = {key: value for key, value in version.tags.items() if key != COPIED}
         tags[COPIED] = json.dumps(said, separators=(",", ":"))
-        uri = run_uri(version.run_id, version.path)
+        uri = run_uri(self._ids.run(version.run_id), version.path)
         made = self._here.register(uri, version.name, tags=tags, description=version.description)
         return int(made.version)
 

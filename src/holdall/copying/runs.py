@@ -23,6 +23,7 @@ from holdall.copying.files import missing_entries
 from holdall.copying.filling import ChangedError, Comparison, Filling
 from holdall.copying.lineage import current_mark, load_view, stranger
 from holdall.copying.marks import Mark, facts_of, mark_of
+from holdall.copying.renaming import SAME_IDS, Renaming
 from holdall.copying.report import (
     CHANGES,
     CONFLICT,
@@ -61,6 +62,7 @@ class RunCopier:
         verify: Whether each file is read whole and hashed, also where the destination has pieces of it.
         transfer: Is told how far the files have come.
         sending: Is held by who sends to packs: of two runs that share chunks, both would send them.
+        ids: What runs are called in the destination.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class RunCopier:
         verify: bool = True,
         transfer: Transfer = SILENT,
         sending: threading.Lock | None = None,
+        ids: Renaming = SAME_IDS,
     ) -> None:
         self._source, self._target, self._deletions, self._transfer = source, target, deletions, transfer
-        self._sending, self._verify = sending or threading.Lock(), verify
+        self._sending, self._verify, self._ids = sending or threading.Lock(), verify, ids
 
     def copy(self, run_id: str, newest: int | None = None) -> RunCopy:
         """Copy a run, or bring its copy up to date.
@@ -120,13 +123,14 @@ class RunCopier:
 
     def compare(self, run_id: str, newest: int | None = None) -> Comparison:
         """Return what is to be done with a run. Raises and cost: as `copy`, without what is sent."""
-        target = load_view(self._target, run_id)
+        target = load_view(self._target, self._ids.run(run_id))
         before = mark_of(target.state.tags) if target else None
         if target and before and self._is_up_to(run_id, newest, before) and not target.state.deleted:
             return Comparison(run_id, SAME)
         source = load_view(self._source, run_id)
         if source is None:
             raise RunNotFoundError(run_id, self._source.bucket.url)
+        source.state.tags = self._ids.tags(source.state.tags)
         if source.state.purged or source.state.deleted:
             return self._gone(run_id, source, target, before)
         mark = current_mark(self._source, source)
@@ -222,7 +226,7 @@ class RunCopier:
 
     def _open(self, found: Comparison) -> Session:
         """Return a session in the copy's log, which is created if there is none."""
-        log = run_log(found.run_id)
+        log = run_log(self._ids.run(found.run_id))
         if found.target:
             session = Session.resume(self._target, log)
             if session is None:
@@ -232,7 +236,8 @@ class RunCopier:
         assert found.mark, "as of some entry"
         state, session = found.source.state, Session(self._target, log)
         first: list[Json] = [
-            {"op": "create", "experiment": state.experiment} | ({"paths": VERSIONED} if state.versioned else {}),
+            {"op": "create", "experiment": self._ids.experiment(state.experiment)}
+            | ({"paths": VERSIONED} if state.versioned else {}),
             {"op": "open", "session": session.id.hex()},
             Mark(found.mark.store).op(state.started),
         ]

@@ -11,6 +11,7 @@ from holdall.copying.nested import refuse_nested
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.errors import ExperimentNotFoundError
 from holdall.format.layout import EXPERIMENTS, is_experiment_id
+from holdall.keys.unlock import Unlock
 from holdall.maintenance.workers import open_workers
 from holdall.runs.arguments import listed
 from holdall.storage.bundle import bundle_path
@@ -45,13 +46,15 @@ class CopyVerbs:
         keep_aliases: bool = False,
         deletions: bool = False,
         verify: bool = True,
+        decrypt: bool = False,
         engine: str = "threads",
         workers: int | None = None,
         tell: Callable[[RunCopy | ModelCopy], object] | None = None,
     ) -> CopyReport:
         """Copy the store, or parts of it, into another one; again, and only what is new is sent.
 
-        Runs, experiments and models keep their ids. Each run is copied as of its newest entry, so the store may be
+        Runs, experiments and models keep their ids; runs and experiments do not where one of the stores is encrypted.
+        Each run is copied as of its newest entry, so the store may be
         written to meanwhile. What the destination has already is not sent, what it says itself is not overwritten.
         A copy that was killed is continued by the same call.
 
@@ -69,6 +72,9 @@ class CopyVerbs:
                 there as well; else they are only named.
             verify: Whether each file that is new there is read whole and held against its SHA-256; else only what is
                 sent is read, and each piece of it held against its digest.
+            decrypt: Whether what an encrypted store holds may be written in the open, where the destination is not
+                encrypted. Else that is refused. Under other keys, and in the open, experiments and runs have other
+                ids: a run keeps all but the first eight digits.
             engine: `threads`, `ray` or `dask`; the last two copy runs on many machines.
             workers: How many runs at once; as many as the engine has workers when None.
             tell: Is told what became of each run and model.
@@ -101,7 +107,7 @@ class CopyVerbs:
         there = self._other(destination, options)
         refuse_nested(self._location, there)
         with open_workers(engine, workers, self._location, there) as opened:
-            manner = Manner(dry_run, keep_aliases, deletions, verify)
+            manner = Manner(dry_run, keep_aliases, deletions, verify, decrypt)
             if (bundle := bundle_path(there.bucket)) and not dry_run:
                 return write_bundle(self._location, bundle, wanted, manner, opened, tell)
             return copy_store(self._location, there, wanted, manner, opened, tell)
@@ -113,9 +119,12 @@ class CopyVerbs:
             return location
         here, given = self._location, dict(options or {})
         verify_all = given.pop("verify_shared", here.verifier.verify_all)
+        unlock = Unlock.of(given.pop("unlock", here.unlock))
         trusted, may_create = bool(given.get("unsafe_single_writer")), given.pop("create", True)
         bucket = bucket_at(destination, given)
-        there = Location(bucket, here.pool, here.clock, here.entropy, here.sleep, here.writer, None, trusted)
+        there = Location(
+            bucket, here.pool, here.clock, here.entropy, here.sleep, here.writer, None, trusted, unlock=unlock
+        )
         there.verifier.verify_all, there.may_create = bool(verify_all), bool(may_create)
         return there
 

@@ -50,6 +50,7 @@ def _what(command: F) -> F:
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--keep-aliases", is_flag=True, help="Leave the destination's aliases where they are.")
 @click.option("--deletions", is_flag=True, help="Delete in DESTINATION, too, what was deleted since it was copied.")
+@click.option("--decrypt", is_flag=True, help="Write in the open what SOURCE, which is encrypted, holds.")
 @click.option("--no-verify", is_flag=True, help="Read only what is sent, instead of hashing each new file whole.")
 @click.option("--engine", type=click.Choice(ENGINES), default="threads", show_default=True, help="What does the work.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Copy so many runs at once.")
@@ -65,6 +66,7 @@ def copy(
     dry_run: bool,
     keep_aliases: bool,
     deletions: bool,
+    decrypt: bool,
     no_verify: bool,
     engine: str,
     workers: int | None,
@@ -88,6 +90,7 @@ def copy(
         dry_run=dry_run,
         keep_aliases=keep_aliases,
         deletions=deletions,
+        decrypt=decrypt,
         verify=not no_verify,
         engine=engine,
         workers=workers,
