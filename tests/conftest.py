@@ -7,6 +7,7 @@ project's folder: a test writes below its `tmp_path`.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -68,6 +69,12 @@ def pytest_collection(session: pytest.Session) -> None:
     config = session.config
     if (given := getattr(config, "workerinput", None)) and _is_full(config):
         compile_share(config, config.rootpath, int(given["workerid"].removeprefix("gw")), int(given["workercount"]))
+
+
+def pytest_collection_finish() -> None:
+    """Tests collect garbage; half a million objects of frameworks that stay are not gone through each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)  # when what is not wanted has been taken out

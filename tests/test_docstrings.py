@@ -146,6 +146,7 @@ def test_every_public_verb_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, thing in (VERBS | CLASSES).items() if _examples(thing)])
+@pytest.mark.every(2)
 def test_an_example_does_what_it_shows(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as it stands, in an empty folder."""
     needed = HEAVY.get(name.rpartition(".")[0])

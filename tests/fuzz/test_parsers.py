@@ -38,6 +38,7 @@ def test_any_bytes_parse_or_are_refused(name: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("bomb", [b"[" * 100_000, b"\xff" * 100_000, b"9" * 100_000, b'{"a":' * 20_000, b"- " * 50_000])
+@pytest.mark.every(2)
 def test_a_hundred_kilobytes_cost_some_megabytes(name: str, bomb: bytes) -> None:
     """Nesting, large numbers and large counts are refused before anything is made for them."""
     target = TARGETS[name]

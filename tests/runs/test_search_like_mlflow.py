@@ -294,6 +294,7 @@ ORDERS: list[list[str]] = [
 
 @pytest.mark.parametrize("text", FILTERS)
 @pytest.mark.every(2)
+@pytest.mark.every(2)
 def test_a_filter_finds_what_mlflow_finds(both: Both, text: str) -> None:
     """The same runs, deleted ones included, in the same order."""
     asked = both.named(text)

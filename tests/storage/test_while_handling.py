@@ -77,6 +77,7 @@ def nobody(request: pytest.FixtureRequest) -> S3Bucket:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("handled", HANDLED, ids=repr)
+@pytest.mark.every(2)
 def test_an_older_error_is_no_answer_of_a_server_that_is_not_there(
     nobody: S3Bucket, verb: str, handled: Exception
 ) -> None:

@@ -601,6 +601,7 @@ def test_it_reads_where_nothing_may_be_written(
 
 
 @pytest.mark.parametrize(("surface", "name"), CASES)
+@pytest.mark.every(2)
 def test_it_writes_nothing_into_an_empty_store(empty: MemoryBucket, surface: str, name: str, tmp_path: Path) -> None:
     """A reader that finds nothing says so; it makes no experiment in order to have one to look at."""
     refusing = ReadOnly(empty)

@@ -132,6 +132,7 @@ def world(objects: dict[str, bytes]) -> tuple[FaultyBucket, Store, str]:
 
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("case", [*RUNS, *TREES])
+@pytest.mark.every(2)
 def test_a_bad_run_hides_no_other(case: str, look: str) -> None:
     """Whoever looks at all runs sees those that are whole, after few requests."""
     bad = RUNS.get(case) or {log_key(LOG, 0): TREES[case]}

@@ -67,6 +67,7 @@ def log_rivals(place: Place, run_id: str, rival: int) -> list[tuple[str, str] | 
 
 
 @pytest.mark.long
+@pytest.mark.every(2)
 def test_no_commit_of_eight_processes_is_lost(place: Place, tmp_path: Path) -> None:
     """Eight processes commit many small files each to one run: no commit is lost, no gap, all bytes, no session."""
     commits = 5 if "://" in place.url else 10  # a server is slower, and meets as many rivals

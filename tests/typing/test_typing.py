@@ -50,6 +50,7 @@ def _pyright() -> set[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("checker", [_mypy, pytest.param(_pyright, marks=pytest.mark.doors)], ids=["mypy", "pyright"])
+@pytest.mark.every(2)
 def test_a_checker_finds_what_is_wrong_and_nothing_else(checker: object) -> None:
     """Ten wrong uses of names, arguments, futures, models and errors; a page of right ones; a star."""
     assert len(WRONG) >= 10

@@ -20,7 +20,7 @@ from holdall.integrations.job import Job
 __all__ = ["HoldallCallback"]
 
 
-class HoldallCallback(UserCallback):
+class HoldallCallback(UserCallback):  # type: ignore[misc]  # its types are not read
     """Logs what workers report into a run.
 
     Args:

@@ -81,6 +81,7 @@ def served(model: Any, folder: Path) -> Any:
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.every(4)
+@pytest.mark.every(2)
 def test_a_model_accepts_its_own_example(name: str, tmp_path: Path) -> None:
     """Whatever it is made of, in all three forms; and it has a signature where MLflow gives it one that holds."""
     given = CASES[name]

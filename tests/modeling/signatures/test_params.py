@@ -109,6 +109,7 @@ GIVEN: dict[str, Any] = VALUES | {
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 @pytest.mark.parametrize("value", GIVEN.values(), ids=GIVEN)
+@pytest.mark.every(3)
 def test_a_value_passes_for_a_parameter_as_in_mlflow(value: Any, spec: ParamSpec) -> None:
     """Every kind of value for every type: the same value of the same type, or refused by both."""
     schema = ParamSchema([spec])
