@@ -203,7 +203,7 @@ def _picture() -> Any:
     return PIL.Image.new("RGB", (2, 2))
 
 
-def _everybodys(w: World) -> Store:
+def everybodys(w: World) -> Store:
     """The same store, opened by who may do everything: for what must have happened before."""
     return Store(tiny_location(w.bucket.inner, seed=8, create=False, pool=Serial(), sealed=w.sealed))
 
@@ -223,17 +223,21 @@ def _recorded_check(w: World) -> object:
 
 def _repair(w: World) -> object:
     _damage(w)
-    _everybodys(w).maintenance.check(record=True)
+    everybodys(w).maintenance.check(record=True)
     return w.store.maintenance.repair(source=_copied(w))
 
 
-def _gc(w: World) -> object:
-    """With packs that nobody needs, one of them damaged, and an older catalog."""
-    before = _everybodys(w)
+def prepare(w: World) -> None:
+    """Leave packs that nobody needs, one of them damaged, and an older catalog."""
+    before = everybodys(w)
     if not w.sealed:  # which has no catalog
         before.maintenance.catalog()
     before.maintenance.purge(w.ids["purged"])
     _leave_garbage(w)
+
+
+def _gc(w: World) -> object:
+    prepare(w)
     return w.store.maintenance.gc(delay=0)
 
 
@@ -272,13 +276,13 @@ class Signing:
 
 
 def _compact(w: World) -> object:
-    _everybodys(w).maintenance.purge(w.ids["purged"])
+    everybodys(w).maintenance.purge(w.ids["purged"])
     return w.store.maintenance.compact(0.001)
 
 
 def _catalog(w: World) -> object:
     """Where there is one already."""
-    _everybodys(w).maintenance.catalog()
+    everybodys(w).maintenance.catalog()
     return w.store.maintenance.catalog()
 
 
@@ -297,7 +301,7 @@ def _lost_entry(w: World) -> object:
 
 def _undo(w: World) -> object:
     _leave_garbage(w)
-    _everybodys(w).maintenance.gc(delay=0, quarantine="7d")
+    everybodys(w).maintenance.gc(delay=0, quarantine="7d")
     return w.store.maintenance.undo_gc(1)
 
 
