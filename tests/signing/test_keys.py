@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization as coding
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
-from holdall.errors import SigningKeyError
+from holdall.errors import MissingLibraryError, SigningKeyError
 from holdall.signing.agents import command_key
 from holdall.signing.keys import PublicKey, SigningKey, public_keys
 
@@ -193,3 +194,20 @@ def test_a_command_that_cannot_be_run_is_an_error() -> None:
         command_key(" ", public)
     with pytest.raises(SigningKeyError, match="signs with one key"):
         command_key("true", public_text(OWN["ed25519"]) + public_text(OWN["secp256r1"]))
+
+
+def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked of a key; nothing else of holdall needs it."""
+    key, private, public = SigningKey.generate(), private_text(OWN["ed25519"]), public_text(OWN["ed25519"])
+    for module in ("exceptions", "hazmat.primitives.serialization", "hazmat.primitives.asymmetric.ed25519"):
+        monkeypatch.setitem(sys.modules, f"cryptography.{module}", None)
+    asked: list[Callable[[], object]] = [
+        SigningKey.generate,
+        lambda: SigningKey.load(private),
+        lambda: public_keys(public),
+        lambda: key.public.verify(b"x", b"x"),
+    ]
+    for ask in asked:
+        with pytest.raises(MissingLibraryError) as caught:
+            ask()
+        assert caught.value.hint == "pip install 'holdall[crypto]'"

@@ -11,6 +11,7 @@ from tests.support.shell import Shell
 
 import holdall
 from holdall.errors import SigningKeyError
+from holdall.format.signature import PREFIX, Signature, Statement
 from holdall.settings import Settings, read_settings
 from holdall.signing.keys import SigningKey
 from holdall.store import Store
@@ -41,6 +42,22 @@ def test_a_run_is_signed_and_verified(shell: Shell, run_id: str) -> None:
     assert "error: runs:/" in text
     assert "hint:  `holdall run verify RUN_ID`" in text
     assert shell.json("run", "verify", run_id, "--signed-by", "eve.pub", "--signed-by", "anna.pub")["signatures"]
+
+
+def test_hostile_signatures_are_shown_as_what_they_are(shell: Shell, run_id: str) -> None:
+    """A time that no calendar has, and texts that steer a terminal, in what anybody may have written."""
+    anna = SigningKey.load(shell.folder / "anna")
+    said = Statement("0" * 32, run_id, "files", "\x1b[2J", "sha256:" + "0" * 64, 2**53 - 1)
+    made = Signature(said, anna.public.der, anna.sign(said.to_bytes(anna.public.der)))
+    shell("run", "tag", run_id, made.tag, made.to_text())
+    shell("run", "tag", run_id, f"{PREFIX}{'0' * 16}", "\x1b[31m{")
+    for words, code in (
+        (["store", "check", "--signatures"], 1),
+        (["run", "verify", run_id], 0),
+        (["run", "show", run_id], 0),
+    ):
+        assert "\x1b" not in shell(*words, code=code)
+    assert "what is there now" in shell("store", "check", "--signatures", code=1)
 
 
 def test_what_is_not_signed_says_so(shell: Shell, run_id: str) -> None:
