@@ -15,6 +15,7 @@ from holdall.sizes import format_size
 
 _NAMED: Final = 3  # names that are told of many
 _LONGEST: Final = 100  # characters of one
+_SESSION: Final = 8  # digits of one that are told
 _RUN_NAME: Final = "mlflow.runName"
 
 Words = Callable[[Sequence[Json]], str]
@@ -110,6 +111,15 @@ def _each(text: str) -> Words:
     return words
 
 
+def _session(word: str) -> Words:
+    """Return the words of some sessions, by the beginnings of their ids."""
+
+    def words(ops: Sequence[Json]) -> str:
+        return f"{word} session {', '.join(str(op['session'])[:_SESSION] for op in ops[:_NAMED])}{_more(len(ops))}"
+
+    return words
+
+
 _MEANINGS: Final = (
     ("holdall.signature.", "signed it"),
     ("holdall.expired", "a retention policy says that it is due"),
@@ -122,8 +132,8 @@ _MEANINGS: Final = (
 )
 _WORDS: Final[dict[str, Words]] = {
     "create": _created,
-    "open": _each("opened a session"),
-    "close": _each("closed a session"),
+    "open": _session("opened"),
+    "close": _session("closed"),
     "commit": _commit,
     "remove": _removed,
     "trim": _each("gave up earlier versions of '{path}'"),
