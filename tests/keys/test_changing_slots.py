@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -23,6 +25,7 @@ from holdall.keys.making import Maker, NewSlot
 from holdall.keys.objects import list_keys
 from holdall.keys.unlock import Unlock
 from holdall.keys.unlocking import find_roots
+from holdall.storage.credentials import handed_over
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, TraceBucket
 from holdall.store import Store
@@ -229,3 +232,14 @@ def test_no_failure_is_taken_for_a_wrong_key() -> None:
     maker(bucket).add(NEW, ROOT)
     with pytest.raises(TransientStorageError):
         find_roots(bucket, STORE, Unlock(identities=(identity(),)), root_proof(ROOT, STORE))
+
+
+def test_a_pickle_with_keys_in_it_is_told_of() -> None:
+    """Who reads it can read the store; what goes to a process of this one's, by a pipe, is no news."""
+    store = sealed(f"memory://{os.urandom(8).hex()}")
+    with pytest.warns(UserWarning, match="holds its keys in clear"):
+        pickle.dumps(store._location)
+    with warnings.catch_warnings(), handed_over():
+        warnings.simplefilter("error")
+        pickle.dumps(store._location)
+        pickle.dumps(holdall.open(f"memory://{os.urandom(8).hex()}")._location)

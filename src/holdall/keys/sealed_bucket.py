@@ -16,6 +16,7 @@ from holdall.format.sealed_entry import MAX_SEALED, open_entry, seal_entry
 from holdall.format.sealing import NONCE, PLAIN, TAG, Keyring, Sealing
 from holdall.keys.ring import Ring
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
+from holdall.storage.credentials import warn_if_keys_are_pickled
 from holdall.storage.wrappers import with_shorter_deadline
 
 _SEALED: Final = ("log", "hint")
@@ -41,6 +42,8 @@ class SealedBucket:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel with the keys that were found: another process has no descriptor at hand."""
+        if self._ring() is not None:
+            warn_if_keys_are_pickled(self.url)
         return _rebuilt, (self.inner, self._ring(), self._log)
 
     def over(self, inner: Bucket) -> SealedBucket:

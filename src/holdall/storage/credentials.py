@@ -30,13 +30,29 @@ def warn_if_pickled(url: str, options: Mapping[str, object]) -> None:
 
     A process that starts another hands them over in memory, which is no news.
     """
-    if get_spawning_popen() is None and not _handed_over.get() and (found := secrets_in(options)):
+    if _leaves() and (found := secrets_in(options)):
         warn(
             f"the pickle of the store at {url} holds {', '.join(found)} in clear: who reads it has them. Without "
             "these options a store finds its credentials where it is unpickled: in the environment, or by profile=",
             UserWarning,
             stacklevel=3,
         )
+
+
+def warn_if_keys_are_pickled(url: str) -> None:
+    """Say that a pickle has the keys of an encrypted store in clear, unless it goes to a process of this one's."""
+    if _leaves():
+        warn(
+            f"the pickle of the store at {url} holds its keys in clear: who reads it can read and write the store. "
+            "A store that is opened anew there finds its key in the environment",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _leaves() -> bool:
+    """Return whether what is pickled now may be read by others."""
+    return get_spawning_popen() is None and not _handed_over.get()
 
 
 def secrets_in(options: Mapping[str, object], above: str = "") -> list[str]:
