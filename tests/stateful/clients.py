@@ -63,9 +63,10 @@ class Doom:
 class Client:
     """A process: a store of its own, with what it remembers."""
 
-    def __init__(self, bucket: Bucket, seed: int) -> None:
+    def __init__(self, bucket: Bucket, seed: int, *, sealed: bool = False) -> None:
         self.doom = Doom()
-        self.location = tiny_location(FaultyBucket(bucket, on=self.doom), seed=seed, create=False, pool=Serial())
+        doomed = FaultyBucket(bucket, on=self.doom)
+        self.location = tiny_location(doomed, seed=seed, create=False, pool=Serial(), sealed=sealed)
         self.store = Store(self.location)
 
 

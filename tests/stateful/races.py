@@ -87,8 +87,11 @@ class Race:
         may_hold: What its path may show in the end.
     """
 
-    def __init__(self, bucket: MemoryBucket, seeds: Iterator[int], run_id: str, course: Course) -> None:
+    def __init__(
+        self, bucket: MemoryBucket, seeds: Iterator[int], run_id: str, course: Course, *, sealed: bool = False
+    ) -> None:
         self.run_id, self._bucket, self._seeds, self._course = run_id, bucket, seeds, course
+        self._sealed = sealed
         self.may_hold: list[Held] = [Held()]
 
     def go(self) -> None:
@@ -116,7 +119,7 @@ class Race:
         Collector(self._location(bucket), AtOnce(), Policy(delay=0)).perform()
 
     def _location(self, bucket: Bucket) -> Location:
-        return tiny_location(bucket, seed=next(self._seeds), create=False, pool=Serial())
+        return tiny_location(bucket, seed=next(self._seeds), create=False, pool=Serial(), sealed=self._sealed)
 
     def _log_elsewhere(self) -> str:
         """Log the content in a run that is deleted: what only it holds is garbage once it is purged."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
 
 import pytest
@@ -27,12 +28,13 @@ from tests.stateful.races import COURSES, FICKLE, PATH, Course, Race
 from tests.support.depth import DEEP
 from tests.support.faulty import Crash
 from tests.support.stepped import AtOnce, Stepped
-from tests.support.stores import Serial, tiny_location
+from tests.support.stores import Serial, first_slot, tiny_location
 
 from holdall.collecting.collector import Collector, Policy
 from holdall.errors import FencedOffError, RunDeletedError, RunNotFoundError
 from holdall.format.layout import PACKS, generation_key, parse_key
 from holdall.format.records import encode_generation
+from holdall.format.sealing import AES
 from holdall.retention.due import due
 from holdall.retention.performing import append_purge, perform
 from holdall.runs.policy import DAY
@@ -40,6 +42,7 @@ from holdall.storage.bucket import Bucket
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 from holdall.trees import session
+from holdall.trees.location import Location
 
 WHO = st.sampled_from(["ann", "bob"])
 AT = st.one_of(st.none(), st.integers(0, 25))
@@ -48,13 +51,17 @@ CONTENT = st.sampled_from(CONTENTS)
 
 
 class Machine(RuleBasedStateMachine):
-    """The rules."""
+    """The rules. `sealed`: whether the store is encrypted."""
+
+    sealed = False
 
     def __init__(self) -> None:
         super().__init__()
         self.bucket, self.seeds = MemoryBucket(), itertools.count(1)
-        tiny_location(self.bucket, create=False, pool=Serial()).create(STORE)
-        self.copied = tiny_location(MemoryBucket("copy"), seed=10**6, create=False, pool=Serial())
+        slots = partial(first_slot, self.bucket) if self.sealed else None
+        self._location(self.bucket, 0).create(STORE, cipher=AES if self.sealed else "", slots=slots)
+        self.copies = MemoryBucket("copy")
+        self.copied = tiny_location(self.copies, seed=10**6, create=False, pool=Serial(), sealed=False)
         self.copied.create(STORE)
         self._fresh().experiments.set_retention(self._fresh().experiments.create("e"), last=1)
         self.clients = {who: self._client() for who in ("ann", "bob")}
@@ -66,7 +73,7 @@ class Machine(RuleBasedStateMachine):
         self.names = map("f{}".format, itertools.count())
 
     def _client(self) -> Client:
-        return Client(self.bucket, next(self.seeds))
+        return Client(self.bucket, next(self.seeds), sealed=self.sealed)
 
     def _fresh(self) -> Store:
         return self._client().store
@@ -143,7 +150,7 @@ class Machine(RuleBasedStateMachine):
             path, seed = next(self.names), next(self.seeds)
 
             def work(bucket: Bucket) -> None:
-                location = tiny_location(bucket, seed=seed, create=False, pool=Serial())
+                location = self._location(bucket, seed)
                 with suppress(FencedOffError, RunDeletedError, RunNotFoundError):
                     Store(location).runs.get(one[0]).log_bytes(content, path)
                     self.acknowledged = (one[0], path)
@@ -259,7 +266,7 @@ class Machine(RuleBasedStateMachine):
     # --- collectors
 
     def _collect(self, bucket: Bucket) -> None:
-        location = tiny_location(bucket, seed=next(self.seeds), create=False, pool=Serial())
+        location = self._location(bucket, next(self.seeds))
         Collector(location, AtOnce(), Policy(delay=0)).perform()
 
     @precondition(lambda self: self.collector is None)
@@ -304,7 +311,7 @@ class Machine(RuleBasedStateMachine):
             self._let_go(FICKLE[course.content])
             self.start("ann", b"a", versioned=True)
             run = list(self.known)[-1]
-            race = Race(self.bucket, self.seeds, run, course)
+            race = Race(self.bucket, self.seeds, run, course, sealed=self.sealed)
             race.go()
             found = held_by(self._fresh(), run, PATH)
             assert found in race.may_hold
@@ -336,20 +343,24 @@ class Machine(RuleBasedStateMachine):
         for run in (*done.expired, *done.purged):
             self._look(run, {"deleted" if run in done.expired else "purged"})
 
+    @precondition(lambda self: not self.sealed)
     @rule()
     def copy(self) -> None:
         """All that is there is there as well; what is copied once is not sent again."""
         for _ in range(2):
-            before = set(self.copied.bucket.objects)  # type: ignore[attr-defined]
+            before = set(self.copies.objects)
             report = self._fresh().maintenance.copy_to(Store(self.copied), workers=1)
             # a version whose run is deleted is named, and waits
             assert report.complete or any(one.pinned and one.stage == "deleted" for one in self.known.values())
-        assert not any(key.startswith(PACKS) for key in set(self.copied.bucket.objects) - before)  # type: ignore[attr-defined]
-        copy = Store(tiny_location(self.copied.bucket, seed=next(self.seeds), create=False, pool=Serial()))
+        assert not any(key.startswith(PACKS) for key in set(self.copies.objects) - before)
+        copy = Store(self._location(self.copies, next(self.seeds)))
         assert copy.maintenance.check().problems == []
         for run, known in self.known.items():
             if known.stage == "active":
                 assert copy.runs.get(run).manifest == self._fresh().runs.get(run).manifest
+
+    def _location(self, bucket: Bucket, seed: int) -> Location:
+        return tiny_location(bucket, seed=seed, create=False, pool=Serial(), sealed=self.sealed)
 
     # --- what holds after each step
 
@@ -379,3 +390,16 @@ def test_nothing_is_lost_whatever_happens() -> None:
     """Whatever two clients and a collector do, and whenever they die."""
     count, steps = (600, 60) if DEEP else (10, 30)
     run_state_machine_as_test(Machine, settings=settings(max_examples=count, stateful_step_count=steps))
+
+
+class SealedMachine(Machine):
+    """The same rules in an encrypted store."""
+
+    sealed = True
+
+
+@pytest.mark.long
+def test_nothing_is_lost_in_an_encrypted_store() -> None:
+    """Whatever is done to it, by all that have a key."""
+    count, steps = (300, 60) if DEEP else (3, 12)
+    run_state_machine_as_test(SealedMachine, settings=settings(max_examples=count, stateful_step_count=steps))
