@@ -203,3 +203,85 @@ def test_somebody_elses_epoch_at_the_same_moment_is_told() -> None:
     assert [key for key in bucket.objects if key.startswith("keys/slots/")] == slots
     del bucket.objects[root_key(1)]
     assert is_read(sealed_store(bucket, seed=7, create=False), run)
+
+
+LARGE = random.Random(8).randbytes(300_000)
+
+
+def with_large(store: Store, experiment: str) -> Run:
+    """A finished run with a file that lies in packs."""
+    run = store.runs.start(experiment=experiment)
+    run.log_bytes(LARGE, "large.bin")
+    run.log_bytes(LARGE[:100_000], "dir/part.bin")
+    run.finish()
+    return run
+
+
+def packs(bucket: MemoryBucket) -> set[str]:
+    return {key for key in bucket.objects if key.startswith("packs/")}
+
+
+def test_what_older_roots_sealed_is_rewritten() -> None:
+    """After a rewrite and a collection no pack is left that the older root opens, and all runs are as they were."""
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    store.experiments.create("patients", encryption="own")
+    runs = [with_large(store, name) for name in ("weather", "weather", "patients")]
+    older = packs(bucket)
+    size = sum(len(bucket.objects[key]) for key in older)
+    store.maintenance.keys.rekey()
+    keys = sealed_store(bucket, seed=9, create=False).maintenance.keys
+    assert (keys.rewrite(dry_run=True).copied, packs(bucket)) == (0, older)
+    told = keys.rewrite()
+    assert set(told.run_ids) == {run.id for run in runs}
+    assert not told.failed
+    store.maintenance.gc(delay=0)
+    assert not packs(bucket) & older
+    assert sum(len(bucket.objects[key]) for key in packs(bucket)) < size * 1.1
+    reader = sealed_store(bucket, seed=10, create=False)
+    for run in runs:
+        assert reader.runs.get(run.id).read("large.bin") == LARGE
+        assert reader.runs.get(run.id).read("dir/part.bin") == LARGE[:100_000]
+    assert not reader.maintenance.check().problems
+    assert not reader.maintenance.keys.rewrite().packs
+
+
+def test_what_was_rewritten_is_found_when_it_is_logged_again() -> None:
+    """Content that was sealed anew is stored once in the new epoch, too."""
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    with_large(store, "weather")
+    store.maintenance.keys.rekey()
+    store.maintenance.keys.rewrite()
+    before = sum(len(bucket.objects[key]) for key in packs(bucket))
+    with_large(sealed_store(bucket, seed=11, create=False), "weather")
+    assert sum(len(bucket.objects[key]) for key in packs(bucket)) - before < 6_000
+
+
+@pytest.mark.parametrize("left", [1, 3, 5, 9])
+def test_a_rewrite_that_is_interrupted_goes_on(left: int) -> None:
+    """Killed anywhere, all runs are read, and the next rewrite does the rest."""
+
+    class Dying(MemoryBucket):
+        left = 10**9
+
+        def put(self, key: str, data: object) -> None:
+            if self.left <= 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            super().put(key, data)  # type: ignore[arg-type]
+
+    bucket = Dying()
+    store = sealed_store(bucket)
+    runs = [with_large(store, "weather") for _ in range(2)]
+    store.maintenance.keys.rekey()
+    other = sealed_store(bucket, seed=12, create=False)
+    bucket.left = left
+    with suppress(KeyboardInterrupt):
+        other.maintenance.keys.rewrite()
+    bucket.left = 10**9
+    again = sealed_store(bucket, seed=13, create=False)
+    assert all(again.runs.get(run.id).read("large.bin") == LARGE for run in runs)
+    again.maintenance.keys.rewrite()
+    assert all(again.runs.get(run.id).read("large.bin") == LARGE for run in runs)
+    assert not again.maintenance.check().problems

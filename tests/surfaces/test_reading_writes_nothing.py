@@ -430,7 +430,7 @@ WRITES: dict[str, set[str]] = {
         describe_version register rename_model roll_back_alias set_alias set_model_tag set_stage set_version_tag
     """),
     "Deployments": {"record"},
-    "KeySlots": names("add rekey revoke"),
+    "KeySlots": names("add rekey revoke rewrite"),
     "Maintenance": names("catalog undo_gc compact create discard doctor gc purge repair repair_logs"),
 }
 WRITES["holdall.pytorch"] |= {"log_state_dict"}

@@ -59,11 +59,13 @@ class Compactor:
     Args:
         location: The store.
         packs: Which packs nothing should refer to any more.
+        anew: Whether what is copied is sealed anew, by the newest keys of its run's domain, which name it anew, too.
     """
 
-    def __init__(self, location: Location, packs: frozenset[PackName]) -> None:
+    def __init__(self, location: Location, packs: frozenset[PackName], *, anew: bool = False) -> None:
         self._location, self._packs = location, packs
         self._copies: dict[bytes, PackName] = {}  # where blobs are now that were copied
+        self._renamed: dict[bytes, bytes] | None = {} if anew else None  # new ids by older ones
 
     def move(self, run_ids: Iterable[str]) -> Moved:
         """Move what these runs need of the packs, so that whoever logs it anew finds the copies.
@@ -97,7 +99,7 @@ class Compactor:
             return 0
         try:
             session.chunk_index.avoided = self._packs
-            moving = _Moving(session, self._packs, self._copies)
+            moving = _Moving(session, self._packs, self._copies, self._renamed)
             session.append(lambda: Draft([], state=moving.state), closing=True)
         finally:
             session.close()
@@ -121,8 +123,14 @@ class _Moving:
         copied: Their stored bytes.
     """
 
-    def __init__(self, session: Session, packs: frozenset[PackName], before: dict[bytes, PackName]) -> None:
-        self._session, self._packs, self._before = session, packs, before
+    def __init__(
+        self,
+        session: Session,
+        packs: frozenset[PackName],
+        before: dict[bytes, PackName],
+        renamed: dict[bytes, bytes] | None,
+    ) -> None:
+        self._session, self._packs, self._before, self._renamed = session, packs, before, renamed
         self._writer: ChunkWriter = session.writer()
         self.copies: dict[bytes, PackName] = {}
         self.copied = 0
@@ -167,17 +175,26 @@ class _Moving:
     def _placed(self, refs: Sequence[Ref]) -> list[Ref]:
         """Return where chunks are to be referred to: those of the packs, in copies."""
         moving = dict.fromkeys(ref for ref in refs if ref.location in self._packs)
-        self._load(*(ref.id for ref in moving))
-        places = {ref: there for ref in moving if (there := self._writer.find(ref.id))}
+        self._load(*(self._named(ref.id) for ref in moving))
+        places = {ref: there for ref in moving if (there := self._writer.find(self._named(ref.id)))}
         for ref, stored in self._read(ref for ref in moving if ref not in places):
-            there = self._writer.find(ref.id)
-            places[ref] = there or self._writer.put_encoded(
-                ref.id, Encoded(ref.codec, (stored,), ref.stored), ref.raw, sealed=True
-            )
+            there = self._writer.find(self._named(ref.id))
+            places[ref] = there or self._put(ref, stored)
             self.copied += 0 if there else len(stored)
         for place in places.values():
             self._note(place)
         return [places.get(ref, ref) for ref in refs]
+
+    def _named(self, id: bytes) -> bytes:
+        """Return what a blob is called where it goes, as far as that is known."""
+        return id if self._renamed is None else self._renamed.get(id, id)
+
+    def _put(self, ref: Ref, stored: bytes) -> Ref:
+        """Put a blob into a pack, as it lay in another or sealed anew."""
+        if self._renamed is None:
+            return self._writer.put_encoded(ref.id, Encoded(ref.codec, (stored,), ref.stored), ref.raw, sealed=True)
+        codec, encoded = self._writer.sealing.opened(ref, stored)
+        return self._writer.put_encoded(self._named(ref.id), Encoded(codec, (encoded,), len(encoded)), ref.raw)
 
     def _note(self, place: Ref) -> None:
         """Note where the next run finds a blob."""
@@ -197,6 +214,8 @@ class _Moving:
         found = []
         for ref in one.refs:
             stored = bytes(data[ref.offset - one.start : ref.offset - one.start + ref.stored])
-            decode_verified(ref, stored, self._writer.sealing, f"pack {one.pack}")
+            plain = decode_verified(ref, stored, self._writer.sealing, f"pack {one.pack}")
+            if self._renamed is not None:
+                self._renamed[ref.id] = self._writer.sealing.blob_id(plain)
             found.append((ref, stored))
         return found

@@ -214,6 +214,12 @@ class Keyring:
                 return (ref.codec, secret) if public is None else _joined(ref, head[0], public, secret)
         return None
 
+    def domain_of(self, ref: Ref, stored: Bytes) -> str:
+        """Return the name of the keys that open a blob of a pack. Raises: as `opened`."""
+        assert isinstance(ref.location, PackName)
+        self.opened(ref, stored)
+        return self._opened[ref.location.session].name
+
     def _likely(self, session: bytes) -> Iterator[DomainKeys]:
         first = self._opened.get(session)
         if first:

@@ -26,7 +26,7 @@ from holdall.keys.rekeying import is_renewable
 from holdall.keys.unlock import Unlock
 from holdall.keys.unlocking import Opened, open_keys
 from holdall.maintenance.key_slot import KeySlot
-from holdall.maintenance.rekeying import Rekeyed, begin_epoch, given_passphrases, told
+from holdall.maintenance.rekeying import Rekeyed, Rewritten, begin_epoch, given_passphrases, rewrite, told
 from holdall.storage.probe import Report
 from holdall.trees.location import Location
 
@@ -164,6 +164,34 @@ class KeySlots:
             location.unlock = replace(location.unlock or Unlock(), passphrase=passphrase)
         location.open_anew()
         return told(slots, kept, epoch, done=True)
+
+    def rewrite(self, *, dry_run: bool = False) -> Rewritten:
+        """Seal anew, by the newest root, the content of runs that older ones sealed: files, and how they are cut.
+
+        Each blob is opened, named and sealed anew, and each run that needs it gets one more entry, with the same paths
+        and new places, as a compaction does; the next garbage collections delete the older packs. The older entries of
+        logs stay as they were, sealed by the older roots: with them parameters, metrics, tags and small files of that
+        time. Interrupted, what was done is done, and the next call goes on. Packs of runs that are being written stay.
+
+        Args:
+            dry_run: Whether only to say what would be rewritten.
+
+        Raises:
+            KeyUnavailableError, WrongKeyError: Nothing was given that opens the store.
+            InvalidArgumentError: The store is not encrypted.
+
+        Cost: as `Maintenance.du`, four requests for each pack; then reading and writing what older roots sealed, once
+            for all runs that share it, and three PUTs for each run that needs it.
+
+        Example:
+            >>> sealed.maintenance.keys.rewrite(dry_run=True).copied
+            0
+        """
+        self._descriptor()
+        self._location.descriptor  # noqa: B018  # and it opens
+        if not dry_run:
+            self._location.ready_to_write()
+        return rewrite(self._location, dry_run=dry_run)
 
     def _described(self) -> Descriptor:
         """Return what the store is, also where nothing was given that opens it."""

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from holdall.maintenance.key_slot import KeySlot
     from holdall.maintenance.keys import KeySlots
     from holdall.maintenance.references import ReferenceProblem
-    from holdall.maintenance.rekeying import Rekeyed
+    from holdall.maintenance.rekeying import Rekeyed, Rewritten
     from holdall.maintenance.space import Compaction, Stats
     from holdall.maintenance.store import Maintenance
     from holdall.measuring.freed import Freed, Sharing
@@ -222,6 +222,7 @@ __all__ = [
     "Report",
     "RetentionPlan",
     "RetentionPolicy",
+    "Rewritten",
     "Run",
     "RunCopy",
     "RunData",
@@ -304,7 +305,7 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.keys.identities": "new_identity",
     "holdall.maintenance.key_slot": "KeySlot",
     "holdall.maintenance.keys": "KeySlots",
-    "holdall.maintenance.rekeying": "Rekeyed",
+    "holdall.maintenance.rekeying": "Rekeyed Rewritten",
     "holdall.maintenance.references": "ReferenceProblem",
     "holdall.maintenance.space": "Compaction Stats",
     "holdall.maintenance.store": "Maintenance",

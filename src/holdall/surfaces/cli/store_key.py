@@ -17,7 +17,7 @@ from holdall.surfaces.cli.writer import say, tell
 from holdall.terminal import printable
 
 if TYPE_CHECKING:
-    from holdall.store import KeySlot
+    from holdall.store import KeySlot, KeySlots
 
 
 @store.group("key")
@@ -116,20 +116,25 @@ def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
 @store.command("rekey")
 @click.argument("url", required=False, callback=not_empty)
 @click.option("--passphrase", is_flag=True, help="Ask for a passphrase that is to open it, old or new, or read it.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only show which keys would be kept.")
+@click.option("--rewrite", is_flag=True, help="Begin none: seal anew what older root keys sealed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def rekey(url: str | None, passphrase: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+def rekey(url: str | None, passphrase: bool, rewrite: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Begin a new root key of the store at URL: what is written from now on is sealed by it.
 
     Public keys, keys in AWS KMS and the passphrase that opens the store here go on opening it; other passphrases do
     not, until they are added again. What was written before stays as it is, and readable; who kept the older root key,
-    and can still read the bucket, reads it too. Programs that have the store open go on with the older key until they
-    open it anew.
+    and can still read the bucket, reads it too. `--rewrite`, afterwards, seals the content of runs anew, and `holdall
+    gc` deletes the older packs; older entries of logs stay. Programs that have the store open go on with the older key
+    until they open it anew.
 
     \b
     Example: holdall store rekey --dry-run
     """
+    if rewrite:
+        _rewrite(opened(url).maintenance.keys, dry_run=dry_run, as_json=as_json)
+        return
     target = opened(url)
     asked = f"the store {target.id[:8]}"
     given = new_passphrase(asked) if passphrase else None
@@ -148,6 +153,19 @@ def rekey(url: str | None, passphrase: bool, dry_run: bool, yes: bool, as_json: 
         show_json(asdict(done))
         return
     say(f"the store has root key {done.epoch} now; {counted(len(done.kept), 'key')} opened by the older one open it")
+
+
+def _rewrite(keys: KeySlots, *, dry_run: bool, as_json: bool) -> None:
+    found = keys.rewrite(dry_run=dry_run)
+    if as_json:
+        show_json(asdict(found))
+        return
+    word = "would be sealed" if dry_run else "was sealed"
+    say(f"what {counted(len(found.run_ids), 'run')} had in {counted(len(found.packs), 'pack')} {word} anew")
+    for run, why in found.failed.items():
+        say(printable(f"left    run {run}: {why}"))
+    for run in found.unknown:
+        say(f"nothing was done: run {run} cannot be read; `holdall store check` says why")
 
 
 def _plan(number: int, found: list[KeySlot]) -> Iterator[str]:
