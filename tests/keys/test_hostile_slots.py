@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from tests.support.depth import thinned
 
 from holdall.errors import FormatError, HoldallError, IntegrityError, KeyUnavailableError, WrongKeyError
 from holdall.format.document import encode_document
@@ -80,10 +81,10 @@ def test_every_flipped_bit_is_an_error(kind: str) -> None:
     line = document.splitlines()[0]
     assert opened(document) == (ROOT,)
     changed = [*flips(document), *map(sealed_anew, flips(line)), *(document[:n] for n in range(len(document)))]
-    for data in changed:
+    for data in thinned(changed, 3):
         with pytest.raises((FormatError, IntegrityError, KeyUnavailableError)):
             opened(data)
-    print(f"{len(changed)} changes of a {kind} slot, an error each")
+    print(f"{len(thinned(changed, 3))} changes of a {kind} slot, an error each")
 
 
 @pytest.mark.parametrize("kind", NEW)

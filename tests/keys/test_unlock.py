@@ -81,6 +81,13 @@ def test_the_first_line_that_a_command_prints_is_the_passphrase() -> None:
     assert printing("import sys; sys.stdout.write('x\\r\\n')").given_passphrase() == "x"
 
 
+def test_a_command_runs_once_in_a_process(tmp_path: Path) -> None:
+    """However many stores are opened by it."""
+    given = Unlock(passphrase_command=f"sh -c 'echo x >> {tmp_path}/runs; echo secret'")
+    assert [given.given_passphrase() for _ in range(3)] == ["secret"] * 3
+    assert (tmp_path / "runs").read_text() == "x\n"
+
+
 def test_no_shell_reads_the_command() -> None:
     """Its words are a program and arguments: nothing is expanded, piped or put together."""
     assert Unlock(passphrase_command="echo $HOME; id").given_passphrase() == "$HOME; id"

@@ -116,13 +116,19 @@ def test_a_short_passphrase_is_refused(shell: Shell) -> None:
 
 
 def test_at_a_terminal_a_passphrase_is_asked_for(shell: Shell) -> None:
-    """Once, hidden, by the command that needs it; and a wrong one is an error, not another question."""
+    """Once, hidden, by the command that needs it, which goes on then."""
     shell("store", "init", "--encrypt", "--passphrase", input=f"{SECRET}\n")
     shown, code = typed(shell, SECRET, "store", "key", "add", "--recipient", shell("store", "key", "new", "k").strip())
     assert code == 0, shown
     assert shown.count("Passphrase of") == 1
     assert "key slot 1 opens the store now" in shown
     assert "horse" not in shown
+
+
+@pytest.mark.deep
+def test_a_wrong_passphrase_is_no_other_question(shell: Shell) -> None:
+    """It is an error, as everywhere."""
+    shell("store", "init", "--encrypt", "--passphrase", input=f"{SECRET}\n")
     shown, code = typed(shell, "no such words", "run", "list")
     assert code == 1
     assert "none opened by what was tried (a passphrase)" in shown

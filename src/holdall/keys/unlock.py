@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -68,8 +69,9 @@ class Unlock:
         return _printed_by(self.passphrase_command)
 
 
+@lru_cache(maxsize=8)
 def _printed_by(command: str) -> str:
-    """Return the first line that a program prints."""
+    """Return the first line that a program prints; once in a process, for somebody may have to touch a token."""
     what = "the command of HOLDALL_PASSPHRASE_COMMAND"
     try:
         words = shlex.split(command)
