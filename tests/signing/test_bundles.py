@@ -81,6 +81,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("name", ["files", "blake3", "shards"])
+@pytest.mark.every(3)
 def test_a_folder_that_is_not_what_was_signed_is_refused(name: str, change: str, folder: Path) -> None:
     """Whatever changed in it."""
     CHANGES[change](put(folder, name))

@@ -178,6 +178,7 @@ def test_a_command_signs(answer: str, tmp_path: Path) -> None:
         ("sys.exit('no token')", "ended with 1: no token"),
     ],
 )
+@pytest.mark.every(3)
 def test_a_command_that_does_not_sign_is_an_error(answer: str, said: str, tmp_path: Path) -> None:
     """What it gives is verified before anything is kept."""
     with pytest.raises(SigningKeyError, match=said):

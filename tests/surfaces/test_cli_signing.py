@@ -26,7 +26,7 @@ def shell(tmp_path: Path) -> Shell:
 def run_id(shell: Shell) -> str:
     """A run with a file, and two keys beside it."""
     for name in ("anna", "eve"):
-        shell("signing-key", "new", name)
+        SigningKey.generate().save(shell.folder / name)
     (shell.folder / "a.txt").write_text("a")
     return shell.log("a.txt")
 
@@ -79,19 +79,20 @@ def test_the_store_is_checked_for_signatures(shell: Shell, run_id: str) -> None:
 @pytest.mark.parametrize(
     "words", [["--signed-by", "anna.pub"], ["--signatures", "--record"], ["--signatures", "--references"]]
 )
-def test_only_signatures_are_checked_at_once(shell: Shell, run_id: str, words: list[str]) -> None:
+def test_only_signatures_are_checked_at_once(shell: Shell, words: list[str]) -> None:
     """What else is asked for does not go with it."""
     assert "--signatures goes with --signed-by alone" in shell("store", "check", *words, code=2)
 
 
 @pytest.mark.parametrize("words", [["--oci"], ["--hf"]])
-def test_only_folders_and_archives_are_exported_signed(shell: Shell, run_id: str, words: list[str]) -> None:
+def test_only_folders_and_archives_are_exported_signed(shell: Shell, words: list[str]) -> None:
     """An image has a place of its own for signatures."""
-    assert "--sign goes with" in shell("model", "export", f"runs:/{run_id}/m", "to", "--sign", "anna", *words, code=2)
+    assert "--sign goes with" in shell("model", "export", "models:/m/1", "to", "--sign", "anna", *words, code=2)
 
 
-def test_a_new_key_replaces_nothing(shell: Shell, run_id: str) -> None:
+def test_a_new_key_replaces_nothing(shell: Shell) -> None:
     """And what it makes is shown by its fingerprint; a private key is not shown."""
+    assert "ed25519" in shell("signing-key", "new", "anna")
     assert "keys replace nothing" in shell("signing-key", "new", "anna", code=2)
     [found] = shell.json("signing-key", "show", "anna.pub")
     assert found["key"] == SigningKey.load(shell.folder / "anna").public.fingerprint
