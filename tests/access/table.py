@@ -12,9 +12,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from tests.access.verbs import EMPTY, VERBS, world
+from tests.access.verbs import EMPTY, SEALED, VERBS, world
 
 from holdall.errors import AccessDeniedError, NotDeletedError, StorageError
 
@@ -54,10 +54,8 @@ class Tried(NamedTuple):
 
 def tried(verb: str, role: str | None, *, limited: bool = False, dialect: str = "aws", sealed: bool = False) -> Tried:
     """Call a verb as somebody who has a role; None may do everything."""
-    with (
-        tempfile.TemporaryDirectory() as to,
-        world(role, Path(to), limited=limited, dialect=dialect, empty=verb in EMPTY, sealed=sealed) as here,
-    ):
+    kind: dict[str, Any] = {"limited": limited, "dialect": dialect, "sealed": sealed or verb in SEALED}
+    with tempfile.TemporaryDirectory() as to, world(role, Path(to), empty=verb in EMPTY, **kind) as here:
         error = None
         try:
             VERBS[verb](here)

@@ -96,7 +96,7 @@ def fill(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.every(4)
+@pytest.mark.every(8)
 def test_a_role_may_what_the_table_says(
     server: tuple[MotoServer, dict[str, dict[str, object]]], role: str, tmp_path: Path
 ) -> None:

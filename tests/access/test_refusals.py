@@ -38,6 +38,7 @@ def refusing(request: pytest.FixtureRequest) -> Iterator[tuple[Recorder, S3Bucke
 
 
 @pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.every(4)
 def test_the_action_and_a_role_are_named(refusing: tuple[Recorder, S3Bucket], verb: str) -> None:
     """For every verb, listing too, and also in another process."""
     action, role, ask = VERBS[verb]

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.access.table import PAGE, ROLES, kind_of, row_of, shown, tried
-from tests.access.verbs import LIMITED, VERBS, built, world
+from tests.access.verbs import LIMITED, SEALED, VERBS, built, noise, world
 from tests.support.enforcing import ACTIONS, Ask, allowed
 from tests.support.pages import asked
 from tests.surfaces.test_reading_writes_nothing import READS, WRITES
 
 from holdall.access import bucket_policy, policy, rights_of, roles_that_may
-from holdall.errors import AccessDeniedError, NotDeletedError, StorageError
+from holdall.errors import AccessDeniedError, HoldallError, NotDeletedError, StorageError
 from holdall.surfaces.web.site import Site
 
 # There are no catalogs and no shares; who makes such a store makes slots as well.
@@ -23,7 +23,7 @@ ROOMS |= {"deployments": "Deployments", "maintenance": "Maintenance", "shares": 
 
 def test_every_verb_that_writes_is_tried() -> None:
     """A new one has to be put into the table, which then says what it needs."""
-    named = {tuple(name.split(",")[0].split(".")) for name in VERBS}
+    named = {tuple(name.split(",")[0].split(".")) for name in VERBS if not name.startswith("keys.")}
     writing = {(room, verb) for room, kind in ROOMS.items() for verb in WRITES[kind]}
     assert writing - named == set()
     read = {(room, verb) for room, kind in [*ROOMS.items(), ("artifacts", "Artifacts")] for verb in READS[kind]}
@@ -86,12 +86,31 @@ def test_on_google_each_role_may_the_same(verb: str) -> None:
         assert found.rstrip("*") == ("yes" if creates_as_well else wanted.rstrip("*")), role
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in NOT_SEALED])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in (*NOT_SEALED, *SEALED)])
 @pytest.mark.every(12)
 def test_in_an_encrypted_store_each_role_may_the_same(verb: str) -> None:
     """Everybody gets the key slots; what is sealed lies at the same kinds of keys."""
     for (role, limited), wanted in zip(ROLES, shown()[verb].outcomes, strict=True):
         assert tried(verb, role, limited=limited, sealed=True).outcome.rstrip("*") == wanted.rstrip("*"), role
+
+
+def test_who_has_one_experiment_opens_no_other_with_own_keys(tmp_path: Path) -> None:
+    """Its writer writes there and reads it; to who has another one it stays closed, though the store's key is known."""
+    with world("writer", tmp_path, limited=True, sealed=True, experiment="own") as here:
+        with here.store.runs.start(experiment="own") as run:
+            run.log_bytes(noise("secret"), "secret.bin")
+        assert here.store.runs.get(run.id).read("secret.bin") == noise("secret")
+        objects = here.bucket.inner.objects
+    with world("reader", tmp_path, limited=True, sealed=True) as other:
+        other.bucket.inner.objects |= objects
+        with pytest.raises(AccessDeniedError):
+            other.store.runs.get(run.id).read("secret.bin")
+        other.bucket.document = policy("reader", bucket="b", prefix="p")  # all logs and packs, but no keys of the other
+        other.bucket.document["Statement"].append(
+            {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/p/keys/experiments/*"}
+        )
+        with pytest.raises(HoldallError):
+            other.store.runs.get(run.id).read("secret.bin")
 
 
 def test_who_reads_opens_a_store_without_the_canary(tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ import numpy as np
 import PIL.Image
 from tests.support.enforcing import EnforcingBucket
 from tests.support.garbage import DAY, Clock
-from tests.support.stores import Serial, tiny_location
+from tests.support.stores import PASSPHRASE, Serial, tiny_location
 
 from holdall.access import policy
 from holdall.errors import HoldallError
 from holdall.format.damage import DamageRecord, encode_damage
 from holdall.format.layout import PackName, ShareName, damage_key
+from holdall.keys.identities import new_identity
 from holdall.runs.run import Run
 from holdall.signing.keys import SigningKey
 from holdall.storage.bucket import Bytes
@@ -98,6 +99,9 @@ def built(sealed: bool = False) -> tuple[dict[str, bytes], dict[str, str]]:
             run.finish()
     for name in ("deleted", "purged", "lost"):
         store.runs.get(ids[name]).delete()
+    if sealed:
+        ids["own"] = store.experiments.create("own", encryption="own")
+        store.runs.start(experiment="own").finish()
     for _ in range(2):
         store.registry.register(f"runs:/{ids['old']}/own.bin", MODEL)
     store.registry.set_alias(MODEL, "champion", 1)
@@ -126,13 +130,14 @@ def world(
     dialect: str = "aws",
     empty: bool = False,
     sealed: bool = False,
+    experiment: str = EXPERIMENT,
 ) -> Iterator[World]:
     """A copy of that store, 30 days later by its server's clock, opened by who has a role; all is allowed to None."""
     objects, ids = ({}, {}) if empty else built(sealed)
     clock = Clock()
     inner = MemoryBucket(objects=dict(objects), clock=clock)
     clock.now += 30 * DAY
-    mine = [ids.get(EXPERIMENT, "0" * 16)] if limited else []
+    mine = [ids.get(experiment, "0" * 16)] if limited else []
     document = policy(role, bucket="b", prefix="p", dialect=dialect, experiments=mine) if role else None
     bucket = EnforcingBucket(inner, document, PLACE)
     location = tiny_location(bucket, seed=7, create=False, pool=Serial(), sealed=sealed)
@@ -250,6 +255,11 @@ def _leave_garbage(w: World) -> None:
     w.bucket.inner.put(ShareName(0, "0" * 32, w.ids["old"], "x").key, b"shared")
 
 
+def _revoke_slot(w: World) -> None:
+    everybodys(w).maintenance.keys.add(recipient=new_identity(w.to / "identity"))
+    w.store.maintenance.keys.revoke(0)
+
+
 def _share(w: World) -> Share:
     """As of a server that signs links, which a dict has not."""
     w.bucket.inner.links = lambda _: Signing(w.bucket)  # type: ignore[attr-defined]
@@ -318,7 +328,7 @@ VERBS: dict[str, Verb] = {
     "maintenance.check": lambda w: w.store.maintenance.check(),
     "maintenance.du": lambda w: w.store.maintenance.du(),
     "maintenance.stats": lambda w: w.store.maintenance.stats(),
-    "maintenance.copy_to": lambda w: w.store.maintenance.copy_to(f"memory://{w.to.name}"),
+    "maintenance.copy_to": lambda w: w.store.maintenance.copy_to(f"memory://{w.to.name}", decrypt=w.sealed),
     "maintenance.gc, dry run": lambda w: w.store.maintenance.gc(dry_run=True),
     "runs.start": lambda w: w.store.runs.start(experiment=EXPERIMENT).finish(),
     "runs.ensure": lambda w: w.store.runs.ensure("key", experiment=EXPERIMENT).finish(),
@@ -364,6 +374,12 @@ VERBS: dict[str, Verb] = {
     "experiments.set_retention": lambda w: w.store.experiments.set_retention(w.experiment, last=3),
     "experiments.delete": lambda w: w.store.experiments.delete(w.experiment),
     "experiments.restore": lambda w: w.store.experiments.restore(w.ids["gone"]),
+    "experiments.create, own keys": lambda w: w.store.experiments.create("third", encryption="own"),
+    "experiments.shred, own keys": lambda w: w.store.experiments.shred(w.ids["own"]),
+    "keys.list": lambda w: w.store.maintenance.keys.list(),
+    "keys.add": lambda w: w.store.maintenance.keys.add(recipient=new_identity(w.to / "identity")),
+    "keys.revoke": _revoke_slot,
+    "keys.rekey": lambda w: w.store.maintenance.keys.rekey(passphrase=PASSPHRASE),
     "models.log": lambda w: w.store.models.log(w.run, double, "double", pip_requirements=[]),
     "models.log_params": lambda w: w.store.models.log_params(w.model, {"a": 1}),
     "models.log_metrics": lambda w: w.store.models.log_metrics(w.run, {"a": 1}, model_id=w.model),
@@ -401,3 +417,4 @@ VERBS: dict[str, Verb] = {
     "maintenance.doctor": lambda w: w.store.maintenance.doctor(),
 }
 EMPTY: Final = ("maintenance.create",)  # which there is nothing of yet
+SEALED: Final = tuple(name for name in VERBS if "own keys" in name or name.startswith("keys."))  # of encrypted stores
