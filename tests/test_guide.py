@@ -177,6 +177,7 @@ def _follow_page(page: Path, folder: Path, more: dict[str, str], python: list[st
 
 
 @pytest.mark.parametrize("subject", [subject for subject in PAGES if subject != "s3"])
+@pytest.mark.every(2)
 def test_every_example_of_a_page_does_what_it_shows(subject: str, follow_page: Callable[..., None]) -> None:
     """Run from top to bottom in an empty folder, a page's examples print what stands under them."""
     follow_page(PAGES[subject])

@@ -213,7 +213,7 @@ def test_eight_processes_keep_eight_parts(tmp_path: Path) -> None:
     url = str(tmp_path / "store")
     run = Store.open(url).runs.start()
     children = [subprocess.Popen([sys.executable, "-c", APPEND, url, run.id, str(who)]) for who in range(8)]
-    assert [child.wait(60) for child in children] == [0] * 8
+    assert [child.wait(200) for child in children] == [0] * 8
     found = load_table(run, "t.json")
     assert sorted(zip(found["who"], found["i"], strict=True)) == [(who, i) for who in range(8) for i in range(2)]
     assert len(list(run.entries("t.json"))) == 16

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.depth import DEEP, examples
+from tests.support.depth import DEEP, examples, thinned
 from tests.support.proxy import Proxy, Trouble, faulty_proxy
 from tests.support.servers import Server
 from tests.support.stores import TINY, entropy, tiny_store
@@ -150,7 +150,7 @@ def test_one_trouble_stops_nothing(name: str, lane: str, moto: Server, tmp_path:
     """A connection that breaks once, in whatever way and direction, is one attempt more, and the operation succeeds."""
     with net_of(moto, lane) as net:
         log(net, net.direct(), tmp_path)
-        troubles = ONCE[:: 1 if lane == "boto3" or DEEP else 2]
+        troubles = thinned(ONCE, 2)
         if name not in NAMES:
             troubles = ONCE[1::4]  # these ask ten times as often
         for n, trouble in enumerate(troubles):
@@ -183,7 +183,7 @@ def test_a_network_that_breaks_everything_is_named(name: str, moto: Server, tmp_
             net.proxy.clear()
             net.holds()
             assert net.proxy.met > met, seed
-        log(net, net.through(), tmp_path)
+        log(net, net.through(PATIENT), tmp_path)
 
 
 def test_a_put_whose_head_was_cut_off_creates_nothing(moto: Server) -> None:
