@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +23,7 @@ from holdall.keys.wrapping import kms_context, unwrap_by_identity, unwrap_by_pas
 from holdall.storage.bucket import Bucket
 
 _MOST_WORK: Final = 1 << 26  # of scrypt for one passphrase, which is 64 slots of the usual cost
+_AT_ONCE: Final = 8  # requests
 _MOST_ASKED: Final = 16  # slots of AWS KMS
 
 
@@ -52,7 +54,7 @@ def open_keys(bucket: Bucket, store: str, unlock: Unlock, proof: str, threads: T
         store: Its id, in hex.
         unlock: What the user gave.
         proof: What the descriptor says of the root of epoch 0: `root_proof` of it.
-        threads: Do requests side by side.
+        threads: Do requests side by side; threads of its own do when None.
 
     Raises:
         KeyUnavailableError: Nothing was given for any of the slots, or only for those of older epochs.
@@ -64,7 +66,9 @@ def open_keys(bucket: Bucket, store: str, unlock: Unlock, proof: str, threads: T
     Cost: as `read_keys`, and 0.3 s of a processor for each slot that takes a passphrase, until one opens, if one is
         given; a request to AWS for each slot of AWS KMS, until one opens, if nothing else did.
     """
-    return _Search(bucket.url, store, unlock, proof, read_keys(bucket, store, threads)).run()
+    with ThreadPoolExecutor(_AT_ONCE) as own:  # which begins no thread where others do the work
+        keys = read_keys(bucket, store, threads or own)
+    return _Search(bucket.url, store, unlock, proof, keys).run()
 
 
 @dataclass
