@@ -99,7 +99,7 @@ def outcome(name: str, changed: Mapping[str, bytes], keys: tuple[str, ...]) -> s
 def tried(name: str, changes: Iterator[tuple[Objects, tuple[str, ...]]]) -> str:
     """Try each change; return how often what came of it."""
     found = Counter(outcome(name, {**whole(name), **changed}, keys) for changed, keys in changes)
-    assert found["refused"]
+    assert found["refused"] + found["named"]
     return f"{found.total()} changes: {dict(found)}"
 
 
@@ -145,7 +145,7 @@ def test_no_object_stands_for_another(name: str, record_property: Callable[[str,
 
 def repacked(data: bytes, key: str, change: Callable[[list[list[Any]]], None]) -> bytes:
     """A pack whose blobs were changed, with a footer and digests that fit."""
-    rows = [
+    rows: list[list[Any]] = [
         [row.id, row.kind, row.codec, data[row.offset : row.offset + row.stored], row.raw]
         for row in parse_footer(data, key).rows
     ]
