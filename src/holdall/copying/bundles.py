@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from holdall.copying.copy import Manner, Tell, Wanted, copy_store
+from holdall.copying.mirroring import mirror
 from holdall.copying.report import CopyReport
 from holdall.engines.mapping import Engine
 from holdall.errors import InvalidArgumentError
@@ -19,6 +20,18 @@ from holdall.format.layout import CANARY, DESCRIPTOR
 from holdall.format.records import Descriptor, encode_canary, encode_descriptor
 from holdall.storage.bundle import BundleWriter
 from holdall.trees.location import Location
+
+
+def write_mirror(source: Location, path: Path) -> CopyReport:
+    """Make a bundle of all of an encrypted store, as it is: it opens with the store's keys.
+
+    Raises:
+        DestinationError: Something is there already, or the disk is full.
+    """
+    with BundleWriter(path) as bucket:
+        report = mirror(source, bucket)
+        bucket.finish()
+    return replace(report, destination=str(path))
 
 
 def write_bundle(

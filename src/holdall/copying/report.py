@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 NEW, MORE, SAME, RESTORED, DELETED, SKIPPED, CONFLICT, DAMAGED = (
@@ -82,14 +83,28 @@ class CopyReport:
         source, destination: Addresses.
         runs: What becomes of each run.
         models: What becomes of each registered model.
+        objects, sent, sent_bytes: Of a copy without a key: how many objects the store has, and what was sent of them,
+            or would be.
+        problems: Objects that were not sent, and why; what follows one of a log was not sent either.
+        unseen: What was not looked at, as no key of the encrypted store was given; else empty.
     """
 
     source: str
     destination: str
     runs: tuple[RunCopy, ...] = ()
     models: tuple[ModelCopy, ...] = ()
+    objects: int = 0
+    sent: int = 0
+    sent_bytes: int = 0
+    problems: Mapping[str, str] = field(default_factory=dict)
+    unseen: str = ""
 
     @property
     def complete(self) -> bool:
         """Return whether the destination has all that was asked for."""
-        return not any(run.failed for run in self.runs) and not any(model.failed for model in self.models)
+        failed = [*filter(_failed, self.runs), *filter(_failed, self.models)]
+        return not failed and not self.problems
+
+
+def _failed(one: RunCopy | ModelCopy) -> bool:
+    return one.failed

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from holdall.copying.bundles import write_bundle
+from holdall.copying.bundles import write_bundle, write_mirror
 from holdall.copying.copy import Manner, Wanted, copy_store
+from holdall.copying.mirroring import mirror
 from holdall.copying.nested import refuse_nested
 from holdall.copying.report import CopyReport, ModelCopy, RunCopy
 from holdall.errors import ExperimentNotFoundError
@@ -58,6 +59,9 @@ class CopyVerbs:
         written to meanwhile. What the destination has already is not sent, what it says itself is not overwritten.
         A copy that was killed is continued by the same call.
 
+        Without a key, an encrypted store is copied object by object, all of it: then both are the same store, with the
+        same key slots, and nobody but this call writes to the copy. A bundle of an encrypted store is made so, too.
+
         Args:
             destination: An address, or an opened store. If there is no store, one is made, with this one's chunk
                 sizes. The path of a file that ends in `.zip` is made a bundle, which no other call adds to.
@@ -69,7 +73,8 @@ class CopyVerbs:
             dry_run: Whether only to say what would be done.
             keep_aliases: Whether aliases stay where they are in the destination; else they follow.
             deletions: Whether runs, and versions of models, that were deleted here since they were copied are deleted
-                there as well; else they are only named.
+                there as well; else they are only named. Without a key: entries, packs and experiments' own keys that
+                are here no longer.
             verify: Whether each file that is new there is read whole and held against its SHA-256; else only what is
                 sent is read, and each piece of it held against its digest.
             decrypt: Whether what an encrypted store holds may be written in the open, where the destination is not
@@ -84,6 +89,7 @@ class CopyVerbs:
 
         Raises:
             StoreNotFoundError: There is no store here.
+            KeyUnavailableError: Parts of an encrypted store were named, and no key of it was given.
             RunNotFoundError, ExperimentNotFoundError, ModelNotFoundError, ModelVersionNotFoundError: What was asked
                 for is not here.
             InvalidArgumentError: Both are the same store, or one is inside the other; or a bundle is to be made by
@@ -98,7 +104,12 @@ class CopyVerbs:
             >>> [(copied.outcome, copied.files) for copied in done.runs]
             [('new', 2)]
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        location = self._location.or_without_keys()
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        everything = not (runs or experiments or models)
+        if everything and (location.keyless or self._is_sealed_bundle(destination, decrypt=decrypt)):
+            return self._mirror(location.without_keys(), destination, options, deletions=deletions, dry_run=dry_run)
+        self._location.descriptor  # noqa: B018  # parts of an encrypted store need a key
         wanted = Wanted(
             listed("ids of runs", runs or (), "['...']"),
             [self._experiment(name) for name in listed("experiments", experiments or (), "['vision']")],
@@ -111,6 +122,27 @@ class CopyVerbs:
             if (bundle := bundle_path(there.bucket)) and not dry_run:
                 return write_bundle(self._location, bundle, wanted, manner, opened, tell)
             return copy_store(self._location, there, wanted, manner, opened, tell)
+
+    def _is_sealed_bundle(self, destination: str | Opened, *, decrypt: bool) -> bool:
+        """Return whether a bundle is to be made of all that an encrypted store has, as it is."""
+        address = destination if isinstance(destination, str) else ""
+        return self._location.descriptor.sealed and not decrypt and address.endswith(".zip")
+
+    def _mirror(
+        self,
+        location: Location,
+        destination: str | Opened,
+        options: Mapping[str, Any] | None,
+        *,
+        deletions: bool,
+        dry_run: bool,
+    ) -> CopyReport:
+        """Copy all objects as they are."""
+        there = self._other(destination, options).without_keys()
+        refuse_nested(location, there)
+        if (bundle := bundle_path(there.bucket)) and not dry_run:
+            return write_mirror(location, bundle)
+        return mirror(location, there.bucket, deletions=deletions, dry_run=dry_run)
 
     def _other(self, destination: str | Opened, options: Mapping[str, Any] | None) -> Location:
         """Return the location of the destination; of an address, one that works as this one does."""

@@ -119,12 +119,25 @@ def _of_model(model: ModelCopy) -> str:
 
 
 def _show(found: CopyReport, *, dry_run: bool) -> None:
+    if found.unseen:
+        _show_mirror(found, dry_run=dry_run)
+        return
     outcomes = Counter(run.outcome for run in found.runs)
     said = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
     sent = sum(run.stored_bytes for run in found.runs)
     size = sum(run.bytes for run in found.runs)
     tail = f"at most {format_size(size)} would be sent" if dry_run else f"{format_size(sent)} sent"
     say(f"{counted(len(found.runs), 'run')}{f' ({said})' if said else ''}, {_models(found)}{tail}")
+
+
+def _show_mirror(found: CopyReport, *, dry_run: bool) -> None:
+    """Show what a copy without a key did: it knows objects, and no runs."""
+    for key, why in found.problems.items():
+        say(printable(f"{'left out':<8}  {key}: {why}"))
+    say(f"unseen    {found.unseen}")
+    word = "would be sent" if dry_run else "sent"
+    sent = f"{counted(found.sent, 'object')} of {format_size(found.sent_bytes)}"
+    say(f"{counted(found.objects, 'object')}, {sent} {word}")
 
 
 def _models(found: CopyReport) -> str:
@@ -144,9 +157,16 @@ def bundle() -> None:
 @click.argument("source", callback=not_empty)
 @click.argument("file", callback=not_empty)
 @_what
+@click.option("--decrypt", is_flag=True, help="Write in the open what SOURCE, which is encrypted, holds.")
 @json_option
 def write(
-    source: str, file: str, runs: Sequence[str], experiments: Sequence[str], models: Sequence[str], as_json: bool
+    source: str,
+    file: str,
+    runs: Sequence[str],
+    experiments: Sequence[str],
+    models: Sequence[str],
+    decrypt: bool,
+    as_json: bool,
 ) -> None:
     """Write a store, or parts of it, into FILE, an uncompressed ZIP that ends in `.zip`; `-`: to the standard output.
 
@@ -165,6 +185,7 @@ def write(
             runs=[run_of(origin, run).id for run in runs],
             experiments=experiments,
             models=models,
+            decrypt=decrypt,
             tell=None if as_json or file == "-" else _tell,
         )
         if file == "-":
@@ -178,9 +199,10 @@ def write(
 @bundle.command("read")
 @click.argument("file", callback=not_empty)
 @click.argument("destination", callback=not_empty)
+@click.option("--decrypt", is_flag=True, help="Write in the open what FILE, which is encrypted, holds.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @json_option
-def read(file: str, destination: str, dry_run: bool, as_json: bool) -> None:
+def read(file: str, destination: str, decrypt: bool, dry_run: bool, as_json: bool) -> None:
     """Copy what the bundle FILE holds into the store at DESTINATION; again, and only what is new is sent.
 
     \b
@@ -188,6 +210,6 @@ def read(file: str, destination: str, dry_run: bool, as_json: bool) -> None:
     """
     there = opened_at(destination)
     tell = None if as_json else _tell
-    found = opened_at(file).maintenance.copy_to(there, dry_run=dry_run, tell=tell)
+    found = opened_at(file).maintenance.copy_to(there, dry_run=dry_run, decrypt=decrypt, tell=tell)
     show_json({"complete": found.complete} | asdict(found)) if as_json else _show(found, dry_run=dry_run)
     sys.exit(0 if found.complete else 1)
