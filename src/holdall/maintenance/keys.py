@@ -17,8 +17,8 @@ from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import DESCRIPTOR
 from holdall.format.records import Descriptor, parse_descriptor
 from holdall.format.roots import Root
-from holdall.format.sealing import AES
 from holdall.format.slots import ByKms, ByRecipient, Slot
+from holdall.keys.cipher import fitting_cipher
 from holdall.keys.identities import public_key, public_text, read_identities
 from holdall.keys.making import Maker, NewSlot
 from holdall.keys.objects import Keys, read_keys
@@ -227,7 +227,7 @@ def create_encrypted(location: Location, recipient: str | None, kms: str | None,
         made.append((maker, maker.add(new, root)))
 
     try:
-        return location.create(cipher=AES, slots=make)
+        return location.create(cipher=fitting_cipher(), slots=make)
     except StoreExistsError:
         for maker, slot in made:  # somebody else made a store meanwhile, of which this is no key
             maker.forget(slot)
