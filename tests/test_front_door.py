@@ -106,7 +106,7 @@ def test_the_table_of_missing_names_holds_none_that_is_there() -> None:
 
 STORE = """
     artifacts deployments experiments id log_model maintenance model_card model_info models open registry revise_model
-    runs search url
+    runs search shares url
 """
 
 
