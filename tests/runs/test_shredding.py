@@ -11,7 +11,7 @@ from tests.support.sealed import sealed_store
 
 from holdall.errors import FormatError, HoldallError, IntegrityError, InvalidArgumentError, ShreddedError
 from holdall.format.document import encode_document
-from holdall.format.layout import own_keys_key, shredded_key
+from holdall.format.layout import ShareName, own_keys_key, shredded_key
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Run, Store
 
@@ -104,6 +104,21 @@ def test_no_key_that_is_left_opens_an_entry_of_before(shredded: Shredded) -> Non
     shredded.bucket.objects[own_keys_key(shredded.id)] = shredded.before[own_keys_key(shredded.id)]
     found = sealed_store(shredded.bucket, seed=4, create=False).runs.get(shredded.own.id).data.params
     assert found == {"dose": "3 mg"}
+
+
+def test_what_was_shared_of_it_is_gone() -> None:
+    """A copy in clear for who has a link to it, of this experiment alone."""
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    id = store.experiments.create("patients", encryption="own")
+    runs = [logged(store, name).id for name in ("patients", "weather")]
+    keys = [ShareName(2**50, f"{number:032x}", run, "x").key for number, run in enumerate(runs)]
+    for key in keys:
+        bucket.put(key, b"in clear")
+    store.experiments.shred(id, dry_run=True)
+    assert [info.key for info in bucket.list("shares/")] == keys
+    store.experiments.shred(id)
+    assert [info.key for info in bucket.list("shares/")] == keys[1:]
 
 
 def test_a_dry_run_writes_nothing() -> None:

@@ -11,8 +11,8 @@ from holdall.retention.due import RetentionPlan, due
 from holdall.retention.purge_plan import PurgePlan, plan_purge
 from holdall.retention.purging import Purged, purge
 from holdall.runs.policy import RetentionPolicy
-from holdall.sharing.expiry import revoke_all_of
 from holdall.trees.location import Location
+from holdall.trees.shares import delete_shares
 
 
 class RetentionVerbs:
@@ -74,7 +74,7 @@ class RetentionVerbs:
             []
         """
         plan = plan_purge(self._location, run) if isinstance(run, str) else run
-        revoke_all_of(self._location, plan.run_id)
+        delete_shares(self._location.bucket, plan.run_id.__eq__)
         return purge(self._location, plan, partial(collect_packs, self._location))
 
     def discard(self, run_id: str) -> bool:

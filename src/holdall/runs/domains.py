@@ -18,6 +18,7 @@ from holdall.runs.shredding import Shredding, destroy, planned
 from holdall.trees.journal import Journal
 from holdall.trees.location import Location
 from holdall.trees.log import Fold
+from holdall.trees.shares import delete_shares
 
 OWN: Final = "own"
 _FEW: Final = 3  # lines: a mark, the newest entry of the log, and one that another experiment may have
@@ -88,7 +89,7 @@ class DomainVerbs:
         mirror, or as an older version in a bucket that keeps those. Delete these too. Who has the keys in memory, or
         copied them, goes on as long as that lasts; what they still write nobody can read. The experiment's name and
         its own tags, and what registered models say of versions that were made of its runs, stay readable for who has
-        the store's key. The next garbage collection frees the space.
+        the store's key. What was shared of its runs by links is deleted. The next garbage collection frees the space.
 
         Args:
             id: The experiment's id.
@@ -102,7 +103,7 @@ class DomainVerbs:
             InvalidArgumentError: It has no keys of its own.
             NotDeletedError: The bucket keeps the object, by a lock or a rule of its own.
 
-        Cost: as `get`, three listings, two PUTs and a DELETE; for each run a listing, a GET and a PUT, side by side.
+        Cost: as `get`, four listings, two PUTs and a DELETE; for each run a listing, a GET and a PUT, side by side.
 
         Example:
             >>> id = sealed.experiments.create("patients", encryption="own")
@@ -118,6 +119,7 @@ class DomainVerbs:
         if dry_run:
             return plan
         self._location.ready_to_write()
+        delete_shares(self._location.bucket, lambda run: run.startswith(found.experiment_id[:8]))
         destroy(self._location, ring, found.experiment_id, runs)
         versioned = ring.own.keeps_versions()
         return replace(plan, versioned=versioned, destroyed=ring.is_destroyed(found.experiment_id), done=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from holdall.errors import NotDeletedError
 from holdall.format.layout import SHARES, parse_key
-from holdall.sharing.shares import shares_of
 from holdall.storage.links import links_of
 from holdall.trees.location import Location
+from holdall.trees.shares import list_shares
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ def expired_shares(location: Location, now: int, gone: Container[str] = ()) -> E
     Cost: a listing, and one request more where links are.
     """
     found = Expired()
-    for name, info in shares_of(location):
+    for name, info in list_shares(location.bucket):
         if name.expires <= now or name.run_id in gone:
             found.keys.append(name.key)
             found.bytes += info.size
@@ -48,18 +48,6 @@ def delete_expired(location: Location, expired: Expired) -> None:
     links = links_of(location.bucket)
     if links and expired.unfinished:
         links.abort(expired.unfinished)
-
-
-def revoke_all_of(location: Location, run_id: str) -> int:
-    """Delete the shares of a run, and return how many there were. Cost: a listing of `shares/`, and the deletion.
-
-    Raises:
-        NotDeletedError: The bucket refused to delete some.
-    """
-    keys = [name.key for name, _ in shares_of(location) if name.run_id == run_id]
-    if keys:
-        location.bucket.delete_many(keys)
-    return len(keys)
 
 
 def _ended(key: str, now: int) -> bool:

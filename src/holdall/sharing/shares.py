@@ -10,20 +10,20 @@ collector deletes it from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote
 
 from holdall.display import Facts, Listing, Shown
 from holdall.errors import InvalidArgumentError, NotShareableError, ShareNotFoundError
-from holdall.format.layout import SHARES, ShareName, escape, parse_key
+from holdall.format.layout import ShareName, escape
 from holdall.runs.artifacts import Artifacts
 from holdall.runs.times import milliseconds
 from holdall.sharing.content import Content, file_content, folder_content
 from holdall.storage.bucket import ObjectInfo
 from holdall.storage.links import MAX_LIFETIME, Link, Links, links_of
 from holdall.trees.location import Location
+from holdall.trees.shares import list_shares
 
 _NO_SERVER: Final = "nobody serves {}: only what is in S3, Google Cloud Storage or Azure has links"
 _SHORT: Final = 12  # digits of a run's id that name a ZIP of all that it holds
@@ -121,7 +121,7 @@ class Shares:
             []
         """
         self._location.descriptor  # noqa: B018  # a store that is not there is named as such
-        return Listing(_told(name, info) for name, info in shares_of(self._location))
+        return Listing(_told(name, info) for name, info in list_shares(self._location.bucket))
 
     def revoke(self, id: str) -> Share:
         """Delete a share: its link opens nothing any more. What was fetched by it meanwhile nobody can take back.
@@ -140,7 +140,7 @@ class Shares:
             ...
             holdall.errors.ShareNotFoundError: ...
         """
-        there = [(name, info) for name, info in shares_of(self._location) if name.id.startswith(id)]
+        there = [(name, info) for name, info in list_shares(self._location.bucket) if name.id.startswith(id)]
         if len(there) != 1 or len(id) < 8:
             raise ShareNotFoundError(id, self._location.bucket.url)
         [(name, info)] = there
@@ -176,14 +176,6 @@ class Shares:
 def is_encrypted(location: Location) -> bool:
     """Return whether what is in a store's objects is sealed."""
     return bool(getattr(location.descriptor, "sealed", None))
-
-
-def shares_of(location: Location) -> Iterator[tuple[ShareName, ObjectInfo]]:
-    """Yield the shares of a store, those that end first first."""
-    for info in location.bucket.list(SHARES):
-        key = parse_key(info.key)
-        if key and key.share:
-            yield key.share, info
 
 
 def _lifetime(uri: str, lifetime: str | int) -> int:
