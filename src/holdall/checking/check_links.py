@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from holdall.errors import DamageError
+from holdall.errors import DamageError, ShreddedError
 from holdall.format.layout import experiment_log, model_log, run_log
 from holdall.format.registered import Holder, Registered, Version
 from holdall.format.state import State
@@ -85,10 +85,11 @@ class Links:
         try:  # it may have been pinned since the run was looked at
             journal = Journal(self._location.bucket, self._location.pool, log)
             view = View.load(RunBlobReader(self._location.bucket, self._location.pool, journal))
-        except DamageError:
-            return ""  # which was noted when the log was read
-        if view and view.state.purged:
-            return f"is in run {version.run}, which was purged"
+            if view and view.state.purged:
+                self._location.refuse_shredded(version.run)
+                return f"is in run {version.run}, which was purged"
+        except (DamageError, ShreddedError):
+            return ""  # which was noted when the log was read, or was meant
         return "" if view and version.pin in view.state.pins else f"is in run {version.run}, which is not pinned for it"
 
     def _gone(self, log: str) -> bool:
