@@ -41,6 +41,7 @@ def _signed(url: str, options: dict[str, object]) -> Any:
     return urlsplit(link.url)
 
 
+@pytest.mark.deep  # 2 s for a key
 def test_google_signs_a_link_that_saves_a_file(tmp_path: Path) -> None:
     """For one object, by version 4, with the heads of the answer."""
     pytest.importorskip("google.cloud.storage")
