@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import holdall.format
 from holdall.errors import InvalidArgumentError
+from holdall.format.own_keys import encode_own, own_root, parse_own, parse_shredded, unwrap_own
 from holdall.format.roots import Root, root_proof
 from holdall.keys.bech32 import decode, encode
 from holdall.keys.identities import public_key, public_text, read_identities
@@ -29,6 +30,8 @@ OBJECTS = {key: f"{first}\n{second}\n".encode() for key, first, second in FOUND}
 STORE, PASSPHRASE = "01" * 16, "correct horse"
 ROOTS = [bytes(range(32)), bytes(range(32, 64))]
 IDENTITY = bytes(range(64, 96))
+EXPERIMENT = "0123456789abcdef"
+OWN = f"keys/experiments/{EXPERIMENT}"
 EPHEMERAL = {1: bytes(range(112, 144)), 2: bytes(range(144, 176))}
 
 
@@ -58,7 +61,12 @@ def proof(slot: dict[str, Any], root: bytes, text: str) -> str:
 
 def test_the_page_has_all_kinds_of_vectors() -> None:
     """Which the tests below look at."""
-    assert list(OBJECTS) == ["keys/roots/00000001", *(f"keys/slots/0000000{n}" for n in range(3))]
+    assert list(OBJECTS) == [
+        "keys/roots/00000001",
+        *(f"keys/slots/0000000{n}" for n in range(3)),
+        OWN,
+        f"{OWN}-shredded",
+    ]
 
 
 def test_the_slot_of_a_passphrase_is_as_the_page_says() -> None:
@@ -102,12 +110,29 @@ def test_the_vectors_are_what_is_written_and_read() -> None:
     for root in (first, second):
         maker.add(NewSlot(recipient=public_text(public_key(IDENTITY)), label="ci"), root)
     maker.new_epoch(second, first)
-    assert {info.key: bucket.get(info.key) for info in bucket.list()} == OBJECTS
+    made = {info.key: bucket.get(info.key) for info in bucket.list()}
+    assert made == {key: data for key, data in OBJECTS.items() if not key.startswith(OWN)}
     identity = encode("age-secret-key-", IDENTITY).upper()
     assert f"`{identity}`" in PAGE
     assert f"`{public_text(public_key(IDENTITY))}`" in PAGE
     found = find_roots(bucket, STORE, Unlock(identities=(identity,)), root_proof(first, STORE))
     assert found == (second, first)
+
+
+def test_keys_of_an_experiment_are_as_the_page_says() -> None:
+    """The root unwraps them; what they seal by takes both; and only who has a root says that they were destroyed."""
+    own, mark, x = body(OWN), body(f"{OWN}-shredded"), bytes(range(176, 208))
+    text = f"holdall experiment keys\n{STORE}\n{EXPERIMENT}\n0"
+    assert unsealed(hkdf(ROOTS[0], text, bytes.fromhex(own["salt"])), own["wrapped"], text) == x
+    domain = hkdf(ROOTS[0], f"holdall experiment root\n{STORE}\n{EXPERIMENT}\n0", x)
+    assert f"`{domain.hex()}`" in PAGE
+    said = f"holdall shredded proof\n{STORE}\n{EXPERIMENT}\n1\n{mark['time']}"
+    assert mark["proof"] == hkdf(ROOTS[1], said).hex()
+    roots = [Root(epoch, key) for epoch, key in enumerate(ROOTS)]
+    parsed = parse_own(OBJECTS[OWN], EXPERIMENT, STORE)
+    assert (encode_own(parsed), unwrap_own(parsed, roots[0])) == (OBJECTS[OWN], x)
+    assert own_root(x, roots[0], STORE, EXPERIMENT) == domain
+    assert parse_shredded(OBJECTS[f"{OWN}-shredded"], EXPERIMENT, STORE, roots) == mark["time"]
 
 
 # --- the texts of keys ----------------------------------------------------------

@@ -8,8 +8,15 @@ import pytest
 from tests.support.sealed import sealed_location, sealed_store
 from tests.support.stores import tiny_store
 
-from holdall.errors import ExperimentExistsError, HoldallError, InvalidArgumentError, KeyUnavailableError
+from holdall.errors import (
+    ExperimentExistsError,
+    HoldallError,
+    InvalidArgumentError,
+    InvalidNameError,
+    KeyUnavailableError,
+)
 from holdall.format.layout import own_keys_key, own_mark_key, parse_key
+from holdall.format.names import PLAIN_NAMES
 from holdall.format.sealed_entry import open_entry
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import TraceBucket
@@ -216,3 +223,32 @@ def test_requests_of_reading_own_runs_do_not_grow_with_runs() -> None:
     trace = TraceBucket(bucket, requests.append)
     assert len(sealed_store(trace, seed=10, create=False).runs.search(experiments=[id])) == 3
     assert len([request for request in requests if "keys/experiments/" in request.key]) <= 4
+
+
+def test_ids_that_begin_alike_are_refused() -> None:
+    """Where runs of two experiments would begin alike, neither is made that has, or meets, keys of its own."""
+
+    class Alike:
+        """Names of which all have the same first digits."""
+
+        def experiment_id(self, name: str) -> str:
+            return "00000000" + name.encode().hex()[:8].ljust(8, "0")
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(PLAIN_NAMES, name)
+
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    ring = store.experiments._location.ring()
+    assert ring is not None
+    ring.names = Alike()  # type: ignore[assignment]
+    store.experiments.create("aa")
+    with pytest.raises(InvalidNameError, match="begin as another's"):
+        store.experiments.create("bb", encryption="own")
+    other = sealed_store(MemoryBucket(), seed=11)
+    ring = other.experiments._location.ring()
+    assert ring is not None
+    ring.names = Alike()  # type: ignore[assignment]
+    other.experiments.create("aa", encryption="own")
+    with pytest.raises(InvalidNameError, match="own keys"):
+        other.experiments.ensure("bb")

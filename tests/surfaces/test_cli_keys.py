@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -160,3 +161,32 @@ def typed(shell: Shell, answer: str, *words: str) -> tuple[str, int]:
     finally:
         process.kill()
         os.close(ours)
+
+
+def test_an_experiment_with_own_keys_is_made_and_shredded(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be destroyed is shown first; afterwards its runs are told to be destroyed, and others are read."""
+    shell("store", "key", "new", "first.key")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "first.key"))
+    shell("store", "init", "--encrypt")
+    id = shell.json("experiment", "create", "patients", "--own-keys")["created"]
+    own = shell("artifact", "log", "words.txt", "--experiment", "patients", "--json")
+    other = shell.log("words.txt")
+    assert "with 1 run" in shell("experiment", "shred", "patients", "--yes")
+    assert not (shell.folder / "store" / "keys" / "experiments" / id).exists()
+    run = json.loads(own)["run_id"]
+    assert f"the keys of experiment {id} were destroyed" in shell("run", "show", run, code=1)
+    assert shell("artifact", "cat", f"runs:/{other}/words.txt").startswith("very")
+    assert "no keys of its own" in shell("experiment", "shred", "Default", "--yes", code=2)
+
+
+def test_a_store_is_rekeyed_and_rewritten(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key that opened it opens it still, and all that was logged before."""
+    shell("store", "key", "new", "first.key")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "first.key"))
+    shell("store", "init", "--encrypt")
+    run = shell.log("words.txt")
+    assert "keep    slot 0" in shell("store", "rekey", "--dry-run")
+    assert "root key 1" in shell("store", "rekey", "--yes")
+    assert "sealed anew" in shell("store", "rekey", "--rewrite")
+    assert shell("artifact", "cat", f"runs:/{run}/words.txt").startswith("very")
+    assert [slot["epoch"] for slot in shell.json("store", "key", "list") if not slot["revoked"]] == [1]
