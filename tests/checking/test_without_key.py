@@ -21,7 +21,7 @@ def checked(world: KeylessWorld, *, quick: bool = False) -> Findings:
     return Store(world.location(keyless=True)).maintenance.check(quick=quick)
 
 
-@pytest.mark.parametrize("kind", thinned(KINDS, 2))
+@pytest.mark.parametrize("kind", thinned(KINDS, 4))
 def test_a_whole_store_has_no_problems(kind: str) -> None:
     """Whatever its runs have been through; what was not looked at is said, and no orphan is named that is none."""
     world = KeylessWorld("plain", kind) if kind != "plain" else KeylessWorld("plain")

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.support.depth import thinned
 from tests.support.stores import Serial, tiny_store
 
 from holdall.copying.report import CopyReport
@@ -57,7 +58,7 @@ class Pair:
         return self.there.runs.get(found[0].info.run_id)
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=thinned([*WAYS], 3))
 def pair(request: pytest.FixtureRequest) -> Pair:
     return Pair(request.param)
 

@@ -68,11 +68,12 @@ class ExplainVerbs:
             Traceback (most recent call last):
             holdall.errors.GarbageNotFoundError: there is no garbage generation 7 in ...
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        location = self._location.or_without_keys()  # generations are in the open
+        location.descriptor  # noqa: B018  # a store that is not there is named as such
         if generation < 0:
             raise InvalidArgumentError(f"generation={generation} is no number of a garbage generation")
-        self._location.ready_to_write()
-        return len(undo(self._location.bucket, generation))
+        location.ready_to_write()
+        return len(undo(location.bucket, generation))
 
     def _explain_run(self, id: str) -> Explanation:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from holdall.collecting.collector import DELAY
 from holdall.collecting.compaction import Compactor, Moved
@@ -38,6 +39,7 @@ class Stats:
         foreign_bytes: Objects that are not holdall's.
         quarantine_bytes: Of `pack_bytes`, what a collection has condemned and not deleted yet.
         objects, object_bytes: All keys, and all bytes behind them.
+        unseen: What was not counted, as no key of the encrypted store was given; empty where all was.
     """
 
     store: str
@@ -55,6 +57,10 @@ class Stats:
     quarantine_bytes: int
     objects: int
     object_bytes: int
+    unseen: str = ""
+
+
+_UNSEEN: Final = "no key was given: files, their bytes and deleted runs were not counted, and purged runs were"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +96,19 @@ class SpaceVerbs:
     def stats(self) -> Stats:
         """How much the store holds. What is damaged is named and left out.
 
+        Of an encrypted store for which no key was given, objects are counted; `unseen` says what was not.
+
         Cost: one listing of everything, and a GET for each run that has ended and each collection that goes on.
 
         Example:
             >>> store.maintenance.stats().runs
             1
         """
-        store = self._location.descriptor.store
-        found = Census(self._location.bucket, keep_packs=False)
+        location = self._location.or_without_keys()
+        store = location.descriptor.store
+        found = Census(location.bucket, keep_packs=False)
         told = Counter[str]()
-        for state in read_states(self._location, found.heads.found):
+        for state in () if location.keyless else read_states(location, found.heads.found):
             told["purged"] += state.purged
             if not state.purged:
                 told.update(deleted=state.deleted, files=state.files, bytes=state.bytes)
@@ -120,6 +129,7 @@ class SpaceVerbs:
             quarantine_bytes=found.quarantine,
             objects=found.counts.total(),
             object_bytes=every,
+            unseen=_UNSEEN if location.keyless else "",
         )
 
     def du(self) -> Usage:

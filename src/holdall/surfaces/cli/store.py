@@ -122,10 +122,11 @@ def stats(url: str | None, as_json: bool) -> None:
         [
             ["store", found.store],
             ["runs", f"{found.runs}{gone}"],
-            ["logged", f"{format_size(found.bytes)} in {files(found.files)}"],
+            *([] if found.unseen else [["logged", f"{format_size(found.bytes)} in {files(found.files)}"]]),
             ["stored", f"{format_size(found.object_bytes)} in {counted(found.objects, 'object')}"],
             ["  packs", f"{format_size(found.pack_bytes)} in {counted(found.packs, 'object')}{going}"],
             *([f"  {name}", format_size(size)] for name, size in kinds.items()),
+            *([["unseen", found.unseen]] if found.unseen else []),
         ]
     )
 
