@@ -143,6 +143,7 @@ def test_keys_that_are_lost_are_named() -> None:
     store = sealed_store(bucket)
     id = store.experiments.create("patients", encryption="own")
     bucket.delete(own_keys_key(id))
+    assert [problem.where for problem in store.maintenance.check().problems] == [own_keys_key(id)]
     with pytest.raises(KeyUnavailableError, match="keys/experiments/"):
         sealed_store(bucket, seed=7, create=False).runs.start(experiment="patients")
 

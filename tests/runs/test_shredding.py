@@ -83,6 +83,12 @@ def test_the_key_is_in_no_object_and_the_mark_stays(shredded: Shredded) -> None:
     assert (shredded.told.key, shredded.told.runs, shredded.told.done) == (own_keys_key(shredded.id), 1, True)
 
 
+def test_an_audit_tells_of_both(shredded: Shredded) -> None:
+    """That an experiment got keys, which are gone, its log says; that they were destroyed is told by the mark."""
+    told = [record for record in shredded.store.maintenance.audit() if record.log == f"experiments/{shredded.id}"]
+    assert any("destroyed the keys" in did for record in told for did in record.did)
+
+
 def test_no_key_that_is_left_opens_an_entry_of_before(shredded: Shredded) -> None:
     """Put back as they were, the entries open by no key of the store; with the object of the key too, they do."""
     for key, data in shredded.before.items():

@@ -10,13 +10,17 @@ from holdall.auditing.record import AuditRecord
 from holdall.errors import HoldallError
 from holdall.format.damage import parse_damage
 from holdall.format.document import MAX_DOCUMENT
-from holdall.format.layout import GARBAGE, SHARES, Key, parse_key
+from holdall.format.layout import EXPERIMENTS, GARBAGE, SHARES, Key, parse_key
 from holdall.format.records import parse_generation
 from holdall.storage.bucket import ObjectInfo
 from holdall.trees.location import Location
 
 _KEYS: Final = "keys/"
 _GENERATIONS: Final = {"condemn": "condemned", "verdict": "decided to delete", "done": "deleted"}
+_OF_EXPERIMENTS: Final = {
+    "keys": "gave an experiment keys of its own",
+    "shredded": "destroyed the keys that an experiment had of its own",
+}
 _WITHOUT_WORDS: Final = {"slot": "added a key slot", "revoked": "revoked a key slot", "root": "began a new root key"}
 
 
@@ -40,6 +44,8 @@ def _of_key(location: Location, key: Key, info: ObjectInfo) -> Iterator[AuditRec
             yield replace(blank, log=f"packs/{key.pack}", claimed=found.time, writer=found.writer[:200], did=what)
         elif key.kind in _WITHOUT_WORDS:
             yield replace(blank, log=f"{_KEYS}{key.number}", did=(_WITHOUT_WORDS[key.kind],))
+        elif key.kind in _OF_EXPERIMENTS:
+            yield replace(blank, log=f"{EXPERIMENTS}{key.experiment}", did=(_OF_EXPERIMENTS[key.kind],))
         elif key.share:
             what = (f"shared '{key.share.name}' of run {key.share.run_id} by a link",)
             yield replace(blank, log=f"{SHARES}{key.share.id}", did=what)

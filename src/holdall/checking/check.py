@@ -38,7 +38,7 @@ from holdall.engines.mapping import Engine
 from holdall.engines.threads import ThreadEngine
 from holdall.errors import HoldallError
 from holdall.format.damage import DamageRecord
-from holdall.format.layout import RUNS, Key, PackName, damage_key, parse_key
+from holdall.format.layout import RUNS, Key, PackName, damage_key, own_keys_key, parse_key
 from holdall.trees.damage import record_damage, wrong_blobs
 from holdall.trees.location import Location
 
@@ -110,7 +110,7 @@ class _Check:
         small.logs({log: numbers for log, numbers in self._logs.items() if not log.startswith(RUNS)})
         runs = self._see_runs(engine, small, seen.rows if whole else None)
         links.runs |= runs.states
-        found.problems += small.problems + runs.problems
+        found.problems += small.problems + runs.problems + self._lost_keys()
         found.problems += [Problem(where, detail, touched) for where, detail, touched in links.broken()]
         found.problems += runs.unread.values()
         bad = seen.bad | {pack: detail for pack, detail in runs.bad.items() if pack not in seen.bad}
@@ -149,6 +149,12 @@ class _Check:
                 self._found.recorded.append(key)
             except HoldallError as error:
                 self._found.problems.append(Problem(key, str(error), harmless=True))
+
+    def _lost_keys(self) -> list[Problem]:
+        """Return the experiments whose own keys are neither there nor destroyed on purpose."""
+        known = {key.experiment for key in self._keys["keys"] + self._keys["shredded"]}
+        lost = sorted({key.experiment for key in self._keys["own"]} - known)
+        return [Problem(own_keys_key(id), "it is missing: nobody can read the runs of this experiment") for id in lost]
 
     def _list(self) -> None:
         """Look at every key. Runs are listed before all else, so that what they refer to is listed after."""

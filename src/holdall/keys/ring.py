@@ -6,9 +6,10 @@ The latter are looked for when the first run of one is read, or begun: a store t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
-from holdall.errors import FormatError, KeyUnavailableError, ShreddedError
+from holdall.errors import AccessDeniedError, FormatError, KeyUnavailableError, ShreddedError
 from holdall.format.layout import RUNS
 from holdall.format.names import KeyedNames
 from holdall.format.roots import Root
@@ -136,7 +137,8 @@ class Ring:
     def _look_for_all(self) -> bool:
         """Return whether any experiment has keys that were not known. Cost: a listing, and a GET for each."""
         before = len(self.known)
-        self._learn(self.own.find())
+        with suppress(AccessDeniedError):  # who may read some experiments only
+            self._learn(self.own.find())
         return len(self.known) > before
 
     def _learn(self, found: dict[str, Own]) -> None:
