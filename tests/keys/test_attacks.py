@@ -209,7 +209,8 @@ def forged_heads(name: str) -> Iterator[tuple[Objects, tuple[str, ...]]]:
         body, _ = parse_document(data[:end], key)
         for change in _HEADS:
             head = encode_document({**body, **change}) + data[end:-32]
-            yield {key: head + blake3(head).digest()}, (key,)
+            if not data.startswith(head):  # it did not say just that
+                yield {key: head + blake3(head).digest()}, (key,)
 
 
 @pytest.mark.long
