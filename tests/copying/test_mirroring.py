@@ -8,16 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.support.depth import thinned
 from tests.support.faulty import Crash, FaultyBucket
 from tests.support.keyless import KeylessWorld
 from tests.support.stores import PASSPHRASE, Serial, tiny_location, tiny_store
 
+from holdall.__main__ import program
 from holdall.copying.mirroring import UNSEEN, mirror
 from holdall.copying.report import CopyReport
 from holdall.errors import InvalidArgumentError, KeyUnavailableError, StoreNotFoundError
 from holdall.format.layout import parse_key, run_log
 from holdall.storage.bucket import Bucket
+from holdall.storage.local import LocalBucket
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store, Unlock
 
@@ -170,3 +173,20 @@ def test_a_bundle_of_an_encrypted_store_is_encrypted(world: KeylessWorld, tmp_pa
     with pytest.raises(KeyUnavailableError):
         Store.open(str(tmp_path / "all.zip")).runs.get(world.runs["plain"].id).read("own.bin")
     assert run_log(world.runs["plain"].id).encode() in (tmp_path / "all.zip").read_bytes()
+
+
+def test_the_shell_copies_without_a_key_and_in_the_open_where_that_is_said(
+    world: KeylessWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first says what it did not see; with the key, `--decrypt` is asked for, and the copy needs none."""
+    monkeypatch.delenv("HOLDALL_PASSPHRASE", raising=False)
+    here, plain = str(tmp_path / "here"), str(tmp_path / "plain")
+    copied(world, LocalBucket(Path(here)))
+    done = CliRunner().invoke(program, ["store", "copy", here, str(tmp_path / "there")])
+    assert (done.exit_code, "unseen" in done.output, "objects of" in done.output) == (0, True, True), done.output
+    env = {"HOLDALL_PASSPHRASE": PASSPHRASE}
+    refused = CliRunner().invoke(program, ["store", "copy", here, plain], env=env)
+    assert refused.exit_code != 0
+    done = CliRunner().invoke(program, ["store", "copy", here, plain, "--decrypt"], env=env)
+    assert done.exit_code == 0, done.output
+    assert {run.info.run_name for run in Store.open(plain).runs.search()} >= {"plain", "inline", "versioned"}
