@@ -130,6 +130,7 @@ def test_every_shape_of_a_key_is_told() -> None:
             key = key.replace("MODEL", f"m-{'ab' * 16}-1").replace("NAME", "a%20b").replace("WORD", "race-0")
             for numbered in ("gc/", layout.CATALOG):  # numbers of generations and catalogs are counts
                 key = key.replace("0{16}", "0" * 16).replace(f"{numbered}{'ab' * 8}", f"{numbered}{'f' * 16}")
+            key = key.replace(f"{layout.SHARES}{'ab' * 8}", f"{layout.SHARES}{'0' * 16}")  # when it ends, a time
             parsed = layout.parse_key(key)
             assert parsed, shape
             found.add(parsed.kind)
