@@ -50,7 +50,7 @@ def check(store: Store) -> object:
 
 def run_list(store: Store) -> object:
     """As `holdall run list -e Default` does."""
-    found = CliRunner().invoke(run, ["list", "-e", "Default"], obj=lambda _=None: store)
+    found = CliRunner().invoke(run, ["list", "-e", "Default"], obj=lambda *_: store)
     assert found.exit_code == 0, found.output
     return found
 
