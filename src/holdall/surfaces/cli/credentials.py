@@ -51,7 +51,7 @@ def credentials(
     of ~/.aws/config: then they are renewed before they end. See `holdall guide access`.
 
     \b
-    Example: eval "$(holdall store credentials --role writer -e vision --for 12h)"
+    Example: holdall store credentials --role writer -e vision --for 12h
     """
     from holdall.store import LEAST_TO_REFRESH, milliseconds  # few commands need what it loads
 
