@@ -25,8 +25,8 @@ OFFERED = """
     log_dict log_figure log_image log_input log_metric log_metrics log_models_made log_models_used log_param
     log_params log_reference log_stream log_table log_text manifest manifest_digest manifest_text
     metric_summaries open
-    openlineage outputs read read_ranges reads record references restore run_id set_tag set_tags snapshot state
-    to_dictionary trim use_artifact versions
+    openlineage outputs read read_ranges reads record references restore run_id set_tag set_tags sign snapshot state
+    to_dictionary trim use_artifact verify versions
 """
 
 

@@ -12,7 +12,7 @@ import click
 
 from holdall.errors import KeyUnavailableError
 from holdall.store import Unlock
-from holdall.terminal import printable
+from holdall.surfaces.cli.writer import ask_hidden
 
 _MOST = 4096
 _typed: dict[str, str] = {}  # what was typed to open a store, in this process
@@ -25,8 +25,7 @@ def new_passphrase(what: str) -> str:
         UsageError: There is nobody to ask, and nothing to read.
     """
     if sys.stdin.isatty():
-        question = f"New passphrase of {printable(what)}"
-        return str(click.prompt(question, hide_input=True, confirmation_prompt=True, err=True))
+        return ask_hidden(f"New passphrase of {what}", twice=True)
     given = sys.stdin.readline(_MOST).rstrip("\r\n")
     if not given:
         raise click.UsageError("there is no terminal to ask at, and no passphrase in the standard input's first line")
@@ -40,7 +39,7 @@ def may_ask(error: KeyUnavailableError) -> bool:
 
 def ask_for(error: KeyUnavailableError) -> None:
     """Ask for the passphrase of a store that stays closed without one, for `with_typed`."""
-    _typed[""] = str(click.prompt(f"Passphrase of {printable(error.url)}", hide_input=True, err=True))
+    _typed[""] = ask_hidden(f"Passphrase of {error.url}")
 
 
 def with_typed(unlock: Unlock | None) -> Unlock | None:

@@ -16,7 +16,7 @@ from holdall.surfaces.cli.model import model
 from holdall.surfaces.cli.program import json_option, not_empty, opened, program
 from holdall.surfaces.cli.run import run
 from holdall.surfaces.cli.table import files, show_facts, show_json, when
-from holdall.surfaces.cli.writer import say, tell
+from holdall.surfaces.cli.writer import ask_hidden, say, tell
 from holdall.terminal import printable
 
 if TYPE_CHECKING:
@@ -144,10 +144,10 @@ def new(file: Path, kind: str, passphrase: bool, as_json: bool) -> None:
 
     word = read_settings().signing_passphrase
     if passphrase:
-        word = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+        word = ask_hidden("Passphrase", twice=True)
     made = SigningKey.generate(kind)
     made.save(file, word)
-    tell(f"keep {file} to yourself, and give {file}.pub to whoever verifies")
+    tell(f"keep {file} to yourself, and give {file}.pub to those who verify")
     _show_keys([made.public], as_json=as_json)
 
 

@@ -80,6 +80,11 @@ def confirm(question: str) -> None:
     click.confirm(printable(question), abort=True, err=True)
 
 
+def ask_hidden(question: str, *, twice: bool = False) -> str:
+    """Return what is typed, unseen; typed again where a mistake could not be mended."""
+    return str(click.prompt(printable(question), hide_input=True, confirmation_prompt=twice, err=True))
+
+
 def tell_click(error: click.ClickException) -> None:
     """Write what click says of a wrong call."""
     said = io.StringIO()
