@@ -27,10 +27,12 @@ from holdall.modeling.records.records import ModelRecords
 from holdall.modeling.revising import Change
 from holdall.modeling.saving.committing import commit_model, new_record, utc_text
 from holdall.modeling.saving.keywords import split_kwargs
+from holdall.modeling.saving.pathless import leave_out_paths
 from holdall.modeling.saving.provenance import model_facts
 from holdall.modeling.saving.saver import save_files, size
 from holdall.modeling.vouching import ModelSigner
 from holdall.runs.artifacts import Artifacts
+from holdall.runs.disclosure import names_paths
 from holdall.runs.run import Run
 from holdall.trees.location import Location
 
@@ -91,7 +93,8 @@ class Models(ModelRecords, ModelSigner):
             run, name, self._location.clock(), params=params, tags=tags, model_type=model_type, step=step
         )
         with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
-            mlmodel = save_files(used, model, Path(folder), extras, options, self._fetch)
+            paths = self._may_name_paths(run)
+            mlmodel = save_files(used, model, Path(folder), extras, options, self._fetch, paths=paths)
             return commit_model(run, Path(folder), replace(mlmodel, holdall=self._facts(run)), record)
 
     def save(self, model: Any, path: str | os.PathLike[str], *, flavor: str | None = None, **given: Any) -> Model:
@@ -114,7 +117,7 @@ class Models(ModelRecords, ModelSigner):
         extras, options = split_kwargs(given, used)
         with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
             mlmodel = replace(
-                save_files(used, model, Path(folder), extras, options, self._fetch),
+                save_files(used, model, Path(folder), extras, options, self._fetch, paths=self._location.names_paths),
                 model_uuid=uuid.UUID(bytes=self._location.entropy(16), version=4).hex,
                 utc_time_created=utc_text(self._location.clock()),
                 holdall=self._facts(None),
@@ -149,6 +152,8 @@ class Models(ModelRecords, ModelSigner):
             run = self._run_of(run_id)
             record = self._record(run, path, mlmodel)
             (fetched.folder / FILE).unlink()
+            if not self._may_name_paths(run):
+                leave_out_paths(fetched.folder)
             return commit_model(run, fetched.folder, replace(mlmodel, model_size_bytes=size(fetched.folder)), record)
         finally:
             fetched.drop()
@@ -185,9 +190,20 @@ class Models(ModelRecords, ModelSigner):
         return replace(old, model_id="", path=free, tags=tags, metrics=(), creation_timestamp=self._location.clock())
 
     def _facts(self, run: Run | None) -> Json:
-        """Return what the MLmodel file says of where it was made. Cost: once for each run, reading its environment."""
+        """Return what the MLmodel file says of where it was made. Cost: as `_surroundings`."""
+        return model_facts(self._location.writer, self._surroundings(run))
+
+    def _may_name_paths(self, run: Run) -> bool:
+        """Return whether a model's requirements may name local paths: this writer and what the run kept must allow it.
+
+        Cost: as `_surroundings`.
+        """
+        return self._location.names_paths and names_paths(self._surroundings(run))
+
+    def _surroundings(self, run: Run | None) -> Json:
+        """Return what a run kept of where it ran, or what is here now. Cost: once for each run, reading that."""
         key = run.id if run else ""
         if key not in self._environments:
             look = self._location.environment
             self._environments[key] = run._readable_environment if run else look() if look else {}
-        return model_facts(self._location.writer, self._environments[key])
+        return self._environments[key]

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from holdall.modeling.loading.loader import read_model
 from holdall.modeling.model import FILE, Model, dump_yaml
+from holdall.modeling.saving.privacy import public_lines
 from holdall.modeling.saving.requirements import CONDA, REQUIREMENTS
 from holdall.modeling.signatures.signature import as_signature
 from holdall.runs.plain_yaml import load_yaml
@@ -43,6 +44,7 @@ def with_requirements(operation: str, lines: Sequence[str]) -> Change:
         raise ValueError(f"operation={operation!r} is neither 'add' nor 'remove'")
     if isinstance(lines, str):
         raise TypeError(f"requirement_list is a list; for one, write [{lines!r}]")
+    lines = public_lines(lines) if operation == "add" else lines
     names = {_package(line): line for line in lines}
     if None in names:
         raise ValueError(f"{names[None]!r} names no package")

@@ -62,6 +62,11 @@ class Disclosure:
                 )
         return cls(_LEVELS[level] | {word[1:] for word in words}, level == "off")
 
+    @property
+    def paths(self) -> bool:
+        """Whether folders and files of this machine may be named."""
+        return "paths" not in self.omitted
+
     def of(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return what may be kept of facts that `capture` returned; empty if nothing may."""
         kept: dict[str, Any] = {} if self.off else deepcopy(dict(facts))
@@ -78,6 +83,18 @@ def disclosure_of(text: str | None, experiment: str) -> Disclosure:
     except InvalidArgumentError as error:
         _log.warning("runs of experiment %s keep nothing of where they ran: %s", experiment, error)
         return Disclosure(off=True)
+
+
+def names_paths(facts: Mapping[str, Any]) -> bool:
+    """Return whether what a run kept shows that paths may be named: a fact is there that the word leaves out."""
+    return any(_is_there(facts, place.split(".")) for place in OMITTED["paths"])
+
+
+def _is_there(value: Any, names: list[str]) -> bool:
+    """Return whether something stands under a name, be it null."""
+    if not isinstance(value, Mapping) or names[0] not in value:
+        return False
+    return len(names) == 1 or _is_there(value[names[0]], names[1:])
 
 
 def _drop(value: Any, names: list[str]) -> None:

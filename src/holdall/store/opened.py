@@ -30,7 +30,7 @@ from holdall.runs.runs import Runs
 from holdall.storage.bucket import Bucket
 from holdall.storage.schemes import bucket_at
 from holdall.storage.wrappers import DEADLINE
-from holdall.store.telling import disclosing, surroundings
+from holdall.store.telling import allowed_by, disclosing, surroundings
 from holdall.terminal import guard_log
 from holdall.trees.location import Location
 from holdall.trees.session import close_sessions
@@ -345,6 +345,7 @@ class Store(Shown):
         )
         found._location.may_create, found._location.references = create, consent
         found._location.environment = disclosing(environment)
+        found._location.names_paths = allowed_by(environment).paths
         return found
 
     @classmethod

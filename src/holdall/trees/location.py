@@ -119,6 +119,7 @@ class Location:
     locate: Callable[[str], Any] | None = None  # what an address means, as the store that is here knows it
     unlock: Unlock | None = None  # what the user gives to open an encrypted store; None: nothing
     keyless: bool = False  # whether an encrypted store is looked after as it is seen without its keys
+    names_paths: bool = False  # whether what is stored may name folders of this machine
     damage: Damage = field(init=False)
     verifier: PackVerifier = field(init=False)
     made: set[str] = field(default_factory=set, init=False)

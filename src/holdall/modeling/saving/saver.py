@@ -22,6 +22,7 @@ from holdall.modeling.files.places import refuse_missing
 from holdall.modeling.flavor import PYFUNC, Flavor, Parts
 from holdall.modeling.model import Model, config_of
 from holdall.modeling.saving.keywords import ModelExtras, Paths
+from holdall.modeling.saving.pathless import pathless_files
 from holdall.modeling.saving.privacy import is_private, warn_of_private, warn_of_secrets
 from holdall.modeling.saving.requirements import CONDA, PYTHON_ENV, environment_files
 from holdall.modeling.saving.trial import shown_signature
@@ -33,7 +34,14 @@ Fetch: TypeAlias = Callable[[str, Path], None]  # an address, and where the file
 
 
 def save_files(
-    flavor: Flavor, model: Any, folder: Path, extras: ModelExtras, options: Mapping[str, Any], fetch: Fetch
+    flavor: Flavor,
+    model: Any,
+    folder: Path,
+    extras: ModelExtras,
+    options: Mapping[str, Any],
+    fetch: Fetch,
+    *,
+    paths: bool,
 ) -> Model:
     """Write all files of a model but the MLmodel file.
 
@@ -44,6 +52,7 @@ def save_files(
         extras: What is kept with it, whatever its flavor.
         options: The keyword arguments of the flavor's own `save`.
         fetch: Copies the file at an address of `artifacts` or `extra_files`.
+        paths: Whether its requirements may name a local path.
 
     Returns:
         What the MLmodel file is to say, without where and when it was logged.
@@ -68,15 +77,13 @@ def save_files(
         flavors[PYFUNC]["artifacts"] = _fetch_artifacts(extras.artifacts, folder, fetch)
     if extras.extra_files and flavor.name in flavors:
         flavors[flavor.name]["extra_files"] = _fetch_extra(extras.extra_files, folder, fetch)
-    _write(
-        folder,
-        environment_files(
-            parts.modules,
-            conda_env=extras.conda_env,
-            pip_requirements=extras.pip_requirements,
-            extra_pip_requirements=extras.extra_pip_requirements,
-        ),
+    needed = environment_files(
+        parts.modules,
+        conda_env=extras.conda_env,
+        pip_requirements=extras.pip_requirements,
+        extra_pip_requirements=extras.extra_pip_requirements,
     )
+    _write(folder, needed if paths else pathless_files(needed))
     hinted = signature is None and extras.signature is not False and parts.hinted is not None
     signature = parts.hinted if hinted else signature
     if signature is None and example and extras.signature is not False and PYFUNC in flavors:
