@@ -152,6 +152,19 @@ def test_what_was_deleted_stays_in_the_copy_unless_that_is_said(world: KeylessWo
     assert bucket.objects == objects(world.inner)
 
 
+@pytest.mark.parametrize("revoked", [True, False])
+def test_a_key_slot_goes_from_the_copy_only_if_it_was_revoked(world: KeylessWorld, revoked: bool) -> None:
+    """Else who can delete at the source would take the keys of the copy; with its mark, it opens nothing any more."""
+    bucket = MemoryBucket()
+    slot = next(key for key in world.inner.objects if key.startswith("keys/slots/"))
+    copied(world, bucket)
+    world.inner.delete(slot)
+    if revoked:
+        world.inner.put(f"{slot}-revoked", b"{}")
+    copied(world, bucket, deletions=True)
+    assert (slot in bucket.objects) is not revoked
+
+
 def test_the_verb_copies_so_where_no_key_is_given(world: KeylessWorld, tmp_path: Path) -> None:
     """By an address, again, and into a bundle; parts are refused, since they cannot be told from others."""
     store = Store(tiny_location(world.inner, seed=3, create=False, pool=Serial(), sealed=False))

@@ -11,7 +11,7 @@ copy that was killed is continued by the next, and one of yesterday brought up t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -28,7 +28,7 @@ from holdall.errors import (
     UnsupportedFeatureError,
 )
 from holdall.format.document import parse_document
-from holdall.format.layout import DESCRIPTOR, EXPERIMENTS, MODELS, NAMES, RUNS, Key, parse_key
+from holdall.format.layout import DESCRIPTOR, EXPERIMENTS, MODELS, NAMES, RUNS, Key, parse_key, revoked_key
 from holdall.format.pack import parse_pack
 from holdall.format.sealed_entry import public_sha256, without_key
 from holdall.storage.bucket import Bucket
@@ -72,7 +72,8 @@ def mirror(source: Location, bucket: Bucket, *, deletions: bool = False, dry_run
     Args:
         source: The store, without keys.
         bucket: Where to. Nobody else writes or collects there while it is copied.
-        deletions: Whether entries, packs, hints and experiments' own keys that the source has no longer are deleted.
+        deletions: Whether entries, packs, hints, revoked key slots and keys of experiments go that the source has no
+            longer.
         dry_run: Whether only to say what would be sent.
 
     Raises:
@@ -178,9 +179,14 @@ class _Mirror:
     def _delete(self, there: dict[str, int]) -> None:
         """Delete what the source has deleted, as a listing now tells."""
         left = {info.key for info in self._source.bucket.list()}
-        gone = [name for name in there if name not in left and (key := parse_key(name)) and key.kind in _GOES]
-        if gone:
+        if gone := [name for name in there if name not in left and _went(name, left)]:
             self._bucket.delete_many(gone)
+
+
+def _went(name: str, left: Container[str]) -> bool:
+    """Return whether an object that the source has no longer may go; a key slot only if it was revoked there."""
+    key = parse_key(name)
+    return key is not None and (key.kind in _GOES or (key.kind == "slot" and revoked_key(key.number) in left))
 
 
 def _list(bucket: Bucket) -> _Listed:
