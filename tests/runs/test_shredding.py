@@ -9,7 +9,14 @@ import pytest
 from tests.runs.test_own_keys import CONTENT, logged
 from tests.support.sealed import sealed_store
 
-from holdall.errors import FormatError, HoldallError, IntegrityError, InvalidArgumentError, ShreddedError
+from holdall.errors import (
+    FormatError,
+    HoldallError,
+    IntegrityError,
+    InvalidArgumentError,
+    ObjectExistsError,
+    ShreddedError,
+)
 from holdall.format.document import encode_document
 from holdall.format.layout import ShareName, own_keys_key, shredded_key
 from holdall.storage.memory import MemoryBucket
@@ -200,6 +207,28 @@ def test_interrupted_anywhere_it_goes_on(done: int) -> None:
         _ = sealed_store(bucket, seed=7, create=False).runs.get(run.id).data.params
     assert own_keys_key(id) not in bucket.objects
     assert not again.maintenance.check().problems
+
+
+def test_a_run_that_could_not_be_purged_is_told() -> None:
+    """Where somebody writes an entry before each of ours, shredding does not say that all is done."""
+
+    class Crowded(MemoryBucket):
+        crowded = False
+
+        def put(self, key: str, data: object) -> None:
+            if self.crowded and key.startswith("runs/"):
+                raise ObjectExistsError(self.url, key)
+            super().put(key, data)  # type: ignore[arg-type]
+
+    bucket = Crowded()
+    store = sealed_store(bucket)
+    id = store.experiments.create("patients", encryption="own")
+    logged(store, "patients")
+    bucket.crowded = True
+    with pytest.raises(ObjectExistsError):
+        store.experiments.shred(id)
+    bucket.crowded = False
+    assert store.experiments.shred(id).done
 
 
 def test_its_name_gives_no_new_keys_silently(shredded: Shredded) -> None:

@@ -102,6 +102,7 @@ class DomainVerbs:
             ExperimentNotFoundError: There is none.
             InvalidArgumentError: It has no keys of its own.
             NotDeletedError: The bucket keeps the object, by a lock or a rule of its own.
+            ObjectExistsError: The keys are gone, but somebody who has them in memory writes to a run all the time.
 
         Cost: as `get`, four listings, two PUTs and a DELETE; for each run a listing, a GET and a PUT, side by side.
 

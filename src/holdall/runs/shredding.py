@@ -59,39 +59,44 @@ def planned(location: Location, id: str, name: str) -> tuple[Shredding, Ring, li
 
 
 def destroy(location: Location, ring: Ring, id: str, runs: list[str]) -> None:
-    """Destroy the keys, and purge the runs. Raises: NotDeletedError, IntegrityError: as `OwnKeys.destroy`."""
+    """Destroy the keys, and purge the runs. Raises: as `OwnKeys.destroy`, and ObjectExistsError."""
     ring.own.destroy(id, location.clock())
     ring.forget(id)
     side_by_side(lambda run: _purge(location, ring, run), runs)
 
 
 def _purge(location: Location, ring: Ring, run_id: str) -> None:
-    """Append the entry that purges a run which nobody can read, if it is not there. Cost: a listing, a GET, a PUT."""
+    """Append the entry that purges a run which nobody can read, if it is not there. Cost: a listing, a GET, a PUT.
+
+    Raises:
+        ObjectExistsError: Somebody who still knows the keys writes one entry after the other; the next call goes on.
+    """
     bucket, log = location.stored_in(), run_log(run_id)
     for _ in range(_TRIES):
         newest = Journal(bucket, location.pool, log).newest()
         if newest is None:
             return
-        key = log_key(log, newest)
+        key, following = log_key(log, newest), log_key(log, newest + 1)
         data = bucket.get(key, limit=MAX_SEALED)
         if _purges(data, key, ring):
             return
-        entry = LogEntry(
-            log=log,
-            n=newest + 1,
-            write_id=location.entropy(16).hex(),
-            prev=public_sha256(data, key),
-            time=location.clock(),
-            writer=location.writer,
-            state_at=None,
-            ops=({"op": "purge"},),
-        )
-        following, keyring = log_key(log, entry.n), ring.of_store
+        entry = _purging(location, log, newest + 1, prev=public_sha256(data, key))
         try:
-            bucket.put(following, seal_entry(encode_entry(entry), following, keyring.own, keyring.entropy))
+            bucket.put(following, seal_entry(encode_entry(entry), following, ring.of_store.own, ring.of_store.entropy))
         except ObjectExistsError:
             continue
         return
+    raise ObjectExistsError(
+        bucket.url, log, "somebody writes to this run all the time, so it was not purged: call again"
+    )
+
+
+def _purging(location: Location, log: str, n: int, *, prev: str) -> LogEntry:
+    """Return the entry of a number that purges a run, and says nothing else."""
+    write_id, time, ops = location.entropy(16).hex(), location.clock(), ({"op": "purge"},)
+    return LogEntry(
+        log=log, n=n, write_id=write_id, prev=prev, time=time, writer=location.writer, state_at=None, ops=ops
+    )
 
 
 def _purges(data: bytes, key: str, ring: Ring) -> bool:
