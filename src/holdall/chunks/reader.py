@@ -27,7 +27,7 @@ from holdall.format.pack import MAGIC, TAIL, TRAILER, Footer, footer_length, par
 from holdall.format.reference import Ref
 from holdall.format.sealing import Sealing
 from holdall.keys.sealed_bucket import sealing_of
-from holdall.storage.bucket import Bucket
+from holdall.storage.bucket import Bucket, adapter_of
 from holdall.storage.local import LocalBucket
 
 _NEAR: Final = 4 << 20  # bytes of a range of a local disk
@@ -142,6 +142,4 @@ class ChunkReader:
 
 def _is_near(bucket: object) -> bool:
     """Return whether this is a local disk, whatever is wrapped around it."""
-    while inner := getattr(bucket, "inner", None):
-        bucket = inner
-    return isinstance(bucket, LocalBucket)
+    return isinstance(adapter_of(bucket), LocalBucket)

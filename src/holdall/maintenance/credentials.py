@@ -12,6 +12,7 @@ from typing import Any, Final
 from holdall.errors import InvalidArgumentError
 from holdall.maintenance.access import AccessVerbs
 from holdall.runs.times import milliseconds
+from holdall.storage.bucket import adapter_of
 from holdall.storage.s3 import S3Bucket
 from holdall.storage.sts import Wanted, issue
 
@@ -125,9 +126,7 @@ class CredentialVerbs(AccessVerbs):
         return ShortLived(found.key, found.secret, found.token, found.expires, role)
 
     def _options_of_s3(self) -> dict[str, Any]:
-        adapter: object = self._location.bucket
-        while (inner := getattr(adapter, "inner", None)) is not None:
-            adapter = inner
+        adapter = adapter_of(self._location.bucket)
         if not isinstance(adapter, S3Bucket):
             raise InvalidArgumentError(f"{self._location.bucket.url} is not in S3, whose token services issue these")
         return adapter.client.options

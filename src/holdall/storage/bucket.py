@@ -146,6 +146,13 @@ class Bucket(Protocol):
         ...
 
 
+def adapter_of(bucket: object) -> object:
+    """Return the bucket that asks the server or the disk, below all that is wrapped around it."""
+    while (inner := getattr(bucket, "inner", None)) is not None:
+        bucket = inner
+    return bucket
+
+
 def check_size(url: str, key: str, size: int, limit: int | None) -> None:
     """Refuse an object that is longer than its reader can use.
 

@@ -28,7 +28,7 @@ from holdall.errors import (
     ObjectTooShortError,
     StorageError,
 )
-from holdall.storage.bucket import Bytes, ObjectInfo, check_range, check_size
+from holdall.storage.bucket import Bytes, ObjectInfo, adapter_of, check_range, check_size
 from holdall.storage.renaming import rename_if_free
 from holdall.storage.zip_directory import MAX_MEMBERS, Member, begin_of, read_directory
 from holdall.storage.zip_stream import zip_info
@@ -47,9 +47,8 @@ def is_bundle(path: Path) -> bool:
 
 def bundle_path(bucket: object) -> Path | None:
     """Return the path of the bundle that a bucket reads, whatever is wrapped around it; None if it is none."""
-    while inner := getattr(bucket, "inner", None):
-        bucket = inner
-    return bucket.path if isinstance(bucket, BundleBucket) else None
+    adapter = adapter_of(bucket)
+    return adapter.path if isinstance(adapter, BundleBucket) else None
 
 
 class _Opened:

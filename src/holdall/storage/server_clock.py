@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from holdall.errors import ObjectExistsError, UnknownAgeError
-from holdall.storage.bucket import Bucket
+from holdall.storage.bucket import Bucket, adapter_of
 
 
 def server_time(bucket: Bucket, token: str) -> int:
@@ -34,7 +34,4 @@ def server_time(bucket: Bucket, token: str) -> int:
 
 def keeps_versions(bucket: Bucket) -> bool:
     """Return whether the bucket was seen, by this handle, to keep versions: then what is deleted stays for a while."""
-    adapter: object = bucket
-    while (inner := getattr(adapter, "inner", None)) is not None:
-        adapter = inner
-    return bool(getattr(adapter, "keeps_versions", False))
+    return bool(getattr(adapter_of(bucket), "keeps_versions", False))

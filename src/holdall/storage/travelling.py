@@ -12,7 +12,7 @@ from __future__ import annotations
 import pickle
 from typing import Final
 
-from holdall.storage.bucket import Bucket
+from holdall.storage.bucket import Bucket, adapter_of
 from holdall.storage.credentials import handed_over
 from holdall.workers import process
 
@@ -32,9 +32,7 @@ def pack_bucket(bucket: Bucket) -> bytes | None:
 
 def is_shared(bucket: object) -> bool:
     """Return whether every process that opens a bucket sees the same objects: it says so itself, or what it wraps."""
-    while (inner := getattr(bucket, "inner", None)) is not None:
-        bucket = inner
-    return bool(getattr(bucket, "shared", False))
+    return bool(getattr(adapter_of(bucket), "shared", False))
 
 
 def unpack_bucket(packed: bytes) -> Bucket:
