@@ -9,10 +9,11 @@ from holdall.maintenance.auditing import AuditVerbs
 from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
 from holdall.maintenance.credentials import CredentialVerbs
+from holdall.maintenance.encrypting import create_encrypted
 from holdall.maintenance.explaining import ExplainVerbs
 from holdall.maintenance.garbage import GarbageVerbs
 from holdall.maintenance.health import HealthVerbs
-from holdall.maintenance.keys import KeySlots, create_encrypted
+from holdall.maintenance.keys import KeySlots
 from holdall.maintenance.references import ReferenceVerbs
 from holdall.maintenance.retention import RetentionVerbs
 from holdall.maintenance.signatures import SignatureVerbs
