@@ -17,7 +17,6 @@ from holdall.format.document import Json, count_of, encode_document, parse_docum
 from holdall.format.roots import MOST_EPOCHS, SEALED, Root, check_store, derive
 
 MAX_SLOT: Final = 64 << 10  # bytes of the document
-MOST_SLOTS: Final = 1 << 32
 MOST_LABEL: Final = 200  # characters
 MOST_CIPHER: Final = 6144  # bytes that AWS KMS makes of a key, at most
 _ADDRESS: Final = 2048  # characters of a key's ARN
