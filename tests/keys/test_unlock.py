@@ -6,9 +6,11 @@ import json
 import os
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 import holdall
@@ -18,10 +20,12 @@ from holdall.keys.making import NewSlot
 from holdall.keys.unlock import Unlock
 from holdall.runs.environment import capture
 from holdall.runs.masking import mask_text
-from holdall.settings import read_settings
+from holdall.settings import Settings, read_settings
+from holdall.storage.credentials import handed_over
 from holdall.store import Store
 
 SECRET = "correct horse battery staple"
+IDENTITY = "AGE-SECRET-KEY-1GPQ5YS6YG4RYWJZFFF95CN2WFAG9Z5JN2324V46CT9D9KHZATE0S5FAZ64"
 
 
 def test_the_settings_make_it() -> None:
@@ -65,7 +69,35 @@ def test_a_store_is_given_it_as_an_option_too() -> None:
 def test_it_travels_to_workers() -> None:
     """With all that it has."""
     given = Unlock(SECRET, "command", ("identity",), False)
-    assert pickle.loads(pickle.dumps(given)) == given
+    with handed_over():
+        assert pickle.loads(pickle.dumps(given)) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (Unlock(SECRET), "a passphrase"),
+        (Unlock(identities=("a.key", f" {IDENTITY.lower()}")), "an identity"),
+        (Unlock(SECRET, identities=(IDENTITY,)), "a passphrase and an identity"),
+    ],
+)
+def test_a_pickle_with_secrets_is_told_of(given: Unlock, told: str) -> None:
+    """Of a store, encrypted or not, of a file system, of settings; and nothing of them is said."""
+    files = fsspec.filesystem("holdall", store="memory://unlocked", unlock=given)
+    for holder in (given, holdall.open("memory://unlocked", unlock=given), files, Settings(unlock=given)):
+        with pytest.warns(UserWarning, match=f"holds {told} in clear") as caught:
+            pickle.dumps(holder)
+        assert all(word not in str(caught[0].message) for word in ("horse", "1GPQ5"))
+
+
+def test_a_pickle_without_secrets_is_no_news() -> None:
+    """A command and a file's name are found anew where it is unpickled; nobody else reads a pipe to an own process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        packed = pickle.dumps(holdall.open("memory://unlocked", unlock=Unlock(None, "pass show it", ("a.key",))))
+        with handed_over():
+            assert b"horse" in pickle.dumps(Unlock(SECRET, identities=(IDENTITY,)))
+    assert b"pass show it" in packed
 
 
 # --- the command ----------------------------------------------------------------

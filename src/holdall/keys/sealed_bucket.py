@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from holdall.errors import FormatError
+from holdall.errors import FormatError, HoldallError
 from holdall.format.layout import parse_key
 from holdall.format.sealed_entry import MAX_SEALED, open_entry, seal_entry
 from holdall.format.sealing import NONCE, PLAIN, TAG, Keyring, Sealing
@@ -41,10 +41,14 @@ class SealedBucket:
         return f"SealedBucket({self.inner!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Travel with the keys that were found: another process has no descriptor at hand."""
-        if self._ring() is not None:
+        """Travel with the keys that were found: another process has no descriptor at hand. Else look for them there."""
+        try:
+            ring = self._ring()
+        except HoldallError:  # as of a store that somebody is still to make
+            return SealedBucket, (self.inner, self._ring, self._log)
+        if ring is not None:
             warn_if_keys_are_pickled(self.url)
-        return _rebuilt, (self.inner, self._ring(), self._log)
+        return _rebuilt, (self.inner, ring, self._log)
 
     def over(self, inner: Bucket) -> SealedBucket:
         """Return the same around another bucket of the same objects."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from holdall.errors import InvalidArgumentError
+from holdall.keys.identities import SECRET
+from holdall.storage.credentials import warn_if_unlock_is_pickled
 
 _PATIENCE: Final = 120.0  # seconds: somebody may have to touch a token
 _MOST: Final = 64 << 10  # bytes that a command may print
@@ -50,6 +52,11 @@ class Unlock:
             "kms": self.kms,
         }
         return f"Unlock({', '.join(name for name, value in named.items() if value)})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        texts = [each for each in self.identities if str(each).strip().lower().startswith(SECRET)]
+        warn_if_unlock_is_pickled([*["a passphrase"] * bool(self.passphrase), *["an identity"] * bool(texts)])
+        return Unlock, tuple(getattr(self, each.name) for each in fields(self))
 
     @staticmethod
     def of(given: object) -> Unlock | None:

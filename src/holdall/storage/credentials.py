@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from multiprocessing.context import get_spawning_popen
@@ -47,6 +47,17 @@ def warn_if_keys_are_pickled(url: str) -> None:
             "A store that is opened anew there finds its key in the environment",
             UserWarning,
             stacklevel=3,
+        )
+
+
+def warn_if_unlock_is_pickled(secrets: Sequence[str]) -> None:
+    """Say that a pickle has what opens an encrypted store in clear, if it has and leaves this process's own."""
+    if secrets and _leaves():
+        warn(
+            f"a pickle holds {' and '.join(secrets)} in clear, with which a store was opened: who reads it has "
+            "what opens that store. A store that is opened anew where it is unpickled finds its key in the environment",
+            UserWarning,
+            stacklevel=4,
         )
 
 
