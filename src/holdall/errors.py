@@ -1323,7 +1323,10 @@ class NotEncryptedError(HoldallError):
     """The store is not encrypted, and only one that is may be used here. Attributes: url."""
 
     error_code = "PERMISSION_DENIED"
-    hint = "check the address; if it is right, find out who put another store there. HOLDALL_ENCRYPTED=any allows both"
+    hint = (
+        "check the address; if it is right, find out who put another store there. "
+        "maintenance.create(encrypt=True) makes an encrypted one; HOLDALL_ENCRYPTED=any allows both"
+    )
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

@@ -90,6 +90,8 @@ def _shown(page: str, folder: Path) -> None:
 def test_a_store_of_its_own_is_current_for_one_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins with an empty store, in this process and its children, and leaves nothing; as in the README."""
     monkeypatch.setenv("HOLDALL_RUN_ID", "0" * 32)  # of a pipeline that runs the tests
+    monkeypatch.setenv("HOLDALL_PASSPHRASE_COMMAND", "false")  # which would open the user's own store
+    monkeypatch.setenv("HOLDALL_ENCRYPTED", "required")
     monkeypatch.delenv("HOLDALL_STORE", raising=False)
     pytester.makepyfile(_FOLDER)
     _shown("README.md", pytester.path)

@@ -517,8 +517,9 @@ def test_the_demo_shows_what_was_there_already(shell: Shell) -> None:
 
 @pytest.mark.long
 @pytest.mark.deep  # the demo on a folder runs in every run, and the server in every session
-def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell) -> None:
-    """`demo --s3` needs nothing from outside and leaves nothing behind."""
+def test_the_demo_runs_on_an_s3_server_of_its_own(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`demo --s3` needs nothing from outside and leaves nothing behind, whatever opens the user's own store."""
+    monkeypatch.setenv("HOLDALL_PASSPHRASE", "correct horse battery staple")
     told = Process(shell.folder)("demo", "--s3")
     assert "s3://" in told
     assert "every SHA-256" in told

@@ -50,7 +50,9 @@ def _store(url: str | None, *, s3: bool) -> Iterator[holdall.Store]:
     with moto_server() as server:
         address = server.create_bucket("holdall-demo")
         keys = {"key": "demo", "secret": "demo", "client_kwargs": {"region_name": "us-east-1"}}
-        yield holdall.set_store(f"{address}/store", endpoint_url=server.url, **keys)
+        store = holdall.set_store(f"{address}/store", endpoint_url=server.url, **keys)
+        store.maintenance.create()  # by name: with a key in the environment none is made unasked
+        yield store
 
 
 def _train(store: holdall.Store, folder: Path, *, trees: int) -> holdall.Run:

@@ -26,6 +26,8 @@ _NAMED = ("RUN_ID", "RUN_NAME", "EXPERIMENT", "EXPERIMENT_NAME")  # of a run tha
 _UNSET = (
     *(f"{tool}_{name}" for tool in ("HOLDALL", "MLFLOW") for name in _NAMED),
     *("HOLDALL_CREATE", "HOLDALL_S3_LANE"),
+    # Keys of the user's own stores: none of theirs is opened, and nobody is asked for a passphrase or to touch a token.
+    *(f"HOLDALL_{name}" for name in ("PASSPHRASE", "PASSPHRASE_COMMAND", "IDENTITY", "KMS", "ENCRYPTED")),
 )
 _SET = {"HOLDALL_CACHE": "off", "HOLDALL_WORKERS": "0"}  # nothing on the user's disk, and no process that stays
 _AWS_UNSET = tuple(

@@ -309,7 +309,8 @@ class Store(Shown):
             references: Beginnings of addresses that references to content elsewhere may lead to, or a mapping of them
                 to options of their storage library; object stores, and nothing else, when None. The option
                 `references` says the same, and comes first.
-            unlock: What opens the store, if it is encrypted. The option `unlock` says the same, and comes first.
+            unlock: What opens the store, if it is encrypted; then writing makes none, which might lie in the open. The
+                option `unlock` says the same, and comes first.
 
         Raises:
             InvalidURIError: Not an address that holdall knows.

@@ -64,9 +64,7 @@ _PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries
 _WHOLE: Final = 60.0  # and beyond which none is sent again
 _REFUSE: Final = "set_store(..., create=False) or HOLDALL_CREATE=never refuses that"
 _ONLY_ASKED: Final = "check the address; create=False or HOLDALL_CREATE=never keeps writers from making a store there: "
-_NOT_UNASKED: Final = (
-    "a key was given, and no store that is not encrypted is made unasked: `holdall store init --encrypt URL` makes one"
-)
+_UNLOCKED: Final = "check the address; where something is given that opens encrypted stores, none is made unasked: "
 _log = logging.getLogger("holdall")
 _RECORDING: Final = 5.0  # seconds that recording damage may delay the error that tells of it
 
@@ -159,7 +157,7 @@ class Location:
         try:
             found = parse_descriptor(self.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
         except ObjectNotFoundError as error:
-            raise StoreNotFoundError(self.bucket.url) from error
+            raise self._not_found() from error
         if self.unlock is not None and self.unlock.required and not found.sealed:
             raise NotEncryptedError(self.bucket.url)
         if found.sealed and not self.keyless:
@@ -168,6 +166,17 @@ class Location:
             roots = find_roots(self.bucket, found.store, self.unlock or Unlock(kms=False), found.proof)
             self._ring = Ring(roots, found.cipher, self.entropy, self.stored_in(), found.store)
         return found
+
+    def _not_found(self) -> StoreNotFoundError:
+        """Return the error; to who could mean an encrypted store it does not advise to make one that is not."""
+        error = StoreNotFoundError(self.bucket.url)
+        if self.unlock is not None:
+            error.hint = _UNLOCKED + "holdall.open(url).maintenance.create(encrypt=True) makes an encrypted one"
+            error.shell_hint = _UNLOCKED + "`holdall store init --encrypt URL` makes an encrypted one"
+            if not self.unlock.required:
+                error.hint += ", create() one in the open"
+                error.shell_hint += ", `holdall store init URL` one in the open"
+        return error
 
     def open_anew(self) -> None:
         """Find the keys of an encrypted store again: it has a newer root. Raises, cost: as `descriptor`."""
@@ -293,7 +302,10 @@ class Location:
         Raises:
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
+            NotEncryptedError: It would not be encrypted, and only one that is may be used.
         """
+        if not cipher and self.unlock is not None and self.unlock.required:
+            raise NotEncryptedError(self.bucket.url)
         patient = with_shorter_deadline(self.bucket, _PATIENCE, whole=_WHOLE)
         token = self.entropy(16).hex()
         report = probe(patient, token=token, rounds=0 if self.trusted else rounds, brief=True)
@@ -350,12 +362,11 @@ class Location:
         try:
             descriptor = self.descriptor
         except StoreNotFoundError as error:
+            if self.unlock is not None:
+                raise
             if not self.may_create:
                 error.hint = _ONLY_ASKED + "holdall.open(url).maintenance.create() does"
                 error.shell_hint = _ONLY_ASKED + "`holdall store init URL` does"
-                raise
-            if self.unlock is not None:
-                error.hint = error.shell_hint = _NOT_UNASKED
                 raise
             self._make()
             descriptor = self.descriptor

@@ -40,6 +40,10 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
         "check which store this is and whose key it takes with `holdall store key list`; whoever has a key can add "
         "yours with `holdall store key add`"
     ),
+    errors.NotEncryptedError: (
+        "check the address; if it is right, find out who put another store there. `holdall store init --encrypt URL` "
+        "makes an encrypted one; HOLDALL_ENCRYPTED=any allows both"
+    ),
     errors.ExperimentExistsError: "use it as it is, or choose another name; `holdall experiment list --all` shows it",
     errors.ModelExistsError: "`holdall model register URI NAME` adds a version to it; or choose another name",
     errors.NoActiveRunError: "name the run with --run",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 from holdall.errors import StoreNotFoundError
@@ -60,8 +59,10 @@ def store_at(uri: str) -> Store:
     with _opening:
         if address not in _stores:
             store = read_settings().open_store(address, environment=False)
-            with suppress(StoreNotFoundError):  # somebody looks which folder of an address is the store
+            try:
                 _defaults.add(store.experiments.id_of())
+            except StoreNotFoundError:  # only who makes it knows whether it will be encrypted
+                return store
             _stores[address] = store
         return _stores[address]
 

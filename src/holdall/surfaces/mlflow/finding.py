@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from holdall.errors import InvalidURIError, StoreNotFoundError
+from holdall.settings import read_settings
 from holdall.store import Store
 from holdall.surfaces.mlflow.addresses import PREFIX, forget_store, store_address, store_at
 from holdall.surfaces.mlflow.roots import depth_of_owner
@@ -70,8 +71,9 @@ def find_store(address: Address) -> tuple[Store, tuple[str, ...]]:
         _known.pop(at, None)  # somebody may make one
     error = StoreNotFoundError(address.uri)
     where = next(reversed([at for at, _ in address.above() if at != address.place]), address.place)
-    error.hint = f"make one where all artifacts are to be below: holdall.open({where!r}).maintenance.create()"
-    error.shell_hint = f"`holdall store init {where}`"
+    how, option = ("encrypt=True", "--encrypt ") if read_settings().unlock else ("", "")
+    error.hint = f"make one where all artifacts are to be below: holdall.open({where!r}).maintenance.create({how})"
+    error.shell_hint = f"`holdall store init {option}{where}`"
     raise error
 
 
