@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.filesystems import filesystem_of
-from tests.support.stores import Serial, entropy, tiny_store
+from tests.support.stores import Serial, entropy, first_slot, tiny_store
 
 import holdall
-from holdall.errors import FileSystemError, HoldallError, IntegrityError, NoSuchFileError
+from holdall.errors import FileSystemError, HoldallError, IntegrityError, NoSuchFileError, WrongKeyError
+from holdall.format.sealing import AES
+from holdall.storage.credentials import handed_over
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Run, Store
@@ -669,3 +672,23 @@ def test_an_open_file_travels(world: World) -> None:
         fs.pipe(name, b"9876543210")
         with pytest.raises(FileNotFoundError, match="was replaced"):
             pickle.loads(there)
+
+
+# --- an encrypted store ---
+
+
+def test_a_store_is_opened_by_what_each_was_given() -> None:
+    """The keys of one file system open nothing for another of the same address, though their texts are the same."""
+    url = f"memory://{os.urandom(8).hex()}"
+    right, wrong = (holdall.Unlock(passphrase=words) for words in ("open, sesame", "close, sesame"))
+    store = holdall.open(url, unlock=right)
+    store._location.create(cipher=AES, slots=partial(first_slot, store._location.bucket))
+    run = store.runs.start()
+    run.log_bytes(b"very private", "notes.txt")
+    run.finish()
+    assert HoldallFileSystem(url, unlock=right).cat(f"runs/{run.id}/notes.txt") == b"very private"
+    with pytest.raises(WrongKeyError):
+        HoldallFileSystem(url, unlock=wrong).cat(f"runs/{run.id}/notes.txt")
+    with handed_over():
+        again = pickle.loads(pickle.dumps(HoldallFileSystem(url, unlock=right)))
+    assert again.cat(f"runs/{run.id}/notes.txt") == b"very private"

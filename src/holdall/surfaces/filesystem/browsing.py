@@ -27,6 +27,8 @@ class _OfOneStore(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspec has
     def __call__(cls, *args: Any, **options: Any) -> Any:
         options = apply_config(cls, {"store": args[0], **options} if args else options)
         options["store"] = whole_address(options.get("store") or default_store())
+        if "unlock" in options:  # fsspec tells instances apart by the texts of their options, and this has no secret
+            options["skip_instance_cache"] = True
         return super().__call__(**options)
 
 

@@ -115,16 +115,17 @@ class Views:
                 self._seen.pop(root, None)
 
 
-_views: dict[tuple[int, str, str], Views] = {}  # by process, since no lock survives a fork; by address; by options
+# By process, since no lock survives a fork; by address; by options; and by what opens it, which no text shows.
+_views: dict[tuple[int, str, str, object], Views] = {}
 
 
 def views_of(url: str, options: Mapping[str, Any]) -> Views:
     """Return what this process has seen of the store at an address: the active store, if that is it."""
     active = active_store()
     if active is not None and active.url == url and not options:
-        key = (os.getpid(), url, f"active {id(active)}")
+        key = (os.getpid(), url, f"active {id(active)}", None)
         return _views.setdefault(key, Views(active))
-    key = (os.getpid(), url, repr(sorted(options.items(), key=lambda item: item[0])))
+    key = (os.getpid(), url, repr(sorted(options.items(), key=lambda item: item[0])), options.get("unlock"))
     found = _views.get(key)
     return found or _views.setdefault(key, Views(read_settings().open_store(url, dict(options))))
 
