@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import pty
 import re
 import select
@@ -14,6 +15,11 @@ from pathlib import Path
 
 import pytest
 from tests.support.shell import Shell
+
+from holdall.__main__ import program
+from holdall.storage.credentials import handed_over
+from holdall.surfaces.cli import passphrases
+from holdall.surfaces.cli.program import opener
 
 SECRET = "correct horse battery staple"
 
@@ -124,6 +130,24 @@ def test_at_a_terminal_a_passphrase_is_asked_for(shell: Shell) -> None:
     assert shown.count("Passphrase of") == 1
     assert "key slot 1 opens the store now" in shown
     assert "horse" not in shown
+
+
+def test_what_was_typed_goes_to_the_processes_of_a_server(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They open the store of `model serve` each for itself, and nobody is there to be asked again."""
+    shell("store", "init", "--encrypt", "--passphrase", input=f"{SECRET}\n")
+    monkeypatch.setitem(passphrases._typed, "", SECRET)
+    with program.make_context("holdall", ["--store", str(shell.folder / "store"), "run", "list"]), handed_over():
+        packed = pickle.dumps(opener())
+    passphrases.forget()
+    assert pickle.loads(packed)().runs.search() == []
+
+
+def test_the_pages_are_not_served_where_a_key_is_missing(shell: Shell) -> None:
+    """`holdall ui` says so, where a passphrase can be asked for, before anybody looks at a page."""
+    shell("store", "init", "--encrypt", "--recipient", shell("store", "key", "new", "k").strip())
+    refused = shell("ui", "--port", "0", code=1)
+    assert "stays closed" in refused
+    assert "listening" not in refused
 
 
 @pytest.mark.deep

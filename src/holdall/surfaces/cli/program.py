@@ -28,7 +28,7 @@ from holdall.errors import (
     KeyUnavailableError,
     RequestError,
 )
-from holdall.settings import read_settings
+from holdall.settings import Settings, read_settings
 from holdall.surfaces.cli.hints import hint_of
 from holdall.surfaces.cli.passphrases import ask_for, forget, may_ask, with_typed
 from holdall.surfaces.cli.writer import confirm, quiet_pipes, tell, tell_click, tell_traceback
@@ -182,9 +182,9 @@ def opened_at(url: str, more: Sequence[str] = ()) -> Store:
 
 
 def opener() -> Callable[[], Store]:
-    """Return a function that opens the store of the command, in another process too."""
+    """Return a function that opens the store of the command, in another process too: what was typed goes along."""
     given = click.get_current_context().find_root().params
-    return partial(_open, given["url"], given["options"])
+    return partial(_open, given["url"], given["options"], _settings().unlock)
 
 
 def opened_while_typing(ctx: click.Context) -> Store:
@@ -218,17 +218,23 @@ def _at_a_terminal() -> bool:
 
 
 def _open(url: str | None, options: Sequence[str], unlock: Unlock | None = None) -> Store:
+    settings = _settings()
     try:
-        settings = read_settings()
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    try:
-        settings = replace(settings, unlock=unlock or with_typed(settings.unlock))
+        settings = replace(settings, unlock=unlock or settings.unlock)
         return settings.open_store(url, dict(map(_option, options)))
     except HoldallError:
         raise
     except (ValueError, TypeError) as error:
         raise WrongOption(str(error)) from error
+
+
+def _settings() -> Settings:
+    """Return the settings, with the passphrase that was typed. Raises: UsageError."""
+    try:
+        settings = read_settings()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return replace(settings, unlock=with_typed(settings.unlock))
 
 
 def _option(text: str) -> tuple[str, Any]:

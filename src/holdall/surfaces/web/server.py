@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from holdall.errors import HoldallError, KeyUnavailableError
 from holdall.servers.connection import bounded
 from holdall.servers.listening import listen
 from holdall.store import Store
@@ -42,11 +43,23 @@ def serve(
         rules = rules_for(host, port, allow_changes=locked, allowed_hosts=allowed_hosts)
         name = socket.gethostname() if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
         told = f"listening on http://{name}:{port}/" + (f"?token={rules.token}" if rules.token else "")
-        app = make_app(Site(opener(), changes=allow_changes), rules)
+        app = make_app(Site(_opened(opener), changes=allow_changes), rules)
         server = _Server(configuration(app), lambda: say(told))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
     return 0
+
+
+def _opened(opener: Callable[[], Store]) -> Store:
+    """Return the store. That a key is missing is said here, where one can be asked for; all else the pages say."""
+    store = opener()
+    try:
+        store.id  # noqa: B018  # which finds the keys of an encrypted store
+    except KeyUnavailableError:
+        raise
+    except HoldallError:
+        pass
+    return store
 
 
 class _Server(uvicorn.Server):
