@@ -6,6 +6,7 @@ import datetime
 import json
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,23 @@ def table() -> pd.DataFrame:
 
 
 # --- what comes back ---
+
+
+def test_of_an_encrypted_store_nothing_of_a_table_lies_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is read in memory: parts in their order, others beside them none; a file, a folder, nothing as anywhere."""
+    here, there = (tiny_store(MemoryBucket(), sealed=sealed).runs.start() for sealed in (False, True))
+    for run in (here, there):
+        for n in range(3):
+            log_table(run, {"a": [n, n + 3]}, "deep/t.json")
+        run.log_text("no part", "deep/t.json/notes.txt")
+        run.log_text("[1]", "deep/t.json/more/01700000000123456789-5f0c11d2.json")
+        run.log_dict({"columns": ["a"], "data": [[1]]}, "one.json")
+    wanted = [load_table(here, name) for name in ("deep/t.json", "one.json")]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    for name, frame in zip(("deep/t.json", "one.json"), wanted, strict=True):
+        assert_frame_equal(load_table(there, name), frame)
+    with pytest.raises(ArtifactNotFoundError):
+        load_table(there, "other.json")
 
 
 @pytest.mark.parametrize("name", ["t.json", "deep/t.parquet"])

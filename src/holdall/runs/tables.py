@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdall.errors import ArtifactNotFoundError, InvalidArgumentError
-from holdall.format.tree import Entry
+from holdall.format.tree import Entry, Kind
 from holdall.runs.columns import (
     is_image,
     json_table,
@@ -123,7 +123,7 @@ def load_table(
         ValueError: The extension is neither `.json` nor `.parquet`.
         MissingLibraryError: pandas is needed, and pyarrow for Parquet.
 
-    Cost: as fetching all parts in one download.
+    Cost: as fetching all parts in one download; of an encrypted store a part after the other, for none is put on disk.
     """
     form, parts = _form(artifact_file), _parts(run, artifact_file)
     foreign = artifact_file in parts
@@ -159,6 +159,8 @@ def _form(artifact_file: str) -> str:
 
 def _parts(run: RunReader, artifact_file: str) -> dict[str, bytes]:
     """Return the parts of a table by path, in order. Other files beside them are none."""
+    if run._location.sealing.sealed:
+        return _parts_in_memory(run, artifact_file)
     with tempfile.TemporaryDirectory(prefix="holdall-") as folder:
         place = run.download(artifact_file, folder)
         if place.is_symlink():
@@ -169,6 +171,14 @@ def _parts(run: RunReader, artifact_file: str) -> dict[str, bytes]:
     if not parts:
         raise ArtifactNotFoundError(run.id, artifact_file)
     return parts
+
+
+def _parts_in_memory(run: RunReader, artifact_file: str) -> dict[str, bytes]:
+    """Return the same, one after the other: of an encrypted store nothing is to lie in a temporary file."""
+    seen, folder = run._at_one_look(), f"{artifact_file}/"
+    files = sorted(entry.path for entry in seen.entries(artifact_file) if entry.kind is Kind.FILE)
+    parts = [path for path in files if _PART.fullmatch(path.removeprefix(folder).rpartition(".")[0])]
+    return {path: seen.read(path) for path in parts or [artifact_file]}
 
 
 def _is_own_file(place: Path) -> bool:
