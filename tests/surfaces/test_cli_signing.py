@@ -44,6 +44,26 @@ def test_a_run_is_signed_and_verified(shell: Shell, run_id: str) -> None:
     assert shell.json("run", "verify", run_id, "--signed-by", "eve.pub", "--signed-by", "anna.pub")["signatures"]
 
 
+def test_signatures_of_an_encrypted_store_are_checked(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sealed as all tags are, and hold there; one that does not is told, and without a key none is seen."""
+    shell("store", "key", "new", "k")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "k"))
+    shell("store", "init", "--encrypt")
+    SigningKey.generate().save(shell.folder / "anna")
+    (shell.folder / "a.txt").write_text("a")
+    first, second = shell.log("a.txt"), shell.log("a.txt")
+    made = shell.json("run", "sign", first, "--key", "anna")
+    assert shell.json("run", "verify", first, "--signed-by", "anna.pub")["signatures"] == [made]
+    assert shell.json("store", "check", "--signatures", "--signed-by", "anna.pub") == [made]
+    assert not any(b"signature" in path.read_bytes() for path in (shell.folder / "store").rglob("*") if path.is_file())
+    tags = Store.open(str(shell.folder / "store"), unlock=read_settings().unlock).runs.get(first).data.tags
+    ((tag, text),) = ((tag, text) for tag, text in tags.items() if tag.startswith(PREFIX))
+    shell("run", "tag", second, tag, text)  # of another run
+    assert second in shell("store", "check", "--signatures", code=1)
+    monkeypatch.delenv("HOLDALL_IDENTITY")
+    assert "stays closed" in shell("store", "check", "--signatures", code=1)
+
+
 def test_hostile_signatures_are_shown_as_what_they_are(shell: Shell, run_id: str) -> None:
     """A time that no calendar has, and texts that steer a terminal, in what anybody may have written."""
     anna = SigningKey.load(shell.folder / "anna")
