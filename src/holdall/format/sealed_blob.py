@@ -11,8 +11,8 @@ parses recipes and nodes knows nothing of this, and ids are those of the plain b
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, TypeAlias
 
 from holdall.errors import FormatError
 from holdall.format.chunk_table import EXTENT, ROW, ChunkTable
@@ -39,6 +39,7 @@ _LENGTH: Final = struct.Struct("<H")
 _IDENTITY: Final = 40  # bytes of a file's size and SHA-256
 _SPLIT: Final = {RECIPE: b"HFRS", NODE: b"HFTS"}
 _FILE_ROW, _LINK_ROW = 0, 1
+_FileEnd: TypeAlias = Callable[[Bytes, int], tuple[int, bool]]  # of what a row says of a file
 _OF_CONTENT: Final = {1: CHUNK, 2: RECIPE}
 
 
@@ -63,7 +64,7 @@ def split_parts(kind: int, data: bytes) -> tuple[bytes, bytes]:
     at = _NODE.size + LOCATION.size * locations
     public, secret = [_NODE.pack(b"HFTS", head, locations, rows), data[_NODE.size : at]], []
     for _ in range(rows):
-        begin, (at, refers) = at, _row_end(data, at, leaf=not head[0])
+        begin, (at, refers) = at, _row_end(data, at, _plain_file_end, leaf=not head[0])
         if not refers:
             secret.append(data[begin:at])
             continue
@@ -74,8 +75,8 @@ def split_parts(kind: int, data: bytes) -> tuple[bytes, bytes]:
     return b"".join(public), b"".join(secret)
 
 
-def _row_end(data: Bytes, at: int, *, leaf: bool) -> tuple[int, bool]:
-    """Return where a plain row ends but for its reference, and whether that follows."""
+def _row_end(data: Bytes, at: int, file_end: _FileEnd, *, leaf: bool) -> tuple[int, bool]:
+    """Return where a row, or the secret part of one, ends but for its reference, and whether that follows."""
     at += 2 + _LENGTH.unpack_from(data, at)[0]
     if not leaf:
         return at, True
@@ -84,7 +85,18 @@ def _row_end(data: Bytes, at: int, *, leaf: bool) -> tuple[int, bool]:
         return at + 2 + _LENGTH.unpack_from(data, at)[0], False
     if kind != _FILE_ROW:
         return at, False
+    return file_end(data, at)
+
+
+def _plain_file_end(data: Bytes, at: int) -> tuple[int, bool]:
+    """Return where what a row says of a file ends, and whether the file has bytes."""
     return at + _FILE.size, _FILE.unpack_from(data, at)[2] != 0
+
+
+def _secret_file_end(data: Bytes, at: int) -> tuple[int, bool]:
+    """Return the same of its secret part, in which a file without bytes keeps what kind of content it has."""
+    size = int.from_bytes(data[at : at + 8], "little")
+    return at + _IDENTITY + (not size), size != 0
 
 
 def join_parts(kind: int, public: bytes, secret: bytes) -> bytes:
@@ -110,7 +122,7 @@ def _joined_node(public: bytes, secret: bytes) -> bytes:
     width = REFERENCE.size + leaf
     parts = [_NODE.pack(b"HFT1", head, locations, rows), public[_NODE.size : taken]]
     for _ in range(rows):
-        begin, (at, refers) = at, _secret_row_end(secret, at, leaf=leaf)
+        begin, (at, refers) = at, _row_end(secret, at, _secret_file_end, leaf=leaf)
         parts.append(secret[begin:at])
         if refers:
             parts.append(public[taken : taken + width])
@@ -118,20 +130,6 @@ def _joined_node(public: bytes, secret: bytes) -> bytes:
     if at != len(secret) or taken != len(public):
         raise FormatError("tree node", "its two parts do not belong together")
     return b"".join(parts)
-
-
-def _secret_row_end(data: bytes, at: int, *, leaf: bool) -> tuple[int, bool]:
-    """Return where the secret part of a row ends, and whether a reference follows: a file with bytes has one."""
-    at += 2 + _LENGTH.unpack_from(data, at)[0]
-    if not leaf:
-        return at, True
-    kind, at = data[at], at + 2
-    if kind == _LINK_ROW:
-        return at + 2 + _LENGTH.unpack_from(data, at)[0], False
-    if kind != _FILE_ROW:
-        return at, False
-    size = int.from_bytes(data[at : at + 8], "little")
-    return at + _IDENTITY + (not size), size != 0
 
 
 def public_refs(kind: int, public: bytes) -> Iterator[PublicRef]:
