@@ -285,6 +285,7 @@ OUR_WORDS = (
     *("alias", "artifact", "checkpoint", "chunk", "commit", "condemned", "damaged", "digest", "experiment", "flavor"),
     *("footer", "hint", "lane", "log", "manifest", "pack", "part", "recipe", "registered model", "run", "session"),
     *("signature", "store", "tree", "trust", "version"),
+    *("role", "root key", "key slot", "recipient", "identity", "rekey", "sealed", "shred", "signing key", "share"),
 )
 
 

@@ -202,7 +202,7 @@ def test_nobody_begins_an_epoch_who_has_not_the_root_before() -> None:
     """A later root counts only if it leads to the first one, whichever objects say otherwise."""
     theirs, before = Root(1, os.urandom(32)), Root(0, os.urandom(32))
     slots = [encode_slot(made(NEW["recipient"], theirs)), encode_slot(made(NEW["recipient"], number=1))]
-    with pytest.raises(KeyUnavailableError, match="epoch 0, and it was rekeyed to epoch 1"):
+    with pytest.raises(KeyUnavailableError, match="opens root key 0, and the store has root key 1"):
         opened(*slots, roots={1: encode_older(theirs, before, STORE)})
     newer = Root(1, os.urandom(32))
     with pytest.raises(KeyUnavailableError):

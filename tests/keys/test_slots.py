@@ -55,5 +55,5 @@ def test_the_newest_root_leads_to_all_older_ones() -> None:
             maker(bucket).new_epoch(root, roots[root.epoch - 1])
     proof = root_proof(roots[0], STORE)
     assert find_roots(bucket, STORE, Unlock("epoch 2"), proof) == tuple(reversed(roots))
-    with pytest.raises(KeyUnavailableError, match="epoch 1, and it was rekeyed to epoch 2"):
+    with pytest.raises(KeyUnavailableError, match="opens root key 1, and the store has root key 2"):
         find_roots(bucket, STORE, Unlock("epoch 1"), proof)

@@ -99,7 +99,7 @@ def test_keys_of_a_store_are_listed_without_one(shell: Shell, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["store", "init", "--encrypt"], "who makes an encrypted store opens it"),
+        (["store", "init", "--encrypt"], "name the key that is to open the store: --passphrase"),
         (["store", "init", "--encrypt", "--passphrase"], "no passphrase in the standard input's first line"),
         (["store", "init", "--passphrase"], "are of an encrypted store"),
         (

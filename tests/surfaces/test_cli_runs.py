@@ -164,7 +164,7 @@ def test_deleting_shows_its_plan_and_asks(lab: Lab, monkeypatch: pytest.MonkeyPa
     told = lab("run", "delete", lab.first, code=2)
     assert f"delete  {lab.first}  first" in told
     assert "--yes" in told
-    monkeypatch.setattr(program, "_at_a_terminal", lambda: True)
+    monkeypatch.setattr(program, "at_a_terminal", lambda: True)
     lab("run", "delete", lab.first, code=1, input="n\n")
     assert len(lab.json("run", "list")) == 2
     lab("run", "delete", lab.first, input="y\n")

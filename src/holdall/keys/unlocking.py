@@ -154,7 +154,9 @@ class _Search:
         if self.older >= 0:
             newest = self.keys.listed.newest
             return KeyUnavailableError(
-                self.url, f"what was given opens the keys of epoch {self.older}, and it was rekeyed to epoch {newest}"
+                self.url,
+                f"what was given opens root key {self.older}, and the store has root key {newest} since it was rekeyed: "
+                "who has a key of that must add this one again",
             )
         if not self.keys.slots and self.keys.damaged:
             return next(iter(self.keys.damaged.values()))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from holdall.access import bucket_policy, caveats, policy
 from holdall.errors import InvalidArgumentError
+from holdall.format.names import PLAIN_NAMES
 from holdall.storage.s3 import split_place
 from holdall.trees.location import Location
 
@@ -26,7 +27,8 @@ class AccessVerbs:
         Args:
             role: reader, writer, collector or owner.
             dialect: The server's: aws, minio, ceph or gcs; aws for s3:// and gcs for gs:// when None.
-            experiments: Names of the experiments that a reader or writer is limited to; all when there are none.
+            experiments: Names of the experiments that a reader or writer is limited to; all when there are none. In an
+                encrypted store their ids follow from its keys, so it must have been opened with one.
 
         Returns:
             A document for JSON: an identity policy, or bindings of Google's IAM. `access_caveats` says what it cannot
@@ -83,7 +85,7 @@ class AccessVerbs:
         return caveats(role, dialect=dialect or self._place()[2], experiments=self._ids(experiments))
 
     def _ids(self, experiments: Sequence[str]) -> list[str]:
-        names = self._location.names
+        names = self._location.names if experiments else PLAIN_NAMES  # of no experiment nobody needs the keys
         return [names.experiment_id(name) for name in experiments]
 
     def _place(self) -> tuple[str, str, str]:

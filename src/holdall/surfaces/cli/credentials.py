@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from holdall.store import ROLES
+from holdall.surfaces.cli.policy import tell_of_ids
 from holdall.surfaces.cli.program import not_empty, opened
 from holdall.surfaces.cli.store import store
 from holdall.surfaces.cli.table import when
@@ -68,6 +69,7 @@ def credentials(
         sts_endpoint=sts_endpoint,
         session_name=session_name,
     )
+    tell_of_ids(experiments)
     if form == "process":
         say(json.dumps(found.process))
         return

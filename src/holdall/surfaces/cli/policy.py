@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from holdall.settings import read_settings
 from holdall.store import DIALECTS, LOCK_MODES, ROLES, lock
 from holdall.surfaces.cli.program import not_empty, opened
 from holdall.surfaces.cli.store import store
@@ -65,6 +66,13 @@ def policy(
         limits = experiments if each in ("reader", "writer") else ()
         for line in care.access_caveats(each, dialect=dialect, experiments=limits):
             tell(f"not prevented: {line}")
+    tell_of_ids(experiments)
+
+
+def tell_of_ids(experiments: Sequence[str]) -> None:
+    """Say whose ids experiments were given where no key is: nobody looks into the bucket whether its store needs one."""
+    if experiments and read_settings().unlock is None:
+        tell("this is of a store that is not encrypted; for another one set a key of it, such as HOLDALL_IDENTITY")
 
 
 def _by_role(role: str, principals: Sequence[str]) -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ from holdall.errors import (
     ExperimentNotFoundError,
     HoldallError,
     KeyUnavailableError,
+    NotSignedError,
     RequestError,
 )
 from holdall.settings import Settings, read_settings
@@ -128,7 +129,8 @@ def _fail(error: Exception, *, debug: bool | None) -> NoReturn:
     _tell_error(error)
     if debug:
         tell_traceback()
-    sys.exit(2 if isinstance(error, RequestError) and not isinstance(error, ImportError) else 1)
+    tried = isinstance(error, ImportError | NotSignedError)  # what was asked for was looked at, or begun
+    sys.exit(2 if isinstance(error, RequestError) and not tried else 1)
 
 
 def _tell_error(error: Exception) -> None:
@@ -208,12 +210,13 @@ def ask(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not _at_a_terminal():
+    if not at_a_terminal():
         raise click.UsageError("there is no terminal to ask at; --yes goes on without asking")
     confirm(question)
 
 
-def _at_a_terminal() -> bool:
+def at_a_terminal() -> bool:
+    """Return whether there is somebody to ask."""
     return sys.stdin.isatty()
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from holdall.settings import read_settings
 from holdall.sizes import format_size
 from holdall.store import Unlock
 from holdall.surfaces.cli.passphrases import new_passphrase
-from holdall.surfaces.cli.program import json_option, not_empty, opened, program
+from holdall.surfaces.cli.program import at_a_terminal, json_option, not_empty, opened, program
 from holdall.surfaces.cli.table import counted, files, show_json, show_table
 from holdall.surfaces.cli.writer import say
 from holdall.terminal import printable
@@ -49,7 +50,8 @@ def init(
     """Create a store at URL, after testing that the bucket is safe for it.
 
     An encrypted store cannot be read without one of its keys, by nobody: add a second one with `holdall store key add`,
-    and keep it elsewhere. Its first key is HOLDALL_PASSPHRASE or HOLDALL_IDENTITY, where no option names another.
+    and keep it elsewhere. Its first key is HOLDALL_PASSPHRASE or HOLDALL_IDENTITY, where no option names another; if there
+    is neither, a passphrase is asked for.
 
     \b
     Example: holdall store init s3://bucket/experiments
@@ -61,12 +63,30 @@ def init(
         return
     if [passphrase, recipient is not None, kms is not None].count(True) > 1:
         raise click.UsageError("give one of --passphrase, --recipient and --kms; `holdall store key add` adds more")
+    passphrase = passphrase or not (recipient or kms or _has_key())
     first = Unlock(new_passphrase("the new store"), kms=False) if passphrase else Unlock(kms=kms is not None)
     target = opened(url, None if not (passphrase or recipient or kms) else first)
     report = target.maintenance.create(encrypt=True, recipient=recipient, kms=kms, label=label)
     _show_report(report, as_json=as_json)
     if not as_json:
         say("encrypted: without a key nobody can ever read it; `holdall store key add` adds one to keep elsewhere")
+
+
+def _has_key() -> bool:
+    """Return whether the environment has a key for a new store.
+
+    Raises:
+        UsageError: It has none, and there is no terminal to ask for a passphrase at.
+    """
+    unlock = read_settings().unlock
+    if unlock and (unlock.passphrase or unlock.passphrase_command or unlock.identities):
+        return True
+    if not at_a_terminal():
+        raise click.UsageError(
+            "name the key that is to open the store: --passphrase, --recipient or --kms; or set HOLDALL_IDENTITY (the "
+            "file of a key, as `holdall store key new FILE` makes it) or HOLDALL_PASSPHRASE"
+        )
+    return False
 
 
 @store.command("doctor")

@@ -85,7 +85,7 @@ def list_slots(url: str | None, as_json: bool) -> None:
     if not found:
         say("the store is not encrypted: it has no keys")
         return
-    show_table([["SLOT", "OPENS", "LABEL", "EPOCH", "STATE"], *map(_row, found)])
+    show_table([["SLOT", "OPENS", "LABEL", "ROOT KEY", "STATE"], *map(_row, found)])
 
 
 @key.command("revoke")
