@@ -18,7 +18,7 @@ from tests.support.shell import Shell
 
 from holdall.__main__ import program
 from holdall.storage.credentials import handed_over
-from holdall.surfaces.cli import passphrases
+from holdall.surfaces.cli import passphrases, store
 from holdall.surfaces.cli.program import opener
 
 SECRET = "correct horse battery staple"
@@ -115,6 +115,13 @@ def test_what_makes_no_store_says_why(shell: Shell, words: list[str], reason: st
     """And none is made."""
     assert reason in shell(*words, code=1 if "nowhere" in words else 2)
     assert not (shell.folder / "store" / "holdall.json").exists()
+
+
+def test_who_names_no_key_is_asked_for_a_passphrase(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shortest call makes a store, at a terminal: its first key is what is typed."""
+    monkeypatch.setattr(store, "at_a_terminal", lambda: True)
+    shell("store", "init", "--encrypt", input=f"{SECRET}\n")
+    assert [slot["kind"] for slot in shell.json("store", "key", "list")] == ["passphrase"]
 
 
 def test_a_short_passphrase_is_refused(shell: Shell) -> None:

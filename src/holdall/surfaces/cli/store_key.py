@@ -96,7 +96,8 @@ def list_slots(url: str | None, as_json: bool) -> None:
 def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
     """Delete key slot NUMBER, so that its key opens the store no more.
 
-    Who has opened the store with it may have kept the root key: take their access to the bucket, and begin a new one.
+    Who has opened the store with it may have kept the root key: take their access to the bucket first, and begin a new
+    root key afterwards with `holdall store rekey`.
 
     \b
     Example: holdall store key revoke 2 --dry-run
@@ -115,7 +116,7 @@ def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
 
 @store.command("rekey")
 @click.argument("url", required=False, callback=not_empty)
-@click.option("--passphrase", is_flag=True, help="Ask for a passphrase that is to open it, old or new, or read it.")
+@click.option("--passphrase", is_flag=True, help="Ask for one that is to open it, old or new, or read it from the standard input.")
 @click.option("--rewrite", is_flag=True, help="Begin none: seal anew what older root keys sealed.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -147,12 +148,13 @@ def rekey(url: str | None, passphrase: bool, rewrite: bool, dry_run: bool, yes: 
         if as_json:
             show_json(asdict(plan))
         return
-    ask(f"Begin a new root key, and drop {counted(len(plan.dropped), 'key')}?", yes=yes)
+    drops = f", and drop {counted(len(plan.dropped), 'key')}" if plan.dropped else ""
+    ask(f"Begin a new root key{drops}?", yes=yes)
     done = keys.rekey(passphrase=given)
     if as_json:
         show_json(asdict(done))
         return
-    say(f"the store has root key {done.epoch} now; {counted(len(done.kept), 'key')} opened by the older one open it")
+    say(f"the store has root key {done.epoch} now; {counted(len(done.kept), 'key')} of before open it as well")
 
 
 def _rewrite(keys: KeySlots, *, dry_run: bool, as_json: bool) -> None:
@@ -160,8 +162,8 @@ def _rewrite(keys: KeySlots, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         show_json(asdict(found))
         return
-    word = "would be sealed" if dry_run else "was sealed"
-    say(f"what {counted(len(found.run_ids), 'run')} had in {counted(len(found.packs), 'pack')} {word} anew")
+    word = "would seal anew" if dry_run else "sealed anew"
+    say(f"{word}: {counted(len(found.packs), 'pack')}, of {counted(len(found.run_ids), 'run')}")
     for run, why in found.failed.items():
         say(printable(f"left    run {run}: {why}"))
     for run in found.unknown:
