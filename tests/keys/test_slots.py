@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from holdall.errors import KeyUnavailableError, WrongKeyError
+from holdall.errors import InvalidArgumentError, KeyUnavailableError, WrongKeyError
 from holdall.format.roots import Root, root_proof
-from holdall.keys.identities import new_identity
+from holdall.keys.identities import new_identity, read_identities, read_recipients
 from holdall.keys.making import Maker, NewSlot, new_root
 from holdall.keys.unlock import Unlock
 from holdall.keys.unlocking import find_roots
@@ -43,6 +43,18 @@ def test_an_identity_opens_its_slot(tmp_path: Path) -> None:
     assert find_roots(bucket, STORE, Unlock(identities=(tmp_path / "key",)), proof) == (root,)
     text = (tmp_path / "key").read_text().splitlines()[-1]
     assert find_roots(bucket, STORE, Unlock(identities=(text,)), proof) == (root,)
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_the_two_halves_of_a_key_are_told_apart(as_text: bool, tmp_path: Path) -> None:
+    """A private key where a public one goes is named and never repeated; and the other way round."""
+    public = new_identity(tmp_path / "anna.key")
+    secret = (tmp_path / "anna.key").read_text().splitlines()[1]
+    with pytest.raises(InvalidArgumentError, match="a private key, .* give its public one") as told:
+        read_recipients(secret if as_text else tmp_path / "anna.key")
+    assert secret not in str(told.value)
+    with pytest.raises(InvalidArgumentError, match="is a public key, which opens nothing"):
+        read_identities(public)
 
 
 def test_the_newest_root_leads_to_all_older_ones() -> None:

@@ -43,8 +43,10 @@ def read_identities(given: Path | str) -> tuple[bytes, ...]:
         InvalidArgumentError: It holds something else; of that nothing is repeated.
     """
     text = str(given).strip()
-    if text.upper().startswith(f"{SECRET}1".upper()):
+    if _is_secret(text):
         return (_parse(SECRET, text, "the identity that was given"),)
+    if _is_public(text):
+        raise InvalidArgumentError(f"{text[:100]} is a public key, which opens nothing: name the file of its private one")
     return tuple(_parse(SECRET, line, where) for where, line in _lines(Path(text).expanduser()))
 
 
@@ -56,7 +58,9 @@ def read_recipients(given: Path | str) -> tuple[bytes, ...]:
         InvalidArgumentError: It holds something else.
     """
     text = str(given).strip()
-    if text.lower().startswith(f"{PUBLIC}1") and not Path(text).exists():
+    if _is_secret(text):
+        raise InvalidArgumentError(f"this is {_NOT_PUBLIC}")
+    if _is_public(text):
         return (_parse(PUBLIC, text, f"recipient {text[:100]!r}"),)
     return tuple(_parse(PUBLIC, line, where) for where, line in _lines(Path(text).expanduser()))
 
@@ -109,7 +113,17 @@ def _lines(path: Path) -> Iterable[tuple[str, str]]:
     return found
 
 
+def _is_public(text: str) -> bool:
+    return text.lower().startswith(f"{PUBLIC}1") and not Path(text).exists()
+
+
+def _is_secret(text: str) -> bool:
+    return text.lower().startswith(f"{SECRET}1")
+
+
 def _parse(prefix: str, text: str, what: str) -> bytes:
+    if prefix == PUBLIC and _is_secret(text):
+        raise InvalidArgumentError(f"{what} is {_NOT_PUBLIC}")
     try:
         key = decode(prefix, text)
     except ValueError as error:
@@ -119,4 +133,5 @@ def _parse(prefix: str, text: str, what: str) -> bytes:
     return key
 
 
+_NOT_PUBLIC: Final = "a private key, an identity: give its public one, age1..., which a remark in its file says"
 _NAMES: Final = {PUBLIC: "public key (age1...)", SECRET: "identity (AGE-SECRET-KEY-1...)"}
