@@ -76,7 +76,8 @@ def copy(
 ) -> None:
     """Copy a store, or parts of it, into another one; exit code 1 if something could not be copied.
 
-    Again, and only what is new is sent; what was interrupted is continued. DESTINATION keeps what it has.
+    Again, and only what is new is sent; what was interrupted is continued. DESTINATION keeps what it has. An encrypted
+    SOURCE is copied as it is, and whole, where no key is given (`holdall guide copies`).
 
     \b
     Example: holdall store copy ./holdall-store s3://bucket/experiments --model fraud@champion

@@ -61,7 +61,8 @@ def gc(
     """Apply retention policies, and delete packs that no run refers to.
 
     Runs that no rule of their experiment's policy keeps are deleted; those that have been deleted for seven days are
-    purged (`holdall guide retention`). Exit code 1 if the bucket refused to delete some.
+    purged (`holdall guide retention`). Exit code 1 if the bucket refused to delete some. Of an encrypted store, without
+    a key, only packs go that no run refers to (`holdall guide encryption`).
 
     Others may log, read and collect meanwhile. Killed at any time, the next one goes on.
 
