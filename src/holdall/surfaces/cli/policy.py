@@ -70,7 +70,7 @@ def policy(
 
 
 def tell_of_ids(experiments: Sequence[str]) -> None:
-    """Say whose ids experiments were given where no key is: nobody looks into the bucket whether its store needs one."""
+    """Say whose ids the experiments have where no key is given, since nobody looks whether the store needs one."""
     if experiments and read_settings().unlock is None:
         tell("this is of a store that is not encrypted; for another one set a key of it, such as HOLDALL_IDENTITY")
 

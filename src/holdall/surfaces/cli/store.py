@@ -50,8 +50,8 @@ def init(
     """Create a store at URL, after testing that the bucket is safe for it.
 
     An encrypted store cannot be read without one of its keys, by nobody: add a second one with `holdall store key add`,
-    and keep it elsewhere. Its first key is HOLDALL_PASSPHRASE or HOLDALL_IDENTITY, where no option names another; if there
-    is neither, a passphrase is asked for.
+    and keep it elsewhere. Its first key is HOLDALL_PASSPHRASE or HOLDALL_IDENTITY, where no option names another; if
+    neither is set, a passphrase is asked for.
 
     \b
     Example: holdall store init s3://bucket/experiments

@@ -116,7 +116,7 @@ def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
 
 @store.command("rekey")
 @click.argument("url", required=False, callback=not_empty)
-@click.option("--passphrase", is_flag=True, help="Ask for one that opens it then, old or new, or read the standard input.")
+@click.option("--passphrase", is_flag=True, help="Ask for one that then opens it, old or new, or read it from stdin.")
 @click.option("--rewrite", is_flag=True, help="Begin none: seal anew what older root keys sealed.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
