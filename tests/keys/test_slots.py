@@ -50,7 +50,7 @@ def test_the_two_halves_of_a_key_are_told_apart(as_text: bool, tmp_path: Path) -
     """A private key where a public one goes is named and never repeated; and the other way round."""
     public = new_identity(tmp_path / "anna.key")
     secret = (tmp_path / "anna.key").read_text().splitlines()[1]
-    with pytest.raises(InvalidArgumentError, match="a private key, .* give its public one") as told:
+    with pytest.raises(InvalidArgumentError, match="give its public one") as told:
         read_recipients(secret if as_text else tmp_path / "anna.key")
     assert secret not in str(told.value)
     with pytest.raises(InvalidArgumentError, match="is a public key, which opens nothing"):

@@ -46,7 +46,9 @@ def read_identities(given: Path | str) -> tuple[bytes, ...]:
     if _is_secret(text):
         return (_parse(SECRET, text, "the identity that was given"),)
     if _is_public(text):
-        raise InvalidArgumentError(f"{text[:100]} is a public key, which opens nothing: name the file of its private one")
+        raise InvalidArgumentError(
+            f"{text[:100]} is a public key, which opens nothing: name the file of its private one"
+        )
     return tuple(_parse(SECRET, line, where) for where, line in _lines(Path(text).expanduser()))
 
 

@@ -155,7 +155,7 @@ class _Search:
             newest = self.keys.listed.newest
             return KeyUnavailableError(
                 self.url,
-                f"what was given opens root key {self.older}, and the store has root key {newest} since it was rekeyed: "
+                f"what was given opens root key {self.older}, and the store has root key {newest} since a rekey: "
                 "who has a key of that must add this one again",
             )
         if not self.keys.slots and self.keys.damaged:
