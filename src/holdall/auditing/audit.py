@@ -83,7 +83,7 @@ def audit(location: Location, scope: Scope) -> Iterator[AuditRecord]:
     Cost: a listing of the logs, and a GET for each entry that is new enough, and for the first one of its log; a GET
     for each object of a garbage generation. What cannot be read is a record that says why.
     """
-    location.descriptor  # noqa: B018  # a store that is not there is named as such
+    location.require_store()
     for _, some in groupby(_reads(location, scope), key=lambda each: each[0].log):
         yield from _of_log(some, scope)
     if not scope.run and not scope.experiment:

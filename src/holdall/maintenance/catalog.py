@@ -38,7 +38,7 @@ class CatalogVerbs:
         """
         location = self._location
         if dry_run:
-            location.descriptor  # noqa: B018  # a store that is not there is named as such
+            location.require_store()
         else:
             location.ready_to_write()
         if location.sealing.sealed:

@@ -105,11 +105,11 @@ class CopyVerbs:
             [('new', 2)]
         """
         location = self._location.or_without_keys()
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        location.require_store()
         everything = not (runs or experiments or models)
         if everything and (location.keyless or self._is_sealed_bundle(destination, decrypt=decrypt)):
             return self._mirror(location.without_keys(), destination, options, deletions=deletions, dry_run=dry_run)
-        self._location.descriptor  # noqa: B018  # parts of an encrypted store need a key
+        self._location.require_store()  # of whose parts nothing is known without a key
         wanted = Wanted(
             listed("ids of runs", runs or (), "['...']"),
             [self._experiment(name) for name in listed("experiments", experiments or (), "['vision']")],

@@ -44,7 +44,7 @@ class ExplainVerbs:
             >>> store.maintenance.explain(run.id).why
             ['1 session is open', ...]
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         if found := _RUN.fullmatch(what):
             return self._explain_run(found[1])
         with open_workers(engine, None, self._location) as workers:
@@ -69,7 +69,7 @@ class ExplainVerbs:
             holdall.errors.GarbageNotFoundError: there is no garbage generation 7 in ...
         """
         location = self._location.or_without_keys()  # generations are in the open
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        location.require_store()
         if generation < 0:
             raise InvalidArgumentError(f"generation={generation} is no number of a garbage generation")
         location.ready_to_write()

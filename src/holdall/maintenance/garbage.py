@@ -82,7 +82,7 @@ class GarbageVerbs:
         """
         policy = Policy(milliseconds("delay", delay), milliseconds("quarantine", quarantine))
         location = self._location if override or experiments else self._location.or_without_keys()
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        location.require_store()
         if location.keyless:
             return _collect_without_keys(location, policy, engine, workers, dry_run=dry_run)
         with open_workers(engine, workers, self._location) as workers_of:

@@ -58,7 +58,7 @@ class HealthVerbs:
             []
         """
         location = self._location.or_without_keys()
-        location.descriptor  # noqa: B018  # a store that is not there is named as such
+        location.require_store()
         with open_workers(engine, workers, location) as opened:
             return check(location, quick=quick, record=record, engine=opened)
 
@@ -105,7 +105,7 @@ class HealthVerbs:
             >>> store.maintenance.repair([run.id])
             []
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         there = source._location if source else None
         repairing, found = Repair(self._location, self._donor(source)), []
         ids = [*run_ids_of(self._location), *repairing.run_ids()] if run_ids is None else list(run_ids)
@@ -152,7 +152,7 @@ class HealthVerbs:
             >>> store.maintenance.repair_logs(mirror)
             []
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         done = []
         for plan, entries in Repair(self._location, self._donor(source)).plan_logs():
             done.append(plan)

@@ -178,7 +178,7 @@ class KeySlots:
             0
         """
         self._descriptor()
-        self._location.descriptor  # noqa: B018  # and it opens
+        self._location.require_store()  # and open it
         if not dry_run:
             self._location.ready_to_write()
         return rewrite(self._location, dry_run=dry_run)

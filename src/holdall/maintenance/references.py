@@ -86,7 +86,7 @@ class ReferenceVerbs:
             >>> store.maintenance.check_references()
             []
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         ids = self._referring() if run_ids is None else run_ids
         return Listing(problem for id in ids for problem in self._problems(Run(self._location, id), digest=digest))
 

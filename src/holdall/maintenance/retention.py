@@ -119,5 +119,5 @@ class RetentionVerbs:
             >>> store.maintenance.due(override=RetentionPolicy(last=1)).kept[run.id]
             'it is one of the last 1'
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         return due(self._location, self._location.clock(), override=override, experiments=experiments)

@@ -45,7 +45,7 @@ class SignatureVerbs:
             >>> [found.problem for found in store.maintenance.check_signatures()]
             ['']
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         known = None if keys is None else {key.fingerprint for key in keys_of(keys)}
         found = Listing(info for id in self._signed(run_ids) for info in self._infos(id))
         if known is None:

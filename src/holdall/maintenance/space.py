@@ -188,7 +188,7 @@ class SpaceVerbs:
         """
         if not dead >= 0:
             raise InvalidArgumentError(f"dead={dead!r} is no share such as 0.05")
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         census = Census(self._location.bucket, keep_packs=True)
         survey = Survey(self._location, census, _run_name)
         busy = {bytes.fromhex(session) for run in survey.runs for session in run.sessions}

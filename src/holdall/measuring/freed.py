@@ -65,7 +65,7 @@ def freed_by(
 
     Cost: as `usage`.
     """
-    location.descriptor  # noqa: B018  # a store that is not there is named as such
+    location.require_store()
     census = Census(location.bucket, keep_packs=True)
     survey = Survey(location, census, name_of)
     known = {run.id for run in survey.runs}

@@ -91,7 +91,7 @@ def usage(location: Location, name_of: Callable[[State], str], collectable: Call
     Cost: a listing of everything; a GET for each run that has ended, its
     tree and its recipes, side by side. Holds 16 bytes for each stretch, and 300 for each pack.
     """
-    location.descriptor  # noqa: B018  # a store that is not there is named as such
+    location.require_store()
     census = Census(location.bucket, keep_packs=True)
     survey = Survey(location, census, name_of)
     reader = ChunkReader(location.bucket, location.pool)

@@ -241,7 +241,7 @@ class RegistryReader:
 
     def _every(self, names: Sequence[str] | None = None) -> list[tuple[str, ModelLog]]:
         """Return the ids and logs of all models, or of those that have one of these names."""
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         return self._names.all() if names is None or len(names) > _MOST_NAMES else self._names.some(names)
 
     def _find(self, name: str) -> ModelLog:

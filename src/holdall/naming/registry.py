@@ -176,7 +176,7 @@ class Registry(RegistryWriter):
 
     def _looked_at(self, uri: str, name: str) -> tuple[Source, str | None]:
         """Return what is at an address, and the id of the model that has a name: looked at side by side."""
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such, and not made
+        self._location.require_store()
         with beside(lambda: self._names.holder(name, likely=True)) as holder:
             source = self._location.ready_to_write_while(lambda: self._source(uri))
             return source, holder()

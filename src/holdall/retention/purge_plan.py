@@ -111,7 +111,7 @@ def plan_purge(location: Location, run_id: str, doomed: Doomed | None = None, *,
     Cost: a listing of the packs and a request or two for each footer; each run's trees and recipes; a GET for each
         entry of the run's log, and what searching costs.
     """
-    location.descriptor  # noqa: B018  # a store that is not there is named as such
+    location.require_store()
     doomed = doomed or doomed_of(location, run_id)
     state = doomed.view.state if doomed.view else None
     versions = _versions(location)

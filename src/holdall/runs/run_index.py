@@ -149,7 +149,7 @@ class RunIndex:
             ...     index.get(run.id).status
             'RUNNING'
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         with self._turn:
             self._flush()
             self._list()
@@ -232,7 +232,7 @@ class RunIndex:
 
         Raises: what went wrong, where nothing is known.
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         with self._changed:
             idle = self._behind is None or not self._behind.is_alive()
             if idle and not self._closed and self._location.ticks() - self._looked > FRESH:

@@ -120,7 +120,7 @@ class Shares:
             >>> store.shares.list()
             []
         """
-        self._location.descriptor  # noqa: B018  # a store that is not there is named as such
+        self._location.require_store()
         return Listing(_told(name, info) for name, info in list_shares(self._location.bucket))
 
     def revoke(self, id: str) -> Share:

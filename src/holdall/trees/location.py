@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -28,7 +27,6 @@ from holdall.errors import (
     HoldallError,
     KeyUnavailableError,
     NotEncryptedError,
-    ObjectExistsError,
     ObjectNotFoundError,
     StoreExistsError,
     StoreNotFoundError,
@@ -39,8 +37,8 @@ from holdall.format.damage import DamageRecord
 from holdall.format.document import MAX_DOCUMENT
 from holdall.format.layout import CANARY, DESCRIPTOR, PackName
 from holdall.format.names import PLAIN_NAMES, Names
-from holdall.format.records import Descriptor, encode_canary, encode_descriptor, parse_descriptor
-from holdall.format.roots import Root, root_proof
+from holdall.format.records import Descriptor, encode_canary, parse_descriptor
+from holdall.format.roots import Root
 from holdall.format.sealing import Sealing
 from holdall.keys.ring import Ring
 from holdall.keys.sealed_bucket import SealedBucket, sealing_of, writing_to
@@ -48,8 +46,9 @@ from holdall.keys.unlock import Unlock
 from holdall.storage.bucket import Bucket
 from holdall.storage.canary import set_canary
 from holdall.storage.neighbours import is_remote, similar_address
-from holdall.storage.probe import Report, check_canary, probe, refuse_unsafe
+from holdall.storage.probe import Report, check_canary
 from holdall.storage.wrappers import with_shorter_deadline
+from holdall.trees.creation import NewStore, create_store
 from holdall.trees.damage import record_damage
 from holdall.trees.stat_cache import StatCache
 from holdall.workers.crew import NOBODY, Crew
@@ -60,8 +59,6 @@ if TYPE_CHECKING:
     from holdall.storage.elsewhere.consent import Consent
 
 T = TypeVar("T")
-_PATIENCE: Final = 10.0  # seconds that one request of a probe may take, retries included,
-_WHOLE: Final = 60.0  # and beyond which none is sent again
 _REFUSE: Final = "set_store(..., create=False) or HOLDALL_CREATE=never refuses that"
 _ONLY_ASKED: Final = "check the address; create=False or HOLDALL_CREATE=never keeps writers from making a store there: "
 _UNLOCKED: Final = "check the address; where something is given that opens encrypted stores, none is made unasked: "
@@ -152,6 +149,13 @@ class Location:
                 self._descriptor = self._descriptor or self._read_descriptor()
         return self._descriptor
 
+    def require_store(self) -> None:
+        """Find the store, and the keys of one that is encrypted, so that what is missing is named as such.
+
+        Raises, cost: as `descriptor`.
+        """
+        self.descriptor  # noqa: B018
+
     def _read_descriptor(self) -> Descriptor:
         """Return the descriptor that the bucket has; of an encrypted store with the keys, which are found at once."""
         try:
@@ -200,7 +204,7 @@ class Location:
         Cost, and raises else: as `descriptor`.
         """
         try:
-            self.descriptor  # noqa: B018  # which finds the keys
+            self.require_store()
         except WrongKeyError:
             raise
         except KeyUnavailableError:
@@ -263,7 +267,7 @@ class Location:
         if self._descriptor is not None:
             return look()
         with beside(look) as answer:
-            self.descriptor  # noqa: B018  # a store that is not there is named as such
+            self.require_store()
             return answer()
 
     @contextmanager
@@ -306,29 +310,10 @@ class Location:
         """
         if not cipher and self.unlock is not None and self.unlock.required:
             raise NotEncryptedError(self.bucket.url)
-        patient = with_shorter_deadline(self.bucket, _PATIENCE, whole=_WHOLE)
-        token = self.entropy(16).hex()
-        report = probe(patient, token=token, rounds=0 if self.trusted else rounds, brief=True)
-        refuse_unsafe(report)
-        made = partial(Descriptor, self.entropy(16).hex(), self.clock())
-        descriptor = made(template.chunker, template.pack_size) if template else made()
-        root = Root(0, self.entropy(32)) if cipher else None
-        if root and slots:
-            descriptor = replace(descriptor, cipher=cipher, proof=root_proof(root, descriptor.store))
-            self._refuse_existing()
-            slots(descriptor.store, root)  # before the descriptor: nobody can write what nobody could read again
-        try:
-            self.bucket.put(DESCRIPTOR, encode_descriptor(descriptor))
-        except ObjectExistsError as error:
-            raise StoreExistsError(self.bucket.url) from error
-        self._descriptor = descriptor
-        self._ring = Ring([root], cipher, self.entropy, self.stored_in(), descriptor.store) if root else None
+        kind = NewStore(template, 0 if self.trusted else rounds, cipher, slots)
+        report, self._descriptor, root = create_store(self.bucket, kind, self.entropy, self.clock)
+        self._ring = Ring([root], cipher, self.entropy, self.stored_in(), self._descriptor.store) if root else None
         return report
-
-    def _refuse_existing(self) -> None:
-        """Raise a StoreExistsError where there is a store: its key slots are not to be added to."""
-        if any(info.key == DESCRIPTOR for info in self.bucket.list(DESCRIPTOR, limit=1)):
-            raise StoreExistsError(self.bucket.url)
 
     def ready_to_write(self) -> Descriptor:
         """Return the descriptor of a store that may be written to, which is created if there is none.
