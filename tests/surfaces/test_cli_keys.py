@@ -124,6 +124,24 @@ def test_who_names_no_key_is_asked_for_a_passphrase(shell: Shell, monkeypatch: p
     assert [slot["kind"] for slot in shell.json("store", "key", "list")] == ["passphrase"]
 
 
+def test_where_only_encrypted_stores_are_taken_no_other_is_made(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOLDALL_ENCRYPTED=required holds for making a store, too."""
+    monkeypatch.setenv("HOLDALL_ENCRYPTED", "required")
+    assert "is not encrypted" in shell("store", "init", code=1)
+    assert not (shell.folder / "store" / "holdall.json").exists()
+
+
+def test_slots_that_cannot_be_read_are_listed(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list shows what is wrong with them, and other commands what is to be done: restore them."""
+    shell("store", "key", "new", "a.key")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "a.key"))
+    shell("store", "init", "--encrypt")
+    with (shell.folder / "store/keys/slots/00000000").open("a") as file:
+        file.write("x")
+    assert "key slot 0" in shell.json("store", "key", "list")[0]["damage"]
+    assert "hint:  no key slot can be read: restore" in shell("run", "list", code=1)
+
+
 def test_a_short_passphrase_is_refused(shell: Shell) -> None:
     """Whoever reads the bucket can guess it at leisure."""
     assert "at least 8 characters" in shell("store", "init", "--encrypt", "--passphrase", code=2, input="horse\n")

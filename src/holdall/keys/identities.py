@@ -106,7 +106,9 @@ def _lines(path: Path) -> Iterable[tuple[str, str]]:
         with path.open("rb") as file:
             data = file.read(_MOST + 1)
     except OSError as error:
-        raise SourceUnreadableError(str(path), error.strerror or str(error)) from error
+        failure = SourceUnreadableError(str(path), error.strerror or str(error))
+        failure.hint = failure.shell_hint = _A_FILE
+        raise failure from error
     lines = data.decode("utf-8", "replace").splitlines()
     found = [(f"line {n} of {path}", line.strip()) for n, line in enumerate(lines, 1)]
     found = [(where, line) for where, line in found if line and not line.startswith("#")]
@@ -135,5 +137,6 @@ def _parse(prefix: str, text: str, what: str) -> bytes:
     return key
 
 
+_A_FILE: Final = "name the file of a key, as `holdall store key new FILE` makes one (HOLDALL_IDENTITY, --recipient)"
 _NOT_PUBLIC: Final = "a private key, an identity: give its public one, age1..., which a remark in its file says"
 _NAMES: Final = {PUBLIC: "public key (age1...)", SECRET: "identity (AGE-SECRET-KEY-1...)"}

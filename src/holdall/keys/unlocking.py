@@ -159,7 +159,9 @@ class _Search:
                 "who has a key of that must add this one again",
             )
         if not self.keys.slots and self.keys.damaged:
-            return next(iter(self.keys.damaged.values()))
+            error = _first(self.keys)
+            error.hint = error.shell_hint = _RESTORE
+            return error
         kinds = Counter(slot.kind for slot in self.keys.slots.values())
         there = ", ".join(f"{number} for {_NAMES.get(kind, repr(kind))}" for kind, number in kinds.items())
         has = f"it has key slots: {there}" if there else "it has no key slot"
@@ -169,6 +171,7 @@ class _Search:
         return KeyUnavailableError(self.url, f"nothing was given that could open it; {has}{damage}")
 
 
+_RESTORE: Final = "no key slot can be read: restore the objects below keys/slots/ from a copy of the store"
 _NAMES: Final = {PASSPHRASE: "a passphrase", RECIPIENT: "an identity", KMS: "a key of AWS KMS"}
 
 

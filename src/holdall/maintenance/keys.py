@@ -184,10 +184,10 @@ class KeySlots:
         return rewrite(self._location, dry_run=dry_run)
 
     def _described(self) -> Descriptor:
-        """Return what the store is, also where nothing was given that opens it."""
+        """Return what the store is, also where nothing opens it: no key was given, or no slot can be read."""
         try:
             return self._location.descriptor
-        except KeyUnavailableError:
+        except (KeyUnavailableError, MissingLibraryError, DamageError):
             return parse_descriptor(self._location.bucket.get(DESCRIPTOR, limit=MAX_DOCUMENT))
 
     def _descriptor(self) -> Descriptor:

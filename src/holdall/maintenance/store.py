@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from holdall.errors import InvalidArgumentError
+from holdall.errors import InvalidArgumentError, NotEncryptedError
 from holdall.maintenance.auditing import AuditVerbs
 from holdall.maintenance.catalog import CatalogVerbs
 from holdall.maintenance.copies import CopyVerbs
@@ -68,6 +68,7 @@ class Maintenance(
             StoreExistsError: There is one already.
             UnsafeBucketError: The bucket cannot keep the promise.
             InvalidArgumentError: A store is to be encrypted, and `unlock` was not given, or is no key for it.
+            NotEncryptedError: It is not to be encrypted, and `unlock` takes encrypted stores alone.
             KeyUnavailableError: AWS KMS refuses.
             MissingLibraryError: The package cryptography is not installed.
 
@@ -80,6 +81,8 @@ class Maintenance(
             report = create_encrypted(self._location, recipient, kms, label)
         elif recipient or kms or label:
             raise InvalidArgumentError("recipient, kms and label are of an encrypted store: encrypt=True makes one")
+        elif self._location.unlock is not None and self._location.unlock.required:
+            raise NotEncryptedError(self._location.bucket.url)
         else:
             report = self._location.create()
         self._location.ready_to_write()

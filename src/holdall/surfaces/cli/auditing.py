@@ -56,7 +56,8 @@ def _line(record: AuditRecord) -> str:
     who = [f"{record.user} claims" if record.user else "", f"({record.writer})" if record.writer else ""]
     said = f"cannot be read: {record.problem}" if record.problem else "; ".join(record.did) or "nothing"
     skewed = f" [claims {when(record.claimed)}]" if _differ(record) else ""
-    return f"  {number:>4}  {when(record.stored)}  {' '.join(filter(None, who))}: {said}{_signed(record)}{skewed}"
+    by = f"{' '.join(filter(None, who))}: " if any(who) else ""
+    return f"  {number:>4}  {when(record.stored)}  {by}{said}{_signed(record)}{skewed}"
 
 
 def _differ(record: AuditRecord) -> bool:

@@ -104,11 +104,12 @@ def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
     """
     keys = opened().maintenance.keys
     found = keys.list()
-    for line in _plan(number, found):
+    there = any(slot.number == number and not slot.revoked for slot in found)
+    for line in _plan(number, found) if there or dry_run else ():
         tell(printable(line))
     if dry_run:
         return
-    if any(slot.number == number and not slot.revoked for slot in found):
+    if there:
         ask(f"Revoke key slot {number}?", yes=yes)
     keys.revoke(number, force=force)
     say(f"key slot {number} is revoked")
@@ -154,7 +155,8 @@ def rekey(url: str | None, passphrase: bool, rewrite: bool, dry_run: bool, yes: 
     if as_json:
         show_json(asdict(done))
         return
-    say(f"the store has root key {done.epoch} now; {counted(len(done.kept), 'key')} of before open it as well")
+    word = "opens" if len(done.kept) == 1 else "open"
+    say(f"the store has root key {done.epoch} now; {counted(len(done.kept), 'key')} of before {word} it as well")
 
 
 def _rewrite(keys: KeySlots, *, dry_run: bool, as_json: bool) -> None:
