@@ -183,7 +183,9 @@ def _lifetime(uri: str, lifetime: str | int) -> int:
     if seconds < 1:
         raise InvalidArgumentError(f"lifetime={lifetime!r} is no time in which a link could be opened")
     if seconds > MAX_LIFETIME:
-        raise NotShareableError(uri, f"a link opens for seven days at most, not {lifetime}")
+        error = NotShareableError(uri, f"a link opens for seven days at most, not {lifetime}")
+        error.hint = error.shell_hint = "share it for 7d or less, and once more when the link has ended"
+        raise error
     return seconds
 
 

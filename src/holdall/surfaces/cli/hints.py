@@ -44,7 +44,7 @@ _HINTS: Final[Mapping[type[Exception], str]] = {
         "check the address; if it is right, find out who put another store there. `holdall store init --encrypt URL` "
         "makes an encrypted one; HOLDALL_ENCRYPTED=any allows both"
     ),
-    errors.InvalidArgumentError: "--help of the command says what it takes, `holdall guide command-line` which variables",
+    errors.InvalidArgumentError: "--help says what the command takes, `holdall guide command-line` which variables",
     errors.ExperimentExistsError: "use it as it is, or choose another name; `holdall experiment list --all` shows it",
     errors.ModelExistsError: "`holdall model register URI NAME` adds a version to it; or choose another name",
     errors.NoActiveRunError: "name the run with --run",
