@@ -143,8 +143,10 @@ from holdall.signing.agents import (
     command_key,
 )
 from holdall.signing.keys import (
-    PublicKey,
     SigningKey,
+)
+from holdall.signing.public_keys import (
+    PublicKey,
 )
 from holdall.store import (
     LogFuture,

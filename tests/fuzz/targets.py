@@ -43,7 +43,7 @@ from holdall.runs.inputs import inputs_of
 from holdall.runs.plain_yaml import load_yaml
 from holdall.runs.reserved_tags import remarks
 from holdall.runs.search import parse_filter, parse_order_by
-from holdall.signing.keys import public_keys
+from holdall.signing.public_keys import public_keys
 from holdall.signing.statements import parse_bundle
 from holdall.tensors.npy import read_npy, read_npz
 from holdall.tensors.onnx import read_onnx

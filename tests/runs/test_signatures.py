@@ -23,7 +23,8 @@ from holdall.errors import (
 )
 from holdall.format.signature import PREFIX, parse_signature
 from holdall.runs.signatures import SignatureInfo
-from holdall.signing.keys import PublicKey, SigningKey
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey
 from holdall.storage.bucket import Bucket
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import TraceBucket

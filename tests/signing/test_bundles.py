@@ -16,7 +16,8 @@ import pytest
 
 from holdall.errors import FormatError
 from holdall.signing.folders import files_of, problem_with, read_bundle, sign_folder, signer_of
-from holdall.signing.keys import PublicKey, SigningKey, public_keys
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey, public_keys
 from holdall.signing.statements import FILE, MAX_BUNDLE, parse_bundle, sign_files
 
 BUNDLES = Path(__file__).parent / "bundles"

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from holdall.errors import MissingLibraryError, SigningKeyError
 from holdall.signing.agents import command_key
-from holdall.signing.keys import PublicKey, SigningKey, public_keys
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey, public_keys
 
 OWN: dict[str, Any] = {
     "ed25519": ed25519.Ed25519PrivateKey.generate(),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from holdall.errors import FormatError, MissingLibraryError
 from holdall.format.document import Json
 from holdall.format.signature import Signature, fingerprint, is_signature_tag, parse_signature
-from holdall.signing.keys import PublicKey
+from holdall.signing.public_keys import PublicKey
 
 Signed = tuple[str | None, bool | None]
 NOBODY: Signed = (None, None)

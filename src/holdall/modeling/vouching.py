@@ -20,7 +20,7 @@ from holdall.modeling.loading.trust import read_folder
 from holdall.runs.signatures import SignatureInfo
 from holdall.runs.verifying import Key, Keys, Verified, keys_of
 from holdall.signing.folders import signer_of
-from holdall.signing.keys import PublicKey
+from holdall.signing.public_keys import PublicKey
 
 
 class ModelSigner(ModelReader):

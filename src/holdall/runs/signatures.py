@@ -18,7 +18,8 @@ from holdall.format.manifest import digest_below, manifest_digest, manifest_text
 from holdall.format.signature import FILES, RUN, Signature, Statement, is_signature_tag, parse_signature
 from holdall.format.tree import Entry, Kind
 from holdall.runs.promise import Promise
-from holdall.signing.keys import PublicKey, SigningKey
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey
 from holdall.trees.addresses import run_uri
 from holdall.trees.view import View
 

@@ -21,7 +21,8 @@ from holdall.format.signature import FILES, RUN, parse_signature
 from holdall.format.tree import Entry, Kind
 from holdall.runs.promise import Promise
 from holdall.runs.signatures import VALID, Held, SignatureInfo, infos_of, refuse_changed, signature_op
-from holdall.signing.keys import PublicKey, SigningKey, public_keys
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey, public_keys
 from holdall.trees.addresses import run_uri
 from holdall.trees.blobs import RunBlobReader
 from holdall.trees.view import View

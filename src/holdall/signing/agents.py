@@ -17,7 +17,8 @@ from typing import Final
 
 from holdall.errors import SigningKeyError
 from holdall.format.signature import MAX_SIGNATURE
-from holdall.signing.keys import PublicKey, SigningKey, public_keys
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey, public_keys
 
 _SECONDS: Final = 120.0  # that a command may take: somebody may have to touch a token
 _SAID: Final = 300  # characters of what it complained that an error repeats

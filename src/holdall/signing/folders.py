@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from holdall.errors import FormatError
 from holdall.format import digest
-from holdall.signing.keys import PublicKey, SigningKey
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey
 from holdall.signing.statements import ALONE, FILE, MAX_BUNDLE, Bundle, Resource, parse_bundle, sign_files
 
 _BLOCK: Final = 1 << 20

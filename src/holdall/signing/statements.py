@@ -23,7 +23,8 @@ from holdall.errors import FormatError, InvalidPathError, SigningKeyError
 from holdall.format.digest import sha256
 from holdall.format.document import Json, parse_object
 from holdall.format.paths import check_path
-from holdall.signing.keys import PublicKey, SigningKey
+from holdall.signing.keys import SigningKey
+from holdall.signing.public_keys import PublicKey
 
 FILE: Final = "model.sig"
 MAX_BUNDLE: Final = 16 << 20  # of some 60,000 files; parsed, it may take twenty times that

@@ -116,7 +116,8 @@ if TYPE_CHECKING:
     from holdall.runs.verifying import Verified
     from holdall.sharing.shares import Share, Shares
     from holdall.signing.agents import command_key
-    from holdall.signing.keys import PublicKey, SigningKey, public_keys
+    from holdall.signing.keys import SigningKey
+    from holdall.signing.public_keys import PublicKey, public_keys
     from holdall.storage.probe import Report
     from holdall.store.finding import Match, Matches
     from holdall.store.model_card import ModelCard
@@ -349,7 +350,8 @@ _ELSEWHERE: Final = {  # loaded when they are asked for: a training run needs no
     "holdall.sharing.shares": "Share Shares",
     "holdall.runs.verifying": "Verified",
     "holdall.signing.agents": "command_key",
-    "holdall.signing.keys": "PublicKey SigningKey public_keys",
+    "holdall.signing.keys": "SigningKey",
+    "holdall.signing.public_keys": "PublicKey public_keys",
     "holdall.storage.probe": "Report",
     "holdall.tensors.difference": "TensorChange TensorDifference",
     "holdall.tensors.heads": "Tensors list_tensors_of may_have_tensors",

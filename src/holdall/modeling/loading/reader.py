@@ -36,7 +36,7 @@ from holdall.runs.reading import RunReader, join_path
 from holdall.runs.run import Run
 from holdall.runs.signatures import Held, vouched
 from holdall.runs.verifying import Key, key_of
-from holdall.signing.keys import PublicKey
+from holdall.signing.public_keys import PublicKey
 from holdall.trees.addresses import run_uri
 from holdall.trees.artifact_reader import ArtifactReader
 from holdall.trees.location import Location

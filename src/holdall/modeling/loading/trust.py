@@ -28,7 +28,7 @@ from holdall.format.tree import Entry, Kind
 
 if TYPE_CHECKING:
     from holdall.runs.verifying import Keys
-    from holdall.signing.keys import PublicKey
+    from holdall.signing.public_keys import PublicKey
 
 POLICIES: Final = ("any", "same-store", "signed", "listed")
 Vouch: TypeAlias = (
