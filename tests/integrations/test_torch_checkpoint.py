@@ -21,12 +21,14 @@ import torch.distributed.checkpoint as dcp
 from tests.support.depth import DEEP
 from torch.distributed.checkpoint.metadata import MetadataIndex
 
+import holdall
 from holdall.chunks.pool import Pool
 from holdall.errors import ContentError, InvalidArgumentError
 from holdall.integrations.torch_checkpoint import HoldallReader, HoldallWriter
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import RequestCounter, TraceBucket
 from holdall.store import Run, Store
+from holdall.surfaces.fluent.active import unset_store
 
 DTYPES = "float64 float32 float16 bfloat16 complex64 int64 int32 int16 int8 uint8 bool float8_e4m3fn"
 
@@ -87,6 +89,22 @@ def test_the_id_of_a_checkpoint_is_its_path(run: Run) -> None:
     found = like(state)
     dcp.load(found, storage_reader=HoldallReader(run), checkpoint_id="steps/2")
     assert torch.equal(found["weights"], torch.zeros(3))
+
+
+def test_a_runs_id_is_one_of_the_store_in_use() -> None:
+    """Which was set, and opened by what was given there; not of another that the environment names."""
+    key = "AGE-SECRET-KEY-1GPQ5YS6YG4RYWJZFFF95CN2WFAG9Z5JN2324V46CT9D9KHZATE0S5FAZ64"
+    url, unlock = f"memory://{uuid.uuid4()}", holdall.Unlock(identities=(key,))
+    holdall.open(url, unlock=unlock).maintenance.create(encrypt=True)
+    try:
+        run = holdall.set_store(url, unlock=unlock).runs.start()
+        state = {"weights": torch.ones(4)}
+        dcp.save(state, storage_writer=HoldallWriter(run.id, "1"))
+        found = {"weights": torch.zeros(4)}
+        dcp.load(found, storage_reader=HoldallReader(run.id, "1"))
+    finally:
+        unset_store()
+    assert torch.equal(found["weights"], state["weights"])
 
 
 def test_one_writer_saves_two_checkpoints_at_once(run: Run) -> None:

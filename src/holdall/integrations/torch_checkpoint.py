@@ -33,6 +33,7 @@ import holdall
 from holdall.errors import ContentError, InvalidArgumentError
 from holdall.integrations.torch_index import Place, from_json, to_json
 from holdall.store import GroupPart
+from holdall.surfaces.fluent.active import current_store
 
 __all__ = ["HoldallReader", "HoldallWriter"]
 
@@ -62,7 +63,7 @@ class HoldallWriter(StorageWriter):  # type: ignore[misc]  # torch ships types t
     """Writes checkpoints to a run; `checkpoint_id`, where torch is given one, takes the place of `path`.
 
     Args:
-        run: The run, or its id.
+        run: The run, or its id in the store in use.
         path: The directory of the run to put the checkpoint in.
         attempt: As for `run.group`: which try of the job this is, where it begins again and makes other content.
         on_conflict, keep_last: As for `run.log_artifact`, for one path that is written again and again.
@@ -77,7 +78,7 @@ class HoldallWriter(StorageWriter):  # type: ignore[misc]  # torch ships types t
         on_conflict: Literal["error", "replace"] = "error",
         keep_last: int | None = None,
     ) -> None:
-        self.run = holdall.open().runs.get(run) if isinstance(run, str) else run
+        self.run = current_store().runs.get(run) if isinstance(run, str) else run
         self.path, self._attempt, self._on_conflict, self._keep_last = path, attempt, on_conflict, keep_last
         self._saving: dict[int, _Saving] = {}  # by thread: each `dcp.async_save` has one of its own
 
@@ -152,13 +153,13 @@ class HoldallReader(StorageReader):  # type: ignore[misc]  # torch ships types t
     """Reads checkpoints from a run, as it is when the checkpoint's index is read.
 
     Args:
-        run: The run, or its id.
+        run: The run, or its id in the store in use.
         path: The directory of the run that the checkpoint is in.
         trust: Whether objects that are no tensors may be of any class: loading them can run code that came with them.
     """
 
     def __init__(self, run: holdall.Run | str, path: str = "", *, trust: bool = False) -> None:
-        self.run = holdall.open().runs.get(run) if isinstance(run, str) else run
+        self.run = current_store().runs.get(run) if isinstance(run, str) else run
         self.path, self._trust = path, trust
         self._view = self.run.snapshot()
         self._places: dict[Any, Place] = {}
