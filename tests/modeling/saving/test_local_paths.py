@@ -30,8 +30,6 @@ KNOWN = {  # what is said of a distribution that is installed, or whose file say
     "theirs-2.0+anna-py3-none-any.whl": "theirs==2.0",
     "file:///home/anna/theirs-2.0.tar.gz": "theirs==2.0",
     "C:\\Users\\anna\\theirs-2.0.zip": "theirs==2.0",
-    "theirs==2.0 --config-settings=--with=/home/anna/lib": "theirs==2.0",
-    "--index-url https://host/simple --find-links /home/anna/wheels": "--index-url https://host/simple",
 }
 UNKNOWN = [
     *("-e ./anna", "-e.", "-e anna", "--editable ../anna", "-e file:///home/anna/r", "./anna", "~/anna", "anna/r"),
@@ -86,6 +84,25 @@ def test_a_path_to_what_is_not_known_is_left_out_with_a_remark(line: str) -> Non
     assert b"anna" not in b"".join(files.values())
     assert len(told) == 1
     assert repr(line) in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("theirs==2.0 --config-settings=--with=/home/anna/lib", "theirs==2.0"),
+        (
+            "a==1 ; python_version>'3' --global-option=~anna/x --hash=sha256:00",
+            "a==1 ; python_version>'3' --hash=sha256:00",
+        ),
+        ("--index-url https://host/simple --find-links anna/wheels", "--index-url https://host/simple"),
+    ],
+)
+def test_an_option_that_names_a_path_is_taken_off_its_line(line: str, kept: str) -> None:
+    """The rest stays, and the warning names the line."""
+    with pytest.warns(UserWarning, match="anna"):
+        files = pathless_files(environment_files([], pip_requirements=[line]))
+    assert _lines(files) == [kept]
+    assert b"anna" not in b"".join(files.values())
 
 
 def test_what_names_no_path_stays_to_the_byte() -> None:

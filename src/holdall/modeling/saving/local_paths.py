@@ -23,6 +23,7 @@ _LINE: Final = re.compile(
 )
 _NAMED: Final = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<extras>\[[^]]*\])?\s*@\s*(?P<target>.+)", re.DOTALL)
 _OPTION: Final = re.compile(r"(?P<option>-[a-z]|--[a-z-]+)(?:\s*=\s*|\s*)(?P<target>.+)", re.DOTALL)
+_NEXT: Final = re.compile(r"\s(?=--?[a-z])", re.IGNORECASE)
 _INSTALLS: Final = ("-e", "--editable")
 _ONLY_PLACES: Final = (  # whose values are paths if they have no scheme
     *_INSTALLS,
@@ -32,7 +33,7 @@ _OWN: Final = ("constraints.txt", "requirements.txt")  # of the model itself
 _SCHEME: Final = re.compile(r"(?:[a-z][\w.-]*\+)?(?P<scheme>[a-z][\w.-]+):(?=/)", re.IGNORECASE)  # not that of C:/
 _ARCHIVE: Final = re.compile(r"\.(?:whl|zip|conda|tar|tgz|tar\.\w{1,4})(?:\[[^]]*\])?(?:#.*)?", re.IGNORECASE)
 _EXTRAS: Final = re.compile(r"(?<=.)\[[\w.,\s-]*\]$")
-_PATH_INSIDE: Final = re.compile(r"(?:file:|(?<![\w/:.}])(?:~|\.{0,2})/|(?<!\w)[a-z]:[\\/]|\\\\)", re.IGNORECASE)
+_PATH_INSIDE: Final = re.compile(r"(?:file:|(?<![\w/:.}])(?:~[\w.-]*|\.{0,2})/|(?<!\w)[a-z]:[\\/]|\\\\)", re.IGNORECASE)
 _CONDA_FILE: Final = re.compile(r"(?:.*[/\\])?(?P<name>[\w.-]+)-(?P<version>[\w.!+]+)-\w+\.(?:conda|tar\.bz2)(?:#.*)?")
 
 
@@ -54,14 +55,15 @@ def is_local_path(text: str, *, only_places: bool = False) -> bool:
 
 
 def without_local_paths(lines: Iterable[str], known: Known) -> tuple[list[str], list[str]]:
-    """Return requirements as pip has them in which no local path is named, and the lines that were left out for that.
+    """Return requirements as pip has them in which no local path is named, and the lines that lost something by it.
 
-    In the place of a line that was left out stands `REMARK`; one that says what another says already is dropped.
+    In the place of a line that was left out stands `REMARK`, options that name a path are taken off their line, and a
+    line that now says what another says already is dropped.
     """
     given = list(lines)
     made = {line: _pathless(line, known) for line in given}
     kept = [made[line] for n, line in enumerate(given) if made[line] in (line, REMARK) or made[line] not in given[:n]]
-    return kept, [line for line in given if made[line] == REMARK != line]
+    return kept, [line for line in given if made[line] == REMARK != line or _has_lost(line, made[line])]
 
 
 def conda_without_local_paths(env: Mapping[str, Any], known: Known) -> tuple[dict[str, Any], list[str]]:
@@ -101,9 +103,23 @@ def _pathless(line: str, known: Known) -> str:
         if option and option["option"] not in _INSTALLS:
             return REMARK
         return _as_distribution(known(named["name"] if named else "", target), extras, parts["marker"])
-    if _PATH_INSIDE.search(parts["options"] or ""):
-        return f"{parts['head']}{_after(parts['marker'])}"
+    given = _NEXT.split(parts["options"] or "")[1:]
+    if any(map(_names_path, given)):
+        kept = [each for each in given if not _names_path(each)]
+        return " ".join([f"{parts['head']}{_after(parts['marker'])}", *kept])
     return line
+
+
+def _has_lost(line: str, kept: str) -> bool:
+    """Return whether options were taken off a line; one that became a name and a version has lost nothing."""
+    return kept != line and line.lstrip().startswith(kept.partition(" ")[0])
+
+
+def _names_path(option: str) -> bool:
+    found = _OPTION.fullmatch(option)
+    target = found["target"] if found else option
+    only_places = found is not None and found["option"] in _ONLY_PLACES
+    return bool(_PATH_INSIDE.search(option)) or is_local_path(target, only_places=only_places)
 
 
 def _as_distribution(found: str | None, extras: str, marker: str | None) -> str:
