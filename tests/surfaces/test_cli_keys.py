@@ -17,6 +17,7 @@ import pytest
 from tests.support.shell import Shell
 
 from holdall.__main__ import program
+from holdall.format.document import encode_document, parse_document
 from holdall.storage.credentials import handed_over
 from holdall.surfaces.cli import passphrases, store
 from holdall.surfaces.cli.program import opener
@@ -140,6 +141,21 @@ def test_slots_that_cannot_be_read_are_listed(shell: Shell, monkeypatch: pytest.
         file.write("x")
     assert "key slot 0" in shell.json("store", "key", "list")[0]["damage"]
     assert "hint:  no key slot can be read: restore" in shell("run", "list", code=1)
+
+
+def test_revoking_needs_a_key_that_tells_what_is_left(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot that a stranger put there looks like one that opens the store; it is no reason to give up the last."""
+    shell("store", "key", "new", "a.key")
+    monkeypatch.setenv("HOLDALL_IDENTITY", str(shell.folder / "a.key"))
+    shell("store", "init", "--encrypt")
+    shell("--store", "./other", "store", "init", "--encrypt")
+    ours, other = shell.folder / "store/keys/slots", shell.folder / "other/keys/slots/00000000"
+    mine, theirs = (parse_document(path.read_bytes(), "a slot")[0] for path in (ours / "00000000", other))
+    (ours / "00000001").write_bytes(encode_document(theirs | {"store": mine["store"], "slot": 1}))
+    assert "is the last that opens" in shell("store", "key", "revoke", "0", "--yes", code=1)
+    monkeypatch.delenv("HOLDALL_IDENTITY")
+    assert "stays closed" in shell("store", "key", "revoke", "0", "--yes", code=1)
+    assert (ours / "00000000").exists()
 
 
 def test_a_short_passphrase_is_refused(shell: Shell) -> None:

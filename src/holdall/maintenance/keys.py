@@ -94,9 +94,11 @@ class KeySlots:
 
         Args:
             number: The slot's number.
-            force: Whether it may be the last one: then nobody can ever read the store again.
+            force: Whether it may be the last one: then nobody can ever read the store. Only then is no key needed:
+                without one nobody can tell whether a slot that is left opens the store, or was put there by a stranger.
 
         Raises:
+            KeyUnavailableError, WrongKeyError: Nothing was given that opens the store, and `force` is not set.
             KeySlotNotFoundError: There is none of this number.
             LastKeyError: It is the last that opens the store.
             InvalidArgumentError: The store is not encrypted.
@@ -110,7 +112,7 @@ class KeySlots:
             True
         """
         store = self._descriptor().store
-        opened = self._opened_if_any()
+        opened = self._opened_if_any() if force else self._opened()
         root = opened.roots[0] if opened else None
         maker_of(self._location, store).revoke(number, root=root, force=force)
 

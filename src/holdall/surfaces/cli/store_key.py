@@ -91,7 +91,7 @@ def list_slots(url: str | None, as_json: bool) -> None:
 @key.command("revoke")
 @click.argument("number", type=click.IntRange(min=0))
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be revoked, and what would be left.")
-@click.option("--force", is_flag=True, help="Also the last one: nobody can ever read the store again.")
+@click.option("--force", is_flag=True, help="Also the last one, and without a key: perhaps nobody can ever read it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
     """Delete key slot NUMBER, so that its key opens the store no more.
@@ -102,7 +102,10 @@ def revoke(number: int, dry_run: bool, force: bool, yes: bool) -> None:
     \b
     Example: holdall store key revoke 2 --dry-run
     """
-    keys = opened().maintenance.keys
+    target = opened()
+    if not force:
+        target.id  # noqa: B018  # it must be open before anybody answers: only its keys tell what is left
+    keys = target.maintenance.keys
     found = keys.list()
     there = any(slot.number == number and not slot.revoked for slot in found)
     for line in _plan(number, found) if there or dry_run else ():
