@@ -6,6 +6,7 @@ import random
 from contextlib import suppress
 
 import pytest
+from tests.support.faulty import DyingBucket
 from tests.support.sealed import sealed_location, sealed_store
 
 from holdall.errors import HoldallError, KeyUnavailableError, WrongKeyError
@@ -150,23 +151,7 @@ def test_a_new_passphrase_takes_the_place_of_none() -> None:
 def test_interrupted_anywhere_somebody_opens_all_and_it_goes_on(left: int) -> None:
     """Killed after so many writes, the keys of before or those of after open every run; the next call ends it."""
 
-    class Dying(MemoryBucket):
-        left = 10**9
-
-        def put(self, key: str, data: object) -> None:
-            self._count()
-            super().put(key, data)  # type: ignore[arg-type]
-
-        def delete(self, key: str) -> None:
-            self._count()
-            super().delete(key)
-
-        def _count(self) -> None:
-            if self.left <= 0:
-                raise KeyboardInterrupt
-            self.left -= 1
-
-    bucket = Dying()
+    bucket = DyingBucket()
     store = sealed_store(bucket)
     store.maintenance.keys.add(recipient=public_text(public_key(IDENTITY)), label="ci")
     run = logged(store)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.runs.test_own_keys import CONTENT, logged
+from tests.support.faulty import DyingBucket
 from tests.support.sealed import sealed_store
 
 from holdall.errors import (
@@ -177,23 +178,7 @@ def test_a_mark_that_nobody_proved_destroys_nothing() -> None:
 def test_interrupted_anywhere_it_goes_on(done: int) -> None:
     """Killed after so many writes, it is unreadable or whole, and the next call ends what was begun."""
 
-    class Dying(MemoryBucket):
-        left = 10**9
-
-        def put(self, key: str, data: object) -> None:
-            self._count()
-            super().put(key, data)  # type: ignore[arg-type]
-
-        def delete(self, key: str) -> None:
-            self._count()
-            super().delete(key)
-
-        def _count(self) -> None:
-            if self.left <= 0:
-                raise KeyboardInterrupt
-            self.left -= 1
-
-    bucket = Dying()
+    bucket = DyingBucket()
     store = sealed_store(bucket)
     id = store.experiments.create("patients", encryption="own")
     run = logged(store, "patients")

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 
 from holdall.errors import ObjectExistsError, StorageError, TransientStorageError
 from holdall.storage.bucket import Bucket, Bytes, ObjectInfo
+from holdall.storage.memory import MemoryBucket
 
 VERBS = ("get", "get_range", "put", "list", "delete", "delete_many")
 
@@ -199,3 +200,24 @@ class FaultyBucket:
             spoiled[len(found) // 2] ^= 1
             return bytes(spoiled)
         return found
+
+
+class DyingBucket(MemoryBucket):
+    """A bucket whose process is interrupted before a write or deletion, once it did so many. Attributes: left."""
+
+    left = 10**9
+
+    def put(self, key: str, data: Bytes) -> None:
+        """Create an object, if there is time."""
+        self._count()
+        super().put(key, data)
+
+    def delete(self, key: str) -> None:
+        """Delete an object, if there is time."""
+        self._count()
+        super().delete(key)
+
+    def _count(self) -> None:
+        if self.left <= 0:
+            raise KeyboardInterrupt
+        self.left -= 1
