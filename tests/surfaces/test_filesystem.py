@@ -687,8 +687,25 @@ def test_a_store_is_opened_by_what_each_was_given() -> None:
     run.log_bytes(b"very private", "notes.txt")
     run.finish()
     assert HoldallFileSystem(url, unlock=right).cat(f"runs/{run.id}/notes.txt") == b"very private"
-    with pytest.raises(WrongKeyError):
+    with pytest.raises(PermissionError, match="stays closed") as caught:
         HoldallFileSystem(url, unlock=wrong).cat(f"runs/{run.id}/notes.txt")
+    assert isinstance(caught.value.__cause__, WrongKeyError)
     with handed_over():
         again = pickle.loads(pickle.dumps(HoldallFileSystem(url, unlock=right)))
     assert again.cat(f"runs/{run.id}/notes.txt") == b"very private"
+
+
+def test_what_was_shredded_is_not_there() -> None:
+    """Its files are missing ones to whoever works with files; the others are found, and `walk` goes on."""
+    store = tiny_store(MemoryBucket(), sealed=True)
+    own = store.experiments.create("patients", encryption="own")
+    gone, kept = (store.runs.start(experiment=name) for name in ("patients", "other"))
+    for run in (gone, kept):
+        run.log_bytes(b"x", "a.txt")
+        run.finish()
+    store.experiments.shred(own)
+    with filesystem_of(store) as fs:
+        with pytest.raises(FileNotFoundError, match="were destroyed"):
+            fs.cat(f"runs/{gone.id}/a.txt")
+        assert not fs.exists(f"runs/{gone.id}/a.txt")
+        assert [files for _, _, files in fs.walk("runs") if files] == [["a.txt"]]

@@ -16,13 +16,16 @@ from holdall.errors import (
     HoldallError,
     InvalidPathError,
     InvalidURIError,
+    KeyUnavailableError,
     NoDirectoryError,
     NoSuchFileError,
+    NotEncryptedError,
     NotFoundError,
     PathConflictError,
     RegisteredPathError,
     RunDeletedError,
     RunNotVersionedError,
+    ShreddedError,
 )
 
 _KINDS: Final[dict[type[HoldallError], type[FileSystemError]]] = {
@@ -35,6 +38,9 @@ _KINDS: Final[dict[type[HoldallError], type[FileSystemError]]] = {
     RunNotVersionedError: FileForbiddenError,
     RunDeletedError: FileForbiddenError,
     AccessDeniedError: FileForbiddenError,
+    KeyUnavailableError: FileForbiddenError,
+    NotEncryptedError: FileForbiddenError,
+    ShreddedError: NoSuchFileError,
 }
 
 
