@@ -74,3 +74,16 @@ def test_the_list_costs_no_request_for_each_experiment() -> None:
     before = counter.total
     page_of(site, "/experiments", name="e1")
     assert counter.total == before
+
+
+def test_what_was_shredded_is_gone() -> None:
+    """Whoever asks for such a run is told so, and that it is nobody's fault; the experiment still has its name."""
+    store = tiny_store(MemoryBucket(), sealed=True)
+    own = store.experiments.create("patients", encryption="own")
+    run = store.runs.start(experiment="patients")
+    run.finish()
+    store.experiments.shred(own)
+    found = asked(Site(store), f"/runs/{run.id}")
+    assert found.status == 410
+    assert b"were destroyed" in found.body
+    assert "patients" in page_of(Site(store), f"/experiments/{own}")

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from holdall.errors import ConflictError, HoldallError, NotFoundError, RequestError
+from holdall.errors import ConflictError, HoldallError, NotFoundError, RequestError, ShreddedError
 from holdall.servers.threads import Threads
 from holdall.surfaces.web.addresses import Query
 from holdall.surfaces.web.page import Body, Draw, Page
@@ -112,7 +112,7 @@ def failed(error: HoldallError) -> Page:
 
 def status_of(error: HoldallError) -> int:
     """Return the HTTP status that says whose fault an error is."""
-    kinds = ((NotFoundError, 404), (ConflictError, 409), (RequestError, 400))
+    kinds = ((NotFoundError, 404), (ShreddedError, 410), (ConflictError, 409), (RequestError, 400))
     return next((status for kind, status in kinds if isinstance(error, kind)), 502)
 
 
