@@ -83,7 +83,7 @@ def sign_files(name: str, files: Mapping[str, bytes], key: SigningKey, *, links:
         SigningKeyError: The key is of another kind, or does not sign.
     """
     if (kind := key.public.kind) not in _CURVES:
-        reason = "model.sig takes keys of P-256, P-384 or P-521, as SigningKey.generate('p256') makes one"
+        reason = "model.sig takes keys of P-256, P-384 or P-521, as `holdall signing-key new --kind p256` makes one"
         raise SigningKeyError(f"{key.public.fingerprint} ({kind})", reason)
     payload = json.dumps(_statement(name, files, links), indent=2).encode()
     signature = key.sign(_authenticated(payload))
