@@ -8,11 +8,13 @@ import pytest
 from tests.support.copied import intact, known, noise, opened, pair
 from tests.support.faulty import Crash
 from tests.support.shell import Shell
+from tests.support.stores import tiny_store
 
 from holdall.copying.bundles import write_bundle
 from holdall.copying.copy import Manner, Wanted
 from holdall.engines.mapping import Engine
 from holdall.errors import DestinationError, InvalidArgumentError, StorageError, StoreNotFoundError
+from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
 
 
@@ -38,6 +40,20 @@ def test_a_bundle_opens_as_a_store_and_is_copied_on(tmp_path: Path) -> None:
     assert known(stores.copy.runs.get(run.id)) == known(stores.source.runs.get(run.id))
     assert stores.copy.registry.get_version_by_alias("fraud", "champion").run_id == run.id
     assert intact(stores.copy)
+
+
+def test_a_bundle_of_a_part_of_an_encrypted_store_is_asked_for_in_so_many_words(tmp_path: Path) -> None:
+    """What is said instead can be done: a bundle of all of it, which stays encrypted; no file is left."""
+    store = tiny_store(MemoryBucket(), sealed=True)
+    with store.runs.start() as run:
+        run.log_bytes(b"private", "a.txt")
+    with pytest.raises(InvalidArgumentError, match="make one of all that it holds, which stays encrypted"):
+        store.maintenance.copy_to(str(tmp_path / "part.zip"), runs=[run.id])
+    assert list(tmp_path.iterdir()) == []
+    assert store.maintenance.copy_to(str(tmp_path / "all.zip")).complete
+    assert store.maintenance.copy_to(str(tmp_path / "part.zip"), runs=[run.id], decrypt=True).complete
+    part = Store.open(str(tmp_path / "part.zip"))  # in which ids of runs are others
+    assert [part.runs.get(found.info.run_id).read("a.txt") for found in part.runs.search()] == [b"private"]
 
 
 def test_a_later_bundle_brings_up_to_date_what_an_earlier_one_made(tmp_path: Path) -> None:

@@ -43,12 +43,18 @@ def write_bundle(
 
     Raises:
         DestinationError: Something is there already, or the disk is full.
-        InvalidArgumentError: The engine's workers are not in this process.
+        InvalidArgumentError: The engine's workers are not in this process; or what is encrypted would lie in the open,
+            unasked.
         Others: as `copy_store`.
     """
     if engine.distant:
         raise InvalidArgumentError(f"a bundle is made in one process, not by {engine.name}")
     like = source.descriptor
+    if like.sealed and not manner.decrypt:
+        raise InvalidArgumentError(
+            f"{source.bucket.url} is encrypted, and a bundle of a part of it would lie in the open: make one of all "
+            "that it holds, which stays encrypted, or say that it may lie open (--decrypt, decrypt=True)"
+        )
     with BundleWriter(path) as bucket:
         made = Descriptor(source.entropy(16).hex(), source.clock(), like.chunker, like.pack_size)
         bucket.put(DESCRIPTOR, encode_descriptor(made))
