@@ -334,8 +334,8 @@ class GarbageNotFoundError(NotFoundError):
 class ShareNotFoundError(NotFoundError):
     """There is no share with this id, or several ids begin so. Attributes: id, store."""
 
-    hint = "holdall.open(url).shares.list() shows all there are; one that has expired may have been collected"
-    shell_hint = "`holdall share list` shows all there are; one that has expired may have been collected"
+    hint = "holdall.open(url).shares.list() shows all there are; give 8 digits or more of an id"
+    shell_hint = "`holdall share list` shows all there are; give 8 digits or more of an id"
 
     def __init__(self, id: str, store: str) -> None:
         super().__init__(id, store)
