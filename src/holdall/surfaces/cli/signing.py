@@ -179,6 +179,13 @@ def _show_signature(signature: SignatureInfo, *, as_json: bool) -> None:
 
 
 def _show_verified(found: Verified, *, as_json: bool) -> None:
+    """Show who signed something. Ends with 1 where all that is there are signatures that are not valid."""
+    _say_verified(found, as_json=as_json)
+    if found.signatures and all(each.problem for each in found.signatures):
+        raise click.exceptions.Exit(1)
+
+
+def _say_verified(found: Verified, *, as_json: bool) -> None:
     if as_json:
         show_json(asdict(found))
         return
