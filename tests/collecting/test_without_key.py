@@ -314,6 +314,27 @@ def test_a_forged_fence_costs_a_writer_requests_and_nothing_else() -> None:
     world.check()
 
 
+@pytest.mark.parametrize("keyless", [True, False])
+def test_a_fence_of_before_its_generation_fences_nobody(keyless: bool) -> None:
+    """Forged, and met by the writer while there was nothing to read: the collector appends its own all the same."""
+    world = KeylessWorld("purged", "open")
+    run, data = world.runs["open"], random.Random(f"{world.runs['purged'].id} purged.bin").randbytes(BIG)
+    put_plain(world, run, {"op": "fence", "generation": 0})
+    world._log(run, "later.bin")
+    seen = FaultyBucket(world.inner)
+
+    def write(n: int, phase: str, verb: str, key: str) -> None:
+        if (phase, verb, key) == ("before", "put", generation_key(0, "verdict")):
+            run.log_bytes(data, "again.bin")
+
+    seen.on = write
+    found = world.collect(keyless=keyless, bucket=seen)
+    assert (found.fenced, found.freed.packs > 0) == (1, True)
+    world.content[run.id, "again.bin"] = data
+    run.finish()
+    world.check()
+
+
 def test_a_forged_close_costs_a_writer_a_session_and_nothing_else() -> None:
     """It begins anew (W6)."""
     world = KeylessWorld("open")

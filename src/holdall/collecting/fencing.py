@@ -49,9 +49,12 @@ def _fence(location: Location, generations: tuple[int, ...], log: str) -> int:
 
 
 def _fence_as_read(location: Location, generations: tuple[int, ...], view: ExactView | PublicRun) -> bool:
+    # Anybody can have put plain ones there, which a writer met while there was nothing to read: that fences nobody.
+    doubtful = frozenset(view.state.fences) if location.descriptor.sealed else frozenset[int]()
+
     def ops() -> list[Json]:
         state = view.state
-        owed = [g for g in generations if g not in state.fences]
+        owed = [g for g in generations if g not in state.fences or g in doubtful]
         return [{"op": "fence", "generation": g} for g in owed] if state.sessions and not state.purged else []
 
     return _append(location, view, ops)
