@@ -24,7 +24,7 @@
 | `HOLDALL_REFERENCES` | where references may lead: `off`, or `s3://data/ file:///data/` | object stores |
 | `HOLDALL_PASSPHRASE` | opens an encrypted store (`holdall guide encryption`) | none |
 | `HOLDALL_PASSPHRASE_COMMAND` | a program, with its arguments, that prints such a passphrase as its first line | none |
-| `HOLDALL_IDENTITY` | files of keys that open an encrypted store, parted as in `PATH`; or such a key itself | none |
+| `HOLDALL_IDENTITY` | files of keys that open an encrypted store, parted as in `PATH`; or the text of one | none |
 | `HOLDALL_ENCRYPTED` | `required`: a store that is not encrypted is refused | `any` |
 | `HOLDALL_KMS` | `1`: AWS KMS is asked to open an encrypted store, also where no other key is given | off |
 | `HOLDALL_TRUST` | whose models may run code: `any`, `same-store`, `signed`, `listed` | `any`, and a warning |
@@ -222,7 +222,12 @@ def _unlock(given: Mapping[str, str]) -> Unlock | None:
     kms, required = _on(given, "HOLDALL_KMS"), _encrypted(given)
     if not (passphrase or command or identity or kms or required):
         return None
-    return Unlock(passphrase, command, tuple(filter(None, (identity or "").split(os.pathsep))), kms, required)
+    return Unlock(passphrase, command, _identities(identity or ""), kms, required)
+
+
+def _identities(given: str) -> tuple[str, ...]:
+    """Return the files that are named, parted as in PATH; what has more lines than one is the text of a file itself."""
+    return (given,) if "\n" in given.strip() else tuple(filter(None, given.split(os.pathsep)))
 
 
 def _encrypted(given: Mapping[str, str]) -> bool:

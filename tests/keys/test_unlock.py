@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 import holdall
 from holdall.errors import InvalidArgumentError
 from holdall.format.roots import Root
+from holdall.keys.bech32 import encode
+from holdall.keys.identities import read_identities, read_recipients
 from holdall.keys.making import NewSlot
 from holdall.keys.unlock import Unlock
 from holdall.runs.environment import capture
@@ -174,3 +177,38 @@ def test_programs_that_are_asked_are_told_nothing(tmp_path: Path, monkeypatch: p
     told = seen.read_text()
     assert "OTHER=stays" in told
     assert "HOLDALL_" not in told
+
+
+# --- identities, as text --------------------------------------------------------
+
+
+def test_the_text_of_a_file_of_keys_is_as_good_as_the_file(tmp_path: Path) -> None:
+    """With its remarks, as it stands in a secret of a CI: in the variable, and for `Unlock`."""
+    holdall.new_identity(tmp_path / "key")
+    text = (tmp_path / "key").read_text()
+    unlock = read_settings({"HOLDALL_IDENTITY": text}).unlock
+    assert unlock is not None
+    assert unlock.identities == (text,)
+    assert read_identities(text) == read_identities(tmp_path / "key")
+
+
+AROUND = ["# anna {}", "key={}", '"{}"', "# anna\n{}x", "x\n{}", "age1x,{}"]
+
+
+@pytest.mark.parametrize(
+    ("read", "around"),
+    [*((read_identities, around) for around in AROUND), *((read_recipients, around) for around in ["{}", *AROUND])],
+)
+def test_no_error_takes_an_identity_for_a_path(read: Callable[[str], object], around: str) -> None:
+    """Errors and logs say paths; what holds an identity is none, whatever stands around it or is wrong with it."""
+    secret = encode("age-secret-key-", bytes(32)).upper()
+    for text in (around.format(secret), around.format(secret.lower())):
+        with pytest.raises(InvalidArgumentError) as caught:
+            read(text)
+        assert secret[20:40].lower() not in str(caught.value).lower()
+
+
+def test_a_passphrase_is_text() -> None:
+    """Of other bytes half would become the same character, which is guessed sooner: they are refused."""
+    with pytest.raises(InvalidArgumentError, match="no text"):
+        printing("import sys; sys.stdout.buffer.write(bytes([104, 255, 10]))").given_passphrase()

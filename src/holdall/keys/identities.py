@@ -9,6 +9,7 @@ A file has one on each line; lines that begin with # are remarks.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from holdall.libraries import library
 
 PUBLIC: Final = "age"
 SECRET: Final = "age-secret-key-"
+_ANY_SECRET: Final = re.compile(f"{SECRET}1[a-z0-9]{{20}}")  # whatever stands around it
 _MOST: Final = 256 << 10  # bytes of a file,
 _KEYS: Final = 64  # and keys in one
 _SIZE: Final = 32
@@ -36,20 +38,19 @@ def public_key(identity: bytes) -> bytes:
 
 
 def read_identities(given: Path | str) -> tuple[bytes, ...]:
-    """Return the identities of a file, or the one that is given as text itself.
+    """Return the identities of a file, or those that are given as text itself: a key, or all that its file holds.
 
     Raises:
         SourceUnreadableError: The file cannot be read.
         InvalidArgumentError: It holds something else; of that nothing is repeated.
     """
     text = str(given).strip()
-    if _is_secret(text):
-        return (_parse(SECRET, text, "the identity that was given"),)
     if _is_public(text):
         raise InvalidArgumentError(
             f"{text[:100]} is a public key, which opens nothing: name the file of its private one"
         )
-    return tuple(_parse(SECRET, line, where) for where, line in _lines(Path(text).expanduser()))
+    found = _keys_in(text, "the identity that was given") if _is_secret(text) else _lines(Path(text).expanduser())
+    return tuple(_parse(SECRET, line, where) for where, line in found)
 
 
 def read_recipients(given: Path | str) -> tuple[bytes, ...]:
@@ -57,7 +58,7 @@ def read_recipients(given: Path | str) -> tuple[bytes, ...]:
 
     Raises:
         SourceUnreadableError: The file cannot be read.
-        InvalidArgumentError: It holds something else.
+        InvalidArgumentError: It holds something else; an identity is not repeated.
     """
     text = str(given).strip()
     if _is_secret(text):
@@ -109,20 +110,26 @@ def _lines(path: Path) -> Iterable[tuple[str, str]]:
         failure = SourceUnreadableError(str(path), error.strerror or str(error))
         failure.hint = failure.shell_hint = _A_FILE
         raise failure from error
-    lines = data.decode("utf-8", "replace").splitlines()
-    found = [(f"line {n} of {path}", line.strip()) for n, line in enumerate(lines, 1)]
-    found = [(where, line) for where, line in found if line and not line.startswith("#")]
-    if not 0 < len(found) <= _KEYS or len(data) > _MOST:
-        raise InvalidArgumentError(f"{path} is no file of keys: it has {len(found)} lines of them")
+    return _keys_in(data.decode("utf-8", "replace"), str(path))
+
+
+def _keys_in(text: str, where: str) -> list[tuple[str, str]]:
+    """Return the lines of a text that are no remarks, each with where it stands."""
+    found = [(f"line {n} of {where}", line.strip()) for n, line in enumerate(text.splitlines(), 1)]
+    found = [(place, line) for place, line in found if line and not line.startswith("#")]
+    if not 0 < len(found) <= _KEYS or len(text) > _MOST:
+        raise InvalidArgumentError(f"{where} is no file of keys: it has {len(found)} lines of them")
     return found
 
 
 def _is_public(text: str) -> bool:
-    return text.lower().startswith(f"{PUBLIC}1") and not Path(text).exists()
+    return text.lower().startswith(f"{PUBLIC}1") and not _is_secret(text) and not Path(text).exists()
 
 
 def _is_secret(text: str) -> bool:
-    return text.lower().startswith(f"{SECRET}1")
+    """Return whether a text is, or holds, an identity, so that it is no path, and never to be shown as one."""
+    low = text.lower()
+    return low.startswith(f"{SECRET}1") or _ANY_SECRET.search(low) is not None
 
 
 def _parse(prefix: str, text: str, what: str) -> bytes:

@@ -90,7 +90,10 @@ def _printed_by(command: str) -> str:
         raise InvalidArgumentError(f"{what} cannot be run: {reason}") from None
     if done.returncode:
         raise InvalidArgumentError(f"{what} failed with status {done.returncode}")
-    line = done.stdout[:_MOST].partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "replace")
+    try:
+        line = done.stdout[:_MOST].partition(b"\n")[0].rstrip(b"\r").decode()
+    except UnicodeDecodeError:  # half of its bytes would become one and the same character
+        raise InvalidArgumentError(f"{what} printed bytes that are no text: let it print them as base64") from None
     if not line:
         raise InvalidArgumentError(f"{what} printed no passphrase")
     return line
