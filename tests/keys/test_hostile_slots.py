@@ -24,6 +24,7 @@ from holdall.keys.making import Maker, NewSlot
 from holdall.keys.objects import MOST_READ
 from holdall.keys.unlock import Unlock
 from holdall.keys.unlocking import find_roots
+from holdall.keys.wrapping import unwrap_by_passphrase
 from holdall.storage.memory import MemoryBucket
 from holdall.storage.wrappers import Request, TraceBucket
 
@@ -226,3 +227,27 @@ def test_many_slots_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WrongKeyError, match="would take too long"):
         find_roots(bucket, STORE, Unlock("no"), PROOF)
     assert len(tries) == 8
+
+
+def test_a_strangers_slot_that_costs_the_most_is_tried_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the newest epoch, or of one that has not begun: two of them use up what a passphrase may cost."""
+    dear = ByPassphrase(bytes(16), 20, 8, 4)
+    slots = [replace(EXAMPLE, number=n, epoch=epoch, by=dear) for n, epoch in enumerate([0, 0, 0, 7])]
+    bucket = MemoryBucket()
+    for slot in slots:
+        bucket.put(slot_key(slot.number), encode_slot(slot))
+    Maker(bucket, STORE, os.urandom, lambda: 0).add(NEW["passphrase"], ROOT)
+    tries: list[int] = []
+
+    def seen(slot: Slot, by: ByPassphrase, passphrase: str) -> bytes | None:
+        tries.append(slot.number)
+        if by == dear:
+            raise MemoryError
+        return unwrap_by_passphrase(slot, by, passphrase)
+
+    monkeypatch.setattr(unlocking, "unwrap_by_passphrase", seen)
+    assert find_roots(bucket, STORE, Unlock(PASSPHRASE), PROOF) == (ROOT,)
+    assert tries == [4]
+    with pytest.raises(WrongKeyError, match="slot 0 takes more memory than there is"):
+        find_roots(bucket, STORE, Unlock("no"), PROOF)
+    assert tries == [4, 4, 0]

@@ -89,9 +89,14 @@ class _Search:
         raise self._failure()
 
     def _of(self, kind: str) -> list[Slot]:
-        """Return the slots of a kind: those of the newest epoch first, and then by their numbers."""
+        """Return the slots of a kind, in the order in which they are tried.
+
+        Those of the newest epoch come first; last those of one that has not begun, which anybody can say. Of an epoch
+        those that cost the least: a stranger's that costs the most must not keep the owner's from being tried.
+        """
+        newest = self.keys.listed.newest
         slots = [slot for slot in self.keys.slots.values() if slot.kind == kind]
-        return sorted(slots, key=lambda slot: (-slot.epoch, slot.number))
+        return sorted(slots, key=lambda slot: (slot.epoch > newest, -slot.epoch, _work(slot), slot.number))
 
     def _by_identities(self) -> Iterator[tuple[Slot, bytes | None]]:
         slots = self._of(RECIPIENT)
@@ -119,9 +124,12 @@ class _Search:
             assert isinstance(slot.by, ByPassphrase)
             left -= slot.by.work
             if left < 0:
-                self.tried.append(f"not held against slot {slot.number} and later ones, which would take too long")
+                self.tried.append(f"not held against slot {slot.number} and others, which would take too long")
                 return
-            yield slot, unwrap_by_passphrase(slot, slot.by, passphrase)
+            try:
+                yield slot, unwrap_by_passphrase(slot, slot.by, passphrase)
+            except MemoryError:
+                self.tried.append(f"slot {slot.number} takes more memory than there is")
 
     def _by_kms(self) -> Iterator[tuple[Slot, bytes | None]]:
         for slot in self._of(KMS)[:_MOST_ASKED] if self.unlock.kms else ():
@@ -173,6 +181,10 @@ class _Search:
 
 _RESTORE: Final = "no key slot can be read: restore the objects below keys/slots/ from a copy of the store"
 _NAMES: Final = {PASSPHRASE: "a passphrase", RECIPIENT: "an identity", KMS: "a key of AWS KMS"}
+
+
+def _work(slot: Slot) -> int:
+    return slot.by.work if isinstance(slot.by, ByPassphrase) else 0
 
 
 def _first(keys: Keys) -> DamageError:
