@@ -9,8 +9,10 @@ import pytest
 from tests.support.faulty import DyingBucket
 from tests.support.sealed import sealed_location, sealed_store
 
+from holdall.collecting.compaction import Compactor
 from holdall.errors import HoldallError, KeyUnavailableError, WrongKeyError
-from holdall.format.layout import root_key
+from holdall.format.layout import parse_key, root_key
+from holdall.format.pack import parse_footer
 from holdall.keys.identities import public_key, public_text
 from holdall.keys.making import Maker, NewSlot
 from holdall.keys.unlock import Unlock
@@ -270,3 +272,21 @@ def test_a_rewrite_that_is_interrupted_goes_on(left: int) -> None:
     again.maintenance.keys.rewrite()
     assert all(again.runs.get(run.id).read("large.bin") == LARGE for run in runs)
     assert not again.maintenance.check().problems
+
+
+def test_what_is_moved_is_sealed_by_the_newest_root() -> None:
+    """A compaction leaves no pack that is partly an older root's, of which a rewrite would see the other part."""
+    bucket = MemoryBucket()
+    store = sealed_store(bucket)
+    run, older = with_large(store, "weather"), packs(bucket)
+    store.maintenance.keys.rekey()
+    location = sealed_location(bucket, seed=12, create=False)
+    moving = frozenset(key.pack for each in older if (key := parse_key(each)) and key.pack)
+    assert Compactor(location, moving).move([run.id]).copied
+    keyring = location.ring().of_store  # type: ignore[union-attr]
+    for pack in (key.pack for each in packs(bucket) - older if (key := parse_key(each))):
+        assert pack is not None
+        data = bucket.objects[pack.key]
+        for row in parse_footer(data, "").rows:
+            assert keyring.domain_of(row.ref(pack), data[row.offset : row.offset + row.stored]) == "1"
+    assert store.runs.get(run.id).read("large.bin") == LARGE

@@ -60,12 +60,13 @@ class Compactor:
         location: The store.
         packs: Which packs nothing should refer to any more.
         anew: Whether what is copied is sealed anew, by the newest keys of its run's domain, which name it anew, too.
+            It is in any case where there are older ones: packs that are partly theirs would be taken for the newest's.
     """
 
     def __init__(self, location: Location, packs: frozenset[PackName], *, anew: bool = False) -> None:
         self._location, self._packs = location, packs
         self._copies: dict[bytes, PackName] = {}  # where blobs are now that were copied
-        self._renamed: dict[bytes, bytes] | None = {} if anew else None  # new ids by older ones
+        self._renamed: dict[bytes, bytes] | None = {} if anew or _is_rekeyed(location) else None  # new ids by older
 
     def move(self, run_ids: Iterable[str]) -> Moved:
         """Move what these runs need of the packs, so that whoever logs it anew finds the copies.
@@ -113,6 +114,11 @@ class Compactor:
             found = pool.map(lambda pack: hints_of(self._location, pack), packs[at : at + _PACKS])
             if keys := [key for keys in found for key in keys]:
                 self._location.bucket.delete_many(keys)
+
+
+def _is_rekeyed(location: Location) -> bool:
+    ring = location.ring() if location.unlock is not None else None
+    return ring is not None and len(ring.own.roots) > 1
 
 
 class _Moving:
