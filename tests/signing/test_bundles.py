@@ -262,3 +262,14 @@ def test_model_signing_verifies_what_is_signed_here(kind: str, folder: Path) -> 
 
 def _model_signing(*words: str) -> int:
     return subprocess.run([sys.executable, "-m", "model_signing", *words], capture_output=True).returncode
+
+
+@pytest.mark.parametrize("algorithm", [[], {}, None, 1])
+def test_a_statement_that_hashes_by_no_name_is_none(algorithm: object) -> None:
+    """Whatever JSON stands there: a bundle is read before anybody knows who signed it."""
+    bundle = json.loads((BUNDLES / "files.sig").read_bytes())
+    statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
+    statement["predicate"]["serialization"]["hash_type"] = algorithm
+    bundle["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
+    with pytest.raises(FormatError, match="not known here"):
+        parse_bundle(json.dumps(bundle).encode())

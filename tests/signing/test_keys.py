@@ -213,3 +213,13 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.Monke
         with pytest.raises(MissingLibraryError) as caught:
             ask()
         assert caught.value.hint == "pip install 'holdall[crypto]'"
+
+
+def test_no_error_takes_a_private_key_for_a_path() -> None:
+    """Errors say paths: a key on one line, as a variable may hold it, is a key that cannot be read."""
+    text = OWN["ed25519"].private_bytes(coding.Encoding.PEM, coding.PrivateFormat.PKCS8, coding.NoEncryption()).decode()
+    for before in (" ", '"', "KEY="):
+        given = before + text.replace("\n", "\\n")
+        with pytest.raises(SigningKeyError) as caught:
+            SigningKey.load(given)
+        assert text.splitlines()[1][:20] not in str(caught.value)

@@ -105,7 +105,7 @@ def text_of(given: str | os.PathLike[str]) -> tuple[str, str]:
         SigningKeyError: There is no such file, or it is too large to be a key's.
     """
     text = os.fspath(given)
-    if isinstance(given, str) and ("\n" in text.strip() or text.startswith((PEM, "ssh-", "ecdsa-"))):
+    if isinstance(given, str) and ("\n" in text.strip() or PEM in text or text.startswith(("ssh-", "ecdsa-"))):
         return text, "the key that was given"
     try:
         with Path(text).expanduser().open("rb") as file:

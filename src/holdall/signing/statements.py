@@ -134,12 +134,12 @@ def _resources(statement: Json, what: str) -> tuple[str, tuple[Resource, ...]]:
     predicate = _object(statement, "predicate", what)
     how = _object(predicate, "serialization", what)
     algorithm, method = how.get("hash_type"), how.get("method")
-    if algorithm not in DIGEST_SIZES or method not in ("files", "shards"):
+    if not isinstance(algorithm, str) or algorithm not in DIGEST_SIZES or method not in ("files", "shards"):
         raise FormatError(what, f"it hashes {str(method)[:40]!r} by {str(algorithm)[:40]!r}, which is not known here")
-    found = [_resource(each, str(algorithm), method == "shards", what) for each in _list(predicate, "resources", what)]
+    found = [_resource(each, algorithm, method == "shards", what) for each in _list(predicate, "resources", what)]
     if len({(each.path, each.start) for each in found}) != len(found):
         raise FormatError(what, "it names a file twice")
-    return str(algorithm), tuple(found)
+    return algorithm, tuple(found)
 
 
 def _resource(given: Json, algorithm: str, shards: bool, what: str) -> Resource:
