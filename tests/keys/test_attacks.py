@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
@@ -23,14 +24,14 @@ from tests.golden.stores import SMALL
 from tests.support.depth import DEEP, thinned
 from tests.support.stores import Serial
 
-from holdall.errors import HoldallError, NotEncryptedError
+from holdall.errors import FormatError, HoldallError, IntegrityError, NotEncryptedError
 from holdall.format.document import encode_document, parse_document
-from holdall.format.layout import RUNS, log_key, parse_key
+from holdall.format.layout import RUNS, PackName, log_key, parse_key
 from holdall.format.pack import PackBuilder, parse_footer
 from holdall.format.records import Descriptor, encode_descriptor
-from holdall.format.reference import NODE, RECIPE
-from holdall.format.sealed_entry import public_sha256, seal_entry
-from holdall.format.sealing import DomainKeys
+from holdall.format.reference import NODE, RECIPE, Ref
+from holdall.format.sealed_entry import open_entry, public_sha256, seal_entry, without_key
+from holdall.format.sealing import CIPHERS, DomainKeys, Keyring
 from holdall.keys.unlock import Unlock
 from holdall.storage.memory import MemoryBucket
 from holdall.store import Store
@@ -295,3 +296,46 @@ def test_a_plain_descriptor_in_its_place_is_noticed() -> None:
         told(objects)
     with pytest.raises(NotEncryptedError):
         told(objects, Unlock(identities=(IDENTITY,), required=True))
+
+
+@pytest.mark.parametrize("op", [["purge"], {"op": 1}, None, 1.5])
+def test_a_plain_entry_is_refused_whatever_its_operations_are(op: object) -> None:
+    """As damage, of which readers, collectors and copies know how to go on."""
+    data = encode_document({"n": 1, "ops": [{"op": op}]})
+    readers: tuple[Callable[[bytes, str], bytes], ...] = (partial(open_entry, keys=[]), without_key)
+    for read in readers:
+        with pytest.raises(FormatError, match="not sealed"):
+            read(data, "runs/1/log/2")
+
+
+@pytest.mark.parametrize("behind", [0, 5, 12, 27])
+@pytest.mark.parametrize("cipher", CIPHERS)
+def test_a_public_part_with_nothing_sealed_behind_it_is_damage(cipher: str, behind: int) -> None:
+    """Its digest needs no key, so anybody can make one, as long as all that is stored."""
+    head = struct.pack("<BI", RECIPE, 40) + bytes(40)
+    stored = head + blake3(head).digest()[:16] + bytes(behind)
+    keyring = Keyring(keys := DomainKeys(bytes(32), cipher, "0"), [keys], random.Random(1).randbytes)
+    with pytest.raises(FormatError, match="no key"):
+        keyring.opened(Ref(bytes(32), PackName(bytes(16), 0), 0, len(stored), 100, 0), stored)
+
+
+def test_no_other_store_takes_its_place_while_it_is_open() -> None:
+    """Nor a plain one, also where nobody requires encryption: what looks again goes on with the store it opened."""
+    bucket = MemoryBucket("attacked", dict(whole("aes-256-gcm")))
+    location = Store._over(bucket, Serial(), unlock=UNLOCK)._location
+    about, _ = parse_document(bucket.get("holdall.json"), "")
+    plain = encode_descriptor(Descriptor(about["store"], about["created"], SMALL, about["pack_size"]))
+    assert location.descriptor.sealed
+    for other in (plain, whole("other")["holdall.json"]):
+        bucket.objects["holdall.json"] = other
+        with pytest.raises(IntegrityError, match="another store"):
+            location.open_anew()
+        assert location.ring() is not None
+
+
+def test_who_requires_encryption_makes_no_store_in_the_open() -> None:
+    """Where none is, as if one that is not encrypted were there: nothing is written."""
+    bucket = MemoryBucket()
+    with pytest.raises(NotEncryptedError):
+        Store._over(bucket, Serial(), unlock=Unlock(required=True)).maintenance.create()
+    assert not bucket.objects

@@ -156,7 +156,8 @@ def test_an_experiment_of_the_stores_keys_is_not_shredded() -> None:
     assert store.runs.get(run.id).read("scan.bin") == CONTENT
 
 
-def test_a_mark_that_nobody_proved_destroys_nothing() -> None:
+@pytest.mark.parametrize("excess", [0, 1 << 20])
+def test_a_mark_that_nobody_proved_destroys_nothing(excess: int) -> None:
     """Who may create objects, and has no key, cannot make readers or collectors take an experiment for destroyed."""
     bucket = MemoryBucket()
     store = sealed_store(bucket)
@@ -164,7 +165,7 @@ def test_a_mark_that_nobody_proved_destroys_nothing() -> None:
     run = logged(store, "patients")
     whose = json.loads(bucket.objects["holdall.json"].split(b"\n")[0])["store"]
     mark = {"store": whose, "experiment": id, "time": 1, "epoch": 0, "proof": "ab" * 32}
-    bucket.objects[shredded_key(id)] = encode_document(mark)
+    bucket.objects[shredded_key(id)] = encode_document(mark) + bytes(excess)
     reader = sealed_store(bucket, seed=5, create=False)
     assert reader.runs.get(run.id).read("scan.bin") == CONTENT
     reader.maintenance.gc(delay=0)

@@ -31,7 +31,7 @@ from holdall.format.sealing import NONCE, TAG, DomainKeys, public_head
 MAX_SEALED: Final = 2 * MAX_DOCUMENT + (64 << 10)
 _CHECK: Final = 32
 _ZSTD: Final = 1
-_PLAIN_OPS: Final = {"fence", "close"}  # what may be said without a key
+_PLAIN_OPS: Final = ("fence", "close")  # what may be said without a key
 
 # of each operation that a collector needs, the fields that it needs
 _PUBLIC: Final[dict[str, tuple[str, ...]]] = {
@@ -171,8 +171,8 @@ def _refuse_plain(data: bytes, key: str) -> bytes:
     """Return a plain entry that says no more than may be said without a key. Raises: FormatError."""
     body, _ = parse_document(data, key)
     ops = body.get("ops")
-    said = {op.get("op") if isinstance(op, dict) else None for op in ops} if isinstance(ops, list) else {None}
-    if not said <= _PLAIN_OPS or "state" in body or "blobs" in body or body.get("n") == 0:
+    said = [op.get("op") if isinstance(op, dict) else None for op in ops] if isinstance(ops, list) else [None]
+    if any(op not in _PLAIN_OPS for op in said) or "state" in body or "blobs" in body or body.get("n") == 0:
         raise FormatError(key, "it is not sealed, as all that a writer says in an encrypted store is")
     return data
 

@@ -259,6 +259,8 @@ def _unsealed(keys: DomainKeys, ref: Ref, head: bytes, stored: Bytes) -> bytes |
     from cryptography.exceptions import InvalidTag
 
     begin = len(head) + NONCE
+    if len(stored) < begin + TAG:
+        return None
     bound = _BOUND.pack(head[0], ref.codec, ref.raw) + (head if is_split(head[0]) else b"")
     try:
         found: bytes = keys.blob(ref.id).decrypt(bytes(stored[len(head) : begin]), stored[begin:], bound)

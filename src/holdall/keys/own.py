@@ -113,8 +113,8 @@ class OwnKeys:
 
     def _when(self, experiment: str) -> int | None:
         """Return when an experiment's keys were destroyed, if whoever says so had a root."""
-        data = self.bucket.get(shredded_key(experiment), limit=MAX_OWN)
         with suppress(DamageError):
+            data = self.bucket.get(shredded_key(experiment), limit=MAX_OWN)
             return parse_shredded(data, experiment, self.store, self.roots)
         return None
 

@@ -25,6 +25,7 @@ from holdall.chunks.pool import Pool
 from holdall.chunks.verification import PackVerifier
 from holdall.errors import (
     HoldallError,
+    IntegrityError,
     KeyUnavailableError,
     NotEncryptedError,
     ObjectNotFoundError,
@@ -164,6 +165,8 @@ class Location:
             raise self._not_found() from error
         if self.unlock is not None and self.unlock.required and not found.sealed:
             raise NotEncryptedError(self.bucket.url)
+        if (was := self._descriptor) and (was.store, was.cipher, was.proof) != (found.store, found.cipher, found.proof):
+            raise IntegrityError(DESCRIPTOR, "another store was put in the place of the one that was opened")
         if found.sealed and not self.keyless:
             from holdall.keys.unlocking import find_roots  # of which other stores need nothing
 
